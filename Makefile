@@ -1,0 +1,49 @@
+# What a user and a contributor type. `make` alone lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCKS := requirements/core.txt requirements/release.txt requirements/deploy.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SHELL := /bin/sh
+
+.PHONY: help setup dev demo check test test-full clean docs
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@sed -n 's/^\([a-z%-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: $(VENV)/installed ## the command at .venv/bin/goferry, from the hash-locked Python set
+dev: $(VENV)/installed-dev ## the same with what the checks and tests need
+
+$(VENV)/installed: $(LOCKS) pyproject.toml scripts/install
+	@PYTHON="$(PYTHON)" scripts/install $(VENV) $(LOCKS)
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed requirements/dev.txt
+	@$(PIP) install --require-hashes --no-deps -r requirements/dev.txt
+	@touch $@
+
+demo: $(VENV)/installed ## the main job end to end on examples/shop, with a report
+	@$(BIN)/python examples/demo.py
+
+check: $(VENV)/installed-dev ## lint, types, unit and golden tests; under a minute
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q -n auto tests/unit tests/golden
+
+test: $(VENV)/installed-dev ## everything, the products of cases sampled; installs the real parts as root on Debian
+	@tests/parts/install
+	@$(BIN)/python -m pytest -q
+
+test-full: $(VENV)/installed-dev ## everything, every product of cases whole
+	@tests/parts/install
+	@GOFERRY_TEST_FULL=1 $(BIN)/python -m pytest -q
+
+bench-%: $(VENV)/installed-dev ## run benchmarks/NAME; one JSON object a line at its end
+	@$(BIN)/python benchmarks/$*.py
+
+docs: $(VENV)/installed-dev ## write the generated pages again
+	@$(BIN)/python docs/generate.py
+
+clean: ## remove everything that was installed, built or started here
+	@scripts/clean

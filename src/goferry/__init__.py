@@ -1,0 +1,14 @@
+"""Goferry: a Go repository from `git push` to a verified, running service.
+
+The house, top to bottom; imports go down only (`tests/unit/test_arrows.py` holds it):
+
+    cli        one file a command: parses, calls the pipeline or a stage, prints
+    runner     the GitHub Actions edge
+    pipeline   the whole way as a graph of steps
+    golang build image trust release deploy     the stages; none imports another
+    dist config observe system                  what the stages share
+    host       the agent that runs on the target; kernel alone below it
+    kernel     what client and host must agree on; standard library, Python 3.9
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Stages: test and build."""

@@ -1,0 +1,77 @@
+"""What a command prints: one JSON object, or text for a person; events go to a renderer on standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any
+
+import click
+
+from goferry.config.settings import Settings
+from goferry.kernel.errors import printable
+from goferry.observe.events import Renderer, Stream
+
+
+@dataclass
+class Output:
+    """How this run prints; made by the `@output_options` decorator.
+
+    Attributes:
+        json: print one object on standard output and nothing else there.
+        quiet: print results only.
+        renderers: more renderers of the event stream (the HTML report's).
+    """
+
+    json: bool = False
+    quiet: bool = False
+    renderers: list[Renderer] = field(default_factory=list)
+
+    @contextmanager
+    def stream(self) -> Iterator[Stream]:
+        """Open the event stream of this run: live lines on a terminal, plain lines elsewhere, none with -q or --json."""
+        if self.json or self.quiet:
+            yield Stream(self.renderers)
+            return
+        from goferry.observe import live
+
+        with live.renderer(sys.stderr, os.environ) as renderer:
+            yield Stream([renderer, *self.renderers])
+
+    def result(self, record: Mapping[str, Any], *lines: str) -> None:
+        """Print the command's result: `record` with `"ok": true` as JSON, or `lines` for a person."""
+        if self.json:
+            sys.stdout.write(json.dumps({"ok": True, **record}) + "\n")
+        else:
+            for line in lines:
+                sys.stdout.write(printable(line, 10_000) + "\n")
+
+
+def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --json and -q; the command gets `output: Output` as its first argument."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else on standard output.")
+    @click.option("-q", "--quiet", is_flag=True, help="Print results only.")
+    @wraps(function)
+    def wrapped(*args: Any, as_json: bool, quiet: bool, **kwargs: Any) -> Any:
+        return function(Output(json=as_json, quiet=quiet), *args, **kwargs)
+
+    return wrapped
+
+
+def settings() -> Settings:
+    """Read the surroundings, once."""
+    return Settings.from_environ(os.environ)
+
+
+def example(*lines: str) -> str:
+    """Return the epilog with a command's examples; every command has one."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+dry_run_option = click.option("--dry-run", is_flag=True, help="Show the steps and do nothing.")

@@ -1,0 +1,178 @@
+"""What goferry.yml may say: one frozen tree with a documented default for every key.
+
+Keys are kebab-case in the file. A class's docstring documents the section and its `Attributes:` lines the keys; the
+JSON Schema and docs/configuration.md are generated from here.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """Base of every section."""
+
+
+class Go(Section):
+    """The Go toolchain.
+
+    Attributes:
+        version: the version to use instead of go.mod's or go.work's (`1.27`, `1.27.3`, `stable`).
+        unproven: whether a Go that was on the machine already may be used, unproven.
+    """
+
+    version: str = ""
+    unproven: bool = True
+
+
+class Builds(Section):
+    """What is compiled and how.
+
+    Attributes:
+        targets: platforms as `goos/goarch` or `goos/goarch/variant`; empty means linux/amd64 and linux/arm64.
+        mains: packages to build (`./cmd/api`); empty means every main package of the module.
+        tags: build tags.
+        ldflags: what the linker gets besides `-s -w` and the version variables.
+        env: environment of the compiler (`GOEXPERIMENT: …`).
+        archives: whether a tar.gz (zip for Windows) is made for each target.
+        files: more files of the repository for the archives (`LICENSE`, `README.md` are taken when they exist).
+    """
+
+    targets: list[str] = []
+    mains: list[str] = []
+    tags: list[str] = []
+    ldflags: list[str] = []
+    env: dict[str, str] = {}
+    archives: bool = True
+    files: list[str] = []
+
+
+class Image(Section):
+    """The container image.
+
+    Attributes:
+        main: the package whose binary is the entry point; empty means the only service's, else the only main.
+        name: the image's name; empty means the project's.
+        user: numeric user and group that the process runs as.
+        max-size: most bytes unpacked for each platform; 0 means no limit.
+        labels: more OCI annotations.
+        env: environment of the process.
+        ports: ports that the image declares (`8080/tcp`).
+    """
+
+    main: str = ""
+    name: str = ""
+    user: str = "65532:65532"
+    max_size: int = 0
+    labels: dict[str, str] = {}
+    env: dict[str, str] = {}
+    ports: list[str] = []
+
+
+class Sign(Section):
+    """Sealing.
+
+    Attributes:
+        formats: the signature formats that a release must carry; `goferry sign` refuses to seal with fewer keys.
+    """
+
+    formats: list[Literal["openpgp", "minisign"]] = []
+
+
+class Listen(Section):
+    """How a service learns where to listen; exactly one of the three.
+
+    Attributes:
+        env: the environment variable that gets `127.0.0.1:PORT`.
+        flag: the flag that gets `127.0.0.1:PORT` (`--listen`).
+        socket: the service takes its listening socket by LISTEN_FDS and follows the app contract.
+    """
+
+    env: str = ""
+    flag: str = ""
+    socket: bool = False
+
+
+class Service(Section):
+    """A process that is deployed.
+
+    Attributes:
+        main: its package (`./cmd/api`).
+        listen: how it learns where to listen.
+        health: the path that answers 200 when it is well.
+        args: more arguments.
+        env: more environment variables; secrets belong into env-file.
+        env-file: a file on the host with KEY=VALUE lines, read when the process starts.
+        port: the public port on 127.0.0.1; 0 means one that the host picks once and keeps.
+        ready-within: seconds from start to the first good health answer.
+        bake: seconds that the new version is watched after the switch before it is committed.
+        drain: seconds that the old version may take to finish its requests.
+    """
+
+    main: str
+    listen: Listen
+    health: str = "/healthz"
+    args: list[str] = []
+    env: dict[str, str] = {}
+    env_file: str = ""
+    port: int = 0
+    ready_within: float = 30.0
+    bake: float = 2.0
+    drain: float = 10.0
+
+
+class Environment(Section):
+    """Where releases go and under which rules; `development`, `staging` and `production` always exist.
+
+    Attributes:
+        inherits: the environment whose keys are the defaults of this one.
+        dependencies: `snapshots` (anything), `releases` (no pseudo-versions, no local replacements), or `locked`
+            (releases, and go.mod and go.sum tidy and complete).
+        accepts: `snapshots` or `releases`: what may be deployed.
+        target: `local` or `ssh`.
+        hosts: host names for ssh.
+        on-silence: what a host does that hears no commit before its deadline.
+    """
+
+    inherits: str = ""
+    dependencies: Literal["", "snapshots", "releases", "locked"] = ""
+    accepts: Literal["", "snapshots", "releases"] = ""
+    target: Literal["", "local", "ssh"] = ""
+    hosts: list[str] = []
+    on_silence: Literal["", "rollback", "commit"] = ""
+
+
+class Project(Section):
+    """One project: a module of the repository that is built, sealed and deployed as one release.
+
+    Attributes:
+        dir: its folder in the repository.
+        project: its name; empty means the module path's last element.
+        go: the toolchain.
+        builds: what is compiled and how.
+        image: the container image.
+        sign: sealing.
+        services: the processes that are deployed, by name.
+        environments: where releases go, by name.
+    """
+
+    dir: str = "."
+    project: str = ""
+    go: Go = Go()
+    builds: Builds = Builds()
+    image: Image = Image()
+    sign: Sign = Sign()
+    services: dict[str, Service] = {}
+    environments: dict[str, Environment] = {}
+
+
+class Repository(Project):
+    """The whole file: one project, or several by name.
+
+    Attributes:
+        projects: several projects of one repository by name; the other keys are then their defaults.
+    """
+
+    projects: dict[str, Project] = {}

@@ -1,0 +1,1 @@
+"""Stage: the client's side of a deployment."""

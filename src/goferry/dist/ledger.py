@@ -1,0 +1,180 @@
+"""The ledger, `dist/goferry.json`: what a `dist/` folder holds until it is sealed, and where it came from.
+
+Every stage reads it, adds artifacts and writes it back whole, so a stage may run later or on another runner. The file
+is canonical JSON; the folder is flat: an artifact's path is its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from goferry.kernel import canonical
+from goferry.kernel.errors import Misuse, Refused
+from goferry.kernel.files import sha256_file, write_atomically
+
+LEDGER = "goferry.json"
+SCHEMA = 1
+KINDS = ("binary", "archive", "package", "sbom", "image", "checksums", "manifest", "signature", "provenance")
+
+
+class LedgerMissing(Misuse):
+    """The folder has no ledger, `goferry.json`.
+
+    It usually is not a folder that `goferry build` wrote, or it has been sealed already.
+    """
+
+    name = "ledger-missing"
+
+
+class LedgerInvalid(Misuse):
+    """The ledger, `goferry.json`, cannot be read as one.
+
+    It usually was edited by hand, cut off, or written by a newer Goferry.
+    """
+
+    name = "ledger-invalid"
+
+
+class DistSealed(Refused):
+    """The folder is sealed: its list is signed, and nothing may be added to it.
+
+    It usually is an attempt to build or to add an image into the folder of a finished release.
+    """
+
+    name = "dist-sealed"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One file of the folder.
+
+    Attributes:
+        name: the file's name in the folder, never with a slash.
+        project: the project in goferry.yml that it belongs to.
+        kind: one of KINDS.
+        goos, goarch, variant: `linux`, `arm64`, `v8.0`; empty for files that fit every platform.
+        size: bytes. sha256: lower-case hex.
+        meta: facts of the kind; a binary's: `{"main": "./cmd/api", "ldflags": "-s -w", …}`, JSON types.
+    """
+
+    name: str
+    project: str
+    kind: str
+    size: int
+    sha256: str
+    goos: str = ""
+    goarch: str = ""
+    variant: str = ""
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def target(self) -> str:
+        """`linux/amd64` or `linux/arm/7`; empty for files that fit every platform."""
+        return "/".join(part for part in (self.goos, self.goarch, self.variant) if part)
+
+    @classmethod
+    def of_file(cls, path: Path, **fields: Any) -> Artifact:
+        """Describe a file that lies in the folder."""
+        return cls(name=path.name, size=path.stat().st_size, sha256=sha256_file(path), **fields)
+
+
+@dataclass
+class Ledger:
+    """What the folder holds and where it came from.
+
+    Attributes:
+        project: the project's name. module: its module path.
+        version: `v1.4.0`, or a pseudo-version of a commit without a tag.
+        commit: 40 hex digits, or empty outside git. date: the commit's time, RFC 3339 UTC.
+        dirty: the work tree differed from the commit. snapshot: not built from a release tag.
+        trace: the event stream's trace id.
+        toolchain: `Toolchain.as_record()`.
+        services: name → the service's declaration as in goferry.yml, with `binary`: the main's program name.
+        shards: ids of the plan's shards that this folder holds; empty when it was not split.
+        artifacts: by name.
+    """
+
+    project: str
+    version: str
+    module: str = ""
+    commit: str = ""
+    date: str = ""
+    dirty: bool = False
+    snapshot: bool = False
+    trace: str = ""
+    toolchain: dict[str, Any] = field(default_factory=dict)
+    services: dict[str, dict[str, Any]] = field(default_factory=dict)
+    shards: list[str] = field(default_factory=list)
+    artifacts: dict[str, Artifact] = field(default_factory=dict)
+
+    def add(self, artifact: Artifact) -> None:
+        """Add or replace an artifact by its name."""
+        self.artifacts[artifact.name] = artifact
+
+    def of_kind(self, kind: str) -> Iterator[Artifact]:
+        """Yield the artifacts of one kind, by name."""
+        for name in sorted(self.artifacts):
+            if self.artifacts[name].kind == kind:
+                yield self.artifacts[name]
+
+    def save(self, folder: Path) -> None:
+        """Write the ledger into `folder`.
+
+        Raises:
+            DistSealed: when the folder is sealed.
+        """
+        refuse_sealed(folder)
+        record = asdict(self)
+        record["schema"] = SCHEMA
+        record["artifacts"] = [asdict(self.artifacts[name]) for name in sorted(self.artifacts)]
+        write_atomically(folder / LEDGER, canonical.dumps(record))
+
+    @classmethod
+    def load(cls, folder: Path) -> Ledger:
+        """Read the ledger of `folder`.
+
+        Raises:
+            DistSealed, LedgerMissing, LedgerInvalid: as their names say.
+        """
+        refuse_sealed(folder)
+        try:
+            data = (folder / LEDGER).read_bytes()
+        except OSError as error:
+            raise LedgerMissing(
+                f"{folder} has no {LEDGER}", advice=["make one:  goferry build --out DIST"]
+            ) from error
+        return cls.parse(data, str(folder / LEDGER))
+
+    @classmethod
+    def parse(cls, data: bytes, where: str = LEDGER) -> Ledger:
+        """Read a ledger from its bytes; `where` names them in errors.
+
+        Raises:
+            LedgerInvalid: when they are not a ledger of this schema.
+        """
+        try:
+            record = canonical.loads(data)
+            if record.pop("schema") != SCHEMA:
+                raise ValueError("another schema")
+            entries = [Artifact(**entry) for entry in record.pop("artifacts")]
+            if any(entry.kind not in KINDS or "/" in entry.name for entry in entries):
+                raise ValueError("an artifact of unknown kind or with a path")
+            ledger = cls(**record, artifacts={entry.name: entry for entry in entries})
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise LedgerInvalid(
+                f"{where}: {error}", advice=["remove the folder and build again:  goferry build"]
+            ) from error
+        return ledger
+
+
+def refuse_sealed(folder: Path) -> None:
+    """Raise DistSealed when `folder` holds a signed list."""
+    if (folder / "SHA256SUMS").exists():
+        raise DistSealed(
+            f"{folder} is sealed: SHA256SUMS and its signatures stand",
+            state="Nothing was written.",
+            advice=["build into another folder:  goferry build --out OTHER", "or remove this one first"],
+        )

@@ -1,0 +1,1 @@
+"""Stage: the right Go, proven, and the modules."""

@@ -1,0 +1,1 @@
+"""Stage: an OCI image written directly."""

@@ -1,0 +1,123 @@
+"""Errors as a reader meets them: a name, what happened, what state the world is in, what to type next.
+
+    GoferryError
+    ├── Failed        1    a step did its work and the work failed (tests red, compiler error)
+    ├── Misuse        2    wrong usage or configuration; nothing was started
+    ├── Refused       3    verification or policy said no; nothing was written or executed
+    ├── RolledBack    4    deployed, judged bad, and the version before serves again
+    ├── Unreachable   5    a network or a host did not answer; trying again may help
+    ├── FleetSplit    6    some hosts switched and some did not
+    └── Interrupted 130    a person or the runner stopped it
+
+Every error that a user can meet is one subclass with its own `name`, and its docstring is the text of its heading in
+docs/errors.md: the first paragraph says what it means, the second why it usually happens. The name is also the JSON's
+`error` (or `refusal`) and the title of the annotation.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, Sequence, Tuple
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str, limit: int = 2000) -> str:
+    """Return `text` fit for a terminal or a log: control and bidi characters as `\\xNN`, at most `limit` characters.
+
+    Untrusted text (file names, host answers, commit messages) passes through here before a person sees it.
+    """
+    safe = _CONTROL.sub(lambda match: "\\x%02x" % ord(match.group()), text)
+    return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+
+
+class GoferryError(Exception):
+    """An outcome that ends a command with a documented exit code.
+
+    Attributes:
+        name: kebab-case, stable; a heading in docs/errors.md.
+        exit_code: one of the table above.
+        what: one sentence with the actual values.
+        state: what the world looks like now ("Nothing was written.").
+        advice: what to type or do next, one line each.
+        facts: machine-readable details for `--json`, JSON types only.
+    """
+
+    name = "failed"
+    exit_code = 1
+
+    def __init__(self, what: str, *, state: str = "", advice: Sequence[str] = (), **facts: Any) -> None:
+        """Keep the message's parts; each is made printable when shown, not here."""
+        super().__init__(what)
+        self.what = what
+        self.state = state
+        self.advice: Tuple[str, ...] = tuple(advice)
+        self.facts: Dict[str, Any] = facts
+
+    @property
+    def docs(self) -> str:
+        """Where to read on."""
+        return "docs/errors.md#" + self.name
+
+    def as_json(self) -> Dict[str, Any]:
+        """Return the object that `--json` prints: `{"ok": false, "error": NAME, "exit_code": N, "what": …, …}`."""
+        return {
+            **self.facts,
+            "ok": False,
+            "error": self.name,
+            "exit_code": self.exit_code,
+            "what": self.what,
+            "state": self.state,
+            "advice": list(self.advice),
+            "docs": self.docs,
+        }
+
+
+class Failed(GoferryError):
+    """A step ran and its work failed."""
+
+
+class Misuse(GoferryError):
+    """Wrong usage or configuration."""
+
+    name = "misuse"
+    exit_code = 2
+
+
+class Refused(GoferryError):
+    """Verification or policy said no."""
+
+    name = "refused"
+    exit_code = 3
+
+    def as_json(self) -> Dict[str, Any]:
+        """Return the error object with the name under `refusal` as well."""
+        return {**super().as_json(), "refusal": self.name}
+
+
+class RolledBack(GoferryError):
+    """The new version was judged bad after the switch; the version before serves again."""
+
+    name = "rolled-back"
+    exit_code = 4
+
+
+class Unreachable(GoferryError):
+    """A network or a host did not answer."""
+
+    name = "unreachable"
+    exit_code = 5
+
+
+class FleetSplit(GoferryError):
+    """Some hosts switched and some did not."""
+
+    name = "fleet-split"
+    exit_code = 6
+
+
+class Interrupted(GoferryError):
+    """A person or the runner stopped the command."""
+
+    name = "interrupted"
+    exit_code = 130

@@ -1,0 +1,62 @@
+"""Files that are either whole or absent, also after a power cut."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Union
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+def write_atomically(path: PathLike, data: bytes, mode: int = 0o644) -> None:
+    """Write `data` beside `path`, sync it, rename it into place and sync the folder.
+
+    `mode` is exact: the caller's umask is not applied.
+    """
+    target = Path(path)
+    descriptor, name = tempfile.mkstemp(dir=str(target.parent), prefix="." + target.name + ".")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            os.fchmod(file.fileno(), mode)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, str(target))
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+    sync_folder(target.parent)
+
+
+def link_atomically(path: PathLike, destination: str) -> None:
+    """Make `path` a symbolic link to `destination` by one rename: a reader sees the old or the new, never neither."""
+    target = Path(path)
+    name = os.path.join(str(target.parent), ".%s.%d" % (target.name, os.getpid()))
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name)
+    os.symlink(destination, name)
+    os.replace(name, str(target))
+    sync_folder(target.parent)
+
+
+def sync_folder(path: PathLike) -> None:
+    """Make a rename in this folder survive a power cut."""
+    descriptor = os.open(str(path), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_file(path: PathLike) -> str:
+    """Return the lower-case hex SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()

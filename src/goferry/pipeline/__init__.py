@@ -1,0 +1,1 @@
+"""The whole way as a graph of steps: order, dry run, resumption, cancellation."""

@@ -1,0 +1,144 @@
+"""Run programs: argument lists only, an explicit environment, ended as a group when we are stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from goferry.kernel.errors import Failed
+
+GRACE = 5.0
+"""Seconds between SIGTERM and SIGKILL for a program that we end."""
+
+
+class ToolMissing(Failed):
+    """A program that this step needs is not on the machine.
+
+    It usually was never installed there; `goferry doctor` says which program serves what.
+    """
+
+    name = "tool-missing"
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a program left: its exit code (negative: ended by that signal) and its outputs as bytes."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def text(self) -> str:
+        """Standard output as text."""
+        return self.stdout.decode("utf-8", "replace")
+
+    @property
+    def errors(self) -> str:
+        """Standard error as text."""
+        return self.stderr.decode("utf-8", "replace")
+
+
+def run(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    environ: Mapping[str, str],
+    cwd: Path | None = None,
+    stdin: bytes = b"",
+    timeout: float | None = None,
+    on_line: Callable[[str], None] | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Completed:
+    """Run a program to its end; never raises for its exit code.
+
+    `on_line` hears every line of standard error while it runs. The program leads a process group of its own, which is
+    ended (SIGTERM, then SIGKILL after GRACE) on any exception here, KeyboardInterrupt included.
+
+    Raises:
+        ToolMissing: when the program can't be started.
+        subprocess.TimeoutExpired: after `timeout` seconds.
+    """
+    words = tuple(os.fspath(word) for word in argv)
+    try:
+        process = subprocess.Popen(
+            words,
+            env=dict(environ),
+            cwd=cwd,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            pass_fds=tuple(pass_fds),
+        )
+    except OSError as error:
+        raise ToolMissing(
+            f"cannot start {words[0]}: {error.strerror}", advice=["see what is missing:  goferry doctor"]
+        ) from error
+    with ended(process):
+        if on_line is None:
+            out, err = process.communicate(stdin, timeout)
+        else:
+            out, err = _communicate_by_line(process, stdin, timeout, on_line)
+    return Completed(words, process.returncode, out, err)
+
+
+@contextlib.contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Whatever happens in the block, the process group is gone after it if the process was left running."""
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            end_group(process)
+
+
+def end_group(process: subprocess.Popen[bytes], grace: float = GRACE) -> None:
+    """SIGTERM to the process's group, SIGKILL after `grace` seconds, and reap it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(grace)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _communicate_by_line(
+    process: subprocess.Popen[bytes], stdin: bytes, timeout: float | None, on_line: Callable[[str], None]
+) -> tuple[bytes, bytes]:
+    lines: list[bytes] = []
+    output: list[bytes] = []
+
+    def read_output() -> None:
+        assert process.stdout is not None
+        output.append(process.stdout.read())
+
+    def read_errors() -> None:
+        assert process.stderr is not None
+        for line in process.stderr:
+            lines.append(line)
+            on_line(line.decode("utf-8", "replace").rstrip("\r\n"))
+
+    def write_input() -> None:
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError), process.stdin:
+            process.stdin.write(stdin)
+
+    threads = [threading.Thread(target=work, daemon=True) for work in (read_output, read_errors, write_input)]
+    for thread in threads:
+        thread.start()
+    process.wait(timeout)
+    for thread in threads:
+        thread.join(timeout)
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+    return b"".join(output), b"".join(lines)

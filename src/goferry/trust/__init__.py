@@ -1,0 +1,1 @@
+"""Stages: keys, sealing and verification on the client."""

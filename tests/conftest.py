@@ -1,0 +1,36 @@
+"""What every test shares: real parts are demanded under CI=true and skipped, with the reason, elsewhere."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FULL = bool(os.environ.get("GOFERRY_TEST_FULL"))
+
+
+def missing(what: str) -> None:
+    """Skip for want of a real part; under CI=true that is a failure."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"missing real part: {what}", pytrace=False)
+    pytest.skip(f"missing real part: {what} (tests/parts/install, as root on Debian)")
+
+
+@pytest.fixture
+def part():
+    """`part("gpg")` returns the path of a real program, or ends the test as `missing` does."""
+
+    def find(name: str) -> str:
+        found = shutil.which(name) or shutil.which(name, path=str(ROOT / "tests" / "parts" / "bin"))
+        if not found:
+            missing(name)
+        return found
+
+    return find
+
+
+@pytest.fixture
+def root() -> Path:
+    """The checkout."""
+    return ROOT

@@ -36,11 +36,11 @@ class InternalError(Failed):
 class LazyGroup(click.Group):
     """A group that imports a command's module when it is used, and lists them without importing any."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
         """Return the names in the order of the way."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import and return one command."""
         if cmd_name not in COMMANDS:
             return None
@@ -48,13 +48,17 @@ class LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the table of commands from COMMANDS alone."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
-@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=LazyGroup,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(package_name="goferry", message="goferry %(version)s")
 def goferry() -> None:
     """Take a Go repository from git push to a verified, running service."""
@@ -69,11 +73,13 @@ def run(argv: Sequence[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:
-        return show(Misuse(error.format_message(), advice=["see the options:  goferry COMMAND --help"]), as_json=as_json)
+        hint = "see the options:  goferry COMMAND --help"
+        return show(Misuse(error.format_message(), advice=[hint]), as_json=as_json)
     except GoferryError as error:
         return show(error, as_json=as_json)
     except (KeyboardInterrupt, click.Abort):
-        return show(Interrupted("stopped before the end", advice=["run the same command again to go on"]), as_json=as_json)
+        hint = "run the same command again to go on"
+        return show(Interrupted("stopped before the end", advice=[hint]), as_json=as_json)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

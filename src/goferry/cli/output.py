@@ -34,7 +34,7 @@ class Output:
 
     @contextmanager
     def stream(self) -> Iterator[Stream]:
-        """Open the event stream of this run: live lines on a terminal, plain lines elsewhere, none with -q or --json."""
+        """Open the event stream: live lines on a terminal, plain lines elsewhere, none with -q or --json."""
         if self.json or self.quiet:
             yield Stream(self.renderers)
             return

@@ -143,9 +143,7 @@ class Ledger:
         try:
             data = (folder / LEDGER).read_bytes()
         except OSError as error:
-            raise LedgerMissing(
-                f"{folder} has no {LEDGER}", advice=["make one:  goferry build --out DIST"]
-            ) from error
+            raise LedgerMissing(f"{folder} has no {LEDGER}", advice=["make one:  goferry build --out DIST"]) from error
         return cls.parse(data, str(folder / LEDGER))
 
     @classmethod

@@ -23,7 +23,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u20
 
 
 def printable(text: str, limit: int = 2000) -> str:
-    """Return `text` fit for a terminal or a log: control and bidi characters as `\\xNN`, at most `limit` characters.
+    r"""Return `text` fit for a terminal or a log: control and bidi characters as `\xNN`, at most `limit` characters.
 
     Untrusted text (file names, host answers, commit messages) passes through here before a person sees it.
     """

@@ -1,0 +1,77 @@
+"""The event stream as a file: one JSON object a line (NDJSON), so that a report can be drawn later and elsewhere."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
+
+from goferry.kernel.errors import Misuse
+from goferry.observe.events import Event
+
+_FIELDS = {field.name for field in fields(Event)}
+
+
+class EventLogInvalid(Misuse):
+    """A file is not an event log, one JSON object a line.
+
+    It usually is another file, or was edited by hand.
+    """
+
+    name = "event-log-invalid"
+
+
+class EventLog:
+    """A renderer that appends every event to a file; each line reaches the file at once.
+
+    with EventLog(path) as log:
+        stream = Stream([log])
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Start a new file at `path`."""
+        self._path = path
+        self._file: TextIO = path.open("w", encoding="utf-8")
+
+    def __enter__(self) -> Self:
+        """Return the renderer."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __call__(self, event: Event) -> None:
+        """Append one event."""
+        self._file.write(as_line(event))
+        self._file.flush()
+
+
+def as_line(event: Event) -> str:
+    """Return an event as one line of JSON with its newline; fields at their defaults are left out."""
+    record = {key: value for key, value in asdict(event).items() if value or key == "kind"}
+    return json.dumps(record, separators=(",", ":")) + "\n"
+
+
+def read(path: Path) -> list[Event]:
+    """Read an event log back; a last line that was cut off (the writer was killed) is left out.
+
+    Raises:
+        EventLogInvalid: when a whole line is not an event.
+    """
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [_event(line, f"{path}:{number}") for number, line in enumerate(lines[:-1], 1) if line]
+
+
+def _event(line: str, where: str) -> Event:
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise EventLogInvalid(f"{where} is not JSON: {error}") from error
+    if not isinstance(record, dict) or not set(record) <= _FIELDS:
+        raise EventLogInvalid(f"{where} is not an event")
+    return Event(**{"kind": "", "trace": "", "span": "", "parent": "", "stage": "", **record})

@@ -1,0 +1,143 @@
+import io
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from goferry.kernel.errors import Failed
+from goferry.observe import events_json, live
+from goferry.observe.events import Event, Stream
+from goferry.observe.live_table import LiveTable
+from goferry.observe.plain import PlainLines
+
+
+class Broken(Failed):
+    name = "compile-failed"
+
+
+def tell(stream):
+    """A build with everything that a stage can say."""
+    with stream.span("setup-go") as span:
+        span.progress("downloading")
+        span.numbers["bytes"] = 70_000_000
+    with pytest.raises(Broken), stream.span("build"):  # noqa: PT012
+        with stream.span("build", target="linux/amd64") as span:
+            span.progress("compiling 3 of 10 packages", done=3, total=10)
+            span.note("go.sum \x1b[31m[red]lacks[/red]\nan entry", level="warning")
+        with stream.span("plan"):
+            pass
+        with stream.span("build", target="linux/arm64"):
+            raise Broken("no")
+    with stream.span("image") as span:
+        span.skip("unchanged")
+
+
+def test_plain_lines_tell_each_fact_once():
+    file = io.StringIO()
+    tell(Stream([PlainLines(file)]))
+    lines = [line.split(" in ")[0].split(" after ")[0] for line in file.getvalue().splitlines()]
+    assert lines == [
+        "setup-go …",
+        "setup-go: done",
+        "build …",
+        "build linux/amd64 …",
+        "build linux/amd64: warning: go.sum \\x1b[31m[red]lacks[/red] an entry",
+        "build linux/amd64: done",
+        "build linux/arm64 …",
+        "build linux/arm64: compile-failed",
+        "build: compile-failed",
+        "image …",
+        "image: skipped (unchanged)",
+    ]
+    assert "(70.0 MB)" in file.getvalue()
+
+
+def test_a_file_gets_plain_lines_without_rich():
+    code = (
+        "import sys, io\nfrom goferry.observe import live\nfrom goferry.observe.events import Stream\n"
+        "with live.renderer(io.StringIO(), {'TERM': 'xterm'}) as draw:\n"
+        "    with Stream([draw]).span('x'): pass\n"
+        "assert not [m for m in sys.modules if m.split('.')[0] in {'rich', 'jinja2'}]\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+
+
+@pytest.mark.parametrize("environ", [{"TERM": "dumb"}, {}, {"TERM": "xterm", "CI": "true"}])
+def test_a_terminal_that_cannot_redraw_gets_plain_lines(environ):
+    main, side = pty.openpty()
+    with os.fdopen(side, "w") as file, live.renderer(file, environ) as draw:
+        assert isinstance(draw, PlainLines)
+    os.close(main)
+
+
+def test_a_terminal_gets_the_table():
+    main, side = pty.openpty()
+    with os.fdopen(side, "w") as file, live.renderer(file, {"TERM": "xterm"}) as draw:
+        assert isinstance(draw, LiveTable)
+    os.close(main)
+
+
+def picture(environ, clock=lambda: 0.0, width=100):
+    """Return the table as text after `tell`."""
+    table = LiveTable(io.StringIO(), environ, clock=clock, width=width)
+    tell(Stream([table]))
+    with table.console.capture() as capture:
+        table.console.print(table.draw())
+    return capture.get()
+
+
+def test_the_table_has_a_line_a_target_and_folds_inner_steps():
+    text = picture({"TERM": "xterm", "NO_COLOR": "1"})
+    rows = [line.split() for line in text.splitlines()]
+    assert [row[0] for row in rows[:3]] == ["setup-go", "build", "linux/amd64"]
+    assert "compile-failed" in text
+    assert "plan" not in text
+    assert "○ skipped" in text
+    assert "[red]lacks[/red]" in text  # markup of untrusted text is text
+    assert "\x1b" not in text
+
+
+def test_the_table_fits_a_narrow_terminal():
+    assert all(len(line) <= 60 for line in picture({"NO_COLOR": "1"}, width=60).splitlines()[:6])
+
+
+def test_a_running_span_shows_its_bar_and_elapsed_time():
+    table = LiveTable(io.StringIO(), {"NO_COLOR": "1"}, clock=lambda: 12.0, width=100)
+    table(Event("start", "t", "a", "", "build", "linux/arm64", start=2.0))
+    table(
+        Event(
+            "progress",
+            "t",
+            "a",
+            "",
+            "build",
+            "linux/arm64",
+            start=2.0,
+            message="compiling",
+            numbers={"done": 5, "total": 10},
+        )
+    )
+    with table.console.capture() as capture:
+        table.console.print(table.draw())
+    assert "━━━━━━──────" in capture.get().replace("=", "━").replace(".", "─")
+    assert "10.0 s" in capture.get()
+    assert "compiling" in capture.get()
+
+
+def test_an_event_log_reads_back_and_survives_a_cut(tmp_path):
+    path, seen = tmp_path / "events.ndjson", []
+    with events_json.EventLog(path) as log:
+        tell(Stream([log, seen.append]))
+    assert events_json.read(path) == seen
+    path.write_text(path.read_text()[:-20])
+    assert events_json.read(path) == seen[:-1]
+
+
+@pytest.mark.parametrize("line", ["nonsense", "[]", '{"kind":"start","evil":1}'])
+def test_a_foreign_file_is_named(tmp_path, line):
+    path = tmp_path / "x"
+    path.write_text(line + "\n")
+    with pytest.raises(events_json.EventLogInvalid, match="x:1 is not"):
+        events_json.read(path)

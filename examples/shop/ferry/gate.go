@@ -42,7 +42,7 @@ func (g *gate) Accept() (net.Conn, error) {
 			return nil, net.ErrClosed
 		}
 		conn, err := g.listener.Accept()
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
+		if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed) {
 			return conn, err
 		}
 	}

@@ -1,0 +1,117 @@
+"""The timeline of a run as geometry: which spans get a bar, where it lies, where its label goes. Pure; no drawing.
+
+Lengths are in the units of the SVG's viewBox. Every root span has a row; below it stand its targets and hosts, and the
+inner work that took at least two hundredths of the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from goferry.observe import figures
+from goferry.observe.events import Event
+
+WIDTH = 960.0
+LABELS = 210.0
+TAIL = 74.0
+ROW = 24.0
+HEAD = 26.0
+_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
+_SHARE = 0.02
+_MOST_ROWS = 80
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One row: `x`, `y`, `width` of its bar; `time_x` is where the time is written, `depth` how far it is set in."""
+
+    label: str
+    time: str
+    outcome: str
+    depth: int
+    x: float
+    y: float
+    width: float
+    time_x: float
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A line of the time axis."""
+
+    label: str
+    x: float
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The whole picture."""
+
+    bars: tuple[Bar, ...]
+    ticks: tuple[Tick, ...]
+    height: float
+    width: float = WIDTH
+    labels: float = LABELS
+    head: float = HEAD
+    row: float = ROW
+
+
+def lay_out(events: Sequence[Event]) -> Timeline:
+    """Return the timeline of a run's events; spans that never ended are left out."""
+    ended = sorted((event for event in events if event.kind == "end"), key=lambda event: (event.start, -event.end))
+    if not ended:
+        return Timeline((), (), HEAD)
+    begin, finish = min(event.start for event in ended), max(event.end for event in ended)
+    whole = max(finish - begin, 0.001)
+    rows = _rows(ended, whole)[:_MOST_ROWS]
+    scale = (WIDTH - LABELS - TAIL) / whole
+    bars = tuple(_bar(event, depth, index, begin, scale) for index, (event, depth) in enumerate(rows))
+    ticks = tuple(Tick(_clock(at), LABELS + at * scale) for at in _ticks(whole))
+    return Timeline(bars, ticks, HEAD + ROW * len(bars) + 6)
+
+
+def _rows(ended: Sequence[Event], whole: float) -> list[tuple[Event, int]]:
+    """Return the spans that get a row, each after its parent, with their depth."""
+    children: dict[str, list[Event]] = {}
+    known = {event.span for event in ended}
+    for event in ended:
+        children.setdefault(event.parent if event.parent in known else "", []).append(event)
+    rows: list[tuple[Event, int]] = []
+
+    def visit(parent: str, depth: int) -> None:
+        for event in children.get(parent, ()):
+            if not depth or event.target or event.host or event.seconds >= whole * _SHARE:
+                rows.append((event, depth))
+                if depth < 2:
+                    visit(event.span, depth + 1)
+
+    visit("", 0)
+    return rows
+
+
+def _bar(event: Event, depth: int, index: int, begin: float, scale: float) -> Bar:
+    left = LABELS + (event.start - begin) * scale
+    width = max(event.seconds * scale, 2.5)
+    label = event.target or event.host or event.stage
+    return Bar(
+        label=figures.one_line(label, 30 - 2 * depth),
+        time=figures.seconds(event.seconds) if event.outcome != "skipped" else "skipped",
+        outcome=event.outcome if event.outcome in {"done", "skipped"} else "failed",
+        depth=depth,
+        x=round(left, 1),
+        y=HEAD + ROW * index,
+        width=round(width, 1),
+        time_x=round(left + width + 7, 1),
+    )
+
+
+def _ticks(whole: float) -> list[float]:
+    step = next((step for step in _STEPS if whole / step <= 8), _STEPS[-1])
+    return [step * index for index in range(int(whole / step) + 1)]
+
+
+def _clock(at: float) -> str:
+    if at >= 60:
+        return f"{int(at) // 60}:{int(at) % 60:02d} min"
+    return f"{at:g} s"

@@ -1,1 +1,29 @@
-"""Stage: the right Go, proven, and the modules."""
+"""Stage: the right Go, proven, and the modules.
+
+    versions, gomod, resolve    which Go
+    goenv, gowheel, proxies     where Go's own configuration says that it comes from
+    note, tlog, proof, sumdb    what proves it
+    modzip, tree, store         how it gets onto the disk and stays proven there
+    install, machine, setup     one call for all of it: `setup_go`
+    modules                     go mod download, verify, tidy
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from goferry.golang.resolve import Resolved as Resolved
+    from goferry.golang.setup import resolve_version as resolve_version
+    from goferry.golang.setup import setup_go as setup_go
+
+__all__ = ["Resolved", "resolve_version", "setup_go"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the stage when it is used: it brings the network's libraries with it."""
+    if name not in __all__:
+        raise AttributeError(name)
+    from goferry.golang import resolve, setup
+
+    return getattr(resolve if name == "Resolved" else setup, name)

@@ -1,0 +1,144 @@
+"""What go.mod and go.work say about the Go to use: the `go` and `toolchain` lines, read strictly and alone.
+
+Source of the format: go.dev/ref/mod#go-mod-file and #workspaces, go.dev/doc/toolchain#config.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from goferry.golang.versions import GoVersion, of_toolchain
+from goferry.kernel.errors import Misuse, printable
+
+_GO = re.compile(r"[1-9]\d*\.(0|[1-9]\d*)(\.(0|[1-9]\d*))?([a-z]+\d+)?", re.ASCII)
+_LIMIT = 16 << 20
+
+
+class GoModInvalid(Misuse):
+    """go.mod or go.work cannot be read.
+
+    It usually was edited by hand or holds a merge conflict; `go mod edit -json` shows the same line.
+    """
+
+    name = "go-mod-invalid"
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The two lines of one file; empty where it has none.
+
+    Attributes:
+        go: `1.27` or `1.27.3`.
+        toolchain: `go1.27.3`, `go1.27.3-suffix` or `default`.
+    """
+
+    go: str = ""
+    toolchain: str = ""
+
+    @property
+    def wanted(self) -> GoVersion | None:
+        """The higher of the two, or None when there is neither; `toolchain default` leaves the go line alone."""
+        candidates = [GoVersion(self.go)] if self.go else []
+        version = of_toolchain(self.toolchain) if self.toolchain != "default" else None
+        if version is not None:
+            candidates.append(version)
+        return max(candidates, default=None)
+
+
+def parse(data: bytes, where: str = "go.mod") -> Lines:
+    """Read the `go` and `toolchain` lines of a go.mod or go.work; `where` names the file in errors.
+
+    Raises:
+        GoModInvalid: for bytes that are no text, a malformed or repeated line, or an unclosed block.
+    """
+    found: dict[str, str] = {}
+    block = 0
+    for number, line in enumerate(_text(data, where).split("\n"), 1):
+        words = _words(line)
+        if not words:
+            continue
+        if block:
+            block = 0 if words[0] == ")" else block
+            continue
+        if words[0] in ("go", "toolchain"):
+            _take(found, words, f"{where}:{number}")
+        elif words[-1] == "(":
+            block = number
+    if block:
+        raise GoModInvalid(f"{where}:{block}: the block is never closed", advice=[f"close it with a line ')' in {where}"])
+    return Lines(found.get("go", ""), found.get("toolchain", ""))
+
+
+def _text(data: bytes, where: str) -> str:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text or text.startswith("\ufeff") or len(data) > _LIMIT:
+        raise GoModInvalid(f"{where} is not UTF-8 text without a byte order mark", advice=[f"save it again as UTF-8: {where}"])
+    return text
+
+
+def _words(line: str) -> list[str]:
+    return line.split("//", 1)[0].split()
+
+
+def _take(found: dict[str, str], words: list[str], where: str) -> None:
+    verb = words[0]
+    if verb in found:
+        raise GoModInvalid(f"{where}: a second {verb} line", advice=["keep one of them"])
+    if len(words) != 2:
+        raise GoModInvalid(f"{where}: {verb} takes one value, not {len(words) - 1}", advice=[f"write:  {verb} VERSION"])
+    value = words[1]
+    good = bool(_GO.fullmatch(value)) and _parses(value) if verb == "go" else value == "default" or of_toolchain(value)
+    if not good:
+        raise GoModInvalid(
+            f"{where}: {verb} {printable(value, 80)} names no Go version",
+            advice=["write:  go 1.27.3" if verb == "go" else "write:  toolchain go1.27.3"],
+        )
+    found[verb] = value
+
+
+def _parses(value: str) -> bool:
+    try:
+        GoVersion(value)
+    except ValueError:
+        return False
+    return True
+
+
+def find(directory: Path, gowork: str = "") -> Path | None:
+    """Return the file that decides for `directory`: go.work above it, else the nearest go.mod, else None.
+
+    `gowork` is Go's setting GOWORK: empty looks for go.work, `off` does not, a path names the file.
+
+    Raises:
+        GoModInvalid: when GOWORK names a file that is not there.
+    """
+    if gowork and gowork != "off":
+        named = Path(gowork)
+        if not named.is_file():
+            raise GoModInvalid(f"GOWORK names {gowork}, which is no file", advice=["unset it, or set:  GOWORK=off"])
+        return named
+    folders = (directory.absolute(), *directory.absolute().parents)
+    for name in ("go.mod",) if gowork == "off" else ("go.work", "go.mod"):
+        for folder in folders:
+            if (folder / name).is_file():
+                return folder / name
+    return None
+
+
+def read(path: Path) -> Lines:
+    """Read the two lines of a file on disk.
+
+    Raises:
+        GoModInvalid: when it cannot be read or parsed.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LIMIT + 1)
+    except OSError as error:
+        raise GoModInvalid(f"{path.name} cannot be read: {error.strerror}", advice=["look at its permissions"]) from error
+    return parse(data, path.name)

@@ -1,0 +1,112 @@
+"""Install one toolchain module: download, proof and extraction, and nothing in place until all of it holds.
+
+    in one thread   the zip streams to a workspace beside its place
+    in another      the checksum database is asked and its answer proven
+    then            the zip is extracted and hashed in one pass; h1 must be the proven one
+    then            execute bits, go.mod copies, record, one rename
+
+Whatever fails, the workspace goes and the place is as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from goferry.dist.toolchain import Toolchain
+from goferry.golang import modzip, store, tree
+from goferry.golang.proof import Proof
+from goferry.golang.proxies import ProxyList, ProxyRefuses, escaped
+from goferry.golang.sumdb import ChecksumDatabase
+from goferry.kernel.errors import Refused
+from goferry.observe.events import Span, Stream
+
+ZIP_LIMIT = 500 << 20
+"""Bytes; golang.org/x/mod/zip.MaxZipFile."""
+
+
+class ModuleHashWrong(Refused):
+    """The toolchain that arrived is not the one that the checksum database recorded.
+
+    It usually is a proxy or a mirror that changed it on the way.
+    """
+
+    name = "module-hash-wrong"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where toolchains and their proofs come from."""
+
+    proxies: ProxyList
+    database: ChecksumDatabase
+
+
+def install(
+    place: store.Place, version: str, goos: str, goarch: str, sources: Sources, stream: Stream
+) -> Toolchain:
+    """Install a version into `place` and return it, proven; another process's finished install is taken as it is.
+
+    Raises:
+        ModuleHashWrong, ZipUnsafe, ZipDamaged, and the refusals of sumdb, proof and note: nothing is left then.
+        ProxyLacks, ProxyRefuses, ProxyOff, Unreachable: when it cannot be had.
+    """
+    key = sources.database.key
+    with place.locked():
+        kept = store.look(place, version, goos, goarch, key)
+        if kept.toolchain:
+            return kept.toolchain
+        with place.workspace() as folder:
+            module_version = store.module_version(version, goos, goarch)
+            with stream.span("toolchain-download", target=f"{goos}/{goarch}") as span:
+                proof = _fetch(folder / "module.zip", module_version, sources, span)
+            with stream.span("toolchain-extract") as span:
+                root = folder / "tree"
+                root.mkdir()
+                found = modzip.extract(folder / "module.zip", root, f"{store.MODULE}@{module_version}/")
+                _hold(found, proof)
+                span.numbers["h1"] = found
+                tree.finish(root)
+            place.put(root, proof, key)
+    return store.toolchain(place.root, version, proof, key)
+
+
+def _hold(found: str, proof: Proof) -> None:
+    if found != proof.h1:
+        raise ModuleHashWrong(
+            f"{proof.module}@{proof.version} is {found}; the checksum database recorded {proof.h1}",
+            state="Nothing was installed.",
+            advice=["use another proxy in GOPROXY"],
+            found=found,
+            recorded=proof.h1,
+        )
+
+
+def _fetch(path: Path, version: str, sources: Sources, span: Span) -> Proof:
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="proof") as pool:
+        future = pool.submit(sources.database.lookup, store.MODULE, version)
+        with path.open("wb") as file:
+            address = f"{store.MODULE}/@v/{escaped(version)}.zip"
+            got = sources.proxies.download(address, file, ZIP_LIMIT, _progress(span, future))
+        span.numbers["bytes"] = got.size
+        return future.result()
+
+
+def _progress(span: Span, proof: Future[Proof]) -> Callable[[int, int], None]:
+    """Report every tenth of the download, and end it as soon as the proof has failed."""
+    tenth = -1
+
+    def report(got: int, total: int) -> None:
+        nonlocal tenth
+        if proof.done():
+            proof.result()
+        if total and got * 10 // total != tenth:
+            tenth = got * 10 // total
+            span.progress(f"{got >> 20} of {total >> 20} MiB", bytes=got)
+
+    return report
+
+
+__all__ = ["ModuleHashWrong", "ProxyRefuses", "Sources", "install"]

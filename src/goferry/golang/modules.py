@@ -1,0 +1,133 @@
+"""The module cache and the module files: go mod download, verify and tidy, with their failures in named errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from goferry.config.settings import Settings
+from goferry.dist.toolchain import Toolchain
+from goferry.golang.versions import GoVersion
+from goferry.kernel.errors import Failed, Refused, Unreachable, printable
+from goferry.observe.events import Stream
+from goferry.system.process import Completed, run
+
+TIDY_DIFF_SINCE = GoVersion("1.23rc1")
+_NETWORK = ("dial tcp", "i/o timeout", "connection refused", "no such host", "TLS handshake", "503 ", "502 ", "EOF")
+_SHOWN = 20
+
+
+class ModulesUnavailable(Unreachable):
+    """Modules that go.mod requires could not be downloaded.
+
+    It usually is a network that does not reach the module proxy, or a private module that GOPRIVATE does not name.
+    """
+
+    name = "modules-unavailable"
+
+
+class ModulesInvalid(Failed):
+    """go mod download failed for another reason than the network.
+
+    It usually is a requirement on a version that does not exist, or a module path that changed.
+    """
+
+    name = "modules-invalid"
+
+
+class ModuleSumWrong(Refused):
+    """A module that was downloaded is not the one that go.sum or the checksum database knows.
+
+    It usually is a tag that was moved, or a proxy that serves something else.
+    """
+
+    name = "module-sum-wrong"
+
+
+class ModulesModified(Refused):
+    """Modules in the cache are not as they were downloaded.
+
+    It usually is an edit in the module cache, or a cache that was restored damaged.
+    """
+
+    name = "modules-modified"
+
+
+class ModulesUntidy(Failed):
+    """go.mod or go.sum is not what `go mod tidy` would write.
+
+    It usually is an import that was added or removed without running it.
+    """
+
+    name = "modules-untidy"
+
+
+def download(toolchain: Toolchain, directory: Path, settings: Settings, stream: Stream) -> None:
+    """Fill the module cache; a vendored or module-less folder needs nothing.
+
+    Raises:
+        ModulesUnavailable, ModuleSumWrong, ModulesInvalid: as their names say.
+    """
+    with stream.span("go-mod-download") as span:
+        if (directory / "vendor" / "modules.txt").is_file():
+            span.skip("vendored")
+            return
+        done = _go(toolchain, ["mod", "download"], directory, settings)
+        if done.code == 0:
+            return
+        text = done.errors
+        if "checksum mismatch" in text or "SECURITY ERROR" in text:
+            raise ModuleSumWrong(_tail(text), state="Nothing was built.", advice=["compare go.sum with the module's own release"])
+        if any(mark in text for mark in _NETWORK):
+            raise ModulesUnavailable(_tail(text), advice=["look at:  go env GOPROXY GOPRIVATE", "and try again"])
+        raise ModulesInvalid(_tail(text), advice=["see it yourself:  go mod download"])
+
+
+def verify(toolchain: Toolchain, directory: Path, settings: Settings, stream: Stream) -> None:
+    """Hold the module cache to the hashes that were recorded at download.
+
+    Raises:
+        ModulesModified: naming what differs. ModulesInvalid: when it could not be checked.
+    """
+    with stream.span("go-mod-verify") as span:
+        if (directory / "vendor" / "modules.txt").is_file():
+            span.skip("vendored")
+            return
+        done = _go(toolchain, ["mod", "verify"], directory, settings)
+        if done.code == 0:
+            return
+        if "modified" in done.errors or "missing ziphash" in done.errors:
+            raise ModulesModified(
+                _tail(done.errors), state="Nothing was built.", advice=["empty the cache:  go clean -modcache", "and try again"]
+            )
+        raise ModulesInvalid(_tail(done.errors), advice=["see it yourself:  go mod verify"])
+
+
+def tidy_diff(toolchain: Toolchain, directory: Path, settings: Settings, stream: Stream) -> None:
+    """Check that go.mod and go.sum are tidy, without changing them (`go mod tidy -diff`, since Go 1.23).
+
+    Raises:
+        ModulesUntidy: with the difference. ModulesInvalid, ModulesUnavailable: when it could not be told.
+    """
+    with stream.span("go-mod-tidy") as span:
+        if GoVersion(toolchain.version) < TIDY_DIFF_SINCE:
+            span.skip(f"Go {toolchain.version} cannot tell; 1.23 can")
+            return
+        done = _go(toolchain, ["mod", "tidy", "-diff"], directory, settings)
+        if done.code == 0:
+            return
+        if done.text.strip():
+            raise ModulesUntidy(_tail(done.text), state="Nothing was changed.", advice=["write them:  go mod tidy"])
+        if any(mark in done.errors for mark in _NETWORK):
+            raise ModulesUnavailable(_tail(done.errors), advice=["look at:  go env GOPROXY GOPRIVATE"])
+        raise ModulesInvalid(_tail(done.errors), advice=["see it yourself:  go mod tidy -diff"])
+
+
+def _go(toolchain: Toolchain, words: Sequence[str], directory: Path, settings: Settings) -> Completed:
+    return run([toolchain.go, *words], environ=toolchain.environ(settings.environ), cwd=directory)
+
+
+def _tail(text: str) -> str:
+    lines = [line for line in text.strip().splitlines() if not line.startswith("go: downloading ")]
+    cut = lines[-_SHOWN:]
+    return "\n".join(printable(line, 300) for line in cut) or "the go command said nothing"

@@ -1,0 +1,233 @@
+"""Module zips: which names they may hold, and extraction that computes the module's hash h1 in the same pass.
+
+h1 is the base64 of SHA-256 over the sorted lines `<sha256 of the file>  <name in the zip>` (golang.org/x/mod/sumdb/dirhash):
+it covers names and contents, so what h1 proves is exactly what was written, whatever else the zip says.
+Names follow golang.org/x/mod/zip: all below `<module>@<version>/`, files only, no two that differ only by case.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import mmap
+import os
+import stat
+import struct
+import threading
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from goferry.kernel.errors import Refused, printable
+
+MOST_FILES = 60_000
+MOST_BYTES = 1 << 30
+_LOCAL = struct.Struct("<4s5H3L2H")
+
+
+class ZipUnsafe(Refused):
+    """A module's zip holds what no module's zip may hold: a path outside its folder, a link, two equal names.
+
+    It usually was made to write somewhere else on the machine that unpacks it.
+    """
+
+    name = "zip-unsafe"
+
+
+class ZipDamaged(Refused):
+    """A module's zip cannot be read to its end.
+
+    It usually was cut off on the way; trying again helps.
+    """
+
+    name = "zip-damaged"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file: its whole name in the zip, its path below the module's folder, and where its bytes lie."""
+
+    name: str
+    path: str
+    offset: int
+    packed: int
+    size: int
+    deflated: bool
+
+
+def h1(digests: Mapping[str, str]) -> str:
+    """Return `h1:…` of files given as whole name → hex SHA-256."""
+    summary = hashlib.sha256()
+    for name in sorted(digests):
+        summary.update(f"{digests[name]}  {name}\n".encode())
+    return "h1:" + base64.b64encode(summary.digest()).decode()
+
+
+def members(infos: Iterable[zipfile.ZipInfo], prefix: str) -> list[Member]:
+    """Check every entry and return the files, in the order in which they lie in the zip.
+
+    Raises:
+        ZipUnsafe: naming the first entry that breaks a rule.
+    """
+    found: list[Member] = []
+    seen: dict[str, str] = {}
+    total = 0
+    for info in infos:
+        path = _checked(info, prefix)
+        _no_collision(path, seen)
+        total += info.file_size
+        if total > MOST_BYTES or len(found) >= MOST_FILES:
+            raise _unsafe(info.orig_filename, f"with it the zip exceeds {MOST_FILES} files or {MOST_BYTES} bytes")
+        deflated = info.compress_type == zipfile.ZIP_DEFLATED
+        found.append(Member(info.orig_filename, path, info.header_offset, info.compress_size, info.file_size, deflated))
+    found.sort(key=lambda member: member.offset)
+    for one, two in zip(found, found[1:], strict=False):
+        if one.offset + _LOCAL.size + one.packed > two.offset:
+            raise _unsafe(two.name, "it overlaps another entry")
+    return found
+
+
+def _checked(info: zipfile.ZipInfo, prefix: str) -> str:
+    name = info.orig_filename
+    path = name.removeprefix(prefix)
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if path == name:
+        raise _unsafe(name, f"it is not below {prefix}")
+    parts = path.split("/")
+    if any(part in ("", ".", "..") or len(part.encode()) > 255 for part in parts):
+        raise _unsafe(name, "it is no plain path to a file")
+    if any(unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") or letter in '\\:*?"<>|' for letter in path):
+        raise _unsafe(name, "it has a character that no file of a module has")
+    if kind not in (0, stat.S_IFREG):
+        raise _unsafe(name, "it is a link or a special file")
+    if info.flag_bits & 0x1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise _unsafe(name, "it is encrypted or packed in an unknown way")
+    if parts[-1] == "go.mod":
+        raise _unsafe(name, "a toolchain's module has _go.mod only")
+    return path
+
+
+def _no_collision(path: str, seen: dict[str, str]) -> None:
+    """Refuse names that are equal on a case-insensitive or normalising file system; `seen` maps folded to exact."""
+    parts = path.split("/")
+    for count in range(1, len(parts) + 1):
+        exact = "/".join(parts[:count]) + ("/" if count < len(parts) else "")
+        folded = unicodedata.normalize("NFC", exact.rstrip("/")).casefold()
+        other = seen.setdefault(folded, exact)
+        if other != exact:
+            raise _unsafe(path, f"it collides with {printable(other, 120)}")
+        if count == len(parts) and seen.setdefault("\0" + folded, path) is not path:
+            raise _unsafe(path, "it stands there twice")
+
+
+def _unsafe(name: str, why: str) -> ZipUnsafe:
+    return ZipUnsafe(f"the module's zip holds {printable(name, 200)!r}: {why}", state="Nothing was installed.")
+
+
+def extract(archive: Path, folder: Path, prefix: str, workers: int = 2) -> str:
+    """Write a zip's files below `folder` (which exists and is empty) and return their h1.
+
+    Files get mode 0644, folders 0755; nothing is executable. The caller removes the folder when h1 is not the wanted.
+
+    Raises:
+        ZipUnsafe, ZipDamaged: as their names say.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            files = members(opened.infolist(), prefix)
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, struct.error, OverflowError) as error:
+        raise ZipDamaged(f"the module's zip cannot be read: {error}", state="Nothing was installed.") from error
+    _make_folders(files, folder)
+    with archive.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        writer = _Writer(data, folder)
+        with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="extract") as pool:
+            tasks = [pool.submit(writer.write, part) for part in _shares(files, workers)]
+            for task in tasks:
+                task.result()
+    return h1(writer.digests)
+
+
+def _shares(files: Sequence[Member], workers: int) -> list[Sequence[Member]]:
+    """Split by packed size, keeping neighbours together."""
+    goal = sum(member.packed + 4096 for member in files) / max(1, workers)
+    shares: list[list[Member]] = [[]]
+    weight = 0
+    for member in files:
+        if weight > goal and len(shares) < workers:
+            shares.append([])
+            weight = 0
+        shares[-1].append(member)
+        weight += member.packed + 4096
+    return list(shares)
+
+
+def _make_folders(files: Sequence[Member], folder: Path) -> None:
+    for name in sorted({member.path.rpartition("/")[0] for member in files}):
+        if name:
+            (folder / name).mkdir(parents=True, exist_ok=True)
+
+
+class _Writer:
+    """Unpacks members out of the mapped zip; its threads share nothing but the dictionary of digests."""
+
+    def __init__(self, data: mmap.mmap, folder: Path) -> None:
+        self._data = data
+        self._folder = folder
+        self._failed = threading.Event()
+        self.digests: dict[str, str] = {}
+
+    def write(self, files: Sequence[Member]) -> None:
+        base = str(self._folder) + "/"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | getattr(os, "O_BINARY", 0)
+        try:
+            for member in files:
+                if self._failed.is_set():
+                    return
+                content = self._content(member)
+                self.digests[member.name] = hashlib.sha256(content).hexdigest()
+                descriptor = os.open(base + member.path, flags, 0o644)
+                try:
+                    os.fchmod(descriptor, 0o644)
+                    _write_all(descriptor, content)
+                finally:
+                    os.close(descriptor)
+        except BaseException:
+            self._failed.set()
+            raise
+
+    def _content(self, member: Member) -> bytes:
+        header = self._data[member.offset : member.offset + _LOCAL.size]
+        if len(header) != _LOCAL.size or header[:4] != b"PK\x03\x04":
+            raise _damaged(member)
+        *_, name_length, extra_length = _LOCAL.unpack(header)
+        start = member.offset + _LOCAL.size + name_length + extra_length
+        if self._data[member.offset + _LOCAL.size : start - extra_length] != member.name.encode():
+            raise _unsafe(member.name, "its local header names another file")
+        packed = self._data[start : start + member.packed]
+        if not member.deflated:
+            content = packed
+        else:
+            inflater = zlib.decompressobj(-15)
+            try:
+                content = inflater.decompress(packed, member.size + 1)
+            except zlib.error as error:
+                raise _damaged(member) from error
+        if len(content) != member.size or len(packed) != member.packed:
+            raise _damaged(member)
+        return content
+
+
+def _damaged(member: Member) -> ZipDamaged:
+    return ZipDamaged(
+        f"the module's zip is damaged at {printable(member.name, 200)!r}", state="Nothing was installed."
+    )
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]

@@ -1,0 +1,186 @@
+"""The right Go for a folder: resolved, installed with proof, or taken as it was found.
+
+The order, and why:
+
+    1. what Goferry installed and proved before          needs no network
+    2. the toolchain module through GOPROXY, proven       the normal way
+    3. a Go that was here: tool cache, then PATH          unproven; only if allowed, and only when 2 cannot be had
+
+`prefer_machine` puts 3 first. A failed proof is never a reason to take 3: somebody altered what we were given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cached_property, partial
+from pathlib import Path
+
+from goferry.config.settings import Settings
+from goferry.dist.toolchain import Toolchain
+from goferry.golang import machine, note, proxies, store, sumdb
+from goferry.golang.goenv import GoEnv
+from goferry.golang.gowheel import go_env
+from goferry.golang.install import Sources, install
+from goferry.golang.resolve import GoVersionUnavailable, Resolved, Wanted, resolve, wanted
+from goferry.golang.versions import GoVersion
+from goferry.kernel.errors import GoferryError, Unreachable, printable
+from goferry.observe.events import Span, Stream
+from goferry.system.http import Client
+
+_LIST_LIMIT = 4 << 20
+CANNOT_BE_HAD = (
+    Unreachable,
+    GoVersionUnavailable,
+    proxies.ProxyLacks,
+    proxies.ProxyRefuses,
+    proxies.ProxyOff,
+    proxies.ProxyListInvalid,
+    sumdb.ChecksumDatabaseOff,
+    sumdb.NotInChecksumDatabase,
+)
+"""Errors after which a Go that was here may serve: nothing was shown to be altered, there is just none to be had."""
+
+
+def resolve_version(*, directory: Path, settings: Settings, stream: Stream, version: str = "") -> Resolved:
+    """Return the version that `setup_go` would set up, without installing it.
+
+    Raises:
+        GoVersionInvalid, GoModInvalid, GoVersionUnavailable, Unreachable: as their names say.
+    """
+    with stream.span("resolve-go") as span:
+        return _Setup(settings, stream).resolved(directory, version, span)
+
+
+def setup_go(
+    *,
+    directory: Path,
+    settings: Settings,
+    stream: Stream,
+    version: str = "",
+    allow_unproven: bool = True,
+    prefer_machine: bool = False,
+) -> Toolchain:
+    """Return a toolchain for `directory`, installed if need be.
+
+    Args:
+        directory: where go.work or go.mod is looked for.
+        settings: the surroundings.
+        stream: told what happens.
+        version: a spec (`1.27.3`, `1.27`, `stable`, …) instead of what go.mod says.
+        allow_unproven: whether a Go that was here may serve when none can be installed.
+        prefer_machine: take such a Go first when it answers.
+
+    Raises:
+        Refused: when a proof fails; nothing is left on disk. Misuse, Failed, Unreachable: see `resolve_version`.
+    """
+    with stream.span("setup-go") as span:
+        setup = _Setup(settings, stream)
+        found = setup.run(directory, version, span, allow_unproven=allow_unproven, prefer_machine=prefer_machine)
+        span.numbers |= {"version": found.version, "proof": found.proof, "source": found.source}
+        if found.proof == "unproven":
+            span.note(f"Go {found.version} ({found.source}) was here before and is unproven", "warning")
+        return found
+
+
+class _Setup:
+    """One run: configuration and network are looked at only when they are needed."""
+
+    def __init__(self, settings: Settings, stream: Stream) -> None:
+        self.settings = settings
+        self.stream = stream
+        self.goos, self.goarch = store.host()
+        self.goenv = GoEnv(settings, partial(go_env, settings, stream))
+
+    @cached_property
+    def proxies(self) -> proxies.ProxyList:
+        return proxies.ProxyList(proxies.parse(self.goenv.get("GOPROXY")), Client(self.settings.environ))
+
+    @cached_property
+    def database(self) -> sumdb.ChecksumDatabase:
+        client = Client(self.settings.environ)
+        return sumdb.database(self.goenv.get("GOSUMDB"), self.proxies, client, self.settings.cache)
+
+    def run(
+        self, directory: Path, version: str, span: Span, *, allow_unproven: bool, prefer_machine: bool
+    ) -> Toolchain:
+        want = wanted(directory, version, self.goenv)
+        if prefer_machine and allow_unproven:
+            here = self._from_machine(want, None)
+            if here:
+                return here
+        try:
+            resolved = resolve(want, partial(self._available, span))
+            return self._proven(resolved, span) or self._installed(resolved)
+        except CANNOT_BE_HAD as error:
+            here = self._from_machine(want, error) if allow_unproven else None
+            if here is None:
+                raise
+            span.note(f"no proven toolchain can be had: {printable(error.what, 300)}", "warning")
+            return here
+
+    def resolved(self, directory: Path, version: str, span: Span) -> Resolved:
+        return resolve(wanted(directory, version, self.goenv), partial(self._available, span))
+
+    def _available(self, span: Span) -> Iterable[GoVersion]:
+        """Ask the proxies; when they do not answer, what is installed must do."""
+        try:
+            text = self.proxies.get(f"{store.MODULE}/@v/list", _LIST_LIMIT).decode("utf-8", "replace")
+        except CANNOT_BE_HAD as error:
+            installed = [item for item in self._installed_before() if item.is_release]
+            if not installed:
+                raise
+            span.note(f"the list of versions cannot be had, so what is installed decides: {error.what}", "warning")
+            return installed
+        return store.listed(text, self.goos, self.goarch)
+
+    def _installed_before(self) -> Iterator[GoVersion]:
+        for record in (self.settings.cache / "toolchains").glob(f"go*.{self.goos}-{self.goarch}.proof.json"):
+            yield from store.listed(f"v0.0.1-{record.name.removesuffix('.proof.json')}", self.goos, self.goarch)
+        if self.settings.tool_cache is not None:
+            for record in (self.settings.tool_cache / "go").glob("*/*.proof.json"):
+                version = store.recorded_version(record)
+                if version is not None:
+                    yield version
+
+    def _proven(self, resolved: Resolved, span: Span) -> Toolchain | None:
+        """Return what was installed and proven before."""
+        for place in store.places(self.settings, resolved.version, self.goos, self.goarch):
+            kept = store.look(place, resolved.version, self.goos, self.goarch, self._own_key)
+            if kept.toolchain:
+                return kept.toolchain
+            if kept.why:
+                span.note(f"{place.root} does not count: {kept.why}", "warning")
+        return None
+
+    @cached_property
+    def _own_key(self) -> note.Key | None:
+        """The database that the surroundings name; the defaults are not fetched for it."""
+        try:
+            words = self.settings.environ.get("GOSUMDB", "").split()
+            return note.key(words[0]) if words else None
+        except note.ChecksumDatabaseUnknown:
+            return None
+
+    def _installed(self, resolved: Resolved) -> Toolchain:
+        place = store.free(store.places(self.settings, resolved.version, self.goos, self.goarch))
+        sources = Sources(self.proxies, self.database)
+        try:
+            return install(place, resolved.version, self.goos, self.goarch, sources, self.stream)
+        except (proxies.ProxyLacks, proxies.ProxyRefuses) as error:
+            raise GoVersionUnavailable(
+                f"Go {resolved.version} for {self.goos}/{self.goarch} ({resolved.source}) cannot be had: {error.what}",
+                state="Nothing was installed.",
+                advice=["see what can be had:  goferry setup-go --go-version stable --resolve-only"],
+            ) from error
+
+    def _from_machine(self, want: Wanted, error: GoferryError | None) -> Toolchain | None:
+        """Return the best unproven toolchain that answers, or None; after `error`, a newer one than go.mod's will do."""
+        candidates = {GoVersion(item.version): item for item in reversed(list(machine.found(self.settings, self.goarch)))}
+        exact = want.spec.choose(candidates)
+        if exact in candidates:
+            return candidates[exact]
+        if error is None or not want.minimum or not candidates:
+            return None
+        newest = max(candidates)
+        enough = want.spec.version is None or newest >= want.spec.version
+        return candidates[newest] if enough else None

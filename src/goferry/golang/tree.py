@@ -1,0 +1,87 @@
+"""A toolchain's folder: what makes it runnable after extraction, and how its files are held to the proof later.
+
+After the proof, in the order of cmd/go/internal/toolchain/select.go: execute bits for pkg/tool, the lib/go_*_exec
+scripts, bin/gofmt and at last bin/go; each `_go.mod` is copied to `go.mod`, src/go.mod last.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from goferry.golang.modzip import h1
+from goferry.kernel.files import sha256_file
+
+
+def finish(folder: Path) -> None:
+    """Make an extracted and proven toolchain runnable."""
+    for path in _walk(folder / "pkg" / "tool"):
+        _allow(path)
+    for path in _walk(folder / "lib"):
+        if fnmatch.fnmatchcase(path.name, "go_?*_?*_exec"):
+            _allow(path)
+    programs = sorted(_walk(folder / "bin"), key=lambda path: path.stem == "go")
+    for path in programs:
+        _allow(path)
+    modules = sorted(
+        (path for path in _walk(folder) if path.name == "_go.mod"), key=lambda path: path.parent == folder / "src"
+    )
+    for path in modules:
+        shutil.copyfile(path, path.with_name("go.mod"))
+        path.with_name("go.mod").chmod(0o644)
+
+
+def _allow(path: Path) -> None:
+    path.chmod(0o755)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for base, _, names in os.walk(folder):
+        for name in names:
+            yield Path(base, name)
+
+
+def fingerprint(folder: Path) -> str:
+    """Return a digest over every file's path, size, mode, and times of change (of content and of inode).
+
+    It is the cheap check that nothing was touched since the files were hashed: about a tenth of a second. Programs
+    cannot set a file's inode time, so a changed file shows; whoever may write the record beside it can still forge it.
+    """
+    lines: list[str] = []
+    pending = [("", str(folder))]
+    while pending:
+        inner, outer = pending.pop()
+        with os.scandir(outer) as entries:
+            for entry in entries:
+                path = f"{inner}{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append((path + "/", entry.path))
+                    continue
+                seen = entry.stat(follow_symlinks=False)
+                lines.append(f"{path}\0{seen.st_size}\0{seen.st_mode}\0{seen.st_mtime_ns}\0{seen.st_ctime_ns}\n")
+    return hashlib.sha256("".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def hash_folder(folder: Path, prefix: str, workers: int = 2) -> str:
+    """Return the module's h1 computed from an installed toolchain's files; a link or special file spoils it.
+
+    The copies `go.mod` that `finish` made are left out where they equal their `_go.mod`.
+    """
+    paths = [path for path in _walk(folder) if not _is_copy(path)]
+    if any(path.is_symlink() or not path.is_file() for path in paths):
+        return ""
+    names = [prefix + path.relative_to(folder).as_posix() for path in paths]
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        return h1(dict(zip(names, pool.map(sha256_file, paths), strict=True)))
+
+
+def _is_copy(path: Path) -> bool:
+    if path.name != "go.mod" or path.is_symlink():
+        return False
+    original = path.with_name("_go.mod")
+    return original.is_file() and original.read_bytes() == path.read_bytes()

@@ -1,0 +1,322 @@
+"""Downloads: HTTP(S) with bounded sizes and times, retries with backoff, and the surroundings' proxy and certificates.
+
+The environment is given, never read: HTTPS_PROXY, HTTP_PROXY, NO_PROXY (also in lower case), SSL_CERT_FILE,
+SSL_CERT_DIR, and NETRC for credentials. A redirect never leads from https to http and never carries credentials to
+another host. An address in a message never shows its user part.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import random
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError, LocationParseError, SSLError
+
+from goferry.kernel.errors import Failed, Unreachable
+from goferry.system.proxyenv import authorization, proxy_for
+
+ATTEMPTS = 4
+AGAIN = frozenset({408, 429, 500, 502, 503, 504})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+BLOCK = 1 << 18
+WAIT_MOST = 10.0
+
+Take = Callable[[bytes, int], None]
+
+
+class HostUnreachable(Unreachable):
+    """A server did not answer, or cut the connection, on every attempt.
+
+    It usually is a name that does not resolve, a firewall, or a proxy that HTTPS_PROXY should name.
+    """
+
+    name = "host-unreachable"
+
+
+class ServerFailing(Unreachable):
+    """A server answered every attempt with an error of its own (HTTP 429 or 5xx).
+
+    It usually is overloaded or under maintenance; trying again later helps.
+    """
+
+    name = "server-failing"
+
+
+class CertificateUntrusted(Unreachable):
+    """A server's TLS certificate is not one that this machine trusts.
+
+    It usually is a company's inspecting proxy whose certificate authority is not installed: name its file in
+    SSL_CERT_FILE.
+    """
+
+    name = "certificate-untrusted"
+
+
+class DownloadTooLarge(Failed):
+    """A server sent more bytes than such a file can have.
+
+    It usually is another page at that address, or an answer meant to fill the disk.
+    """
+
+    name = "download-too-large"
+
+
+class AddressInvalid(Failed):
+    """An address cannot be fetched: it is no http or https address, or a redirect leads to one without TLS.
+
+    It usually is a typing error in GOPROXY or a server that sends its users to an unsafe address.
+    """
+
+    name = "address-invalid"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response: status, lower-case header names, and the whole body (empty after `download`)."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+    sha256: str = ""
+    size: int = 0
+
+
+def shown(url: str) -> str:
+    """Return an address as messages may show it: without user, password, query and fragment."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+class Client:
+    """A pool of connections with the rules above; safe to use from several threads.
+
+    Args:
+        environ: where proxies, certificates and credentials are looked up.
+        timeout: seconds without a byte before an attempt fails.
+        attempts: how often a request is tried.
+        wait: seconds before the second attempt; doubled for each further one.
+    """
+
+    def __init__(
+        self, environ: Mapping[str, str], *, timeout: float = 20.0, attempts: int = ATTEMPTS, wait: float = 0.3
+    ) -> None:
+        self._environ = environ
+        self._timeout = urllib3.Timeout(connect=min(timeout, 10.0), read=timeout)
+        self._attempts = attempts
+        self._wait = wait
+        self._pools: dict[str, urllib3.PoolManager] = {}
+        self._lock = threading.Lock()
+
+    def get(self, url: str, *, limit: int, headers: Mapping[str, str] | None = None) -> Answer:
+        """Return the response whole, whatever its status below 500.
+
+        Raises:
+            HostUnreachable, ServerFailing, CertificateUntrusted: after the last attempt.
+            DownloadTooLarge: when the body exceeds `limit` bytes.
+            AddressInvalid: for an address that is not http or https.
+        """
+        parts: list[bytes] = []
+
+        def take(block: bytes, _total: int) -> None:
+            parts.append(block)
+
+        answer = self._request(url, headers, limit, parts.clear, take)
+        return Answer(answer.status, answer.headers, b"".join(parts), answer.sha256, answer.size)
+
+    def download(
+        self, url: str, file: IO[bytes], *, limit: int, progress: Callable[[int, int], None] | None = None
+    ) -> Answer:
+        """Stream a body into `file` while hashing it; `progress(got, total)` hears bytes (total 0: unknown).
+
+        The file is cut back to its position at the call when an attempt is repeated. Raises as `get` does.
+        """
+        start = file.tell()
+        got = 0
+
+        def restart() -> None:
+            nonlocal got
+            got = 0
+            file.seek(start)
+            file.truncate()
+
+        def take(block: bytes, total: int) -> None:
+            nonlocal got
+            got += len(block)
+            file.write(block)
+            if progress:
+                progress(got, total)
+
+        return self._request(url, None, limit, restart, take)
+
+    def _request(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None,
+        limit: int,
+        restart: Callable[[], None],
+        take: Take,
+    ) -> Answer:
+        problem: Exception | None = None
+        for attempt in range(self._attempts):
+            restart()
+            try:
+                answer = self._attempt(url, headers, limit, take)
+            except SSLError as error:
+                raise _untrusted(url, error) from error
+            except (HTTPError, OSError) as error:
+                if isinstance(getattr(error, "reason", None), SSLError):
+                    raise _untrusted(url, error) from error
+                problem = error
+                self._pause(attempt, "")
+                continue
+            if answer.status not in AGAIN:
+                return answer
+            problem = None
+            if attempt + 1 == self._attempts:
+                raise ServerFailing(
+                    f"{shown(url)} answered HTTP {answer.status}, {self._attempts} times",
+                    advice=["try again later"],
+                    status=answer.status,
+                )
+            self._pause(attempt, answer.headers.get("retry-after", ""))
+        raise HostUnreachable(
+            f"{shown(url)} did not answer, {self._attempts} times: {_reason(problem)}",
+            advice=["look at the network, or name your proxy in HTTPS_PROXY"],
+        ) from problem
+
+    def _pause(self, attempt: int, retry_after: str) -> None:
+        if attempt + 1 < self._attempts:
+            seconds = float(retry_after) if retry_after.isdigit() else self._wait * 2**attempt
+            time.sleep(min(WAIT_MOST, seconds) * random.uniform(0.8, 1.2))  # noqa: S311  jitter, no secret
+
+    def _attempt(
+        self, url: str, headers: Mapping[str, str] | None, limit: int, take: Take
+    ) -> Answer:
+        address = url
+        for _ in range(6):
+            with self._open(address, headers) as response:
+                found = {name.lower(): value for name, value in response.headers.items()}
+                if response.status in REDIRECTS and "location" in found:
+                    address = _redirected(address, found["location"])
+                    continue
+                return self._read(address, response, found, limit, take)
+        raise AddressInvalid(f"{shown(url)} redirects in a circle")
+
+    @contextlib.contextmanager
+    def _open(self, address: str, headers: Mapping[str, str] | None) -> Iterator[urllib3.BaseHTTPResponse]:
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise AddressInvalid(f"{shown(address)!r} is no http or https address")
+        bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
+        sent = {"User-Agent": "goferry", "Accept-Encoding": "identity", **authorization(address, self._environ)}
+        try:
+            response = self._pool(proxy_for(address, self._environ)).request(
+                "GET",
+                bare,
+                headers={**sent, **(headers or {})},
+                preload_content=False,
+                redirect=False,
+                retries=False,
+                timeout=self._timeout,
+            )
+        except LocationParseError as error:
+            raise AddressInvalid(f"{shown(address)!r} cannot be read as an address") from error
+        try:
+            yield response
+        finally:
+            response.release_conn()
+
+    def _read(
+        self,
+        address: str,
+        response: urllib3.BaseHTTPResponse,
+        headers: Mapping[str, str],
+        limit: int,
+        take: Take,
+    ) -> Answer:
+        digest, size = hashlib.sha256(), 0
+        length = headers.get("content-length", "")
+        total = int(length) if length.isdigit() else 0
+        if total > limit:
+            response.close()
+            raise _too_large(address, limit)
+        for block in response.stream(BLOCK, decode_content=False):
+            size += len(block)
+            if size > limit:
+                response.close()
+                raise _too_large(address, limit)
+            digest.update(block)
+            take(block, total)
+        return Answer(response.status, headers, b"", digest.hexdigest(), size)
+
+    def _pool(self, proxy: str) -> urllib3.PoolManager:
+        with self._lock:
+            if proxy not in self._pools:
+                self._pools[proxy] = self._new_pool(proxy)
+            return self._pools[proxy]
+
+    def _new_pool(self, proxy: str) -> urllib3.PoolManager:
+        context = trust_context(self._environ)
+        if not proxy:
+            return urllib3.PoolManager(maxsize=8, ssl_context=context)
+        login = authorization(proxy, {}, header="Proxy-Authorization")
+        return urllib3.ProxyManager(shown(proxy), proxy_headers=login, maxsize=8, ssl_context=context)
+
+
+def trust_context(environ: Mapping[str, str]) -> ssl.SSLContext:
+    """Return a TLS context that trusts SSL_CERT_FILE and SSL_CERT_DIR, else the system's store, else certifi's.
+
+    Raises:
+        CertificateUntrusted: when SSL_CERT_FILE cannot be read.
+    """
+    file, folder = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        if file or folder:
+            folders = [name for name in (folder or "").split(":") if Path(name).is_dir()]
+            context.load_verify_locations(file, folders[0] if folders else None)
+            return context
+    except (OSError, TypeError) as error:
+        raise CertificateUntrusted(f"SSL_CERT_FILE={file} cannot be read", advice=["correct or unset it"]) from error
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile or (paths.capath and any(Path(paths.capath).iterdir())):
+        context.load_default_certs()
+    else:
+        import certifi
+
+        context.load_verify_locations(certifi.where())
+    return context
+
+
+def _redirected(address: str, location: str) -> str:
+    target = urljoin(address, location)
+    if urlsplit(address).scheme == "https" and urlsplit(target).scheme != "https":
+        raise AddressInvalid(f"{shown(address)} redirects to {shown(target)}, without TLS")
+    return target
+
+
+def _untrusted(url: str, error: Exception) -> CertificateUntrusted:
+    return CertificateUntrusted(
+        f"{shown(url)}: {_reason(error)}", advice=["name your certificate authority's file in SSL_CERT_FILE"]
+    )
+
+
+def _too_large(url: str, limit: int) -> DownloadTooLarge:
+    return DownloadTooLarge(f"{shown(url)} sends more than {limit} bytes", state="Nothing was kept.")
+
+
+def _reason(error: BaseException | None) -> str:
+    cause: object = getattr(error, "reason", None) or error
+    text = str(cause).rsplit(">: ", 1)[-1]
+    return text.split("): ", 1)[-1] if text else type(error).__name__

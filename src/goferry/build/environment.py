@@ -1,0 +1,92 @@
+"""The environment of the go command: what may change bytes is set here or in goferry.yml, never by the caller.
+
+Every GO* and CGO_* variable of the caller is dropped, and so are the compilers' (CC, CXX, …). What only says where
+modules come from and where caches lie is asked of `go env` once (so that `go env -w` files count) and passed on
+explicitly; GOENV=off then keeps those files from adding the rest. GOFLAGS must not be empty: go would read its file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from goferry.dist import Toolchain
+from goferry.kernel.errors import Failed, Misuse
+from goferry.system import process
+
+KEPT = (
+    "GOPROXY",
+    "GOPRIVATE",
+    "GONOPROXY",
+    "GONOSUMDB",
+    "GOSUMDB",
+    "GOINSECURE",
+    "GOVCS",
+    "GOAUTH",
+    "GOPATH",
+    "GOMODCACHE",
+    "GOCACHE",
+    "GOCACHEPROG",
+    "GOTMPDIR",
+)
+"""Where modules come from and where caches lie: none of it changes what is built, which go.sum holds."""
+
+RESERVED = ("GOOS", "GOARCH", "GOROOT", "GOTOOLCHAIN", "GOENV", "PATH")
+"""What `builds.env` may not set: the target and the toolchain are chosen elsewhere."""
+
+_DROPPED = ("CC", "CXX", "FC", "AR", "PKG_CONFIG", "PKG_CONFIG_PATH", "GCCGO", "SOURCE_DATE_EPOCH")
+
+
+class GoFailed(Failed):
+    """The go command failed at a question about the repository.
+
+    It usually found a go.mod or go.work that it can't read, or one that asks for a newer Go.
+    """
+
+    name = "go-failed"
+
+
+class BuildEnvReserved(Misuse):
+    """`builds.env` sets a variable that Goferry chooses itself.
+
+    It usually is GOOS or GOARCH, which `builds.targets` says for every target.
+    """
+
+    name = "build-env-reserved"
+
+
+def clean(environ: Mapping[str, str], toolchain: Toolchain) -> dict[str, str]:
+    """Return the environment that every go command starts from, with KEPT as `go env` answers.
+
+    Raises:
+        GoFailed: when `go env` does.
+    """
+    done = process.run([toolchain.go, "env", "-json", *KEPT], environ=toolchain.environ(_without(environ, KEPT)))
+    if done.code:
+        raise GoFailed(done.errors.strip(), advice=["see what is wrong:  goferry doctor"])
+    answers: dict[str, str] = json.loads(done.text)
+    kept = {key: value for key, value in answers.items() if value}
+    return toolchain.environ({**_without(environ, ()), **kept}, GOENV="off", GOFLAGS="-buildvcs=false")
+
+
+def check(env: Mapping[str, str]) -> None:
+    """Refuse reserved names in `builds.env`.
+
+    Raises:
+        BuildEnvReserved: with the first such name.
+    """
+    for key in env:
+        if key in RESERVED:
+            raise BuildEnvReserved(
+                f"builds.env sets {key}",
+                state="Nothing was built.",
+                advice=["choose platforms with builds.targets, and the Go version with go.version"],
+            )
+
+
+def _without(environ: Mapping[str, str], keep: tuple[str, ...]) -> dict[str, str]:
+    return {
+        key: value
+        for key, value in environ.items()
+        if key in keep or not (key.startswith(("GO", "CGO_")) or key in _DROPPED)
+    }

@@ -1,0 +1,161 @@
+"""What a repository is: its module, its main packages for each target, its version; found by looking, never by asking.
+
+`look` runs `go list` once a target (main packages differ by GOOS and by build tags) and git once, and changes nothing.
+Everything after it is pure.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from goferry.build import environment, mains, modules, revision, targets, version
+from goferry.build.mains import Main
+from goferry.build.targets import Target
+from goferry.config import model
+from goferry.config.settings import Settings
+from goferry.dist import Toolchain
+
+_LICENSES = ("LICENSE", "LICENCE", "COPYING", "NOTICE", "README")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was found.
+
+    Attributes:
+        directory: the project's folder. root: the repository's top (the project's folder outside git).
+        module: the module path; of a go.work alone, what its modules' paths have in common.
+        modules: path → folder relative to `directory`, of every module of the project.
+        project: its name.
+        go: the toolchain's version, `1.27.3`.
+        patterns: what `go list`, `go vet` and `go test` take: `./...`, or one for each module of a go.work.
+        targets: the platforms.
+        mains: main packages, by package path; each lists the targets that it builds for.
+        version, commit, date, dirty, snapshot: as in the ledger. epoch: the date in seconds since 1970.
+        changes: lines of `git status`. hints: sentences about the choice of version.
+        documents: files that go into every archive, relative to `directory` or absolute (license, read-me).
+        sealed_source: whether the commit covers all source: a clean tree, and no replacement outside of it.
+    """
+
+    directory: Path
+    root: Path
+    module: str
+    modules: Mapping[str, str]
+    project: str
+    go: str
+    patterns: tuple[str, ...]
+    targets: tuple[Target, ...]
+    mains: tuple[Main, ...]
+    version: str
+    commit: str
+    date: str
+    epoch: int
+    dirty: bool
+    snapshot: bool
+    changes: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
+    sealed_source: bool = False
+
+
+def look(
+    directory: Path,
+    toolchain: Toolchain,
+    settings: Settings,
+    config: model.Project,
+    *,
+    name: str = "",
+    wanted: str = "",
+    asked: Sequence[str] = (),
+    out: Path | None = None,
+) -> Facts:
+    """Look at the project in `directory`.
+
+    Args:
+        name: the project's name where goferry.yml gives several. wanted: a version that a person asked for.
+        asked: targets that a person asked for; they replace `builds.targets`.
+        out: the folder that the build writes; it does not make the tree dirty.
+
+    Raises:
+        ModuleMissing, MainMissing, MainUnknown, ProgramCollision, TargetUnknown, VersionInvalid, SourceDateInvalid,
+        BuildEnvReserved, GitFailed, GoFailed: as their names say.
+    """
+    directory = directory.resolve()
+    environment.check(config.builds.env)
+    chosen = targets.parse(asked or config.builds.targets, targets.ports(toolchain, settings.environ))
+    environ = environment.clean(settings.environ, toolchain) | dict(config.builds.env)
+    with ThreadPoolExecutor(2) as pool:
+        asking = pool.submit(revision.read, directory, settings.environ)
+        found = modules.find(directory, toolchain, environ)
+        patterns = modules.patterns(found, directory)
+        packages = mains.find(directory, toolchain, environ, config.builds, chosen, patterns, found)
+        stand = asking.result()
+    root = stand.root or directory
+    module = modules.name(found, directory)
+    changes = tuple(_counting(stand.changes, root, out))
+    standing = version.choose(
+        stand,
+        module=module,
+        folder=os.path.relpath(directory, root).replace(os.sep, "/"),
+        wanted=wanted,
+        environ=settings.environ,
+        dirty=changes,
+    )
+    return Facts(
+        directory=directory,
+        root=root,
+        module=module,
+        modules={path: os.path.relpath(folder, directory).replace(os.sep, "/") for path, folder in found.items()},
+        project=name or config.project or mains.program_of(module) or directory.name,
+        go=toolchain.version,
+        patterns=patterns,
+        targets=chosen,
+        mains=packages,
+        version=standing.version,
+        commit=standing.commit,
+        date=standing.date,
+        epoch=standing.epoch,
+        dirty=standing.dirty,
+        snapshot=standing.snapshot,
+        changes=changes,
+        hints=standing.hints,
+        documents=_documents(directory, root),
+        sealed_source=bool(standing.commit) and not changes and modules.enclosed(found, root),
+    )
+
+
+def _counting(changes: Sequence[str], root: Path, out: Path | None) -> list[str]:
+    """Drop untracked entries that are the build's own: the out folder and Goferry's record beside it."""
+    own = []
+    for folder in ([out, out.parent / ".goferry"] if out else []):
+        relative = os.path.relpath(folder.resolve(), root).replace(os.sep, "/")
+        own.append(relative)
+    return [
+        line
+        for line in changes
+        if not (line.startswith("?? ") and any(_within(line[3:].rstrip("/"), folder) for folder in own))
+    ]
+
+
+def _within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder + "/")
+
+
+def _documents(directory: Path, root: Path) -> tuple[str, ...]:
+    """Return license and read-me of the project's folder; of the repository's top where the folder has no license."""
+    here = _named(directory)
+    if directory != root and not any(not name.upper().startswith("README") for name in here):
+        here += [os.path.relpath(root / name, directory) for name in _named(root) if not name.upper().startswith("README")]
+    return tuple(sorted(here))
+
+
+def _named(folder: Path) -> list[str]:
+    return [
+        entry.name
+        for entry in folder.iterdir()
+        if entry.name.upper().split(".")[0].split("-")[0] in _LICENSES and entry.is_file() and not entry.is_symlink()
+    ]

@@ -1,0 +1,121 @@
+"""What a package's Go source declares at top level: `func main`, and variables that the linker's -X can set.
+
+A scanner, not a parser: comments and literals are blanked, braces and parentheses counted, and declarations read at
+depth 0. It follows the Go specification's "Source file organization" and "Variable declarations", and `go tool link`'s
+rule that -X sets a string variable that is uninitialized or initialized to a constant string expression.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+STAMPS = ("version", "commit", "date")
+"""The variables of package main that a build fills in."""
+
+_TOKEN = re.compile(
+    r"""//[^\n]*|/\*.*?\*/|`[^`]*`|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[{}()\[\]]""",
+    re.DOTALL,
+)
+_MAIN = re.compile(r"(?:^|[;\n])[ \t]*func[ \t]+main[ \t]*\(")
+_VAR = re.compile(r"(?:^|[;\n])[ \t]*var\b[ \t]*")
+_SPEC = re.compile(r"(\w+(?:[ \t]*,[ \t]*\w+)*)(?:[ \t]+([\w.*]+|\[.*?\].*?|func.*?|map.*?|struct.*?))?[ \t]*(?:=[ \t]*(.*))?$")
+_STRING = re.compile(r"\"S\"(?:[ \t]*\+\s*\"S\")*$")
+
+
+def has_main(sources: Iterator[str] | list[str]) -> bool:
+    """Tell whether any of these files declares `func main`."""
+    return any(_MAIN.search(_top_level(text)[0]) for text in sources)
+
+
+def stamps(sources: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return which of STAMPS are variables that -X can set, and which are variables of another kind.
+
+    The second matters because the linker stops at -X for a variable that is no string.
+    """
+    settable: set[str] = set()
+    other: set[str] = set()
+    for text in sources:
+        for name, kind, value in _variables(text):
+            if name in STAMPS:
+                (settable if _is_string(kind, value) else other).add(name)
+    return tuple(n for n in STAMPS if n in settable), tuple(n for n in STAMPS if n in other)
+
+
+def _is_string(kind: str, value: str) -> bool:
+    if kind not in ("", "string"):
+        return False
+    return bool(_STRING.match(value)) if value else kind == "string"
+
+
+def _variables(source: str) -> Iterator[tuple[str, str, str]]:
+    """Yield name, type and value of each variable declared at top level."""
+    flat, groups = _top_level(source)
+    for match in _VAR.finditer(flat):
+        rest = flat[match.end() :]
+        group = re.match(r"\(#(\d+)\)", rest)
+        lines = _specs(groups[int(group.group(1))]) if group else [_statement(rest)]
+        for line in lines:
+            yield from _spec(line)
+
+
+def _specs(body: str) -> list[str]:
+    flat, _ = _top_level(body)
+    joined = re.sub(r"(=|,|\+)[ \t]*\n", r"\1 ", flat)
+    return [line.strip() for line in re.split(r"[\n;]", joined)]
+
+
+def _statement(text: str) -> str:
+    joined = re.sub(r"(=|,|\+)[ \t]*\n\s*", r"\1 ", text)
+    return re.split(r"[\n;]", joined, maxsplit=1)[0].strip()
+
+
+def _spec(line: str) -> Iterator[tuple[str, str, str]]:
+    match = _SPEC.match(line)
+    if not match:
+        return
+    names = [name.strip() for name in match.group(1).split(",")]
+    values = [value.strip() for value in (match.group(3) or "").split(",")]
+    if len(values) != len(names):
+        values = [""] * len(names) if not match.group(3) else ["?"] * len(names)
+    for name, value in zip(names, values, strict=True):
+        yield name, (match.group(2) or "").strip(), value
+
+
+def _top_level(source: str) -> tuple[str, list[str]]:
+    """Return the text at depth 0 and the bodies of its bracketed groups.
+
+    A comment becomes a space (or the newline that it spans), a string literal `"S"`, any other literal `'c'`, and a
+    bracketed group `(#N)`, N being its index among the bodies.
+    """
+    flat: list[str] = []
+    groups: list[str] = []
+    depth = at = start = 0
+    for match in _TOKEN.finditer(source):
+        token = match.group()
+        if depth == 0:
+            flat.append(source[at : match.start()])
+        if token in "([{":
+            depth += 1
+            if depth == 1:
+                start = match.end()
+                flat.append(f"{token}#{len(groups)}")
+        elif token in ")]}":
+            depth = max(0, depth - 1)
+            if depth == 0:
+                groups.append(source[start : match.start()])
+                flat.append(token)
+        elif depth == 0:
+            flat.append(_blanked(token))
+        at = match.end()
+    if depth == 0:
+        flat.append(source[at:])
+    return "".join(flat), groups
+
+
+def _blanked(token: str) -> str:
+    if token.startswith("//"):
+        return ""
+    if token.startswith("/*"):
+        return "\n" if "\n" in token else " "
+    return '"S"' if token[0] in "\"`" else "'c'"

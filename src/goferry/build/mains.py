@@ -1,0 +1,193 @@
+"""Main packages: which there are for each target, what their programs are called, what a build can stamp into them."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from goferry.build import gosource, modules
+from goferry.build.environment import GoFailed
+from goferry.build.targets import Target
+from goferry.config import model
+from goferry.dist import Toolchain
+from goferry.kernel.errors import Misuse
+from goferry.system import process
+
+_MAJOR = re.compile(r"v[0-9]+")
+_PROGRAM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~-]*")
+_FIELDS = "Dir,ImportPath,Name,GoFiles,CgoFiles,Error"
+
+
+class MainMissing(Misuse):
+    """There is no main package to build for a target.
+
+    It usually is a library, or the mains exclude the target by `//go:build` lines or file names (`main_linux.go`).
+    """
+
+    name = "main-missing"
+
+
+class MainUnknown(Misuse):
+    """The configuration names a main package that is none.
+
+    It usually is a slip in the path (`./cmd/api`), or a package without `func main`.
+    """
+
+    name = "main-unknown"
+
+
+class ProgramCollision(Misuse):
+    """Two main packages would build programs of one name.
+
+    It usually is a repository with folders such as `a/cmd/server` and `b/cmd/server`.
+    """
+
+    name = "program-collision"
+
+
+@dataclass(frozen=True)
+class Main:
+    """A main package.
+
+    Attributes:
+        path: relative to the project's folder, `./cmd/api` or `.`.
+        package: its import path. program: the name that go gives its program, without `.exe`.
+        targets: the targets that it builds for, spelled `linux/amd64`.
+        stamps: which of the variables version, commit and date the linker can set.
+        other: which of them exist with another type or a computed value, so that the linker must not be asked.
+    """
+
+    path: str
+    package: str
+    program: str
+    targets: tuple[str, ...]
+    stamps: tuple[str, ...] = ()
+    other: tuple[str, ...] = ()
+
+
+def find(
+    directory: Path,
+    toolchain: Toolchain,
+    environ: Mapping[str, str],
+    builds: model.Builds,
+    targets: Sequence[Target],
+    patterns: Sequence[str],
+    found: Mapping[str, Path],
+) -> tuple[Main, ...]:
+    """Return the main packages to build, by path.
+
+    Raises:
+        GoFailed, MainMissing, MainUnknown, ProgramCollision: as their names say.
+    """
+
+    def listed(target: Target) -> list[dict[str, Any]]:
+        tags = [f"-tags={','.join(builds.tags)}"] if builds.tags else []
+        words = [toolchain.go, "list", "-e", "-find", f"-json={_FIELDS}", *tags, *patterns]
+        done = process.run(words, environ={"CGO_ENABLED": "0", **environ, **target.env}, cwd=directory)
+        if done.code:
+            raise GoFailed(done.errors.strip(), state="Nothing was built.", advice=["see:  go list ./..."])
+        return [dict(record) for record in modules.objects(done.text)]
+
+    with ThreadPoolExecutor(2) as pool:
+        lists = list(pool.map(listed, targets))
+    packages: dict[str, Main] = {}
+    for target, records in zip(targets, lists, strict=True):
+        for record in records:
+            _note(packages, record, directory, str(target))
+    chosen = _chosen(packages, builds.mains, directory)
+    _refuse_collisions(chosen)
+    for target in targets:
+        if not any(str(target) in main.targets for main in chosen):
+            raise _missing(target, chosen, list(packages.values()), found)
+    return tuple(chosen)
+
+
+def program_of(package: str) -> str:
+    """Return the program's name as go chooses it: the import path's last element, or the one before `/vN`."""
+    *above, last = package.split("/")
+    return above[-1] if above and _MAJOR.fullmatch(last) and last not in ("v0", "v1") else last
+
+
+def nearest(path: str, known: Sequence[str]) -> list[str]:
+    """Return advice that names the main package that was probably meant."""
+    near = difflib.get_close_matches(path, known, 1, 0.4)
+    return [f"did you mean {near[0]}?"] if near else [f"main packages are: {', '.join(known) or 'none'}"]
+
+
+def spelled(path: str) -> str:
+    """Return a package path as `Main.path` spells it: `cmd/api/` is `./cmd/api`, the folder itself `.`."""
+    plain = os.path.normpath(path).replace(os.sep, "/")
+    return plain if plain == "." or plain.startswith(("/", "../")) else f"./{plain}"
+
+
+def _note(packages: dict[str, Main], record: Mapping[str, Any], directory: Path, target: str) -> None:
+    files = [*record.get("GoFiles", ()), *record.get("CgoFiles", ())]
+    if record.get("Name") != "main" or not files:
+        return
+    folder = Path(record["Dir"])
+    path = spelled(os.path.relpath(folder, directory))
+    sources = [(folder / file).read_text("utf-8", "replace") for file in files]
+    if not gosource.has_main(sources):
+        return
+    stamps, other = gosource.stamps(sources)
+    known = packages.get(path)
+    packages[path] = Main(
+        path=path,
+        package=record["ImportPath"],
+        program=program_of(record["ImportPath"]),
+        targets=(*(known.targets if known else ()), target),
+        stamps=tuple(n for n in gosource.STAMPS if n in stamps or (known and n in known.stamps)),
+        other=tuple(n for n in gosource.STAMPS if n in other or (known and n in known.other)),
+    )
+
+
+def _chosen(packages: Mapping[str, Main], wanted: Sequence[str], directory: Path) -> list[Main]:
+    if not wanted:
+        return [packages[path] for path in sorted(packages)]
+    by_name = {main.package: path for path, main in packages.items()}
+    chosen = []
+    for text in wanted:
+        path = by_name.get(text, spelled(text))
+        if path not in packages:
+            raise MainUnknown(
+                f"builds.mains names {text!r}, which is no main package in {directory}",
+                state="Nothing was built.",
+                advice=nearest(path, sorted(packages)),
+            )
+        chosen.append(packages[path])
+    return list(dict.fromkeys(chosen))
+
+
+def _refuse_collisions(chosen: Sequence[Main]) -> None:
+    seen: dict[str, Main] = {}
+    for main in chosen:
+        if not _PROGRAM.fullmatch(main.program):
+            raise MainUnknown(f"{main.package} has no usable program name", advice=["rename its folder"])
+        first = seen.setdefault(main.program.lower(), main)
+        if first is not main:
+            raise ProgramCollision(
+                f"{first.path} and {main.path} would both build a program named {main.program}",
+                state="Nothing was built.",
+                advice=[f"choose in goferry.yml:  builds: {{mains: [{first.path}]}}", "or rename one of the folders"],
+            )
+
+
+def _missing(target: Target, chosen: Sequence[Main], all_mains: Sequence[Main], found: Mapping[str, Path]) -> MainMissing:
+    if not all_mains:
+        return MainMissing(
+            f"no main package in {', '.join(found)}: it is a library",
+            state="Nothing was built.",
+            advice=["a program needs a folder with `package main` and `func main()`, for example ./cmd/NAME"],
+        )
+    others = sorted({name for main in chosen for name in main.targets})
+    return MainMissing(
+        f"no main package builds for {target}",
+        state="Nothing was built.",
+        advice=[f"they build for {', '.join(others)}", "change builds.targets or --targets"],
+    )

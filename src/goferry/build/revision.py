@@ -1,0 +1,156 @@
+"""Where the source stands: commit, tags, time and changes, asked of git without trusting or changing its settings.
+
+Nothing of a repository becomes a word of a command line: tags and branches are read from output only. git's refusal to
+work in another user's folder (`safe.directory`) is answered for this one repository through GIT_CONFIG_* variables of
+the child process; no configuration file is written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from goferry.kernel.errors import Failed
+from goferry.system import process
+
+_HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+
+class GitFailed(Failed):
+    """git could not read the repository.
+
+    It usually is damaged, belongs to a newer git, or was copied without its `.git` folder's files.
+    """
+
+    name = "git-failed"
+
+
+@dataclass(frozen=True)
+class Revision:
+    """What git says of a work tree.
+
+    Attributes:
+        root: the work tree's top, or None outside git.
+        commit: 40 (SHA-1) or 64 (SHA-256) hex digits; empty outside git and before the first commit.
+        time: of the commit (committer's), seconds since the epoch; 0 without a commit.
+        here: tags on the commit. before: tags on it and on its ancestors.
+        changes: lines of `git status --porcelain`; empty means clean.
+        shallow: the history was cut off, so that tags may be missing.
+        hint: why there is no commit, in a sentence; empty otherwise.
+    """
+
+    root: Path | None = None
+    commit: str = ""
+    time: int = 0
+    here: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    changes: tuple[str, ...] = field(default=())
+    shallow: bool = False
+    hint: str = ""
+
+
+def read(directory: Path, environ: Mapping[str, str]) -> Revision:
+    """Ask git about the work tree that holds `directory`.
+
+    Raises:
+        GitFailed: when there is a repository and git can't read it.
+    """
+    root = work_tree(directory)
+    if root is None:
+        return Revision(hint="not in a git repository")
+    git = _Git(root, environ)
+    try:
+        found = git.lines("rev-parse", "--is-shallow-repository")
+    except process.ToolMissing:
+        return Revision(root, hint="git is not installed")
+    head = git.ask("log", "-1", "--no-show-signature", "--format=%H %ct", "HEAD", "--")
+    if head.code and "does not have any commits" not in head.errors and not git.unborn():
+        raise _failed(head)
+    words = head.text.split()
+    changes = tuple(git.changes())
+    if head.code or len(words) != 2 or not _HASH.fullmatch(words[0]):
+        return Revision(root, changes=changes, hint="the repository has no commit yet")
+    return Revision(
+        root,
+        commit=words[0],
+        time=int(words[1]),
+        here=tuple(git.tags("--points-at=HEAD")),
+        before=tuple(git.tags("--merged=HEAD")),
+        changes=changes,
+        shallow=found == ["true"],
+    )
+
+
+def work_tree(directory: Path) -> Path | None:
+    """Return the nearest folder at or above `directory` that has a `.git`, or None."""
+    resolved = directory.resolve()
+    for folder in (resolved, *resolved.parents):
+        if (folder / ".git").exists():
+            return folder
+    return None
+
+
+def git_environ(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for git in `root`: the caller's without its GIT_* variables, and settings for one run."""
+    settings = {
+        "safe.directory": str(root),
+        "core.fsmonitor": "false",
+        "core.quotePath": "false",
+        "log.showSignature": "false",
+        "status.showUntrackedFiles": "normal",
+        "status.relativePaths": "false",
+        "submodule.recurse": "false",
+    }
+    result = {key: value for key, value in environ.items() if not key.startswith("GIT_")}
+    result.update(LC_ALL="C", GIT_OPTIONAL_LOCKS="0", GIT_TERMINAL_PROMPT="0", GIT_CONFIG_COUNT=str(len(settings)))
+    for number, (key, value) in enumerate(settings.items()):
+        result[f"GIT_CONFIG_KEY_{number}"] = key
+        result[f"GIT_CONFIG_VALUE_{number}"] = value
+    return result
+
+
+class _Git:
+    def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
+        self.root = root
+        self.environ = git_environ(root, environ)
+
+    def ask(self, *words: str) -> process.Completed:
+        return process.run(["git", *words], environ=self.environ, cwd=self.root)
+
+    def lines(self, *words: str) -> list[str]:
+        done = self.ask(*words)
+        if done.code:
+            raise _failed(done)
+        return done.text.splitlines()
+
+    def tags(self, which: str) -> list[str]:
+        return self.lines("for-each-ref", which, "--format=%(refname:lstrip=2)", "refs/tags")
+
+    def changes(self) -> list[str]:
+        done = self.ask("status", "--porcelain=v1", "-z")
+        if done.code:
+            raise _failed(done)
+        return _status(done.text)
+
+    def unborn(self) -> bool:
+        """Whether HEAD names a branch without a commit."""
+        return self.ask("symbolic-ref", "-q", "HEAD").code == 0 and self.ask("rev-parse", "-q", "--verify", "HEAD").code != 0
+
+
+def _status(text: str) -> list[str]:
+    """Return `XY path` lines from `git status --porcelain=v1 -z` (a rename's old name follows in an entry of its own)."""
+    lines: list[str] = []
+    entries = iter(text.split("\0"))
+    for entry in entries:
+        if len(entry) > 3:
+            lines.append(entry)
+            if entry[0] in "RC":
+                next(entries, "")
+    return lines
+
+
+def _failed(done: process.Completed) -> GitFailed:
+    said = done.errors.strip() or f"git ended with {done.code}"
+    return GitFailed(said, state="Nothing was built.", advice=["look at it yourself:  git status"])

@@ -1,0 +1,5 @@
+module example.com/plain
+
+go 1.26.0
+
+toolchain go1.27.3

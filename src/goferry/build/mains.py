@@ -88,7 +88,7 @@ def find(
 
     def listed(target: Target) -> list[dict[str, Any]]:
         tags = [f"-tags={','.join(builds.tags)}"] if builds.tags else []
-        words = [toolchain.go, "list", "-e", "-find", f"-json={_FIELDS}", *tags, *patterns]
+        words = [str(toolchain.go), "list", "-e", "-find", f"-json={_FIELDS}", *tags, *patterns]
         done = process.run(words, environ={"CGO_ENABLED": "0", **environ, **target.env}, cwd=directory)
         if done.code:
             raise GoFailed(done.errors.strip(), state="Nothing was built.", advice=["see:  go list ./..."])

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from goferry.build.environment import GoFailed
 from goferry.dist import Toolchain
@@ -40,10 +41,10 @@ def find(directory: Path, toolchain: Toolchain, environ: Mapping[str, str]) -> d
     return {path: folder for path, folder in found.items() if folder.is_relative_to(directory)}
 
 
-def objects(text: str) -> list[dict[str, object] | dict[str, str]] | list[dict[str, str]]:
+def objects(text: str) -> list[dict[str, Any]]:
     """Return the JSON objects that the go command prints one after another."""
     decoder = json.JSONDecoder()
-    found: list[dict[str, str]] = []
+    found: list[dict[str, Any]] = []
     at = 0
     while (start := text.find("{", at)) >= 0:
         value, at = decoder.raw_decode(text, start)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from goferry.kernel.errors import Failed
 
@@ -54,11 +55,14 @@ def run(
     stdin: bytes = b"",
     timeout: float | None = None,
     on_line: Callable[[str], None] | None = None,
+    on_output: Callable[[str], None] | None = None,
+    on_start: Callable[[subprocess.Popen[bytes]], None] | None = None,
     pass_fds: Sequence[int] = (),
 ) -> Completed:
     """Run a program to its end; never raises for its exit code.
 
-    `on_line` hears every line of standard error while it runs. The program leads a process group of its own, which is
+    `on_line` hears every line of standard error while it runs, `on_output` of standard output; `on_start` gets the
+    process, so that another thread can end its group. The program leads a process group of its own, which is
     ended (SIGTERM, then SIGKILL after GRACE) on any exception here, KeyboardInterrupt included.
 
     Raises:
@@ -82,10 +86,12 @@ def run(
             f"cannot start {words[0]}: {error.strerror}", advice=["see what is missing:  goferry doctor"]
         ) from error
     with ended(process):
-        if on_line is None:
+        if on_start is not None:
+            on_start(process)
+        if on_line is None and on_output is None:
             out, err = process.communicate(stdin, timeout)
         else:
-            out, err = _communicate_by_line(process, stdin, timeout, on_line)
+            out, err = _communicate_by_line(process, stdin, timeout, on_line, on_output)
     return Completed(words, process.returncode, out, err)
 
 
@@ -112,27 +118,33 @@ def end_group(process: subprocess.Popen[bytes], grace: float = GRACE) -> None:
 
 
 def _communicate_by_line(
-    process: subprocess.Popen[bytes], stdin: bytes, timeout: float | None, on_line: Callable[[str], None]
+    process: subprocess.Popen[bytes],
+    stdin: bytes,
+    timeout: float | None,
+    on_line: Callable[[str], None] | None,
+    on_output: Callable[[str], None] | None,
 ) -> tuple[bytes, bytes]:
     lines: list[bytes] = []
     output: list[bytes] = []
 
-    def read_output() -> None:
-        assert process.stdout is not None
-        output.append(process.stdout.read())
-
-    def read_errors() -> None:
-        assert process.stderr is not None
-        for line in process.stderr:
-            lines.append(line)
-            on_line(line.decode("utf-8", "replace").rstrip("\r\n"))
+    def read(pipe: IO[bytes] | None, kept: list[bytes], hear: Callable[[str], None] | None) -> None:
+        assert pipe is not None
+        for line in pipe:
+            kept.append(line)
+            if hear is not None:
+                hear(line.decode("utf-8", "replace").rstrip("\r\n"))
 
     def write_input() -> None:
         assert process.stdin is not None
         with contextlib.suppress(BrokenPipeError), process.stdin:
             process.stdin.write(stdin)
 
-    threads = [threading.Thread(target=work, daemon=True) for work in (read_output, read_errors, write_input)]
+    work: list[tuple[Callable[..., None], tuple[object, ...]]] = [
+        (read, (process.stdout, output, on_output)),
+        (read, (process.stderr, lines, on_line)),
+        (write_input, ()),
+    ]
+    threads = [threading.Thread(target=target, args=args, daemon=True) for target, args in work]
     for thread in threads:
         thread.start()
     process.wait(timeout)

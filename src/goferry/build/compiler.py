@@ -1,0 +1,199 @@
+"""One go command: progress from what it says, and its failures by name."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import Popen
+
+from goferry.dist import Toolchain
+from goferry.kernel.errors import Failed, GoferryError, Misuse, Unreachable, printable
+from goferry.observe.events import Span
+from goferry.system import process
+
+_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~+/-]*")
+_POSITION = re.compile(r"^(?:vet: )?([^\s:][^:\n]*\.\w+):(\d+)(?::(\d+))?: (.*)$")
+_KILLED = re.compile(r"signal: killed|cannot allocate memory|out of memory")
+_NETWORK = re.compile(
+    r"dial tcp|no such host|i/o timeout|connection refused|TLS handshake|proxyconnect|50[234] [A-Z]|network is unreachable"
+)
+_MODULES = re.compile(
+    r"missing go\.sum entry|updates to go\.mod needed|no required module provides|inconsistent vendoring|"
+    r"checksum mismatch|SECURITY ERROR|is not in std|module lookup disabled"
+)
+_PATIENCE = 2.0
+"""Seconds after which a compilation is long enough that counting its packages is worth a `go list`."""
+
+
+class CompileFailed(Failed):
+    """The Go compiler or linker refused the source.
+
+    It usually is an error in the code, shown with file and line; sometimes code that one platform alone lacks.
+    """
+
+    name = "compile-failed"
+
+
+class OutOfMemory(Failed):
+    """The compiler was killed for want of memory, also when it ran alone.
+
+    It usually is a container whose memory limit is too low for the largest package, or another process beside it.
+    """
+
+    name = "out-of-memory"
+
+
+class ModulesIncomplete(Misuse):
+    """go.mod, go.sum or vendor/ do not fit the source.
+
+    It usually is a changed import without `go mod tidy`, or a go.sum that was not committed.
+    """
+
+    name = "modules-incomplete"
+
+
+class ModulesUnreachable(Unreachable):
+    """A module had to be downloaded and its source did not answer.
+
+    It usually is a network without the proxy that GOPROXY names, or a private module without access.
+    """
+
+    name = "modules-unreachable"
+
+
+@dataclass
+class Compiler:
+    """Runs go commands in one project and can end them all.
+
+    Attributes:
+        toolchain: the go command. environ: the clean environment. directory: where commands run.
+    """
+
+    toolchain: Toolchain
+    environ: Mapping[str, str]
+    directory: Path
+    _running: set[Popen[bytes]] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _stopped: bool = False
+
+    def build(self, argv: Sequence[str], env: Mapping[str, str], span: Span) -> None:
+        """Run one `go build`; a compiler that was killed for memory gets one more try, alone in its group.
+
+        Raises:
+            CompileFailed, OutOfMemory, ModulesIncomplete, ModulesUnreachable: as their names say.
+        """
+        done = self._run(argv, env, span)
+        if done.code and not self._stopped and killed(done):
+            span.note("the compiler was killed, probably for want of memory: once more, with one compiler", "warning")
+            frugal = [word if not word.startswith("-p=") else "-p=1" for word in argv]
+            frugal_env = {**env, "GOMAXPROCS": "1", "GOGC": "50"}
+            frugal_env.pop("GOMEMLIMIT", None)
+            done = self._run(frugal, frugal_env, span)
+        if done.code:
+            raise failure(done, span.event.target)
+
+    def stop(self) -> None:
+        """End what runs; nothing more starts."""
+        with self._lock:
+            self._stopped = True
+            running = list(self._running)
+        for started in running:
+            process.end_group(started)
+
+    def _run(self, argv: Sequence[str], env: Mapping[str, str], span: Span) -> process.Completed:
+        progress = _Progress(span, lambda: self._count(argv, env))
+        held: list[Popen[bytes]] = []
+
+        def started(popen: Popen[bytes]) -> None:
+            held.append(popen)
+            with self._lock:
+                self._running.add(popen)
+                stopped = self._stopped
+            if stopped:
+                process.end_group(popen)
+
+        try:
+            words = [str(self.toolchain.go), *argv[1:]]
+            environ = {**self.environ, **env}
+            return process.run(words, environ=environ, cwd=self.directory, on_line=progress.hear, on_start=started)
+        finally:
+            with self._lock:
+                self._running.difference_update(held)
+
+    def _count(self, argv: Sequence[str], env: Mapping[str, str]) -> int:
+        """Return how many packages the command's packages need, themselves included."""
+        packages = argv[list(argv).index("-o") + 2 :]
+        tags = [word for word in argv if word.startswith("-tags=")]
+        words = [str(self.toolchain.go), "list", "-deps", *tags, *packages]
+        done = process.run(words, environ={**self.environ, **env}, cwd=self.directory)
+        return len(done.text.splitlines()) if done.code == 0 else 0
+
+
+class _Progress:
+    """Turns the package lines of `go build -v` into progress; counts the total once a build takes long."""
+
+    def __init__(self, span: Span, count: Callable[[], int]) -> None:
+        self.span = span
+        self.count = count
+        self.begun = time.monotonic()
+        self.seen = 0
+        self.total = -1
+
+    def hear(self, line: str) -> None:
+        if not _PACKAGE.fullmatch(line):
+            return
+        self.seen += 1
+        if self.total < 0 and time.monotonic() - self.begun > _PATIENCE:
+            self.total = 0
+            threading.Thread(target=self._count, daemon=True).start()
+        whole = f" of {self.total}" if self.total >= self.seen else ""
+        self.span.progress(f"compiling {self.seen}{whole} packages", packages=self.seen, of=max(self.total, 0))
+
+    def _count(self) -> None:
+        self.total = self.count()
+
+
+def killed(done: process.Completed) -> bool:
+    """Tell whether a go command, or a compiler under it, was killed (by the kernel, for memory)."""
+    return done.code in (137, -9) or bool(_KILLED.search(done.errors))
+
+
+def failure(done: process.Completed, target: str) -> GoferryError:
+    """Return the named error for a go command that failed; the compiler's own words are the message."""
+    text = said(done)
+    state = "DIST is as it was before."
+    if killed(done):
+        advice = ["give the container more memory", "or build fewer targets at once:  --shard 1/2, then --shard 2/2"]
+        return OutOfMemory(f"{target}: the compiler was killed\n{text}", state=state, advice=advice)
+    if _MODULES.search(text):
+        return ModulesIncomplete(text, state=state, advice=["bring them up to date and commit:  go mod tidy"])
+    if _NETWORK.search(text):
+        advice = ["see where modules come from:  go env GOPROXY GOPRIVATE", "then run the same command again"]
+        return ModulesUnreachable(text, state=state, advice=advice)
+    return CompileFailed(
+        f"{target}\n{text}" if target else text, state=state, target=target, problems=problems(text)
+    )
+
+
+def said(done: process.Completed, limit: int = 1500) -> str:
+    """Return what a go command said, without the names of packages that it was busy with."""
+    lines = [line.rstrip() for line in done.errors.splitlines()]
+    text = "\n".join(line for line in lines if line and not _PACKAGE.fullmatch(line))
+    return text[:limit] or f"go ended with {done.code}"
+
+
+def problems(text: str) -> list[dict[str, str | int]]:
+    """Return what compiler or vet found: `{"file", "line", "column", "message"}` each."""
+    found: list[dict[str, str | int]] = []
+    for line in text.splitlines():
+        match = _POSITION.match(line)
+        if match:
+            file, row, column, message = match.groups()
+            found.append(
+                {"file": printable(file), "line": int(row), "column": int(column or 0), "message": printable(message)}
+            )
+    return found

@@ -1,0 +1,121 @@
+"""The out folder: ours or not, replaced as a whole, never half-written.
+
+Steps write below `.building/`; when all are done the old files go and the new ones are renamed into place. A run that
+is stopped leaves the folder as it was; one that was killed leaves `.building/`, which the next run removes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from goferry.dist import Ledger
+from goferry.dist.ledger import LEDGER, LedgerInvalid, LedgerMissing, refuse_sealed
+from goferry.kernel.errors import Failed, Misuse
+from goferry.kernel.files import sha256_file
+
+WORK = ".building"
+
+
+class DistForeign(Misuse):
+    """The out folder holds files that no build of Goferry made.
+
+    It usually is a folder with another purpose; Goferry removes nothing that it did not write.
+    """
+
+    name = "dist-foreign"
+
+
+class DistBusy(Failed):
+    """Another build is writing into the same out folder.
+
+    It usually is a second terminal or an editor's task.
+    """
+
+    name = "dist-busy"
+
+
+def present(out: Path) -> Ledger | None:
+    """Return the ledger of an earlier build, reduced to artifacts whose files are intact; None where there is none.
+
+    Raises:
+        DistSealed: when the folder is a finished release.
+        DistForeign: when it holds files that the ledger does not list.
+    """
+    if not out.exists():
+        return None
+    if not out.is_dir():
+        raise DistForeign(f"{out} is not a folder", state="Nothing was built.", advice=["choose another:  --out DIST"])
+    refuse_sealed(out)
+    try:
+        ledger: Ledger | None = Ledger.load(out)
+    except (LedgerMissing, LedgerInvalid):
+        ledger = None
+    names = {entry.name for entry in out.iterdir()}
+    own = {LEDGER, WORK, *(ledger.artifacts if ledger else ())}
+    strange = sorted(names - own)
+    if strange and not (WORK in names and ledger is None):
+        raise DistForeign(
+            f"{out} holds files that no build made: {', '.join(strange[:5])}",
+            state="Nothing was built, nothing was removed.",
+            advice=["build into another folder:  goferry build --out OTHER", "or remove those files"],
+            files=strange,
+        )
+    if ledger is not None:
+        ledger.artifacts = {name: entry for name, entry in ledger.artifacts.items() if _intact(out / name, entry.sha256)}
+    return ledger
+
+
+@contextlib.contextmanager
+def work(out: Path) -> Iterator[Path]:
+    """Hold the out folder alone and yield an empty folder in it, which is gone after the block.
+
+    A folder that the block left empty is removed, so that a failed first build leaves nothing.
+
+    Raises:
+        DistBusy: when another process holds it.
+    """
+    created = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    below = out / WORK
+    below.mkdir(exist_ok=True)
+    try:
+        with open(below / ".lock", "wb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise DistBusy(
+                    f"another build is writing into {out}", state="Nothing was built.", advice=["wait for it to end"]
+                ) from None
+            for entry in below.iterdir():
+                if entry.name != ".lock":
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            try:
+                yield below
+            finally:
+                shutil.rmtree(below, ignore_errors=True)
+    finally:
+        if created:
+            with contextlib.suppress(OSError):
+                out.rmdir()
+
+
+def replace(out: Path, ledger: Ledger, made: Mapping[str, Path], old: Ledger | None) -> None:
+    """Rename the files `made` (name → where it lies) into `out`, remove what the old ledger alone had, write `ledger`.
+
+    The ledger goes first and comes last: a folder that has one is whole.
+    """
+    (out / LEDGER).unlink(missing_ok=True)
+    for entry in list(out.iterdir()):
+        if entry.name not in ledger.artifacts and entry.name != WORK and (old is None or entry.name in old.artifacts):
+            entry.unlink()
+    for name, path in made.items():
+        path.replace(out / name)
+    ledger.save(out)
+
+
+def _intact(path: Path, sha256: str) -> bool:
+    return path.is_file() and not path.is_symlink() and sha256_file(path) == sha256

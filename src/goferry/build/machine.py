@@ -1,0 +1,69 @@
+"""What this machine may use: processors and memory, with a container's limits counted."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Processors, and memory in MiB."""
+
+    cpus: int
+    memory: int
+
+
+def read(root: Path = Path("/")) -> Machine:
+    """Return what the kernel and the control group (version 2, else 1) leave us; `root` is for tests.
+
+    A container's `/proc/meminfo` tells of the whole machine, so the smaller of the two counts.
+    """
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    group = root / "sys/fs/cgroup"
+    memory = [_available(root), *_limits(group)]
+    quota = _quota(group)
+    return Machine(max(1, min(cpus, quota or cpus)), min(value for value in memory if value))
+
+
+def _available(root: Path) -> int:
+    match = re.search(r"MemAvailable:\s+(\d+) kB", _text(root / "proc/meminfo"))
+    return int(match.group(1)) // 1024 if match else 2048
+
+
+def _limits(group: Path) -> list[int]:
+    files = (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    )
+    found = []
+    for limit, used in files:
+        text = _text(group / limit).strip()
+        if text.isdigit() and int(text) < 1 << 60:
+            usage = _text(group / used).strip()
+            found.append(max(1, int(text) - (_resident(group, usage) if usage.isdigit() else 0)) // MIB)
+    return [max(1, value) for value in found]
+
+
+def _resident(group: Path, usage: str) -> int:
+    """Return what is used and can't be given back: the page cache is taken off."""
+    match = re.search(r"^inactive_file (\d+)", _text(group / "memory.stat"), re.MULTILINE)
+    return max(0, int(usage) - (int(match.group(1)) if match else 0))
+
+
+def _quota(group: Path) -> int:
+    words = _text(group / "cpu.max").split()
+    if len(words) == 2 and words[0].isdigit() and words[1].isdigit():
+        return max(1, int(words[0]) // int(words[1]))
+    return 0
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError:
+        return ""

@@ -1,0 +1,289 @@
+"""The planner: facts and configuration in, steps out; pure, so that a dry run, a golden test and the run agree.
+
+For each target one `go build` makes all programs at once (parallel go commands would compile the same package twice),
+and one step packs them. A word that begins with `DIST/` lies in the out folder.
+
+    build linux/amd64 ──► archive linux/amd64
+    build linux/arm64 ──► archive linux/arm64      (runs while the next target compiles)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from goferry.build import pace
+from goferry.build.facts import Facts
+from goferry.build.ldflags import ldflags
+from goferry.build.machine import Machine
+from goferry.build.mains import Main, ProgramCollision
+from goferry.build.services import services
+from goferry.build.shard import Shard
+from goferry.build.targets import Target
+from goferry.config import model
+from goferry.dist import Ledger
+from goferry.kernel import canonical
+from goferry.kernel.errors import Misuse
+
+WORK = "DIST/.building"
+"""Where steps write; files are renamed into DIST when all steps are done."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~+-]*")
+
+
+class ProjectNameInvalid(Misuse):
+    """The project's name can't begin the names of files.
+
+    It usually has a slash or a space; letters, digits, `.`, `_`, `-` and `+` are possible.
+    """
+
+    name = "project-name-invalid"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command or one archive.
+
+    Attributes:
+        id: `build linux/amd64`. kind: `build` or `archive`. target: `linux/amd64`.
+        needs: ids of steps that come before. cpus, memory: tokens it holds, processors and MiB.
+        cost: expected seconds of one processor, for the order and the shares of a progress bar.
+        reads, writes: file names in DIST, or relative to the project's folder.
+        argv, env: the command and the variables it gets besides the clean environment; of an archive empty.
+        members: of an archive: name in it → file that it is read from, in their order.
+        files: of a build: file that go writes → name in DIST.
+        outputs: name in DIST → fields of its artifact.
+        key: digest of everything that decides the output's bytes; empty when the source is not a clean commit.
+    """
+
+    id: str
+    kind: str
+    target: str
+    needs: tuple[str, ...] = ()
+    cpus: int = 1
+    memory: int = 64
+    cost: int = 1
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    argv: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    members: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a build does.
+
+    Attributes:
+        directory: the project's folder, where commands run. epoch: the time that files in archives carry.
+        header: the ledger's fields besides artifacts, toolchain and trace.
+        machine: what the steps may use together.
+        steps: what is to be done, an order that respects needs. kept: artifacts in DIST that are done and unchanged.
+    """
+
+    directory: Path
+    epoch: int
+    header: Mapping[str, Any]
+    machine: Machine
+    steps: tuple[Step, ...]
+    kept: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the plan without this machine's folders, for --dry-run --json and for golden tests."""
+        header = {key: self.header[key] for key in ("project", "version", "commit", "date", "dirty", "snapshot", "shards")}
+        return {**header, "steps": [asdict(step) for step in self.steps], "kept": list(self.kept)}
+
+
+def plan(
+    facts: Facts,
+    config: model.Project,
+    machine: Machine,
+    *,
+    shard: Shard | None = None,
+    present: Ledger | None = None,
+) -> Plan:
+    """Plan the build of all targets, or of a shard of them.
+
+    Args:
+        present: the ledger of the out folder, reduced to artifacts whose files are intact; what it has under the same
+            key is not made again.
+
+    Raises:
+        ProjectNameInvalid, ProgramCollision, LdflagsInvalid, ServiceUnknown, ShardInvalid: as their names say.
+    """
+    if not _NAME.fullmatch(facts.project):
+        raise ProjectNameInvalid(
+            f"the project's name is {facts.project!r}",
+            state="Nothing was built.",
+            advice=["name it in goferry.yml:  project: NAME"],
+        )
+    header = _header(facts, services(config, facts))
+    chosen = facts.targets
+    if shard:
+        chosen = shard.of(facts.targets)
+        header["shards"] = [shard.identity(facts)]
+    steps: list[Step] = []
+    for target, tempo in zip(chosen, pace.choose(len(chosen), machine), strict=True):
+        made = _builds(facts, config.builds, target, tempo)
+        steps += made
+        if config.builds.archives:
+            steps.append(_archive(facts, target, made))
+    _refuse_collisions(steps)
+    done = [step for step in steps if _done(step, present)]
+    kept = tuple(sorted(name for step in done for name in step.outputs))
+    left = tuple(_without(step, {step.id for step in done}) for step in steps if step not in done)
+    return Plan(facts.directory, facts.epoch, header, machine, left, kept)
+
+
+def _header(facts: Facts, declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        "project": facts.project,
+        "version": facts.version,
+        "module": facts.module,
+        "commit": facts.commit,
+        "date": facts.date,
+        "dirty": facts.dirty,
+        "snapshot": facts.snapshot,
+        "services": {name: dict(entry) for name, entry in declared.items()},
+        "shards": [],
+    }
+
+
+def _builds(facts: Facts, builds: model.Builds, target: Target, tempo: pace.Pace) -> list[Step]:
+    """Return the go commands of a target: one, and one more for each main that can't take the others' -X flags."""
+    fitting = [main for main in facts.mains if str(target) in main.targets]
+    stamped = {name for main in fitting for name in main.stamps}
+    first = [main for main in fitting if not stamped & {*main.other}]
+    alone = [main for main in fitting if main not in first]
+    groups = ([first] if first else []) + [[main] for main in alone]
+    steps: list[Step] = []
+    for group in groups:
+        suffix = "" if not steps else f" {group[0].path}"
+        needs = (steps[-1].id,) if steps else ()
+        steps.append(_build(facts, builds, target, tempo, group, f"build {target}{suffix}", needs))
+    return steps
+
+
+def _build(
+    facts: Facts,
+    builds: model.Builds,
+    target: Target,
+    tempo: pace.Pace,
+    group: Sequence[Main],
+    identity: str,
+    needs: tuple[str, ...],
+) -> Step:
+    values = {"version": facts.version, "commit": facts.commit, "date": facts.date}
+    wanted = [name for name in values if any(name in main.stamps for main in group)]
+    flags = ldflags({name: values[name] for name in wanted}, builds.ldflags)
+    tags = [f"-tags={','.join(builds.tags)}"] if builds.tags else []
+    fixed = ["-trimpath", "-buildvcs=false", *tags, f"-ldflags={flags}"]
+    packages = [main.path for main in group]
+    env = {"CGO_ENABLED": "0", **builds.env, **target.env}
+    files = {f"{WORK}/{target.suffix}/{m.program}{target.exe}": binary_name(m, target) for m in group}
+    key = _key(facts, [*fixed, *packages], env)
+    outputs = {
+        binary_name(main, target): {
+            **_place(target),
+            "kind": "binary",
+            "meta": {
+                "main": main.path,
+                "program": main.program,
+                "ldflags": flags,
+                "tags": list(builds.tags),
+                "env": env,
+                "trimpath": True,
+                "stamps": list(main.stamps),
+                **({"key": key} if key else {}),
+            },
+        }
+        for main in group
+    }
+    argv = ["go", "build", "-v", f"-p={tempo.cpus}", *fixed, "-o", f"{WORK}/{target.suffix}/", *packages]
+    return Step(
+        id=identity,
+        kind="build",
+        target=str(target),
+        needs=needs,
+        cpus=tempo.cpus,
+        memory=tempo.memory,
+        cost=17 + len(group),
+        reads=tuple(packages),
+        writes=tuple(outputs),
+        argv=tuple(argv),
+        env={**env, **tempo.env},
+        files=files,
+        outputs=outputs,
+        key=key,
+    )
+
+
+def _archive(facts: Facts, target: Target, made: Sequence[Step]) -> Step:
+    name = f"{facts.project}_{facts.version.removeprefix('v')}_{target.suffix}.{target.archive}"
+    members = {source.rsplit("/", 1)[1]: f"DIST/{final}" for step in made for source, final in step.files.items()}
+    members.update({_member(path): path for path in facts.documents})
+    members = dict(sorted(members.items()))
+    key = _key(facts, [name, *members], {step.id: step.key for step in made})
+    meta = {"format": target.archive, "members": list(members), **({"key": key} if key else {})}
+    return Step(
+        id=f"archive {target}",
+        kind="archive",
+        target=str(target),
+        needs=tuple(step.id for step in made),
+        cost=len(made),
+        reads=tuple(members.values()),
+        writes=(name,),
+        members=members,
+        outputs={name: {**_place(target), "kind": "archive", "meta": meta}},
+        key=key,
+    )
+
+
+def binary_name(main: Main, target: Target) -> str:
+    """Return a program's file name in DIST."""
+    return f"{main.program}_{target.suffix}{target.exe}"
+
+
+def _member(path: str) -> str:
+    """Return a document's name in an archive: its path in the project, or its bare name when it lies above."""
+    return path if not path.startswith("..") else os.path.basename(path)
+
+
+def _place(target: Target) -> dict[str, str]:
+    return {"goos": target.goos, "goarch": target.goarch, "variant": target.variant}
+
+
+def _key(facts: Facts, words: Sequence[str], env: Mapping[str, str]) -> str:
+    if not facts.sealed_source:
+        return ""
+    folder = os.path.relpath(facts.directory, facts.root).replace(os.sep, "/")
+    record = {"go": facts.go, "commit": facts.commit, "epoch": facts.epoch, "folder": folder, "words": list(words)}
+    return hashlib.sha256(canonical.dumps({**record, "env": dict(env)})).hexdigest()
+
+
+def _done(step: Step, present: Ledger | None) -> bool:
+    if present is None or not step.key:
+        return False
+    held = [present.artifacts.get(name) for name in step.outputs]
+    return all(artifact is not None and artifact.meta.get("key") == step.key for artifact in held)
+
+
+def _without(step: Step, done: set[str]) -> Step:
+    fields = {name: getattr(step, name) for name in step.__dataclass_fields__}
+    return Step(**{**fields, "needs": tuple(need for need in step.needs if need not in done)})
+
+
+def _refuse_collisions(steps: Sequence[Step]) -> None:
+    seen: set[str] = set()
+    for name in (name for step in steps for name in step.outputs):
+        if name.lower() in seen:
+            raise ProgramCollision(f"two files would be named {name}", advice=["rename one of the main packages' folders"])
+        seen.add(name.lower())

@@ -1,0 +1,86 @@
+"""The build as one piece of work: open the project, plan against what lies in the out folder, run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from goferry.build import execute, folder, machine, plan
+from goferry.build.shard import Shard
+from goferry.config.settings import Settings
+from goferry.dist import Ledger
+from goferry.observe.events import Stream
+from goferry.pipeline.project import OpenProject, default_out, open_project
+
+
+@dataclass(frozen=True)
+class Job:
+    """A planned build: the project, the plan, and the folder that it writes."""
+
+    project: OpenProject
+    plan: plan.Plan
+    out: Path
+
+
+def prepare(
+    directory: Path,
+    *,
+    settings: Settings,
+    stream: Stream,
+    project: str = "",
+    targets: Sequence[str] = (),
+    version: str = "",
+    out: Path | None = None,
+    shard: str = "",
+) -> Job:
+    """Open the project and plan its build; writes nothing."""
+    part = Shard.parse(shard) if shard else None
+    opened = open_project(
+        directory, settings=settings, stream=stream, project=project, version=version, targets=targets, out=out
+    )
+    return planned(opened, out=out, shard=part)
+
+
+def planned(opened: OpenProject, *, out: Path | None = None, shard: Shard | None = None) -> Job:
+    """Plan the build of an open project against what lies in `out`.
+
+    Raises:
+        DistSealed, DistForeign: the folder is not ours to write.
+    """
+    where = (out or default_out(opened.directory)).absolute()
+    present = folder.present(where)
+    return Job(opened, plan.plan(opened.facts, opened.config, machine.read(), shard=shard, present=present), where)
+
+
+def run(job: Job, *, settings: Settings, stream: Stream) -> Ledger:
+    """Run a planned build and return the ledger that it wrote."""
+    return execute.build(job.plan, job.project.toolchain, job.out, settings, stream)
+
+
+def record(ledger: Ledger, out: Path) -> dict[str, Any]:
+    """Return what `--json` prints of a finished build."""
+    return {
+        "out": str(out),
+        "project": ledger.project,
+        "module": ledger.module,
+        "version": ledger.version,
+        "commit": ledger.commit,
+        "date": ledger.date,
+        "dirty": ledger.dirty,
+        "snapshot": ledger.snapshot,
+        "shards": ledger.shards,
+        "toolchain": ledger.toolchain,
+        "services": sorted(ledger.services),
+        "artifacts": [
+            {
+                "name": artifact.name,
+                "kind": artifact.kind,
+                "target": artifact.target,
+                "size": artifact.size,
+                "sha256": artifact.sha256,
+            }
+            for artifact in ledger.artifacts.values()
+        ],
+    }

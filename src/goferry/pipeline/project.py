@@ -1,0 +1,87 @@
+"""Open a project: its configuration, its toolchain and what its repository is, in the order that they need each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from goferry import golang
+from goferry.build import facts
+from goferry.build.facts import Facts
+from goferry.config import model
+from goferry.config.load import load
+from goferry.config.settings import Settings
+from goferry.dist import Toolchain
+from goferry.observe.events import Stream
+
+
+@dataclass(frozen=True)
+class OpenProject:
+    """A project that stages can work on.
+
+    Attributes:
+        config: goferry.yml with every default in place. file: where it was read, or None.
+        name: the project's name. root: the repository's folder; directory: the project's.
+        toolchain: the Go that it is built with. facts: what was found.
+    """
+
+    config: model.Project
+    file: Path | None
+    name: str
+    root: Path
+    directory: Path
+    toolchain: Toolchain
+    facts: Facts
+
+
+def open_project(
+    directory: Path,
+    *,
+    settings: Settings,
+    stream: Stream,
+    project: str = "",
+    version: str = "",
+    targets: Sequence[str] = (),
+    out: Path | None = None,
+) -> OpenProject:
+    """Load the configuration, set up Go and look at the repository; changes nothing in it.
+
+    Args:
+        project: one of several in goferry.yml. version: instead of the one that git says.
+        targets: instead of `builds.targets`. out: the folder that a build will write, which does not count as a change.
+
+    Raises:
+        ConfigInvalid, and what `golang.setup_go` and `build.facts.look` raise.
+    """
+    loaded = load(directory, project=project)
+    config = loaded.project
+    with stream.span("setup-go") as span:
+        toolchain = golang.setup_go(
+            directory=loaded.directory,
+            settings=settings,
+            stream=stream,
+            version=config.go.version,
+            allow_unproven=config.go.unproven,
+        )
+        span.numbers.update(version=toolchain.version, proof=toolchain.proof)
+    with stream.span("inspect") as span:
+        found = facts.look(
+            loaded.directory,
+            toolchain,
+            settings,
+            config,
+            name=loaded.name,
+            wanted=version,
+            asked=targets,
+            out=out or default_out(loaded.directory),
+        )
+        for hint in found.hints:
+            span.note(hint)
+        span.numbers.update(version=found.version, mains=len(found.mains))
+    return OpenProject(config, loaded.file, found.project, loaded.root, loaded.directory, toolchain, found)
+
+
+def default_out(directory: Path) -> Path:
+    """Return the folder that a build writes when none is named."""
+    return directory / "dist"

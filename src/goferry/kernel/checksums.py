@@ -1,0 +1,128 @@
+"""`SHA256SUMS`: the one list that signatures cover, written and read in one canonical form.
+
+    <64 lower-case hex digits><space><space><name><newline>
+
+one line a file, sorted by the name's UTF-8 bytes, nothing else. `sha256sum -c` accepts it; the reverse does not hold:
+what that tool tolerates (paths, CR, upper case, `*`, BSD lines, escapes, comments) is refused here.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Dict, Iterable, Mapping
+
+from goferry.kernel.refusals import ListDuplicate, ListMalformed, ListNameUnsafe, ListTooLarge, ListUnsorted
+
+LIST = "SHA256SUMS"
+MAX_BYTES = 1 << 20
+MAX_ENTRIES = 10_000
+MAX_NAME = 200
+
+_DIGEST = re.compile("[0-9a-f]{64}")
+_FORBIDDEN = frozenset('/\\<>:"|?*')
+_DEVICES = frozenset(
+    ["con", "prn", "aux", "nul"] + [d + n for d in ("com", "lpt") for n in "123456789\u00b9\u00b2\u00b3"]
+)
+
+
+def write(digests: Mapping[str, str]) -> bytes:
+    """Return the list for name → SHA-256 (lower-case hex); the inverse of `parse`, which checks it.
+
+    Raises:
+        ListMalformed, ListNameUnsafe, ListDuplicate, ListTooLarge: when the result would not be accepted.
+    """
+    lines = ["%s  %s\n" % (digests[name], name) for name in sorted(digests, key=_order)]
+    data = "".join(lines).encode("utf-8", "surrogateescape")
+    parse(data)
+    return data
+
+
+def parse(data: bytes) -> Dict[str, str]:
+    """Read a list strictly; return name → SHA-256 (lower-case hex).
+
+    Raises:
+        ListTooLarge, ListMalformed, ListNameUnsafe, ListDuplicate, ListUnsorted: as their names say.
+    """
+    if len(data) > MAX_BYTES:
+        raise ListTooLarge("SHA256SUMS has %d bytes; at most %d are read" % (len(data), MAX_BYTES))
+    if not data.endswith(b"\n"):
+        raise ListMalformed("SHA256SUMS is empty or its last line has no end")
+    lines = data[:-1].split(b"\n")
+    if len(lines) > MAX_ENTRIES:
+        raise ListTooLarge("SHA256SUMS has %d entries; at most %d are read" % (len(lines), MAX_ENTRIES))
+    result: Dict[str, str] = {}
+    previous = b""
+    for number, line in enumerate(lines, 1):
+        digest, raw = _split(line, number)
+        name = check_name(raw)
+        if name in result:
+            raise ListDuplicate("SHA256SUMS lists %s twice" % name)
+        if raw <= previous:
+            raise ListUnsorted("SHA256SUMS line %d is out of order: %s" % (number, name))
+        result[name], previous = digest, raw
+    refuse_twins(result)
+    return result
+
+
+def check_name(raw: bytes) -> str:
+    """Return a file name that is safe on every system: one component, visible, in normal form, not reserved.
+
+    Raises:
+        ListNameUnsafe: otherwise.
+    """
+    try:
+        name = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ListNameUnsafe("a name is not UTF-8: %s" % ascii(raw[:80])) from None
+    why = _unsafe(name, raw)
+    if why:
+        raise ListNameUnsafe("the name %s %s" % (ascii(name[:80]), why))
+    return name
+
+
+def refuse_twins(names: Iterable[str]) -> None:
+    """Refuse names that some file system takes for one: same letters in another case or Unicode form.
+
+    Raises:
+        ListDuplicate: with both names.
+    """
+    seen: Dict[str, str] = {}
+    for name in names:
+        key = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+        if key in seen:
+            raise ListDuplicate("%s and %s are one name on some file systems" % (ascii(seen[key]), ascii(name)))
+        seen[key] = name
+
+
+def _split(line: bytes, number: int) -> "tuple[str, bytes]":
+    digest, separator, name = line[:64], line[64:66], line[66:]
+    text = digest.decode("ascii", "replace")
+    if not _DIGEST.fullmatch(text) or separator != b"  " or not name:
+        raise ListMalformed(
+            "SHA256SUMS line %d is not a digest, two spaces and a name: %s" % (number, ascii(line[:100])),
+            advice=["get the list again in binary mode, as it was signed"],
+        )
+    if line.endswith(b"\r"):
+        raise ListMalformed("SHA256SUMS line %d ends with CR" % number, advice=["get the list again in binary mode"])
+    return text, name
+
+
+def _unsafe(name: str, raw: bytes) -> str:
+    if not name or len(raw) > MAX_NAME:
+        return "is empty or longer than %d bytes" % MAX_NAME
+    if name[0] in "-." or name[0] == " " or name[-1] in ". ":
+        return "begins with a dash, a dot or a space, or ends with a dot or a space"
+    if any(char in _FORBIDDEN for char in name):
+        return "holds a path or a character that some system reserves"
+    if any(char != " " and unicodedata.category(char)[0] in "CZ" for char in name):
+        return "holds control, bidi or invisible characters"
+    if unicodedata.normalize("NFC", name) != name:
+        return "is not in Unicode normal form C"
+    if name.split(".", 1)[0].rstrip().lower() in _DEVICES:
+        return "is a device on Windows"
+    return ""
+
+
+def _order(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")

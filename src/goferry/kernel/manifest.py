@@ -1,0 +1,222 @@
+"""The release manifest, `release.json`: what a sealed folder holds, which release it is, and where it came from.
+
+Canonical JSON (kernel.canonical) of schema 1; every field is always there, and no other is accepted:
+
+    {"schema": 1, "project", "module", "version", "commit", "sequence": int, "created": RFC 3339 UTC,
+     "files": [{"name", "size", "sha256", "kind", "goos", "goarch", "variant", "meta"}, …],
+     "images": [{"name", "digest", "file", "platforms": […]}, …],
+     "toolchain": {…}, "services": {…}, "signatures": ["SHA256SUMS.asc", …], "flags": {"snapshot", "dirty"}}
+
+`files` lists everything in the folder but the manifest itself, the list and the signatures, sorted by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
+
+from goferry.kernel import canonical, checksums
+from goferry.kernel.refusals import ManifestMalformed
+from goferry.kernel.times import parse_time
+
+MANIFEST = "release.json"
+SCHEMA = 1
+MAX_BYTES = 8 << 20
+SIGNATURES = {"openpgp": "SHA256SUMS.asc", "minisign": "SHA256SUMS.minisig"}
+"""Signature format → the name of its file."""
+
+_RESERVED = (MANIFEST, checksums.LIST, *SIGNATURES.values())
+_SHA256 = re.compile("[0-9a-f]{64}")
+_IMAGE_DIGEST = re.compile("sha256:[0-9a-f]{64}")
+_COMMIT = re.compile("([0-9a-f]{40}([0-9a-f]{24})?)?")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~+/@-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of the release.
+
+    Attributes:
+        name: its name in the folder. size: bytes. sha256: lower-case hex.
+        kind: `binary`, `archive`, `image`, `sbom`, ….
+        goos, goarch, variant: `linux`, `arm`, `7`; empty for files that fit every platform.
+        meta: facts of the kind, JSON types; a binary's `{"main", "program", …}`.
+    """
+
+    name: str
+    size: int
+    sha256: str
+    kind: str
+    goos: str = ""
+    goarch: str = ""
+    variant: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image of the release: its repository name, manifest or index digest (`sha256:…`), file, and platforms."""
+
+    name: str
+    digest: str
+    file: str
+    platforms: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A release.
+
+    Attributes:
+        project, module, version, commit: which release; `commit` is 40 or 64 hex digits or empty.
+        sequence: orders the project's releases whatever their version; usually the second of sealing.
+        created: RFC 3339, UTC, ending in Z.
+        files, images: sorted by name.
+        toolchain, services: as in the ledger; JSON types.
+        signatures: names of the signature files that sealing made, sorted.
+        snapshot, dirty: not built from a release tag; built from a changed work tree.
+    """
+
+    project: str
+    module: str
+    version: str
+    commit: str
+    sequence: int
+    created: str
+    files: Tuple[File, ...]
+    images: Tuple[Image, ...] = ()
+    toolchain: Mapping[str, Any] = field(default_factory=dict)
+    services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    signatures: Tuple[str, ...] = ()
+    snapshot: bool = False
+    dirty: bool = False
+
+    def to_bytes(self) -> bytes:
+        """Return the file's bytes."""
+        record = asdict(self)
+        record["flags"] = {"snapshot": record.pop("snapshot"), "dirty": record.pop("dirty")}
+        record["schema"] = SCHEMA
+        return canonical.dumps(record)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the manifest's bytes, lower-case hex: the identity of the release."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    def file(self, name: str) -> File:
+        """Return the file of that name.
+
+        Raises:
+            KeyError: when the release has none.
+        """
+        for entry in self.files:
+            if entry.name == name:
+                return entry
+        raise KeyError(name)
+
+
+def parse(data: bytes) -> Manifest:
+    """Read a manifest strictly.
+
+    Raises:
+        ManifestMalformed: when the bytes are not a canonical manifest of this schema.
+        ListNameUnsafe, ListDuplicate: for names that a list would not hold either.
+    """
+    if len(data) > MAX_BYTES:
+        raise ManifestMalformed("release.json has %d bytes; at most %d are read" % (len(data), MAX_BYTES))
+    try:
+        record = canonical.loads(data)
+        manifest = _manifest(record)
+        canonical_form = manifest.to_bytes()
+    except (ValueError, TypeError, KeyError) as error:
+        raise ManifestMalformed("release.json: %s" % (str(error) or type(error).__name__)) from None
+    if canonical_form != data:
+        raise ManifestMalformed("release.json is not in canonical form")
+    checksums.refuse_twins([entry.name for entry in manifest.files] + list(_RESERVED))
+    return manifest
+
+
+def _manifest(record: Any) -> Manifest:
+    names = [name for name in Manifest.__dataclass_fields__ if name not in ("snapshot", "dirty")]
+    fields = _object(record, "the manifest", [*names, "schema", "flags"])
+    if fields.pop("schema") != SCHEMA:
+        raise ValueError("its schema is not %d; a newer Goferry may have written it" % SCHEMA)
+    flags = _object(fields.pop("flags"), "flags", ["snapshot", "dirty"])
+    for flag, value in flags.items():
+        _typed(value, bool, flag)
+    for name in ("project", "module", "version", "commit", "created"):
+        _typed(fields[name], str, name)
+    _matches(_NAME, fields["project"], "project")
+    _matches(_WORD, fields["version"], "version")
+    _matches(_COMMIT, fields["commit"], "commit")
+    parse_time(fields["created"])
+    if not 0 < _typed(fields["sequence"], int, "sequence") < 2**53:
+        raise ValueError("sequence %d is out of range" % fields["sequence"])
+    _typed(fields["toolchain"], dict, "toolchain")
+    for service in _typed(fields["services"], dict, "services").values():
+        _typed(service, dict, "a service")
+    files = tuple(_file(entry) for entry in _typed(fields.pop("files"), list, "files"))
+    images = tuple(_image(entry) for entry in _typed(fields.pop("images"), list, "images"))
+    signatures = _strings(fields.pop("signatures"), "signatures")
+    _sorted([entry.name.encode() for entry in files], "files")
+    _sorted(list(signatures), "signatures")
+    if not set(signatures) <= set(SIGNATURES.values()):
+        raise ValueError("it names a signature format that this Goferry does not know")
+    by_name = {entry.name: entry for entry in files}
+    for image in images:
+        if by_name.get(image.file) is None or by_name[image.file].kind != "image":
+            raise ValueError("image %s names a file that is not one" % image.name)
+    return Manifest(files=files, images=images, signatures=tuple(signatures), **fields, **flags)
+
+
+def _file(record: Any) -> File:
+    fields = _object(record, "a file", list(File.__dataclass_fields__))
+    for name in ("name", "sha256", "kind", "goos", "goarch", "variant"):
+        _typed(fields[name], str, name)
+    _typed(fields["meta"], dict, "meta")
+    if _typed(fields["size"], int, "size") < 0:
+        raise ValueError("a size is negative")
+    _matches(_SHA256, fields["sha256"], "sha256")
+    if checksums.check_name(fields["name"].encode("utf-8")) in _RESERVED:
+        raise ValueError("it lists %s as a file" % fields["name"])
+    return File(**fields)
+
+
+def _image(record: Any) -> Image:
+    fields = _object(record, "an image", list(Image.__dataclass_fields__))
+    for name in ("name", "digest", "file"):
+        _typed(fields[name], str, name)
+    _matches(_IMAGE_DIGEST, fields["digest"], "an image's digest")
+    platforms = _strings(fields.pop("platforms"), "platforms")
+    return Image(platforms=tuple(platforms), **fields)
+
+
+def _object(value: Any, what: str, keys: Sequence[str]) -> Dict[str, Any]:
+    fields = dict(_typed(value, dict, what))
+    if set(fields) != set(keys):
+        odd = sorted(set(fields) ^ set(keys))
+        raise ValueError("%s lacks or has an unknown field: %s" % (what, ", ".join(odd)))
+    return fields
+
+
+def _typed(value: Any, kind: type, what: str) -> Any:
+    if type(value) is not kind:
+        raise TypeError("%s is not of type %s" % (what, kind.__name__))
+    return value
+
+
+def _strings(value: Any, what: str) -> List[str]:
+    return [_typed(item, str, what) for item in _typed(value, list, what)]
+
+
+def _matches(pattern: "re.Pattern[str]", value: str, what: str) -> None:
+    if not pattern.fullmatch(value):
+        raise ValueError("%s is not well-formed: %s" % (what, ascii(value[:80])))
+
+
+def _sorted(values: Sequence[Any], what: str) -> None:
+    if list(values) != sorted(set(values)):
+        raise ValueError("%s are not sorted, or one is listed twice" % what)

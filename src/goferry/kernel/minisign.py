@@ -1,0 +1,116 @@
+"""minisign signatures (jedisct1.github.io/minisign, "Signature format"), checked in pure Python.
+
+    untrusted comment: <text>
+    base64(<"ED"> || <key id, 8 bytes> || <Ed25519 signature of BLAKE2b-512(file), 64 bytes>)
+    trusted comment: <text>
+    base64(<Ed25519 signature of the signature above || trusted comment, 64 bytes>)
+
+Only the prehashed form, `ED`, is accepted. The legacy form, `Ed`, is refused: minisign writes `ED` since 0.11, and two
+forms for one file are one too many. The trusted comment's `timestamp:` is the signature's time.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass
+
+from goferry.kernel import ed25519
+from goferry.kernel.refusals import SignatureMalformed, SignatureNotSingle, SignatureWrong
+
+MAX_BYTES = 8 << 10
+_UNTRUSTED, _TRUSTED = b"untrusted comment: ", b"trusted comment: "
+_TIMESTAMP = re.compile(rb"(?:^|\t)timestamp:([0-9]{1,11})(?:\t|$)")
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A parsed signature file.
+
+    Attributes:
+        key_id: 16 upper-case hex digits, as minisign prints it.
+        signature, global_signature: 64 bytes each. comment: the trusted comment's bytes.
+        created: seconds since the epoch, or 0 when the comment has no timestamp.
+    """
+
+    key_id: str
+    signature: bytes
+    comment: bytes
+    global_signature: bytes
+    created: int
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """A public key: its id (16 upper-case hex digits) and its 32 bytes."""
+
+    key_id: str
+    key: bytes
+
+
+def read_public(text: str) -> PublicKey:
+    """Read a public key's base64 line (`RW…`).
+
+    Raises:
+        ValueError: when it is not one.
+    """
+    raw = base64.b64decode(text.encode("ascii"), validate=True)
+    if len(raw) != 42 or raw[:2] != b"Ed":
+        raise ValueError("it is not a minisign public key")
+    return PublicKey(key_id(raw[2:10]), raw[10:])
+
+
+def key_id(raw: bytes) -> str:
+    """Return the id as minisign prints it: the eight bytes as a little-endian number in hex."""
+    return raw[::-1].hex().upper()
+
+
+def read(data: bytes, where: str) -> Signature:
+    """Read a signature file strictly: four lines, nothing else.
+
+    Raises:
+        SignatureMalformed, SignatureNotSingle: otherwise.
+    """
+    if not data.strip() or len(data) > MAX_BYTES:
+        raise SignatureMalformed("%s is empty or larger than %d bytes" % (where, MAX_BYTES))
+    lines = data.split(b"\n")
+    if len(lines) > 5 or (len(lines) == 5 and lines[4]):
+        raise SignatureNotSingle("%s has more than the four lines of one signature" % where)
+    if len(lines) < 4 or not lines[0].startswith(_UNTRUSTED) or not lines[2].startswith(_TRUSTED):
+        raise SignatureMalformed("%s lacks a line; it is cut off or not a minisign signature" % where)
+    first, second = _base64(lines[1], 74, where), _base64(lines[3], 64, where)
+    if first[:2] == b"Ed":
+        raise SignatureMalformed(
+            "%s is a legacy minisign signature (Ed); only the prehashed form (ED) is accepted" % where,
+            advice=["sign again with minisign 0.11 or newer, or with:  goferry sign DIST --minisign-key FILE"],
+        )
+    if first[:2] != b"ED":
+        raise SignatureMalformed("%s is of a kind that minisign does not have" % where)
+    comment = lines[2][len(_TRUSTED) :]
+    stamp = _TIMESTAMP.search(comment)
+    return Signature(key_id(first[2:10]), first[10:], comment, second, int(stamp.group(1)) if stamp else 0)
+
+
+def check(public: PublicKey, message: bytes, signature: Signature, where: str) -> None:
+    """Check both signatures of the file.
+
+    Raises:
+        SignatureWrong: when one does not match.
+    """
+    digest = hashlib.blake2b(message).digest()
+    if not ed25519.verify(public.key, digest, signature.signature):
+        raise SignatureWrong("%s does not match SHA256SUMS" % where)
+    if not ed25519.verify(public.key, signature.signature + signature.comment, signature.global_signature):
+        raise SignatureWrong("the trusted comment of %s was changed" % where)
+
+
+def _base64(line: bytes, size: int, where: str) -> bytes:
+    try:
+        raw = base64.b64decode(line, validate=True)
+    except binascii.Error:
+        raw = b""
+    if len(raw) != size or base64.b64encode(raw) != line:
+        raise SignatureMalformed("%s holds a line that is not base64 of %d bytes" % (where, size))
+    return raw

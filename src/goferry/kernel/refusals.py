@@ -1,0 +1,382 @@
+"""Every reason for which a release is not accepted: a closed set of named refusals.
+
+A release is a list (`SHA256SUMS`), signatures over it, a manifest (`release.json`) and files, judged in that order,
+so the first refusal is the one nearest to the root of trust:
+
+    Refusal
+    ├── trust file    trust-file-missing, trust-file-invalid
+    ├── list          list-missing, list-too-large, list-malformed, list-name-unsafe, list-duplicate, list-unsorted
+    ├── signature     signature-missing, signature-malformed, signature-not-single, signature-not-detached,
+    │                 signature-wrong, signature-expired, signature-in-future, digest-weak
+    ├── key           key-unknown, key-weak, key-role, key-revoked, key-expired, key-not-yet-valid, key-cannot-sign,
+    │                 key-out-of-scope, verifier-missing, threshold-unmet
+    ├── manifest      manifest-missing, manifest-malformed, lists-disagree, project-mismatch
+    ├── files         file-missing, file-unlisted, file-not-regular, file-linked, file-altered, folder-unreadable
+    └── order         sequence-lower, sequence-conflict
+"""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+from goferry.kernel.errors import Refused
+
+
+class Refusal(Refused):
+    """The release is not accepted."""
+
+    name = "refused"
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        state: str = "Nothing was written or executed.",
+        advice: Sequence[str] = (),
+        **facts: Any,
+    ) -> None:
+        """Say that nothing happened: a refusal always comes first."""
+        super().__init__(what, state=state, advice=advice, **facts)
+
+
+class TrustFileMissing(Refusal):
+    """There is no trust file at the path that was given, or it cannot be read.
+
+    Usually the path is mistyped, or the file was never put on this machine. It is never fetched beside the artifacts.
+    """
+
+    name = "trust-file-missing"
+
+
+class TrustFileInvalid(Refusal):
+    """The trust file is not one: broken JSON, an unknown field, or a key whose id is not that of its public part.
+
+    It usually was edited by hand.
+    """
+
+    name = "trust-file-invalid"
+
+
+class ListMissing(Refusal):
+    """The folder has no `SHA256SUMS`.
+
+    It usually was never sealed, or the list was not downloaded with the files.
+    """
+
+    name = "list-missing"
+
+
+class ListTooLarge(Refusal):
+    """The list is larger than 1 MiB or has more than 10,000 entries.
+
+    No release is so large; somebody may be trying to exhaust the verifier.
+    """
+
+    name = "list-too-large"
+
+
+class ListMalformed(Refusal):
+    """A line of the list is not `<64 lower-case hex digits><two spaces><name><newline>`.
+
+    It usually was converted on the way (CR line ends, a byte order mark, upper-case digits) or written by another tool.
+    """
+
+    name = "list-malformed"
+
+
+class ListNameUnsafe(Refusal):
+    """A name in the list or the manifest is not a plain file name.
+
+    Paths, `.` and `..`, a leading dash or dot, control and bidi characters and names that Windows reserves are refused:
+    such a name could write outside the folder or deceive a reader.
+    """
+
+    name = "list-name-unsafe"
+
+
+class ListDuplicate(Refusal):
+    """Two entries have the same name, or names that differ in case or Unicode form alone.
+
+    On some file systems the two are one file, so it would be open which of them was verified.
+    """
+
+    name = "list-duplicate"
+
+
+class ListUnsorted(Refusal):
+    """The list's names are not in byte order.
+
+    Goferry writes a list in one order only; another tool wrote or changed this one.
+    """
+
+    name = "list-unsorted"
+
+
+class SignatureMissing(Refusal):
+    """A signature that the release should carry is not there.
+
+    It usually was not downloaded with the list, or the folder was sealed without a key of the wanted format.
+    """
+
+    name = "signature-missing"
+
+
+class SignatureMalformed(Refusal):
+    """A signature file cannot be read as one: empty, cut off, too large, or broken inside.
+
+    The download usually stopped early, or an error page was stored under the signature's name.
+    """
+
+    name = "signature-malformed"
+
+
+class SignatureNotSingle(Refusal):
+    """A signature file holds more than one signature, or text before or after it.
+
+    Tools differ in which of several signatures they judge, so exactly one is accepted and nothing around it.
+    """
+
+    name = "signature-not-single"
+
+
+class SignatureNotDetached(Refusal):
+    """The signature is an inline, cleartext or text-mode one instead of a detached binary signature.
+
+    An inline signature covers its own content instead of the list. Make one with `gpg --armor --detach-sign`.
+    """
+
+    name = "signature-not-detached"
+
+
+class SignatureWrong(Refusal):
+    """The signature does not match the list's bytes.
+
+    The list or the signature was changed after signing, or the two are of different releases.
+    """
+
+    name = "signature-wrong"
+
+
+class SignatureExpired(Refusal):
+    """The signature itself carries an end of validity, and that is past.
+
+    It usually was made with gpg's `--default-sig-expire`; sign again without it.
+    """
+
+    name = "signature-expired"
+
+
+class SignatureInFuture(Refusal):
+    """The signature is dated later than this machine's clock, or before its key was made.
+
+    One of the two clocks is wrong.
+    """
+
+    name = "signature-in-future"
+
+
+class DigestWeak(Refusal):
+    """The signature uses a digest for which collisions can be made, such as SHA-1 or MD5.
+
+    It usually is an old gpg configuration (`digest-algo`, `personal-digest-preferences`); remove that and sign again.
+    """
+
+    name = "digest-weak"
+
+
+class KeyUnknown(Refusal):
+    """The signature was made by a key that the trust file does not list.
+
+    The release comes from somebody else, or its owner has a new key and this trust file is older than that.
+    """
+
+    name = "key-unknown"
+
+
+class KeyWeak(Refusal):
+    """The key is of a kind that can be broken: DSA, or RSA with less than 2048 bits.
+
+    It usually is many years old; make a new one and put it into the trust file.
+    """
+
+    name = "key-weak"
+
+
+class KeyRole(Refusal):
+    """The key is trusted, but not to sign releases.
+
+    Its role in the trust file is another one (`pointer`, `agent`).
+    """
+
+    name = "key-role"
+
+
+class KeyRevoked(Refusal):
+    """The key, or the subkey that signed, is revoked in the trust file or by its owner.
+
+    Its secret part may be in other hands. Get the release signed by a current key.
+    """
+
+    name = "key-revoked"
+
+
+class KeyExpired(Refusal):
+    """The key's time is over: its own expiry or the trust file's `valid_until`.
+
+    Extend the key or sign with a newer one, and renew the key in the trust file.
+    """
+
+    name = "key-expired"
+
+
+class KeyNotYetValid(Refusal):
+    """The key's time, the trust file's `valid_from`, had not begun when the release was signed, or has not yet.
+
+    The clock is wrong, or a key meant for later was used too early.
+    """
+
+    name = "key-not-yet-valid"
+
+
+class KeyCannotSign(Refusal):
+    """The key or subkey that made the signature is not one for signing data, or is not properly bound to its primary.
+
+    A certify-only or encryption key was used, or a subkey lacks its back-signature.
+    """
+
+    name = "key-cannot-sign"
+
+
+class KeyOutOfScope(Refusal):
+    """The key may sign releases, but not of this project.
+
+    Its `scope` in the trust file does not name the project.
+    """
+
+    name = "key-out-of-scope"
+
+
+class VerifierMissing(Refusal):
+    """A signature could not be checked on this machine, and the others do not suffice.
+
+    It uses an algorithm that Goferry does not verify itself. Install gpgv, or sign with a minisign key as well.
+    """
+
+    name = "verifier-missing"
+
+
+class ThresholdUnmet(Refusal):
+    """Fewer trusted keys have signed than the trust file demands.
+
+    A signature file is usually missing, or the folder was sealed with one key where two are wanted.
+    """
+
+    name = "threshold-unmet"
+
+
+class ManifestMissing(Refusal):
+    """The folder or the list has no `release.json`.
+
+    The list was made by another tool, or the file was not downloaded.
+    """
+
+    name = "manifest-missing"
+
+
+class ManifestMalformed(Refusal):
+    """`release.json` is not a release manifest of a schema that this Goferry knows.
+
+    It usually was written by a newer Goferry or by another tool.
+    """
+
+    name = "manifest-malformed"
+
+
+class ListsDisagree(Refusal):
+    """`SHA256SUMS` and `release.json` do not describe the same files.
+
+    Sealing writes both from one source, so one of them was made or changed by another tool.
+    """
+
+    name = "lists-disagree"
+
+
+class ProjectMismatch(Refusal):
+    """The release is genuine, but of another project than the one asked for.
+
+    The wrong folder or the wrong service is usually named.
+    """
+
+    name = "project-mismatch"
+
+
+class FileMissing(Refusal):
+    """A listed file is not there.
+
+    The download is incomplete, or a file was renamed.
+    """
+
+    name = "file-missing"
+
+
+class FileUnlisted(Refusal):
+    """The folder holds something that the list does not name, or the list does not name the file that was asked for.
+
+    Something was added after sealing. Hidden files count.
+    """
+
+    name = "file-unlisted"
+
+
+class FileNotRegular(Refusal):
+    """A listed name is a symbolic link, a folder, a pipe or a device instead of a file.
+
+    What is read through a link may change after it was verified.
+    """
+
+    name = "file-not-regular"
+
+
+class FileLinked(Refusal):
+    """A listed file has a second name (a hard link).
+
+    Through the other name it could be changed after it was verified. Copy the folder instead of linking it.
+    """
+
+    name = "file-linked"
+
+
+class FileAltered(Refusal):
+    """A file's bytes are not those that were listed.
+
+    It was changed, or the download was cut off.
+    """
+
+    name = "file-altered"
+
+
+class FolderUnreadable(Refusal):
+    """The release's folder, or a file in it, cannot be opened.
+
+    The path is mistyped or the permissions do not allow it.
+    """
+
+    name = "folder-unreadable"
+
+
+class SequenceLower(Refusal):
+    """The release is older than one that was admitted before.
+
+    It may be a replay of an old, correctly signed release. To go back on purpose use `goferry rollback`.
+    """
+
+    name = "sequence-lower"
+
+
+class SequenceConflict(Refusal):
+    """Another release of the same sequence number was admitted before, with other content.
+
+    Two builds were sealed with one `--sequence`, or in the same second.
+    """
+
+    name = "sequence-conflict"

@@ -1,0 +1,138 @@
+"""The signatures over `SHA256SUMS`: each one that is there must be good, and enough trusted keys must have signed.
+
+A signature of a format that the trust file has no key for cannot be judged; it is named `unchecked` and counts nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, Mapping, Optional, Sequence, Tuple
+
+from goferry.kernel import minisign, openpgp
+from goferry.kernel.checksums import LIST
+from goferry.kernel.manifest import SIGNATURES
+from goferry.kernel.openpgp import Verifier
+from goferry.kernel.pgp_signature import Unsupported
+from goferry.kernel.refusals import (
+    KeyRole,
+    KeyUnknown,
+    SignatureMissing,
+    SignatureWrong,
+    ThresholdUnmet,
+    VerifierMissing,
+)
+from goferry.kernel.trustfile import TrustFile, TrustKey
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Who signed: the trust file's key id, its format, the signature file's name, and the signature's time or 0."""
+
+    id: str
+    format: str
+    file: str
+    created: int
+
+
+def check(
+    files: Mapping[str, bytes], data: bytes, trust: TrustFile, verifier: Optional[Verifier], now: int
+) -> Tuple[Tuple[Signer, ...], Tuple[str, ...]]:
+    """Check every signature over the list's bytes `data`.
+
+    Args:
+        files: signature file's name → its bytes, for those that are there.
+        data: exactly what was signed.
+        trust: whose signatures count.
+        now: seconds since the epoch.
+        verifier: of OpenPGP; None: gpgv when it is on PATH, else pure Python.
+
+    Returns:
+        Who signed, and the names of the files that could not be judged.
+
+    Raises:
+        Refusal: when one is bad, or too few trusted keys have signed.
+    """
+    signers: List[Signer] = []
+    unchecked: List[str] = []
+    missing_verifier = False
+    for kind, name in SIGNATURES.items():
+        if name not in files:
+            continue
+        keys = [key for key in trust.keys if key.format == kind]
+        try:
+            if kind == "openpgp":
+                signers.append(_check_openpgp(files[name], data, keys, verifier, now))
+            else:
+                signers.append(_check_minisign(files[name], data, keys, now))
+        except Unsupported:
+            missing_verifier = True
+            unchecked.append(name)
+        except KeyUnknown:
+            if keys:
+                raise
+            unchecked.append(name)
+    if not files:
+        raise SignatureMissing(
+            "there is no signature beside %s" % LIST, advice=["get %s" % " or ".join(SIGNATURES.values())]
+        )
+    _check_threshold(signers, unchecked, trust, missing_verifier)
+    return tuple(signers), tuple(unchecked)
+
+
+def _check_threshold(
+    signers: Sequence[Signer], unchecked: Sequence[str], trust: TrustFile, missing_verifier: bool
+) -> None:
+    if len({signer.id for signer in signers}) >= trust.threshold:
+        return
+    if missing_verifier:
+        raise VerifierMissing(
+            "%s cannot be checked on this machine" % ", ".join(unchecked),
+            advice=["install gpgv, or sign with a minisign key as well:  goferry sign DIST --minisign-key FILE"],
+        )
+    if not signers:
+        raise KeyUnknown("no key of the trust file can have made %s" % ", ".join(unchecked))
+    raise ThresholdUnmet("%d of %d trusted keys have signed" % (len(signers), trust.threshold))
+
+
+def _check_openpgp(
+    data: bytes, message: bytes, keys: Sequence[TrustKey], verifier: Optional[Verifier], now: int
+) -> Signer:
+    name = SIGNATURES["openpgp"]
+    signature, packet = openpgp.read(data, name)
+    for key in keys:
+        certificate = key.certificate
+        if certificate.signer_of(signature) is None:
+            continue
+        _check_role(key, name)
+        openpgp.judge(certificate, signature, now, name)
+        key.check_time(signature.created, now)
+        if not openpgp.chosen(verifier)(certificate, message, packet):
+            raise SignatureWrong("%s does not match %s" % (name, LIST), advice=["get both again from one release"])
+        return Signer(key.id, key.format, name, signature.created)
+    raise _unknown(name, signature.issuer or signature.issuer_id)
+
+
+def _check_minisign(data: bytes, message: bytes, keys: Sequence[TrustKey], now: int) -> Signer:
+    name = SIGNATURES["minisign"]
+    signature = minisign.read(data, name)
+    for key in keys:
+        if key.id != signature.key_id:
+            continue
+        _check_role(key, name)
+        openpgp.check_time(signature.created, now, name)
+        key.check_time(signature.created or now, now)
+        minisign.check(key.minisign, message, signature, name)
+        return Signer(key.id, key.format, name, signature.created)
+    raise _unknown(name, signature.key_id)
+
+
+def _unknown(name: str, issuer: str) -> KeyUnknown:
+    return KeyUnknown(
+        "%s was made by key %s, which the trust file does not list" % (name, issuer or "without a name"),
+        advice=["if the owner has a new key, get a new trust file from them, not from the release's folder"],
+    )
+
+
+def _check_role(key: TrustKey, name: str) -> None:
+    if key.role != "release":
+        raise KeyRole("%s was made by key %s, whose role is %s" % (name, key.id, key.role))

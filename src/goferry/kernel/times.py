@@ -1,0 +1,28 @@
+"""Times in files: RFC 3339 in UTC with whole seconds, `2026-11-23T04:31:16Z`; in memory, seconds since the epoch."""
+
+from __future__ import annotations
+
+import calendar
+import re
+import time
+
+_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+
+
+def parse_time(text: str) -> int:
+    """Return the seconds since the epoch of an RFC 3339 time in UTC.
+
+    Raises:
+        ValueError: on any other form; offsets and fractions are not canonical here.
+    """
+    if not _FORM.fullmatch(text):
+        raise ValueError("not a time like 2026-11-23T04:31:16Z: %s" % ascii(text[:40]))
+    seconds = calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+    if format_time(seconds) != text:
+        raise ValueError("not a time that exists: %s" % text)
+    return seconds
+
+
+def format_time(seconds: int) -> str:
+    """Return seconds since the epoch as RFC 3339 in UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

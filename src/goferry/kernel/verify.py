@@ -1,0 +1,287 @@
+"""Verification of a sealed folder: the same on the client, in the action and on the host.
+
+    1 the list's bytes     SHA256SUMS, at most 1 MiB
+    2 its signatures       each one that is there must be good, and enough trusted keys must have signed
+    3 the list             strictly parsed; what it says is the signers' from here on
+    4 release.json         its bytes by the list, then parsed; list and manifest must name the same files
+    5 policy               project, the keys' scope, and the floor, for a release that is being admitted
+    6 the folder           holds exactly what is listed
+    7 each file            opened without following links, hashed from that descriptor
+
+Nothing is executed, nothing is written, no network is used. Files that are opened later by name could have been
+replaced since: hash again from the descriptor that you use, as kernel.verify.open_file and hash_file do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+from goferry.kernel import checksums, manifest, signatures
+from goferry.kernel.checksums import LIST
+from goferry.kernel.errors import printable
+from goferry.kernel.manifest import MANIFEST, SIGNATURES, Manifest
+from goferry.kernel.openpgp import MAX_BYTES as MAX_SIGNATURE
+from goferry.kernel.openpgp import Verifier
+from goferry.kernel.refusals import (
+    FileAltered,
+    FileLinked,
+    FileMissing,
+    FileNotRegular,
+    FileUnlisted,
+    FolderUnreadable,
+    KeyOutOfScope,
+    ListMissing,
+    ListsDisagree,
+    ManifestMissing,
+    ProjectMismatch,
+    SequenceConflict,
+    SequenceLower,
+    SignatureMissing,
+)
+from goferry.kernel.signatures import Signer
+from goferry.kernel.trustfile import TrustFile
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The newest release that was admitted: its sequence and its manifest's SHA-256."""
+
+    sequence: int
+    manifest_digest: str
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A release that was accepted.
+
+    Attributes:
+        manifest: None only when a single file was asked for and `release.json` is not there.
+        signers: at least the threshold's number of different keys.
+        unchecked: names of signature files that could not be judged here.
+        digest: the SHA-256 of release.json, lower-case hex; empty without a manifest.
+        files: name → SHA-256 of everything that was asked for and checked.
+    """
+
+    manifest: Optional[Manifest]
+    signers: Tuple[Signer, ...]
+    unchecked: Tuple[str, ...]
+    digest: str
+    files: Dict[str, str]
+
+
+def verify(
+    folder: Path,
+    trust: TrustFile,
+    *,
+    openpgp: Optional[Verifier] = None,
+    project: str = "",
+    now: int,
+    only: str = "",
+    floor: Optional[Floor] = None,
+) -> Verified:
+    """Judge the sealed folder `folder`; return what it is, or raise the first refusal.
+
+    Args:
+        folder: where list, signatures, manifest and files lie.
+        trust: whose signatures count.
+        openpgp: checks OpenPGP signatures; None: gpgv when it is on PATH, else pure Python (kernel.openpgp).
+        project: the project that is wanted; empty: any that the keys' scopes allow.
+        now: seconds since the epoch.
+        only: check this file alone; others, and release.json, may be absent, and foreign files may lie beside it.
+        floor: refuse what is older than this; give it when a release is admitted, never for rollback or recovery.
+
+    Raises:
+        Refusal: one of kernel.refusals.
+    """
+    with _opened(folder) as root:
+        data = _read_list(root, folder)
+        signers, unchecked = signatures.check(_read_signatures(root), data, trust, openpgp, now)
+        listed = checksums.parse(data)
+        release = _read_manifest(root, listed, optional=bool(only))
+        _check_policy(release, signers, trust, project)
+        if release is not None:
+            _check_agreement(release, listed)
+            check_floor(release, floor)
+        wanted = _wanted(listed, only)
+        if release is not None and not only:
+            _check_entries(os.listdir(root), listed, release)
+        for name in wanted:
+            if name != MANIFEST:
+                _check_file(root, name, listed[name], release)
+    digest = release.digest if release is not None else ""
+    return Verified(release, signers, unchecked, digest, {name: listed[name] for name in wanted})
+
+
+def check_floor(release: Manifest, floor: Optional[Floor]) -> None:
+    """Refuse a release below the floor; the same release again is fine.
+
+    Raises:
+        SequenceLower, SequenceConflict: as their names say.
+    """
+    if floor is None or release.sequence > floor.sequence:
+        return
+    if release.sequence < floor.sequence:
+        raise SequenceLower(
+            "%s %s has sequence %d; %d was admitted before"
+            % (release.project, release.version, release.sequence, floor.sequence),
+            advice=["to go back on purpose:  goferry rollback", "to release old code again: seal it anew"],
+        )
+    if release.digest != floor.manifest_digest:
+        raise SequenceConflict(
+            "another release of %s with sequence %d was admitted before" % (release.project, release.sequence),
+            advice=["seal one of them again; the sequence is then the second of sealing"],
+        )
+
+
+def open_file(name: str, root: int) -> int:
+    """Open a regular file with one name in the folder `root` (a descriptor), following no link; return its descriptor.
+
+    Raises:
+        FileMissing, FileNotRegular, FileLinked, FolderUnreadable: as their names say.
+    """
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=root)
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            raise FileMissing("%s is listed, but not there" % printable(name)) from None
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise FileNotRegular("%s is not a regular file" % printable(name)) from None
+        raise FolderUnreadable("cannot open %s: %s" % (printable(name), error.strerror)) from None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise FileNotRegular("%s is not a regular file" % printable(name))
+    if status.st_nlink != 1:
+        os.close(descriptor)
+        raise FileLinked("%s has %d names (hard links)" % (printable(name), status.st_nlink))
+    return descriptor
+
+
+def hash_file(descriptor: int) -> Tuple[str, int]:
+    """Return the SHA-256 (lower-case hex) and the size of what a descriptor reads from here to its end."""
+    digest, size = hashlib.sha256(), 0
+    while True:
+        block = os.read(descriptor, _BLOCK)
+        if not block:
+            return digest.hexdigest(), size
+        digest.update(block)
+        size += len(block)
+
+
+@contextlib.contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    try:
+        root = os.open(str(folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise FolderUnreadable("cannot open the folder %s: %s" % (folder, error.strerror)) from None
+    try:
+        yield root
+    finally:
+        os.close(root)
+
+
+def _read(root: int, name: str, limit: int) -> bytes:
+    """Read at most one byte more than `limit`."""
+    descriptor = open_file(name, root)
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(limit + 1)
+
+
+def _read_list(root: int, folder: Path) -> bytes:
+    try:
+        return _read(root, LIST, checksums.MAX_BYTES)
+    except FileMissing:
+        raise ListMissing(
+            "%s has no %s" % (folder, LIST), advice=["seal it first:  goferry sign %s --openpgp-key FILE" % folder]
+        ) from None
+
+
+def _read_signatures(root: int) -> Dict[str, bytes]:
+    found: Dict[str, bytes] = {}
+    for name in SIGNATURES.values():
+        with contextlib.suppress(FileMissing):
+            found[name] = _read(root, name, MAX_SIGNATURE)
+    return found
+
+
+def _read_manifest(root: int, listed: Dict[str, str], *, optional: bool) -> Optional[Manifest]:
+    if MANIFEST not in listed:
+        raise ManifestMissing("%s does not list %s" % (LIST, MANIFEST))
+    try:
+        data = _read(root, MANIFEST, manifest.MAX_BYTES)
+    except FileMissing:
+        if optional:
+            return None
+        raise ManifestMissing("%s is listed, but not there" % MANIFEST) from None
+    if hashlib.sha256(data).hexdigest() != listed[MANIFEST]:
+        raise FileAltered("%s is not the file that was signed" % MANIFEST)
+    return manifest.parse(data)
+
+
+def _check_policy(release: Optional[Manifest], signers: Sequence[Signer], trust: TrustFile, project: str) -> None:
+    by_id = {key.id: key for key in trust.keys}
+    keys = [by_id[signer.id] for signer in signers]
+    if release is None:
+        if project or not all(key.covers("*") for key in keys):
+            raise ManifestMissing("%s is needed to tell which project this is" % MANIFEST, advice=["get it as well"])
+        return
+    for key in keys:
+        if not key.covers(release.project):
+            scope = ", ".join(key.scope)
+            raise KeyOutOfScope("key %s signs for %s, not for %s" % (key.id, scope, release.project))
+    if project and release.project != project:
+        raise ProjectMismatch("this is %s %s, not a release of %s" % (release.project, release.version, project))
+
+
+def _check_agreement(release: Manifest, listed: Dict[str, str]) -> None:
+    described = {entry.name: entry.sha256 for entry in release.files}
+    described[MANIFEST] = listed[MANIFEST]
+    if described != listed:
+        odd = sorted(name for name in set(described) | set(listed) if described.get(name) != listed.get(name))
+        raise ListsDisagree("%s and %s disagree on %s" % (LIST, MANIFEST, ", ".join(odd[:3])))
+
+
+def _wanted(listed: Dict[str, str], only: str) -> List[str]:
+    if not only:
+        return list(listed)
+    if only not in listed:
+        raise FileUnlisted("%s is not in %s" % (printable(only), LIST))
+    return [only]
+
+
+def _check_entries(entries: Sequence[str], listed: Dict[str, str], release: Manifest) -> None:
+    present = set(entries)
+    for name in release.signatures:
+        if name not in present:
+            raise SignatureMissing("%s was made when the folder was sealed, but is not there" % name)
+    missing = sorted(set(listed) - present)
+    if missing:
+        raise FileMissing("listed, but not there: %s" % ", ".join(missing[:3]), missing=missing[:100])
+    added = sorted(present - set(listed) - {LIST, *release.signatures})
+    if added:
+        raise FileUnlisted(
+            "not listed, but there: %s" % printable(", ".join(added[:3])),
+            advice=["remove it, or find out who put it there"],
+        )
+
+
+def _check_file(root: int, name: str, expected: str, release: Optional[Manifest]) -> None:
+    descriptor = open_file(name, root)
+    try:
+        size = os.fstat(descriptor).st_size
+        if release is not None and size != release.file(name).size:
+            raise FileAltered("%s has %d bytes instead of %d" % (name, size, release.file(name).size))
+        digest, read = hash_file(descriptor)
+    finally:
+        os.close(descriptor)
+    if digest != expected or read != size:
+        raise FileAltered("%s has SHA-256 %s instead of %s" % (name, digest, expected))

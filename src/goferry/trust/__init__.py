@@ -1,1 +1,1 @@
-"""Stages: keys, sealing and verification on the client."""
+"""Sealing and verifying releases: manifest, list, signatures (OpenPGP and minisign), keys and trust files."""

@@ -1,0 +1,34 @@
+"""`goferry keygen`: throw-away signing keys and their trust file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from goferry.cli.output import Output, example, output_options
+
+
+@click.command(epilog=example("goferry keygen --out KEYS"))
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="The folder for the keys.")
+@output_options
+def command(output: Output, out: Path) -> None:
+    """Make an OpenPGP and a minisign key without passphrase, and a trust file for both.
+
+    They are meant for trying. The files have mode 0600 and are never overwritten.
+    """
+    from goferry.trust import keys
+
+    trust = keys.generate(out)
+    record = {
+        "folder": str(out),
+        "trust": str(out / "goferry.trust"),
+        "keys": [{"id": key.id, "format": key.format} for key in trust.keys],
+    }
+    lines = [f"{key.format:9} {key.id}" for key in trust.keys]
+    output.result(
+        record,
+        *lines,
+        f"written to {out}: {', '.join(keys.FILES)}",
+        f"next:  goferry sign DIST --openpgp-key {out / 'openpgp.asc'} --minisign-key {out / 'minisign.key'}",
+    )

@@ -1,0 +1,60 @@
+"""What can go wrong when a release is sealed; what a verifier says is in kernel.refusals."""
+
+from __future__ import annotations
+
+from goferry.kernel.errors import Failed, Misuse, Refused
+
+
+class KeyUnusable(Misuse):
+    """A signing key cannot be read or cannot sign.
+
+    It usually is a public key where the secret one belongs, an expired or revoked key, or a damaged file.
+    """
+
+    name = "key-unusable"
+
+
+class PassphraseWrong(Misuse):
+    """The secret key is protected, and the passphrase is missing or wrong.
+
+    Goferry reads it from GOFERRY_SIGNING_PASSPHRASE or `--passphrase-file`, never from the command line itself.
+    """
+
+    name = "passphrase-wrong"
+
+
+class KeysExist(Misuse):
+    """The folder already holds keys, and they are never overwritten.
+
+    Keys were made there before. Whoever trusts them would no longer accept what new ones sign.
+    """
+
+    name = "keys-exist"
+
+
+class SigningFailed(Failed):
+    """The signing tool failed.
+
+    With gpg it usually is a missing agent, or a folder that it may not write.
+    """
+
+    name = "signing-failed"
+
+
+class LedgerDisagrees(Refused):
+    """The folder does not hold exactly what its ledger says, so it is not sealed.
+
+    A file was added, changed or removed after the build. Signing it would vouch for bytes that nobody built.
+    """
+
+    name = "ledger-disagrees"
+
+
+class FormatsMissing(Misuse):
+    """A signature format that the release must carry has no key here, or the sealed release does not carry this format.
+
+    goferry.yml's `sign.formats` demands more formats than keys were given; or a sealed folder is signed again with a
+    format that its manifest does not name.
+    """
+
+    name = "formats-missing"

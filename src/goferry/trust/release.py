@@ -1,0 +1,97 @@
+"""From a ledger to a release: check the folder against it, and write the manifest as data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from goferry.dist.ledger import LEDGER, Ledger
+from goferry.kernel import checksums, manifest
+from goferry.kernel.manifest import File, Image, Manifest
+from goferry.kernel.times import format_time
+from goferry.kernel.verify import hash_file, open_file
+from goferry.trust.errors import LedgerDisagrees
+
+SEALED_NAMES = (manifest.MANIFEST, checksums.LIST, *manifest.SIGNATURES.values())
+"""The files that sealing makes."""
+
+
+def check_folder(folder: Path, ledger: Ledger) -> None:
+    """Hash every file again and compare with the ledger.
+
+    Raises:
+        LedgerDisagrees: when a file is missing, changed or not in the ledger.
+        FileNotRegular, FileLinked: when one is not a plain file of one name.
+    """
+    entries = {path.name for path in folder.iterdir()} - {LEDGER, *SEALED_NAMES}
+    odd = sorted(entries ^ set(ledger.artifacts))
+    if odd:
+        which = "is not in the ledger" if odd[0] in entries else "is in the ledger, but not there"
+        raise LedgerDisagrees(
+            f"{folder / odd[0]} {which}",
+            state="Nothing was signed.",
+            advice=[
+                "remove what does not belong there, or build again into an empty folder:  goferry build --out DIST"
+            ],
+        )
+    root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for artifact in ledger.artifacts.values():
+            descriptor = open_file(artifact.name, root)
+            try:
+                actual = hash_file(descriptor)
+            finally:
+                os.close(descriptor)
+            if actual != (artifact.sha256, artifact.size):
+                raise LedgerDisagrees(
+                    f"{folder / artifact.name} was changed since it was built",
+                    state="Nothing was signed.",
+                    advice=["build again into an empty folder:  goferry build --out DIST"],
+                )
+    finally:
+        os.close(root)
+
+
+def describe(ledger: Ledger, *, sequence: int, now: int, signatures: Iterable[str]) -> Manifest:
+    """Return the manifest of what the ledger lists.
+
+    Raises:
+        ManifestMalformed, ListNameUnsafe, ListDuplicate: when a verifier would not accept it.
+    """
+    artifacts = [ledger.artifacts[name] for name in sorted(ledger.artifacts, key=str.encode)]
+    files = tuple(
+        File(one.name, one.size, one.sha256, one.kind, one.goos, one.goarch, one.variant, one.meta) for one in artifacts
+    )
+    images = tuple(
+        Image(
+            str(one.meta.get("image", ledger.project)),
+            str(one.meta["digest"]),
+            one.name,
+            tuple(str(platform) for platform in one.meta.get("platforms", ())),
+        )
+        for one in artifacts
+        if one.kind == "image"
+    )
+    release = Manifest(
+        project=ledger.project,
+        module=ledger.module,
+        version=ledger.version,
+        commit=ledger.commit,
+        sequence=sequence,
+        created=format_time(now),
+        files=files,
+        images=images,
+        toolchain=ledger.toolchain,
+        services=ledger.services,
+        signatures=tuple(sorted(signatures)),
+        snapshot=ledger.snapshot,
+        dirty=ledger.dirty,
+    )
+    return manifest.parse(release.to_bytes())
+
+
+def list_of(release: Manifest) -> bytes:
+    """Return the bytes of SHA256SUMS for a manifest."""
+    digests = {entry.name: entry.sha256 for entry in release.files}
+    return checksums.write({**digests, manifest.MANIFEST: release.digest})

@@ -1,0 +1,83 @@
+"""OpenPGP by pysequoia: signing without gnupg on the machine, and a verifier for the client."""
+
+from __future__ import annotations
+
+from goferry.kernel.certificate import KIND, Certificate
+from goferry.kernel.packets import armor
+from goferry.trust.errors import KeyUnusable, PassphraseWrong
+from goferry.trust.signer import Signer
+
+
+def available() -> bool:
+    """Whether the library is installed."""
+    import importlib.util
+
+    return importlib.util.find_spec("pysequoia") is not None
+
+
+def load(data: bytes, passphrase: str, where: str) -> Signer:
+    """Read an armored secret key (also a subkey-only export) as a signer.
+
+    Raises:
+        KeyUnusable: when it is not one, or holds no key that may sign now. PassphraseWrong: when it stays locked.
+    """
+    import pysequoia
+
+    try:
+        secret = pysequoia.Tsk.from_bytes(data)
+        public = secret.extract_certificate()
+    except Exception as error:  # noqa: BLE001  the library raises many kinds, and each means the same here
+        raise KeyUnusable(
+            f"{where} is not an OpenPGP secret key: {error}", advice=["make one:  goferry keygen --out KEYS"]
+        ) from None
+    if public.is_revoked:
+        raise KeyUnusable(f"{where} is revoked")
+    try:
+        key = secret.signer(passphrase or None)
+        pysequoia.sign(key, b"", mode=pysequoia.SignatureMode.DETACHED)
+    except Exception as error:  # noqa: BLE001  as above
+        raise _why(str(error), where) from None
+
+    def sign(message: bytes, _now: int) -> bytes:
+        result: bytes = pysequoia.sign(key, message, mode=pysequoia.SignatureMode.DETACHED)
+        return result
+
+    return Signer("openpgp", public.fingerprint.upper(), armored(bytes(public)), sign)
+
+
+def _why(text: str, where: str) -> KeyUnusable | PassphraseWrong:
+    lowered = text.lower()
+    if any(word in lowered for word in ("password", "encrypted", "decrypt", "passphrase", "unlock", "checksum")):
+        return PassphraseWrong(
+            f"{where} is protected, and the passphrase is missing or wrong",
+            advice=["set GOFERRY_SIGNING_PASSPHRASE, or give --passphrase-file"],
+        )
+    return KeyUnusable(f"{where} cannot sign: {text}", advice=["see its state:  gpg --show-keys FILE"])
+
+
+def armored(binary: bytes) -> str:
+    """Return a binary certificate as armored text without a comment."""
+    return armor(binary, KIND).decode("ascii")
+
+
+def generate(user_id: str) -> tuple[bytes, str]:
+    """Make a key without a passphrase: the armored secret key, and its certificate armored."""
+    import pysequoia
+
+    secret = pysequoia.Tsk.generate(user_id)
+    return str(secret).encode("ascii"), armored(bytes(secret.extract_certificate()))
+
+
+def verify(certificate: Certificate, message: bytes, packet: bytes) -> bool:
+    """Check a signature (a kernel.openpgp `Verifier`); what pysequoia does not judge, kernel.openpgp does."""
+    import pysequoia
+
+    def store(_ids: list[str]) -> list[object]:
+        return [pysequoia.Cert.from_bytes(certificate.binary)]
+
+    try:
+        result = pysequoia.verify(message, store, signature=pysequoia.Sig.from_bytes(packet))
+    except Exception:  # noqa: BLE001  the library raises one kind for everything; none of it is a good signature
+        return False
+    signers = {signature.certificate.upper() for signature in result.valid_sigs}
+    return signers == {certificate.primary.fingerprint}

@@ -37,18 +37,31 @@ func (s *Service) serveHealth(w http.ResponseWriter, _ *http.Request) {
 	json.NewEncoder(w).Encode(answer)
 }
 
-// serveControl serves the control endpoint on the unix socket at path.
-func (s *Service) serveControl(path string, failed chan<- error) (*http.Server, error) {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+// listenControl makes the unix socket at path, for the owner alone. It is renamed into place, so that whoever finds it
+// can connect.
+func listenControl(path string) (net.Listener, error) {
+	made := path + "~"
+	if err := os.Remove(made); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: made, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
 	l.SetUnlinkOnClose(false) // at the end the path may belong to a successor already
-	if err := os.Chmod(path, 0o600); err != nil {
+	if err = os.Chmod(made, 0o600); err == nil {
+		err = os.Rename(made, path)
+	}
+	if err != nil {
 		l.Close()
+	}
+	return l, err
+}
+
+// serveControl serves the control endpoint on the unix socket at path.
+func (s *Service) serveControl(path string, failed chan<- error) (*http.Server, error) {
+	l, err := listenControl(path)
+	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()

@@ -87,6 +87,9 @@ func (g *gate) state() (accepting, quiet bool) {
 func (g *gate) Close() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.closed {
+		return nil
+	}
 	g.closed = true
 	g.change.Broadcast()
 	return g.listener.Close()

@@ -24,7 +24,7 @@ from typing import Any
 from goferry.kernel import canonical
 from goferry.kernel.errors import Failed, GoferryError
 from goferry.kernel.files import sha256_file
-from goferry.observe.events import Span, Stream
+from goferry.observe.events import Stream
 from goferry.pipeline.record import Done, Record
 
 
@@ -43,7 +43,7 @@ class Step:
 
     Attributes:
         id: unique in the graph; also the stage's name in the event stream.
-        run: does it; called with the step's span.
+        run: does it, and tells the event stream itself.
         about: what it does, with its main values, as `--dry-run` shows it.
         needs: ids of the steps before it.
         reads: names in the folder that decide its outcome.
@@ -53,7 +53,7 @@ class Step:
     """
 
     id: str
-    run: Callable[[Span], None]
+    run: Callable[[], None]
     about: str = ""
     needs: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
@@ -109,7 +109,7 @@ def choose(steps: Sequence[Step], record: Record, folder: Path) -> list[Choice]:
 
 
 def execute(steps: Sequence[Step], record: Record, folder: Path, stream: Stream) -> list[Choice]:
-    """Run the ordered steps that `choose` names, each in a span; the record is saved after each.
+    """Run the ordered steps that `choose` names; the record is saved after each. What is left out is told as skipped.
 
     A step that fails stops what needs it, directly or not; the others still run, and then its error is raised. An
     interruption stops everything at once: the steps done so far stay recorded.
@@ -136,15 +136,15 @@ def execute(steps: Sequence[Step], record: Record, folder: Path, stream: Stream)
 
 def _take(choice: Choice, record: Record, folder: Path, stream: Stream) -> None:
     step = choice.step
-    with stream.span(step.id) as span:
-        if not choice.runs:
+    if not choice.runs:
+        with stream.span(step.id) as span:
             span.skip(choice.reason)
-            return
-        record.forget(step.id)
-        step.run(span)
-        if step.key:
-            names = step.writes_now() if step.writes_now else step.writes
-            record.remember(step.id, Done(step.key, _digests(folder, step.reads), _digests(folder, names)))
+        return
+    record.forget(step.id)
+    step.run()
+    if step.key:
+        names = step.writes_now() if step.writes_now else step.writes
+        record.remember(step.id, Done(step.key, _digests(folder, step.reads), _digests(folder, names)))
 
 
 def _reason(step: Step, record: Record, folder: Path, running: set[str]) -> str:

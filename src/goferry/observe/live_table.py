@@ -22,7 +22,7 @@ from rich.text import Text
 
 from goferry.observe import figures
 from goferry.observe.events import Event
-from goferry.observe.plain import subject
+from goferry.observe.plain import echoes, subject
 
 BAR = 12
 _STYLES = {"done": "green", "skipped": "dim", "": "cyan"}
@@ -35,6 +35,7 @@ class Row:
 
     event: Event
     depth: int
+    echo: bool = False
     said: str = ""
 
     @property
@@ -46,6 +47,8 @@ class Row:
     def shown(self) -> bool:
         """Whether the row stays: roots, targets, hosts, what runs and what failed."""
         event = self.event
+        if self.echo:
+            return False
         return not event.parent or bool(event.target or event.host) or self.running or event.outcome not in _STYLES
 
 
@@ -90,7 +93,9 @@ class LiveTable:
         row = self._rows.get(event.span)
         if row is None:
             above = self._rows.get(event.parent)
-            row = self._rows[event.span] = Row(event, above.depth + 1 if above else 0)
+            row = self._rows[event.span] = Row(
+                event, above.depth + 1 if above else 0, echoes(event, above.event.stage if above else "")
+            )
         row.event = event if event.start else replace(event, start=row.event.start)
         if event.message:
             row.said = event.message

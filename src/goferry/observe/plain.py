@@ -19,9 +19,14 @@ class PlainLines:
     def __init__(self, file: TextIO) -> None:
         """Write to `file`, a line at a time."""
         self._file = file
+        self._stages: dict[str, str] = {}
 
     def __call__(self, event: Event) -> None:
-        """Draw one event."""
+        """Draw one event; a span inside one of the same name tells nothing new."""
+        if event.kind == "start":
+            self._stages[event.span] = event.stage
+        if event.kind != "note" and echoes(event, self._stages.get(event.parent, "")):
+            return
         text = line(event)
         if text:
             self._file.write(text + "\n")
@@ -39,6 +44,11 @@ def line(event: Event) -> str:
         return ""
     brief = event.parent and not (event.target or event.host) and event.seconds < _BRIEF
     return "" if brief and event.outcome == "done" else f"{subject(event)}: {ending(event)}"
+
+
+def echoes(event: Event, above: str) -> bool:
+    """Tell whether a span only repeats the stage named `above` that it runs in."""
+    return event.stage == above and not (event.target or event.host)
 
 
 def subject(event: Event) -> str:

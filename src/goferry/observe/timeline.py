@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from goferry.observe import figures
 from goferry.observe.events import Event
+from goferry.observe.plain import echoes
 
 WIDTH = 960.0
 LABELS = 210.0
@@ -75,13 +76,16 @@ def _rows(ended: Sequence[Event], whole: float) -> list[tuple[Event, int]]:
     """Return the spans that get a row, each after its parent, with their depth."""
     children: dict[str, list[Event]] = {}
     known = {event.span for event in ended}
+    stages = {event.span: event.stage for event in ended}
     for event in ended:
         children.setdefault(event.parent if event.parent in known else "", []).append(event)
     rows: list[tuple[Event, int]] = []
 
     def visit(parent: str, depth: int) -> None:
         for event in children.get(parent, ()):
-            if not depth or event.target or event.host or event.seconds >= whole * _SHARE:
+            if echoes(event, stages.get(parent, "")):
+                visit(event.span, depth)
+            elif not depth or event.target or event.host or event.seconds >= whole * _SHARE:
                 rows.append((event, depth))
                 if depth < 2:
                     visit(event.span, depth + 1)

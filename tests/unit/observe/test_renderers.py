@@ -141,3 +141,18 @@ def test_a_foreign_file_is_named(tmp_path, line):
     path.write_text(line + "\n")
     with pytest.raises(events_json.EventLogInvalid, match="x:1 is not"):
         events_json.read(path)
+
+
+def test_a_span_inside_one_of_its_name_is_told_once():
+    file, table = io.StringIO(), LiveTable(io.StringIO(), {"NO_COLOR": "1"}, width=100)
+    stream = Stream([PlainLines(file), table])
+    with stream.span("setup-go"), stream.span("setup-go") as inner:
+        inner.note("unproven")
+    assert [line.split()[0:2] for line in file.getvalue().splitlines()] == [
+        ["setup-go", "…"],
+        ["setup-go:", "note:"],
+        ["setup-go:", "done"],
+    ]
+    with table.console.capture() as capture:
+        table.console.print(table.draw())
+    assert capture.get().count("done") == 1

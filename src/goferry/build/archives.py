@@ -2,7 +2,8 @@
 
 tar.gz: ustar with PAX headers where a name needs them (POSIX.1-2001, pax Interchange Format), gzip header without name
 and time (RFC 1952, section 2.3). zip: forward slashes and unix modes (APPNOTE.TXT, sections 4.4.2 and 4.4.17).
-The compressor is this Python's zlib; its version belongs to the bytes and is recorded with the digest of what is inside.
+The compressor is this Python's zlib: its version belongs to the bytes, so it is recorded, and the digest of what is
+inside beside it.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ def pack(path: Path, members: Mapping[str, Path], epoch: int) -> dict[str, str |
     """Write the archive `path`, its format by its name, and return `{"codec", "level", "content"}`.
 
     Args:
-        members: name in the archive → file, in their order. epoch: the time of every member, seconds since 1970.
+        path: the file to write.
+        members: name in the archive → file, in their order.
+        epoch: the time of every member, seconds since 1970.
     """
     content = hashlib.sha256()
-    with open(path, "wb") as file:
+    with path.open("wb") as file:
         os.fchmod(file.fileno(), 0o644)
         if path.name.endswith(".zip"):
             _zip(file, members, epoch, content)
@@ -83,7 +86,7 @@ def _tar_gz(file: IO[bytes], members: Mapping[str, Path], epoch: int, content: h
             entry = tarfile.TarInfo(name)
             entry.size, entry.mtime, entry.mode = source.stat().st_size, epoch, _mode(source)
             entry.uid = entry.gid = 0
-            with open(source, "rb") as data:
+            with source.open("rb") as data:
                 tar.addfile(entry, data)
 
 
@@ -95,7 +98,7 @@ def _zip(file: IO[bytes], members: Mapping[str, Path], epoch: int, content: hash
             entry.create_system, entry.compress_type = 3, zipfile.ZIP_DEFLATED
             entry.external_attr = (0o100000 | _mode(source)) << 16
             entry.file_size = source.stat().st_size
-            with open(source, "rb") as data, archive.open(entry, "w") as packed:
+            with source.open("rb") as data, archive.open(entry, "w") as packed:
                 while block := data.read(_BLOCK):
                     content.update(block)
                     packed.write(block)

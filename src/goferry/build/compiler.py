@@ -19,7 +19,8 @@ _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~+/-]*")
 _POSITION = re.compile(r"^(?:vet: )?([^\s:][^:\n]*\.\w+):(\d+)(?::(\d+))?: (.*)$")
 _KILLED = re.compile(r"signal: killed|cannot allocate memory|out of memory")
 _NETWORK = re.compile(
-    r"dial tcp|no such host|i/o timeout|connection refused|TLS handshake|proxyconnect|50[234] [A-Z]|network is unreachable"
+    r"dial tcp|no such host|i/o timeout|connection refused|TLS handshake|proxyconnect|50[234] [A-Z]|"
+    r"network is unreachable"
 )
 _MODULES = re.compile(
     r"missing go\.sum entry|updates to go\.mod needed|no required module provides|inconsistent vendoring|"
@@ -174,9 +175,7 @@ def failure(done: process.Completed, target: str) -> GoferryError:
     if _NETWORK.search(text):
         advice = ["see where modules come from:  go env GOPROXY GOPRIVATE", "then run the same command again"]
         return ModulesUnreachable(text, state=state, advice=advice)
-    return CompileFailed(
-        f"{target}\n{text}" if target else text, state=state, target=target, problems=problems(text)
-    )
+    return CompileFailed(f"{target}\n{text}" if target else text, state=state, target=target, problems=problems(text))
 
 
 def said(done: process.Completed, limit: int = 1500) -> str:

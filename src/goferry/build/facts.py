@@ -12,14 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from goferry.build import environment, mains, modules, revision, targets, version
+from goferry.build import documents, environment, mains, modules, revision, targets, version
 from goferry.build.mains import Main
 from goferry.build.targets import Target
 from goferry.config import model
 from goferry.config.settings import Settings
 from goferry.dist import Toolchain
-
-_LICENSES = ("LICENSE", "LICENCE", "COPYING", "NOTICE", "README")
 
 
 @dataclass(frozen=True)
@@ -28,6 +26,7 @@ class Facts:
 
     Attributes:
         directory: the project's folder. root: the repository's top (the project's folder outside git).
+        folder: the first relative to the second, with slashes; `.` where they are the same.
         module: the module path; of a go.work alone, what its modules' paths have in common.
         modules: path → folder relative to `directory`, of every module of the project.
         project: its name.
@@ -43,6 +42,7 @@ class Facts:
 
     directory: Path
     root: Path
+    folder: str
     module: str
     modules: Mapping[str, str]
     project: str
@@ -76,7 +76,12 @@ def look(
     """Look at the project in `directory`.
 
     Args:
-        name: the project's name where goferry.yml gives several. wanted: a version that a person asked for.
+        directory: the project's folder.
+        toolchain: the go that answers.
+        settings: the surroundings.
+        config: goferry.yml with its defaults.
+        name: the project's name where goferry.yml gives several.
+        wanted: a version that a person asked for.
         asked: targets that a person asked for; they replace `builds.targets`.
         out: the folder that the build writes; it does not make the tree dirty.
 
@@ -92,15 +97,18 @@ def look(
         asking = pool.submit(revision.read, directory, settings.environ)
         found = modules.find(directory, toolchain, environ)
         patterns = modules.patterns(found, directory)
-        packages = mains.find(directory, toolchain, environ, config.builds, chosen, patterns, found)
+        packages = mains.find(
+            directory, toolchain, environ, builds=config.builds, targets=chosen, patterns=patterns, found=found
+        )
         stand = asking.result()
     root = stand.root or directory
+    folder = os.path.relpath(directory, root).replace(os.sep, "/")
     module = modules.name(found, directory)
-    changes = tuple(_counting(stand.changes, root, out))
+    changes = tuple(_counting(stand.changes, root, directory, out))
     standing = version.choose(
         stand,
         module=module,
-        folder=os.path.relpath(directory, root).replace(os.sep, "/"),
+        folder=folder,
         wanted=wanted,
         environ=settings.environ,
         dirty=changes,
@@ -108,6 +116,7 @@ def look(
     return Facts(
         directory=directory,
         root=root,
+        folder=folder,
         module=module,
         modules={path: os.path.relpath(folder, directory).replace(os.sep, "/") for path, folder in found.items()},
         project=name or config.project or mains.program_of(module) or directory.name,
@@ -123,17 +132,17 @@ def look(
         snapshot=standing.snapshot,
         changes=changes,
         hints=standing.hints,
-        documents=_documents(directory, root),
+        documents=documents.find(directory, root, config.builds.files),
         sealed_source=bool(standing.commit) and not changes and modules.enclosed(found, root),
     )
 
 
-def _counting(changes: Sequence[str], root: Path, out: Path | None) -> list[str]:
-    """Drop untracked entries that are the build's own: the out folder and Goferry's record beside it."""
-    own = []
-    for folder in ([out, out.parent / ".goferry"] if out else []):
-        relative = os.path.relpath(folder.resolve(), root).replace(os.sep, "/")
-        own.append(relative)
+def _counting(changes: Sequence[str], root: Path, directory: Path, out: Path | None) -> list[str]:
+    """Drop untracked entries that are Goferry's own: a release folder, and the record beside it."""
+    folders = [directory / ".goferry"]
+    folders += [folder for folder in (directory / "dist",) if _ours(folder)]
+    folders += [out, out.parent / ".goferry"] if out else []
+    own = [os.path.relpath(folder.resolve(), root).replace(os.sep, "/") for folder in folders]
     return [
         line
         for line in changes
@@ -141,21 +150,9 @@ def _counting(changes: Sequence[str], root: Path, out: Path | None) -> list[str]
     ]
 
 
+def _ours(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("goferry.json", "release.json"))
+
+
 def _within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder + "/")
-
-
-def _documents(directory: Path, root: Path) -> tuple[str, ...]:
-    """Return license and read-me of the project's folder; of the repository's top where the folder has no license."""
-    here = _named(directory)
-    if directory != root and not any(not name.upper().startswith("README") for name in here):
-        here += [os.path.relpath(root / name, directory) for name in _named(root) if not name.upper().startswith("README")]
-    return tuple(sorted(here))
-
-
-def _named(folder: Path) -> list[str]:
-    return [
-        entry.name
-        for entry in folder.iterdir()
-        if entry.name.upper().split(".")[0].split("-")[0] in _LICENSES and entry.is_file() and not entry.is_symlink()
-    ]

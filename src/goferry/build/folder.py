@@ -65,7 +65,9 @@ def present(out: Path) -> Ledger | None:
             files=strange,
         )
     if ledger is not None:
-        ledger.artifacts = {name: entry for name, entry in ledger.artifacts.items() if _intact(out / name, entry.sha256)}
+        ledger.artifacts = {
+            name: entry for name, entry in ledger.artifacts.items() if _intact(out / name, entry.sha256)
+        }
     return ledger
 
 
@@ -83,7 +85,7 @@ def work(out: Path) -> Iterator[Path]:
     below = out / WORK
     below.mkdir(exist_ok=True)
     try:
-        with open(below / ".lock", "wb") as lock:
+        with (below / ".lock").open("wb") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -19,7 +19,9 @@ _TOKEN = re.compile(
 )
 _MAIN = re.compile(r"(?:^|[;\n])[ \t]*func[ \t]+main[ \t]*\(")
 _VAR = re.compile(r"(?:^|[;\n])[ \t]*var\b[ \t]*")
-_SPEC = re.compile(r"(\w+(?:[ \t]*,[ \t]*\w+)*)(?:[ \t]+([\w.*]+|\[.*?\].*?|func.*?|map.*?|struct.*?))?[ \t]*(?:=[ \t]*(.*))?$")
+_SPEC = re.compile(
+    r"(\w+(?:[ \t]*,[ \t]*\w+)*)(?:[ \t]+([\w.*]+|\[.*?\].*?|func.*?|map.*?|struct.*?))?[ \t]*(?:=[ \t]*(.*))?$"
+)
 _STRING = re.compile(r"\"S\"(?:[ \t]*\+\s*\"S\")*$")
 
 
@@ -92,30 +94,30 @@ def _top_level(source: str) -> tuple[str, list[str]]:
     groups: list[str] = []
     depth = at = start = 0
     for match in _TOKEN.finditer(source):
-        token = match.group()
+        lexeme = match.group()
         if depth == 0:
             flat.append(source[at : match.start()])
-        if token in "([{":
+        if lexeme in "([{":
             depth += 1
             if depth == 1:
                 start = match.end()
-                flat.append(f"{token}#{len(groups)}")
-        elif token in ")]}":
+                flat.append(f"{lexeme}#{len(groups)}")
+        elif lexeme in ")]}":
             depth = max(0, depth - 1)
             if depth == 0:
                 groups.append(source[start : match.start()])
-                flat.append(token)
+                flat.append(lexeme)
         elif depth == 0:
-            flat.append(_blanked(token))
+            flat.append(_blanked(lexeme))
         at = match.end()
     if depth == 0:
         flat.append(source[at:])
     return "".join(flat), groups
 
 
-def _blanked(token: str) -> str:
-    if token.startswith("//"):
+def _blanked(lexeme: str) -> str:
+    if lexeme.startswith("//"):
         return ""
-    if token.startswith("/*"):
-        return "\n" if "\n" in token else " "
-    return '"S"' if token[0] in "\"`" else "'c'"
+    if lexeme.startswith("/*"):
+        return "\n" if "\n" in lexeme else " "
+    return '"S"' if lexeme[0] in '"`' else "'c'"

@@ -75,6 +75,7 @@ def find(
     directory: Path,
     toolchain: Toolchain,
     environ: Mapping[str, str],
+    *,
     builds: model.Builds,
     targets: Sequence[Target],
     patterns: Sequence[str],
@@ -178,7 +179,9 @@ def _refuse_collisions(chosen: Sequence[Main]) -> None:
             )
 
 
-def _missing(target: Target, chosen: Sequence[Main], all_mains: Sequence[Main], found: Mapping[str, Path]) -> MainMissing:
+def _missing(
+    target: Target, chosen: Sequence[Main], all_mains: Sequence[Main], found: Mapping[str, Path]
+) -> MainMissing:
     if not all_mains:
         return MainMissing(
             f"no main package in {', '.join(found)}: it is a library",

@@ -62,7 +62,11 @@ def name(found: Mapping[str, Path], directory: Path) -> str:
     """Return the module path that stands for the project; of several modules what they have in common."""
     if len(found) == 1:
         return next(iter(found))
-    common = os.path.commonprefix([path.split("/") for path in found])
+    common = []
+    for words in zip(*(path.split("/") for path in found), strict=False):
+        if len({*words}) > 1:
+            break
+        common.append(words[0])
     return "/".join(common) or directory.name
 
 

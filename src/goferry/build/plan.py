@@ -10,7 +10,6 @@ and one step packs them. A word that begins with `DIST/` lies in the out folder.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -98,7 +97,9 @@ class Plan:
 
     def as_json(self) -> dict[str, Any]:
         """Return the plan without this machine's folders, for --dry-run --json and for golden tests."""
-        header = {key: self.header[key] for key in ("project", "version", "commit", "date", "dirty", "snapshot", "shards")}
+        header = {
+            key: self.header[key] for key in ("project", "version", "commit", "date", "dirty", "snapshot", "shards")
+        }
         return {**header, "steps": [asdict(step) for step in self.steps], "kept": list(self.kept)}
 
 
@@ -113,6 +114,10 @@ def plan(
     """Plan the build of all targets, or of a shard of them.
 
     Args:
+        facts: what was found.
+        config: goferry.yml with its defaults.
+        machine: what the steps may use together.
+        shard: the part to build, or None for all.
         present: the ledger of the out folder, reduced to artifacts whose files are intact; what it has under the same
             key is not made again.
 
@@ -168,7 +173,7 @@ def _builds(facts: Facts, builds: model.Builds, target: Target, tempo: pace.Pace
     for group in groups:
         suffix = "" if not steps else f" {group[0].path}"
         needs = (steps[-1].id,) if steps else ()
-        steps.append(_build(facts, builds, target, tempo, group, f"build {target}{suffix}", needs))
+        steps.append(_build(facts, builds, target, tempo, group=group, identity=f"build {target}{suffix}", needs=needs))
     return steps
 
 
@@ -177,6 +182,7 @@ def _build(
     builds: model.Builds,
     target: Target,
     tempo: pace.Pace,
+    *,
     group: Sequence[Main],
     identity: str,
     needs: tuple[str, ...],
@@ -254,7 +260,7 @@ def binary_name(main: Main, target: Target) -> str:
 
 def _member(path: str) -> str:
     """Return a document's name in an archive: its path in the project, or its bare name when it lies above."""
-    return path if not path.startswith("..") else os.path.basename(path)
+    return path if not path.startswith("..") else path.rsplit("/", 1)[-1]
 
 
 def _place(target: Target) -> dict[str, str]:
@@ -264,8 +270,13 @@ def _place(target: Target) -> dict[str, str]:
 def _key(facts: Facts, words: Sequence[str], env: Mapping[str, str]) -> str:
     if not facts.sealed_source:
         return ""
-    folder = os.path.relpath(facts.directory, facts.root).replace(os.sep, "/")
-    record = {"go": facts.go, "commit": facts.commit, "epoch": facts.epoch, "folder": folder, "words": list(words)}
+    record = {
+        "go": facts.go,
+        "commit": facts.commit,
+        "epoch": facts.epoch,
+        "folder": facts.folder,
+        "words": list(words),
+    }
     return hashlib.sha256(canonical.dumps({**record, "env": dict(env)})).hexdigest()
 
 
@@ -285,5 +296,7 @@ def _refuse_collisions(steps: Sequence[Step]) -> None:
     seen: set[str] = set()
     for name in (name for step in steps for name in step.outputs):
         if name.lower() in seen:
-            raise ProgramCollision(f"two files would be named {name}", advice=["rename one of the main packages' folders"])
+            raise ProgramCollision(
+                f"two files would be named {name}", advice=["rename one of the main packages' folders"]
+            )
         seen.add(name.lower())

@@ -136,7 +136,10 @@ class _Git:
 
     def unborn(self) -> bool:
         """Whether HEAD names a branch without a commit."""
-        return self.ask("symbolic-ref", "-q", "HEAD").code == 0 and self.ask("rev-parse", "-q", "--verify", "HEAD").code != 0
+        return (
+            self.ask("symbolic-ref", "-q", "HEAD").code == 0
+            and self.ask("rev-parse", "-q", "--verify", "HEAD").code != 0
+        )
 
 
 def _status(text: str) -> list[str]:

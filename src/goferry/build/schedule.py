@@ -39,6 +39,8 @@ def _startable(waiting: Sequence[Step], done: set[str], running: list[Step], mac
         busy = [*running, *chosen]
         cpus = sum(other.cpus for other in busy) + step.cpus
         memory = sum(other.memory for other in busy) + step.memory
-        if all(need in done for need in step.needs) and (not busy or (cpus <= machine.cpus and memory <= machine.memory)):
+        if all(need in done for need in step.needs) and (
+            not busy or (cpus <= machine.cpus and memory <= machine.memory)
+        ):
             chosen.append(step)
     return chosen

@@ -51,7 +51,9 @@ class Version:
     @property
     def order(self) -> tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]:
         """A key for sorting by precedence (semver.org 2.0.0, section 11)."""
-        parts = tuple((not p.isdigit(), int(p) if p.isdigit() else 0, p) for p in self.pre.split(".")) if self.pre else ()
+        parts = (
+            tuple((not p.isdigit(), int(p) if p.isdigit() else 0, p) for p in self.pre.split(".")) if self.pre else ()
+        )
         return self.major, self.minor, self.patch, not self.pre, parts
 
 
@@ -76,7 +78,9 @@ def demand(text: str) -> Version:
         near = near + ".0" if re.fullmatch(r"v\d+\.\d+", near) else near
         hint = [f"did you mean {near}?"] if near != text and parse(near) else []
         raise VersionInvalid(
-            f"{text!r} is not a version", state="Nothing was built.", advice=[*hint, "write it as v1.4.0 or v1.4.0-rc.1"]
+            f"{text!r} is not a version",
+            state="Nothing was built.",
+            advice=[*hint, "write it as v1.4.0 or v1.4.0-rc.1"],
         )
     return version
 
@@ -85,8 +89,10 @@ def pseudo(base: Version | None, major: int, stamp: str, commit: str) -> str:
     """Return the pseudo-version of a commit.
 
     Args:
-        base: the highest tagged version before it, or None. major: the module path's major version, used without base.
-        stamp: the commit's time, UTC, `yyyymmddhhmmss`. commit: its hash in hex, at least 12 digits.
+        base: the highest tagged version before it, or None.
+        major: the module path's major version, used without base.
+        stamp: the commit's time, UTC, `yyyymmddhhmmss`.
+        commit: its hash in hex, at least 12 digits.
     """
     tail = f"{stamp}-{commit[:12]}"
     if base is None:

@@ -61,7 +61,8 @@ def choose(
     """Choose the version.
 
     Args:
-        revision: what git says. module: the module path.
+        revision: what git says.
+        module: the module path.
         folder: the project's folder below the work tree's top, with slashes; empty or `.` for the top.
         wanted: a version that a person asked for, or empty.
         environ: SOURCE_DATE_EPOCH wins over the commit's time (https://reproducible-builds.org/specs/source-date-epoch).

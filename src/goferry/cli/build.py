@@ -18,6 +18,7 @@ from goferry.cli.plan import planned_lines, project_options
 @output_options
 def command(
     output: Output,
+    *,
     directory: Path,
     project: str,
     targets: tuple[str, ...],

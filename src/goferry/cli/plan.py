@@ -54,7 +54,14 @@ def planned_lines(job: Job) -> list[str]:
 @click.option("--shard", "part", metavar="I/N", default="", help="Part I of N of the targets.")
 @output_options
 def command(
-    output: Output, directory: Path, project: str, targets: tuple[str, ...], version: str, out: Path | None, part: str
+    output: Output,
+    *,
+    directory: Path,
+    project: str,
+    targets: tuple[str, ...],
+    version: str,
+    out: Path | None,
+    part: str,
 ) -> None:
     """Show the steps that a build would take, with their commands."""
     from goferry.pipeline import build

@@ -1,4 +1,4 @@
-"""Open a project: its configuration, its toolchain and what its repository is, in the order that they need each other."""
+"""Open a project: its configuration, its toolchain and what its repository is, in the order of their needs."""
 
 from __future__ import annotations
 
@@ -48,8 +48,13 @@ def open_project(
     """Load the configuration, set up Go and look at the repository; changes nothing in it.
 
     Args:
-        project: one of several in goferry.yml. version: instead of the one that git says.
-        targets: instead of `builds.targets`. out: the folder that a build will write, which does not count as a change.
+        directory: the repository, or a folder in it.
+        settings: the surroundings.
+        stream: hears of each step.
+        project: one of several in goferry.yml.
+        version: instead of the one that git says.
+        targets: instead of `builds.targets`.
+        out: the folder that a build will write, which does not count as a change.
 
     Raises:
         ConfigInvalid, and what `golang.setup_go` and `build.facts.look` raise.

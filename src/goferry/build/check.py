@@ -1,0 +1,228 @@
+"""The gate before every build: `go vet`, then `go test`, with results a package (go doc cmd/test2json).
+
+Both run with CGO_ENABLED=0 as the build does, so that what was tested is what ships; `builds.env` may say otherwise.
+Vetting is not done twice: the tests run with `-vet=off`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from goferry.build import compiler, environment
+from goferry.build.facts import Facts
+from goferry.config import model
+from goferry.config.settings import Settings
+from goferry.dist import Toolchain
+from goferry.kernel.errors import Failed
+from goferry.observe.events import Stream
+from goferry.system import process
+
+LAST = 20
+"""How many of its last lines a failing test shows."""
+
+_NOISE = re.compile(r"\s*(=== (RUN|PAUSE|CONT|NAME)|--- (PASS|FAIL|SKIP)|PASS$|FAIL$|FAIL\t|ok  \t|exit status \d+$)")
+
+
+class VetFailed(Failed):
+    """`go vet` found something suspicious, or the source does not compile.
+
+    It usually is a format string that does not fit its arguments, a lock that is copied, or an unfinished change.
+    """
+
+    name = "vet-failed"
+
+
+class TestsFailed(Failed):
+    """`go test` failed.
+
+    It usually is a test that found what it looks for; its last lines are shown.
+    """
+
+    name = "tests-failed"
+    __test__ = False
+
+
+@dataclass
+class Package:
+    """One package's result.
+
+    Attributes:
+        package: its import path. outcome: `pass`, `fail`, or `skip` (no tests).
+        seconds: how long its tests took. cached: go had the result of the same run already.
+        tests: how many ran, subtests included. failed: names of those that failed.
+        output: the last lines of what failed.
+    """
+
+    package: str
+    outcome: str = ""
+    seconds: float = 0.0
+    cached: bool = False
+    tests: int = 0
+    failed: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the gate found: results by package; everything passed, or there would have been an error."""
+
+    packages: tuple[Package, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return counts and packages for `--json`."""
+        return {
+            "tests": sum(package.tests for package in self.packages),
+            "packages": [asdict(package) for package in self.packages],
+        }
+
+
+def test(facts: Facts, config: model.Project, toolchain: Toolchain, settings: Settings, stream: Stream) -> Report:
+    """Run `go vet` and `go test` over every package of the project.
+
+    Raises:
+        VetFailed, TestsFailed, ModulesIncomplete, ModulesUnreachable, OutOfMemory: as their names say.
+    """
+    environ = {"CGO_ENABLED": "0", **environment.clean(settings.environ, toolchain), **config.builds.env}
+    vetting, testing = commands(facts, config)
+
+    def go(words: Sequence[str], on_output: Callable[[str], None] | None = None) -> process.Completed:
+        argv = [str(toolchain.go), *words[1:]]
+        return process.run(argv, environ=environ, cwd=facts.directory, on_output=on_output)
+
+    with stream.span("vet"):
+        _judge_vet(go(vetting))
+    with stream.span("test") as span:
+        results = Results()
+
+        def hear(line: str) -> None:
+            if results.hear(line):
+                span.progress(f"{len(results.finished)} packages tested, {results.tests} tests")
+
+        done = go(testing, hear)
+        report = results.judge(done)
+        span.numbers.update(packages=len(report.packages), tests=results.tests)
+    return report
+
+
+def commands(facts: Facts, config: model.Project) -> tuple[list[str], list[str]]:
+    """Return the two commands of the gate."""
+    tags = [f"-tags={','.join(config.builds.tags)}"] if config.builds.tags else []
+    return ["go", "vet", *tags, *facts.patterns], ["go", "test", "-json", "-vet=off", *tags, *facts.patterns]
+
+
+def lines(report: Report) -> list[str]:
+    """Return the report for a person: a line a package that has tests, and the sum."""
+    told = []
+    for package in report.packages:
+        if package.tests:
+            how = "cached" if package.cached else f"{package.seconds:.1f} s"
+            told.append(f"  {package.package}  {package.tests} tests  {how}")
+    return [*told, f"{sum(package.tests for package in report.packages)} tests passed, go vet is content"]
+
+
+def _judge_vet(done: process.Completed) -> None:
+    if not done.code:
+        return
+    error = compiler.failure(done, "")
+    if not isinstance(error, compiler.CompileFailed):
+        raise error
+    text = compiler.said(done)
+    raise VetFailed(
+        text,
+        state="Nothing was built.",
+        advice=["see it again:  go vet ./..."],
+        problems=compiler.problems(text),
+    )
+
+
+class Results:
+    """Collects the events of `go test -json`, a line each."""
+
+    def __init__(self) -> None:
+        self.packages: dict[str, Package] = {}
+        self.finished: set[str] = set()
+        self.tests = 0
+        self._outputs: dict[tuple[str, str], list[str]] = {}
+        self._build: list[str] = []
+
+    def hear(self, line: str) -> bool:
+        """Take one line; tell whether it ended a package. Lines that are no event are go's own words."""
+        try:
+            event = json.loads(line)
+        except ValueError:
+            self._build.append(line)
+            return False
+        if not isinstance(event, dict):
+            return False
+        action, name, test = str(event.get("Action")), str(event.get("Package", "")), str(event.get("Test", ""))
+        if action in ("build-output", "build-fail"):
+            self._build.append(str(event.get("Output", "")).rstrip("\n"))
+            return False
+        package = self.packages.setdefault(name, Package(name))
+        if action == "output":
+            self._note_output(package, test, str(event.get("Output", "")))
+        elif action in ("pass", "fail", "skip"):
+            return self._end(package, test, action, float(event.get("Elapsed", 0.0)))
+        return False
+
+    def judge(self, done: process.Completed) -> Report:
+        """Return the report of a run that passed.
+
+        Raises:
+            TestsFailed: with the last lines of each failing test, or of a package that does not compile.
+        """
+        report = Report(tuple(self.packages[name] for name in sorted(self.packages)))
+        failing = [package for package in report.packages if package.outcome == "fail"]
+        if not done.code and not failing:
+            return report
+        said = "\n".join([*self._build, done.errors]).strip()
+        if not failing or compiler.killed(done):
+            stand_in = process.Completed(done.argv, done.code, b"", said.encode())
+            error = compiler.failure(stand_in, "")
+            if not isinstance(error, compiler.CompileFailed):
+                raise error
+        raise TestsFailed(
+            "\n".join(_told(failing, said)),
+            state="Nothing was built.",
+            advice=[f"run it again:  go test -run '{_pattern(failing)}' {failing[0].package}"] if failing else [],
+            **report.as_json(),
+        )
+
+    def _note_output(self, package: Package, test: str, text: str) -> None:
+        line = text.rstrip("\n")
+        if not test and "\t(cached)" in line:
+            package.cached = True
+        if line and not _NOISE.match(line):
+            self._outputs.setdefault((package.package, test), []).append(line)
+
+    def _end(self, package: Package, test: str, action: str, elapsed: float) -> bool:
+        if test:
+            package.tests += 1
+            self.tests += 1
+            if action == "fail":
+                package.failed.append(test)
+                package.output += self._outputs.get((package.package, test), [])[-LAST:]
+            return False
+        package.outcome, package.seconds = action, elapsed
+        if action == "fail" and not package.failed:
+            package.output += [*self._build[-LAST:], *self._outputs.get((package.package, ""), [])[-LAST:]]
+        self.finished.add(package.package)
+        return True
+
+
+def _told(failing: Sequence[Package], said: str) -> list[str]:
+    lines: list[str] = []
+    for package in failing:
+        tests = ", ".join(package.failed) or "the package"
+        lines.append(f"{package.package}: {tests} failed")
+        lines += [f"  {line}" for line in package.output[-2 * LAST :]]
+    return lines or [said or "go test failed without a word"]
+
+
+def _pattern(failing: Sequence[Package]) -> str:
+    names = dict.fromkeys(name.split("/")[0] for name in failing[0].failed)
+    return "^(" + "|".join(names) + ")$" if names else "."

@@ -1,0 +1,54 @@
+"""The files that go into every archive beside the programs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from goferry.kernel.errors import Misuse
+
+_LICENSES = ("LICENSE", "LICENCE", "COPYING", "NOTICE")
+_TAKEN = (*_LICENSES, "README")
+
+
+class ArchiveFileInvalid(Misuse):
+    """`builds.files` names a file that can't go into an archive.
+
+    It usually does not exist, is a link, or lies outside of the project's folder.
+    """
+
+    name = "archive-file-invalid"
+
+
+def find(directory: Path, root: Path, more: Sequence[str]) -> tuple[str, ...]:
+    """Return license, read-me and the files that `builds.files` names, relative to `directory`, with slashes.
+
+    A project in a subfolder without a license takes the one of the repository's top.
+
+    Raises:
+        ArchiveFileInvalid: for a name that is not a regular file below `directory`.
+    """
+    names = _named(directory, _TAKEN)
+    if directory != root and not _named(directory, _LICENSES):
+        names += [os.path.relpath(root / name, directory).replace(os.sep, "/") for name in _named(root, _LICENSES)]
+    return tuple(sorted({*names, *(_checked(directory, text) for text in more)}))
+
+
+def _named(folder: Path, stems: Sequence[str]) -> list[str]:
+    def stem(name: str) -> str:
+        return name.upper().split(".")[0].split("-")[0]
+
+    return [e.name for e in folder.iterdir() if stem(e.name) in stems and e.is_file() and not e.is_symlink()]
+
+
+def _checked(directory: Path, text: str) -> str:
+    path = directory / text
+    inside = path.resolve().is_relative_to(directory) and not Path(text).is_absolute()
+    if not inside or path.is_symlink() or not path.is_file():
+        raise ArchiveFileInvalid(
+            f"builds.files names {text!r}, which is no regular file in {directory}",
+            state="Nothing was built.",
+            advice=["write a path relative to the project's folder"],
+        )
+    return os.path.relpath(path.resolve(), directory).replace(os.sep, "/")

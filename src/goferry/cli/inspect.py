@@ -1,0 +1,31 @@
+"""`goferry inspect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from goferry.cli.output import Output, example, output_options, settings
+from goferry.cli.plan import project_options
+
+
+@click.command(epilog=example("goferry inspect", "goferry inspect --config", "goferry inspect --json"))
+@project_options
+@click.option("--config", "show_config", is_flag=True, help="Show the configuration with every default.")
+@output_options
+def command(
+    output: Output, directory: Path, project: str, targets: tuple[str, ...], version: str, *, show_config: bool
+) -> None:
+    """Show what Goferry sees in a repository: modules, main packages, version, and what a push means."""
+    from goferry.pipeline import inspection
+    from goferry.pipeline.project import open_project
+
+    with output.stream() as stream:
+        opened = open_project(
+            directory, settings=settings(), stream=stream, project=project, version=version, targets=targets
+        )
+    if show_config:
+        output.result({"config": inspection.config(opened)}, *inspection.config_lines(opened))
+        return
+    output.result(inspection.record(opened), *inspection.lines(opened))

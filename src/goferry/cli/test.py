@@ -1,0 +1,36 @@
+"""`goferry test`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from goferry.cli.output import Output, dry_run_option, example, output_options, settings
+
+
+@click.command(epilog=example("goferry test", "goferry test --dir services/api --json"))
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=".",
+    help="The repository, or a folder in it.",
+)
+@click.option("--project", default="", help="Which of several projects in goferry.yml.")
+@dry_run_option
+@output_options
+def command(output: Output, directory: Path, project: str, *, dry_run: bool) -> None:
+    """Run go vet and go test over every package: the gate before every build."""
+    from goferry.build import check
+    from goferry.pipeline.project import open_project
+
+    surroundings = settings()
+    with output.stream() as stream:
+        opened = open_project(directory, settings=surroundings, stream=stream, project=project)
+        if dry_run:
+            steps = check.commands(opened.facts, opened.config)
+            output.result({"steps": steps}, *(" ".join(step) for step in steps))
+            return
+        report = check.test(opened.facts, opened.config, opened.toolchain, surroundings, stream)
+    output.result({"project": opened.name, **report.as_json()}, *check.lines(report))

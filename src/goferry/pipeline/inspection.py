@@ -1,0 +1,101 @@
+"""What `goferry inspect` tells: the project as Goferry sees it, and what a push would mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from goferry.build import services, version
+from goferry.pipeline.project import OpenProject
+
+
+def record(opened: OpenProject) -> dict[str, Any]:
+    """Return what `--json` prints; keys are stable."""
+    facts = opened.facts
+    return {
+        "project": facts.project,
+        "module": facts.module,
+        "modules": dict(facts.modules),
+        "directory": str(facts.directory),
+        "config_file": str(opened.file) if opened.file else "",
+        "version": facts.version,
+        "commit": facts.commit,
+        "date": facts.date,
+        "dirty": facts.dirty,
+        "changes": list(facts.changes),
+        "snapshot": facts.snapshot,
+        "tag_prefix": _prefix(opened),
+        "targets": [str(target) for target in facts.targets],
+        "mains": [
+            {
+                "path": main.path,
+                "package": main.package,
+                "program": main.program,
+                "targets": list(main.targets),
+                "stamps": list(main.stamps),
+            }
+            for main in facts.mains
+        ],
+        "services": services.services(opened.config, facts),
+        "toolchain": opened.toolchain.as_record(),
+        "hints": list(facts.hints),
+        "push": push(opened),
+    }
+
+
+def config(opened: OpenProject) -> dict[str, Any]:
+    """Return the configuration with every default in place, keys as in goferry.yml."""
+    built: dict[str, Any] = msgspec.to_builtins(opened.config)
+    return built
+
+
+def push(opened: OpenProject) -> dict[str, str]:
+    """Return what a push to each kind of ref does."""
+    prefix = _prefix(opened)
+    major = version.major_of(opened.facts.module)
+    tag = f"{prefix}v{major or 1}.2.3"
+    return {
+        "pull request": "builds, tests and plans, without secrets",
+        "branch": "makes a snapshot, which development takes",
+        f"tag such as {tag}": "makes a release, which staging and production take; promoted as signed, never rebuilt",
+    }
+
+
+def lines(opened: OpenProject) -> list[str]:
+    """Return the same for a person."""
+    facts = opened.facts
+    state = "changed since" if facts.dirty else "clean at"
+    where = f"{state} {facts.commit[:12]}" if facts.commit else "no commit"
+    told = [f"{facts.project} {facts.version}  ({where}, {facts.date})", ""]
+    told.append(f"  module    {', '.join(facts.modules)}")
+    told.append(f"  go        {facts.go}, {opened.toolchain.proof}")
+    told.append(f"  config    {opened.file or 'none: every default'}")
+    told.append(f"  targets   {', '.join(str(target) for target in facts.targets)}")
+    for main in facts.mains:
+        some = "" if len(main.targets) == len(facts.targets) else f"  only {', '.join(main.targets)}"
+        stamps = f"  stamps {', '.join(main.stamps)}" if main.stamps else ""
+        told.append(f"  program   {main.program}  from {main.path}{stamps}{some}")
+    for name, service in services.services(opened.config, facts).items():
+        told.append(f"  service   {name}  runs {service['binary']}, health {service['health']}")
+    told += [f"  changed   {change}" for change in facts.changes[:5]]
+    if len(facts.changes) > 5:
+        told.append(f"            and {len(facts.changes) - 5} more")
+    told += [f"  note      {hint}" for hint in facts.hints]
+    told += ["", "A push means:"]
+    width = max(len(ref) for ref in push(opened))
+    told += [f"  {ref:{width}}  {meaning}" for ref, meaning in push(opened).items()]
+    return told
+
+
+def config_lines(opened: OpenProject) -> list[str]:
+    """Return the configuration with every default as YAML."""
+    import yaml
+
+    text: str = yaml.safe_dump(config(opened), sort_keys=False, default_flow_style=False)
+    return text.splitlines()
+
+
+def _prefix(opened: OpenProject) -> str:
+    facts = opened.facts
+    return version.tag_prefix(facts.folder, facts.module)

@@ -58,6 +58,7 @@ async def drive(plan: Plan, stop: asyncio.Event, first: Callable[[], None]) -> t
         _give_up(clients, plan.timeout)
     for client in clients:
         client.drop()
+    await asyncio.sleep(TICK)  # the transports close in the loop's next round
     return tally, seconds
 
 

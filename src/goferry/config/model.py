@@ -15,7 +15,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Base of every section."""
 
 
-class Go(Section):
+class Go(Section, frozen=True, kw_only=True):
     """The Go toolchain.
 
     Attributes:
@@ -27,7 +27,7 @@ class Go(Section):
     unproven: bool = True
 
 
-class Builds(Section):
+class Builds(Section, frozen=True, kw_only=True):
     """What is compiled and how.
 
     Attributes:
@@ -49,7 +49,7 @@ class Builds(Section):
     files: list[str] = []
 
 
-class Image(Section):
+class Image(Section, frozen=True, kw_only=True):
     """The container image.
 
     Attributes:
@@ -71,7 +71,7 @@ class Image(Section):
     ports: list[str] = []
 
 
-class Sign(Section):
+class Sign(Section, frozen=True, kw_only=True):
     """Sealing.
 
     Attributes:
@@ -81,7 +81,7 @@ class Sign(Section):
     formats: list[Literal["openpgp", "minisign"]] = []
 
 
-class Listen(Section):
+class Listen(Section, frozen=True, kw_only=True):
     """How a service learns where to listen; exactly one of the three.
 
     Attributes:
@@ -95,7 +95,7 @@ class Listen(Section):
     socket: bool = False
 
 
-class Service(Section):
+class Service(Section, frozen=True, kw_only=True):
     """A process that is deployed.
 
     Attributes:
@@ -123,7 +123,7 @@ class Service(Section):
     drain: float = 10.0
 
 
-class Environment(Section):
+class Environment(Section, frozen=True, kw_only=True):
     """Where releases go and under which rules; `development`, `staging` and `production` always exist.
 
     Attributes:
@@ -144,7 +144,7 @@ class Environment(Section):
     on_silence: Literal["", "rollback", "commit"] = ""
 
 
-class Project(Section):
+class Project(Section, frozen=True, kw_only=True):
     """One project: a module of the repository that is built, sealed and deployed as one release.
 
     Attributes:
@@ -168,7 +168,7 @@ class Project(Section):
     environments: dict[str, Environment] = {}
 
 
-class Repository(Project):
+class Repository(Project, frozen=True, kw_only=True):
     """The whole file: one project, or several by name.
 
     Attributes:

@@ -1,0 +1,168 @@
+"""YAML with positions: every value knows its line and column, and every surprise of YAML is an error.
+
+Scalars follow the core schema of YAML 1.2.2 (section 10.3): `yes`, `no`, `on` and `off` are words, `true` and `false`
+the only booleans. Refused: duplicate keys (section 3.2.1.3 demands it), tags, merge keys, keys that are no words,
+several documents, aliases that expand to more than MAX_NODES values or contain themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from goferry.config.errors import Problem
+
+MAX_BYTES = 128 << 10
+MAX_NODES = 10_000
+MAX_DEPTH = 24
+
+_NULL = re.compile(r"|~|null|Null|NULL")
+_BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
+_INT = re.compile(r"[-+]?[0-9]+")
+_OTHER_INT = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_PLAIN_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
+
+
+class DocumentError(Exception):
+    """The text is not the YAML that is read here; `problem` says where."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+@dataclass(frozen=True)
+class Node:
+    """A value and where it stands.
+
+    Attributes:
+        value: `dict[str, Node]`, `list[Node]`, str, int, float, bool or None.
+        line, column: of its first character, counted from 1.
+        source: a scalar's text as written. keys: of a mapping, where each key stands.
+    """
+
+    value: Any
+    line: int
+    column: int
+    source: str = ""
+    keys: dict[str, tuple[int, int]] | None = None
+
+    def plain(self) -> Any:
+        """Return the value without positions."""
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.plain() for node in self.value]
+        return self.value
+
+
+class _Loader(yaml.SafeLoader):
+    """Resolves no scalar: their meaning is the core schema's, below."""
+
+
+_Loader.yaml_implicit_resolvers = {}
+
+
+def parse(data: bytes) -> Node:
+    """Read one YAML document; an empty one is an empty mapping.
+
+    Raises:
+        DocumentError: see the module.
+    """
+    if len(data) > MAX_BYTES:
+        raise DocumentError(Problem(0, 0, "", f"the file has {len(data)} bytes; at most {MAX_BYTES} are read"))
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DocumentError(Problem(line, 1, "", "the file is not UTF-8")) from None
+    try:
+        root = yaml.compose(text, _Loader)
+    except yaml.MarkedYAMLError as error:
+        raise DocumentError(_marked(error)) from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0]
+        raise DocumentError(Problem(0, 0, "", reason)) from None
+    return _Converter().convert(root, 0) if root is not None else Node({}, 1, 1, keys={})
+
+
+def _marked(error: yaml.MarkedYAMLError) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+    hint = ""
+    if error.problem and "'\\t'" in error.problem:
+        hint = "indent with spaces; YAML allows no tabs there"
+    return Problem(line, column, "", str(error.problem or error.context or "not YAML"), hint)
+
+
+class _Converter:
+    """Turns PyYAML's nodes into ours, with a budget for what aliases expand to."""
+
+    def __init__(self) -> None:
+        self._left = MAX_NODES
+        self._open: set[int] = set()
+
+    def convert(self, node: yaml.Node, depth: int) -> Node:
+        line, column = node.start_mark.line + 1, node.start_mark.column + 1
+        self._left -= 1
+        if self._left < 0:
+            raise _error(node, f"the file expands to more than {MAX_NODES} values")
+        if id(node) in self._open:
+            raise _error(node, "an alias contains itself")
+        if depth > MAX_DEPTH:
+            raise _error(node, "nested too deeply")
+        if node.tag not in _PLAIN_TAGS:
+            raise _error(node, f"the tag {node.tag} means nothing here", "write the plain value")
+        if isinstance(node, yaml.ScalarNode):
+            return Node(_scalar(node), line, column, node.value)
+        self._open.add(id(node))
+        try:
+            if isinstance(node, yaml.SequenceNode):
+                return Node([self.convert(item, depth + 1) for item in node.value], line, column)
+            return self._mapping(node, depth)
+        finally:
+            self._open.discard(id(node))
+
+    def _mapping(self, node: yaml.Node, depth: int) -> Node:
+        values: dict[str, Node] = {}
+        keys: dict[str, tuple[int, int]] = {}
+        for key, value in node.value:
+            word = _key(key)
+            if word in values:
+                raise _error(key, f"the key {word} stands here a second time (first in line {keys[word][0]})")
+            keys[word] = (key.start_mark.line + 1, key.start_mark.column + 1)
+            values[word] = self.convert(value, depth + 1)
+        return Node(values, node.start_mark.line + 1, node.start_mark.column + 1, keys=keys)
+
+
+def _key(node: yaml.Node) -> str:
+    if not isinstance(node, yaml.ScalarNode) or node.tag not in _PLAIN_TAGS:
+        raise _error(node, "a key must be a word")
+    if node.value == "<<" and node.style is None:
+        raise _error(node, "merge keys (<<) are not YAML 1.2", "use projects: or inherits: for shared values")
+    return str(node.value)
+
+
+def _scalar(node: yaml.ScalarNode) -> Any:
+    text: str = node.value
+    if node.style is not None:  # quoted, or a block
+        return text
+    if _NULL.fullmatch(text):
+        return None
+    if _BOOL.fullmatch(text):
+        return text.lower() == "true"
+    if _INT.fullmatch(text) and len(text) <= 18:
+        return int(text)
+    if _OTHER_INT.fullmatch(text) and len(text) <= 18:
+        return int(text, 0)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    return text
+
+
+def _error(node: yaml.Node, message: str, hint: str = "") -> DocumentError:
+    return DocumentError(Problem(node.start_mark.line + 1, node.start_mark.column + 1, "", message, hint))

@@ -1,0 +1,87 @@
+"""What can be wrong with goferry.yml, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from goferry.kernel.errors import Misuse, printable
+
+SHOWN = 10
+"""Problems of one file that a person is shown."""
+
+
+class ConfigInvalid(Misuse):
+    """goferry.yml does not say what it may say; the message names file, line and column of every problem.
+
+    It usually is a misspelt key, a value of another type (a version such as 1.20 is a number to YAML unless it stands
+    in quotes), or wrong indentation.
+    """
+
+    name = "config-invalid"
+
+
+class ProjectUnknown(Misuse):
+    """The project that was asked for is not in goferry.yml, or there are several and none was named.
+
+    It usually is a slip in `--project`, or a command that runs in the repository's root and not in a project's folder.
+    """
+
+    name = "project-unknown"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        line, column: counted from 1; 0 where the file as a whole is meant.
+        key: the dotted path of keys, `services.api.listen`.
+        message: what is wrong, with the value. hint: the nearest known word or what to write instead, or empty.
+    """
+
+    line: int
+    column: int
+    key: str
+    message: str
+    hint: str = ""
+
+
+def invalid(file: str, problems: Sequence[Problem]) -> ConfigInvalid:
+    """Return the error that shows these problems, in the file's order.
+
+    Its facts: `file`, `line`, `column` and `key` of the first, and `problems` with all of them.
+    """
+    ordered = sorted(problems, key=lambda problem: (problem.line, problem.column))
+    lines = [_line(file, problem) for problem in ordered[:SHOWN]]
+    if len(ordered) > SHOWN:
+        lines.append(f"and {len(ordered) - SHOWN} more")
+    first = ordered[0]
+    return ConfigInvalid(
+        "\n".join(lines),
+        state="Nothing was started.",
+        advice=[
+            "every key:  docs/configuration.md",
+        ],
+        file=file,
+        line=first.line,
+        column=first.column,
+        key=first.key,
+        problems=[{**vars(problem)} for problem in ordered[:100]],
+    )
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the hint that names the nearest known word, else all of them."""
+    choices = sorted(known)
+    found = get_close_matches(word, choices, 1, 0.6) or get_close_matches(word.lower().replace("_", "-"), choices, 1)
+    if found:
+        return f"did you mean {found[0]}?"
+    return "known here: " + ", ".join(choices) if choices else ""
+
+
+def _line(file: str, problem: Problem) -> str:
+    where = f"{file}:{problem.line}:{problem.column}" if problem.line else file
+    hint = f" ({problem.hint})" if problem.hint else ""
+    return printable(f"{where}: {problem.message}{hint}", 400)

@@ -1,0 +1,252 @@
+"""Find goferry.yml, read it, and hand out one project with every default in place.
+
+The file lies in the folder that is asked about or in one above it, up to the repository's root (the folder with
+`.git`). Without one everything has its default. With `projects:`, the other top-level keys are every project's
+defaults: mappings are joined key by key, lists and scalars of the project replace them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from goferry.config import check, environments, model
+from goferry.config.document import DocumentError, Node, parse
+from goferry.config.errors import ConfigInvalid, Problem, ProjectUnknown, invalid, nearest
+
+FILE = "goferry.yml"
+_OTHER_SPELLINGS = ("goferry.yaml", ".goferry.yml", ".goferry.yaml")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One project of a repository.
+
+    Attributes:
+        project: its configuration, defaults merged; `environments` holds the built-in ones too.
+        name: the name that the file gives it, or empty (then it is the module path's last element).
+        root: the repository's folder. directory: the project's. Both absolute.
+        file: where it was read, or None.
+        projects: the names of all projects in the file; empty when it declares a single one.
+    """
+
+    project: model.Project
+    name: str
+    root: Path
+    directory: Path
+    file: Path | None
+    projects: tuple[str, ...] = ()
+
+
+def load(directory: Path, *, project: str = "", file: Path | None = None) -> Loaded:
+    """Load the configuration of a project.
+
+    Args:
+        directory: the repository's folder, or one in it.
+        project: which of several projects; else the one whose folder holds `directory`, or the only one.
+        file: the file to read instead of looking for one.
+
+    Raises:
+        ConfigInvalid: with file, line, column and the nearest known key of every problem.
+        ProjectUnknown: when `project` is not there, or several are and none was chosen.
+    """
+    start = directory.absolute().resolve()
+    if not start.is_dir():
+        raise ConfigInvalid(f"{directory} is not a folder", advice=["name the repository's folder:  --dir REPO"])
+    root = repository(start)
+    found = file.absolute() if file else find(start, root)
+    home = found.parent.resolve() if found else start
+    root = root or (home if found else None)
+    shown = _shown(found, root) if found else FILE
+    tree = _read(found, shown) if found else Node({}, 1, 1, keys={})
+    several = _projects(tree, shown)
+    if not several and found and not file and _another_module(start, home / _dir(tree)):
+        return load_defaults(start, root or start, project)
+    merged = {name: _merge(_without(tree, "projects"), node) for name, node in several.items()}
+    name = _choose(start, home, merged, project) if several else _only(tree, project)
+    node = merged[name] if several else tree
+    value = _convert(node, shown)
+    return Loaded(
+        project=value,
+        name=name,
+        root=root or home,
+        directory=_folder(home, root or home, value.dir, node, shown),
+        file=found,
+        projects=tuple(several),
+    )
+
+
+def load_defaults(directory: Path, root: Path, project: str = "") -> Loaded:
+    """Return what holds without a file."""
+    tree = Node({}, 1, 1, keys={})
+    return Loaded(_convert(tree, FILE), _only(tree, project), root, directory, None)
+
+
+def repository(directory: Path) -> Path | None:
+    """Return the nearest folder from `directory` upwards that has a `.git`, or None."""
+    for folder in (directory, *directory.parents):
+        if (folder / ".git").exists():
+            return folder
+    return None
+
+
+def find(directory: Path, root: Path | None) -> Path | None:
+    """Return the goferry.yml that holds for `directory`, or None.
+
+    Raises:
+        ConfigInvalid: when only another spelling of the name is there, which would silently do nothing.
+    """
+    for folder in (directory, *directory.parents):
+        if (folder / FILE).is_file():
+            return folder / FILE
+        for name in _OTHER_SPELLINGS:
+            if (folder / name).is_file():
+                problem = Problem(0, 0, "", f"the configuration's name is {FILE}", f"mv {name} {FILE}")
+                raise invalid(_shown(folder / name, root), [problem])
+        if root is None or folder == root:
+            break
+    return None
+
+
+def _read(file: Path, shown: str) -> Node:
+    try:
+        return parse(file.read_bytes())
+    except DocumentError as error:
+        raise invalid(shown, [error.problem]) from None
+    except OSError as error:
+        raise invalid(shown, [Problem(0, 0, "", f"cannot be read: {error.strerror}")]) from None
+
+
+def _projects(tree: Node, shown: str) -> dict[str, Node]:
+    """Check the whole file and return the projects' own nodes."""
+    declared = tree.value.get("projects") if isinstance(tree.value, dict) else None
+    found = check.problems(tree if declared is None else _without(tree, "projects"), model.Repository)
+    several: dict[str, Node] = {}
+    if declared is not None and not found:
+        found = _loose_keys(tree) + check.problems(_empty_projects(tree), model.Repository)
+        several = declared.value if isinstance(declared.value, dict) else {}
+        if isinstance(declared.value, dict) and not several:
+            found.append(Problem(declared.line, declared.column, "projects", "projects is empty"))
+    if not found:
+        found = environments.problems(tree.value.get("environments"))
+    if not found:
+        found = [problem for name, node in several.items() for problem in _of_project(tree, name, node)]
+    if found:
+        raise invalid(shown, found)
+    return several
+
+
+def _of_project(tree: Node, name: str, node: Node) -> list[Problem]:
+    prefix = ("projects", name)
+    if not isinstance(node.value, dict):
+        return check.problems(node, model.Project, prefix)
+    merged = _merge(_without(tree, "projects"), node)
+    return check.problems(merged, model.Project, prefix) or environments.problems(
+        merged.value.get("environments"), prefix
+    )
+
+
+def _loose_keys(tree: Node) -> list[Problem]:
+    """Return the keys that make no sense as the defaults of several projects."""
+    keys = tree.keys or {}
+    return [
+        Problem(*keys[key], key, f"with projects, {key} belongs into each of them")
+        for key in ("dir", "project")
+        if key in keys
+    ]
+
+
+def _empty_projects(tree: Node) -> Node:
+    """Return the tree with empty projects: their names are checked here, their content once the defaults are joined."""
+    declared = tree.value["projects"]
+    if not isinstance(declared.value, dict):
+        return tree
+    empty = {name: Node({}, node.line, node.column, keys={}) for name, node in declared.value.items()}
+    return Node({"projects": Node(empty, declared.line, declared.column, keys=declared.keys)}, 1, 1, keys=tree.keys)
+
+
+def _without(tree: Node, key: str) -> Node:
+    return Node(
+        {name: node for name, node in tree.value.items() if name != key}, tree.line, tree.column, keys=tree.keys
+    )
+
+
+def _merge(base: Node, own: Node) -> Node:
+    """Join two mappings key by key; positions stay those of the value that holds."""
+    if not (isinstance(base.value, dict) and isinstance(own.value, dict)):
+        return own
+    values = dict(base.value)
+    for key, node in own.value.items():
+        values[key] = node if key == "listen" or key not in values else _merge(values[key], node)
+    return Node(values, own.line, own.column, keys={**(base.keys or {}), **(own.keys or {})})
+
+
+def _convert(node: Node, shown: str) -> model.Project:
+    plain = node.plain()
+    plain["environments"] = environments.resolve(plain.get("environments", {}))
+    plain.pop("projects", None)
+    try:
+        return msgspec.convert(plain, model.Project)
+    except msgspec.ValidationError as error:  # the check before this should have said it with its place
+        raise invalid(shown, [Problem(0, 0, "", str(error))]) from None
+
+
+def _choose(start: Path, home: Path, several: dict[str, Node], wanted: str) -> str:
+    if wanted:
+        if wanted not in several:
+            raise ProjectUnknown(
+                f"{FILE} has no project {wanted}", advice=[nearest(wanted, several)], projects=[*several]
+            )
+        return wanted
+    holding = [name for name, node in several.items() if start.is_relative_to((home / _dir(node)).resolve())]
+    if len(several) == 1:
+        return next(iter(several))
+    if start != home and holding:
+        return max(holding, key=lambda name: len((home / _dir(several[name])).resolve().parts))
+    raise ProjectUnknown(
+        f"{FILE} has several projects: {', '.join(several)}",
+        advice=[f"name one:  --project {next(iter(several))}"],
+        projects=[*several],
+    )
+
+
+def _only(tree: Node, wanted: str) -> str:
+    node = tree.value.get("project")
+    name = node.value if node else ""
+    if wanted and wanted != name:
+        raise ProjectUnknown(
+            f"{FILE} declares " + (f"the single project {name}" if name else "no projects"),
+            advice=["leave out --project", f"or declare it:  projects: {{{wanted}: {{dir: .}}}}"],
+        )
+    return name
+
+
+def _dir(node: Node) -> str:
+    found = node.value.get("dir")
+    return found.value if found else "."
+
+
+def _another_module(start: Path, home: Path) -> bool:
+    """Whether `start` lies in a module nested below the file's own project: the file does not speak of that one."""
+    home = home.resolve()
+    if start == home or not start.is_relative_to(home):
+        return False
+    between = [start, *start.parents]
+    return any((folder / "go.mod").is_file() for folder in between[: between.index(home)])
+
+
+def _folder(home: Path, root: Path, wanted: str, node: Node, shown: str) -> Path:
+    folder = (home / wanted).resolve()
+    place = node.value.get("dir", node)
+    if not folder.is_relative_to(root):
+        raise invalid(shown, [Problem(place.line, place.column, "dir", f"{wanted!r} leads out of the repository")])
+    if not folder.is_dir():
+        raise invalid(shown, [Problem(place.line, place.column, "dir", f"there is no folder {wanted!r}")])
+    return folder
+
+
+def _shown(file: Path, root: Path | None) -> str:
+    """Name the file from the repository's root."""
+    return str(file.relative_to(root)) if root and file.is_relative_to(root) else file.name

@@ -1,0 +1,119 @@
+"""What single values of goferry.yml must look like, as a table: the keys' path → a check.
+
+A check returns what is wrong in the field's words, or an empty string. `*` in a path stands for any one key or item.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+
+from goferry.config.document import Node
+
+Check = Callable[[Node], str]
+
+NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_IMAGE_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_IMAGE = re.compile(rf"{_IMAGE_PART}(?:/{_IMAGE_PART})*")  # OCI distribution-spec 1.1, "Pulling manifests"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9]+(?:/[A-Za-z0-9._,]+)?")
+
+
+def name(text: str) -> str:
+    """Check the name of a project, service or environment: it becomes a folder and part of file names."""
+    if NAME.fullmatch(text):
+        return ""
+    return f"{text!r} is no name: small letters, digits and hyphens, a letter first, at most 63"
+
+
+def inside(text: str) -> str:
+    """Check a path: relative, with forward slashes, and not leading out of the folder that it starts from."""
+    if not text or text.startswith(("/", "~")) or "\\" in text or re.match(r"[A-Za-z]:", text):
+        return f"{text!r} is not a relative path with forward slashes"
+    if any(ord(character) < 32 for character in text):
+        return "a path must not hold control characters"
+    if posixpath.normpath(text).split("/")[0] == "..":
+        return f"{text!r} leads out of the repository"
+    return ""
+
+
+def _text(check: Callable[[str], str]) -> Check:
+    return lambda node: check(node.value)
+
+
+def _matches(pattern: re.Pattern[str], wanted: str) -> Check:
+    return _text(lambda text: "" if pattern.fullmatch(text) else f"{text!r} is not {wanted}")
+
+
+def _at_least(low: float, high: float, unit: str) -> Check:
+    return lambda node: "" if low <= node.value <= high else f"{node.source} is not from {low:g} to {high:g}{unit}"
+
+
+def _optional(check: Check) -> Check:
+    return lambda node: check(node) if node.value else ""
+
+
+def _variables(node: Node) -> str:
+    for key, value in node.value.items():
+        if not _VARIABLE.fullmatch(key):
+            return f"{key!r} is no name of an environment variable"
+        if "\0" in value.value:
+            return f"the value of {key} holds a NUL"
+    return ""
+
+
+def _one_way(node: Node) -> str:
+    given = [key for key, value in node.value.items() if value.value]
+    if len(given) == 1:
+        return ""
+    return "exactly one of env, flag and socket says how the service listens, " + (
+        f"not {' and '.join(given)}" if given else "and none is given"
+    )
+
+
+def _ports(text: str) -> str:
+    found = re.fullmatch(r"([0-9]{1,5})(?:/(?:tcp|udp))?", text)
+    return "" if found and 0 < int(found[1]) < 65536 else f"{text!r} is no port such as 8080/tcp"
+
+
+_seconds = _at_least(0, 86_400, " seconds")
+_path = _text(inside)
+
+RULES: dict[str, Check] = {
+    "project": _optional(_text(name)),
+    "dir": _path,
+    "builds.mains.*": _path,
+    "builds.files.*": _path,
+    "builds.targets.*": _matches(_PLATFORM, "a platform such as linux/amd64"),
+    "builds.env": _variables,
+    "image.main": _optional(_path),
+    "image.name": _optional(_matches(_IMAGE, "an image name (small letters, digits, . _ - and /)")),
+    "image.user": _matches(re.compile(r"[0-9]{1,10}:[0-9]{1,10}"), "numeric user:group such as 65532:65532"),
+    "image.max-size": _at_least(0, 1 << 40, " bytes"),
+    "image.env": _variables,
+    "image.ports.*": _text(_ports),
+    "services.*.main": _path,
+    "services.*.listen": _one_way,
+    "services.*.listen.env": _optional(_matches(_VARIABLE, "a name of an environment variable")),
+    "services.*.listen.flag": _optional(_matches(re.compile(r"--?[A-Za-z][A-Za-z0-9._-]*"), "a flag such as --listen")),
+    "services.*.health": _matches(re.compile(r"/[!-~]*"), "a path such as /healthz"),
+    "services.*.env": _variables,
+    "services.*.port": _at_least(0, 65535, ""),
+    "services.*.ready-within": _seconds,
+    "services.*.bake": _seconds,
+    "services.*.drain": _seconds,
+    "environments.*.hosts.*": _matches(re.compile(r"[A-Za-z0-9_\[][A-Za-z0-9_.:@%\[\]-]*"), "a host name"),
+}
+NAMED = ("projects", "services", "environments")
+"""Mappings whose keys are names."""
+
+
+def rule(path: tuple[str, ...]) -> Check | None:
+    """Return the check for the value at this path of keys, if there is one."""
+    for pattern, check in RULES.items():
+        parts = pattern.split(".")
+        if len(parts) == len(path) and all(fnmatchcase(key, part) for key, part in zip(path, parts, strict=True)):
+            return check
+    return None

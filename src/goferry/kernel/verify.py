@@ -39,6 +39,7 @@ from goferry.kernel.refusals import (
     KeyOutOfScope,
     ListMissing,
     ListsDisagree,
+    ListTooLarge,
     ManifestMissing,
     ProjectMismatch,
     SequenceConflict,
@@ -198,11 +199,14 @@ def _read(root: int, name: str, limit: int) -> bytes:
 
 def _read_list(root: int, folder: Path) -> bytes:
     try:
-        return _read(root, LIST, checksums.MAX_BYTES)
+        data = _read(root, LIST, checksums.MAX_BYTES)
     except FileMissing:
         raise ListMissing(
             "%s has no %s" % (folder, LIST), advice=["seal it first:  goferry sign %s --openpgp-key FILE" % folder]
         ) from None
+    if len(data) > checksums.MAX_BYTES:
+        raise ListTooLarge("%s has more than %d bytes" % (LIST, checksums.MAX_BYTES))
+    return data
 
 
 def _read_signatures(root: int) -> Dict[str, bytes]:

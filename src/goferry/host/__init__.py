@@ -1,1 +1,1 @@
-"""The agent that runs on the target: standard library and kernel only, Python 3.9."""
+"""The agent that runs on a target: verifies, stores, starts, switches and recovers, with the standard library alone."""

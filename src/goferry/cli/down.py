@@ -1,0 +1,29 @@
+"""`goferry down`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from goferry.cli.output import Output, dry_run_option, example, output_options, settings
+from goferry.cli.target import target_options
+
+
+@click.command(epilog=example("goferry down --target local --root run"))
+@target_options
+@dry_run_option
+@output_options
+def command(output: Output, *, target: str, root: Path, wait: float, dry_run: bool) -> None:
+    """Stop what was deployed to a local target: every service and their supervisor.
+
+    Releases, and the floors that refuse older ones, stay; a deploy starts the services again.
+    """
+    from goferry import deploy
+    from goferry.deploy.client import check_target
+
+    check_target(target)
+    with output.stream() as stream:
+        record = deploy.down(deploy.Target(root, wait=wait), settings=settings(), stream=stream, dry_run=dry_run)
+    verb = "would stop" if dry_run else "stopped"
+    output.result(record, f"{verb} {', '.join(record['stopped'])}" if record["stopped"] else "nothing was running")

@@ -1,0 +1,147 @@
+"""Deploy, roll back, look and take down on the local target; the host agent does the work and judges it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from goferry.config.settings import Settings
+from goferry.deploy import client
+from goferry.observe.events import Span, Stream
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to deploy and how.
+
+    Attributes:
+        root: the target's folder.
+        trust: the trust file; None only for commands that verify nothing.
+        wait: seconds to wait for another deploy to end.
+        on_silence: `rollback` or `commit`, should this client fall silent before it commits.
+        argv: the agent's command line; empty means the local agent's.
+    """
+
+    root: Path
+    trust: Path | None = None
+    wait: float = 60.0
+    on_silence: str = "rollback"
+    argv: Sequence[str] = ()
+
+    def agent(self, settings: Settings) -> Any:
+        """Open the agent."""
+        return client.opened(self.argv or client.agent_argv(self.root, self.trust), settings.environ)
+
+
+def transaction_id() -> str:
+    """Return a new id; ids sort by time."""
+    return time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(4)
+
+
+def deploy(
+    dist: Path,
+    target: Target,
+    *,
+    services: Sequence[str] = (),
+    settings: Settings,
+    stream: Stream,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """Bring the sealed release in `dist` into service; return the record that `--json` prints.
+
+    `{"project", "version", "unchanged", "switch_ms", "gap_ms": {service: ms}, "seconds", "services": {name:
+    {"version", "previous", "url", "digest", "pid", "gap_ms", …}}}`; of a dry run `{"changes", "acts"}` instead.
+
+    Raises:
+        GoferryError: as the host says: refusals (exit 3), failures before the switch (1), `rolled-back` (4).
+    """
+    request = {"dist": str(dist.absolute()), "services": list(services)}
+    return _change(
+        "deploy", "prepare", request=request, target=target, settings=settings, stream=stream, dry_run=dry_run
+    )
+
+
+def rollback(
+    target: Target,
+    *,
+    services: Sequence[str] = (),
+    project: str = "",
+    settings: Settings,
+    stream: Stream,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """Bring the version before into service again; returns the same record as `deploy`.
+
+    Raises:
+        NothingToRollBackTo, AmbiguousProject, and what `deploy` raises.
+    """
+    request = {"services": list(services), "project": project}
+    return _change(
+        "rollback", "rollback", request=request, target=target, settings=settings, stream=stream, dry_run=dry_run
+    )
+
+
+def _change(
+    stage: str,
+    verb: str,
+    *,
+    request: dict[str, Any],
+    target: Target,
+    settings: Settings,
+    stream: Stream,
+    dry_run: bool,
+) -> dict[str, Any]:
+    start = time.monotonic()
+    common = {"id": transaction_id(), "wait_ms": round(target.wait * 1000), "on_silence": target.on_silence}
+    with stream.span(stage, host="local") as span, target.agent(settings) as agent:
+        prepared = agent.ask(verb, span.progress, dry_run=dry_run, **common, **request)
+        about = {key: prepared[key] for key in ("project", "version", "changes")}
+        if dry_run:
+            span.skip("dry run")
+            return {**about, "dry_run": True, "acts": prepared.get("acts", [])}
+        if prepared.get("unchanged"):
+            span.skip("live already")
+            live = agent.ask("status")["live"]
+            return {**about, "unchanged": True, "switch_ms": 0, "gap_ms": {}, "seconds": 0.0, "services": live}
+        agent.ask("switch", span.progress)
+        done = agent.ask("commit", span.progress)
+        return _finish(span, about, done, time.monotonic() - start)
+
+
+def _finish(span: Span, about: dict[str, Any], done: dict[str, Any], seconds: float) -> dict[str, Any]:
+    span.numbers["switch_ms"] = done.get("switch_ms", 0)
+    for name, gap in done["gap_ms"].items():
+        span.note(f"{name} does not take its socket from Goferry: {gap} ms gap", "warning")
+    return {
+        **about,
+        "version": about["version"] or max((s["version"] for s in done["services"].values()), default=""),
+        "unchanged": False,
+        "switch_ms": done.get("switch_ms", 0),
+        "gap_ms": done["gap_ms"],
+        "seconds": round(seconds, 3),
+        "services": done["services"],
+    }
+
+
+def status(target: Target, *, settings: Settings) -> dict[str, Any]:
+    """Return `{"live": {service: {…}}, "recovered": [text], "busy": bool}`."""
+    with target.agent(settings) as agent:
+        answer = agent.ask("status")
+    return {key: answer[key] for key in ("live", "recovered", "busy")}
+
+
+def logs(target: Target, *, services: Sequence[str] = (), lines: int = 50, settings: Settings) -> dict[str, Any]:
+    """Return `{"logs": {service: [line]}}` of what is live."""
+    with target.agent(settings) as agent:
+        return {"logs": agent.ask("logs", services=list(services), lines=lines)["logs"]}
+
+
+def down(target: Target, *, settings: Settings, stream: Stream, dry_run: bool = False) -> dict[str, Any]:
+    """End every service of the target and its supervisor; return `{"stopped": [service]}`."""
+    with stream.span("down", host="local") as span, target.agent(settings) as agent:
+        answer = agent.ask("down", span.progress, dry_run=dry_run, wait_ms=round(target.wait * 1000))
+    return {"stopped": answer["stopped"], "dry_run": dry_run}

@@ -1,0 +1,352 @@
+"""The host agent: what each request does. One session serves one client and at most one transaction.
+
+    hello     who answers                     switch   traffic to the candidate, then its bake
+    prepare   verify, stage, start, prove     commit   make it so        abort   undo
+    rollback  prove the version before        status   what is live      logs, down
+
+`prepare` and `rollback` take the target's lock and keep it until the transaction is over. Whoever takes the lock first
+brings an unfinished transaction of a dead agent to its end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+
+from goferry.host import elf, journal, lock, plan, processes, slots, state
+from goferry.host.engine import Engine, resume
+from goferry.host.guard import Guard, free_port
+from goferry.host.layout import NAME, Root
+from goferry.host.store import Store
+from goferry.host.switch import Switch, url
+from goferry.kernel import machine, trustfile, verify
+from goferry.kernel.errors import Failed, Misuse, Refused, RolledBack
+from goferry.kernel.machine import Transaction
+from goferry.kernel.manifest import Manifest
+from goferry.kernel.outcomes import AmbiguousProject, ClientSilent, NothingToRollBackTo, UnsupportedHost
+
+Request = Mapping[str, Any]
+Record = Dict[str, Any]
+
+
+class Session:
+    """One client's session.
+
+    Attributes:
+        engine: the open transaction's, or None.
+    """
+
+    def __init__(
+        self,
+        root: Root,
+        trust: Optional[Path],
+        environ: Mapping[str, str],
+        *,
+        tell: Callable[[str], None] = lambda _: None,
+        gone: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`trust` names the trust file; `tell` hears each act, `gone` says that the client went away."""
+        self.root, self.trust, self.tell, self.gone = root, trust, tell, gone
+        self.guard = Guard(root, environ, gone)
+        self.switcher = Switch(root, self.guard)
+        self.engine: Optional[Engine] = None
+        self._held = contextlib.ExitStack()
+
+    def answer(self, request: Request) -> Record:
+        """Do what a request asks and return the answer.
+
+        Raises:
+            GoferryError: what the client is to be told.
+        """
+        kinds: Dict[str, Callable[[Request], Record]] = {
+            "hello": self.hello,
+            "prepare": self.prepare,
+            "rollback": self.rollback,
+            "switch": self.switch,
+            "commit": self.commit,
+            "abort": self.abort,
+            "status": self.status,
+            "logs": self.logs,
+            "down": self.down,
+        }
+        kind = kinds.get(str(request.get("request")))
+        if kind is None:
+            raise Misuse("the host agent knows no request %r" % str(request.get("request"))[:40])
+        if os.uname().sysname != "Linux":
+            raise UnsupportedHost("this host runs %s" % os.uname().sysname)
+        return kind(request)
+
+    def hello(self, _request: Request) -> Record:
+        """Say who answers."""
+        system, arch = elf.host_platform()
+        return {"agent": 1, "pid": os.getpid(), "platform": "%s/%s" % (system, arch)}
+
+    def prepare(self, request: Request) -> Record:
+        """Verify the release, and bring its candidates up to HEALTHY; no traffic is touched."""
+        source = Path(str(request["dist"]))
+        if self.trust is None:
+            raise Refused("no trust file was given, so nothing can be verified", advice=["name it:  --trust FILE"])
+        self.tell("verify")
+        verified = verify.verify(source, trustfile.load(self.trust), now=int(time.time()))
+        assert verified.manifest is not None
+        release = verified.manifest
+        with self._opened(request):
+            verify.check_floor(release, state.floor(self.root, release.project))
+            wanted = [str(name) for name in request.get("services") or []]
+            names = sorted({*wanted, *release.services})
+            states = {name: self._state(release.project, name) for name in names}
+            changes = plan.deploy(release, states, wanted, elf.host_platform(), free_port)
+            transaction = self._transaction(request, "deploy", release.project, changes, verified.digest)
+            return self._begin(request, transaction, Store(self.root, source, release), release)
+
+    def rollback(self, request: Request) -> Record:
+        """Bring the version before up to HEALTHY in the free slot; no traffic is touched."""
+        with self._opened(request):
+            project = self._project(str(request.get("project") or ""))
+            states = {folder.name: self._state(project, folder.name) for folder in self._services(project)}
+            changes = plan.rollback(states, [str(name) for name in request.get("services") or []])
+            transaction = self._transaction(request, "rollback", project, changes, "")
+            return self._begin(request, transaction, Store(self.root), None)
+
+    @contextlib.contextmanager
+    def _opened(self, request: Request) -> Iterator[None]:
+        """Hold the lock for the block, and on after it when a transaction is open then."""
+        if request.get("dry_run"):
+            yield
+            return
+        if self.engine is not None:
+            raise Misuse("this session has an open transaction")
+        self.take_lock(float(request.get("wait_ms", 60_000)) / 1000)
+        try:
+            self.recover()
+            yield
+        except BaseException:
+            if not any(self.root.services()):
+                self.guard.tidy()
+            raise
+        finally:
+            if self.engine is None:
+                self._held.close()
+
+    def take_lock(self, wait: float) -> None:
+        """Take the target's lock for this session."""
+        self.root.prepare()
+        self._held.enter_context(lock.held(self.root.own / "lock", wait))
+
+    def recover(self, restore: bool = True) -> List[str]:
+        """End what a dead agent left unfinished, and start what should run; return what was done, for people."""
+        done = []
+        for project in list(self.root.projects()):
+            folder = self.root.project(project) / ".journal"
+            for entry in journal.journals(folder):
+                if not entry.records():
+                    entry.path.unlink()
+                elif resume(Engine(entry, Store(self.root), self.guard, self.switcher, self.tell)):
+                    done.append("ended the unfinished transaction %s" % entry.path.stem)
+            journal.prune(folder)
+        return done + ["started %s again" % name for name in (self.guard.restore() if restore else [])]
+
+    def _transaction(
+        self, request: Request, kind: str, project: str, changes: List[machine.Change], digest: str
+    ) -> Transaction:
+        identifier = str(request["id"])
+        if not NAME.fullmatch(identifier):
+            raise Misuse("a transaction id of letters, digits, . _ and - is wanted")
+        policy = str(request.get("on_silence") or "rollback")
+        return Transaction(identifier, kind, project, policy, digest, tuple(changes))
+
+    def _begin(self, request: Request, transaction: Transaction, store: Store, release: Optional[Manifest]) -> Record:
+        steps = plan.as_steps(transaction.changes)
+        about = {"project": transaction.project, "changes": steps, "version": release.version if release else ""}
+        if not transaction.changes:
+            return {**about, "phase": "IDLE", "unchanged": True}
+        if request.get("dry_run"):
+            acts = [{"act": act.name, "services": list(act.services)} for act in machine.outlook(transaction)]
+            return {**about, "phase": "IDLE", "acts": acts}
+        entry = journal.Journal(self.root.project(transaction.project) / ".journal" / (transaction.id + ".jsonl"))
+        stored = journal.result(entry)
+        if stored is not None:
+            return {**about, "phase": "IDLE", "stored": stored}
+        engine = Engine(entry, store, self.guard, self.switcher, self.tell)
+        self.engine = engine
+        engine.begin(transaction)
+        self._raise_failure()
+        return {**about, "phase": engine.transaction.phase}
+
+    def _open(self) -> Engine:
+        if self.engine is None:
+            raise Misuse("this session has no open transaction")
+        return self.engine
+
+    def switch(self, _request: Request) -> Record:
+        """Bring traffic to the candidates and watch them for their bake time."""
+        self._open().advance("switch")
+        self._raise_failure()
+        return {"phase": machine.BAKING, **self._open().numbers, "gap_ms": dict(self.switcher.gaps)}
+
+    def commit(self, _request: Request) -> Record:
+        """End the versions before; the candidates are the live ones."""
+        engine = self._open()
+        engine.advance("commit")
+        self._close()
+        numbers = {**engine.numbers, "gap_ms": dict(self.switcher.gaps)}
+        return {"phase": machine.COMMITTED, **numbers, "services": self._shown(engine.transaction)}
+
+    def abort(self, _request: Request) -> Record:
+        """Undo the open transaction, if any."""
+        if self.engine is not None:
+            self.engine.advance("abort")
+            self._close()
+        return {"phase": machine.IDLE}
+
+    def silence(self) -> None:
+        """Follow the on-silence policy for an open transaction."""
+        if self.engine is not None:
+            if machine.waits(self.engine.transaction) and self.engine.transaction.phase != machine.IDLE:
+                self.engine.advance("silence")
+            self._close()
+
+    def _raise_failure(self) -> None:
+        """Close a transaction that ended by itself and raise what ended it; after the switch as `rolled-back`."""
+        engine = self._open()
+        if engine.transaction.phase != machine.IDLE:
+            return
+        self._close()
+        result = journal.result(engine.journal) or {}  # type: ignore[arg-type]
+        failure = engine.failure or ClientSilent("the client went away before it committed")
+        if result.get("outcome") != "rolled-back":
+            raise failure
+        raise rolled_back(engine.transaction, failure.what, failure.state, failure.name, engine.numbers)
+
+    def _close(self) -> None:
+        self.engine = None
+        self._held.close()
+
+    def _services(self, project: str) -> List[Any]:
+        return [folder for folder in self.root.services() if folder.project == project]
+
+    def _state(self, project: str, name: str) -> Record:
+        folder = self.root.service(project, name)
+        return {**state.read(folder), "running": slots.live(folder)}
+
+    def _project(self, wanted: str) -> str:
+        running = sorted({folder.project for folder in self.root.services() if slots.live(folder) >= 0})
+        if wanted or len(running) == 1:
+            return wanted or running[0]
+        if not running:
+            raise NothingToRollBackTo("nothing is deployed at %s" % self.root.path, state="Nothing was changed.")
+        raise AmbiguousProject(
+            "several projects are deployed: %s" % ", ".join(running), advice=["name one:  --project %s" % running[0]]
+        )
+
+    def _shown(self, transaction: Transaction) -> Record:
+        shown = {}
+        for change in transaction.changes:
+            folder = self.root.service(transaction.project, change.service)
+            shown[change.service] = {
+                **self._live(folder),
+                "previous": change.old_version,
+                "gap_ms": self.switcher.gaps.get(change.service, 0),
+                "mode": change.mode,
+            }
+        return shown
+
+    def status(self, _request: Request) -> Record:
+        """Say what is live; recovers first when no other session works on the target."""
+        if not self.root.path.is_dir() or not self.root.own.is_dir():
+            return {"live": {}, "recovered": [], "busy": False}
+        self.root.check()
+        descriptor = lock.acquire(self.root.own / "lock")
+        recovered = []
+        if descriptor >= 0:
+            try:
+                recovered = self.recover()
+            finally:
+                os.close(descriptor)
+        return {"live": self._all_live(), "recovered": recovered, "busy": descriptor < 0}
+
+    def _all_live(self) -> Record:
+        folders = [folder for folder in self.root.services() if slots.live(folder) >= 0]
+        names = [folder.name for folder in folders]
+        unique = {f: f.name if names.count(f.name) == 1 else "%s/%s" % (f.project, f.name) for f in folders}
+        return {unique[folder]: self._live(folder) for folder in folders}
+
+    def _live(self, folder: Any) -> Record:
+        number = slots.live(folder)
+        slot = slots.read(folder, number) or {}
+        process = slots.running(folder, number)
+        well, why = self._wellness(folder, slot, process)
+        previous = state.read(folder)["previous"]
+        return {
+            "project": folder.project,
+            "service": folder.name,
+            "version": slot.get("version", ""),
+            "digest": slot.get("sha256", ""),
+            "sequence": slot.get("sequence", 0),
+            "url": url(int(slot.get("port", 0))),
+            "port": slot.get("port", 0),
+            "slot": number,
+            "mode": slot.get("mode", ""),
+            "pid": process.get("pid", 0) if processes.same(process) else 0,
+            "state": "healthy" if well else "unhealthy",
+            "why": why,
+            "previous": previous["version"] if previous else "",
+            "log": str(folder.log_file(number)),
+        }
+
+    def _wellness(self, folder: Any, slot: Record, process: Dict[str, int]) -> Tuple[bool, str]:
+        if not slot or not processes.same(process):
+            return False, "no process"
+        try:
+            why = self.guard.ask(folder, slot)
+        except Failed as error:
+            why = error.what
+        return not why, why
+
+    def logs(self, request: Request) -> Record:
+        """Return the last lines of the live versions' logs."""
+        wanted, lines = request.get("services") or [], int(request.get("lines", 50))
+        found = {f.name: slots.tail(f, slots.live(f), lines) for f in self.root.services() if slots.live(f) >= 0}
+        return {"logs": {name: tail for name, tail in found.items() if not wanted or name in wanted}}
+
+    def down(self, request: Request) -> Record:
+        """End every service and supervisord; what is stored and the floors stay."""
+        running = [folder for folder in self.root.services() if slots.live(folder) >= 0]
+        if request.get("dry_run") or not self.root.own.is_dir():
+            return {"stopped": [folder.name for folder in running]}
+        self.take_lock(float(request.get("wait_ms", 60_000)) / 1000)
+        try:
+            with contextlib.suppress(Failed, RolledBack):
+                self.recover(restore=False)
+            for folder in self.root.services():
+                self._stop(folder)
+            self.guard.tidy()
+        finally:
+            self._held.close()
+        return {"stopped": [folder.name for folder in running]}
+
+    def _stop(self, folder: Any) -> None:
+        record = state.read(folder)
+        if record["live"] is not None:
+            state.write(folder, {**record, "stopped": True})
+        with contextlib.suppress(FileNotFoundError):
+            folder.live.unlink()
+        for number in (0, 1):
+            self.guard.end(folder, number)
+            slots.clear(folder, number)
+
+
+def rolled_back(transaction: Transaction, what: str, more: str, cause: str, numbers: Mapping[str, int]) -> RolledBack:
+    """Return the error of a deploy that was undone after its switch."""
+    versions = ["%s %s" % (c.service, c.old_version) for c in transaction.changes if c.old_slot >= 0]
+    serving = "%s %s again." % (", ".join(versions), "serves" if len(versions) == 1 else "serve")
+    return RolledBack(
+        what,
+        state="%s\n%s" % (serving if versions else "Nothing serves: there was no version before.", more),
+        advice=["what is live:  goferry status --target local --root DIR"],
+        cause=cause,
+        **dict(numbers),
+    )

@@ -1,0 +1,218 @@
+"""Drives the deploy machine over ports: journal the event, do its acts, take the event that follows from them.
+
+The ports are protocols: files, supervisord and sockets here; a simulated host in the tests.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Callable, Dict, List, Optional, Protocol
+
+from goferry.kernel import machine
+from goferry.kernel.errors import Failed, GoferryError
+from goferry.kernel.machine import Change, Transaction
+from goferry.kernel.outcomes import as_frame
+
+
+class Silence(Exception):
+    """Raised by a port that waits when the client has gone away."""
+
+
+class HostFailed(Failed):
+    """The host met an error of its own while it worked on a deploy.
+
+    It usually is a disk or permission problem on the target; the message is the operating system's.
+    """
+
+    name = "host-failed"
+
+
+class Journal(Protocol):
+    """The transaction's lines; `append` returns when the line survives a power cut."""
+
+    def records(self) -> List[Dict[str, Any]]:
+        """Return the lines."""
+
+    def append(self, record: Dict[str, Any]) -> None:
+        """Add one."""
+
+
+class Store(Protocol):
+    """Files."""
+
+    def stage(self, transaction: Transaction, change: Change) -> None:
+        """Bring the candidate into the store, checked."""
+
+    def record(self, transaction: Transaction, change: Change) -> None:
+        """Note it as live."""
+
+    def prune(self, transaction: Transaction, change: Change) -> None:
+        """Remove what nothing names."""
+
+    def discard(self, transaction: Transaction, change: Change) -> None:
+        """Remove what the candidate left."""
+
+
+class Guard(Protocol):
+    """Processes."""
+
+    def start(self, transaction: Transaction, change: Change) -> None:
+        """Start the candidate."""
+
+    def prove(self, transaction: Transaction, change: Change) -> None:
+        """Wait until it is healthy and itself."""
+
+    def watch(self, transaction: Transaction) -> None:
+        """Watch all candidates while they bake."""
+
+    def retire(self, transaction: Transaction, change: Change) -> None:
+        """End the version before."""
+
+    def stop(self, transaction: Transaction, change: Change) -> None:
+        """End the candidate."""
+
+    def tidy(self) -> None:
+        """Drop what no service needs any more."""
+
+
+class Switch(Protocol):
+    """Traffic."""
+
+    def point(self, transaction: Transaction, change: Change) -> None:
+        """Name the candidate live."""
+
+    def unpoint(self, transaction: Transaction, change: Change) -> None:
+        """Name the version before live again."""
+
+    def accept(self, transaction: Transaction, change: Change) -> None:
+        """Let the candidate take connections."""
+
+    def drain(self, transaction: Transaction, change: Change) -> None:
+        """Let the version before finish and take no more."""
+
+    def give_back(self, transaction: Transaction, change: Change) -> None:
+        """Let the version before take connections again."""
+
+
+class Engine:
+    """One transaction on one host.
+
+    Attributes:
+        transaction: where it stands.
+        failure: what went wrong first, when something did.
+        numbers: measured on the way, for the result: integers.
+    """
+
+    def __init__(
+        self, journal: Journal, store: Store, guard: Guard, switch: Switch, tell: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """`tell` hears each act as it begins: `start shop`."""
+        self.journal, self.guard, self.tell = journal, guard, tell
+        self.transaction = Transaction()
+        self.failure: Optional[GoferryError] = None
+        self.numbers: Dict[str, int] = {}
+        self._phase_since = time.monotonic()
+        self._do: Dict[str, Callable[[Transaction, Change], None]] = {
+            "stage": store.stage,
+            "start": guard.start,
+            "prove": guard.prove,
+            "point": switch.point,
+            "accept": switch.accept,
+            "drain": switch.drain,
+            "record": store.record,
+            "retire": guard.retire,
+            "prune": store.prune,
+            "unpoint": switch.unpoint,
+            "return": switch.give_back,
+            "stop": guard.stop,
+            "discard": store.discard,
+        }
+
+    def begin(self, transaction: Transaction) -> None:
+        """Start a transaction and go on until the client must speak, or it is over."""
+        self.transaction = transaction
+        self.advance("begin", transaction=transaction.as_record())
+
+    def advance(self, event: str, **details: Any) -> None:
+        """Take one event and everything that follows from it without the client.
+
+        Raises:
+            GoferryError: when an ending could not be finished; the next recovery tries it again.
+        """
+        following: Optional[str] = event
+        while following is not None:
+            following = self._take(following, details)
+            details = {}
+
+    def _take(self, event: str, details: Dict[str, Any]) -> Optional[str]:
+        transaction, acts = machine.step(self.transaction, event)
+        if event == "settled":
+            details = {"result": self.result()}
+        self.journal.append({"event": event, "phase": transaction.phase, **details})
+        self._measure(transaction.phase)
+        self.transaction = transaction
+        try:
+            for act in acts:
+                self._perform(act)
+        except (GoferryError, OSError, ValueError, Silence) as error:
+            return self._after(error)
+        if machine.waits(transaction):
+            return None
+        if transaction.phase in (machine.PRUNED, machine.ABORTED, machine.ROLLED_BACK):
+            self.guard.tidy()
+        return machine.COMPLETES[transaction.phase]
+
+    def _perform(self, act: machine.Act) -> None:
+        if act.name == "watch":
+            self.tell("watch " + ", ".join(act.services))
+            self.guard.watch(self.transaction)
+            return
+        for change in self.transaction.changes:
+            self.tell("%s %s" % (act.name, change.service))
+            self._do[act.name](self.transaction, change)
+
+    def _after(self, error: Exception) -> str:
+        if isinstance(error, Silence):
+            return "silence"
+        known = error if isinstance(error, GoferryError) else HostFailed("%s: %s" % (type(error).__name__, error))
+        if self.transaction.phase in machine.ENDINGS:
+            raise known from error
+        self.failure = self.failure or known
+        return "failed"
+
+    def _measure(self, entered: str) -> None:
+        now = time.monotonic()
+        if entered == machine.BAKING and self.transaction.phase == machine.SWITCHED:
+            self.numbers["switch_ms"] = max(1, round((now - self._phase_since) * 1000))
+        if entered == machine.ROLLED_BACK:
+            self.numbers["return_ms"] = max(1, round((now - self._phase_since) * 1000))
+        if entered in (machine.SWITCHING, machine.ROLLING_BACK) and self.transaction.phase != entered:
+            self._phase_since = now
+
+    def result(self) -> Dict[str, Any]:
+        """Return what the transaction came to: `{"outcome", "error" (a frame's or None), "numbers"}`."""
+        outcome = {machine.PRUNED: "committed", machine.ABORTED: "aborted"}.get(self.transaction.phase, "rolled-back")
+        return {
+            "outcome": outcome,
+            "error": as_frame(self.failure) if self.failure else None,
+            "numbers": dict(self.numbers),
+        }
+
+
+def replay(records: List[Dict[str, Any]]) -> Transaction:
+    """Return where a journal's transaction stands; IDLE when it never began or is over."""
+    transaction = Transaction()
+    for record in records:
+        if record.get("event") == "begin":
+            transaction = Transaction.from_record(record["transaction"])
+        transaction, _ = machine.step(transaction, str(record["event"]))
+    return transaction
+
+
+def resume(engine: Engine) -> bool:
+    """Bring an unfinished transaction to an end; return whether there was one."""
+    engine.transaction = replay(engine.journal.records())
+    if engine.transaction.phase == machine.IDLE:
+        return False
+    engine.advance("recover")
+    return True

@@ -1,0 +1,131 @@
+"""Where things lie on a target, and that the folder is safe to use.
+
+    <root>/.goferry/            lock · shim.py · supervisord.conf, .log, .json · bin/python · run/ (sockets, mode 0700)
+    <root>/<project>/.journal/<transaction>.jsonl
+    <root>/<project>/.floor.json
+    <root>/<project>/<service>/ state.json · live → slots/N.json · slots/ · releases/<sequence>/ · store/<sha256>
+                                log/ · data/ (the service's working folder, the same for every version)
+
+Names of projects and services never begin with a dot, so they can't meet the agent's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Iterator
+
+from goferry.kernel.errors import Misuse
+from goferry.kernel.outcomes import UnsafeRoot
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+class BadName(Misuse):
+    """A project or service has a name that can't be a folder's on the target.
+
+    It usually holds a space or a slash; letters, digits, dot, dash and underscore are allowed, 63 at most.
+    """
+
+    name = "bad-name"
+
+
+def check_name(text: str) -> str:
+    """Return `text` when it may name a project or a service."""
+    if not NAME.fullmatch(text):
+        raise BadName("%r can't name a project or service" % text[:80], advice=["use letters, digits, . _ and -"])
+    return text
+
+
+class Root:
+    """The target's folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.own = self.path / ".goferry"
+
+    def prepare(self) -> None:
+        """Make the folders that every deploy needs.
+
+        Raises:
+            UnsafeRoot: when somebody else could change what lies here.
+        """
+        self.path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        for folder in (self.own, self.own / "run", self.own / "bin"):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        self.check()
+
+    def check(self) -> None:
+        """Refuse a folder that is not ours alone."""
+        for folder in (self.path, self.own, self.own / "run"):
+            found = os.lstat(str(folder)) if folder != self.path else os.stat(str(folder))
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+                raise UnsafeRoot(
+                    "%s is not a folder of the user who deploys" % folder, advice=["choose another --root"]
+                )
+            if found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
+                raise UnsafeRoot("others may write to %s" % folder, advice=["chmod go-w %s" % folder])
+
+    def project(self, name: str) -> Path:
+        """The folder of one project."""
+        return self.path / check_name(name)
+
+    def projects(self) -> Iterator[str]:
+        """Names of the projects that have a folder here."""
+        if self.path.is_dir():
+            yield from sorted(p.name for p in self.path.iterdir() if NAME.fullmatch(p.name) and p.is_dir())
+
+    def service(self, project: str, name: str) -> ServiceFolder:
+        """The folder of one service."""
+        return ServiceFolder(self, project, name)
+
+    def services(self) -> Iterator[ServiceFolder]:
+        """Every service that has slots here."""
+        for project in self.projects():
+            for path in sorted(self.project(project).iterdir()):
+                if NAME.fullmatch(path.name) and (path / "slots").is_dir():
+                    yield ServiceFolder(self, project, path.name)
+
+
+class ServiceFolder:
+    """What lies under `<root>/<project>/<service>/`."""
+
+    def __init__(self, root: Root, project: str, name: str) -> None:
+        self.root, self.project, self.name = root, check_name(project), check_name(name)
+        self.path = root.project(project) / name
+        self.slots, self.store, self.releases = self.path / "slots", self.path / "store", self.path / "releases"
+        self.log, self.data = self.path / "log", self.path / "data"
+        self.live, self.state = self.path / "live", self.path / "state.json"
+
+    def prepare(self) -> None:
+        """Make the folders."""
+        for folder in (self.path.parent, self.path, self.slots, self.store, self.releases, self.log, self.data):
+            folder.mkdir(mode=0o755, exist_ok=True)
+
+    def slot(self, number: int) -> Path:
+        """The file that says what the slot runs."""
+        return self.slots / ("%d.json" % number)
+
+    def run(self, number: int) -> Path:
+        """The file in which the slot's process notes its pid and start time."""
+        return self.slots / ("%d.run" % number)
+
+    def log_file(self, number: int) -> Path:
+        """Where the slot's output goes."""
+        return self.log / ("%d.log" % number)
+
+    def blob(self, sha256: str) -> Path:
+        """A stored file by its digest."""
+        return self.store / sha256
+
+    def release(self, sequence: int) -> Path:
+        """The folder of one release."""
+        return self.releases / str(sequence)
+
+    def control(self, number: int) -> str:
+        """The file name of the slot's control socket in `.goferry/run`; short whatever the names are."""
+        key = hashlib.sha256(("%s/%s" % (self.project, self.name)).encode()).hexdigest()[:16]
+        return "%s-%d.sock" % (key, number)

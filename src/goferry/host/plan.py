@@ -1,0 +1,178 @@
+"""What a deploy or a rollback would change, from facts alone: the release, the host's state, the wishes."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from goferry.kernel.errors import printable
+from goferry.kernel.machine import Change
+from goferry.kernel.manifest import File, Manifest
+from goferry.kernel.outcomes import NothingToDeploy, NothingToRollBackTo, WrongPlatform
+
+State = Mapping[str, Any]
+"""A service's state.json with `running`: the slot of the `live` link, -1 when nothing is live."""
+
+
+def deploy(
+    release: Manifest,
+    states: Mapping[str, State],
+    wanted: Sequence[str],
+    platform: Tuple[str, str],
+    pick_port: Callable[[], int],
+) -> List[Change]:
+    """Return one change for each service that the release declares, or for those in `wanted`.
+
+    A service that runs these bytes of this release already is left out, so an empty list means: nothing to do.
+
+    Raises:
+        NothingToDeploy, WrongPlatform: as their names say.
+    """
+    missing = sorted(set(wanted) - set(release.services))
+    if missing or not release.services:
+        raise NothingToDeploy(
+            "%s %s declares %s" % (release.project, release.version, _names(release.services) or "no services")
+            + (", not %s" % printable(", ".join(missing)) if missing else ""),
+            advice=["declare it:  services: {NAME: {main: ./cmd/NAME, listen: {env: ADDR}}}"],
+        )
+    changes = []
+    for name in sorted(wanted or release.services):
+        change = _change(name, release, states[name], platform, pick_port)
+        live = states[name]["live"] or {}
+        same = all(live.get(key) == getattr(change, key) for key in ("sequence", "sha256"))
+        if not (same and states[name]["running"] >= 0):
+            changes.append(change)
+    return changes
+
+
+def _change(
+    name: str, release: Manifest, state: State, platform: Tuple[str, str], pick_port: Callable[[], int]
+) -> Change:
+    declared = release.services[name]
+    binary = _binary(release, declared, platform)
+    mode = "socket" if (declared.get("listen") or {}).get("socket") else "plain"
+    live: Mapping[str, Any] = state["live"] or {}
+    port = int(declared.get("port") or 0)
+    if not port:
+        port = int(live["port"]) if live.get("mode") == mode else pick_port()
+    return _between(
+        name,
+        mode=mode,
+        port=port,
+        state=state,
+        sequence=release.sequence,
+        version=release.version,
+        sha256=binary.sha256,
+        size=binary.size,
+        source=binary.name,
+    )
+
+
+def _between(
+    name: str,
+    *,
+    mode: str,
+    port: int,
+    state: State,
+    sequence: int,
+    version: str,
+    sha256: str,
+    size: int = 0,
+    source: str = "",
+) -> Change:
+    live: Mapping[str, Any] = state["live"] or {}
+    running = int(state["running"])
+    return Change(
+        service=name,
+        mode=mode,
+        slot=1 - running if running >= 0 else 0,
+        old_slot=running,
+        sequence=sequence,
+        version=version,
+        sha256=sha256,
+        old_sequence=int(live.get("sequence", 0)),
+        old_version=str(live.get("version", "")),
+        old_sha256=str(live.get("sha256", "")),
+        port=port,
+        size=size,
+        source=source,
+    )
+
+
+def _binary(release: Manifest, declared: Mapping[str, Any], platform: Tuple[str, str]) -> File:
+    program = declared.get("binary")
+    built = [f for f in release.files if f.kind == "binary" and f.meta.get("program") == program]
+    fitting = [f for f in built if (f.goos, f.goarch) == platform]
+    if not fitting:
+        names = ", ".join(sorted({"%s/%s" % (f.goos, f.goarch) for f in built}))
+        raise WrongPlatform(
+            "%s %s has %s for %s; this host is %s/%s"
+            % (release.project, release.version, printable(str(program)), names or "no platform", *platform),
+            state="Nothing was changed.",
+            advice=["build for it:  goferry build --targets %s/%s" % platform],
+        )
+    plainest = {"": 0, "v1": 0, "v8.0": 0, "6": 1, "5": 2, "7": 3}
+    return min(fitting, key=lambda f: (plainest.get(f.variant, 9), f.variant))
+
+
+def rollback(states: Mapping[str, State], wanted: Sequence[str]) -> List[Change]:
+    """Return one change for each service that has a version to go back to, of those that were deployed last.
+
+    Raises:
+        NothingToRollBackTo: when none has, or one in `wanted` has not.
+    """
+    for name in wanted:
+        if not _target(states.get(name)):
+            raise _nothing(name)
+    names = sorted(wanted) if wanted else _newest(states)
+    if not names:
+        raise _nothing(_names(states) or "this target")
+    changes = []
+    for name in names:
+        previous = _target(states[name])
+        assert previous is not None
+        port = (
+            int(states[name]["live"]["port"])
+            if previous["mode"] == states[name]["live"]["mode"]
+            else int(previous["port"])
+        )
+        changes.append(
+            _between(
+                name,
+                mode=previous["mode"],
+                port=port,
+                state=states[name],
+                sequence=previous["sequence"],
+                version=previous["version"],
+                sha256=previous["sha256"],
+            )
+        )
+    return changes
+
+
+def _newest(states: Mapping[str, State]) -> List[str]:
+    able = {name: int(state["live"]["sequence"]) for name, state in states.items() if _target(state)}
+    return sorted(name for name, sequence in able.items() if sequence == max(able.values()))
+
+
+def _target(state: Optional[State]) -> Optional[Mapping[str, Any]]:
+    return state["previous"] if state and state["live"] and state["running"] >= 0 else None
+
+
+def _nothing(name: str) -> NothingToRollBackTo:
+    return NothingToRollBackTo(
+        "%s has no earlier version on this target" % name,
+        state="Nothing was changed.",
+        advice=["deploy the release that you want:  goferry deploy DIST"],
+    )
+
+
+def _names(services: Mapping[str, Any]) -> str:
+    return printable(", ".join(sorted(services)))
+
+
+def as_steps(changes: Sequence[Change]) -> List[Dict[str, Any]]:
+    """Return what a dry run shows of each change; JSON types."""
+    return [
+        {"service": c.service, "from": c.old_version, "to": c.version, "slot": c.slot, "mode": c.mode, "port": c.port}
+        for c in changes
+    ]

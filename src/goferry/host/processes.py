@@ -1,0 +1,88 @@
+"""Processes as Linux shows them: which is which, what it runs, and who owns a listening port (proc(5))."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Dict, Set
+
+from goferry.kernel.files import sha256_file
+
+
+def started(pid: int) -> int:
+    """Return the process's start time in clock ticks since boot, or 0 when it is gone or a zombie.
+
+    With the pid it names a process for good: a later one with the same pid started later.
+    """
+    try:
+        fields = Path("/proc/%d/stat" % pid).read_text().rpartition(")")[2].split()
+    except (OSError, ValueError):
+        return 0
+    return 0 if fields[0] in ("Z", "X") else int(fields[19])
+
+
+def same(record: Dict[str, int]) -> bool:
+    """Whether `{"pid", "started", "boot"}` names a process that still runs."""
+    pid = int(record.get("pid", 0))
+    return pid > 1 and record.get("boot") == boot() and started(pid) == int(record.get("started", -1))
+
+
+def identity(pid: int) -> Dict[str, int]:
+    """Return what `same` takes."""
+    return {"pid": pid, "started": started(pid), "boot": boot()}
+
+
+def boot() -> int:
+    """Return a number that differs after a reboot: the first 12 hex digits of the kernel's boot id."""
+    with contextlib.suppress(OSError, ValueError):
+        return int(Path("/proc/sys/kernel/random/boot_id").read_text().replace("-", "")[:12], 16)
+    return 0
+
+
+def end(record: Dict[str, int], grace: float) -> None:
+    """End the process that `record` names, and only that: SIGTERM, after `grace` seconds SIGKILL; wait until gone."""
+    for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
+        if not same(record):
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(record["pid"], number)
+        deadline = time.monotonic() + patience
+        while same(record) and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+
+def executable_digest(pid: int) -> str:
+    """Return the SHA-256 of what the process runs, whatever its path names now; empty when it is gone."""
+    try:
+        return sha256_file("/proc/%d/exe" % pid)
+    except OSError:
+        return ""
+
+
+def listens(pid: int, port: int) -> bool:
+    """Whether the process itself holds the listening TCP socket of `port`."""
+    inodes = _listening(port)
+    try:
+        names = os.listdir("/proc/%d/fd" % pid)
+    except OSError:
+        return False
+    for name in names:
+        with contextlib.suppress(OSError):
+            target = os.readlink("/proc/%d/fd/%s" % (pid, name))
+            if target.startswith("socket:[") and target[8:-1] in inodes:
+                return True
+    return False
+
+
+def _listening(port: int) -> Set[str]:
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
+                    inodes.add(fields[9])
+    return inodes

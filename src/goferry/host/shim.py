@@ -1,0 +1,163 @@
+"""What the supervisor starts in a slot: it becomes the service's binary, or ends with 77 when that may not be.
+
+    python -I -S shim.py ROOT SERVICE SLOT     (ROOT/.goferry is the working folder)
+
+It reads `slots/SLOT.json`, checks the binary's SHA-256, moves the listening socket from descriptor 0 to 3, sets the
+socket-activation environment (sd_listen_fds(3)) and executes the binary from the descriptor that it hashed. A candidate
+is started once: a second start of the same attempt ends with 77, which the supervisor does not repeat. A committed
+version that dies is started again, with growing pauses; the socket stays open in the pause.
+
+This file is copied to the target's folder and imports nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import socket
+import sys
+import time
+from typing import Any, Dict
+
+REFUSED = 77
+
+
+def main() -> int:
+    """Become the service."""
+    base, number = os.path.abspath(os.path.join("..", sys.argv[1])), sys.argv[2]
+    try:
+        with open(os.path.join(base, "slots", number + ".json")) as file:
+            slot = json.load(file)
+        pause = note_start(os.path.join(base, "slots", number + ".run"), slot)
+        if pause:
+            say("the process ended; starting it again in %.1f s" % pause)
+            time.sleep(pause)
+        environ = environment(base, slot)
+        descriptor = checked(os.path.join(base, "store", slot["sha256"]), slot["sha256"])
+        if slot["mode"] == "socket":
+            control = hand_over(slot, environ)
+            if slot["guarded"]:
+                accept_when_ready(control, slot["health"])
+        os.chdir(os.path.join(base, "data"))
+        argv = [slot["program"], *slot["args"]]
+        os.execve(descriptor, argv, environ)  # noqa: S606  becoming the service is the point
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        say("cannot start: %s" % error)
+    return REFUSED
+
+
+def say(text: str) -> None:
+    """Write one line to the slot's log."""
+    sys.stderr.write("goferry: %s\n" % text)
+    sys.stderr.flush()
+
+
+def note_start(path: str, slot: Dict[str, Any]) -> float:
+    """Record this process beside the slot and return how long to wait before it becomes the service, in seconds.
+
+    Raises ValueError when a candidate would be started a second time.
+    """
+    before: Dict[str, Any] = {}
+    try:
+        with open(path) as file:
+            before = json.load(file)
+    except (OSError, ValueError):
+        pass
+    again = before.get("attempt") == slot["attempt"]
+    if again and not slot["guarded"]:
+        raise ValueError("this version ended before it was committed; it is not started again")
+    age = time.time() - before.get("at", 0)
+    count = before.get("count", 0) + 1 if again and 0 <= age < 30 else 0
+    with open("/proc/self/stat") as file:
+        started = int(file.read().rpartition(")")[2].split()[19])
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        boot = int(file.read().replace("-", "")[:12], 16)
+    record = {"attempt": slot["attempt"], "count": count, "at": time.time(), "pid": os.getpid(), "started": started}
+    record["boot"] = boot
+    with open(path + ".new", "w") as file:
+        json.dump(record, file)
+    os.replace(path + ".new", path)
+    return min(10.0, 0.1 * 2 ** min(count - 1, 7)) if count > 1 else 0
+
+
+def environment(base: str, slot: Dict[str, Any]) -> Dict[str, str]:
+    """Return the service's whole environment: the slot's, then the environment file's lines."""
+    environ: Dict[str, str] = dict(slot["env"])
+    if slot["env_file"]:
+        with open(os.path.join(base, "..", "..", slot["env_file"])) as file:
+            for line in file:
+                key, equals, value = line.strip().partition("=")
+                if equals and key and not key.startswith("#"):
+                    environ[key] = (
+                        value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
+                    )
+    return environ
+
+
+def checked(path: str, sha256: str) -> int:
+    """Open the binary and return its descriptor when its bytes are the released ones."""
+    opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    descriptor = fcntl.fcntl(opened, fcntl.F_DUPFD_CLOEXEC, 10)  # clear of 3, where the socket belongs
+    os.close(opened)
+    digest = hashlib.sha256()
+    for block in iter(lambda: os.read(descriptor, 1 << 20), b""):
+        digest.update(block)
+    if digest.hexdigest() != sha256:
+        raise ValueError("the stored binary was changed: %s has SHA-256 %s" % (sha256[:12], digest.hexdigest()[:12]))
+    return descriptor
+
+
+def hand_over(slot: Dict[str, Any], environ: Dict[str, str]) -> str:
+    """Move the listening socket to descriptor 3, say so in the environment, and return the control socket's path."""
+    folder = os.open("run", os.O_RDONLY | os.O_DIRECTORY)
+    control = os.path.join(os.path.abspath("run"), slot["control"])
+    if len(os.fsencode(control)) > 100:
+        os.dup2(folder, 9, inheritable=True)
+        control = "/proc/self/fd/9/" + slot["control"]
+    os.dup2(0, 3, inheritable=True)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0, inheritable=True)
+    environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()), GOFERRY_CONTROL=control)
+    return control
+
+
+def accept_when_ready(control: str, health: str) -> None:
+    """Leave a process behind that tells a committed version, started again, to accept once it is healthy."""
+    me = os.getpid()
+    if os.fork():
+        os.wait()
+        return
+    if not os.fork():
+        null = os.open(os.devnull, os.O_RDWR)
+        for number in (0, 1, 2):
+            os.dup2(null, number)
+        os.closerange(3, 9)
+        os.closerange(10, 256)
+        deadline = time.time() + 60
+        while time.time() < deadline and os.path.exists("/proc/%d" % me):
+            mine = b'"pid":%d,' % me in request(control, "GET " + health).replace(b" ", b"")
+            if mine and b" 200 " in request(control, "POST /accept")[:16]:
+                break
+            time.sleep(0.02)
+    os._exit(0)
+
+
+def request(path: str, line: str) -> bytes:
+    """Return the answer of one HTTP request on a unix socket; empty when nothing answers."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.settimeout(2)
+        connection.connect(path)
+        head = line + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        connection.sendall(head.encode())
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+    except OSError:
+        return b""
+    finally:
+        connection.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

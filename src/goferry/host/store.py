@@ -1,0 +1,186 @@
+"""The store: binaries by digest, releases as folders of links to them, and what may be removed.
+
+A file is copied into `store/.<digest>.part`, hashed while it is copied, and gets its name only when the digest is the
+listed one, the machine can run it, and its bytes are on the disk. So what lies under a digest's name is that digest's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from typing import Iterator, Optional, Set
+
+from goferry.host import elf, slots, state
+from goferry.host.layout import Root, ServiceFolder
+from goferry.kernel import files, manifest, verify
+from goferry.kernel.machine import Change, Transaction
+from goferry.kernel.outcomes import BlobChanged, DiskFull, WrongPlatform
+from goferry.kernel.refusals import ManifestMalformed
+
+MARGIN = 4 << 20
+"""Bytes that stay free for journals and state, so that going back never lacks room."""
+
+
+class Store:
+    """What lies on the disk for each service of a target."""
+
+    def __init__(self, root: Root, source: Optional[Path] = None, release: Optional[manifest.Manifest] = None) -> None:
+        """`source` is the verified folder of `release`; neither is needed for a rollback or a recovery."""
+        self.root, self.source, self.release = root, source, release
+
+    def stage(self, transaction: Transaction, change: Change) -> None:
+        """Bring the candidate's binary into the store, or, for a rollback, prove that it is still there.
+
+        Raises:
+            BlobChanged, WrongPlatform, DiskFull: as their names say.
+        """
+        folder = self.root.service(transaction.project, change.service)
+        folder.prepare()
+        if not self._holds(folder, change.sha256):
+            self._copy(folder, change)
+        if self.release is not None:
+            self._describe(folder, change, self.release)
+
+    def _holds(self, folder: ServiceFolder, sha256: str) -> bool:
+        path = folder.blob(sha256)
+        return path.is_file() and not path.is_symlink() and files.sha256_file(path) == sha256
+
+    def _copy(self, folder: ServiceFolder, change: Change) -> None:
+        if self.source is None:
+            raise BlobChanged(
+                "the stored binary of %s %s is gone or was changed" % (change.service, change.version),
+                state="Nothing was switched.",
+                advice=["deploy a release instead:  goferry deploy DIST"],
+            )
+        part = folder.store / (".%s.part" % change.sha256)
+        try:
+            for attempt in (1, 2):
+                try:
+                    return self._copy_once(folder, change, part, self.source)
+                except OSError as error:
+                    if error.errno not in (errno.ENOSPC, errno.EDQUOT) or attempt == 2:
+                        raise
+                    part.unlink()
+                    self._remove_unnamed(folder, {change.sha256})
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise self._full(folder, change) from error
+            raise
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                part.unlink()
+
+    def _copy_once(self, folder: ServiceFolder, change: Change, part: Path, source: Path) -> None:
+        space = os.statvfs(str(folder.store))
+        if space.f_bavail * space.f_frsize < change.size + MARGIN:
+            raise OSError(errno.ENOSPC, "no room")
+        digest = _copy_hashed(source, change.source, part)
+        if digest != change.sha256:
+            raise BlobChanged(
+                "%s has SHA-256 %s…, the signed list says %s…" % (change.source, digest[:12], change.sha256[:12]),
+                state="Nothing was installed.",
+                advice=["treat the folder as hostile; get the release again"],
+            )
+        reason = elf.cannot_run(part)
+        if reason:
+            raise WrongPlatform("%s can't run here: %s" % (change.source, reason), state="Nothing was installed.")
+        os.replace(str(part), str(folder.blob(change.sha256)))
+        files.sync_folder(folder.store)
+
+    def _full(self, folder: ServiceFolder, change: Change) -> DiskFull:
+        space = os.statvfs(str(folder.path))
+        free = space.f_bavail * space.f_frsize
+        return DiskFull(
+            "%s needs %d bytes and %d to spare; %d are free" % (change.source, change.size, MARGIN, free),
+            state="Nothing was installed.",
+            advice=["make room on the disk of %s" % self.root.path],
+        )
+
+    def _describe(self, folder: ServiceFolder, change: Change, release: manifest.Manifest) -> None:
+        place = folder.release(change.sequence)
+        place.mkdir(exist_ok=True)
+        files.write_atomically(place / "release.json", release.to_bytes())
+        files.link_atomically(place / change.service, "../../store/" + change.sha256)
+
+    def record(self, transaction: Transaction, change: Change) -> None:
+        """Note the candidate as live and, after a deploy, the version before as the one to go back to."""
+        folder = self.root.service(transaction.project, change.service)
+        before = state.read(folder)
+        now = {key: getattr(change, key) for key in ("slot", "sequence", "version", "sha256", "mode", "port")}
+        if before["live"] != now or before["stopped"]:
+            previous = None if transaction.kind == "rollback" else before["live"]
+            if transaction.kind == "deploy" and previous and previous["sequence"] == change.sequence:
+                previous = before["previous"]
+            state.write(folder, {"schema": 1, "live": now, "previous": previous, "stopped": False})
+        if transaction.kind == "deploy":
+            state.raise_floor(self.root, transaction.project, change.sequence, transaction.digest)
+        slot = slots.read(folder, change.slot)
+        if slot and not slot["guarded"]:
+            slots.write(folder, {**slot, "guarded": True})
+
+    def prune(self, transaction: Transaction, change: Change) -> None:
+        """Remove what neither the live version, the one before, nor a slot names."""
+        self._remove_unnamed(self.root.service(transaction.project, change.service), set())
+
+    def discard(self, transaction: Transaction, change: Change) -> None:
+        """Remove what the candidate left; the whole folder when nothing was ever live in it."""
+        folder = self.root.service(transaction.project, change.service)
+        if not folder.path.is_dir():
+            return
+        if state.read(folder)["live"] is None:
+            shutil.rmtree(str(folder.path))
+        else:
+            self._remove_unnamed(folder, set())
+
+    def _remove_unnamed(self, folder: ServiceFolder, keep: Set[str]) -> None:
+        blobs, sequences = set(keep), set()
+        for entry in _named(folder):
+            blobs.add(str(entry["sha256"]))
+            sequences.add(str(entry["sequence"]))
+        for path in folder.releases.iterdir():
+            if path.name not in sequences and not keep:
+                shutil.rmtree(str(path))
+        for path in folder.store.iterdir():
+            if path.name not in blobs:
+                path.unlink()
+
+
+def _named(folder: ServiceFolder) -> Iterator[dict]:  # type: ignore[type-arg]
+    record = state.read(folder)
+    for entry in (record["live"], record["previous"], slots.read(folder, 0), slots.read(folder, 1)):
+        if entry:
+            yield entry
+
+
+def _copy_hashed(folder: Path, name: str, part: Path) -> str:
+    root = os.open(str(folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        source = verify.open_file(name, root)
+    finally:
+        os.close(root)
+    digest = hashlib.sha256()
+    with os.fdopen(source, "rb") as reader, open(str(part), "wb") as writer:
+        for block in iter(lambda: reader.read(1 << 20), b""):
+            digest.update(block)
+            writer.write(block)
+        os.fchmod(writer.fileno(), 0o555)
+        writer.flush()
+        os.fsync(writer.fileno())
+    return digest.hexdigest()
+
+
+def stored_release(folder: ServiceFolder, sequence: int) -> manifest.Manifest:
+    """Return the manifest that was kept with a release in the store.
+
+    Raises:
+        BlobChanged: when it is gone or damaged.
+    """
+    path = folder.release(sequence) / "release.json"
+    try:
+        return manifest.parse(path.read_bytes())
+    except (OSError, ManifestMalformed) as error:
+        raise BlobChanged("the store lost release %d of %s" % (sequence, folder.name)) from error

@@ -1,0 +1,239 @@
+"""One supervisord a target: its configuration, its life, and its XML-RPC over a unix socket.
+
+Every path in the configuration is relative to `.goferry`, where supervisord runs, so no folder name needs quoting. The
+package is the interpreter's that runs this; it is started as a program and never imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Sequence
+
+from goferry.host import processes, shim
+from goferry.host.control import UnixConnection
+from goferry.host.layout import Root
+from goferry.kernel.files import link_atomically, write_atomically
+from goferry.kernel.outcomes import GuardFailed
+
+BACKLOG = 4096
+SOCKET = "supervisor.sock"
+FOLDER = 200
+"""The descriptor through which supervisord names its socket's folder when the folder's own name is too long."""
+NOT_RUNNING, ALREADY_ADDED, BAD_NAME, STILL_RUNNING = 70, 90, 10, 91
+
+
+def render(groups: Sequence[Mapping[str, Any]], socket: str) -> str:
+    """Return supervisord.conf; pure. A group is `{"name", "folder", "port" (0: no socket), "drain_ms"}`."""
+    lines = [
+        "[unix_http_server]",
+        "file=%s" % socket,
+        "chmod=0600",
+        "[supervisord]",
+        "nodaemon=true",
+        "silent=true",
+        "logfile=supervisord.log",
+        "logfile_maxbytes=1MB",
+        "logfile_backups=1",
+        "pidfile=supervisord.pid",
+        "umask=022",
+        "[rpcinterface:supervisor]",
+        "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
+    ]
+    for group in sorted(groups, key=lambda group: str(group["name"])):
+        lines += _section(group)
+    return "\n".join(lines) + "\n"
+
+
+def _section(group: Mapping[str, Any]) -> List[str]:
+    folder = group["folder"]
+    if group["port"]:
+        lines = ["[fcgi-program:%s]" % group["name"], "socket=tcp://127.0.0.1:%d" % group["port"]]
+        lines.append("socket_backlog=%d" % BACKLOG)
+    else:
+        lines = ["[program:%s]" % group["name"]]
+    return [
+        *lines,
+        "command=bin/python -I -S shim.py %s %%(process_num)d" % folder,
+        "process_name=%(process_num)d",
+        "numprocs=2",
+        "autostart=false",
+        "autorestart=unexpected",
+        "exitcodes=%d" % shim.REFUSED,
+        "startsecs=0",
+        "startretries=0",
+        "stopsignal=TERM",
+        "stopwaitsecs=%d" % (int(group["drain_ms"]) // 1000 + 2),
+        "redirect_stderr=true",
+        "stdout_logfile=../%s/log/%%(process_num)d.log" % folder,
+        "stdout_logfile_maxbytes=1MB",
+        "stdout_logfile_backups=1",
+    ]
+
+
+class _Transport(xmlrpc.client.Transport):
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:  # noqa: ARG002  the signature is xmlrpc's
+        return UnixConnection(self._path, 30.0)
+
+
+class Supervisor:
+    """The supervisord of one target."""
+
+    def __init__(self, root: Root) -> None:
+        self.root = root
+        self.own = root.own
+        self.note = self.own / "supervisord.json"
+        self.socket = self.own / "run" / SOCKET
+
+    def alive(self) -> bool:
+        """Whether the supervisord that was started here runs."""
+        return processes.same(self._noted())
+
+    @property
+    def pid(self) -> int:
+        """Its process id, or 0."""
+        return int(self._noted().get("pid", 0)) if self.alive() else 0
+
+    def _noted(self) -> Dict[str, int]:
+        try:
+            return {str(key): int(value) for key, value in json.loads(self.note.read_text()).items()}
+        except (OSError, ValueError, AttributeError):
+            return {}
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Call `supervisor.METHOD`.
+
+        Raises:
+            GuardFailed: when it does not answer or says no.
+        """
+        try:
+            return self._call(method, *arguments)
+        except xmlrpc.client.Fault as fault:
+            raise GuardFailed("supervisord: %s%r: %s" % (method, arguments, fault.faultString)) from fault
+
+    def _call(self, method: str, *arguments: Any) -> Any:
+        server = xmlrpc.client.ServerProxy("http://localhost", transport=_Transport(self.socket))
+        try:
+            return getattr(server, "supervisor." + method)(*arguments)
+        except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
+            raise GuardFailed("supervisord does not answer: %s" % error, state="See %s" % self.log) from error
+
+    @property
+    def log(self) -> Path:
+        """Its log."""
+        return self.own / "supervisord.log"
+
+    def configure(self, groups: Sequence[Mapping[str, Any]]) -> None:
+        """Write the configuration, start supervisord when it does not run, and add and remove groups."""
+        write_atomically(self.own / "supervisord.conf", render(groups, self._socket_name()).encode(), 0o600)
+        if not self.alive():
+            self._start()
+            return
+        added, changed, removed = self.call("reloadConfig")[0]
+        for name in [*removed, *changed]:
+            if self._stopped(name):
+                self._tolerate("removeProcessGroup", (name,), (BAD_NAME, STILL_RUNNING))
+        for name in [*added, *changed]:
+            self._add(name)
+
+    def _add(self, name: str) -> None:
+        self._tolerate("addProcessGroup", (name,), (ALREADY_ADDED,))
+
+    def _stopped(self, name: str) -> bool:
+        return all(self.info(name, number).get("pid", 0) == 0 for number in (0, 1))
+
+    def _tolerate(self, method: str, arguments: Sequence[Any], codes: Sequence[int]) -> None:
+        try:
+            self._call(method, *arguments)
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode not in codes:
+                raise GuardFailed("supervisord: %s%r: %s" % (method, tuple(arguments), fault.faultString)) from fault
+
+    def info(self, group: str, number: int) -> Dict[str, Any]:
+        """Return supervisord's view of a slot's process: `pid`, `statename`, `exitstatus`; empty when it has none."""
+        try:
+            return dict(self._call("getProcessInfo", "%s:%d" % (group, number)))
+        except xmlrpc.client.Fault:
+            return {}
+
+    def info_or_nothing(self, group: str, number: int) -> Dict[str, Any]:
+        """Return the same; empty also when supervisord does not run."""
+        return self.info(group, number) if self.alive() else {}
+
+    def start(self, group: str, number: int) -> None:
+        """Start a slot's process and return at once."""
+        self.call("startProcess", "%s:%d" % (group, number), False)  # noqa: FBT003  XML-RPC has no names
+
+    def stop(self, group: str, number: int) -> None:
+        """Ask a slot's process to end (SIGTERM, SIGKILL after its drain time) and return at once."""
+        self._tolerate("stopProcess", ("%s:%d" % (group, number), False), (NOT_RUNNING, BAD_NAME))
+
+    def _socket_name(self) -> str:
+        path = os.fspath(self.socket)
+        fits = len(os.fsencode(path)) <= 90 and path.isascii() and not set(path) & set("%;# \"'\\")
+        return path if fits else "/proc/self/fd/%d/%s" % (FOLDER, SOCKET)
+
+    def _start(self) -> None:
+        for path in (self.socket, self.note):
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+        link_atomically(self.own / "bin" / "python", os.path.realpath(sys.executable))  # the shim needs no environment
+        write_atomically(self.own / "shim.py", Path(str(shim.__file__)).read_bytes(), 0o644)
+        process = self._spawn()
+        write_atomically(self.note, json.dumps(processes.identity(process.pid)).encode(), 0o600)
+        self._await(process)
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        folder = os.open(str(self.own / "run"), os.O_RDONLY | os.O_DIRECTORY)
+        os.dup2(folder, FOLDER, inheritable=False)
+        os.close(folder)
+        try:
+            with open(str(self.own / "supervisord.err"), "wb") as errors:
+                return subprocess.Popen(
+                    [sys.executable, "-I", "-m", "supervisor.supervisord", "-n", "-c", "supervisord.conf"],
+                    cwd=str(self.own),
+                    env={"PATH": os.defpath, "LANG": "C.UTF-8"},
+                    stdin=subprocess.DEVNULL,
+                    stdout=errors,
+                    stderr=errors,
+                    start_new_session=True,
+                    pass_fds=(FOLDER,),
+                )
+        finally:
+            os.close(FOLDER)
+
+    def _await(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline and process.poll() is None:
+            with contextlib.suppress(GuardFailed):
+                if self._call("getPID") == process.pid:
+                    process.returncode = 0  # it outlives us by intent: nobody is to wait for it
+                    return
+            time.sleep(0.03)
+        said = (self.own / "supervisord.err").read_text("utf-8", "replace").strip().splitlines()[-5:]
+        processes.end(processes.identity(process.pid), 2)
+        raise GuardFailed("supervisord did not start: %s" % " / ".join(said or ["no word from it"]))
+
+    def shutdown(self, grace: float) -> None:
+        """End supervisord and everything that it runs; nothing happens when it does not run."""
+        if self.alive():
+            with contextlib.suppress(GuardFailed):
+                self.call("shutdown")
+            record, deadline = self._noted(), time.monotonic() + grace
+            while processes.same(record) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            processes.end(record, 5)
+        for path in (self.note, self.socket, self.own / "supervisord.pid"):
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()

@@ -1,0 +1,78 @@
+"""What the client and the host agent say to each other: versioned frames on a byte stream.
+
+A frame is `GF` · version (1 byte) · header length (4 bytes) · payload length (4 bytes) · header · payload, big-endian.
+The header is canonical JSON, an object. Both lengths are limited, so neither side can make the other buffer without
+bound, and a frame of another version is an error at its third byte.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import IO, Any, Dict, Optional, Tuple
+
+from goferry.kernel import canonical
+
+VERSION = 1
+MAX_HEADER = 1 << 20
+MAX_PAYLOAD = 4 << 20
+_HEAD = struct.Struct(">2sBII")
+
+
+class BadFrame(ValueError):
+    """The bytes are not a frame of this version within the limits."""
+
+
+def encode(header: Dict[str, Any], payload: bytes = b"") -> bytes:
+    """Return one frame.
+
+    Raises:
+        BadFrame: when header or payload is over its limit.
+    """
+    text = canonical.dumps(header)
+    if len(text) > MAX_HEADER or len(payload) > MAX_PAYLOAD:
+        raise BadFrame("a frame of %d + %d bytes is over the limit" % (len(text), len(payload)))
+    return _HEAD.pack(b"GF", VERSION, len(text), len(payload)) + text + payload
+
+
+def read(stream: IO[bytes]) -> Optional[Tuple[Dict[str, Any], bytes]]:
+    """Read one frame; None when the stream ends between frames.
+
+    Raises:
+        BadFrame: on anything but a whole frame.
+    """
+    head = _exactly(stream, _HEAD.size, may_end=True)
+    if not head:
+        return None
+    magic, version, header_size, payload_size = _HEAD.unpack(head)
+    if magic != b"GF":
+        raise BadFrame("not a frame: it begins with %r" % magic)
+    if version != VERSION:
+        raise BadFrame("a frame of version %d; this side speaks %d" % (version, VERSION))
+    if header_size > MAX_HEADER or payload_size > MAX_PAYLOAD:
+        raise BadFrame("a frame of %d + %d bytes is over the limit" % (header_size, payload_size))
+    header = _header(_exactly(stream, header_size))
+    return header, _exactly(stream, payload_size)
+
+
+def _header(data: bytes) -> Dict[str, Any]:
+    try:
+        header = canonical.loads(data)
+    except ValueError as error:
+        raise BadFrame("the header: %s" % error) from error
+    if not isinstance(header, dict):
+        raise BadFrame("the header is not an object")
+    return header
+
+
+def _exactly(stream: IO[bytes], size: int, may_end: bool = False) -> bytes:
+    parts = []
+    missing = size
+    while missing:
+        part = stream.read(missing)
+        if not part:
+            if may_end and missing == size:
+                return b""
+            raise BadFrame("the stream ended inside a frame")
+        parts.append(part)
+        missing -= len(part)
+    return b"".join(parts)

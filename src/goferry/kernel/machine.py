@@ -1,0 +1,211 @@
+"""The deploy machine: a pure function `(transaction, event) → (transaction, acts)`; everything else performs the acts.
+
+    IDLE ─begin→ STAGING ─staged→ VERIFIED ─started→ STARTED ─proven→ HEALTHY
+                    │                │                  │                │ switch
+                    └─ failed, abort, silence, recover ─┴────────┐       ▼
+                                                                 │   SWITCHING      the `live` link is renamed here
+                                       IDLE ←settled─ ABORTED ←──┘       │ pointed
+                                                                         ▼
+                                                                     SWITCHED       candidate accepts, old drains
+                                                                         │ routed
+    IDLE ←settled─ ROLLED_BACK ←returned─ ROLLING_BACK ←─ failed, ───    ▼
+                                                          abort, …    BAKING        old stays warm
+                                                                         │ baked, then commit
+                                                                         ▼
+    IDLE ←settled─ PRUNED ←retired───────────────────────────────── COMMITTED       old is stopped
+
+An event is journalled and synced before its acts begin, so the journal's last line always names the acts that may have
+been done in part. Every act is idempotent; `recover` before the switch undoes, after it goes back, and in a phase that
+is already an ending does that phase's acts again. Several services of one release are one transaction and move
+together. A rollback is the same machine with a release that the store holds already.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Dict, List, Mapping, Tuple
+
+IDLE, STAGING, VERIFIED, STARTED, HEALTHY = "IDLE", "STAGING", "VERIFIED", "STARTED", "HEALTHY"
+SWITCHING, SWITCHED, BAKING, COMMITTED, PRUNED = "SWITCHING", "SWITCHED", "BAKING", "COMMITTED", "PRUNED"
+ABORTED, ROLLING_BACK, ROLLED_BACK = "ABORTED", "ROLLING_BACK", "ROLLED_BACK"
+
+BEFORE_SWITCH = (STAGING, VERIFIED, STARTED, HEALTHY)
+AFTER_SWITCH = (SWITCHING, SWITCHED, BAKING)
+ENDINGS = (COMMITTED, PRUNED, ABORTED, ROLLING_BACK, ROLLED_BACK)
+PHASES = (IDLE, *BEFORE_SWITCH, *AFTER_SWITCH, *ENDINGS)
+
+TRANSITIONS: Dict[Tuple[str, str], str] = {
+    (IDLE, "begin"): STAGING,
+    (STAGING, "staged"): VERIFIED,
+    (VERIFIED, "started"): STARTED,
+    (STARTED, "proven"): HEALTHY,
+    (HEALTHY, "switch"): SWITCHING,
+    (SWITCHING, "pointed"): SWITCHED,
+    (SWITCHED, "routed"): BAKING,
+    (BAKING, "baked"): BAKING,
+    (BAKING, "commit"): COMMITTED,
+    (COMMITTED, "retired"): PRUNED,
+    (PRUNED, "settled"): IDLE,
+    (ABORTED, "settled"): IDLE,
+    (ROLLING_BACK, "returned"): ROLLED_BACK,
+    (ROLLED_BACK, "settled"): IDLE,
+    **{(phase, event): ABORTED for phase in BEFORE_SWITCH for event in ("failed", "abort", "silence", "recover")},
+    **{(phase, event): ROLLING_BACK for phase in AFTER_SWITCH for event in ("failed", "abort", "silence", "recover")},
+    **{(phase, "recover"): phase for phase in ENDINGS},
+}
+
+ACTS: Dict[str, Tuple[str, ...]] = {
+    IDLE: (),
+    STAGING: ("stage",),
+    VERIFIED: ("start",),
+    STARTED: ("prove",),
+    HEALTHY: (),
+    SWITCHING: ("point",),
+    SWITCHED: ("accept", "drain"),
+    BAKING: ("watch",),
+    COMMITTED: ("record", "retire"),
+    PRUNED: ("prune",),
+    ABORTED: ("stop", "discard"),
+    ROLLING_BACK: ("unpoint", "return", "stop"),
+    ROLLED_BACK: ("discard",),
+}
+"""What entering a phase does, in order; each act is done for every service before the next one begins."""
+
+COMPLETES: Dict[str, str] = {
+    STAGING: "staged",
+    VERIFIED: "started",
+    STARTED: "proven",
+    SWITCHING: "pointed",
+    SWITCHED: "routed",
+    BAKING: "baked",
+    COMMITTED: "retired",
+    PRUNED: "settled",
+    ABORTED: "settled",
+    ROLLING_BACK: "returned",
+    ROLLED_BACK: "settled",
+}
+"""The event that says a phase's acts are done; IDLE and HEALTHY wait for the client, BAKING for it once baked."""
+
+
+class IllegalEvent(ValueError):
+    """The event has no place in this phase."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happens to one service.
+
+    Attributes:
+        service: its name.
+        mode: `socket` (follows the app contract) or `plain`.
+        slot: the slot, 0 or 1, that the candidate takes. old_slot: the live one's, or -1 when nothing is live.
+        sequence, version, sha256: of the candidate's release and binary.
+        old_sequence, old_version, old_sha256: of the live one; 0 and empty when nothing is live.
+        port: the public port on 127.0.0.1.
+        size: the binary's bytes.
+        source: the binary's file name in the release.
+    """
+
+    service: str
+    mode: str
+    slot: int
+    old_slot: int
+    sequence: int
+    version: str
+    sha256: str
+    old_sequence: int = 0
+    old_version: str = ""
+    old_sha256: str = ""
+    port: int = 0
+    size: int = 0
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """One deploy or rollback on one host.
+
+    Attributes:
+        id: chosen by the client; the same id again returns the stored result.
+        kind: `deploy` or `rollback`. project: whose services change.
+        on_silence: `rollback` or `commit`: what happens when no commit is heard in time.
+        digest: the release manifest's SHA-256, for the floor.
+        changes: one a service; empty while IDLE.
+        phase: one of PHASES. baked: the bake went well and the client may commit.
+    """
+
+    id: str = ""
+    kind: str = "deploy"
+    project: str = ""
+    on_silence: str = "rollback"
+    digest: str = ""
+    changes: Tuple[Change, ...] = ()
+    phase: str = IDLE
+    baked: bool = False
+
+    def as_record(self) -> Dict[str, Any]:
+        """Return what the journal's first line keeps; JSON types."""
+        record = asdict(self)
+        record["changes"] = [asdict(change) for change in self.changes]
+        del record["phase"], record["baked"]
+        return record
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Transaction:
+        """Read the journal's first line back; the phase is IDLE."""
+        fields = dict(record)
+        fields["changes"] = tuple(Change(**change) for change in fields["changes"])
+        return cls(**fields)
+
+
+@dataclass(frozen=True)
+class Act:
+    """One thing to do: its name and the services it is done for, in order."""
+
+    name: str
+    services: Tuple[str, ...]
+
+
+def step(transaction: Transaction, event: str) -> Tuple[Transaction, List[Act]]:
+    """Return the transaction after `event` and what is to be done then.
+
+    Raises:
+        IllegalEvent: when the event has no place in this phase.
+    """
+    phase = _target(transaction, event)
+    after = replace(transaction, phase=phase, baked=transaction.baked or event == "baked")
+    if event == "baked":
+        return after, []
+    services = tuple(change.service for change in transaction.changes)
+    return after, [Act(name, services) for name in ACTS[phase]]
+
+
+def _target(transaction: Transaction, event: str) -> str:
+    phase = transaction.phase
+    if (phase, event) not in TRANSITIONS:
+        raise IllegalEvent("%s in %s" % (event, phase))
+    if phase == BAKING and event == "commit" and not transaction.baked:
+        raise IllegalEvent("commit before the bake is done")
+    if phase == BAKING and transaction.baked and transaction.on_silence == "commit" and event in ("silence", "recover"):
+        return COMMITTED
+    return TRANSITIONS[phase, event]
+
+
+def waits(transaction: Transaction) -> bool:
+    """Whether the client speaks next (or the deadline does)."""
+    return transaction.phase in (IDLE, HEALTHY) or (transaction.phase == BAKING and transaction.baked)
+
+
+def outlook(transaction: Transaction) -> List[Act]:
+    """Return the acts of the way on which all goes well, in order: what a dry run shows."""
+    found: List[Act] = []
+    event = "begin"
+    while True:
+        transaction, acts = step(transaction, event)
+        found += acts
+        if transaction.phase == IDLE:
+            return found
+        if waits(transaction):
+            event = "switch" if transaction.phase == HEALTHY else "commit"
+        else:
+            event = COMPLETES[transaction.phase]

@@ -1,0 +1,197 @@
+"""How a deploy can end other than well; raised on the host, carried by name in the frames, raised again at the client.
+
+Before the switch the live version is untouched (exit 1, or 3 where policy said no); after it the version before
+serves again (exit 4).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterator, Mapping, Type
+
+from goferry.kernel.errors import Failed, GoferryError, Misuse, Refused, RolledBack, Unreachable
+
+
+class CandidateCrashed(Failed):
+    """The new version's process ended before it was healthy.
+
+    It usually lacks configuration, panics at start, or can't open something it needs; its last log lines are shown.
+    """
+
+    name = "candidate-crashed"
+
+
+class CandidateUnhealthy(Failed):
+    """The new version runs and did not become healthy in time.
+
+    It usually waits for something at start, answers another path, or needs a longer `ready-within`.
+    """
+
+    name = "candidate-unhealthy"
+
+
+class HealthIdentity(Failed):
+    """What answered the health check is not the new version.
+
+    It usually was built without the version variable, or another process answers in its place.
+    """
+
+    name = "health-identity"
+
+
+class WrongPlatform(Refused):
+    """The release has no binary that this host can run.
+
+    It usually was built for other targets, or is linked dynamically against a loader that the host lacks.
+    """
+
+    name = "wrong-platform"
+
+
+class BlobChanged(Refused):
+    """A file differs from what the signed list says.
+
+    It usually was changed between verification and copying, or somebody wrote into the host's store.
+    """
+
+    name = "blob-changed"
+
+
+class NothingToRollBackTo(Failed):
+    """The host holds no earlier version of the service.
+
+    It usually was deployed only once, or was rolled back already: a rollback is one step.
+    """
+
+    name = "nothing-to-roll-back-to"
+
+
+class NothingToDeploy(Misuse):
+    """The release declares no such service.
+
+    It usually lacks `services:` in goferry.yml, or the name after --service is misspelt.
+    """
+
+    name = "nothing-to-deploy"
+
+
+class AmbiguousProject(Misuse):
+    """Several projects are deployed there and none was named.
+
+    It usually is answered by --project.
+    """
+
+    name = "ambiguous-project"
+
+
+class DeployBusy(Unreachable):
+    """Another deploy holds the target's lock.
+
+    It usually ends within seconds; the lock dies with its process and is never left behind.
+    """
+
+    name = "deploy-busy"
+
+
+class DiskFull(Failed):
+    """The target's disk has no room for the release.
+
+    It usually needs old logs or data removed; old releases were pruned already.
+    """
+
+    name = "disk-full"
+
+
+class PortTaken(Failed):
+    """Another program listens on the service's public port.
+
+    It usually is an older copy that was started by hand, or `port` names one that is in use.
+    """
+
+    name = "port-taken"
+
+
+class GuardFailed(Failed):
+    """The process supervisor did not do what was asked.
+
+    It usually could not start: its package is missing, or the target's folder is not writable.
+    """
+
+    name = "guard-failed"
+
+
+class UnsafeRoot(Refused):
+    """The target's folder belongs to somebody else or others may write to it.
+
+    It usually is a shared folder; a deploy there could be changed by another user.
+    """
+
+    name = "unsafe-root"
+
+
+class UnsupportedHost(Misuse):
+    """The local target needs Linux.
+
+    It usually is a laptop with another system: deploy to a Linux host or container instead.
+    """
+
+    name = "unsupported-host"
+
+
+class RollbackFailed(RolledBack):
+    """After a failed switch the version before did not answer again at once.
+
+    It usually died meanwhile; its link is restored, and every later command tries again to bring it up.
+    """
+
+    name = "rollback-failed"
+
+
+class AgentLost(Unreachable):
+    """The host agent ended or answered something else than a frame.
+
+    It usually was killed; the next command on the target recovers by itself.
+    """
+
+    name = "agent-lost"
+
+
+class ClientSilent(Failed):
+    """The client went away before it committed, so the host went back by itself.
+
+    It usually was cancelled; deploy again.
+    """
+
+    name = "client-silent"
+
+
+def as_frame(error: GoferryError) -> Dict[str, Any]:
+    """Return an error as a frame carries it."""
+    return {
+        "name": error.name,
+        "exit_code": error.exit_code,
+        "what": error.what,
+        "state": error.state,
+        "advice": list(error.advice),
+        "facts": error.facts,
+    }
+
+
+def from_frame(record: Mapping[str, Any]) -> GoferryError:
+    """Return the error that a frame carries, as its own class where this side knows it."""
+    name, code = str(record.get("name", "failed")), record.get("exit_code", 1)
+    kinds = [kind for kind in _kinds(GoferryError) if kind.__dict__.get("name") == name]
+    kinds += [kind for kind in _kinds(GoferryError) if kind.exit_code == code]
+    facts = {str(key): value for key, value in dict(record.get("facts") or {}).items()}
+    error = GoferryError.__new__(kinds[0] if kinds else GoferryError)
+    GoferryError.__init__(
+        error, str(record.get("what", "")), state=str(record.get("state", "")), advice=list(record.get("advice") or [])
+    )
+    error.facts = facts
+    error.name, error.exit_code = name, int(code)
+    return error
+
+
+def _kinds(base: Type[GoferryError]) -> Iterator[Type[GoferryError]]:
+    for kind in base.__subclasses__():
+        yield kind
+        yield from _kinds(kind)

@@ -1,0 +1,141 @@
+import json
+import re
+import time
+from dataclasses import replace
+
+import pytest
+
+from goferry.kernel import trustfile
+from goferry.kernel.refusals import Refusal
+from goferry.kernel.trustfile import TrustFile, TrustKey
+from goferry.trust import sequoia
+from goferry.trust.minisign_key import SecretKey
+
+NOW = 1_795_409_822
+DAY = 86400
+
+
+@pytest.fixture(scope="module")
+def trust():
+    pgp = sequoia.load(sequoia.generate("one")[0], "", "one").as_trust_key()
+    other = SecretKey.generate().signer().as_trust_key(("shop", "billing"))
+    return TrustFile((pgp, replace(other, valid_from=NOW, valid_until=NOW + DAY, revoked_at=NOW, reason="retired")), 2)
+
+
+def test_round_trip(trust):
+    assert trustfile.parse(trust.to_bytes()) == trust
+
+
+def edited(trust, edit):
+    record = json.loads(trust.to_bytes())
+    edit(record)
+    return json.dumps(record).encode()
+
+
+def key(number, **changes):
+    def edit(record):
+        entry = record["keys"][number]
+        entry.update(changes)
+        for name in [name for name, value in entry.items() if value is ...]:
+            del entry[name]
+
+    return edit
+
+
+INVALID = {
+    "another schema": lambda r: r.update(schema=2),
+    "an unknown field": lambda r: r.update(note="x"),
+    "no keys": lambda r: r.update(keys=[], threshold=1),
+    "keys as an object": lambda r: r.update(keys={}),
+    "a threshold of zero": lambda r: r.update(threshold=0),
+    "a threshold above the number of keys": lambda r: r.update(threshold=3),
+    "a threshold as a flag": lambda r: r.update(threshold=True),
+    "a key twice": lambda r: r["keys"].append(r["keys"][0]),
+    "a key that is a text": lambda r: r["keys"].append("x"),
+    "a threshold of other roles": key(1, role="pointer"),
+    "an unknown field of a key": key(0, trusted="yes"),
+    "a missing field of a key": key(0, role=...),
+    "an unknown format": key(0, format="pgp"),
+    "an unknown role": key(0, role="root"),
+    "an unknown reason": key(1, reason="lost"),
+    "a scope of no project": key(0, scope=[]),
+    "a scope as text": key(0, scope="*"),
+    "a scope of numbers": key(0, scope=[1]),
+    "a time as a number": key(1, valid_from=5),
+    "a time with an offset": key(1, valid_from="2026-11-23T05:00:00+01:00"),
+    "an id in lower case": lambda r: r["keys"][1].update(id=r["keys"][1]["id"].lower()),
+    "a short id": lambda r: r["keys"][0].update(id=r["keys"][0]["id"][-16:]),
+    "the id of another key": key(0, id="A" * 40),
+    "a public part cut off": lambda r: r["keys"][0].update(public=r["keys"][0]["public"][:200]),
+    "a public part that is not ASCII": key(0, public="\u00fc"),
+    "minisign: not base64": key(1, public="RW!"),
+    "minisign: cut off": lambda r: r["keys"][1].update(public=r["keys"][1]["public"][:-4]),
+    "formats exchanged": lambda r: (r["keys"][0].update(format="minisign"), r["keys"][1].update(format="openpgp")),
+}
+
+
+@pytest.mark.parametrize("case", INVALID)
+def test_refuses(case, trust):
+    with pytest.raises(Refusal) as caught:
+        trustfile.parse(edited(trust, INVALID[case]))
+    assert caught.value.name == "trust-file-invalid"
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"null", b"[]", b"\xff", b'{"schema":1,"schema":1}', b" " * (1 << 20 | 1)])
+def test_refuses_what_is_no_trust_file(data):
+    with pytest.raises(Refusal) as caught:
+        trustfile.parse(data)
+    assert caught.value.name == "trust-file-invalid"
+
+
+def test_a_secret_key_is_never_a_public_part(trust):
+    secret = sequoia.generate("secret")[0].decode()
+    for text in (secret, re.sub("PRIVATE", "PUBLIC", secret)):
+        with pytest.raises(Refusal):
+            trustfile.parse(edited(trust, key(0, public=text)))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(Refusal) as caught:
+        trustfile.load(tmp_path / "absent")
+    assert caught.value.name == "trust-file-missing"
+    with pytest.raises(Refusal) as caught:
+        trustfile.load(tmp_path)
+    assert caught.value.name == "trust-file-missing"
+
+
+TIMES = {
+    "no limits": ({}, 0, 0, ""),
+    "in its time": ({"valid_from": -DAY, "valid_until": DAY}, 0, 0, ""),
+    "signed before it began": ({"valid_from": 0}, -1, DAY, "key-not-yet-valid"),
+    "signed in the second it began": ({"valid_from": 0}, 0, 0, ""),
+    "looked at before it began": ({"valid_from": 0}, 0, -1, "key-not-yet-valid"),
+    "signed in the second it ended": ({"valid_until": 0}, 0, 0, "key-expired"),
+    "signed in its time, looked at later": ({"valid_until": 0}, -DAY, DAY, "key-expired"),
+    "retired, signed before": ({"revoked_at": 0, "reason": "retired"}, -1, DAY, ""),
+    "retired, signed after": ({"revoked_at": 0, "reason": "retired"}, 0, DAY, "key-revoked"),
+    "compromised, signed long before": ({"revoked_at": 0, "reason": "compromised"}, -DAY, DAY, "key-revoked"),
+    "revoked for no reason": ({"revoked_at": 0}, -DAY, DAY, "key-revoked"),
+    "compromised in the future": ({"revoked_at": DAY, "reason": "compromised"}, 0, 0, "key-revoked"),
+}
+
+
+@pytest.mark.parametrize("case", TIMES)
+def test_a_keys_time(case):
+    limits, created, now, expected = TIMES[case]
+    limits = {name: value + NOW if isinstance(value, int) else value for name, value in limits.items()}
+    entry = TrustKey("A", "minisign", "", **limits)
+    try:
+        entry.check_time(NOW + created, NOW + now)
+        found = ""
+    except Refusal as refusal:
+        found = refusal.name
+    assert found == expected
+
+
+def test_many_user_ids_do_not_stall(trust):
+    """A poisoned key is refused by its size, or read in bounded time."""
+    started = time.monotonic()
+    with pytest.raises(Refusal):
+        trustfile.parse(edited(trust, lambda r: r["keys"][0].update(public=r["keys"][0]["public"] * 400)))
+    assert time.monotonic() - started < 2

@@ -6,6 +6,7 @@ is canonical JSON; the folder is flat: an artifact's path is its name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from goferry.kernel.files import sha256_file, write_atomically
 
 LEDGER = "goferry.json"
 SCHEMA = 1
+_NAME = re.compile(r"(?!goferry\.json$)[A-Za-z0-9_][^/\\\x00-\x1f\x7f]*")
 KINDS = ("binary", "archive", "package", "sbom", "image", "checksums", "manifest", "signature", "provenance")
 
 
@@ -158,8 +160,8 @@ class Ledger:
             if record.pop("schema") != SCHEMA:
                 raise ValueError("another schema")
             entries = [Artifact(**entry) for entry in record.pop("artifacts")]
-            if any(entry.kind not in KINDS or "/" in entry.name for entry in entries):
-                raise ValueError("an artifact of unknown kind or with a path")
+            if any(entry.kind not in KINDS or not _NAME.fullmatch(entry.name) for entry in entries):
+                raise ValueError("an artifact of unknown kind or without a plain name")
             ledger = cls(**record, artifacts={entry.name: entry for entry in entries})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise LedgerInvalid(

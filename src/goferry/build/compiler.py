@@ -152,7 +152,7 @@ class _Progress:
             self.total = 0
             threading.Thread(target=self._count, daemon=True).start()
         whole = f" of {self.total}" if self.total >= self.seen else ""
-        self.span.progress(f"compiling {self.seen}{whole} packages", packages=self.seen, of=max(self.total, 0))
+        self.span.progress(f"compiling {self.seen}{whole} packages", packages=self.seen)
 
     def _count(self) -> None:
         self.total = self.count()

@@ -7,6 +7,10 @@ from collections.abc import Mapping, Sequence
 from goferry.kernel.errors import Misuse
 
 
+_SPACE = " \t\n\r"
+"""What separates words for go (cmd/internal/quoted)."""
+
+
 class LdflagsInvalid(Misuse):
     """`builds.ldflags` can't be given to the linker.
 
@@ -37,7 +41,7 @@ def quoted(word: str) -> str:
     Raises:
         LdflagsInvalid: when the word has both kinds of quotes.
     """
-    if word and not any(character in " \t\n\r\v\f'\"" for character in word):
+    if word and not any(character in _SPACE + "'\"" for character in word):
         return word
     for quote in "'\"":
         if quote not in word:
@@ -51,8 +55,10 @@ def split(text: str) -> list[str]:
     Raises:
         LdflagsInvalid: when a quote is not closed.
     """
+    if "\0" in text:
+        raise LdflagsInvalid("builds.ldflags has a NUL character", state="Nothing was built.")
     words: list[str] = []
-    rest = text.lstrip()
+    rest = text.lstrip(_SPACE)
     while rest:
         if rest[0] in "'\"":
             word, closed, rest = rest[1:].partition(rest[0])
@@ -63,7 +69,8 @@ def split(text: str) -> list[str]:
                     advice=["close it, as in  -X 'main.name=two words'"],
                 )
         else:
-            word, rest = rest.split(maxsplit=1)[0], rest[len(rest.split(maxsplit=1)[0]) :]
+            end = next((at for at, character in enumerate(rest) if character in _SPACE), len(rest))
+            word, rest = rest[:end], rest[end:]
         words.append(word)
-        rest = rest.lstrip()
+        rest = rest.lstrip(_SPACE)
     return words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,9 @@ from goferry.dist import Artifact, Ledger
 from goferry.kernel.errors import Refused
 
 _EQUAL = ("project", "module", "version", "commit", "date", "dirty", "snapshot", "toolchain", "services")
+_LISTS = ("SHA256SUMS", "release.json")
+"""What sealing writes; no part can have it."""
+
 _NOTHING = "Nothing was written."
 
 
@@ -124,7 +128,9 @@ def _check_shards(parts: Sequence[Path], ledgers: Sequence[Ledger]) -> None:
             advice=["give every shard the same targets and the same count"],
         )
     count, _, digest = plans.pop().partition("@")
-    wanted = [f"{index}/{count}@{digest}" for index in range(1, int(count) + 1)] if count.isdigit() else [count]
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", count):
+        raise ShardMismatch(f"{sorted(held)[0]} is no shard's id", state=_NOTHING, advice=["build that shard again"])
+    wanted = [f"{index}/{count}@{digest}" for index in range(1, int(count) + 1)]
     missing = [shard for shard in wanted if shard not in held]
     if missing:
         names = [shard.partition("@")[0] for shard in missing]
@@ -141,11 +147,13 @@ def _sources(parts: Sequence[Path], ledgers: Sequence[Ledger]) -> dict[str, tupl
             first, _ = sources.setdefault(name, (artifact, part / name))
             if first.sha256 != artifact.sha256:
                 raise FileConflict(f"{name} differs between the parts", state=_NOTHING, file=name)
-            _refuse_links(part / name)
+            _refuse_unfit(part / name)
     return sources
 
 
-def _refuse_links(path: Path) -> None:
+def _refuse_unfit(path: Path) -> None:
+    if path.name in _LISTS:
+        raise FileDamaged(f"{path} is listed as an artifact", state=_NOTHING, advice=["build that shard again"])
     if path.is_symlink() or not path.is_file():
         raise FileDamaged(f"{path} is not a regular file", state=_NOTHING, advice=["pass the folder on as one tar"])
 

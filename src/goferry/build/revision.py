@@ -143,7 +143,7 @@ class _Git:
 
 
 def _status(text: str) -> list[str]:
-    """Return `XY path` lines from `git status --porcelain=v1 -z` (a rename's old name follows in an entry of its own)."""
+    """Return `XY path` lines of `git status --porcelain=v1 -z`; a rename's old name is an entry of its own there."""
     lines: list[str] = []
     entries = iter(text.split("\0"))
     for entry in entries:

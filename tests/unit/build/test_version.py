@@ -1,0 +1,155 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from goferry.build import semver
+from goferry.build.revision import Revision
+from goferry.build.semver import VersionInvalid
+from goferry.build.version import EPOCH, SourceDateInvalid, choose, major_of, tag_prefix
+
+COMMIT = "3f1c2ab4d5e6" + "0" * 28
+TIME = 1795406602  # 2026-11-23T04:03:22Z
+
+
+def chosen(here=(), before=(), module="example.com/shop", folder=".", wanted="", environ=None, dirty=(), **more):
+    fields = {"commit": COMMIT, "time": TIME, "here": tuple(here), "before": (*before, *here), **more}
+    return choose(Revision(**fields), module=module, folder=folder, wanted=wanted, environ=environ or {}, dirty=dirty)
+
+
+def test_the_tag_on_the_commit_is_the_version():
+    stand = chosen(here=["v1.2.3", "nightly", "1.2.4"])
+    assert (stand.version, stand.snapshot, stand.date) == ("v1.2.3", False, "2026-11-23T04:03:22Z")
+
+
+def test_the_highest_of_several_tags_wins_by_precedence_not_by_spelling():
+    assert chosen(here=["v1.9.0", "v1.10.0", "v1.10.0-rc.2"]).version == "v1.10.0"
+    assert chosen(here=["v1.0.0-rc.2", "v1.0.0-rc.10", "v1.0.0-rc"]).version == "v1.0.0-rc.10"
+
+
+@pytest.mark.parametrize(
+    ("before", "version"),
+    [
+        ((), "v0.0.0-20261123040322-3f1c2ab4d5e6"),
+        (("v1.4.0", "v1.3.9"), "v1.4.1-0.20261123040322-3f1c2ab4d5e6"),
+        (("v1.4.0-rc.1",), "v1.4.0-rc.1.0.20261123040322-3f1c2ab4d5e6"),
+    ],
+)
+def test_without_a_tag_it_is_gos_pseudo_version(before, version):
+    stand = chosen(before=before)
+    assert (stand.version, stand.snapshot) == (version, True)
+
+
+@pytest.mark.parametrize(
+    ("module", "tag", "version"),
+    [
+        ("example.com/shop/v2", "v3.0.0", "v2.0.0-20261123040322-3f1c2ab4d5e6"),
+        ("example.com/shop", "v3.0.0", "v0.0.0-20261123040322-3f1c2ab4d5e6"),
+        ("gopkg.in/shop.v2", "v1.0.0", "v2.0.0-20261123040322-3f1c2ab4d5e6"),
+    ],
+)
+def test_a_tag_of_another_major_version_is_not_this_modules(module, tag, version):
+    stand = chosen(here=[tag], module=module)
+    assert (stand.version, stand.snapshot) == (version, True)
+    assert tag in stand.hints[0]
+
+
+def test_a_v3_module_takes_v3_tags_only():
+    assert chosen(here=["v3.1.0", "v1.9.9"], module="example.com/shop/v3").version == "v3.1.0"
+
+
+@pytest.mark.parametrize(
+    ("folder", "module", "prefix"),
+    [
+        (".", "example.com/shop", ""),
+        ("api", "example.com/shop/api", "api/"),
+        ("api/v2", "example.com/shop/api/v2", "api/"),
+        ("v2", "example.com/shop/v2", ""),
+        ("services/api", "example.com/other", "services/api/"),
+    ],
+)
+def test_a_subfolder_is_tagged_with_its_path(folder, module, prefix):
+    assert tag_prefix(folder, module) == prefix
+
+
+def test_a_monorepos_other_tags_do_not_count():
+    stand = chosen(here=["v9.9.9", "api/v1.0.0", "web/v2.0.0"], module="example.com/mono/api", folder="api")
+    assert stand.version == "v1.0.0"
+
+
+def test_a_changed_tree_is_shown_in_the_version():
+    stand = chosen(here=["v1.2.3"], dirty=[" M main.go"])
+    assert (stand.version, stand.dirty, stand.snapshot) == ("v1.2.3+dirty", True, True)
+
+
+def test_a_version_that_was_asked_for_is_taken_as_it_is():
+    stand = chosen(wanted="v5.0.0-rc.1", dirty=[" M main.go"])
+    assert (stand.version, stand.dirty, stand.snapshot) == ("v5.0.0-rc.1", True, False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1.2.3", "v1.2", "v1", "latest", "main", "v01.2.3", "v1.2.3-", "v1.2.3-01", "-v1.2.3", "v1.2.3\n", "v1.2.3 ", "../v1.2.3", "", "v1.2.3-" + "a" * 200, "v1.2.3/../../x", "v１.2.3"],
+)
+def test_what_is_no_version_is_refused(text):
+    with pytest.raises(VersionInvalid) as caught:
+        semver.demand(text)
+    assert caught.value.exit_code == 2
+
+
+def test_a_missing_v_is_guessed():
+    with pytest.raises(VersionInvalid) as caught:
+        semver.demand("1.2")
+    assert "did you mean v1.2.0?" in caught.value.advice
+
+
+def test_without_git_there_is_no_commit_and_the_date_is_fixed():
+    stand = choose(Revision(hint="not in a git repository"), module="example.com/a", folder=".", wanted="", environ={}, dirty=())
+    assert (stand.commit, stand.epoch, stand.date) == ("", EPOCH, "1980-01-01T00:00:00Z")
+    assert stand.version == "v0.0.0-19800101000000-000000000000"
+    assert stand.snapshot
+    assert "not in a git repository" in stand.hints[0]
+
+
+def test_a_shallow_clone_without_a_tag_says_how_to_deepen_it():
+    assert "unshallow" in " ".join(chosen(shallow=True).hints)
+    assert not chosen(here=["v1.0.0"], shallow=True).hints
+
+
+def test_source_date_epoch_wins():
+    stand = chosen(here=["v1.0.0"], environ={"SOURCE_DATE_EPOCH": "0"})
+    assert (stand.epoch, stand.date) == (0, "1970-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize("text", ["today", "-1", "1e9", "99999999999999", " 1", "１"])
+def test_a_bad_source_date_is_named(text):
+    with pytest.raises(SourceDateInvalid):
+        chosen(environ={"SOURCE_DATE_EPOCH": text})
+
+
+@pytest.mark.parametrize("tag", ["--exec=x", "v1.2.3;rm", "$(id)", "v1.2.3\x1b[0m", "-v1.2.3", "v1.2.3+meta"])
+def test_hostile_tags_are_only_text(tag):
+    assert chosen(here=[tag]).version == "v0.0.0-20261123040322-3f1c2ab4d5e6"
+
+
+def test_majors():
+    assert [major_of(m) for m in ("a.b/c", "a.b/c/v2", "a.b/c/v11", "gopkg.in/x.v3", "a.b/v2x", "a.b/c/v1")] == [0, 2, 11, 3, 0, 0]
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text(alphabet="v0123456789.-+abrc", max_size=20))
+def test_parsing_keeps_the_text_or_refuses_it(text):
+    version = semver.parse(text)
+    assert version is None or version.text == text
+
+
+NUMBERS = st.integers(0, 30)
+
+
+@settings(deadline=None, max_examples=100)
+@given(NUMBERS, NUMBERS, NUMBERS)
+def test_a_pseudo_version_sorts_just_after_its_base_and_before_the_next_release(major, minor, patch):
+    base = semver.demand(f"v{major}.{minor}.{patch}")
+    pseudo = semver.demand(semver.pseudo(base, major, "20261123040322", COMMIT))
+    following = semver.demand(f"v{major}.{minor}.{patch + 1}")
+    assert base.order < pseudo.order < following.order
+    assert pseudo.pseudo

@@ -1,0 +1,182 @@
+import base64
+import contextlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from goferry.kernel import certificate, gpgv, openpgp, packets, pgp_signature
+from goferry.kernel.packets import FormError, Surrounded
+from goferry.kernel.pgp_signature import Unsupported
+from goferry.kernel.refusals import Refusal
+from goferry.trust import sequoia
+
+SIGNATURE = "PGP SIGNATURE"
+MESSAGE = b"the list"
+
+
+@pytest.fixture(scope="module")
+def signer():
+    return sequoia.load(sequoia.generate("one")[0], "", "one")
+
+
+def test_armor_round_trip():
+    for size in (1, 2, 3, 47, 48, 49, 1000):
+        content = bytes(range(256)) * 4
+        assert packets.dearmor(packets.armor(content[:size], SIGNATURE), SIGNATURE) == content[:size]
+
+
+GOOD = packets.armor(b"some content that is long enough for two lines of base64", SIGNATURE)
+ARMOR = {
+    "empty": (b"", FormError),
+    "no end": (GOOD[:-20], FormError),
+    "another kind": (GOOD.replace(b"SIGNATURE", b"MESSAGE"), FormError),
+    "an unknown header": (GOOD.replace(b"\n\n", b"\nHash: SHA1\n\n", 1), FormError),
+    "no empty line": (GOOD.replace(b"\n\n", b"\n", 1), FormError),
+    "no body": (b"-----BEGIN PGP SIGNATURE-----\n\n-----END PGP SIGNATURE-----\n", FormError),
+    "a checksum alone": (b"-----BEGIN PGP SIGNATURE-----\n\n=AAAA\n-----END PGP SIGNATURE-----\n", FormError),
+    "a wrong checksum": (GOOD.replace(b"\n=", b"\n=A", 1), FormError),
+    "not base64": (GOOD.replace(b"c", b"!", 1), FormError),
+    "text before": (b"x\n" + GOOD, Surrounded),
+    "an empty line before": (b"\n" + GOOD, Surrounded),
+    "text after": (GOOD + b"x", Surrounded),
+    "two blocks": (GOOD + GOOD, Surrounded),
+    "a block within a block": (GOOD.replace(b"\n=", b"\n" + GOOD + b"=", 1), Surrounded),
+}
+
+
+@pytest.mark.parametrize("case", ARMOR)
+def test_armor_refuses(case):
+    data, error = ARMOR[case]
+    with pytest.raises(FormError) as caught:
+        packets.dearmor(data, SIGNATURE)
+    assert type(caught.value) is error
+
+
+def test_armor_takes_what_tools_write():
+    packets.dearmor(GOOD.replace(b"\n\n", b"\nVersion: GnuPG v2\nComment: x\n\n", 1), SIGNATURE)
+    packets.dearmor(GOOD.replace(b"\n", b"\r\n"), SIGNATURE)
+    packets.dearmor(GOOD.rstrip(b"\n"), SIGNATURE)
+    without_checksum = b"\n".join(line for line in GOOD.split(b"\n") if not line.startswith(b"="))
+    packets.dearmor(without_checksum, SIGNATURE)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x00",
+        b"\xc2",
+        b"\xc2\x05abc",
+        b"\x8b",
+        b"\xc2\xe1a",
+        b"\xc2\xff\xff\xff\xff\xff",
+        b"\x8a\xff\xff\xff\xff",
+        b"\x88",
+    ],
+)
+def test_packets_refuse(data):
+    with pytest.raises(FormError):
+        list(packets.split(data))
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.binary(max_size=120))
+def test_any_bytes_in_an_armor_are_refused(data):
+    with pytest.raises(Refusal):
+        openpgp.read(packets.armor(data, SIGNATURE), "SHA256SUMS.asc")
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.binary(max_size=120))
+def test_any_bytes_as_a_certificate_are_refused(data):
+    with pytest.raises(FormError):
+        certificate.read(packets.armor(b"\xc6" + data, certificate.KIND))
+
+
+@settings(deadline=None, max_examples=60)
+@given(draw=st.data())
+def test_any_flipped_bit_of_a_signature_is_refused(draw, signer):
+    """Every bit of the packet is covered, but for what nobody signs: unhashed parts and the lengths' other spelling."""
+    found = signer.as_trust_key().certificate
+    packet = packets.dearmor(signer.sign(MESSAGE, 0), SIGNATURE)
+    hashed = len(pgp_signature.parse(next(packets.split(packet))[1]).hashed)
+    head = len(packet) - len(next(packets.split(packet))[1])
+    at = draw.draw(st.integers(head, head + hashed - 1) | st.integers(len(packet) - 64, len(packet) - 1))
+    bit = draw.draw(st.integers(0, 7))
+    bent = bytearray(packet)
+    bent[at] ^= 1 << bit
+    assert openpgp.pure(found, MESSAGE, packet)
+    with contextlib.suppress(FormError, Unsupported):
+        assert not openpgp.pure(found, MESSAGE, bytes(bent))
+
+
+def test_the_three_verifiers_agree(signer):
+    found = signer.as_trust_key().certificate
+    packet = packets.dearmor(signer.sign(MESSAGE, 0), SIGNATURE)
+    for verifier in (openpgp.pure, sequoia.verify):
+        assert verifier(found, MESSAGE, packet)
+        assert not verifier(found, MESSAGE + b"x", packet)
+
+
+def test_no_verifier_is_unsupported(signer):
+    with pytest.raises(Unsupported):
+        openpgp.unavailable(signer.as_trust_key().certificate, b"", b"")
+
+
+def test_a_certificate_of_sequoia(signer):
+    found = signer.as_trust_key().certificate
+    assert found.primary.bound
+    assert [key.signs and key.bound for key in found.subkeys].count(True) == 1
+    assert found.primary.fingerprint == signer.id
+
+
+# What gpgv says, line by line (GnuPG, doc/DETAILS).
+FPR = "A" * 40
+VALID = f"VALIDSIG {'B' * 40} 2026-11-23 1795409822 0 4 0 22 10 00 {FPR}"
+STATUS = {
+    "good": (["NEWSIG", "KEY_CONSIDERED x 0", "SIG_ID x", "GOODSIG BB name", VALID], ""),
+    "nothing": ([], "signature-wrong"),
+    "good without VALIDSIG": (["NEWSIG", "GOODSIG BB name"], "signature-wrong"),
+    "valid without GOODSIG": (["NEWSIG", VALID], "signature-wrong"),
+    "two signatures": (["NEWSIG", "GOODSIG BB n", VALID, "NEWSIG", "GOODSIG BB n", VALID], "signature-wrong"),
+    "bad": (["NEWSIG", "BADSIG BB name"], "signature-wrong"),
+    "good and bad": (["NEWSIG", "GOODSIG BB n", VALID, "BADSIG CC evil"], "signature-wrong"),
+    "a revoked key": (["NEWSIG", "REVKEYSIG BB name", VALID], "key-revoked"),
+    "a revoked key beside a good one": (["NEWSIG", "GOODSIG BB name", "KEYREVOKED", VALID], "key-revoked"),
+    "an expired key": (["NEWSIG", "KEYEXPIRED 1", "EXPKEYSIG BB name", VALID], "key-expired"),
+    "an expired signature": (["NEWSIG", "EXPSIG BB name", VALID], "signature-expired"),
+    "no key": (["NEWSIG", "ERRSIG BB 22 10 00 1 9 -", "NO_PUBKEY BB"], "key-unknown"),
+    "an unknown algorithm": (["NEWSIG", "ERRSIG BB 99 10 00 1 4 -"], "unsupported"),
+    "a weak digest": (["NEWSIG", "ERRSIG BB 1 2 00 1 5 -"], "unsupported"),
+    "another error": (["NEWSIG", "ERRSIG BB 22 10 00 1 8 -"], "signature-wrong"),
+    "another primary key": (["NEWSIG", "GOODSIG BB n", VALID.replace(FPR, "C" * 40)], "key-unknown"),
+    "the long id alone": (["NEWSIG", "GOODSIG BB n", VALID.replace(FPR, "A" * 16)], "key-unknown"),
+    "no primary key": (["NEWSIG", "GOODSIG BB n", VALID.replace(" " + FPR, "")], "key-unknown"),
+    "text mode": (["NEWSIG", "GOODSIG BB n", VALID.replace(" 00 ", " 01 ")], "key-unknown"),
+    "an inline message": (["PLAINTEXT 62 0 x", "NEWSIG", "GOODSIG BB n", VALID], "signature-not-detached"),
+    "no data": (["NODATA 4"], "signature-malformed"),
+}
+
+
+@pytest.mark.parametrize("case", STATUS)
+def test_gpgvs_status_lines(case):
+    status, expected = STATUS[case]
+    try:
+        found = "" if gpgv.judge([line.split(" ") for line in status], FPR) else "false"
+    except Refusal as refusal:
+        found = refusal.name
+    except Unsupported:
+        found = "unsupported"
+    assert found == expected
+
+
+def test_a_gpgv_that_cannot_be_run_checks_nothing(signer, tmp_path):
+    found = gpgv.find(str(tmp_path / "absent"))
+    assert found is not None
+    with pytest.raises(Unsupported):
+        found(signer.as_trust_key().certificate, b"", b"")
+
+
+def test_base64_is_not_lenient():
+    with pytest.raises(FormError):
+        packets.dearmor(GOOD.replace(base64.b64encode(b"so")[:2], b"~~", 1), SIGNATURE)

@@ -11,10 +11,14 @@ from goferry.cli.output import Output, dry_run_option, example, output_options, 
 
 @click.command(
     epilog=example(
-        "goferry setup-go", "goferry setup-go --go-version 1.27", "goferry setup-go --go-version stable --resolve-only --json"
+        "goferry setup-go",
+        "goferry setup-go --go-version 1.27",
+        "goferry setup-go --go-version stable --resolve-only --json",
     )
 )
-@click.option("--go-version", "version", default="", metavar="SPEC", help="1.27.3, 1.27, stable, …; default: as go.mod says.")
+@click.option(
+    "--go-version", "version", default="", metavar="SPEC", help="1.27.3, 1.27, stable, …; default: as go.mod says."
+)
 @click.option(
     "--dir",
     "directory",
@@ -29,6 +33,7 @@ from goferry.cli.output import Output, dry_run_option, example, output_options, 
 @output_options
 def command(
     output: Output,
+    *,
     version: str,
     directory: Path,
     resolve_only: bool,
@@ -42,9 +47,7 @@ def command(
     with output.stream() as stream:
         if resolve_only or dry_run:
             found = golang.resolve_version(directory=directory, settings=settings(), stream=stream, version=version)
-            output.result(
-                {"version": found.version, "source": found.source}, f"Go {found.version}  ({found.source})"
-            )
+            output.result({"version": found.version, "source": found.source}, f"Go {found.version}  ({found.source})")
             return
         toolchain = golang.setup_go(
             directory=directory,

@@ -1,11 +1,11 @@
 """Stage: the right Go, proven, and the modules.
 
-    versions, gomod, resolve    which Go
-    goenv, gowheel, proxies     where Go's own configuration says that it comes from
-    note, tlog, proof, sumdb    what proves it
-    modzip, tree, store         how it gets onto the disk and stays proven there
-    install, machine, setup     one call for all of it: `setup_go`
-    modules                     go mod download, verify, tidy
+versions, gomod, resolve    which Go
+goenv, gowheel, proxies     where Go's own configuration says that it comes from
+note, tlog, proof, sumdb    what proves it
+modzip, tree, store         how it gets onto the disk and stays proven there
+install, machine, setup     one call for all of it: `setup_go`
+modules                     go mod download, verify, tidy
 """
 
 from __future__ import annotations

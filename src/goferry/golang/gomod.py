@@ -67,7 +67,9 @@ def parse(data: bytes, where: str = "go.mod") -> Lines:
         elif words[-1] == "(":
             block = number
     if block:
-        raise GoModInvalid(f"{where}:{block}: the block is never closed", advice=[f"close it with a line ')' in {where}"])
+        raise GoModInvalid(
+            f"{where}:{block}: the block is never closed", advice=[f"close it with a line ')' in {where}"]
+        )
     return Lines(found.get("go", ""), found.get("toolchain", ""))
 
 
@@ -77,7 +79,9 @@ def _text(data: bytes, where: str) -> str:
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text or text.startswith("\ufeff") or len(data) > _LIMIT:
-        raise GoModInvalid(f"{where} is not UTF-8 text without a byte order mark", advice=[f"save it again as UTF-8: {where}"])
+        raise GoModInvalid(
+            f"{where} is not UTF-8 text without a byte order mark", advice=[f"save it again as UTF-8: {where}"]
+        )
     return text
 
 
@@ -140,5 +144,7 @@ def read(path: Path) -> Lines:
         with path.open("rb") as file:
             data = file.read(_LIMIT + 1)
     except OSError as error:
-        raise GoModInvalid(f"{path.name} cannot be read: {error.strerror}", advice=["look at its permissions"]) from error
+        raise GoModInvalid(
+            f"{path.name} cannot be read: {error.strerror}", advice=["look at its permissions"]
+        ) from error
     return parse(data, path.name)

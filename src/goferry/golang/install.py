@@ -18,7 +18,7 @@ from pathlib import Path
 from goferry.dist.toolchain import Toolchain
 from goferry.golang import modzip, store, tree
 from goferry.golang.proof import Proof
-from goferry.golang.proxies import ProxyList, ProxyRefuses, escaped
+from goferry.golang.proxies import ProxyList, escaped
 from goferry.golang.sumdb import ChecksumDatabase
 from goferry.kernel.errors import Refused
 from goferry.observe.events import Span, Stream
@@ -44,9 +44,7 @@ class Sources:
     database: ChecksumDatabase
 
 
-def install(
-    place: store.Place, version: str, goos: str, goarch: str, sources: Sources, stream: Stream
-) -> Toolchain:
+def install(place: store.Place, version: str, goos: str, goarch: str, *, sources: Sources, stream: Stream) -> Toolchain:
     """Install a version into `place` and return it, proven; another process's finished install is taken as it is.
 
     Raises:
@@ -107,6 +105,3 @@ def _progress(span: Span, proof: Future[Proof]) -> Callable[[int, int], None]:
             span.progress(f"{got >> 20} of {total >> 20} MiB", bytes=got)
 
     return report
-
-
-__all__ = ["ModuleHashWrong", "ProxyRefuses", "Sources", "install"]

@@ -77,7 +77,9 @@ def download(toolchain: Toolchain, directory: Path, settings: Settings, stream: 
             return
         text = done.errors
         if "checksum mismatch" in text or "SECURITY ERROR" in text:
-            raise ModuleSumWrong(_tail(text), state="Nothing was built.", advice=["compare go.sum with the module's own release"])
+            raise ModuleSumWrong(
+                _tail(text), state="Nothing was built.", advice=["compare go.sum with the module's own release"]
+            )
         if any(mark in text for mark in _NETWORK):
             raise ModulesUnavailable(_tail(text), advice=["look at:  go env GOPROXY GOPRIVATE", "and try again"])
         raise ModulesInvalid(_tail(text), advice=["see it yourself:  go mod download"])
@@ -98,7 +100,9 @@ def verify(toolchain: Toolchain, directory: Path, settings: Settings, stream: St
             return
         if "modified" in done.errors or "missing ziphash" in done.errors:
             raise ModulesModified(
-                _tail(done.errors), state="Nothing was built.", advice=["empty the cache:  go clean -modcache", "and try again"]
+                _tail(done.errors),
+                state="Nothing was built.",
+                advice=["empty the cache:  go clean -modcache", "and try again"],
             )
         raise ModulesInvalid(_tail(done.errors), advice=["see it yourself:  go mod verify"])
 

@@ -1,6 +1,7 @@
 """Module zips: which names they may hold, and extraction that computes the module's hash h1 in the same pass.
 
-h1 is the base64 of SHA-256 over the sorted lines `<sha256 of the file>  <name in the zip>` (golang.org/x/mod/sumdb/dirhash):
+h1 is the base64 of SHA-256 over the sorted lines `<sha256 of the file>  <name in the zip>`
+(golang.org/x/mod/sumdb/dirhash):
 it covers names and contents, so what h1 proves is exactly what was written, whatever else the zip says.
 Names follow golang.org/x/mod/zip: all below `<module>@<version>/`, files only, no two that differ only by case.
 """
@@ -9,8 +10,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import mmap
 import os
+import re
 import stat
 import struct
 import threading
@@ -26,6 +29,7 @@ from goferry.kernel.errors import Refused, printable
 
 MOST_FILES = 60_000
 MOST_BYTES = 1 << 30
+_PLAIN = re.compile(r"[A-Za-z0-9 !#$%&()+,\-./=@\[\]^_{}~']+")
 _LOCAL = struct.Struct("<4s5H3L2H")
 
 
@@ -74,18 +78,18 @@ def members(infos: Iterable[zipfile.ZipInfo], prefix: str) -> list[Member]:
         ZipUnsafe: naming the first entry that breaks a rule.
     """
     found: list[Member] = []
-    seen: dict[str, str] = {}
+    names = _Names()
     total = 0
     for info in infos:
         path = _checked(info, prefix)
-        _no_collision(path, seen)
+        names.add(path)
         total += info.file_size
         if total > MOST_BYTES or len(found) >= MOST_FILES:
             raise _unsafe(info.orig_filename, f"with it the zip exceeds {MOST_FILES} files or {MOST_BYTES} bytes")
         deflated = info.compress_type == zipfile.ZIP_DEFLATED
         found.append(Member(info.orig_filename, path, info.header_offset, info.compress_size, info.file_size, deflated))
     found.sort(key=lambda member: member.offset)
-    for one, two in zip(found, found[1:], strict=False):
+    for one, two in itertools.pairwise(found):
         if one.offset + _LOCAL.size + one.packed > two.offset:
             raise _unsafe(two.name, "it overlaps another entry")
     return found
@@ -98,9 +102,9 @@ def _checked(info: zipfile.ZipInfo, prefix: str) -> str:
     if path == name:
         raise _unsafe(name, f"it is not below {prefix}")
     parts = path.split("/")
-    if any(part in ("", ".", "..") or len(part.encode()) > 255 for part in parts):
+    if any(part in ("", ".", "..") or len(part) > 200 for part in parts):
         raise _unsafe(name, "it is no plain path to a file")
-    if any(unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") or letter in '\\:*?"<>|' for letter in path):
+    if not _PLAIN.fullmatch(path) and any(_foreign(letter) for letter in path):
         raise _unsafe(name, "it has a character that no file of a module has")
     if kind not in (0, stat.S_IFREG):
         raise _unsafe(name, "it is a link or a special file")
@@ -111,17 +115,39 @@ def _checked(info: zipfile.ZipInfo, prefix: str) -> str:
     return path
 
 
-def _no_collision(path: str, seen: dict[str, str]) -> None:
-    """Refuse names that are equal on a case-insensitive or normalising file system; `seen` maps folded to exact."""
-    parts = path.split("/")
-    for count in range(1, len(parts) + 1):
-        exact = "/".join(parts[:count]) + ("/" if count < len(parts) else "")
-        folded = unicodedata.normalize("NFC", exact.rstrip("/")).casefold()
-        other = seen.setdefault(folded, exact)
-        if other != exact:
+class _Names:
+    """Refuses names that are equal on a file system that ignores case or normalises."""
+
+    def __init__(self) -> None:
+        self._exact: dict[str, str] = {}
+        self._folders = {""}
+
+    def add(self, path: str) -> None:
+        parent = path.rpartition("/")[0]
+        while parent not in self._folders:
+            self._folders.add(parent)
+            if self._taken(parent, parent + "/") not in ("", parent + "/"):
+                raise _unsafe(path, f"its folder collides with {printable(self._exact[_folded(parent)], 120)}")
+            parent = parent.rpartition("/")[0]
+        other = self._taken(path, path)
+        if other:
             raise _unsafe(path, f"it collides with {printable(other, 120)}")
-        if count == len(parts) and seen.setdefault("\0" + folded, path) is not path:
-            raise _unsafe(path, "it stands there twice")
+
+    def _taken(self, path: str, exact: str) -> str:
+        """Return what stands under the folded name already, or enter `exact` and return an empty text."""
+        folded = _folded(path)
+        other = self._exact.get(folded, "")
+        if not other:
+            self._exact[folded] = exact
+        return other
+
+
+def _folded(path: str) -> str:
+    return path.lower() if path.isascii() else unicodedata.normalize("NFC", path).casefold()
+
+
+def _foreign(letter: str) -> bool:
+    return (unicodedata.category(letter)[0] in "CZ" and letter != " ") or letter in '\\:*?"<>|'
 
 
 def _unsafe(name: str, why: str) -> ZipUnsafe:
@@ -222,9 +248,7 @@ class _Writer:
 
 
 def _damaged(member: Member) -> ZipDamaged:
-    return ZipDamaged(
-        f"the module's zip is damaged at {printable(member.name, 200)!r}", state="Nothing was installed."
-    )
+    return ZipDamaged(f"the module's zip is damaged at {printable(member.name, 200)!r}", state="Nothing was installed.")
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

@@ -1,8 +1,8 @@
 """The GOPROXY list: who is asked for a module, in which order, and when the next one is asked.
 
-`,` moves on when a proxy says that it has no such file (HTTP 404 or 410), `|` on any error (go.dev/ref/mod#goproxy-protocol,
-#environment-variables). `off` forbids the network. `direct` means the module's own origin, which for Go's toolchain is
-no repository: it ends the list. file:// proxies are folders.
+`,` moves on when a proxy says that it has no such file (HTTP 404 or 410), `|` on any error
+(go.dev/ref/mod#environment-variables). `off` forbids the network. `direct` means the module's own origin, which for
+Go's toolchain is no repository: it ends the list. file:// proxies are folders.
 """
 
 from __future__ import annotations
@@ -192,5 +192,5 @@ def _check(url: str, answer: Answer) -> None:
 
 
 def escaped(text: str) -> str:
-    """Return a module path or version as it stands in a proxy's address: `X` becomes `!x` (go.dev/ref/mod#goproxy-protocol)."""
+    """Return a path or version as a proxy's address has it: `X` becomes `!x` (go.dev/ref/mod#goproxy-protocol)."""
     return "".join("!" + letter.lower() if "A" <= letter <= "Z" else letter for letter in text)

@@ -165,7 +165,7 @@ class _Setup:
         place = store.free(store.places(self.settings, resolved.version, self.goos, self.goarch))
         sources = Sources(self.proxies, self.database)
         try:
-            return install(place, resolved.version, self.goos, self.goarch, sources, self.stream)
+            return install(place, resolved.version, self.goos, self.goarch, sources=sources, stream=self.stream)
         except (proxies.ProxyLacks, proxies.ProxyRefuses) as error:
             raise GoVersionUnavailable(
                 f"Go {resolved.version} for {self.goos}/{self.goarch} ({resolved.source}) cannot be had: {error.what}",
@@ -174,8 +174,10 @@ class _Setup:
             ) from error
 
     def _from_machine(self, want: Wanted, error: GoferryError | None) -> Toolchain | None:
-        """Return the best unproven toolchain that answers, or None; after `error`, a newer one than go.mod's will do."""
-        candidates = {GoVersion(item.version): item for item in reversed(list(machine.found(self.settings, self.goarch)))}
+        """Return the best unproven toolchain that answers, or None; after `error`, a newer one may serve go.mod."""
+        candidates = {
+            GoVersion(item.version): item for item in reversed(list(machine.found(self.settings, self.goarch)))
+        }
         exact = want.spec.choose(candidates)
         if exact in candidates:
             return candidates[exact]

@@ -15,9 +15,10 @@ import contextlib
 import fcntl
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from goferry.golang import note, tlog
 from goferry.golang.proof import Proof, ProofInvalid, RecordForeign, tree_head
@@ -25,6 +26,8 @@ from goferry.golang.proxies import ProxyLacks, ProxyList, escaped, fetch
 from goferry.kernel.errors import Refused
 from goferry.kernel.files import write_atomically
 from goferry.system.http import Client
+
+T = TypeVar("T")
 
 _RECORD_LIMIT = 1 << 20
 _TILE_LIMIT = tlog.FULL * tlog.SIZE
@@ -126,8 +129,7 @@ class ChecksumDatabase:
         head, tree = self._merge(message, offered)
         if index >= tree.size:
             raise ProofInvalid(f"record {index} is beyond the tree of {tree.size}", state="Nothing was installed.")
-        with _tiles_named(f"record {index}"):
-            path = self._reader(tree).audit(index)
+        path = self._from_tree(tree, f"record {index}", lambda reader: reader.audit(index))
         proof = Proof(module, version, index, record, head, tuple(path))
         proof.check(self.key)
         if not record.startswith(f"{module} ".encode()):
@@ -156,8 +158,8 @@ class ChecksumDatabase:
             same = older.root == newer.root
         else:
             try:
-                with _tiles_named(f"the trees of {older.size} and {newer.size}"):
-                    same = self._reader(newer).root_of(older.size) == older.root
+                what = f"the trees of {older.size} and {newer.size}"
+                same = self._from_tree(newer, what, lambda reader: reader.root_of(older.size)) == older.root
             except ProxyLacks as error:
                 if not rolled_back:
                     raise
@@ -175,12 +177,30 @@ class ChecksumDatabase:
                 advice=["use another network or proxy", f"keep the evidence: {self._folder}"],
             )
 
-    def _reader(self, tree: tlog.Tree) -> tlog.TreeReader:
-        return tlog.TreeReader(tree, self._tiles, self._keep)
+    def _from_tree(self, tree: tlog.Tree, what: str, work: Callable[[tlog.TreeReader], T]) -> T:
+        """Run `work` over a tree; kept tiles that do not fit it (a fork, a damaged cache) are fetched again."""
+        try:
+            return work(tlog.TreeReader(tree, self._tiles, self._keep))
+        except tlog.TileInconsistent:
+            pass
+        try:
+            return work(tlog.TreeReader(tree, self._fetched_tiles))
+        except tlog.TileInconsistent as error:
+            raise TileAltered(
+                f"the checksum database's tiles for {what}: {error}",
+                state="Nothing was installed.",
+                advice=["use another proxy in GOPROXY"],
+            ) from error
 
     def _tiles(self, tiles: Sequence[tlog.Tile]) -> list[bytes]:
+        return self._each(self._tile, tiles)
+
+    def _fetched_tiles(self, tiles: Sequence[tlog.Tile]) -> list[bytes]:
+        return self._each(self._fetched_tile, tiles)
+
+    def _each(self, read: Callable[[tlog.Tile], bytes], tiles: Sequence[tlog.Tile]) -> list[bytes]:
         with ThreadPoolExecutor(max_workers=8, thread_name_prefix="tile") as pool:
-            return list(pool.map(self._tile, tiles))
+            return list(pool.map(read, tiles))
 
     def _tile(self, tile: tlog.Tile) -> bytes:
         full = tlog.Tile(tile.level, tile.n)
@@ -190,6 +210,10 @@ class ChecksumDatabase:
                 data = kept.read_bytes()
                 if len(data) == candidate.width * tlog.SIZE:
                     return data[: tile.width * tlog.SIZE]
+        return self._fetched_tile(tile)
+
+    def _fetched_tile(self, tile: tlog.Tile) -> bytes:
+        full = tlog.Tile(tile.level, tile.n)
         try:
             return self._get(tile.path, _TILE_LIMIT)
         except ProxyLacks:
@@ -227,18 +251,6 @@ class ChecksumDatabase:
         with (self._folder / "lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
-
-
-@contextlib.contextmanager
-def _tiles_named(what: str) -> Iterator[None]:
-    try:
-        yield
-    except tlog.TileInconsistent as error:
-        raise TileAltered(
-            f"the checksum database's tiles for {what}: {error}",
-            state="Nothing was installed.",
-            advice=["use another proxy in GOPROXY"],
-        ) from error
 
 
 def database(gosumdb: str, proxies: ProxyList, client: Client, cache: Path) -> ChecksumDatabase:

@@ -80,9 +80,14 @@ def _key(text: str) -> tuple[int, int, int, str, int]:
     major, minor, patch, kind, pre = match.groups()
     if minor is None:
         return int(major), 0, 0, "", -1
-    if patch is None and kind is None:
-        patch = "0" if int(minor) < 21 else None
-    return int(major), int(minor), int(patch or -1) if patch is None else int(patch), kind or "", int(pre or -1)
+    if patch is None and kind is None and int(minor) < 21:
+        patch = "0"
+    return int(major), int(minor), _number(patch), kind or "", _number(pre)
+
+
+def _number(digits: str | None) -> int:
+    """An absent number comes before 0."""
+    return -1 if digits is None else int(digits)
 
 
 TOOLCHAINS_SINCE = GoVersion("1.21")
@@ -168,4 +173,6 @@ def _invalid(text: str) -> GoVersionInvalid:
     semver = _SEMVER_PRERELEASE.fullmatch(text.strip())
     if semver:
         advice.insert(0, "Go spells it:  " + "".join(semver.groups()))
-    return GoVersionInvalid(f"{printable(text, 80)!r} is not a Go version", state="Nothing was installed.", advice=advice)
+    return GoVersionInvalid(
+        f"{printable(text, 80)!r} is not a Go version", state="Nothing was installed.", advice=advice
+    )

@@ -199,9 +199,7 @@ class Client:
             seconds = float(retry_after) if retry_after.isdigit() else self._wait * 2**attempt
             time.sleep(min(WAIT_MOST, seconds) * random.uniform(0.8, 1.2))  # noqa: S311  jitter, no secret
 
-    def _attempt(
-        self, url: str, headers: Mapping[str, str] | None, limit: int, take: Take
-    ) -> Answer:
+    def _attempt(self, url: str, headers: Mapping[str, str] | None, limit: int, take: Take) -> Answer:
         address = url
         for _ in range(6):
             with self._open(address, headers) as response:
@@ -284,7 +282,7 @@ def trust_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         if file or folder:
-            folders = [name for name in (folder or "").split(":") if Path(name).is_dir()]
+            folders = [name for name in (folder or "").split(":") if name and Path(name).is_dir()]
             context.load_verify_locations(file, folders[0] if folders else None)
             return context
     except (OSError, TypeError) as error:

@@ -1,0 +1,436 @@
+"""setup_go in a hermetic world: the good way, and each tampering as its own refusal with nothing left on disk."""
+
+import shutil
+import threading
+
+import pytest
+
+from goferry.golang import resolve_version, setup_go, store
+from goferry.golang.install import ModuleHashWrong
+from goferry.golang.modzip import ZipDamaged, ZipUnsafe
+from goferry.golang.note import ChecksumDatabaseUnknown, NoteForged, NoteMalformed, NoteUnsigned
+from goferry.golang.proof import ProofInvalid, RecordForeign
+from goferry.golang.proxies import ProxyOff
+from goferry.golang.resolve import GoVersionUnavailable
+from goferry.golang.sumdb import (
+    ChecksumDatabaseForked,
+    ChecksumDatabaseOff,
+    ChecksumDatabaseRolledBack,
+    NotInChecksumDatabase,
+    TileAltered,
+)
+from goferry.observe.events import Stream
+
+V = "1.27.3"
+
+
+def install(world, version=V, *, proven=True, prefer_machine=False, events=None, **environ):
+    return setup_go(
+        directory=world.folder,
+        settings=world.settings(**environ),
+        stream=Stream([events.append] if events is not None else []),
+        version=version,
+        allow_unproven=not proven,
+        prefer_machine=prefer_machine,
+    )
+
+
+def refused(world, error, **arguments):
+    with pytest.raises(error) as caught:
+        install(world, **arguments)
+    assert caught.value.name == error.name
+    assert world.left() == []
+
+
+def test_installs_with_proof(world):
+    world.publish(V)
+    found = install(world)
+    assert (found.version, found.source, found.proof) == (V, "module", "checksum-database")
+    assert found.go.stat().st_mode & 0o777 == 0o755
+    assert (found.goroot / "bin/gofmt").stat().st_mode & 0o111
+    assert (found.goroot / "pkg/tool/x/compile").stat().st_mode & 0o111
+    assert (found.goroot / "lib/wasm/go_js_wasm_exec").stat().st_mode & 0o111
+    assert not (found.goroot / "lib/time/zoneinfo.zip").stat().st_mode & 0o111
+    assert not (found.goroot / "src/fmt/print.go").stat().st_mode & 0o111
+    assert (found.goroot / "src/go.mod").read_bytes() == (found.goroot / "src/_go.mod").read_bytes()
+    assert (found.goroot / "src/cmd/go.mod").read_bytes() == b"module cmd\n"
+    assert found.evidence["h1"].startswith("h1:")
+    assert found.evidence["tree"] == 301
+
+
+def test_second_run_needs_no_proxy(world):
+    world.publish(V)
+    first = install(world)
+    shutil.rmtree(world.proxy)
+    assert install(world, GOPROXY="off") == first
+
+
+def test_a_newer_tree_continues_the_kept_one(world):
+    world.publish(V)
+    install(world)
+    world.log.fill(400)
+    world.publish("1.27.4")
+    assert install(world, "1.27.4").evidence["tree"] == 702
+
+
+def test_an_older_head_that_is_part_of_the_kept_tree_is_fine(world):
+    world.publish(V)
+    install(world)
+    world.publish("1.27.4")
+    world.log.write_lookup(world.proxy, world.module_version("1.27.4"), 301)
+    install(world, "1.27.4")
+    world.publish("1.27.5")
+    world.log.write(world.proxy, 303)
+    # The answer for 1.27.3 is signed with the tree of long ago.
+    world.log.write_lookup(world.proxy, world.module_version(V), 300, 301)
+    shutil.rmtree(world.folder / "cache/toolchains")
+    assert install(world).evidence["tree"] == 302
+
+
+@pytest.mark.parametrize("at", [0, 100, -30])
+def test_altered_zip(world, at):
+    path = world.publish(V)
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises((ModuleHashWrong, ZipDamaged, ZipUnsafe)):
+        install(world)
+    assert world.left() == []
+
+
+def test_other_content(world):
+    path = world.publish(V)
+    path.write_bytes(world.zip_with(V, {"bin/go": b"#!/bin/sh\necho evil\n"}))
+    refused(world, ModuleHashWrong)
+
+
+def test_truncated_zip(world):
+    path = world.publish(V)
+    path.write_bytes(path.read_bytes()[:-100])
+    refused(world, ZipDamaged)
+
+
+def test_empty_zip(world):
+    world.publish(V).write_bytes(b"")
+    refused(world, ZipDamaged)
+
+
+def test_wrong_hash_in_the_record_of_the_log(world):
+    world.publish(V)
+    full = world.module_version(V)
+    index = world.log.add(f"{store.MODULE} {full} h1:{'C' * 43}=\n".encode())
+    world.log.write(world.proxy)
+    world.log.write_lookup(world.proxy, full, index)
+    refused(world, ModuleHashWrong)
+
+
+def test_forged_note(world):
+    world.publish(V)
+    path = world.lookup_path(V)
+    path.write_bytes(path.read_bytes().replace(b"tree\n301\n", b"tree\n300\n"))
+    refused(world, NoteForged)
+
+
+def test_truncated_note(world):
+    world.publish(V)
+    path = world.lookup_path(V)
+    path.write_bytes(path.read_bytes()[:-20])
+    refused(world, NoteMalformed)
+
+
+def test_signed_by_another_key_of_the_same_name(world, new_log):
+    world.publish(V)
+    other = new_log(b"x" * 32)
+    other.records = world.log.records
+    other.write_lookup(world.proxy, world.module_version(V), 300)
+    refused(world, NoteUnsigned)
+
+
+def test_altered_record(world):
+    world.publish(V)
+    path = world.lookup_path(V)
+    path.write_bytes(path.read_bytes().replace(b"/go.mod h1:B", b"/go.mod h1:D"))
+    refused(world, ProofInvalid)
+
+
+def test_record_of_another_module(world):
+    world.publish(V)
+    world.log.write_lookup(world.proxy, world.module_version(V), 7)
+    refused(world, RecordForeign)
+
+
+def test_record_of_another_version(world):
+    world.publish("1.27.2")
+    world.publish(V)
+    world.log.write_lookup(world.proxy, world.module_version(V), 300)
+    refused(world, RecordForeign)
+
+
+def test_record_beyond_the_tree(world):
+    world.publish(V)
+    path = world.lookup_path(V)
+    path.write_bytes(b"999" + path.read_bytes()[3:])
+    refused(world, ProofInvalid)
+
+
+@pytest.mark.parametrize("junk", [b"", b"<html>no</html>", b"300\n\n\n", b"\xff\xfe", b"300\nx" + b"y" * 100])
+def test_junk_instead_of_a_record(world, junk):
+    world.publish(V)
+    world.lookup_path(V).write_bytes(junk)
+    refused(world, ProofInvalid)
+
+
+def tiles(world):
+    return [path for path in (world.proxy / "sumdb").rglob("*") if path.is_file() and "tile" in path.parts]
+
+
+@pytest.mark.parametrize("name", ["0/001", "0/002.p/189", "1/000.p/2"])
+def test_altered_tile(world, name):
+    world.publish(V)
+    world.log.fill(400)
+    world.log.write(world.proxy)
+    world.log.write_lookup(world.proxy, world.module_version(V), 300)
+    path = world.proxy / "sumdb" / world.log.key.name / "tile/8" / name
+    path.write_bytes(bytes(reversed(path.read_bytes())))
+    refused(world, TileAltered)
+
+
+def test_short_tile(world):
+    world.publish(V)
+    for path in tiles(world):
+        path.write_bytes(path.read_bytes()[:-1])
+    refused(world, TileAltered)
+
+
+def test_altered_tile_in_the_cache_is_fetched_again(world):
+    world.publish(V)
+    install(world)
+    shutil.rmtree(world.folder / "cache/toolchains")
+    for path in (world.folder / "cache/sumdb").rglob("*"):
+        if path.is_file() and "tile" in path.parts:
+            path.write_bytes(bytes(reversed(path.read_bytes())))
+    assert install(world).proof == "checksum-database"
+
+
+def test_forked_tree_of_the_same_key(world):
+    world.publish(V)
+    install(world)
+    shutil.rmtree(world.folder / "cache/toolchains")
+    shutil.rmtree(world.proxy)
+    world.log.records[5] = b"example.test/rewritten v1.0.0 h1:%s=\n" % (b"E" * 43)
+    world.log.fill(3)
+    world.versions.clear()
+    world.publish(V)
+    refused(world, ChecksumDatabaseForked)
+
+
+def test_forked_tree_of_the_same_size(world):
+    world.publish(V)
+    install(world)
+    shutil.rmtree(world.folder / "cache/toolchains")
+    world.log.records[5] = b"example.test/rewritten v1.0.0 h1:%s=\n" % (b"E" * 43)
+    world.log.write_lookup(world.proxy, world.module_version(V), 300)
+    refused(world, ChecksumDatabaseForked)
+
+
+def test_rolled_back_tree(world):
+    world.log.fill(700)
+    world.publish(V)
+    install(world)
+    shutil.rmtree(world.folder / "cache/toolchains")
+    shutil.rmtree(world.proxy / "sumdb")
+    for tiles in (world.folder / "cache/sumdb").glob("*/tile"):
+        shutil.rmtree(tiles)
+    world.log.records = world.log.records[:290]
+    world.versions.clear()
+    world.publish(V)
+    refused(world, ChecksumDatabaseRolledBack)
+
+
+def test_not_recorded(world):
+    world.publish(V)
+    world.lookup_path(V).unlink()
+    refused(world, NotInChecksumDatabase)
+
+
+def test_database_off_is_a_refusal(world):
+    world.publish(V)
+    refused(world, ChecksumDatabaseOff, GOSUMDB="off")
+
+
+@pytest.mark.parametrize("name", ["GONOSUMDB", "GOPRIVATE", "GONOSUMCHECK", "GOINSECURE"])
+def test_private_patterns_do_not_switch_the_proof_off(world, name):
+    path = world.publish(V)
+    path.write_bytes(path.read_bytes()[:-100])
+    refused(world, ZipDamaged, **{name: "*"})
+    world.publish(V)
+    assert install(world, **{name: "*"}).proof == "checksum-database"
+
+
+@pytest.mark.parametrize(
+    "value", ["nobody.example.test", "sums.example.test+00000000+AAAA", "a b c", "x+zz+zz", "../up+033de0ae+AA=="]
+)
+def test_unknown_database(world, value):
+    world.publish(V)
+    refused(world, ChecksumDatabaseUnknown, GOSUMDB=value)
+
+
+def test_database_at_its_own_address(world):
+    world.publish(V)
+    (world.proxy / "sumdb" / world.log.key.name).rename(world.folder / "mirror")
+    found = install(world, GOSUMDB=f"{world.log.key.text} file://{world.folder}/mirror")
+    assert found.proof == "checksum-database"
+
+
+def test_altered_installation_is_installed_again(world):
+    world.publish(V)
+    found = install(world)
+    found.go.write_bytes(b"#!/bin/sh\necho evil\n")
+    events = []
+    again = install(world, events=events)
+    assert b"evil" not in again.go.read_bytes()
+    assert any("not those that were proven" in event.message for event in events)
+
+
+def test_added_file_in_an_installation_counts(world):
+    world.publish(V)
+    found = install(world)
+    (found.goroot / "src/fmt/evil.go").write_text("package fmt\n")
+    assert not (install(world).goroot / "src/fmt/evil.go").exists()
+
+
+def test_touched_but_equal_installation_stays(world):
+    world.publish(V)
+    found = install(world)
+    found.go.touch()
+    shutil.rmtree(world.proxy)
+    assert install(world).proof == "checksum-database"
+
+
+def test_altered_record_file_does_not_count(world):
+    world.publish(V)
+    install(world)
+    record = next((world.folder / "cache/toolchains").glob("*.proof.json"))
+    record.write_bytes(record.read_bytes().replace(b'"index":300', b'"index":299'))
+    shutil.rmtree(world.proxy)
+    with pytest.raises(GoVersionUnavailable):
+        install(world, GOSUMDB=world.log.key.text + " file:///nowhere")
+
+
+def test_tool_cache_layout(world):
+    world.publish(V)
+    tools = world.folder / "tools"
+    tools.mkdir()
+    found = install(world, RUNNER_TOOL_CACHE=str(tools))
+    assert found.goroot.parent == tools / "go" / V
+    assert found.goroot.with_name(found.goroot.name + ".complete").is_file()
+    shutil.rmtree(world.proxy)
+    assert install(world, RUNNER_TOOL_CACHE=str(tools)) == found
+
+
+def foreign_go(world, version):
+    place = store.tool_cache_place(world.folder / "tools", version, world.goarch)
+    (place.root / "bin").mkdir(parents=True)
+    (place.root / "VERSION").write_text(f"go{version}\n")
+    place.marker.touch()
+    return place.root
+
+
+def test_a_foreign_go_in_the_tool_cache_is_not_replaced(world):
+    world.publish(V)
+    root = foreign_go(world, V)
+    found = install(world, RUNNER_TOOL_CACHE=str(world.folder / "tools"))
+    assert found.proof == "checksum-database"
+    assert found.goroot != root
+    assert (root / "VERSION").is_file()
+
+
+@pytest.mark.parametrize("environ", [{"GOPROXY": "off"}, {"GOSUMDB": "off"}, {"GOPROXY": "file:///nowhere"}])
+def test_a_foreign_go_serves_when_allowed(world, environ):
+    world.publish(V)
+    root = foreign_go(world, V)
+    environ.setdefault("GOSUMDB", world.log.key.text + " file:///nowhere")
+    environ["RUNNER_TOOL_CACHE"] = str(world.folder / "tools")
+    events = []
+    found = install(world, proven=False, events=events, **environ)
+    assert (found.goroot, found.source, found.proof) == (root, "tool-cache", "unproven")
+    assert [event for event in events if event.level == "warning"]
+
+
+def test_a_foreign_go_never_serves_after_a_failed_proof(world):
+    path = world.publish(V)
+    path.write_bytes(path.read_bytes()[:-100])
+    foreign_go(world, V)
+    with pytest.raises(ZipDamaged):
+        install(world, proven=False, RUNNER_TOOL_CACHE=str(world.folder / "tools"))
+
+
+def test_prefer_machine(world):
+    world.publish(V)
+    root = foreign_go(world, V)
+    found = install(world, proven=False, prefer_machine=True, RUNNER_TOOL_CACHE=str(world.folder / "tools"))
+    assert found.goroot == root
+
+
+def test_a_foreign_go_of_another_version_does_not_serve(world):
+    foreign_go(world, "1.26.1")
+    with pytest.raises(ProxyOff):
+        install(world, "stable", proven=False, GOPROXY="off")
+
+
+def test_offline_a_newer_go_serves_go_mod(world):
+    root = foreign_go(world, "1.26.1")
+    (world.folder / "go.mod").write_text("module m\n\ngo 1.25\n")
+    found = install(world, "", proven=False, GOPROXY="off", RUNNER_TOOL_CACHE=str(world.folder / "tools"))
+    assert found.goroot == root
+
+
+def test_version_that_nobody_has(world):
+    world.publish(V)
+    with pytest.raises(GoVersionUnavailable, match=r"1\.99\.1"):
+        install(world, "1.99.1")
+    with pytest.raises(GoVersionUnavailable, match=r"1\.27\.3"):
+        install(world, "1.99")
+    assert world.left() == []
+
+
+def test_resolves_by_the_list(world):
+    for version in ("1.26.9", "1.27.3", "1.27.12", "1.28rc1"):
+        world.publish(version)
+
+    def resolved(version):
+        return resolve_version(
+            directory=world.folder, settings=world.settings(), stream=Stream(), version=version
+        ).version
+
+    assert resolved("1.27") == resolved("1.27.x") == resolved("stable") == resolved("") == "1.27.12"
+    assert resolved("oldstable") == "1.26.9"
+    assert resolved("1.28rc1") == "1.28rc1"
+
+
+def test_concurrent_installs(world):
+    world.publish(V)
+    found, errors = [], []
+
+    def work():
+        try:
+            found.append(install(world))
+        except BaseException as error:  # noqa: BLE001
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert len({item.goroot for item in found}) == 1
+    assert not [name for name in world.left() if "partial" in name]
+
+
+def test_leftovers_of_a_killed_install_are_removed(world):
+    world.publish(V)
+    left = world.folder / "cache/toolchains" / f".go{V}.{world.goos}-{world.goarch}.partial-dead"
+    left.mkdir(parents=True)
+    install(world)
+    assert not left.exists()

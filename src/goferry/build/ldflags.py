@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from goferry.kernel.errors import Misuse
 
-
 _SPACE = " \t\n\r"
 """What separates words for go (cmd/internal/quoted)."""
 

@@ -129,7 +129,7 @@ def _check_shards(parts: Sequence[Path], ledgers: Sequence[Ledger]) -> None:
         )
     count, _, digest = plans.pop().partition("@")
     if not re.fullmatch(r"[1-9][0-9]{0,3}", count):
-        raise ShardMismatch(f"{sorted(held)[0]} is no shard's id", state=_NOTHING, advice=["build that shard again"])
+        raise ShardMismatch(f"{min(held)} is no shard's id", state=_NOTHING, advice=["build that shard again"])
     wanted = [f"{index}/{count}@{digest}" for index in range(1, int(count) + 1)]
     missing = [shard for shard in wanted if shard not in held]
     if missing:

@@ -66,7 +66,9 @@ def test_a_zip_has_forward_slashes_and_unix_modes(tmp_path, members):
     archives.pack(path, {"docs/LICENSE": members["LICENSE"], "api.exe": members["api"]}, EPOCH)
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
-        kept = {info.filename: (info.create_system, info.external_attr >> 16, info.date_time) for info in archive.infolist()}
+        kept = {
+            info.filename: (info.create_system, info.external_attr >> 16, info.date_time) for info in archive.infolist()
+        }
         assert kept["api.exe"] == (3, 0o100755, (2026, 11, 23, 4, 3, 22))
         assert kept["docs/LICENSE"] == (3, 0o100644, (2026, 11, 23, 4, 3, 22))
 

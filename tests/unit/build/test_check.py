@@ -34,7 +34,10 @@ def test_results_come_by_package():
         of("b", "output", Output="?   \tb\t[no test files]\n"),
         of("b", "skip", Elapsed=0),
     ).judge(finished(0))
-    assert [(p.package, p.outcome, p.tests, p.cached) for p in report.packages] == [("a", "pass", 1, True), ("b", "skip", 0, False)]
+    assert [(p.package, p.outcome, p.tests, p.cached) for p in report.packages] == [
+        ("a", "pass", 1, True),
+        ("b", "skip", 0, False),
+    ]
     assert report.as_json()["tests"] == 1
 
 
@@ -91,7 +94,7 @@ def test_lines_that_are_no_events_do_not_end_the_run():
         (-9, "", OutOfMemory),
         (1, "main.go:3:8: missing go.sum entry for module providing package x\n", ModulesIncomplete),
         (1, "go: inconsistent vendoring in /src\n", ModulesIncomplete),
-        (1, "go: x@v1: Get \"…\": dial tcp 10.0.0.1:443: i/o timeout\n", ModulesUnreachable),
+        (1, 'go: x@v1: Get "…": dial tcp 10.0.0.1:443: i/o timeout\n', ModulesUnreachable),
     ],
 )
 def test_failures_of_go_have_names(code, errors, error):
@@ -103,7 +106,9 @@ def test_incomplete_modules_are_the_users_to_mend():
 
 
 def test_the_compilers_words_are_kept_and_busy_packages_are_not():
-    error = compiler.failure(finished(1, "example.com/a\nnet/http\n# example.com/a\n./main.go:7:36: undefined: x\n"), "linux/amd64")
+    error = compiler.failure(
+        finished(1, "example.com/a\nnet/http\n# example.com/a\n./main.go:7:36: undefined: x\n"), "linux/amd64"
+    )
     assert error.what == "linux/amd64\n# example.com/a\n./main.go:7:36: undefined: x"
     assert error.facts["problems"] == [{"file": "./main.go", "line": 7, "column": 36, "message": "undefined: x"}]
 

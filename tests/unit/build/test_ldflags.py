@@ -7,7 +7,16 @@ from goferry.build.ldflags import LdflagsInvalid, ldflags, quoted, split
 
 def test_stamps_and_the_configurations_own():
     flags = ldflags({"version": "v1.0.0", "date": "2026-01-01T00:00:00Z"}, ["-X 'main.name=My Shop'"])
-    assert split(flags) == ["-s", "-w", "-X", "main.version=v1.0.0", "-X", "main.date=2026-01-01T00:00:00Z", "-X", "main.name=My Shop"]
+    assert split(flags) == [
+        "-s",
+        "-w",
+        "-X",
+        "main.version=v1.0.0",
+        "-X",
+        "main.date=2026-01-01T00:00:00Z",
+        "-X",
+        "main.name=My Shop",
+    ]
 
 
 @pytest.mark.parametrize("word", ["a b", "it's", 'say "x"', "tab\there", "", "a=b c"])
@@ -17,7 +26,7 @@ def test_quoting_survives_gos_splitting(word):
 
 def test_both_quotes_in_one_word_are_refused():
     with pytest.raises(LdflagsInvalid):
-        quoted("it's \"x\"")
+        quoted('it\'s "x"')
 
 
 def test_an_open_quote_is_refused():

@@ -31,7 +31,11 @@ def test_parts_become_a_whole_with_modes_restored(part, tmp_path):
     assert sorted(ledger.artifacts) == ["api_linux_amd64", "api_linux_arm64"]
     assert Ledger.load(tmp_path / "out") == ledger
     assert (tmp_path / "out/api_linux_amd64").stat().st_mode & 0o777 == 0o755
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["api_linux_amd64", "api_linux_arm64", "goferry.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "api_linux_amd64",
+        "api_linux_arm64",
+        "goferry.json",
+    ]
 
 
 def test_merging_again_gives_the_same(part, tmp_path):
@@ -104,7 +108,9 @@ def test_a_sealed_or_foreign_part_is_refused(part, tmp_path):
         merge(parts, tmp_path / "out")
 
 
-@pytest.mark.parametrize("name", ["../x", "/etc/x", "a/b", "", ".", "..", "SHA256SUMS", "goferry.json", ".building", "x\0y", "-rf", "x\ny"])
+@pytest.mark.parametrize(
+    "name", ["../x", "/etc/x", "a/b", "", ".", "..", "SHA256SUMS", "goferry.json", ".building", "x\0y", "-rf", "x\ny"]
+)
 def test_a_hostile_ledger_can_not_name_a_path_outside(part, tmp_path, name):
     parts = [part("a", "1/2@d", {"x": b"1"}), part("b", "2/2@d", {"y": b"2"})]
     text = (parts[1] / "goferry.json").read_text()

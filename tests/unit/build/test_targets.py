@@ -16,7 +16,10 @@ def test_nothing_asked_means_linux_on_both_architectures():
 
 
 def test_commas_and_repetition_are_joined_and_each_target_is_built_once():
-    assert [str(t) for t in parse(["windows/amd64, linux/arm/7", "linux/arm/7"], PORTS)] == ["windows/amd64", "linux/arm/7"]
+    assert [str(t) for t in parse(["windows/amd64, linux/arm/7", "linux/arm/7"], PORTS)] == [
+        "windows/amd64",
+        "linux/arm/7",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +56,9 @@ def test_a_slip_gets_the_nearest_target(text, nearest):
         assert caught.value.facts["nearest"] == nearest
 
 
-@pytest.mark.parametrize("text", ["linux", "/", "-o/etc", "linux/amd64/v1/v2", "linux/amd64/../x", "linux/amd64\n", "\x1b[31m/x"])
+@pytest.mark.parametrize(
+    "text", ["linux", "/", "-o/etc", "linux/amd64/v1/v2", "linux/amd64/../x", "linux/amd64\n", "\x1b[31m/x"]
+)
 def test_what_is_no_target_is_refused(text):
     if text.strip() == "linux/amd64":
         return

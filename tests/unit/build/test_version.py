@@ -88,7 +88,24 @@ def test_a_version_that_was_asked_for_is_taken_as_it_is():
 
 @pytest.mark.parametrize(
     "text",
-    ["1.2.3", "v1.2", "v1", "latest", "main", "v01.2.3", "v1.2.3-", "v1.2.3-01", "-v1.2.3", "v1.2.3\n", "v1.2.3 ", "../v1.2.3", "", "v1.2.3-" + "a" * 200, "v1.2.3/../../x", "v１.2.3"],
+    [
+        "1.2.3",
+        "v1.2",
+        "v1",
+        "latest",
+        "main",
+        "v01.2.3",
+        "v1.2.3-",
+        "v1.2.3-01",
+        "-v1.2.3",
+        "v1.2.3\n",
+        "v1.2.3 ",
+        "../v1.2.3",
+        "",
+        "v1.2.3-" + "a" * 200,
+        "v1.2.3/../../x",
+        "v\uff11.2.3",
+    ],
 )
 def test_what_is_no_version_is_refused(text):
     with pytest.raises(VersionInvalid) as caught:
@@ -103,7 +120,9 @@ def test_a_missing_v_is_guessed():
 
 
 def test_without_git_there_is_no_commit_and_the_date_is_fixed():
-    stand = choose(Revision(hint="not in a git repository"), module="example.com/a", folder=".", wanted="", environ={}, dirty=())
+    stand = choose(
+        Revision(hint="not in a git repository"), module="example.com/a", folder=".", wanted="", environ={}, dirty=()
+    )
     assert (stand.commit, stand.epoch, stand.date) == ("", EPOCH, "1980-01-01T00:00:00Z")
     assert stand.version == "v0.0.0-19800101000000-000000000000"
     assert stand.snapshot
@@ -120,7 +139,7 @@ def test_source_date_epoch_wins():
     assert (stand.epoch, stand.date) == (0, "1970-01-01T00:00:00Z")
 
 
-@pytest.mark.parametrize("text", ["today", "-1", "1e9", "99999999999999", " 1", "１"])
+@pytest.mark.parametrize("text", ["today", "-1", "1e9", "99999999999999", " 1", "\uff11"])
 def test_a_bad_source_date_is_named(text):
     with pytest.raises(SourceDateInvalid):
         chosen(environ={"SOURCE_DATE_EPOCH": text})
@@ -132,7 +151,14 @@ def test_hostile_tags_are_only_text(tag):
 
 
 def test_majors():
-    assert [major_of(m) for m in ("a.b/c", "a.b/c/v2", "a.b/c/v11", "gopkg.in/x.v3", "a.b/v2x", "a.b/c/v1")] == [0, 2, 11, 3, 0, 0]
+    assert [major_of(m) for m in ("a.b/c", "a.b/c/v2", "a.b/c/v11", "gopkg.in/x.v3", "a.b/v2x", "a.b/c/v1")] == [
+        0,
+        2,
+        11,
+        3,
+        0,
+        0,
+    ]
 
 
 @settings(deadline=None, max_examples=200)

@@ -1,0 +1,461 @@
+"""Builds with the real go and git, of a repository made up here: small, from the standard library's runtime alone."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from goferry.build import check, execute, facts, folder, machine, merge, plan
+from goferry.build.compiler import CompileFailed
+from goferry.build.folder import DistBusy, DistForeign
+from goferry.build.mains import MainMissing, MainUnknown, ProgramCollision
+from goferry.build.modules import ModuleMissing
+from goferry.build.services import ServiceUnknown
+from goferry.build.shard import Shard
+from goferry.config import model
+from goferry.config.settings import Settings
+from goferry.dist import Ledger, Toolchain
+from goferry.dist.ledger import DistSealed
+from goferry.observe.events import Stream
+
+MAIN = (
+    'package main\n\nvar version = "dev"\n\nvar commit, date string\n\nfunc main() { println(version, commit, date) }\n'
+)
+DATE = "2026-11-20T10:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return str(tmp_path_factory.mktemp("gocache"))
+
+
+@pytest.fixture
+def toolchain(part):
+    found = subprocess.run([part("go"), "env", "GOROOT", "GOVERSION"], check=True, capture_output=True, text=True)
+    root, version = found.stdout.split()[:2]
+    return Toolchain(version.removeprefix("go"), Path(root), "machine", "unproven")
+
+
+@pytest.fixture
+def surroundings(tmp_path, cache):
+    home = tmp_path / "home"
+    home.mkdir()
+    environ = {"PATH": os.environ["PATH"], "HOME": str(home), "GOCACHE": cache, "GOPROXY": "off", "GOSUMDB": "off"}
+    return Settings(environ, home / "goferry", home=home)
+
+
+@pytest.fixture
+def repository(tmp_path, part):
+    part("git")
+    return make(
+        tmp_path / "shop",
+        {"go.mod": "module example.com/team/shop/v3\n\ngo 1.21\n", "main.go": MAIN, "LICENSE": "free\n"},
+    )
+
+
+def git(root, *words):
+    author = ["-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
+    environ = {**os.environ, "GIT_COMMITTER_DATE": DATE, "GIT_AUTHOR_DATE": DATE}
+    return subprocess.run(
+        ["git", *author, *words], cwd=root, env=environ, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def make(root, files, tag="v3.1.0"):
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    git(root, "init", "-q")
+    git(root, "add", ".")
+    git(root, "commit", "-q", "-m", "first")
+    if tag:
+        git(root, "tag", tag)
+    return root
+
+
+class Work:
+    """Looks, plans and builds with what the fixtures give."""
+
+    def __init__(self, toolchain, surroundings):
+        self.toolchain, self.surroundings, self.events = toolchain, surroundings, []
+
+    def look(self, root, config=None, **options):
+        return facts.look(root, self.toolchain, self.surroundings, config or model.Project(), **options)
+
+    def build(self, root, out, config=None, *, targets=("linux/amd64",), shard=None, **options):
+        config = config or model.Project()
+        found = self.look(root, config, asked=targets, out=out, **options)
+        made = plan.plan(found, config, machine.read(), shard=shard, present=folder.present(out))
+        return execute.build(made, self.toolchain, out, self.surroundings, Stream([self.events.append]))
+
+
+@pytest.fixture
+def work(toolchain, surroundings):
+    return Work(toolchain, surroundings)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_build_is_whole_says_its_version_and_is_not_done_again(work, repository):
+    out = repository / "dist"
+    ledger = work.build(repository, out)
+    assert names(out) == ["goferry.json", "shop_3.1.0_linux_amd64.tar.gz", "shop_linux_amd64"]
+    said = subprocess.run([out / "shop_linux_amd64"], check=True, capture_output=True, text=True).stderr
+    assert said.split() == ["v3.1.0", git(repository, "rev-parse", "HEAD").strip(), DATE]
+    assert (ledger.snapshot, ledger.dirty, ledger.artifacts["shop_linux_amd64"].meta["program"]) == (
+        False,
+        False,
+        "shop",
+    )
+    with tarfile.open(out / "shop_3.1.0_linux_amd64.tar.gz") as tar:
+        assert tar.getnames() == ["LICENSE", "shop"]
+    before = (out / "shop_linux_amd64").stat().st_ino
+    work.events.clear()
+    assert work.build(repository, out) == ledger
+    assert (out / "shop_linux_amd64").stat().st_ino == before
+    assert not work.events
+    (out / "shop_linux_amd64").write_bytes(b"broken")
+    again = work.build(repository, out)
+    assert again.artifacts == ledger.artifacts
+
+
+RUN = """
+import os, sys
+from pathlib import Path
+from goferry.build import execute, facts, machine, plan
+from goferry.config import model
+from goferry.config.settings import Settings
+from goferry.dist import Toolchain
+from goferry.observe.events import Stream
+root, out, goroot, version = sys.argv[1:]
+toolchain = Toolchain(version, Path(goroot), "machine", "unproven")
+settings = Settings(dict(os.environ), Path(os.environ["HOME"]))
+found = facts.look(Path(root), toolchain, settings, model.Project(), asked=["linux/amd64"], out=Path(out))
+made = plan.plan(found, model.Project(), machine.Machine(*map(int, os.environ["MACHINE"].split())))
+execute.build(made, toolchain, Path(out), settings, Stream())
+"""
+
+
+def test_two_folders_caches_zones_umasks_and_users_give_the_same_bytes(repository, toolchain, root):
+    base = Path(tempfile.mkdtemp(prefix="goferry-"))
+    base.chmod(0o755)
+    try:
+        built = []
+        nobody = 65534 if os.geteuid() == 0 else None
+        for name, zone, umask, user, cores in (
+            ("a", "UTC", 0o022, None, "2 8000"),
+            ("b/deeper", "Asia/Kathmandu", 0o077, nobody, "1 600"),
+        ):
+            place = base / name
+            shutil.copytree(repository, place / "src")
+            (place / "home").mkdir()
+            (place / "out").mkdir()
+            if user:
+                for folder_ in (place / "home", place / "out"):
+                    os.chown(folder_, user, user)
+            hostile = {
+                "GOFLAGS": "-tags=evil -ldflags=-X=main.version=evil",
+                "CGO_ENABLED": "1",
+                "GOAMD64": "v3",
+                "GOEXPERIMENT": "x",
+            }
+            environ = {
+                "PATH": os.environ["PATH"],
+                "HOME": str(place / "home"),
+                "TZ": zone,
+                "PYTHONPATH": str(root / "src"),
+                "GOCACHE": str(place / "home/cache"),
+                "GOPROXY": "off",
+                "MACHINE": cores,
+                "PYTHONDONTWRITEBYTECODE": "1",
+                **(hostile if user or name != "a" else {}),
+            }
+            words = [sys.executable, "-c", RUN, place / "src", place / "out", toolchain.goroot, toolchain.version]
+            done = subprocess.run(
+                words, env=environ, umask=umask, user=user, cwd=place, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
+            built.append(
+                {path.name: (path.read_bytes(), path.stat().st_mode & 0o777) for path in (place / "out").iterdir()}
+            )
+        first, second = built
+        assert first.keys() == second.keys()
+        for name in first.keys() - {"goferry.json"}:
+            assert first[name] == second[name], name
+        ledgers = [Ledger.parse(made["goferry.json"][0]) for made in built]
+        assert ledgers[0].artifacts == ledgers[1].artifacts
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+
+
+def test_mains_by_target_tags_and_ignored_files(work, tmp_path):
+    root = make(
+        tmp_path / "many",
+        {
+            "go.mod": "module example.com/many\n\ngo 1.21\n",
+            "lib.go": "package many\n",
+            "cmd/api/main.go": "package main\n\nfunc main() {}\n",
+            "cmd/agent/main_linux.go": "package main\n\nfunc main() {}\n",
+            "cmd/extra/main.go": "//go:build extra\n\npackage main\n\nfunc main() {}\n",
+            "cmd/nomain/x.go": "package main\n\n// func main() {}\n",
+            "gen.go": "//go:build ignore\n\npackage main\n\nfunc main() {}\n",
+            "testdata/x/main.go": "package main\n\nfunc main() {}\n",
+        },
+        tag="",
+    )
+    found = work.look(root, asked=["linux/amd64", "windows/amd64"])
+    assert [(m.path, m.program, m.targets) for m in found.mains] == [
+        ("./cmd/agent", "agent", ("linux/amd64",)),
+        ("./cmd/api", "api", ("linux/amd64", "windows/amd64")),
+    ]
+    assert found.version.startswith("v0.0.0-20261120100000-")
+    tagged = work.look(root, model.Project(builds=model.Builds(tags=["extra"])), asked=["linux/amd64"])
+    assert [m.program for m in tagged.mains] == ["agent", "api", "extra"]
+    with pytest.raises(MainMissing):
+        work.look(
+            root, model.Project(builds=model.Builds(mains=["./cmd/agent"])), asked=["linux/amd64", "windows/amd64"]
+        )
+    with pytest.raises(MainUnknown) as caught:
+        work.look(root, model.Project(builds=model.Builds(mains=["./cmd/apy"])))
+    assert caught.value.advice == ("did you mean ./cmd/api?",)
+    config = model.Project(services={"api": model.Service(main="./cmd/apy", listen=model.Listen(env="ADDR"))})
+    with pytest.raises(ServiceUnknown):
+        plan.plan(found, config, machine.Machine(2, 4000))
+
+
+def test_a_workspace_and_a_module_in_a_subfolder(work, tmp_path):
+    root = make(
+        tmp_path / "mono",
+        {
+            "go.work": "go 1.21\n\nuse (\n\t./api\n\t./web\n)\n",
+            "api/go.mod": "module example.com/mono/api\n\ngo 1.21\n",
+            "api/main.go": MAIN,
+            "web/go.mod": "module example.com/mono/web\n\ngo 1.21\n",
+            "web/main.go": MAIN,
+        },
+        tag="api/v1.4.0",
+    )
+    found = work.look(root)
+    assert (found.module, [m.program for m in found.mains]) == ("example.com/mono", ["api", "web"])
+    assert found.snapshot
+    assert work.look(root / "api").version == "v1.4.0"
+    assert work.look(root / "web").version.startswith("v0.0.0-")
+    (root / "web/main.go").write_text(MAIN + "// changed\n")
+    assert work.look(root / "api").version == "v1.4.0+dirty"
+
+
+def test_two_programs_of_one_name_are_refused(work, tmp_path):
+    files = {"go.mod": "module example.com/x\n\ngo 1.21\n", "a/cmd/srv/main.go": MAIN, "b/cmd/srv/main.go": MAIN}
+    with pytest.raises(ProgramCollision):
+        work.look(make(tmp_path / "x", files))
+
+
+def test_no_module_names_those_below(work, tmp_path):
+    with pytest.raises(ModuleMissing) as caught:
+        work.look(make(tmp_path / "x", {"sub/go.mod": "module example.com/x\n", "README": ""}))
+    assert "--dir sub" in caught.value.advice[0]
+
+
+def test_a_library_has_nothing_to_build(work, tmp_path):
+    with pytest.raises(MainMissing, match="library"):
+        work.look(make(tmp_path / "x", {"go.mod": "module example.com/x\n\ngo 1.21\n", "x.go": "package x\n"}))
+
+
+def test_hostile_refs_stay_text(work, repository):
+    commit = git(repository, "rev-parse", "HEAD").strip()
+    git(repository, "tag", "-d", "v3.1.0")
+    git(repository, "update-ref", "refs/tags/--exec=touch pwned".replace(" ", "_"), commit)
+    git(repository, "update-ref", "refs/heads/-x", commit)
+    git(repository, "symbolic-ref", "HEAD", "refs/heads/-x")
+    (repository / "HEAD").write_text("a file named like a ref\n")
+    found = work.look(repository)
+    assert (found.commit, found.version) == (commit, f"v3.0.0-20261120100000-{commit[:12]}+dirty")
+
+
+def test_before_the_first_commit_and_outside_of_git(work, repository):
+    shutil.rmtree(repository / ".git")
+    found = work.look(repository)
+    assert (found.commit, found.date, found.snapshot) == ("", "1980-01-01T00:00:00Z", True)
+    assert "not in a git repository" in found.hints[0]
+    git(repository, "init", "-q")
+    assert "no commit yet" in work.look(repository).hints[0]
+
+
+def test_a_shallow_clone_keeps_its_tag_and_misses_older_ones(work, repository, tmp_path):
+    (repository / "more.go").write_text("package main\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "second")
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", "--depth=1", repository.as_uri(), clone], check=True, capture_output=True)
+    found = work.look(clone)
+    assert found.version.startswith("v3.0.0-2026")
+    assert any("unshallow" in hint for hint in found.hints)
+
+
+def test_dist_does_not_make_the_tree_dirty_but_other_files_do(work, repository):
+    work.build(repository, repository / "dist")
+    assert not work.look(repository).dirty
+    (repository / "new\n\x1b[31m.go").write_text("package main\n")
+    found = work.look(repository)
+    assert found.version == "v3.1.0+dirty"
+
+
+def test_a_compiler_error_is_shown_and_dist_stays(work, repository):
+    out = repository / "dist"
+    work.build(repository, out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    (repository / "main.go").write_text(MAIN.replace("println(version", "println(undefinedName, version"))
+    with pytest.raises(CompileFailed) as caught:
+        work.build(repository, out)
+    assert caught.value.facts["problems"][0]["file"] == "./main.go"
+    assert "undefined: undefinedName" in caught.value.what
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    fresh = repository / "other"
+    with pytest.raises(CompileFailed):
+        work.build(repository, fresh)
+    assert not fresh.exists()
+
+
+def test_a_killed_compiler_gets_one_more_try_alone(work, repository, tmp_path, toolchain):
+    fake = tmp_path / "fake" / "bin"
+    fake.mkdir(parents=True)
+    real, log = toolchain.go, tmp_path / "log"
+    (fake / "go").write_text(
+        f'#!/bin/sh\n[ "$1" = build ] || exec {real} "$@"\necho "$GOMAXPROCS $GOGC $*" >> {log}\n'
+        f'[ -e {tmp_path}/second ] && exec {real} "$@"\ntouch {tmp_path}/second\necho "compile: signal: killed" >&2\nexit 1\n'
+    )
+    (fake / "go").chmod(0o755)
+    (fake.parent / "src").symlink_to(toolchain.goroot / "src")
+    work.toolchain = Toolchain(toolchain.version, fake.parent, "machine", "unproven")
+    work.build(repository, repository / "dist")
+    _, second = log.read_text().splitlines()
+    assert " -p=1 " in second
+    assert second.startswith("1 50 ")
+    assert any(event.level == "warning" and "memory" in event.message for event in work.events)
+
+
+def test_foreign_sealed_and_busy_folders_are_refused(work, repository, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "precious.txt").write_text("mine")
+    with pytest.raises(DistForeign):
+        work.build(repository, out)
+    assert names(out) == ["precious.txt"]
+    (out / "precious.txt").unlink()
+    work.build(repository, out)
+    (out / "precious.txt").write_text("mine")
+    with pytest.raises(DistForeign):
+        work.build(repository, out)
+    (out / "precious.txt").unlink()
+    (out / "SHA256SUMS").write_text("")
+    with pytest.raises(DistSealed):
+        work.build(repository, out)
+    (out / "SHA256SUMS").unlink()
+    with folder.work(out), pytest.raises(DistBusy), folder.work(out):
+        pass
+
+
+def test_an_interrupt_leaves_nothing_behind(work, repository, tmp_path, toolchain):
+    fake = tmp_path / "fake" / "bin"
+    fake.mkdir(parents=True)
+    (fake / "go").write_text(f'#!/bin/sh\n[ "$1" = build ] || exec {toolchain.go} "$@"\nexec sleep 300\n')
+    (fake / "go").chmod(0o755)
+    (fake.parent / "src").symlink_to(toolchain.goroot / "src")
+    out = tmp_path / "out"
+    words = [sys.executable, "-c", RUN, repository, out, fake.parent, toolchain.version]
+    environ = {
+        **work.surroundings.environ,
+        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+        "MACHINE": "2 8000",
+    }
+    process = subprocess.Popen(words, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    begun = time.monotonic()
+    while not (out / ".building" / "files").exists():
+        assert process.poll() is None
+        assert time.monotonic() - begun < 30
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(15) != 0
+    assert not out.exists()
+
+
+def test_shards_built_apart_and_merged_equal_the_whole(work, repository, tmp_path):
+    both = ("linux/amd64", "linux/arm64")
+    whole = work.build(repository, tmp_path / "whole", targets=both)
+    parts = [tmp_path / "one", tmp_path / "two"]
+    for index, part_folder in enumerate(parts, 1):
+        work.build(repository, part_folder, targets=both, shard=Shard(index, 2))
+    merged = merge.merge(parts, tmp_path / "merged")
+    assert merged.artifacts == whole.artifacts
+    assert names(tmp_path / "merged") == names(tmp_path / "whole")
+
+
+def test_the_gate_passes_and_names_what_fails(work, repository):
+    def judged():
+        found = work.look(repository, asked=["linux/amd64"])
+        return check.test(found, model.Project(), work.toolchain, work.surroundings, Stream())
+
+    (repository / "main_test.go").write_text('package main\n\nimport "testing"\n\nfunc TestVersion(t *testing.T) {}\n')
+    report = judged()
+    assert [(p.package, p.outcome, p.tests) for p in report.packages] == [("example.com/team/shop/v3", "pass", 1)]
+    (repository / "main_test.go").write_text(
+        'package main\n\nimport "testing"\n\nfunc TestVersion(t *testing.T) { t.Fatal("no\\x1b[31m") }\n'
+    )
+    with pytest.raises(check.TestsFailed) as caught:
+        judged()
+    assert "main_test.go:5: no" in caught.value.what
+    assert caught.value.facts["packages"][0]["failed"] == ["TestVersion"]
+    (repository / "main_test.go").write_text(
+        'package main\n\nimport "testing"\n\nfunc TestVersion(t *testing.T) { t.Fatalf("%d", "x") }\n'
+    )
+    with pytest.raises(check.VetFailed) as vetted:
+        judged()
+    assert vetted.value.facts["problems"][0]["line"] == 5
+
+
+def test_the_command_line_plans_what_it_then_builds(work, repository, tmp_path, monkeypatch, capsys):
+    from goferry.cli import main
+    from goferry.pipeline import project
+
+    monkeypatch.setattr(project.golang, "setup_go", lambda **_: work.toolchain, raising=False)
+    for key in [key for key in os.environ if key.startswith(("GO", "XDG"))]:
+        monkeypatch.delenv(key)
+    for key, value in work.surroundings.environ.items():
+        monkeypatch.setenv(key, value)
+    out = tmp_path / "out"
+    words = [
+        "build",
+        "--dir",
+        str(repository),
+        "--targets",
+        "linux/amd64,windows/amd64",
+        "--version",
+        "v3.2.0",
+        "--out",
+        str(out),
+        "--json",
+    ]
+    assert main.run([*words, "--dry-run"]) == 0
+    planned = json.loads(capsys.readouterr().out)
+    assert not out.exists()
+    assert main.run(words) == 0
+    built = json.loads(capsys.readouterr().out)
+    wanted = [name for step in planned["steps"] for name in step["writes"]]
+    assert sorted(wanted) == sorted(entry["name"] for entry in built["artifacts"])
+    assert "shop_3.2.0_windows_amd64.zip" in wanted
+    assert built["version"] == "v3.2.0"
+    assert main.run(["inspect", "--dir", str(repository), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["version"] == "v3.1.0"
+    assert main.run(["build", "--dir", str(repository), "--version", "3.2", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"] == "version-invalid"

@@ -61,6 +61,8 @@ class Root:
     def check(self) -> None:
         """Refuse a folder that is not ours alone."""
         for folder in (self.path, self.own, self.own / "run"):
+            if folder != self.path and not os.path.lexists(str(folder)):
+                continue
             found = os.lstat(str(folder)) if folder != self.path else os.stat(str(folder))
             if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
                 raise UnsafeRoot(

@@ -40,6 +40,7 @@ def main() -> int:
             control = hand_over(slot, environ)
             if slot["guarded"]:
                 accept_when_ready(control, slot["health"])
+        environ.setdefault("STATE_DIRECTORY", os.path.join(base, "data"))  # as systemd.exec(5) names it
         os.chdir(os.path.join(base, "data"))
         argv = [slot["program"], *slot["args"]]
         os.execve(descriptor, argv, environ)  # noqa: S606  becoming the service is the point

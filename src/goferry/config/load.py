@@ -78,6 +78,22 @@ def load(directory: Path, *, project: str = "", file: Path | None = None) -> Loa
     )
 
 
+def load_for(directory: Path, name: str) -> Loaded:
+    """Load the configuration of a project that a ledger names; a file that speaks of it by no name counts.
+
+    Raises:
+        ConfigInvalid: as `load`.
+        ProjectUnknown: when the file has several projects, none of this name, or a single one of another name.
+    """
+    try:
+        return load(directory, project=name)
+    except ProjectUnknown:
+        found = load(directory)
+        if found.name or found.projects:
+            raise
+        return found
+
+
 def load_defaults(directory: Path, root: Path, project: str = "") -> Loaded:
     """Return what holds without a file."""
     tree = Node({}, 1, 1, keys={})

@@ -66,7 +66,7 @@ def describe(ledger: Ledger, *, sequence: int, now: int, signatures: Iterable[st
     images = tuple(
         Image(
             str(one.meta.get("image", ledger.project)),
-            str(one.meta["digest"]),
+            str(one.meta.get("digest", "")),
             one.name,
             tuple(str(platform) for platform in one.meta.get("platforms", ())),
         )

@@ -1,1 +1,12 @@
-"""Stage: an OCI image written directly."""
+"""An OCI image from the binaries in dist/: layers, configurations, manifests and index written directly, no Docker.
+
+plan.plan(ledger, config)              pure: which binary, which platforms, which names
+execute.write(plan, folder, ledger, …)  reads and checks the binaries, writes `<name>_<version>_oci.tar`
+└── compose.image(…) → base + layer     blobs in memory, by digest
+    └── layout.files(…)                 the files of an OCI layout that `docker load` reads too
+"""
+
+from goferry.image.execute import export, write
+from goferry.image.plan import Plan, entry_point, plan
+
+__all__ = ["Plan", "entry_point", "export", "plan", "write"]

@@ -1,0 +1,63 @@
+"""`goferry image`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from goferry.cli.output import Output, dry_run_option, example, output_options
+
+
+@click.command(
+    epilog=example(
+        "goferry image dist",
+        "goferry image dist --main ./cmd/api --out oci:layout",
+        "goferry image dist --platform linux/arm64 --out shop-arm64.tar && docker load -i shop-arm64.tar",
+    )
+)
+@click.argument("dist", type=click.Path(path_type=Path))
+@click.option("--main", default="", metavar="PACKAGE", help="Package whose program is the entry point (./cmd/api).")
+@click.option("--out", default="", metavar="oci:DIR|PATH.tar", help="Export there and leave DIST as it is.")
+@click.option("--platform", "platforms", multiple=True, help="With --out: these platforms only.  [default: all]")
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Repository whose goferry.yml counts.  [default: the current folder]",
+)
+@dry_run_option
+@output_options
+def command(
+    output: Output, *, dist: Path, main: str, out: str, platforms: tuple[str, ...], directory: Path, dry_run: bool
+) -> None:
+    """Write an OCI image of every Linux platform in DIST as one tar, and list it there.
+
+    The tar is an OCI layout that `docker load` accepts. No Docker and no base image are needed: the image holds the
+    program, CA certificates, passwd and group, /tmp, and runs as user 65532.
+    """
+    from goferry import image
+    from goferry.config.load import load_for
+    from goferry.dist import Ledger
+    from goferry.kernel.errors import Misuse
+
+    if platforms and not out:
+        raise Misuse("--platform needs --out: the image in DIST has all platforms", advice=["add --out PATH.tar"])
+    ledger = Ledger.load(dist)
+    plan = image.plan(ledger, load_for(directory, ledger.project).project, main=main, only=platforms)
+    head = f"{plan.reference} runs {plan.as_json()['entrypoint']} as {plan.user}"
+    if dry_run:
+        rows = [f"  {platform}  {platform.binary}" for platform in plan.platforms]
+        output.result({**plan.as_json(), "out": out or str(dist / plan.file)}, head, *rows)
+        return
+    with output.stream() as stream:
+        if out:
+            record, where = image.export(plan, dist, out, stream), out
+        else:
+            record, where = image.write(plan, dist, ledger, stream).meta, str(dist / plan.file)
+    rows = [
+        f"  {name}  {made['digest']}  {made['packed']:,} bytes, {made['unpacked']:,} unpacked"
+        for name, made in record["manifests"].items()
+    ]
+    output.result({**record, "out": where}, head, *rows, f"{where}  {record['digest']}")

@@ -1,0 +1,126 @@
+"""Blobs and the JSON that names them: configuration, manifest, index. Pure: bytes in, bytes out.
+
+OCI image-spec 1.1: config.md, manifest.md, image-index.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from goferry.image.layer import Entry, Layer, digest, layer
+from goferry.image.plan import FOLDER, Plan, Platform
+from goferry.kernel import canonical
+
+INDEX = "application/vnd.oci.image.index.v1+json"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+
+@dataclass(frozen=True)
+class PlatformImage:
+    """One platform's image.
+
+    Attributes:
+        platform: which. config, manifest: descriptors. layers: descriptors, the base first.
+        sizes: path → bytes of every file, unpacked.
+    """
+
+    platform: Platform
+    config: dict[str, Any]
+    manifest: dict[str, Any]
+    layers: list[dict[str, Any]]
+    sizes: dict[str, int]
+
+    @property
+    def unpacked(self) -> int:
+        """Bytes of all files."""
+        return sum(self.sizes.values())
+
+    @property
+    def packed(self) -> int:
+        """Bytes that a registry transfers: manifest, configuration and layers."""
+        return sum(int(each["size"]) for each in (self.manifest, self.config, *self.layers))
+
+
+@dataclass
+class Composed:
+    """The whole image: blobs by digest, and the index's descriptor."""
+
+    index: dict[str, Any]
+    images: list[PlatformImage]
+    blobs: dict[str, bytes] = field(default_factory=dict)
+
+
+def compose(plan: Plan, base: Layer, programs: Mapping[str, bytes]) -> Composed:
+    """Compose the index and the image of every platform; `programs` holds the bytes by the platform's name."""
+    blobs: dict[str, bytes] = {}
+    images = [_image(plan, platform, base, programs[str(platform)], blobs) for platform in plan.platforms]
+    manifests = [{**image.manifest, "platform": image.platform.as_record()} for image in images]
+    document = {
+        "schemaVersion": 2,
+        "mediaType": INDEX,
+        "manifests": manifests,
+        "annotations": dict(plan.annotations),
+    }
+    return Composed(_json(INDEX, document, blobs), images, blobs)
+
+
+def program_layer(plan: Plan, program: bytes) -> Layer:
+    """Return the layer with the program alone."""
+    parts = FOLDER.split("/")
+    folders = [Entry("/".join(parts[: n + 1]), 0o755) for n in range(len(parts))]
+    return layer([*folders, Entry(f"{FOLDER}/{plan.program}", 0o755, data=program)], plan.epoch)
+
+
+def configuration(plan: Plan, platform: Platform, layers: list[Layer]) -> dict[str, Any]:
+    """Return the image's configuration (config.md, "Properties")."""
+    process: dict[str, Any] = {
+        "User": plan.user,
+        "Env": list(plan.env),
+        "Entrypoint": [f"/{FOLDER}/{plan.program}"],
+        "WorkingDir": "/",
+        "Labels": dict(plan.annotations),
+    }
+    if plan.args:
+        process["Cmd"] = list(plan.args)
+    if plan.ports:
+        process["ExposedPorts"] = {port: {} for port in plan.ports}
+    return {
+        **platform.as_record(),
+        "created": plan.created,
+        "config": process,
+        "rootfs": {"type": "layers", "diff_ids": [each.diff_id for each in layers]},
+        "history": [
+            {"created": "1970-01-01T00:00:00Z", "created_by": "goferry image: base"},
+            {"created": plan.created, "created_by": f"goferry image: {plan.program}"},
+        ],
+    }
+
+
+def _image(plan: Plan, platform: Platform, base: Layer, program: bytes, blobs: dict[str, bytes]) -> PlatformImage:
+    layers = [base, program_layer(plan, program)]
+    described = [_blob(LAYER, each.blob, blobs) for each in layers]
+    config = _json(CONFIG, configuration(plan, platform, layers), blobs)
+    document = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": config,
+        "layers": described,
+        "annotations": dict(plan.annotations),
+    }
+    sizes = {path: size for each in layers for path, size in each.sizes.items()}
+    return PlatformImage(platform, config, _json(MANIFEST, document, blobs), described, sizes)
+
+
+def _json(media_type: str, document: Mapping[str, Any], blobs: dict[str, bytes]) -> dict[str, Any]:
+    return _blob(media_type, canonical.dumps(document), blobs)
+
+
+def _blob(media_type: str, data: bytes, blobs: dict[str, bytes]) -> dict[str, Any]:
+    """Keep a blob and return its descriptor (descriptor.md)."""
+    name = digest(data)
+    blobs[name] = data
+    return {"mediaType": media_type, "digest": name, "size": len(data)}

@@ -1,0 +1,59 @@
+"""The files of an OCI layout (OCI image-spec 1.1, image-layout.md) that `docker load` reads too.
+
+Docker before 25 knows no layout and looks for `manifest.json` (the format of `docker save`). That file names one image,
+linux/amd64 where there is one: with several, tools that take a single image from such a tar refuse it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from goferry.image.compose import Composed, PlatformImage
+from goferry.image.layer import Entry, tar
+from goferry.image.plan import Plan
+from goferry.kernel import canonical
+
+
+def files(plan: Plan, composed: Composed) -> dict[str, bytes]:
+    """Return path → bytes: `oci-layout`, `index.json`, `manifest.json`, `blobs/sha256/…`."""
+    entry = {
+        **composed.index,
+        "annotations": {
+            "org.opencontainers.image.ref.name": plan.tag,
+            "io.containerd.image.name": f"docker.io/{'' if '/' in plan.name else 'library/'}{plan.reference}",
+        },
+    }
+    documents: dict[str, Any] = {
+        "oci-layout": {"imageLayoutVersion": "1.0.0"},
+        "index.json": {"schemaVersion": 2, "mediaType": composed.index["mediaType"], "manifests": [entry]},
+        "manifest.json": [_docker(plan, _for_docker(composed))],
+    }
+    result = {name: canonical.dumps(document) for name, document in documents.items()}
+    result.update({_path(digest): composed.blobs[digest] for digest in sorted(composed.blobs)})
+    return result
+
+
+def archive(plan: Plan, composed: Composed) -> bytes:
+    """Return the layout as one tar, the small files first."""
+    entries = [Entry("blobs", 0o755), Entry("blobs/sha256", 0o755)]
+    content = files(plan, composed)
+    entries[0:0] = [Entry(path, 0o644, data=data) for path, data in content.items() if "/" not in path]
+    entries += [Entry(path, 0o644, data=data) for path, data in content.items() if "/" in path]
+    return tar(entries, plan.epoch)
+
+
+def _for_docker(composed: Composed) -> PlatformImage:
+    preferred = [image for image in composed.images if str(image.platform) == "linux/amd64"]
+    return (preferred or composed.images)[0]
+
+
+def _docker(plan: Plan, image: PlatformImage) -> dict[str, Any]:
+    return {
+        "Config": _path(image.config["digest"]),
+        "RepoTags": [plan.reference],
+        "Layers": [_path(layer["digest"]) for layer in image.layers],
+    }
+
+
+def _path(digest: str) -> str:
+    return "blobs/" + digest.replace(":", "/")

@@ -26,7 +26,9 @@ def parse(data: bytes | bytearray) -> Answer | None:
         return None
     start, *lines = bytes(data[:end]).split(b"\r\n")
     status = _status(start)
-    fields = {name.strip().lower(): value.strip().lower() for name, _, value in (line.partition(b":") for line in lines)}
+    fields = {
+        name.strip().lower(): value.strip().lower() for name, _, value in (line.partition(b":") for line in lines)
+    }
     close = b"close" in fields.get(b"connection", b"") or start.startswith(b"HTTP/1.0")
     if b"chunked" in fields.get(b"transfer-encoding", b""):
         last = data.find(b"\r\n0\r\n\r\n", end)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
+from typing import cast
 
 from answer import Answer, parse
 
@@ -43,7 +44,7 @@ class Order:
 class Client:
     """Sends orders over one connection that it keeps (`fresh=False`), or over a new one for each (`fresh=True`)."""
 
-    def __init__(self, address: tuple[str, int], tally: Tally, idle: asyncio.Queue[Client] | object, *, fresh: bool) -> None:
+    def __init__(self, address: tuple[str, int], tally: Tally, idle: deque[Client], *, fresh: bool) -> None:
         self.fresh = fresh
         self._address = address
         self._tally = tally
@@ -128,13 +129,13 @@ class Wire(asyncio.Protocol):
         self._client = client
         self._data = bytearray()
         self._waiting = False
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]
+        self._transport = cast("asyncio.Transport", transport)
 
     def usable(self) -> bool:
-        return self._transport is not None and not self._transport.is_closing()
+        return not self._transport.is_closing()
 
     def send(self, request: bytes) -> None:
         self._waiting = True

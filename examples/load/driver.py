@@ -41,14 +41,12 @@ class Plan:
 
 
 async def drive(plan: Plan, stop: asyncio.Event, first: Callable[[], None]) -> tuple[Tally, float]:
-    """Send until `stop`, or the plan's bounds; wait for what is on its way. Returns the tally and the seconds of sending.
+    """Send until `stop` or the plan's bounds, and wait for what is on its way: the tally, and the seconds of sending.
 
     `first` is called once the first order has been answered or lost.
     """
     tally, idle = Tally(), deque[Client]()
-    clients = [
-        Client((plan.host, plan.port), tally, idle, fresh=number % 4 == 3) for number in range(plan.connections)
-    ]
+    clients = [Client((plan.host, plan.port), tally, idle, fresh=number % 4 == 3) for number in range(plan.connections)]
     idle.extend(clients)
     began = time.perf_counter()
     await _send(plan, tally, idle, clients, stop, first)
@@ -62,7 +60,14 @@ async def drive(plan: Plan, stop: asyncio.Event, first: Callable[[], None]) -> t
     return tally, seconds
 
 
-async def _send(plan: Plan, tally: Tally, idle: deque[Client], clients: list[Client], stop: asyncio.Event, first) -> None:
+async def _send(
+    plan: Plan,
+    tally: Tally,
+    idle: deque[Client],
+    clients: list[Client],
+    stop: asyncio.Event,
+    first: Callable[[], None],
+) -> None:
     now = began = time.perf_counter()
     end, looked, due, announced = began + plan.seconds, began, 0.0, False
     while not stop.is_set() and now < end and tally.sent < plan.most:

@@ -31,7 +31,12 @@ import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from client import Tally
+    from driver import Plan
 
 SHOWN = 20  # ids of each difference that a report names
 LIMITS = {"connections": 256, "rate": 5000, "seconds": 600}
@@ -86,10 +91,12 @@ class Report:
     def lines(self) -> list[str]:
         """The report for people."""
         causes = ", ".join(f"{count} {cause}" for cause, count in sorted(self.by_cause.items()))
-        ids = "equal" if self.ids_equal else self.ids_error or (
+        ids = (
             f"{self.acknowledged_not_stored} acknowledged but not stored, "
             f"{self.stored_not_acknowledged} stored but not acknowledged, {self.stored_twice} stored twice"
         )
+        if self.ids_equal or self.ids_error:
+            ids = self.ids_error or "equal"
         return [
             f"sent: {self.sent} in {self.seconds:.1f} s over {self.connections} connections ({self.rps:.0f}/s)",
             f"lost: {self.lost}" + (f" ({causes})" if causes else ""),
@@ -103,7 +110,9 @@ class Load:
     """A load that runs; `start` one, then `stop` it, or leave the `with` block to end it without a report."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._process, self._input, self._output = process, process.stdin, process.stdout
 
     @classmethod
     def start(
@@ -140,7 +149,7 @@ class Load:
         patience = threading.Timer(wait, self._process.kill)
         patience.start()
         try:
-            line = self._process.stdout.readline()
+            line = self._output.readline()
         finally:
             patience.cancel()
         if line.strip() != "running":
@@ -164,8 +173,8 @@ class Load:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            stream.close()
+        self._input.close()
+        self._output.close()
 
     def __enter__(self) -> Load:
         return self
@@ -213,7 +222,7 @@ def run(options: argparse.Namespace) -> Report:
     return summary(options.url, plan, tally, seconds, stored, error)
 
 
-async def _drive(plan, *, attached: bool):
+async def _drive(plan: Plan, *, attached: bool) -> tuple[Tally, float]:
     from driver import drive
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -221,8 +230,14 @@ async def _drive(plan, *, attached: bool):
         loop.add_signal_handler(number, stop.set)
     if attached:
         # The parent closes our standard input to stop us; so does its end.
-        loop.add_reader(0, lambda: os.read(0, 4096) or (loop.remove_reader(0), stop.set()))
+        loop.add_reader(0, _stop_at_end_of_input, loop, stop)
     return await drive(plan, stop, (lambda: print("running", flush=True)) if attached else (lambda: None))
+
+
+def _stop_at_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    if not os.read(0, 4096):
+        loop.remove_reader(0)
+        stop.set()
 
 
 def fetch_ids(url: str, run_: str) -> list[str]:
@@ -235,7 +250,7 @@ def fetch_ids(url: str, run_: str) -> list[str]:
     return [id_ for id_ in text.split("\n") if id_.startswith(run_ + "-")]
 
 
-def summary(url: str, plan, tally, seconds: float, stored: list[str], error: str) -> Report:
+def summary(url: str, plan: Plan, tally: Tally, seconds: float, stored: list[str], error: str) -> Report:
     """The report of a run."""
     from driver import compare
 

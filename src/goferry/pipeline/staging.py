@@ -100,19 +100,11 @@ class Staging:
                 f"goferry up didn't make {unknown[0]}" + (f" and {len(unknown) - 1} more" if unknown[1:] else "")
             )
 
-    def open(self) -> Record:
-        """Make the work folder when it is missing and return its record; one without a record starts empty."""
-        record = Record.load(self.work_state)
-        if self.work.exists() and not record.steps:
-            _remove(self.work)
-        self.work.mkdir(parents=True, exist_ok=True)
-        return record
-
-    def unseal(self) -> None:
-        """Start the work folder afresh when it was sealed already: a sealed folder takes nothing more."""
-        if (self.work / "SHA256SUMS").exists():
+    def prepare(self, *, afresh: bool) -> None:
+        """Make the work folder ready: as it was left, or empty."""
+        if afresh:
             self.discard()
-            self.work.mkdir(parents=True)
+        self.work.mkdir(parents=True, exist_ok=True)
 
     def discard(self) -> None:
         """Remove the work folder and its record."""

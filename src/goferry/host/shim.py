@@ -44,7 +44,7 @@ def main() -> int:
         os.chdir(os.path.join(base, "data"))
         argv = [slot["program"], *slot["args"]]
         os.execve(descriptor, argv, environ)  # noqa: S606  becoming the service is the point
-    except (OSError, ValueError, KeyError, IndexError) as error:
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         say("cannot start: %s" % error)
     return REFUSED
 

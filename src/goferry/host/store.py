@@ -12,7 +12,7 @@ import hashlib
 import os
 import shutil
 from pathlib import Path
-from typing import Iterator, Optional, Set
+from typing import Any, Dict, Iterator, Optional, Set
 
 from goferry.host import elf, slots, state
 from goferry.host.layout import Root, ServiceFolder
@@ -64,15 +64,14 @@ class Store:
                 except OSError as error:
                     if error.errno not in (errno.ENOSPC, errno.EDQUOT) or attempt == 2:
                         raise
-                    part.unlink()
+                    _remove(part)
                     self._remove_unnamed(folder, {change.sha256})
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise self._full(folder, change) from error
             raise
         finally:
-            with contextlib.suppress(FileNotFoundError):
-                part.unlink()
+            _remove(part)
 
     def _copy_once(self, folder: ServiceFolder, change: Change, part: Path, source: Path) -> None:
         space = os.statvfs(str(folder.store))
@@ -149,7 +148,12 @@ class Store:
                 path.unlink()
 
 
-def _named(folder: ServiceFolder) -> Iterator[dict]:  # type: ignore[type-arg]
+def _remove(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+
+
+def _named(folder: ServiceFolder) -> Iterator[Dict[str, Any]]:
     record = state.read(folder)
     for entry in (record["live"], record["previous"], slots.read(folder, 0), slots.read(folder, 1)):
         if entry:

@@ -131,7 +131,9 @@ class Host:
             self.processes[c.service, c.old_slot] = {"version": version, "accepts": True}
 
     def serving(self):
-        return {s: [p["version"] for (name, _), p in self.processes.items() if name == s and p["accepts"]] for s in SERVICES}
+        return {
+            s: [p["version"] for (name, _), p in self.processes.items() if name == s and p["accepts"]] for s in SERVICES
+        }
 
     def settled(self):
         return copy.deepcopy((self.cache, self.processes, self.lines))
@@ -152,7 +154,22 @@ def faulty(host):
 
         return do
 
-    names = ("stage", "record", "prune", "discard", "start", "prove", "watch", "retire", "stop", "point", "unpoint", "accept", "drain", "give_back")
+    names = (
+        "stage",
+        "record",
+        "prune",
+        "discard",
+        "start",
+        "prove",
+        "watch",
+        "retire",
+        "stop",
+        "point",
+        "unpoint",
+        "accept",
+        "drain",
+        "give_back",
+    )
     for name in names:
         setattr(host, name, wrapped(name))
     return host
@@ -160,7 +177,9 @@ def faulty(host):
 
 def transaction(kind, version, old, policy="rollback"):
     slot, old_slot = {"": (0, -1), "v1": (1, 0), "v2": (0, 1)}[old]
-    changes = [Change(s, "socket", slot, old_slot, int(version[1:]), version, version, old_version=old) for s in SERVICES]
+    changes = [
+        Change(s, "socket", slot, old_slot, int(version[1:]), version, version, old_version=old) for s in SERVICES
+    ]
     return Transaction("t-" + version, kind, "shop", policy, "", tuple(changes))
 
 
@@ -225,7 +244,9 @@ def test_from_every_crash_one_version_serves_and_recovering_again_changes_nothin
         assert serving["api"] == serving["worker"], (fuse, host.points, serving)
         assert serving["api"] in ([old] if old else [], [new]), (fuse, serving)
         outcomes.add(tuple(serving["api"]))
-        assert {s: host.cache["slots"][s, n] for s, n in host.cache["live"].items()} == {s: v[0] for s, v in serving.items() if v}
+        assert {s: host.cache["slots"][s, n] for s, n in host.cache["live"].items()} == {
+            s: v[0] for s, v in serving.items() if v
+        }
         assert replay(host.lines).phase == machine.IDLE
         once = host.settled()
         recover(host)
@@ -253,7 +274,9 @@ def test_a_crash_in_the_recovery_is_recovered_too(case, second):
         assert serving["api"] in ([wanted[2]] if wanted[2] else [], [wanted[1]])
 
 
-@pytest.mark.parametrize(("case", "act"), list(itertools.product(CASES, ("stage", "start", "prove", "point", "accept", "drain", "watch"))))
+@pytest.mark.parametrize(
+    ("case", "act"), list(itertools.product(CASES, ("stage", "start", "prove", "point", "accept", "drain", "watch")))
+)
 def test_whatever_fails_the_version_before_serves(case, act):
     before, wanted = CASES[case]
     host = faulty(host_with(*before))

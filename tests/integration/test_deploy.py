@@ -1,0 +1,581 @@
+"""The embedded local target with real processes: supervisord, two slots, Go services, traffic, and what goes wrong."""
+
+import contextlib
+import functools
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from goferry import deploy
+from goferry.config.settings import Settings
+from goferry.deploy import client
+from goferry.dist import Artifact, Ledger
+from goferry.host import elf, processes
+from goferry.kernel.errors import GoferryError
+from goferry.observe.events import Stream
+from goferry.trust import keys, seal
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = Settings.from_environ({**os.environ, "SECRET_OF_THE_DEPLOYER": "never passed on"})
+QUICK = {"ready_within_ms": 4000, "bake_ms": 400, "drain_ms": 1500}
+
+SERVICE = """package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"example.com/service/ferry"
+)
+
+var version, fault string
+
+func main() {
+	fmt.Fprintln(os.Stderr, "starting", version)
+	switch fault {
+	case "crash":
+		fmt.Fprintln(os.Stderr, "panic: no database \\x1b[31m")
+		os.Exit(3)
+	case "hang":
+		time.Sleep(time.Hour)
+	case "bake":
+		go func() { time.Sleep(800 * time.Millisecond); os.Exit(4) }()
+	case "other":
+		version = "v9.9.9"
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, version) })
+	mux.HandleFunc("GET /env", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, strings.Join(os.Environ(), "\\n")) })
+	mux.HandleFunc("GET /die", func(w http.ResponseWriter, r *http.Request) { os.Exit(5) })
+	service := &ferry.Service{Handler: mux, Version: version}
+	if fault == "bake" {
+		time.Sleep(300 * time.Millisecond)
+	}
+	if err := service.Run(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+"""
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory):
+    """Builds services and seals releases; one Go build cache for all."""
+    return Workshop(tmp_path_factory.mktemp("workshop"))
+
+
+class Workshop:
+    def __init__(self, folder):
+        self.folder, self.built = folder, {}
+        self.keys = folder / "keys"
+        keys.generate(self.keys)
+        self.source = folder / "service"
+        shutil.copytree(ROOT / "examples/shop/ferry", self.source / "ferry", ignore=shutil.ignore_patterns("*_test.go"))
+        (self.source / "go.mod").write_text("module example.com/service\n\ngo 1.25\n")
+        (self.source / "main.go").write_text(SERVICE)
+
+    def binary(self, go, version, fault="", source=None):
+        key = (version, fault, source)
+        if key not in self.built:
+            out = self.folder / f"bin-{len(self.built)}"
+            flags = f"-s -w -X main.version={version} -X main.fault={fault}"
+            environ = {
+                **os.environ,
+                "CGO_ENABLED": "0",
+                "GOFLAGS": "-buildvcs=false",
+            }
+            subprocess.run(
+                [go, "build", "-trimpath", "-ldflags", flags, "-o", out, "."],
+                cwd=source or self.source,
+                env=environ,
+                check=True,
+            )
+            self.built[key] = out
+        return self.built[key]
+
+    def release(self, folder, binaries, version, sequence, project="shop", **service):
+        """Seal a release of `{service: binary}`."""
+        folder.mkdir(parents=True)
+        goos, goarch = elf.host_platform()
+        ledger = Ledger(project, version, module="example.com/service")
+        for name, binary in binaries.items():
+            path = folder / f"{name}_{goos}_{goarch}"
+            shutil.copy(binary, path)
+            ledger.add(
+                Artifact.of_file(
+                    path, project=project, kind="binary", goos=goos, goarch=goarch, meta={"main": ".", "program": name}
+                )
+            )
+            ledger.services[name] = {
+                "main": ".",
+                "binary": name,
+                "listen": {"socket": True},
+                "health": "/healthz",
+                **QUICK,
+                **service,
+            }
+        ledger.save(folder)
+        signers = keys.load_signers(
+            openpgp_key=None, minisign_key_file=self.keys / "minisign.key", passphrase_file=None, settings=SETTINGS
+        )
+        seal.seal(folder, signers, settings=SETTINGS, stream=Stream(), now=int(time.time()), sequence=sequence)
+        return folder
+
+
+class Site:
+    """A target and releases for it."""
+
+    def __init__(self, workshop, go, folder, root):
+        self.workshop, self.go, self.folder, self.root = workshop, go, folder, root
+        self.count = 0
+
+    def release(self, number, fault="", sequence=0, **service):
+        self.count += 1
+        binary = self.workshop.binary(self.go, f"v{number}.0.0", fault)
+        return self.workshop.release(
+            self.folder / f"dist-{self.count}", {"api": binary}, f"v{number}.0.0", sequence or number, **service
+        )
+
+    def target(self, **more):
+        return deploy.Target(self.root, self.workshop.keys / "goferry.trust", **more)
+
+    def deploy(self, dist, services=(), dry_run=False, **more):
+        return deploy.deploy(
+            dist, self.target(**more), services=services, settings=SETTINGS, stream=Stream(), dry_run=dry_run
+        )
+
+    def rollback(self, **more):
+        return deploy.rollback(self.target(), settings=SETTINGS, stream=Stream(), **more)
+
+    def live(self):
+        return deploy.status(self.target(), settings=SETTINGS)["live"]
+
+    def down(self):
+        return deploy.down(self.target(), settings=SETTINGS, stream=Stream())
+
+    def refused(self, dist, **more):
+        with pytest.raises(GoferryError) as caught:
+            self.deploy(dist, **more)
+        return caught.value
+
+    def pids(self):
+        """Processes whose working folder or command line lies in the target."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if os.readlink(entry / "cwd").startswith(str(self.root)):
+                    found.append(int(entry.name))
+        return found
+
+
+@pytest.fixture
+def site(workshop, part, tmp_path):
+    made = Site(workshop, part("go"), tmp_path, tmp_path / "root")
+    yield made
+    made.down()
+    assert made.pids() == []
+
+
+def post(port):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    with contextlib.closing(connection):
+        connection.request("POST", "/")
+        return connection.getresponse().read().decode().strip()
+
+
+def get(port, path):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    with contextlib.closing(connection):
+        connection.request("GET", path)
+        return connection.getresponse().read().decode()
+
+
+class Clients:
+    """A few clients, half of them with kept connections; every POST is sent once."""
+
+    def __init__(self, port, count=4):
+        self.port, self.sent, self.lost, self.heard = port, 0, [], set()
+        self.over = threading.Event()
+        self.threads = [threading.Thread(target=self.work, args=(n % 2 == 0,)) for n in range(count)]
+
+    def work(self, keep):
+        connection = None
+        while not self.over.is_set():
+            self.sent += 1
+            try:
+                connection = connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+                connection.request("POST", "/", body=uuid.uuid4().hex)
+                response = connection.getresponse()
+                self.heard.add(response.read().decode().strip())
+                if not keep or response.will_close:
+                    connection.close()
+                    connection = None
+            except (OSError, http.client.HTTPException) as error:
+                self.lost.append(repr(error))
+                connection = None
+            time.sleep(0.002)
+        if connection:
+            connection.close()
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def test_versions_change_under_traffic_without_a_lost_request_and_go_back(site):
+    first = site.deploy(site.release(1))
+    port = first["services"]["api"]["port"]
+    second = site.release(2)
+    with Clients(port) as clients:
+        deployed = site.deploy(second)
+        back = site.rollback()
+    assert (clients.lost, clients.heard) == ([], {"v1.0.0", "v2.0.0"})
+    assert clients.sent > 100
+    assert deployed["services"]["api"]["previous"] == "v1.0.0"
+    assert deployed["gap_ms"] == {}
+    assert deployed["switch_ms"] < 1000
+    assert back["services"]["api"]["version"] == "v1.0.0"
+    live = site.live()["api"]
+    assert (live["version"], live["state"], live["url"]) == ("v1.0.0", "healthy", f"http://127.0.0.1:{port}")
+    with pytest.raises(GoferryError) as caught:
+        site.rollback()
+    assert caught.value.name == "nothing-to-roll-back-to"
+    assert site.deploy(second)["services"]["api"]["version"] == "v2.0.0"
+    again = site.deploy(second)
+    assert again["unchanged"]
+    assert site.down() == {"stopped": ["api"], "dry_run": False}
+    assert site.live() == {}
+    assert site.refused(site.release(1)).name == "sequence-lower"
+    assert site.deploy(second)["services"]["api"]["version"] == "v2.0.0"
+
+
+def test_nothing_deployed_is_an_answer_and_leaves_no_trace(site):
+    assert deploy.status(site.target(), settings=SETTINGS) == {"live": {}, "recovered": [], "busy": False}
+    assert site.down() == {"stopped": [], "dry_run": False}
+    assert not site.root.exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "name", "code"),
+    [("crash", "candidate-crashed", 1), ("hang", "candidate-unhealthy", 1), ("other", "health-identity", 1)],
+)
+def test_a_bad_candidate_never_gets_traffic(site, fault, name, code):
+    site.deploy(site.release(1))
+    port = site.live()["api"]["port"]
+    with Clients(port, 2) as clients:
+        error = site.refused(site.release(2, fault, ready_within_ms=1500))
+    assert (error.name, error.exit_code) == (name, code)
+    assert clients.lost == []
+    assert clients.heard == {"v1.0.0"}
+    if fault == "crash":
+        assert "panic: no database \\x1b[31m" in error.state
+    assert len(list((site.root / "shop/api/store").iterdir())) == 1
+    assert not (site.root / "shop/api/slots/1.json").exists()
+
+
+def test_a_first_deploy_that_fails_leaves_only_its_journal(site):
+    assert site.refused(site.release(1, "crash")).name == "candidate-crashed"
+    files = [p.relative_to(site.root) for p in site.root.rglob("*") if not p.is_dir()]
+    journal = [p for p in files if p.parts[1] == ".journal"]
+    assert len(journal) == 1
+    assert set(files) - set(journal) == {Path(".goferry/lock")}
+    assert site.pids() == []
+    assert site.live() == {}
+
+
+def test_a_version_that_dies_while_it_bakes_is_rolled_back(site):
+    site.deploy(site.release(1))
+    error = site.refused(site.release(2, "bake", bake_ms=1500))
+    assert (error.name, error.exit_code) == ("rolled-back", 4)
+    assert error.facts["cause"] == "candidate-crashed"
+    live = site.live()["api"]
+    assert (live["version"], live["state"], post(live["port"])) == ("v1.0.0", "healthy", "v1.0.0")
+
+
+def test_a_committed_version_that_dies_is_started_again_and_accepts(site):
+    live = site.deploy(site.release(1))["services"]["api"]
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        get(live["port"], "/die")
+    deadline = time.monotonic() + 10
+    said = ""
+    while said != "v1.0.0" and time.monotonic() < deadline:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            said = post(live["port"])
+        time.sleep(0.05)
+    now = site.live()["api"]
+    assert said == "v1.0.0"
+    assert now["state"] == "healthy"
+    assert now["pid"] != live["pid"]
+    assert site.deploy(site.release(2))["services"]["api"]["version"] == "v2.0.0"
+
+
+def test_a_service_gets_a_clean_environment(site):
+    site.release(1)
+    (site.root).mkdir()
+    (site.root / "api.env").write_text("# secrets\nTOKEN='from the file'\n")
+    live = site.deploy(site.release(1, env={"MODE": "test"}, env_file="api.env"))["services"]["api"]
+    environ = dict(line.split("=", 1) for line in get(live["port"], "/env").splitlines())
+    assert environ["TOKEN"] == "from the file"
+    assert environ["MODE"] == "test"
+    assert environ["STATE_DIRECTORY"] == str(site.root / "shop/api/data")
+    assert set(environ) <= {
+        "PATH", "HOME", "LANG", "TZ", "MODE", "TOKEN", "STATE_DIRECTORY", "GOFERRY_SERVICE", "GOFERRY_VERSION",
+        "GOFERRY_CONTROL", "GOFERRY_DRAIN",
+    }  # fmt: skip
+
+
+PLAIN_ARMS = {"env": {"env": "ADDR"}}
+
+
+@pytest.mark.parametrize("listen", PLAIN_ARMS.values(), ids=PLAIN_ARMS)
+def test_a_service_that_knows_nothing_of_goferry_deploys_with_a_stated_gap(site, listen):
+    source = ROOT / "examples/plain"
+    for number in (1, 2):
+        binary = site.workshop.binary(site.go, f"v{number}.0.0", "", source)
+        dist = site.workshop.release(
+            site.folder / f"plain-{number}", {"plain": binary}, f"v{number}.0.0", number, "plain", listen=listen
+        )
+        record = site.deploy(dist)
+    gap = record["gap_ms"]["plain"]
+    assert 0 < gap < 5000
+    assert "Hello, you." in get(record["services"]["plain"]["port"], "/hello/you")
+    assert site.rollback()["services"]["plain"]["version"] == "v1.0.0"
+
+
+def test_a_plain_service_whose_successor_fails_serves_on(site):
+    source = ROOT / "examples/plain"
+    binary = site.workshop.binary(site.go, "v1.0.0", "", source)
+    site.deploy(
+        site.workshop.release(site.folder / "p1", {"plain": binary}, "v1.0.0", 1, "plain", listen={"env": "ADDR"})
+    )
+    port = site.live()["plain"]["port"]
+    bad = site.workshop.release(
+        site.folder / "p2",
+        {"plain": binary},
+        "v2.0.0",
+        2,
+        "plain",
+        listen={"env": "ADDR"},
+        health="/nowhere",
+        ready_within_ms=700,
+    )
+    assert site.refused(bad).name == "candidate-unhealthy"
+    assert "Hello, you." in get(port, "/hello/you")
+
+
+def test_several_services_of_a_release_switch_together(site):
+    def release(number, fault=""):
+        good = site.workshop.binary(site.go, f"v{number}.0.0")
+        other = site.workshop.binary(site.go, f"v{number}.0.0", fault)
+        return site.workshop.release(
+            site.folder / f"two-{number}", {"api": good, "worker": other}, f"v{number}.0.0", number
+        )
+
+    site.deploy(release(1))
+    assert site.refused(release(2, "crash")).name == "candidate-crashed"
+    assert {name: live["version"] for name, live in site.live().items()} == {"api": "v1.0.0", "worker": "v1.0.0"}
+    dist = release(3)
+    planned = site.deploy(dist, dry_run=True)
+    assert [step["service"] for step in planned["changes"]] == ["api", "worker"]
+    site.deploy(dist)
+    assert {post(live["port"]) for live in site.live().values()} == {"v3.0.0"}
+    site.rollback(services=["worker"])
+    assert {name: live["version"] for name, live in site.live().items()} == {"api": "v3.0.0", "worker": "v1.0.0"}
+
+
+def test_a_binary_for_another_machine_is_refused_by_its_header(site):
+    foreign, machine = ("arm64", 183) if elf.host_platform()[1] != "arm64" else ("amd64", 62)
+    binary = site.folder / "foreign-binary"
+    data = bytearray(site.workshop.binary(site.go, "v1.0.0").read_bytes())
+    data[18:20] = machine.to_bytes(2, "little")
+    binary.write_bytes(data)
+    error = site.refused(site.workshop.release(site.folder / "foreign", {"api": binary}, "v1.0.0", 1))
+    assert (error.name, error.exit_code) == ("wrong-platform", 3)
+    assert foreign in error.what
+
+
+def test_a_changed_file_in_the_store_is_neither_started_nor_rolled_back_to(site):
+    site.deploy(site.release(1))
+    site.deploy(site.release(2))
+    previous = json.loads((site.root / "shop/api/state.json").read_text())["previous"]
+    blob = site.root / "shop/api/store" / previous["sha256"]
+    blob.chmod(0o755)
+    with blob.open("ab") as file:
+        file.write(b"evil")
+    with pytest.raises(GoferryError) as caught:
+        site.rollback()
+    assert (caught.value.name, caught.value.exit_code) == ("blob-changed", 3)
+    assert site.live()["api"]["version"] == "v2.0.0"
+
+
+def test_a_tampered_release_changes_nothing(site):
+    dist = site.release(1)
+    binary = next(p for p in dist.iterdir() if p.name.startswith("api_"))
+    binary.chmod(0o755)
+    with binary.open("ab") as file:
+        file.write(b"evil")
+    assert site.refused(dist).exit_code == 3
+    assert not site.root.exists()
+
+
+def test_the_second_of_two_deploys_waits_or_says_that_the_first_is_busy(site):
+    site.deploy(site.release(1))
+    slow, late = site.release(2, bake_ms=2500), site.release(3)
+    thread = threading.Thread(target=site.deploy, args=(slow,))
+    thread.start()
+    time.sleep(1.2)
+    error = site.refused(late, wait=0.2)
+    assert (error.name, error.exit_code) == ("deploy-busy", 5)
+    site.deploy(late, wait=30)
+    thread.join()
+    assert site.live()["api"]["version"] == "v3.0.0"
+
+
+def test_a_folder_with_a_long_and_odd_name_works(workshop, part, tmp_path):
+    root = tmp_path / ("deep " * 10) / "a;b%c#d 'e' ü" / ("x" * 60)
+    site = Site(workshop, part("go"), tmp_path, root)
+    try:
+        site.deploy(site.release(1))
+        live = site.deploy(site.release(2))["services"]["api"]
+        assert (post(live["port"]), live["state"]) == ("v2.0.0", "healthy")
+    finally:
+        site.down()
+    assert site.pids() == []
+
+
+KILLER = """
+import os, runpy, signal, sys
+from goferry.host import journal
+wanted, when = int(sys.argv.pop(1)), sys.argv.pop(1)
+append, count = journal.Journal.append, 0
+def killing(self, record):
+    global count
+    count += 1
+    if count == wanted and when == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    append(self, record)
+    if count == wanted and when == "after":
+        os.kill(os.getpid(), signal.SIGKILL)
+journal.Journal.append = killing
+runpy.run_module("goferry.host", run_name="__main__")
+"""
+
+
+LINES = ["begin", "staged", "started", "proven", "switch", "pointed", "routed", "baked", "commit", "retired", "settled"]
+SAMPLE = [("begin", "after"), ("started", "after"), ("switch", "before"), ("switch", "after"), ("pointed", "after")]
+SAMPLE += [("routed", "after"), ("commit", "before"), ("commit", "after"), ("retired", "after"), ("settled", "after")]
+EVERY = [(line, when) for line in LINES for when in ("before", "after")]
+
+
+@pytest.mark.parametrize("kind", ["deploy", "rollback"])
+def test_killed_at_each_journal_line_one_version_answers(site, kind):
+    port = site.deploy(site.release(1))["services"]["api"]["port"]
+    now, sequence = 1, 1
+    for line, when in EVERY if os.environ.get("GOFERRY_TEST_FULL") else SAMPLE:
+        other, sequence = 3 - now, sequence + 1
+        argv = client.agent_argv(site.root, site.workshop.keys / "goferry.trust")
+        target = site.target(argv=[argv[0], "-c", KILLER, str(LINES.index(line) + 1), when, *argv[4:]])
+        dist = site.release(other, sequence=sequence)
+        if kind == "deploy":
+            change, before, after = functools.partial(deploy.deploy, dist), now, other
+        else:
+            site.deploy(dist)
+            change, before, after = deploy.rollback, other, now
+        with pytest.raises(GoferryError) as caught:
+            change(target, settings=SETTINGS, stream=Stream())
+        assert caught.value.name == "agent-lost"
+        committed = line in ("retired", "settled") or (line, when) == ("commit", "after")
+        now = after if committed else before
+        live = site.live()["api"]
+        assert (live["version"], live["state"]) == (f"v{now}.0.0", "healthy"), (line, when)
+        assert {post(port) for _ in range(6)} == {f"v{now}.0.0"}
+        again = deploy.status(site.target(), settings=SETTINGS)
+        assert again["recovered"] == []
+        assert again["live"]["api"]["pid"] == live["pid"]
+        assert len([path for path in (site.root / "shop/api/slots").iterdir() if path.suffix == ".json"]) == 1
+
+
+def test_a_client_that_dies_before_the_commit_is_undone_by_the_host(site):
+    site.deploy(site.release(1))
+    argv = client.agent_argv(site.root, site.workshop.keys / "goferry.trust")
+    with client.opened(argv, SETTINGS.environ) as agent:
+        agent.ask("prepare", dist=str(site.release(2)), id="one", services=[])
+        agent.ask("switch")
+    assert site.live()["api"]["version"] == "v1.0.0"
+    with client.opened(argv, SETTINGS.environ) as agent:
+        answer = agent.ask("prepare", dist=str(site.release(3)), id="two", services=[])
+        assert answer["phase"] == "HEALTHY"
+        agent.ask("switch")
+        agent.ask("commit")
+    assert site.live()["api"]["version"] == "v3.0.0"
+
+
+def test_supervisord_killed_is_recovered_by_the_next_command(site):
+    before = site.deploy(site.release(1))["services"]["api"]
+    note = json.loads((site.root / ".goferry/supervisord.json").read_text())
+    os.kill(note["pid"], signal.SIGKILL)
+    while processes.same(note):
+        time.sleep(0.01)
+    after = site.live()["api"]
+    assert (after["version"], after["state"], post(before["port"])) == ("v1.0.0", "healthy", "v1.0.0")
+    assert len(site.pids()) == 2
+
+
+def test_a_full_disk_is_named_and_leaves_the_old_version(site, tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("a small file system needs root")
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=18m", "tmpfs", small], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        site.root = small / "root"
+        site.deploy(site.release(1))
+        (small / "data").write_bytes(b"x" * (8 << 20))
+        assert site.refused(site.release(2)).name == "disk-full"
+        assert site.live()["api"]["version"] == "v1.0.0"
+        site.down()
+    finally:
+        subprocess.run(["umount", "-l", small], check=True)
+
+
+def test_the_command_line_deploys_shows_and_takes_down(site):
+    def goferry(*words):
+        argv = [sys.executable, "-I", "-m", "goferry", *words, "--target", "local", "--root", str(site.root), "--json"]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        return done.returncode, json.loads(done.stdout)
+
+    dist, trust = site.release(1), str(site.workshop.keys / "goferry.trust")
+    code, planned = goferry("deploy", str(dist), "--trust", trust, "--dry-run")
+    assert (code, planned["dry_run"], site.root.exists()) == (0, True, False)
+    code, done = goferry("deploy", str(dist), "--trust", trust)
+    assert (code, done["ok"], done["services"]["api"]["version"]) == (0, True, "v1.0.0")
+    code, status = goferry("status")
+    assert (code, status["ok"], status["live"]["api"]["sequence"]) == (0, True, 1)
+    assert goferry("rollback")[1]["error"] == "nothing-to-roll-back-to"
+    assert goferry("down")[1]["stopped"] == ["api"]
+    assert goferry("status")[1]["live"] == {}

@@ -1,0 +1,180 @@
+"""What a deploy changes, from the release and the host's state; what a slot and supervisord are told."""
+
+import struct
+
+import pytest
+
+from goferry.host import elf, plan, slots, supervisor
+from goferry.host.layout import BadName, Root
+from goferry.kernel.machine import Change
+from goferry.kernel.manifest import File, Manifest
+from goferry.kernel.outcomes import NothingToDeploy, NothingToRollBackTo, WrongPlatform
+
+EMPTY = {"schema": 1, "live": None, "previous": None, "stopped": False, "running": -1}
+PLATFORM = ("linux", "amd64")
+
+
+def binary(program, goarch="amd64", variant="", sha="a"):
+    return File(
+        f"{program}_linux_{goarch}{variant}", 10, sha * 64, "binary", "linux", goarch, variant, {"program": program}
+    )
+
+
+def release(*files, sequence=5, **services):
+    declared = services or {"api": {"binary": "api", "listen": {"socket": True}}}
+    return Manifest(
+        "shop", "m", "v5", "", sequence, "2026-01-01T00:00:00Z", tuple(files or [binary("api")]), services=declared
+    )
+
+
+def live(slot, sequence, sha="b", previous=None, port=81, mode="socket"):
+    now = {
+        "slot": slot,
+        "sequence": sequence,
+        "version": f"v{sequence}",
+        "sha256": sha * 64,
+        "mode": mode,
+        "port": port,
+    }
+    return {**EMPTY, "live": now, "previous": previous, "running": slot}
+
+
+def deploy(made, states, wanted=()):
+    return plan.deploy(made, states, wanted, PLATFORM, lambda: 9999)
+
+
+def test_the_first_deploy_takes_slot_0_and_a_free_port():
+    (change,) = deploy(release(), {"api": EMPTY})
+    assert (change.slot, change.old_slot, change.port, change.old_version) == (0, -1, 9999, "")
+
+
+def test_the_next_takes_the_other_slot_and_keeps_the_port():
+    (change,) = deploy(release(), {"api": live(0, 4)})
+    assert (change.slot, change.old_slot, change.port, change.old_version) == (1, 0, 81, "v4")
+
+
+def test_what_is_live_already_is_no_change():
+    assert deploy(release(), {"api": live(1, 5, "a")}) == []
+
+
+def test_after_down_the_same_release_is_a_change():
+    (change,) = deploy(release(), {"api": {**live(1, 5, "a"), "running": -1}})
+    assert (change.slot, change.old_slot) == (0, -1)
+
+
+def test_a_service_that_begins_to_take_its_socket_gets_another_port():
+    (change,) = deploy(release(), {"api": live(0, 4, mode="plain")})
+    assert (change.mode, change.port) == ("socket", 9999)
+
+
+def test_a_declared_port_is_used():
+    made = release(api={"binary": "api", "listen": {"env": "ADDR"}, "port": 8080})
+    (change,) = deploy(made, {"api": live(0, 4)})
+    assert (change.mode, change.port) == ("plain", 8080)
+
+
+def test_the_plainest_variant_is_taken():
+    (change,) = deploy(
+        release(binary("api", variant="v3", sha="c"), binary("api", variant="v1", sha="d")), {"api": EMPTY}
+    )
+    assert change.sha256 == "d" * 64
+
+
+def test_a_release_without_this_platform_is_refused_by_name():
+    with pytest.raises(WrongPlatform, match="for linux/arm64; this host is linux/amd64"):
+        deploy(release(binary("api", "arm64")), {"api": EMPTY})
+
+
+@pytest.mark.parametrize("made", [release(), Manifest("shop", "m", "v5", "", 5, "x", (), services={})])
+def test_a_service_that_is_not_declared_is_named(made):
+    with pytest.raises(NothingToDeploy):
+        deploy(made, {"apy": EMPTY, "api": EMPTY}, ["apy"])
+
+
+def test_rollback_takes_the_free_slot_and_the_version_before():
+    before = {"slot": 0, "sequence": 4, "version": "v4", "sha256": "c" * 64, "mode": "socket", "port": 81}
+    (change,) = plan.rollback({"api": live(1, 5, previous=before), "other": live(0, 3)}, [])
+    assert (change.slot, change.old_slot, change.version, change.sequence, change.port) == (0, 1, "v4", 4, 81)
+
+
+@pytest.mark.parametrize(
+    ("states", "wanted"), [({}, []), ({"api": live(0, 1)}, []), ({"api": live(0, 1)}, ["api"]), ({}, ["x"])]
+)
+def test_nothing_to_roll_back_to_is_named(states, wanted):
+    with pytest.raises(NothingToRollBackTo):
+        plan.rollback(states, wanted)
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", ".git", "a/b", "/abs", "a b", "-rf", "a\n", "a" * 64, "é", "a:b", "%x"]
+)
+def test_names_that_are_no_folder_are_refused(tmp_path, name):
+    with pytest.raises(BadName):
+        Root(tmp_path).service("shop", name)
+    with pytest.raises(BadName):
+        Root(tmp_path).project(name)
+
+
+def describe(tmp_path, mode="socket", port=8080, **declared):
+    change = Change("api", mode, 1, 0, 5, "v5", "a" * 64, port=8080)
+    folder = Root(tmp_path).service("shop", "api")
+    return slots.describe(folder, change, {"binary": "api", **declared}, {"PATH": "/bin", "SECRET": "x"}, port)
+
+
+def test_a_slot_gets_a_clean_environment(tmp_path):
+    slot = describe(tmp_path, env={"MODE": "test"})
+    assert slot["env"] == {
+        "PATH": "/bin", "MODE": "test", "GOFERRY_SERVICE": "api", "GOFERRY_VERSION": "v5", "GOFERRY_DRAIN": "4000ms"
+    }  # fmt: skip
+
+
+def test_the_address_is_given_by_environment_or_flag(tmp_path):
+    assert describe(tmp_path, "plain", 7001, listen={"env": "ADDR"})["env"]["ADDR"] == "127.0.0.1:7001"
+    slot = describe(tmp_path, "plain", 7001, args=["serve"], listen={"flag": "--listen"})
+    assert slot["args"] == ["serve", "--listen", "127.0.0.1:7001"]
+
+
+def test_supervisord_is_told_of_each_group_in_relative_paths():
+    groups = [
+        {"name": "shop~api~8080", "folder": "shop/api", "port": 8080, "drain_ms": 10_000},
+        {"name": "shop~web~plain", "folder": "shop/web", "port": 0, "drain_ms": 500},
+    ]
+    text = supervisor.render(groups, "/x.sock")
+    assert "[fcgi-program:shop~api~8080]\nsocket=tcp://127.0.0.1:8080\nsocket_backlog=4096\n" in text
+    assert "[program:shop~web~plain]\ncommand=bin/python -I -S shim.py shop/web %(process_num)d\n" in text
+    assert "stopwaitsecs=12" in text
+    assert text == supervisor.render(list(reversed(groups)), "/x.sock")
+
+
+def elf_file(machine=62, kind=2, loader=b"", magic=b"\x7fELF"):
+    head = (
+        magic
+        + bytes([2, 1, 1])
+        + bytes(9)
+        + struct.pack("<HHIQQQIHHHHHH", kind, machine, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    )
+    segment = struct.pack("<IIQQQQQQ", 3 if loader else 1, 0, 120, 0, 0, len(loader), len(loader), 1)
+    return head + segment + loader
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (elf_file(), ""),
+        (elf_file(183), "built for arm64; this host is amd64"),
+        (
+            elf_file(loader=b"/lib/ld-nowhere.so\0"),
+            "linked against the loader /lib/ld-nowhere.so, which this host lacks",
+        ),
+        (elf_file(kind=1), "not an executable"),
+        (elf_file(magic=b"MZ\0\0"), "not an ELF"),
+        (b"#!/bin/sh\nexit 0\n" + bytes(60), "not an ELF"),
+        (b"\x7fELF", "not an ELF"),
+        (b"", "not an ELF"),
+    ],
+)
+def test_the_header_says_whether_a_binary_runs_here(tmp_path, monkeypatch, data, why):
+    monkeypatch.setattr(elf, "host_platform", lambda: PLATFORM)
+    (tmp_path / "bin").write_bytes(data)
+    said = elf.cannot_run(tmp_path / "bin")
+    assert why in said if why else said == ""

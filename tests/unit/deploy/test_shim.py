@@ -1,0 +1,112 @@
+"""What the supervisor starts: refusals end with 77 and say why; the environment file is read as lines."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from goferry.host import shim
+from goferry.kernel import errors, outcomes
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A target with one plain service whose binary is /bin/echo's copy."""
+    own, base = tmp_path / ".goferry", tmp_path / "shop" / "api"
+    for folder in (own / "run", base / "slots", base / "store", base / "data"):
+        folder.mkdir(parents=True)
+    program = Path("/bin/echo").read_bytes()
+    digest = hashlib.sha256(program).hexdigest()
+    (base / "store" / digest).write_bytes(program)
+    (base / "store" / digest).chmod(0o755)
+    slot = {
+        "mode": "plain", "sha256": digest, "program": "echo", "args": ["hello"], "env": {}, "env_file": "",
+        "guarded": False, "attempt": "one", "control": "c.sock", "health": "/healthz",
+    }  # fmt: skip
+    return own, base, slot
+
+
+def start(place, **changes):
+    own, base, slot = place
+    (base / "slots" / "0.json").write_text(json.dumps({**slot, **changes}))
+    return subprocess.run(
+        [sys.executable, "-I", "-S", shim.__file__, "shop/api", "0"],
+        cwd=own,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_it_becomes_the_binary_and_notes_its_process(place):
+    done = start(place)
+    assert (done.returncode, done.stdout) == (0, "hello\n")
+    assert set(json.loads((place[1] / "slots/0.run").read_text())) == {
+        "attempt",
+        "count",
+        "at",
+        "pid",
+        "started",
+        "boot",
+    }
+
+
+def test_a_candidate_is_started_once(place):
+    start(place)
+    again = start(place)
+    assert (again.returncode, again.stdout) == (shim.REFUSED, "")
+    assert "not started again" in again.stderr
+    assert start(place, attempt="two").returncode == 0
+
+
+def test_a_committed_version_is_started_again_with_growing_pauses(place):
+    assert start(place, guarded=True).returncode == 0
+    assert "starting it again" not in start(place, guarded=True).stderr
+    assert "starting it again in 0.2 s" in start(place, guarded=True).stderr
+
+
+def test_a_changed_binary_is_not_started(place):
+    with (place[1] / "store" / place[2]["sha256"]).open("ab") as file:
+        file.write(b"evil")
+    done = start(place)
+    assert (done.returncode, done.stdout) == (shim.REFUSED, "")
+    assert "was changed" in done.stderr
+
+
+def test_a_link_in_place_of_the_binary_is_not_followed(place):
+    blob = place[1] / "store" / place[2]["sha256"]
+    blob.unlink()
+    blob.symlink_to("/bin/echo")
+    assert start(place).returncode == shim.REFUSED
+
+
+@pytest.mark.parametrize("slot", ["", "{", "[]", "{}"])
+def test_a_damaged_slot_is_not_started(place, slot):
+    (place[1] / "slots" / "0.json").write_text(slot)
+    argv = [sys.executable, "-I", "-S", shim.__file__, "shop/api", "0"]
+    assert subprocess.run(argv, cwd=place[0], capture_output=True, check=False).returncode == shim.REFUSED
+
+
+def test_the_environment_file_is_read(tmp_path):
+    base = tmp_path / "shop" / "api"
+    base.mkdir(parents=True)
+    (tmp_path / "e").write_text("# no\nA=1\nB = spaced\nC='q=x'\nnothing\n=x\nD=\"$HOME `id`\"\n")
+    assert shim.environment(str(base), {"env": {"A": "0"}, "env_file": "e"}) == {
+        "A": "1", "B ": " spaced", "C": "q=x", "D": "$HOME `id`"
+    }  # fmt: skip
+
+
+def test_errors_travel_as_frames_by_name():
+    error = outcomes.CandidateCrashed("it died", state="log", advice=["look"], pid=7)
+    again = outcomes.from_frame(outcomes.as_frame(error))
+    assert type(again) is outcomes.CandidateCrashed
+    assert (again.what, again.state, again.advice, again.facts) == ("it died", "log", ("look",), {"pid": 7})
+
+
+def test_an_unknown_error_keeps_its_name_and_exit_code():
+    again = outcomes.from_frame({"name": "brand-new", "exit_code": 3, "what": "no"})
+    assert isinstance(again, errors.Refused)
+    assert (again.name, again.exit_code) == ("brand-new", 3)

@@ -1,0 +1,49 @@
+"""`goferry init`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from goferry.cli.output import Output, dry_run_option, example, output_options
+
+NEXT = ("goferry test", "goferry build", "goferry up")
+
+
+@click.command(epilog=example("goferry init", "goferry init --dir ../shop --dry-run"))
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=Path(),
+    help="Repository to look at.",
+)
+@dry_run_option
+@output_options
+def command(output: Output, *, directory: Path, dry_run: bool) -> None:
+    """Look at a repository, say what was found, and write goferry.yml only where it is needed.
+
+    A file that is there is never overwritten, and most repositories need none. Needs no Go.
+    """
+    from goferry.config import start
+    from goferry.config.survey import survey
+
+    seen = survey(directory)
+    text = start.proposal(seen)
+    written = "" if dry_run or not text else str(start.write(directory, text))
+    if seen.configured:
+        verdict = "goferry.yml is there and stays as it is"
+    elif not text:
+        verdict = "no goferry.yml is needed"
+    else:
+        verdict = f"wrote {written}:" if written else "would write goferry.yml:"
+    record = {**start.as_json(seen, text), "written": written, "next": list(NEXT)}
+    output.result(
+        record,
+        *start.found(seen),
+        verdict,
+        *(f"  {line}" for line in text.splitlines()),
+        "next:",
+        *(f"  {line}" for line in NEXT),
+    )

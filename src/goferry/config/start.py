@@ -1,0 +1,103 @@
+"""Write the first goferry.yml, as short as it can be: nothing at all where nothing is needed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from goferry.config.survey import Main, Survey
+from goferry.kernel.errors import Misuse
+
+
+class NoModule(Misuse):
+    """The folder holds no Go module: there is no go.mod in it or below.
+
+    It usually is another folder than the one meant, or a project that `go mod init` was not run in.
+    """
+
+    name = "no-module"
+
+
+def proposal(survey: Survey) -> str:
+    """Return the file's text, or an empty string when none is needed; pure.
+
+    A service is named only where a main package serves HTTP and the variable or flag of its address was recognised.
+
+    Raises:
+        NoModule: when there is no go.mod.
+    """
+    if not survey.modules:
+        raise NoModule("there is no go.mod in this folder or below", advice=["make one:  go mod init example.com/name"])
+    served = [main for main in survey.mains if main.serves and main.listen]
+    if survey.configured or not served:
+        return ""
+    if {main.module for main in served} == {"."}:
+        return _services(served, survey, "")
+    homes = sorted({main.module for main in survey.mains})
+    lines = ["projects:\n"]
+    for home in homes:
+        inner = [main for main in served if main.module == home]
+        lines += [f"  {_name(survey.modules[home])}:\n", f"    dir: {home}\n"]
+        lines += [_services(inner, survey, "    ")] if inner else []
+    return "".join(lines)
+
+
+def _services(mains: list[Main], survey: Survey, indent: str) -> str:
+    return f"{indent}services:\n" + "".join(f"{indent}  {_service(main, survey)}\n" for main in mains)
+
+
+def _service(main: Main, survey: Survey) -> str:
+    name = _name(survey.modules[main.module] if main.path == "." else main.path)
+    ((kind, value),) = main.listen.items()
+    health = f", health: {main.health}" if main.health not in {"", "/healthz"} else ""
+    return f"{name}: {{main: {main.path}, listen: {{{kind}: {value}}}{health}}}"
+
+
+def _name(path: str) -> str:
+    """Return a name that goferry.yml accepts: the last element that is not a major version."""
+    parts = [part for part in path.split("/") if not re.fullmatch(r"v[0-9]+|\.", part)] or ["service"]
+    plain = re.sub(r"[^a-z0-9-]+", "-", parts[-1].lower()).strip("-")
+    return (plain if plain[:1].isalpha() else f"service-{plain}".rstrip("-"))[:63]
+
+
+def write(directory: Path, text: str) -> Path:
+    """Write goferry.yml; never over one that is there.
+
+    Raises:
+        FileExistsError: when it is there.
+    """
+    path = directory / "goferry.yml"
+    with path.open("x", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+def found(survey: Survey) -> list[str]:
+    """Return what was found, a line each, for a person."""
+    lines = [f"module {name or '(unnamed)'} in {folder}" for folder, name in survey.modules.items()]
+    lines += [f"main {main.path} in {main.module}{_how(main)}" for main in survey.mains]
+    lines.append(f"{survey.tests} test files" if survey.tests != 1 else "1 test file")
+    return [*lines, *(f"{tool} is left as it is" for tool in survey.tools)]
+
+
+def _how(main: Main) -> str:
+    if not main.serves:
+        return ""
+    ways = {"env": f"address from {main.env}", "flag": f"address from --{main.flag}"}
+    return ", serves HTTP, " + ways.get(next(iter(main.listen), ""), "address not recognised")
+
+
+def as_json(survey: Survey, text: str) -> dict[str, Any]:
+    """Return the record of `--json`."""
+    return {
+        "modules": survey.modules,
+        "mains": [
+            {"module": main.module, "path": main.path, "serves": main.serves, "listen": main.listen}
+            for main in survey.mains
+        ],
+        "tests": survey.tests,
+        "tools": list(survey.tools),
+        "configured": survey.configured,
+        "text": text,
+    }

@@ -157,17 +157,21 @@ class Ledger:
         """
         try:
             record = canonical.loads(data)
-            if record.pop("schema") != SCHEMA:
-                raise ValueError("another schema")
+            _demand(record.pop("schema") == SCHEMA, "another schema")
             entries = [Artifact(**entry) for entry in record.pop("artifacts")]
-            if any(entry.kind not in KINDS or not _NAME.fullmatch(entry.name) for entry in entries):
-                raise ValueError("an artifact of unknown kind or without a plain name")
+            plain = all(entry.kind in KINDS and _NAME.fullmatch(entry.name) for entry in entries)
+            _demand(plain, "an artifact of unknown kind or without a plain name")
             ledger = cls(**record, artifacts={entry.name: entry for entry in entries})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise LedgerInvalid(
                 f"{where}: {error}", advice=["remove the folder and build again:  goferry build"]
             ) from error
         return ledger
+
+
+def _demand(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ValueError(otherwise)
 
 
 def refuse_sealed(folder: Path) -> None:

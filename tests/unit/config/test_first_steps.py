@@ -1,0 +1,129 @@
+"""The JSON Schema, `init`, and `doctor`."""
+
+import json
+
+import jsonschema
+import pytest
+import yaml
+
+from goferry.cli.main import run
+from goferry.config.describe import schema
+from goferry.config.load import load
+from goferry.config.start import NoModule, proposal
+from goferry.config.survey import survey
+
+SERVER = 'package main\nimport (\n"net/http"\n"os"\n)\nfunc main() {\n%s\nhttp.ListenAndServe(addr, nil)\n}\n'
+
+
+def validator():
+    jsonschema.Draft202012Validator.check_schema(schema())
+    return jsonschema.Draft202012Validator(schema())
+
+
+def test_our_examples_are_valid(root):
+    for path in root.glob("examples/*/goferry.yml"):
+        validator().validate(yaml.safe_load(path.read_text()))
+        load(path.parent)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"srvices": {}}, {"go": {"version": 1.2}}, {"services": {"a": {"main": ".", "listen": {}}}}, {"services": {"A": {"main": ".", "listen": {"env": "A"}}}}],
+)  # fmt: skip
+def test_the_schema_refuses_what_we_refuse(value):
+    assert not validator().is_valid(value)
+
+
+def test_every_key_is_described():
+    for name, section in schema()["$defs"].items():
+        for key, value in section["properties"].items():
+            assert value["description"], f"{name}.{key}"
+
+
+@pytest.fixture
+def repository(tmp_path):
+    (tmp_path / "go.mod").write_text("module example.com/shop/v3\n")
+
+    def add(path, text):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+        return tmp_path
+
+    return add
+
+
+@pytest.mark.parametrize(
+    ("line", "listen"),
+    [
+        ('addr := os.Getenv("LISTEN_ADDR")', {"env": "LISTEN_ADDR"}),
+        ('_ = os.Getenv("TOKEN"); addr := os.Getenv("ADDR")', {"env": "ADDR"}),
+        ('addr := flag.String("listen", ":80", "")', {"flag": "--listen"}),
+        ('flag.StringVar(&addr, "http-addr", ":80", "")', {"flag": "--http-addr"}),
+    ],
+)
+def test_a_server_is_named_in_two_lines(repository, line, listen):
+    root = repository("cmd/api/main.go", SERVER % line)
+    text = proposal(survey(root))
+    assert yaml.safe_load(text) == {"services": {"api": {"main": "./cmd/api", "listen": listen}}}
+    assert len(text.splitlines()) <= 3
+    validator().validate(yaml.safe_load(text))
+
+
+def test_the_only_main_is_named_after_the_module(repository):
+    assert "shop: {main: ., " in proposal(survey(repository("main.go", SERVER % 'addr := os.Getenv("ADDR")')))
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("main.go", "package main\nfunc main() {}\n"),
+        ("main.go", SERVER % 'addr := ":8080"'),
+        ("main_test.go", SERVER % 'addr := os.Getenv("ADDR")'),
+        ("vendor/x/main.go", SERVER % 'addr := os.Getenv("ADDR")'),
+        ("lib.go", "package lib\n"),
+        ("gen.go", "//go:build ignore\n\n" + SERVER % 'addr := os.Getenv("ADDR")'),
+    ],
+)
+def test_nothing_is_written_where_nothing_is_needed(repository, path, text, capsys):
+    root = repository(path, text)
+    assert run(["init", "--dir", str(root)]) == 0
+    assert not (root / "goferry.yml").exists()
+    assert "no goferry.yml is needed" in capsys.readouterr().out
+
+
+def test_init_never_overwrites_and_a_dry_run_writes_nothing(repository, capsys):
+    root = repository("main.go", SERVER % 'addr := os.Getenv("ADDR")')
+    assert run(["init", "--dir", str(root), "--dry-run"]) == 0
+    assert not (root / "goferry.yml").exists()
+    assert run(["init", "--dir", str(root), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert record["written"].endswith("goferry.yml")
+    before = (root / "goferry.yml").read_text()
+    assert load(root).project.services["shop"].listen.env == "ADDR"
+    (root / "goferry.yml").write_text(before + "# mine\n")
+    assert run(["init", "--dir", str(root)]) == 0
+    assert (root / "goferry.yml").read_text().endswith("# mine\n")
+
+
+def test_no_module_is_a_named_error(tmp_path):
+    with pytest.raises(NoModule):
+        proposal(survey(tmp_path))
+
+
+def test_doctor_fails_only_for_what_is_needed(monkeypatch, tmp_path, capsys):
+    assert run(["doctor", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["checks"]["git"]["required"] is True
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run(["doctor", "--json"]) == 1
+    record = json.loads(capsys.readouterr().out)
+    assert record["error"] == "machine-unready"
+    assert record["checks"]["docker"] == {
+        "required": False,
+        "purpose": "runs the images; writing them needs none",
+        "found": "",
+    }
+
+
+def test_the_schema_is_one_json_object(capsys):
+    assert run(["schema", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "goferry.yml"

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -529,6 +530,70 @@ def test_a_client_that_dies_before_the_commit_is_undone_by_the_host(site):
         agent.ask("switch")
         agent.ask("commit")
     assert site.live()["api"]["version"] == "v3.0.0"
+
+
+def test_an_interrupted_deploy_goes_back_and_says_so(site):
+    site.deploy(site.release(1))
+    trust = site.workshop.keys / "goferry.trust"
+    argv = [
+        sys.executable,
+        "-I",
+        "-m",
+        "goferry",
+        "deploy",
+        site.release(2, bake_ms=20_000),
+        "--root",
+        site.root,
+        "--trust",
+        trust,
+    ]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as command:
+        deadline = time.monotonic() + 20
+        while (site.root / "shop/api/live").readlink() != Path("slots/1.json") and time.monotonic() < deadline:
+            time.sleep(0.02)
+        command.send_signal(signal.SIGINT)
+        said = command.communicate(timeout=30)[1]
+    assert command.returncode == 130
+    assert "Traceback" not in said
+    assert (site.root / "shop/api/live").readlink() == Path("slots/0.json")
+    assert site.live()["api"]["version"] == "v1.0.0"
+
+
+def test_a_floor_that_was_removed_is_found_again_and_a_damaged_one_stops_everything(site):
+    old, new = site.release(1), site.release(2)
+    site.deploy(old)
+    site.deploy(new)
+    floor = site.root / "shop/.floor.json"
+    floor.unlink()
+    assert site.refused(old).name == "sequence-lower"
+    assert site.refused(site.release(2, bake_ms=401)).name == "sequence-conflict"
+    floor.write_text("{")
+    assert site.refused(site.release(3)).name == "state-damaged"
+    assert site.live()["api"]["version"] == "v2.0.0"
+
+
+def test_a_folder_of_another_user_is_refused(site):
+    site.root.mkdir()
+    site.root.chmod(0o777)
+    assert site.refused(site.release(1)).name == "unsafe-root"
+    site.root.chmod(0o755)
+    if os.geteuid() == 0:
+        os.chown(site.root, 12345, 12345)
+        assert site.refused(site.release(1)).name == "unsafe-root"
+        os.chown(site.root, 0, 0)
+        (site.root / ".goferry").mkdir(exist_ok=True)
+        os.chown(site.root / ".goferry", 12345, 12345)
+        assert site.refused(site.release(1)).name == "unsafe-root"
+        shutil.rmtree(site.root / ".goferry")
+
+
+def test_a_port_in_use_is_named(site):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        error = site.refused(site.release(1, port=other.getsockname()[1]))
+    assert error.name == "port-taken"
+    assert site.pids() == []
 
 
 def test_supervisord_killed_is_recovered_by_the_next_command(site):

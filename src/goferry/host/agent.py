@@ -20,7 +20,7 @@ from goferry.host import elf, journal, lock, plan, processes, slots, state
 from goferry.host.engine import Engine, resume
 from goferry.host.guard import Guard, free_port
 from goferry.host.layout import NAME, Root
-from goferry.host.store import Store
+from goferry.host.store import Store, stored_release
 from goferry.host.switch import Switch, url
 from goferry.kernel import machine, trustfile, verify
 from goferry.kernel.errors import Failed, Misuse, Refused, RolledBack
@@ -94,7 +94,7 @@ class Session:
         assert verified.manifest is not None
         release = verified.manifest
         with self._opened(request):
-            verify.check_floor(release, state.floor(self.root, release.project))
+            verify.check_floor(release, self._floor(release.project))
             wanted = [str(name) for name in request.get("services") or []]
             names = sorted({*wanted, *release.services})
             states = {name: self._state(release.project, name) for name in names}
@@ -110,6 +110,15 @@ class Session:
             changes = plan.rollback(states, [str(name) for name in request.get("services") or []])
             transaction = self._transaction(request, "rollback", project, changes, "")
             return self._begin(request, transaction, Store(self.root), None)
+
+    def _floor(self, project: str) -> Optional[verify.Floor]:
+        """Return the project's floor; one whose file was removed is what the newest live release says."""
+        found = state.floor(self.root, project)
+        for folder in self._services(project):
+            live = state.read(folder)["live"]
+            if live and (found is None or live["sequence"] > found.sequence):
+                found = verify.Floor(live["sequence"], stored_release(folder, live["sequence"]).digest)
+        return found
 
     @contextlib.contextmanager
     def _opened(self, request: Request) -> Iterator[None]:

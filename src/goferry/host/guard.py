@@ -85,15 +85,15 @@ class Guard:
             CandidateCrashed, CandidateUnhealthy, HealthIdentity: as their names say.
         """
         folder = self.root.service(transaction.project, change.service)
-        self.prove_slot(folder, change.slot)
+        self.prove_slot(folder, change.slot, heed=True)
 
-    def prove_slot(self, folder: ServiceFolder, number: int) -> None:
-        """Wait until a slot's process is healthy and itself."""
+    def prove_slot(self, folder: ServiceFolder, number: int, *, heed: bool = False) -> None:
+        """Wait until a slot's process is healthy and itself; `heed` gives up when the client has gone away."""
         slot = self.described(folder, number)
         deadline = time.monotonic() + slot["ready_ms"] / 1000
         good, said, pid = 0, "no answer", 0
         while good < GOOD:
-            self.patience(0.02 if good else 0.01)
+            self.patience(0.02 if good else 0.01, heed=heed)
             self.refuse_crashed(folder, slot)
             said = self.ask(folder, slot)
             now = slots.running(folder, number).get("pid", 0)
@@ -183,7 +183,7 @@ class Guard:
         while time.monotonic() < until:
             for folder, slot, process in watched:
                 self._watch_once(folder, slot, process, bad)
-            self.patience(0.05)
+            self.patience(0.05, heed=True)
 
     def _watch_once(self, folder: ServiceFolder, slot: Slot, process: Dict[str, int], bad: Dict[str, int]) -> None:
         if not processes.same(process):
@@ -268,13 +268,13 @@ class Guard:
             slots.running(folder, int(slot["slot"]))
         )
 
-    def patience(self, seconds: float) -> None:
-        """Wait a moment, unless the client has gone away.
+    def patience(self, seconds: float, *, heed: bool) -> None:
+        """Wait a moment; with `heed`, only while the client is there: what goes back or recovers needs no client.
 
         Raises:
-            Silence: when it has.
+            Silence: when it has gone away.
         """
-        if self.gone():
+        if heed and self.gone():
             raise Silence
         time.sleep(seconds)
 

@@ -66,8 +66,8 @@ class Journal:
         finally:
             os.close(descriptor)
         if fresh:
-            sync_folder(self.path.parent)
-            sync_folder(self.path.parent.parent)
+            for folder in (self.path.parent, self.path.parent.parent, self.path.parent.parent.parent):
+                sync_folder(folder)
 
     def _cut_torn_tail(self) -> None:
         data = self.path.read_bytes()

@@ -77,10 +77,10 @@ class Switch:
             self.guard.refuse_crashed(folder, slot)
             if time.monotonic() - since > slot["ready_ms"] / 1000:
                 raise CandidateUnhealthy("%s did not answer on its public port %d" % (folder.name, change.port))
-            self.guard.patience(0.002)
+            self.guard.patience(0.002, heed=True)
         if change.old_slot >= 0:
             self.gaps[change.service] = max(1, round((time.monotonic() - since) * 1000))
-        self.guard.prove_slot(folder, change.slot)
+        self.guard.prove_slot(folder, change.slot, heed=True)
 
     def drain(self, transaction: Transaction, change: Change) -> None:
         """Tell the version before to take no more; one that died meanwhile needs no telling."""

@@ -247,6 +247,9 @@ def test_from_every_crash_one_version_serves_and_recovering_again_changes_nothin
         assert {s: host.cache["slots"][s, n] for s, n in host.cache["live"].items()} == {
             s: v[0] for s, v in serving.items() if v
         }
+        noted = {s: host.cache["state"].get(s, {"live": None})["live"] for s in SERVICES}
+        assert noted == {s: v[0] if v else None for s, v in serving.items()}
+        assert set(host.processes) == set(host.cache["slots"]) == set(host.cache["live"].items())
         assert replay(host.lines).phase == machine.IDLE
         once = host.settled()
         recover(host)

@@ -54,7 +54,7 @@ def read(data: bytes) -> Elf:
         if kind not in (_ET_EXEC, _ET_DYN):
             raise ValueError("an ELF file, but not an executable")
         interpreter = _interpreter(data, order, wide=wide)
-    except struct.error:
+    except (struct.error, OverflowError):
         raise ValueError("an ELF file that is cut off") from None
     return Elf(_MACHINES.get((machine, data[4], data[5]), ""), interpreter)
 

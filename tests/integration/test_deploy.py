@@ -21,7 +21,7 @@ from goferry import deploy
 from goferry.config.settings import Settings
 from goferry.deploy import client
 from goferry.dist import Artifact, Ledger
-from goferry.host import elf, processes
+from goferry.host import elf, guard, processes
 from goferry.kernel.errors import GoferryError
 from goferry.observe.events import Stream
 from goferry.trust import keys, seal
@@ -38,6 +38,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"example.com/service/ferry"
@@ -55,6 +56,8 @@ func main() {
 		time.Sleep(time.Hour)
 	case "bake":
 		go func() { time.Sleep(800 * time.Millisecond); os.Exit(4) }()
+	case "freeze":
+		go func() { time.Sleep(800 * time.Millisecond); syscall.Kill(os.Getpid(), syscall.SIGSTOP) }()
 	case "other":
 		version = "v9.9.9"
 	}
@@ -63,7 +66,7 @@ func main() {
 	mux.HandleFunc("GET /env", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, strings.Join(os.Environ(), "\\n")) })
 	mux.HandleFunc("GET /die", func(w http.ResponseWriter, r *http.Request) { os.Exit(5) })
 	service := &ferry.Service{Handler: mux, Version: version}
-	if fault == "bake" {
+	if fault == "bake" || fault == "freeze" {
 		time.Sleep(300 * time.Millisecond)
 	}
 	if err := service.Run(context.Background()); err != nil {
@@ -305,13 +308,23 @@ def test_a_first_deploy_that_fails_leaves_only_its_journal(site):
     assert site.live() == {}
 
 
-def test_a_version_that_dies_while_it_bakes_is_rolled_back(site):
+@pytest.mark.parametrize(("fault", "cause"), [("bake", "candidate-crashed"), ("freeze", "candidate-unhealthy")])
+def test_a_version_that_fails_while_it_bakes_is_rolled_back(site, fault, cause):
     site.deploy(site.release(1))
-    error = site.refused(site.release(2, "bake", bake_ms=1500))
-    assert (error.name, error.exit_code) == ("rolled-back", 4)
-    assert error.facts["cause"] == "candidate-crashed"
+    error = site.refused(site.release(2, fault, bake_ms=1500))
+    assert (error.name, error.exit_code, error.facts["cause"]) == ("rolled-back", 4, cause)
     live = site.live()["api"]
     assert (live["version"], live["state"], post(live["port"])) == ("v1.0.0", "healthy", "v1.0.0")
+
+
+def test_another_public_port_is_another_socket(site):
+    first = site.deploy(site.release(1))["services"]["api"]
+    second = site.deploy(site.release(2, port=guard.free_port()))["services"]["api"]
+    assert second["port"] != first["port"]
+    assert post(second["port"]) == "v2.0.0"
+    with pytest.raises(OSError, match="refused"):
+        post(first["port"])
+    assert site.rollback()["services"]["api"]["version"] == "v1.0.0"
 
 
 def test_a_committed_version_that_dies_is_started_again_and_accepts(site):

@@ -180,7 +180,7 @@ class Guard:
             watched.append((folder, self.described(folder, change.slot), slots.running(folder, change.slot)))
         until = time.monotonic() + max(slot["bake_ms"] for _, slot, _ in watched) / 1000
         bad: Dict[str, int] = {}
-        while time.monotonic() < until:
+        while time.monotonic() < until or any(bad.values()):  # the last answer must have been a good one
             for folder, slot, process in watched:
                 self._watch_once(folder, slot, process, bad)
             self.patience(0.05, heed=True)

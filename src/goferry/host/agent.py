@@ -193,16 +193,21 @@ class Session:
     def switch(self, _request: Request) -> Record:
         """Bring traffic to the candidates and watch them for their bake time."""
         self._open().advance("switch")
-        self._raise_failure()
+        try:
+            self._raise_failure()
+        finally:
+            if self.engine is None:
+                self._held.close()
         return {"phase": machine.BAKING, **self._open().numbers, "gap_ms": dict(self.switcher.gaps)}
 
     def commit(self, _request: Request) -> Record:
         """End the versions before; the candidates are the live ones."""
         engine = self._open()
         engine.advance("commit")
+        shown = self._shown(engine.transaction)
         self._close()
         numbers = {**engine.numbers, "gap_ms": dict(self.switcher.gaps)}
-        return {"phase": machine.COMMITTED, **numbers, "services": self._shown(engine.transaction)}
+        return {"phase": machine.COMMITTED, **numbers, "services": shown}
 
     def abort(self, _request: Request) -> Record:
         """Undo the open transaction, if any."""
@@ -219,11 +224,11 @@ class Session:
             self._close()
 
     def _raise_failure(self) -> None:
-        """Close a transaction that ended by itself and raise what ended it; after the switch as `rolled-back`."""
+        """Raise what ended a transaction that ended by itself; after the switch as `rolled-back`. The lock stays."""
         engine = self._open()
         if engine.transaction.phase != machine.IDLE:
             return
-        self._close()
+        self.engine = None
         result = journal.result(engine.journal) or {}  # type: ignore[arg-type]
         failure = engine.failure or ClientSilent("the client went away before it committed")
         if result.get("outcome") != "rolled-back":

@@ -16,6 +16,7 @@ import fcntl
 import hashlib
 import json
 import os
+import signal
 import socket
 import sys
 import time
@@ -42,6 +43,7 @@ def main() -> int:
                 accept_when_ready(control, slot["health"])
         environ.setdefault("STATE_DIRECTORY", os.path.join(base, "data"))  # as systemd.exec(5) names it
         os.chdir(os.path.join(base, "data"))
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and what is ignored is inherited
         argv = [slot["program"], *slot["args"]]
         os.execve(descriptor, argv, environ)  # noqa: S606  becoming the service is the point
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:

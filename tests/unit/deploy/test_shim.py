@@ -110,3 +110,14 @@ def test_an_unknown_error_keeps_its_name_and_exit_code():
     again = outcomes.from_frame({"name": "brand-new", "exit_code": 3, "what": "no"})
     assert isinstance(again, errors.Refused)
     assert (again.name, again.exit_code) == ("brand-new", 3)
+
+
+def test_the_service_does_not_inherit_an_ignored_sigpipe(place):
+    own, base, slot = place
+    program = Path("/bin/cat").read_bytes()
+    digest = hashlib.sha256(program).hexdigest()
+    (base / "store" / digest).write_bytes(program)
+    (base / "store" / digest).chmod(0o755)
+    done = start(place, sha256=digest, args=["/proc/self/status"])
+    ignored = next(line for line in done.stdout.splitlines() if line.startswith("SigIgn"))
+    assert int(ignored.split()[1], 16) & (1 << 12) == 0

@@ -6,6 +6,7 @@ OCI image-spec 1.1: config.md, manifest.md, image-index.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,7 +58,9 @@ class Composed:
 def compose(plan: Plan, base: Layer, programs: Mapping[str, bytes]) -> Composed:
     """Compose the index and the image of every platform; `programs` holds the bytes by the platform's name."""
     blobs: dict[str, bytes] = {}
-    images = [_image(plan, platform, base, programs[str(platform)], blobs) for platform in plan.platforms]
+    with ThreadPoolExecutor() as pool:  # zlib and hashlib release the interpreter's lock
+        packed = pool.map(lambda platform: program_layer(plan, programs[str(platform)]), plan.platforms)
+        images = [_image(plan, each, [base, made], blobs) for each, made in zip(plan.platforms, packed, strict=True)]
     manifests = [{**image.manifest, "platform": image.platform.as_record()} for image in images]
     document = {
         "schemaVersion": 2,
@@ -100,8 +103,7 @@ def configuration(plan: Plan, platform: Platform, layers: list[Layer]) -> dict[s
     }
 
 
-def _image(plan: Plan, platform: Platform, base: Layer, program: bytes, blobs: dict[str, bytes]) -> PlatformImage:
-    layers = [base, program_layer(plan, program)]
+def _image(plan: Plan, platform: Platform, layers: list[Layer], blobs: dict[str, bytes]) -> PlatformImage:
     described = [_blob(LAYER, each.blob, blobs) for each in layers]
     config = _json(CONFIG, configuration(plan, platform, layers), blobs)
     document = {

@@ -25,7 +25,6 @@ from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from goferry.kernel import checksums, manifest, signatures
 from goferry.kernel.checksums import LIST
-from goferry.kernel.errors import printable
 from goferry.kernel.manifest import MANIFEST, SIGNATURES, Manifest
 from goferry.kernel.openpgp import MAX_BYTES as MAX_SIGNATURE
 from goferry.kernel.openpgp import Verifier
@@ -153,18 +152,26 @@ def open_file(name: str, root: int) -> int:
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=root)
     except OSError as error:
         if error.errno == errno.ENOENT:
-            raise FileMissing("%s is listed, but not there" % printable(name)) from None
+            raise FileMissing("%s is listed, but not there" % shown(name)) from None
         if error.errno in (errno.ELOOP, errno.ENXIO):
-            raise FileNotRegular("%s is not a regular file" % printable(name)) from None
-        raise FolderUnreadable("cannot open %s: %s" % (printable(name), error.strerror)) from None
+            raise FileNotRegular("%s is not a regular file" % shown(name)) from None
+        raise FolderUnreadable("cannot open %s: %s" % (shown(name), error.strerror)) from None
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise FileNotRegular("%s is not a regular file" % printable(name))
+        raise FileNotRegular("%s is not a regular file" % shown(name))
     if status.st_nlink != 1:
         os.close(descriptor)
-        raise FileLinked("%s has %d names (hard links)" % (printable(name), status.st_nlink))
+        raise FileLinked("%s has %d names (hard links)" % (shown(name), status.st_nlink))
     return descriptor
+
+
+def shown(name: str) -> str:
+    """Return a name that anybody may have chosen for a message: quoted and escaped unless every character prints.
+
+    A name with a line break could otherwise begin a line of its own, which a runner may take for a command.
+    """
+    return name if name.isprintable() else ascii(name)
 
 
 def hash_file(descriptor: int) -> Tuple[str, int]:
@@ -258,7 +265,7 @@ def _wanted(listed: Dict[str, str], only: str) -> List[str]:
     if not only:
         return list(listed)
     if only not in listed:
-        raise FileUnlisted("%s is not in %s" % (printable(only), LIST))
+        raise FileUnlisted("%s is not in %s" % (shown(only), LIST))
     return [only]
 
 
@@ -273,7 +280,7 @@ def _check_entries(entries: Sequence[str], listed: Dict[str, str], release: Mani
     added = sorted(present - set(listed) - {LIST, *release.signatures})
     if added:
         raise FileUnlisted(
-            "not listed, but there: %s" % printable(", ".join(added[:3])),
+            "not listed, but there: %s" % ", ".join(shown(name) for name in added[:3]),
             advice=["remove it, or find out who put it there"],
         )
 

@@ -23,6 +23,7 @@ from goferry.trust.signer import Signer
 
 TIMEOUT = 120.0
 _LOCKED = ("BAD_PASSPHRASE", "MISSING_PASSPHRASE", "NEED_PASSPHRASE")
+_LOCKED_CODES = (11, 177)  # GPG_ERR_BAD_PASSPHRASE, GPG_ERR_NO_PASSPHRASE (libgpg-error, err-codes.h)
 
 
 def load(data: bytes, passphrase: str, where: str, settings: Settings) -> Signer:
@@ -77,11 +78,13 @@ class _Home:
             words = ["--passphrase-fd", str(pipe.fileno()), "--local-user", fingerprint, "--digest-algo", "SHA512"]
             words += ["--no-emit-version", "--armor", "--detach-sign", "--output", "-", "-"]
             done = self.gpg(words, message, [pipe.fileno()])
-        status = [line.split()[1] for line in done.errors.splitlines() if line.startswith("[GNUPG:] ")]
+        lines = [line.split()[1:] for line in done.errors.splitlines() if line.startswith("[GNUPG:] ")]
+        status = [line[0] for line in lines if line]
         if "SIG_CREATED" in status and done.code == 0:
             openpgp.read(done.stdout, "gpg's signature")
             return done.stdout
-        if any(word in status for word in _LOCKED) or "Bad passphrase" in done.errors:
+        codes = [int(line[-1]) & 0xFFFF for line in lines if line[0] == "FAILURE" and line[-1].isdecimal()]
+        if any(word in status for word in _LOCKED) or any(code in _LOCKED_CODES for code in codes):
             raise PassphraseWrong(
                 f"{where} is protected, and the passphrase is missing or wrong",
                 advice=["set GOFERRY_SIGNING_PASSPHRASE, or give --passphrase-file"],

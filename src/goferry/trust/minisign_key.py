@@ -4,8 +4,9 @@ The file's second line is base64 of (minisign's source, `SeckeyStruct`):
 
     "Ed" || "Sc" or 00 00 || "B2" || salt 32 || opslimit 8 LE || memlimit 8 LE || [key id 8 || secret 64 || checksum 32]
 
-The checksum is BLAKE2b-256("Ed" || key id || secret). With "Sc", the bracket is XORed with scrypt's output; libsodium
-derives N and p from the two limits. What would take more memory than minisign's own default (1 GiB) is refused.
+The checksum is BLAKE2b-256("Ed" || key id || secret); minisign writes zeros there when it does not encrypt. With "Sc",
+the bracket is XORed with scrypt's output; libsodium derives N and p from the two limits. What would take more memory
+than minisign's own default (1 GiB) is refused.
 """
 
 from __future__ import annotations
@@ -100,7 +101,8 @@ def read(data: bytes, passphrase: str, where: str) -> SecretKey:
     elif raw[2:4] != b"\0\0":
         raise KeyUnusable(f"{where} is protected in a way that minisign does not have")
     secret, checksum = raw[54:126], raw[126:]
-    if checksum != _checksum(secret):
+    plain_without_one = raw[2:4] != b"Sc" and not any(checksum)
+    if checksum != _checksum(secret) and not plain_without_one:
         if raw[2:4] == b"Sc":
             raise PassphraseWrong(f"the passphrase does not open {where}", advice=["set GOFERRY_SIGNING_PASSPHRASE"])
         raise KeyUnusable(f"{where} is damaged: its checksum is wrong")

@@ -10,7 +10,7 @@ from goferry.dist.ledger import LEDGER, Ledger
 from goferry.kernel import checksums, manifest
 from goferry.kernel.manifest import File, Image, Manifest
 from goferry.kernel.times import format_time
-from goferry.kernel.verify import hash_file, open_file
+from goferry.kernel.verify import hash_file, open_file, shown
 from goferry.trust.errors import LedgerDisagrees
 
 SEALED_NAMES = (manifest.MANIFEST, checksums.LIST, *manifest.SIGNATURES.values())
@@ -27,9 +27,9 @@ def check_folder(folder: Path, ledger: Ledger) -> None:
     entries = {path.name for path in folder.iterdir()} - {LEDGER, *SEALED_NAMES}
     odd = sorted(entries ^ set(ledger.artifacts))
     if odd:
-        which = "is not in the ledger" if odd[0] in entries else "is in the ledger, but not there"
+        which = "is not listed by the ledger" if odd[0] in entries else "is listed by the ledger, but not there"
         raise LedgerDisagrees(
-            f"{folder / odd[0]} {which}",
+            f"{shown(odd[0])} in {folder} {which}",
             state="Nothing was signed.",
             advice=[
                 "remove what does not belong there, or build again into an empty folder:  goferry build --out DIST"

@@ -53,12 +53,16 @@ class Guard:
 
     def launch_slot(self, folder: ServiceFolder, slot: Slot) -> None:
         """Start what a slot's file describes."""
+        self.arm(folder, slot)
+        self.supervisor.start(slot["group"], int(slot["slot"]))
+
+    def arm(self, folder: ServiceFolder, slot: Slot) -> None:
+        """Do all that a start needs but the start itself."""
         with contextlib.suppress(FileNotFoundError):
             folder.run(int(slot["slot"])).unlink()
         if slot["mode"] == "socket" and not self.supervisor.info_or_nothing(slot["group"], 0):
             refuse_taken(int(slot["port"]))
         self.configure()
-        self.supervisor.start(slot["group"], int(slot["slot"]))
 
     def configure(self) -> None:
         """Let supervisord know the groups of all slots."""

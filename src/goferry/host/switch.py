@@ -69,10 +69,13 @@ class Switch:
     def _replace(self, folder: ServiceFolder, change: Change) -> None:
         """Swap processes on the public port, with a gap from the end of one to the first good answer of the other."""
         self.guard.end(folder, change.slot)
+        slot = self.guard.describe(folder, change, change.port)
+        slots.write(folder, slot)
+        self.guard.arm(folder, slot)
         since = time.monotonic()
         if change.old_slot >= 0:
             self.guard.end(folder, change.old_slot)
-        slot = self.guard.launch(folder, change, change.port)
+        self.guard.supervisor.start(slot["group"], change.slot)
         while self.guard.ask(folder, slot):
             self.guard.refuse_crashed(folder, slot)
             if time.monotonic() - since > slot["ready_ms"] / 1000:

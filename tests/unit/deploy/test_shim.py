@@ -113,7 +113,7 @@ def test_an_unknown_error_keeps_its_name_and_exit_code():
 
 
 def test_the_service_does_not_inherit_an_ignored_sigpipe(place):
-    own, base, slot = place
+    base = place[1]
     program = Path("/bin/cat").read_bytes()
     digest = hashlib.sha256(program).hexdigest()
     (base / "store" / digest).write_bytes(program)

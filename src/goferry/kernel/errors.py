@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, Sequence, Tuple
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 def printable(text: str, limit: int = 2000) -> str:
@@ -27,7 +27,7 @@ def printable(text: str, limit: int = 2000) -> str:
 
     Untrusted text (file names, host answers, commit messages) passes through here before a person sees it.
     """
-    safe = _CONTROL.sub(lambda match: "\\x%02x" % ord(match.group()), text)
+    safe = _CONTROL.sub(lambda match: ("\\x%02x" if ord(match.group()) < 256 else "\\u%04x") % ord(match.group()), text)
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
 
 

@@ -43,7 +43,10 @@ def command(
 ) -> None:
     """Install the right Go, proven by the checksum database, and say where it is."""
     from goferry import golang
+    from goferry.config.load import load
 
+    configured = load(directory).project.go
+    version = version or configured.version
     with output.stream() as stream:
         if resolve_only or dry_run:
             found = golang.resolve_version(directory=directory, settings=settings(), stream=stream, version=version)
@@ -54,7 +57,7 @@ def command(
             settings=settings(),
             stream=stream,
             version=version,
-            allow_unproven=not proven,
+            allow_unproven=configured.unproven and not proven,
             prefer_machine=prefer_machine,
         )
     record = {**toolchain.as_record(), "goroot": str(toolchain.goroot), "evidence": dict(toolchain.evidence)}

@@ -1,0 +1,137 @@
+"""The download client against a loopback server that misbehaves."""
+
+import http.server
+import io
+import threading
+
+import pytest
+
+from goferry.system.http import AddressInvalid, Client, DownloadTooLarge, HostUnreachable, ServerFailing, shown
+from goferry.system.proxyenv import authorization, proxy_for
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.seen.append((self.path, dict(self.headers)))
+        count = len([path for path, _ in self.server.seen if path == self.path])
+        if self.path == "/flaky" and count < 3:
+            return self.answer(503)
+        if self.path == "/cut" and count < 2:
+            self.send_response(200)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            self.wfile.write(b"half")
+            self.close_connection = True
+            return None
+        if self.path == "/circle":
+            return self.answer(302, location="/circle")
+        if self.path == "/moved":
+            return self.answer(302, location="/good")
+        return self.answer({"/down": 500, "/absent": 404}.get(self.path, 200), b"x" * 1000)
+
+    def answer(self, status, body=b"", location=""):
+        self.send_response(status)
+        if location:
+            self.send_header("Location", location)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    running.seen = []
+    thread = threading.Thread(target=running.serve_forever)
+    thread.start()
+    yield running
+    running.shutdown()
+    running.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def get(server):
+    client = Client({"HTTP_PROXY": "http://127.0.0.1:9"}, attempts=3, wait=0.01)
+    return lambda path, limit=1000: client.get(f"http://127.0.0.1:{server.server_port}{path}", limit=limit)
+
+
+def test_retries_then_succeeds(get, server):
+    assert get("/flaky").status == 200
+    assert len(server.seen) == 3
+
+
+def test_a_cut_download_starts_again(server):
+    file = io.BytesIO()
+    client = Client({}, attempts=3, wait=0.01)
+    found = client.download(f"http://127.0.0.1:{server.server_port}/cut", file, limit=5000)
+    assert (found.size, len(file.getvalue())) == (1000, 1000)
+
+
+def test_statuses(get):
+    assert get("/absent").status == 404
+    assert get("/moved").body == b"x" * 1000
+    with pytest.raises(ServerFailing, match="500"):
+        get("/down")
+    with pytest.raises(AddressInvalid, match="circle"):
+        get("/circle")
+
+
+def test_limit(get):
+    with pytest.raises(DownloadTooLarge):
+        get("/good", 999)
+
+
+def test_nobody_listens():
+    with pytest.raises(HostUnreachable, match=r"127\.0\.0\.1") as caught:
+        Client({}, attempts=2, wait=0.01).get("http://user:secret@127.0.0.1:9/x?token=1", limit=1)
+    assert "secret" not in str(caught.value)
+    assert "token" not in str(caught.value)
+    assert caught.value.exit_code == 5
+
+
+def test_credentials(server):
+    Client({}).get(f"http://me:p%40ss@127.0.0.1:{server.server_port}/good", limit=1000)
+    assert server.seen[0][1]["Authorization"] == "Basic bWU6cEBzcw=="
+
+
+def test_netrc(tmp_path):
+    (tmp_path / "netrc").write_text("machine a.test login me password secret\n")
+    environ = {"NETRC": str(tmp_path / "netrc")}
+    assert authorization("https://a.test/x", environ)
+    assert not authorization("https://b.test/x", environ)
+    assert not authorization("http://a.test/x", environ)
+
+
+@pytest.mark.parametrize("url", ["ftp://a.test", "file:///etc/passwd", "x", "http://", "http:///x"])
+def test_addresses(url):
+    with pytest.raises(AddressInvalid):
+        Client({}).get(url, limit=1)
+
+
+@pytest.mark.parametrize(
+    ("url", "no_proxy", "direct"),
+    [
+        ("https://a.test/x", "", False),
+        ("https://a.test/x", "a.test", True),
+        ("https://b.a.test/x", "a.test", True),
+        ("https://ba.test/x", "a.test", False),
+        ("https://b.a.test/x", ".a.test", True),
+        ("https://a.test/x", "*", True),
+        ("https://10.1.2.3/x", "10.0.0.0/8", True),
+        ("https://a.test:8443/x", "a.test:8443", True),
+        ("https://a.test/x", "a.test:8443", False),
+        ("https://localhost/x", "", True),
+        ("https://127.0.0.1/x", "", True),
+    ],
+)
+def test_proxy(url, no_proxy, direct):
+    found = proxy_for(url, {"HTTPS_PROXY": "proxy.test:3128", "NO_PROXY": no_proxy})
+    assert found == ("" if direct else "http://proxy.test:3128")
+
+
+def test_shown():
+    assert shown("https://user:secret@a.test/x?y#z") == "https://a.test/x"

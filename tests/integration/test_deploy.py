@@ -636,8 +636,8 @@ def test_a_full_disk_is_named_and_leaves_the_old_version(site, tmp_path):
         (small / "data").write_bytes(b"x" * (8 << 20))
         assert site.refused(site.release(2)).name == "disk-full"
         assert site.live()["api"]["version"] == "v1.0.0"
-        site.down()
     finally:
+        site.down()
         subprocess.run(["umount", "-l", small], check=True)
 
 

@@ -59,7 +59,7 @@ def test_the_commands_of_a_page_work(page, tmp_path):
         check=False,
     )
     for state in work.rglob("supervisord.pid"):  # a page that failed half way must leave no process behind
-        subprocess.run([tools / "goferry", "down", "--target", "local", "--root", state.parent], check=False)
+        subprocess.run([tools / "goferry", "down", "--target", "local", "--root", state.parent.parent], check=False)
     shutil.rmtree(home)
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
 

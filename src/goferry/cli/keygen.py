@@ -6,19 +6,24 @@ from pathlib import Path
 
 import click
 
-from goferry.cli.output import Output, example, output_options
+from goferry.cli.output import Output, dry_run_option, example, output_options
 
 
 @click.command(epilog=example("goferry keygen --out KEYS"))
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="The folder for the keys.")
+@dry_run_option
 @output_options
-def command(output: Output, out: Path) -> None:
+def command(output: Output, out: Path, *, dry_run: bool) -> None:
     """Make an OpenPGP and a minisign key without passphrase, and a trust file for both.
 
     They are meant for trying. The files have mode 0600 and are never overwritten.
     """
     from goferry.trust import keys
 
+    if dry_run:
+        keys.refuse_occupied(out)
+        output.result({"folder": str(out), "files": list(keys.FILES)}, f"would write to {out}: {', '.join(keys.FILES)}")
+        return
     trust = keys.generate(out)
     record = {
         "folder": str(out),

@@ -170,6 +170,15 @@ def rsa_numbers(key: bytes) -> Tuple[int, int]:
 
 
 def mpi(data: bytes, offset: int) -> Tuple[bytes, int]:
-    """Read a multiprecision integer's bytes (RFC 9580, section 3.2); return them and the offset behind them."""
-    size = (int.from_bytes(take(data, offset, 2), "big") + 7) // 8
-    return take(data, offset + 2, size), offset + 2 + size
+    """Read a multiprecision integer's bytes; return them and the offset behind them.
+
+    RFC 9580, section 3.2: the length counts from the most significant bit that is set, so there is one spelling.
+
+    Raises:
+        FormError: when it is cut off or spelled another way.
+    """
+    bits = int.from_bytes(take(data, offset, 2), "big")
+    value = take(data, offset + 2, (bits + 7) // 8)
+    if int.from_bytes(value, "big").bit_length() != bits:
+        raise FormError("a number whose length is not its own")
+    return value, offset + 2 + len(value)

@@ -53,14 +53,8 @@ def passphrase(settings: Settings, file: Path | None) -> str:
     return settings.environ.get(PASSPHRASE, "")
 
 
-def generate(folder: Path) -> TrustFile:
-    """Make an OpenPGP and a minisign key and the trust file for both, threshold 1; return the latter.
-
-    Raises:
-        KeysExist: when one of the files is there already; nothing was written then.
-        KeyUnusable: when the OpenPGP library is not installed.
-    """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+def refuse_occupied(folder: Path) -> None:
+    """Raise KeysExist when one of the files that `generate` writes is there already."""
     for name in FILES:
         if os.path.lexists(folder / name):
             raise KeysExist(
@@ -68,11 +62,22 @@ def generate(folder: Path) -> TrustFile:
                 state="Nothing was written.",
                 advice=["name another folder:  goferry keygen --out OTHER"],
             )
+
+
+def generate(folder: Path) -> TrustFile:
+    """Make an OpenPGP and a minisign key and the trust file for both, threshold 1; return the latter.
+
+    Raises:
+        KeysExist: when one of the files is there already; nothing was written then.
+        KeyUnusable: when the OpenPGP library is not installed.
+    """
+    refuse_occupied(folder)
     if not sequoia.available():
         raise KeyUnusable(
             "making an OpenPGP key needs pysequoia",
             advice=["install requirements/release.txt, or use gpg --quick-gen-key"],
         )
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     secret, public = sequoia.generate(USER_ID)
     minisign_secret = SecretKey.generate()
     trust = TrustFile(

@@ -34,5 +34,5 @@ def test_numbers_take_their_unit_from_the_key():
 
 
 def test_untrusted_text_stays_one_harmless_line():
-    assert figures.one_line("a\nb\x1b[31m\u202e") == "a b\\x1b[31m\\x202e"
+    assert figures.one_line("a\nb\x1b[31m\u202e") == "a b\\x1b[31m\\u202e"
     assert "\x1b" not in figures.number("k\x1b", "v\x1b\n")

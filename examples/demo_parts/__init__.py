@@ -1,0 +1,1 @@
+"""The demo's parts: where it works, the load that it puts on, what it prints."""

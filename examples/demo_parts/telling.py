@@ -1,0 +1,110 @@
+"""What the demo prints at its end, and the record for the HTML report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from demo_parts.story import SERVICE, Told
+from demo_parts.surroundings import Folder
+from goferry.observe import figures
+from goferry.observe.events import Event
+
+
+def lines(told: Told, events: Sequence[Event], folder: Folder, seconds: float) -> list[str]:
+    """Return the short report: what a script reads stands at the start of its line."""
+    assert told.load is not None
+    assert told.bare is not None
+    newest = told.releases[-1]
+    return [
+        "",
+        "stages",
+        *(f"  {name:22} {figures.seconds(took):>12}" for name, took in stages(events)),
+        "",
+        f"artifacts of {newest.manifest.project} {newest.manifest.version}",
+        *(f"  {entry.name:34} {figures.size(entry.size):>8}  sha256 {entry.sha256}" for entry in newest.manifest.files),
+        *(f"  image {image.name:28} {'':>8}  {image.digest}" for image in newest.manifest.images),
+        "",
+        f"go: {newest.manifest.toolchain.get('version')} ({newest.manifest.toolchain.get('proof')})",
+        f"tampered copy: refused ({told.refusal})",
+        f"connections: {told.load.connections}, {told.load.rps:.0f} requests a second, {told.load.slow} of them slow",
+        f"sent: {told.load.sent}",
+        f"lost: {told.load.lost}",
+        f"ids: {'equal' if told.load.ids_equal else 'not equal'}",
+        f"lost by a bare restart: {told.bare.lost} of {told.bare.sent}",
+        f"time to switch: {told.switched['switch_ms']} ms",
+        f"time to roll back: {figures.seconds(told.rolled_back['seconds'])} (switched in {told.rolled_back['switch_ms']} ms)",
+        f"time in all: {figures.seconds(seconds)}",
+        f"report: {folder.report}",
+    ]
+
+
+def stages(events: Sequence[Event]) -> list[tuple[str, float]]:
+    """Return the root spans and their seconds, in order."""
+    return [(event.stage, event.seconds) for event in events if event.kind == "end" and not event.parent]
+
+
+def complaints(told: Told) -> list[str]:
+    """Return what went wrong although every step ended well."""
+    found = []
+    if told.load is None or not told.load.clean:
+        found.append("the blue-green switch lost requests" + (f": {told.load.by_cause}" if told.load else ""))
+    if told.bare is None or not told.bare.lost:
+        found.append("the bare restart lost nothing, so this load would not have seen a loss")
+    if told.load is not None and (told.load.rps < 1000 or told.load.connections < 16 or not told.load.slow):
+        found.append(f"the load was too light: {told.load.rps:.0f} requests a second")
+    return found
+
+
+def record(told: Told, folder: Folder, seconds: float) -> dict[str, Any]:
+    """Return the facts of the HTML report."""
+    assert told.load is not None
+    assert told.bare is not None
+    newest = told.releases[-1]
+    made = newest.manifest
+    signers = newest.verified.signers if newest.verified else ()
+    return {
+        "project": made.project,
+        "version": made.version,
+        "commit": made.commit,
+        "snapshot": made.snapshot,
+        "dirty": made.dirty,
+        "created": made.created,
+        "seconds": seconds,
+        "sentence": (
+            f"{made.project} {made.version} was switched in on this machine under load with {told.load.lost} of "
+            f"{figures.count(told.load.sent)} requests lost, and rolled back; {figures.seconds(seconds)} in all."
+        ),
+        "artifacts": [
+            {"name": one.name, "kind": one.kind, "size": one.size, "sha256": one.sha256, "target": _target(one)}
+            for one in made.files
+        ],
+        "images": [
+            {"name": image.name, "digest": image.digest, "platforms": list(image.platforms)} for image in made.images
+        ],
+        "toolchain": dict(made.toolchain),
+        "trust": {
+            "signers": [{"format": signer.format, "id": signer.id} for signer in signers],
+            "commands": [f"goferry verify {newest.folder.name} --trust {folder.keys.name}/goferry.trust"],
+            "refused": [{"what": "a copy with one bit of an archive changed", "refusal": told.refusal}],
+        },
+        "services": [
+            {
+                "name": SERVICE,
+                "url": told.url,
+                "before": told.switched["services"][SERVICE]["previous"],
+                "now": told.switched["services"][SERVICE]["version"],
+                "switch_seconds": told.switched["switch_ms"] / 1000,
+                "rollback_seconds": told.rolled_back["switch_ms"] / 1000,
+                "sent": told.load.sent,
+                "lost": told.load.lost,
+                "rollback_command": f"goferry rollback --target local --root {folder.root.name}",
+            }
+        ],
+        "comparison": {"sent": told.bare.sent, "lost": told.bare.lost},
+        "warnings": complaints(told),
+    }
+
+
+def _target(entry: Any) -> str:
+    return "/".join(part for part in (entry.goos, entry.goarch, entry.variant) if part)

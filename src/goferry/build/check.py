@@ -1,18 +1,19 @@
 """The gate before every build: `go vet`, then `go test`, with results a package (go doc cmd/test2json).
 
 Both run with CGO_ENABLED=0 as the build does, so that what was tested is what ships; `builds.env` may say otherwise.
-Vetting is not done twice: the tests run with `-vet=off`.
+Vetting is not done twice: the tests run with `-vet=off`. Both run with -trimpath as the build does, so that the build
+finds its packages compiled; tests that locate files by their own source's path run without (build.callers).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from goferry.build import compiler, environment
+from goferry.build import callers, compiler, environment, machine, pace
 from goferry.build.facts import Facts
 from goferry.config import model
 from goferry.config.settings import Settings
@@ -87,14 +88,18 @@ def test(facts: Facts, config: model.Project, toolchain: Toolchain, settings: Se
         VetFailed, TestsFailed, ModulesIncomplete, ModulesUnreachable, OutOfMemory: as their names say.
     """
     environ = {"CGO_ENABLED": "0", **environment.clean(settings.environ, toolchain), **config.builds.env}
-    vetting, testing = commands(facts, config)
+    trimmed = not callers.asked_for(facts, config, toolchain, environ)
+    vetting, testing = commands(facts, config, trimmed=trimmed)
+    (alone,) = pace.choose(1, machine.read())
 
-    def go(words: Sequence[str], on_output: Callable[[str], None] | None = None) -> process.Completed:
+    def go(
+        words: Sequence[str], more: Mapping[str, str], on_output: Callable[[str], None] | None = None
+    ) -> process.Completed:
         argv = [str(toolchain.go), *words[1:]]
-        return process.run(argv, environ=environ, cwd=facts.directory, on_output=on_output)
+        return process.run(argv, environ={**environ, **more}, cwd=facts.directory, on_output=on_output)
 
     with stream.span("vet"):
-        _judge_vet(go(vetting))
+        _judge_vet(go(vetting, alone.env))
     with stream.span("test") as span:
         results = Results()
 
@@ -102,16 +107,18 @@ def test(facts: Facts, config: model.Project, toolchain: Toolchain, settings: Se
             if results.hear(line):
                 span.progress(f"{len(results.finished)} packages tested, {results.tests} tests")
 
-        done = go(testing, hear)
+        done = go(testing, {}, hear)
         report = results.judge(done)
         span.numbers.update(packages=len(report.packages), tests=results.tests)
     return report
 
 
-def commands(facts: Facts, config: model.Project) -> tuple[list[str], list[str]]:
-    """Return the two commands of the gate."""
+def commands(facts: Facts, config: model.Project, *, trimmed: bool = True) -> tuple[list[str], list[str]]:
+    """Return the two commands of the gate; `trimmed`: the tests bear -trimpath."""
     tags = [f"-tags={','.join(config.builds.tags)}"] if config.builds.tags else []
-    return ["go", "vet", *tags, *facts.patterns], ["go", "test", "-json", "-vet=off", *tags, *facts.patterns]
+    trim = ["-trimpath"] if trimmed else []
+    testing = ["go", "test", "-json", "-vet=off", *trim, *tags, *facts.patterns]
+    return ["go", "vet", "-trimpath", *tags, *facts.patterns], testing
 
 
 def lines(report: Report) -> list[str]:

@@ -13,6 +13,7 @@ and bounds what GOGC=off may take.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from goferry.build.machine import Machine
@@ -54,6 +55,13 @@ def choose(count: int, machine: Machine) -> list[Pace]:
     rest = count % slots
     full = [_pace(slots, machine)] * (count - rest)
     return full + ([_pace(rest, machine)] * rest if rest else [])
+
+
+def choose_around(targets: Sequence[str], machine: Machine, warm: str) -> list[Pace]:
+    """Return the pace of each target; one that is compiled already only links, and takes no share from the others."""
+    cold = iter(choose(sum(target != warm for target in targets), machine))
+    (alone,) = choose(1, machine)
+    return [alone if target == warm else next(cold) for target in targets]
 
 
 def _pace(slots: int, machine: Machine) -> Pace:

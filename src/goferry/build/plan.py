@@ -110,6 +110,7 @@ def plan(
     *,
     shard: Shard | None = None,
     present: Ledger | None = None,
+    warm: str = "",
 ) -> Plan:
     """Plan the build of all targets, or of a shard of them.
 
@@ -120,6 +121,7 @@ def plan(
         shard: the part to build, or None for all.
         present: the ledger of the out folder, reduced to artifacts whose files are intact; what it has under the same
             key is not made again.
+        warm: the target whose packages the tests have just compiled; the others get its processors.
 
     Raises:
         ProjectNameInvalid, ProgramCollision, LdflagsInvalid, ServiceUnknown, ShardInvalid: as their names say.
@@ -136,7 +138,8 @@ def plan(
         chosen = shard.of(facts.targets)
         header["shards"] = [shard.identity(facts)]
     steps: list[Step] = []
-    for target, tempo in zip(chosen, pace.choose(len(chosen), machine), strict=True):
+    tempos = pace.choose_around([str(target) for target in chosen], machine, warm)
+    for target, tempo in zip(chosen, tempos, strict=True):
         made = _builds(facts, config.builds, target, tempo)
         steps += made
         if config.builds.archives:

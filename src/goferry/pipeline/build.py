@@ -43,15 +43,16 @@ def prepare(
     return planned(opened, out=out, shard=part)
 
 
-def planned(opened: OpenProject, *, out: Path | None = None, shard: Shard | None = None) -> Job:
-    """Plan the build of an open project against what lies in `out`.
+def planned(opened: OpenProject, *, out: Path | None = None, shard: Shard | None = None, warm: str = "") -> Job:
+    """Plan the build of an open project against what lies in `out`; `warm` as in `build.plan.plan`.
 
     Raises:
         DistSealed, DistForeign: the folder is not ours to write.
     """
     where = (out or default_out(opened.directory)).absolute()
     present = folder.present(where)
-    return Job(opened, plan.plan(opened.facts, opened.config, machine.read(), shard=shard, present=present), where)
+    steps = plan.plan(opened.facts, opened.config, machine.read(), shard=shard, present=present, warm=warm)
+    return Job(opened, steps, where)
 
 
 def run(job: Job, *, settings: Settings, stream: Stream) -> Ledger:

@@ -22,6 +22,7 @@ from goferry.build import check
 from goferry.config.settings import Settings
 from goferry.dist import Ledger
 from goferry.golang import modules
+from goferry.golang.store import host
 from goferry.kernel.checksums import LIST
 from goferry.kernel.files import sha256_file
 from goferry.kernel.manifest import MANIFEST, SIGNATURES, Manifest
@@ -127,6 +128,7 @@ class _Way:
         self.request, self.opened, self.settings, self.stream = request, opened, settings, stream
         self.staging = Staging((request.out or default_out(opened.directory)).absolute())
         self.verified: Verified | None = None
+        self.warm = ""
 
     def standing(self) -> _Standing:
         """Return the release that stands when nothing changed, else the one in the making as far as it got."""
@@ -214,9 +216,10 @@ class _Way:
         opened = self.opened
         with self.stream.span("test"):
             check.test(opened.facts, opened.config, opened.toolchain, self.settings, self.stream)
+        self.warm = "/".join(host())
 
     def _build(self, folder: Path) -> None:
-        build.run(build.planned(self.opened, out=folder), settings=self.settings, stream=self.stream)
+        build.run(build.planned(self.opened, out=folder, warm=self.warm), settings=self.settings, stream=self.stream)
 
     def _image(self, folder: Path) -> None:
         image.make(self.opened, folder, self.stream)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FULL = bool(os.environ.get("GOFERRY_TEST_FULL"))
 
 
 def missing(what: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import List, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
 from goferry.kernel import packets, pgp_signature
 from goferry.kernel.packets import FormError
@@ -74,6 +74,13 @@ class Certificate:
             if _made_by(signature, key):
                 return key
         return None
+
+
+Verifier = Callable[[Certificate, bytes, bytes], bool]
+"""(certificate, message, signature packet) → whether the signature matches.
+
+Raises Unsupported when it cannot tell, or a Refusal of its own.
+"""
 
 
 def read(text: bytes) -> Certificate:

@@ -12,8 +12,7 @@ import subprocess
 import tempfile
 from typing import Dict, List, Optional, Type
 
-from goferry.kernel.certificate import Certificate
-from goferry.kernel.openpgp import Verifier
+from goferry.kernel.certificate import Certificate, Verifier
 from goferry.kernel.pgp_signature import Unsupported
 from goferry.kernel.refusals import (
     KeyExpired,

@@ -9,10 +9,10 @@ question only, whether the signature matches: gpgv (kernel.gpgv), pure Python (`
 
 from __future__ import annotations
 
-from typing import Callable, Optional, Tuple
+from typing import Optional, Tuple
 
 from goferry.kernel import packets, pgp_signature
-from goferry.kernel.certificate import Certificate, Key
+from goferry.kernel.certificate import Certificate, Key, Verifier
 from goferry.kernel.pgp_signature import Signature, Unsupported
 from goferry.kernel.refusals import (
     DigestWeak,
@@ -31,12 +31,6 @@ from goferry.kernel.times import format_time
 MAX_BYTES = 64 << 10
 CLOCK_SKEW = 300
 """Seconds by which a signer's clock may run ahead of ours."""
-
-Verifier = Callable[[Certificate, bytes, bytes], bool]
-"""(certificate, message, signature packet) → whether the signature matches.
-
-Raises Unsupported when it cannot tell, or a Refusal of its own.
-"""
 
 _SHA3 = (12, 14)
 _INLINE = (4, 8, 9, 11, 18)  # one-pass, compressed, encrypted, literal: parts of a message

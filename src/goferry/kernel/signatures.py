@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import List, Mapping, Optional, Sequence, Tuple
 
 from goferry.kernel import minisign, openpgp
+from goferry.kernel.certificate import Verifier
 from goferry.kernel.checksums import LIST
 from goferry.kernel.manifest import SIGNATURES
-from goferry.kernel.openpgp import Verifier
 from goferry.kernel.pgp_signature import Unsupported
 from goferry.kernel.refusals import (
     KeyRole,

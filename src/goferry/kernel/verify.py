@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from goferry.kernel import checksums, manifest, signatures
+from goferry.kernel.certificate import Verifier
 from goferry.kernel.checksums import LIST
 from goferry.kernel.manifest import MANIFEST, SIGNATURES, Manifest
 from goferry.kernel.openpgp import MAX_BYTES as MAX_SIGNATURE
-from goferry.kernel.openpgp import Verifier
 from goferry.kernel.refusals import (
     FileAltered,
     FileLinked,

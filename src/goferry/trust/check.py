@@ -8,7 +8,7 @@ from pathlib import Path
 
 from goferry.config.settings import Settings
 from goferry.kernel import gpgv, openpgp
-from goferry.kernel.openpgp import Verifier
+from goferry.kernel.certificate import Verifier
 from goferry.kernel.trustfile import TrustFile
 from goferry.kernel.verify import Verified, verify
 from goferry.observe.events import Stream

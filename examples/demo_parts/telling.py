@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from demo_parts.story import SERVICE, Told
+from demo_parts.story import Told
 from demo_parts.surroundings import Folder
 from goferry.observe import figures
 from goferry.observe.events import Event
+from goferry.pipeline import summary
 
 
 def lines(told: Told, events: Sequence[Event], folder: Folder, seconds: float) -> list[str]:
@@ -61,50 +62,17 @@ def record(told: Told, folder: Folder, seconds: float) -> dict[str, Any]:
     assert told.load is not None
     assert told.bare is not None
     newest = told.releases[-1]
-    made = newest.manifest
-    signers = newest.verified.signers if newest.verified else ()
-    return {
-        "project": made.project,
-        "version": made.version,
-        "commit": made.commit,
-        "snapshot": made.snapshot,
-        "dirty": made.dirty,
-        "created": made.created,
-        "seconds": seconds,
-        "sentence": (
-            f"{made.project} {made.version} was switched in on this machine under load with {told.load.lost} of "
-            f"{figures.count(told.load.sent)} requests lost, and rolled back; {figures.seconds(seconds)} in all."
-        ),
-        "artifacts": [
-            {"name": one.name, "kind": one.kind, "size": one.size, "sha256": one.sha256, "target": _target(one)}
-            for one in made.files
-        ],
-        "images": [
-            {"name": image.name, "digest": image.digest, "platforms": list(image.platforms)} for image in made.images
-        ],
-        "toolchain": dict(made.toolchain),
-        "trust": {
-            "signers": [{"format": signer.format, "id": signer.id} for signer in signers],
-            "commands": [f"goferry verify {newest.folder.name} --trust {folder.keys.name}/goferry.trust"],
-            "refused": [{"what": "a copy with one bit of an archive changed", "refusal": told.refusal}],
-        },
-        "services": [
-            {
-                "name": SERVICE,
-                "url": told.url,
-                "before": told.switched["services"][SERVICE]["previous"],
-                "now": told.switched["services"][SERVICE]["version"],
-                "switch_seconds": told.switched["switch_ms"] / 1000,
-                "rollback_seconds": told.rolled_back["switch_ms"] / 1000,
-                "sent": told.load.sent,
-                "lost": told.load.lost,
-                "rollback_command": f"goferry rollback --target local --root {folder.root.name}",
-            }
-        ],
-        "comparison": {"sent": told.bare.sent, "lost": told.bare.lost},
-        "warnings": complaints(told),
-    }
-
-
-def _target(entry: Any) -> str:
-    return "/".join(part for part in (entry.goos, entry.goarch, entry.variant) if part)
+    found = summary.facts(
+        newest, trust=folder.keys / "goferry.trust", seconds=seconds, deployed=told.switched, root=folder.root
+    )
+    found["sentence"] = (
+        f"{newest.manifest.project} {newest.manifest.version} was switched in on this machine under load with "
+        f"{told.load.lost} of {figures.count(told.load.sent)} requests lost, and rolled back."
+    )
+    found["trust"]["refused"] = [{"what": "a copy with one bit of an archive changed", "refusal": told.refusal}]
+    for service in found["services"]:
+        service.update(sent=told.load.sent, lost=told.load.lost)
+        service.update(rollback_seconds=told.rolled_back["switch_ms"] / 1000)
+    found["comparison"] = {"sent": told.bare.sent, "lost": told.bare.lost}
+    found["warnings"] = complaints(told)
+    return found

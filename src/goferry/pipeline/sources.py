@@ -23,7 +23,7 @@ def digest(directory: Path, *, without: Iterable[Path] = ()) -> str:
 
     Args:
         directory: the project's folder, with its go.mod or go.work.
-        without: folders whose files don't count: what the build itself writes.
+        without: files and folders that don't count: what the run itself writes.
     """
     total = hashlib.sha256()
     skipped = frozenset(path.resolve() for path in without)
@@ -64,7 +64,7 @@ def _files(folder: Path, skipped: frozenset[Path]) -> Iterator[Path]:
         if entry.is_dir(follow_symlinks=False):
             if entry.name not in _NOT_SOURCE and path not in skipped:
                 yield from _files(path, skipped)
-        elif entry.is_file(follow_symlinks=False) or entry.is_symlink():
+        elif path not in skipped and (entry.is_file(follow_symlinks=False) or entry.is_symlink()):
             yield path
 
 

@@ -46,7 +46,8 @@ class Request:
     Attributes:
         directory: the repository, or the project's folder in it. out: the folder of the release; default DIR/dist.
         keys: what signs. project, version, targets: as `goferry build` takes them.
-        test: whether vet and tests gate the build.
+        test: whether vet and tests gate the build. without: files and folders that are no source, though they may lie
+            in the repository: what the run itself writes.
     """
 
     directory: Path
@@ -56,6 +57,7 @@ class Request:
     version: str = ""
     targets: tuple[str, ...] = ()
     test: bool = True
+    without: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Release:
 
     folder: Path
     manifest: Manifest
-    verified: Verified | None
+    verified: Verified
     made: tuple[str, ...]
 
 
@@ -185,7 +187,7 @@ class _Way:
         opened, environ = self.opened, self.settings.environ
         go = {name: environ[name] for name in sorted(environ) if name.startswith("GO") and name not in _ELSEWHERE}
         go = {name: value for name, value in go.items() if not name.startswith("GOFERRY_")}
-        own = [self.staging.out, self.staging.home]
+        own = [self.staging.out, self.staging.home, *self.request.without]
         source = sources.digest(opened.directory, without=own)
         builds = msgspec.to_builtins(opened.config.builds)
         return digest_of(source, opened.toolchain.as_record(), go, builds)

@@ -37,7 +37,8 @@ def test_time_and_what_is_no_source_do_not(repo):
     for name in (".git", ".goferry", "node_modules", "dist"):
         (repo / name).mkdir()
         (repo / name / "x").write_text("x")
-    assert sources.digest(repo, without=[repo / "dist"]) == before
+    (repo / "report.html").write_text("x")
+    assert sources.digest(repo, without=[repo / "dist", repo / "report.html"]) == before
     assert sources.digest(repo) != before
 
 

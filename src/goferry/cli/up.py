@@ -1,0 +1,91 @@
+"""`goferry up`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from goferry.cli.output import Output, dry_run_option, example, output_options, settings
+from goferry.cli.plan import project_options
+from goferry.cli.target import lines_of
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command(
+    epilog=example(
+        "goferry up",
+        "goferry up --target local --root run --report report.html",
+        "goferry up --keys KEYS --dry-run",
+    )
+)
+@project_options
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the release.  [default: DIR/dist]")
+@click.option("--keys", type=_FOLDER, help="A folder that `goferry keygen` made.")
+@click.option("--openpgp-key", type=_FILE, help="Armored OpenPGP secret key.")
+@click.option("--minisign-key", type=_FILE, help="minisign secret key.")
+@click.option("--trust", type=_FILE, help="The trust file that must accept the release.")
+@click.option("--target", type=click.Choice(["local"]), help="Deploy there; without it the release is only made.")
+@click.option("--root", type=_FOLDER, help="The local target's folder.  [default: DIR/.goferry/root]")
+@click.option("--no-test", is_flag=True, help="Leave out go vet and go test.")
+@click.option("--report", type=_FILE, metavar="FILE.html", help="Write the run's report as one HTML page.")
+@dry_run_option
+@output_options
+def command(
+    output: Output,
+    *,
+    directory: Path,
+    targets: tuple[str, ...],
+    target: str | None,
+    root: Path | None,
+    report: Path | None,
+    dry_run: bool,
+    **options: Any,
+) -> None:
+    """Test, build, image, sign, verify and deploy: the whole way, as far as anything changed.
+
+    Without keys it makes throw-away ones, once, in .goferry/keys. The release replaces the one before only when it is
+    whole; a folder that holds anything else is never touched. Run it again to go on where it was stopped.
+    """
+    from goferry.pipeline import keys, up, way
+
+    chosen = keys.choose(
+        folder=options["keys"],
+        openpgp=options["openpgp_key"],
+        minisign=options["minisign_key"],
+        trust=options["trust"],
+        repository=directory,
+    )
+    where = (root or directory / ".goferry" / "root") if target else None
+    request = way.Request(
+        directory,
+        chosen,
+        options["out"],
+        project=options["project"],
+        version=options["version"],
+        targets=targets,
+        test=not options["no_test"],
+        without=tuple(path for path in (where, report) if path),
+    )
+    order = up.Order(request, where, report)
+    if dry_run:
+        with output.stream() as stream:
+            choices = up.foresee(order, settings(), stream)
+        _foreseen(output, choices, where)
+        return
+    with output.stream() as stream:
+        record = up.up(order, settings(), stream)
+    deployed = record["deploy"]
+    output.result(record, *up.lines(record), *(lines_of(deployed) if deployed else ()))
+
+
+def _foreseen(output: Output, choices: Any, where: Path | None) -> None:
+    steps = [{"id": choice.step.id, "runs": choice.runs, "reason": choice.reason} for choice in choices]
+    lines = [f"{c.step.id:8} {'run ' if c.runs else 'skip'}  {c.step.about}  ({c.reason})" for c in choices]
+    if where:
+        steps.append({"id": "deploy", "runs": True, "reason": "the host decides what changes"})
+        lines.append(f"{'deploy':8} run   to {where}  (the host decides what changes)")
+    output.result({"steps": steps}, *lines)

@@ -1,0 +1,78 @@
+"""`up`: the whole way in one call: look, make the release where anything changed, bring it into service, report."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from goferry import deploy
+from goferry.config.settings import Settings
+from goferry.observe.events import Event, Stream
+from goferry.pipeline import keys, summary, way
+from goferry.pipeline.graph import Choice
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is wanted besides the release: `root` is where it is deployed on this machine, `report` the page's path."""
+
+    request: way.Request
+    root: Path | None = None
+    report: Path | None = None
+
+
+def foresee(order: Order, settings: Settings, stream: Stream) -> list[Choice]:
+    """Return the steps that `up` would take now; changes nothing but the toolchain's and Go's caches."""
+    opened = way.look(order.request, settings, stream)
+    return way.foresee(order.request, opened, settings)
+
+
+def up(order: Order, settings: Settings, stream: Stream) -> dict[str, Any]:
+    """Go the whole way and return what `--json` prints.
+
+    `{"project", "version", "dist", "made": [step], "unchanged", "keys", "deploy": record or None, "seconds"}`;
+    `unchanged` means that nothing was made and nothing was switched.
+
+    Raises:
+        GoferryError: of the first stage that fails; what stood before stands.
+    """
+    began, events = time.monotonic(), list[Event]()
+    stream.renderers.append(events.append)
+    request = order.request
+    keys.make_once(request.keys, stream)
+    opened = way.look(request, settings, stream)
+    release = way.carry(request, opened, settings, stream)
+    deployed = None
+    if order.root:
+        target = deploy.Target(order.root, request.keys.trust)
+        deployed = deploy.deploy(release.folder, target, settings=settings, stream=stream)
+    seconds = time.monotonic() - began
+    if order.report:
+        from goferry.observe import report
+
+        record = summary.facts(release, trust=request.keys.trust, seconds=seconds, deployed=deployed, root=order.root)
+        report.write(order.report, record, events)
+    return {
+        "project": release.manifest.project,
+        "version": release.manifest.version,
+        "dist": str(release.folder),
+        "made": list(release.made),
+        "unchanged": not release.made and (deployed is None or deployed["unchanged"]),
+        "keys": "throw-away" if request.keys.throw_away else "given",
+        "trust": str(request.keys.trust),
+        "deploy": deployed,
+        "seconds": round(seconds, 3),
+    }
+
+
+def lines(record: dict[str, Any]) -> list[str]:
+    """Return the record for a person, but for the deployment's own lines."""
+    name = f"{record['project']} {record['version']}"
+    if record["unchanged"]:
+        return [f"{name} is up to date in {record['dist']}; nothing changed, nothing was done."]
+    if not record["made"]:
+        return [f"{name} stands unchanged in {record['dist']}; nothing was built again."]
+    throw_away = " (throw-away keys)" if record["keys"] == "throw-away" else ""
+    return [f"{name} is sealed and verified in {record['dist']}{throw_away}"]

@@ -72,7 +72,7 @@ def record(told: Told, folder: Folder, seconds: float) -> dict[str, Any]:
     found["trust"]["refused"] = [{"what": "a copy with one bit of an archive changed", "refusal": told.refusal}]
     for service in found["services"]:
         service.update(sent=told.load.sent, lost=told.load.lost)
-        service.update(rollback_seconds=told.rolled_back["switch_ms"] / 1000)
+        service.update(rollback_seconds=told.rolled_back["seconds"])
     found["comparison"] = {"sent": told.bare.sent, "lost": told.bare.lost}
     found["warnings"] = complaints(told)
     return found

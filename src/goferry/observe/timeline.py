@@ -67,26 +67,26 @@ def lay_out(events: Sequence[Event]) -> Timeline:
     whole = max(finish - begin, 0.001)
     rows = _rows(ended, whole)[:_MOST_ROWS]
     scale = (WIDTH - LABELS - TAIL) / whole
-    bars = tuple(_bar(event, depth, index, begin, scale) for index, (event, depth) in enumerate(rows))
+    bars = tuple(_bar(event, depth, label, index, begin, scale) for index, (event, depth, label) in enumerate(rows))
     ticks = tuple(Tick(_clock(at), LABELS + at * scale) for at in _ticks(whole))
     return Timeline(bars, ticks, HEAD + ROW * len(bars) + 6)
 
 
-def _rows(ended: Sequence[Event], whole: float) -> list[tuple[Event, int]]:
-    """Return the spans that get a row, each after its parent, with their depth."""
+def _rows(ended: Sequence[Event], whole: float) -> list[tuple[Event, int, str]]:
+    """Return the spans that get a row, each after its parent, with their depth and label."""
     children: dict[str, list[Event]] = {}
     known = {event.span for event in ended}
     stages = {event.span: event.stage for event in ended}
     for event in ended:
         children.setdefault(event.parent if event.parent in known else "", []).append(event)
-    rows: list[tuple[Event, int]] = []
+    rows: list[tuple[Event, int, str]] = []
 
     def visit(parent: str, depth: int) -> None:
         for event in children.get(parent, ()):
             if echoes(event, stages.get(parent, "")):
                 visit(event.span, depth)
             elif not depth or event.target or event.host or event.seconds >= whole * _SHARE:
-                rows.append((event, depth))
+                rows.append((event, depth, _label(event, stages.get(parent, ""))))
                 if depth < 2:
                     visit(event.span, depth + 1)
 
@@ -94,10 +94,9 @@ def _rows(ended: Sequence[Event], whole: float) -> list[tuple[Event, int]]:
     return rows
 
 
-def _bar(event: Event, depth: int, index: int, begin: float, scale: float) -> Bar:
+def _bar(event: Event, depth: int, label: str, index: int, begin: float, scale: float) -> Bar:
     left = LABELS + (event.start - begin) * scale
     width = max(event.seconds * scale, 2.5)
-    label = event.target or event.host or event.stage
     return Bar(
         label=figures.one_line(label, 30 - 2 * depth),
         time=figures.seconds(event.seconds) if event.outcome != "skipped" else "skipped",
@@ -108,6 +107,14 @@ def _bar(event: Event, depth: int, index: int, begin: float, scale: float) -> Ba
         width=round(width, 1),
         time_x=round(left + width + 7, 1),
     )
+
+
+def _label(event: Event, above: str) -> str:
+    """Return the stage with its target; within a stage of the same name the target or host alone."""
+    place = event.target or event.host
+    if event.stage == above and place:
+        return place
+    return f"{event.stage} {event.target}".strip()
 
 
 def _ticks(whole: float) -> list[float]:

@@ -67,7 +67,7 @@ def lay_out(events: Sequence[Event]) -> Timeline:
     whole = max(finish - begin, 0.001)
     rows = _rows(ended, whole)[:_MOST_ROWS]
     scale = (WIDTH - LABELS - TAIL) / whole
-    bars = tuple(_bar(event, depth, label, index, begin, scale) for index, (event, depth, label) in enumerate(rows))
+    bars = tuple(_bar(*row, index=index, begin=begin, scale=scale) for index, row in enumerate(rows))
     ticks = tuple(Tick(_clock(at), LABELS + at * scale) for at in _ticks(whole))
     return Timeline(bars, ticks, HEAD + ROW * len(bars) + 6)
 
@@ -94,7 +94,7 @@ def _rows(ended: Sequence[Event], whole: float) -> list[tuple[Event, int, str]]:
     return rows
 
 
-def _bar(event: Event, depth: int, label: str, index: int, begin: float, scale: float) -> Bar:
+def _bar(event: Event, depth: int, label: str, *, index: int, begin: float, scale: float) -> Bar:
     left = LABELS + (event.start - begin) * scale
     width = max(event.seconds * scale, 2.5)
     return Bar(

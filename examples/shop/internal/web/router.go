@@ -13,9 +13,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/go-chi/chi/v5"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"example.com/shop/internal/orders"
 )
@@ -28,36 +27,64 @@ const (
 type shop struct {
 	store  *orders.Store
 	log    *slog.Logger
-	orders prometheus.Counter
+	orders *metrics.Counter
 }
 
 // Router serves the shop's orders from store.
 func Router(store *orders.Store, log *slog.Logger, version string) http.Handler {
-	registry := prometheus.NewRegistry()
-	s := &shop{store: store, log: log, orders: prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "shop_orders_total", Help: "Orders stored by this process.",
-	})}
-	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "shop_requests_total", Help: "Requests answered, by method and status.",
-	}, []string{"method", "code"})
-	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "shop_request_seconds", Help: "Time to answer.", Buckets: []float64{.001, .005, .025, .1, .5, 1, 5},
-	}, nil)
-	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "shop_build_info", Help: "Always 1; the version is the label.",
-		ConstLabels: prometheus.Labels{"version": version},
-	})
-	build.Set(1)
-	registry.MustRegister(s.orders, requests, seconds, build)
+	set := metrics.NewSet()
+	s := &shop{store: store, log: log, orders: set.NewCounter("shop_orders_total")}
+	set.NewGauge(fmt.Sprintf("shop_build_info{version=%q}", version), func() float64 { return 1 })
 
 	router := chi.NewRouter()
-	router.Use(func(next http.Handler) http.Handler {
-		return promhttp.InstrumentHandlerDuration(seconds, promhttp.InstrumentHandlerCounter(requests, next))
-	})
+	router.Use(measure(set))
 	router.Post("/orders", s.create)
 	router.Get("/orders/ids", s.ids)
-	router.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	router.Get("/metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		set.WritePrometheus(w)
+	})
 	return router
+}
+
+// measure counts requests by method and status, and how long they took.
+func measure(set *metrics.Set) func(http.Handler) http.Handler {
+	seconds := set.NewSummary("shop_request_seconds")
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			start, answer := time.Now(), &answer{ResponseWriter: w, status: http.StatusOK}
+			defer func() {
+				seconds.UpdateDuration(start)
+				labels := fmt.Sprintf("shop_requests_total{method=%q,code=\"%d\"}", known(r.Method), answer.status)
+				set.GetOrCreateCounter(labels).Inc()
+			}()
+			next.ServeHTTP(answer, r)
+		})
+	}
+}
+
+// answer remembers the status that was sent.
+type answer struct {
+	http.ResponseWriter
+
+	status int
+}
+
+func (a *answer) WriteHeader(status int) {
+	a.status = status
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the server's own writer.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// known keeps clients from making up label values.
+func known(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost:
+		return method
+	}
+	return "other"
 }
 
 func (s *shop) create(w http.ResponseWriter, r *http.Request) {

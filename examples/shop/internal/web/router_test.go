@@ -39,7 +39,7 @@ func TestOrdersAreStored(t *testing.T) {
 		t.Errorf("%d %q", code, body)
 	}
 	_, metrics := ask(shop, "GET", "/metrics", "")
-	for _, want := range []string{"shop_orders_total 2", `shop_build_info{version="v1.2.3"} 1`, `shop_requests_total{code="201",method="post"} 2`} {
+	for _, want := range []string{"shop_orders_total 2", `shop_build_info{version="v1.2.3"} 1`, `shop_requests_total{method="POST",code="201"} 2`} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("no %s in\n%s", want, metrics)
 		}

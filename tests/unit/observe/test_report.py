@@ -160,7 +160,7 @@ def test_every_bar_lies_inside_the_picture(times):
     for bar in picture.bars:
         assert LABELS - 0.1 <= bar.x <= bar.x + bar.width <= WIDTH - TAIL + 3
         assert bar.y + picture.row <= picture.height
-    assert len(picture.ticks) <= 30
+    assert len(picture.ticks) <= 9
 
 
 def test_rows_follow_their_parents_and_brief_inner_work_is_left_out():

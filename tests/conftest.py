@@ -9,15 +9,20 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def missing(what: str) -> None:
-    """Skip for want of a real part; under CI=true that is a failure."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"missing real part: {what}", pytrace=False)
-    pytest.skip(f"missing real part: {what} (tests/parts/install, as root on Debian)")
+@pytest.fixture(scope="session")
+def missing():
+    """`missing("gpg")` ends the test for want of a real part; under CI=true that is a failure."""
+
+    def end(what: str) -> None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"missing real part: {what}", pytrace=False)
+        pytest.skip(f"missing real part: {what} (tests/parts/install, as root on Debian)")
+
+    return end
 
 
-@pytest.fixture
-def part():
+@pytest.fixture(scope="session")
+def part(missing):
     """`part("gpg")` returns the path of a real program, or ends the test as `missing` does."""
 
     def find(name: str) -> str:

@@ -35,12 +35,6 @@ func main() {
 """
 
 
-def missing(what):
-    """End the test as the `part` fixture does, from a fixture of wider scope."""
-    ending = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-    ending(f"missing real part: {what} (tests/parts/install, as root on Debian)")
-
-
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory):
     """The dist/ of a program that says who it is, with its image."""
@@ -108,7 +102,7 @@ def test_crane_exports_the_files(tar, part, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def docker(tmp_path_factory):
+def docker(tmp_path_factory, missing):
     """Return `docker(*arguments)` for a daemon of our own: private socket, own folders, ended by its own id."""
     daemon, client = shutil.which("dockerd"), shutil.which("docker")
     if not (daemon and client):

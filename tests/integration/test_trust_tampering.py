@@ -68,12 +68,8 @@ class Gpg:
 
 
 @pytest.fixture(scope="module")
-def gpg():
-    program = shutil.which("gpg")
-    if not program:
-        pytest.fail("missing real part: gpg") if os.environ.get("CI") == "true" else pytest.skip(
-            "missing real part: gpg"
-        )
+def gpg(part):
+    program = part("gpg")
     home = tempfile.mkdtemp(prefix="gf", dir="/tmp")
     try:
         yield Gpg(home, program)
@@ -83,12 +79,9 @@ def gpg():
 
 
 @pytest.fixture(params=VERIFIERS)
-def verifier(request):
+def verifier(request, part):
     if request.param == "gpgv":
-        found = gpgv.find()
-        if found is None:
-            pytest.skip("missing real part: gpgv")
-        return found
+        return gpgv.find(part("gpgv"))
     return sequoia.verify if request.param == "sequoia" else openpgp.pure
 
 

@@ -18,10 +18,7 @@ def files(plan: Plan, composed: Composed) -> dict[str, bytes]:
     """Return path → bytes: `oci-layout`, `index.json`, `manifest.json`, `blobs/sha256/…`."""
     entry = {
         **composed.index,
-        "annotations": {
-            "org.opencontainers.image.ref.name": plan.tag,
-            "io.containerd.image.name": f"docker.io/{'' if '/' in plan.name else 'library/'}{plan.reference}",
-        },
+        "annotations": {"org.opencontainers.image.ref.name": plan.tag},
     }
     documents: dict[str, Any] = {
         "oci-layout": {"imageLayoutVersion": "1.0.0"},

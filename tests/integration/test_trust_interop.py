@@ -25,7 +25,12 @@ from goferry.trust.check import openpgp_verifier
 from goferry.trust.signer import clean_trust
 
 ROOT = Path(__file__).resolve().parents[2]
-NOW = int(time.time())
+
+
+def now():
+    return int(time.time())
+
+
 SETTINGS = Settings(dict(os.environ), Path("/nonexistent"))
 
 
@@ -51,7 +56,7 @@ def release(tmp_path):
         passphrase_file=None,
         settings=SETTINGS,
     )
-    seal.seal(make(tmp_path / "dist"), signers, settings=SETTINGS, stream=Stream(), now=NOW)
+    seal.seal(make(tmp_path / "dist"), signers, settings=SETTINGS, stream=Stream(), now=now())
     return tmp_path, trust
 
 
@@ -118,7 +123,7 @@ class TestOursByOthers:
             stdin=b"\n",
         )
         assert done.returncode == 0, done.stderr
-        assert len(verify(folder / "dist", TrustFile(trust.keys, 2), now=NOW + 60).signers) == 2
+        assert len(verify(folder / "dist", TrustFile(trust.keys, 2), now=now() + 60).signers) == 2
 
     def test_sha256sum(self, release, part):
         folder, _ = release
@@ -187,8 +192,8 @@ def test_keys_of_gpg_sign_with_both_backends(algorithm, load, tmp_path, part):
         secret = gpg("--armor", "--export-secret-keys")
     signer = load(secret, "", "key")
     folder = make(tmp_path / "dist")
-    seal.seal(folder, [signer], settings=SETTINGS, stream=Stream(), now=NOW)
-    assert verify(folder, clean_trust([signer]), openpgp=sequoia.verify, now=NOW + 60).signers
+    seal.seal(folder, [signer], settings=SETTINGS, stream=Stream(), now=now())
+    assert verify(folder, clean_trust([signer]), openpgp=sequoia.verify, now=now() + 60).signers
 
 
 def test_a_key_without_its_primary_secret_signs_by_its_subkey(load, part):
@@ -199,9 +204,9 @@ def test_a_key_without_its_primary_secret_signs_by_its_subkey(load, part):
         secret = gpg("--armor", "--export-secret-subkeys", fingerprint)
     signer = load(secret, "", "key")
     assert signer.id == fingerprint
-    signature, packet = openpgp.read(signer.sign(b"message", NOW), "signature")
+    signature, packet = openpgp.read(signer.sign(b"message", now()), "signature")
     found = signer.as_trust_key().certificate
-    openpgp.judge(found, signature, NOW + 60, "signature")
+    openpgp.judge(found, signature, now() + 60, "signature")
     assert openpgp.pure(found, b"message", packet)
 
 
@@ -210,17 +215,17 @@ def test_a_passphrase_opens_a_key_and_a_wrong_one_does_not(load, part):
         gpg("--quick-generate-key", "one", "ed25519", "sign", "never", passphrase="right")
         secret = gpg("--armor", "--export-secret-keys", passphrase="right")
     signer = load(secret, "right", "key")
-    openpgp.read(signer.sign(b"message", NOW), "signature")
+    openpgp.read(signer.sign(b"message", now()), "signature")
     for wrong in ("wrong", ""):
         with pytest.raises(GoferryError) as caught:
-            load(secret, wrong, "key").sign(b"message", NOW)
+            load(secret, wrong, "key").sign(b"message", now())
         assert caught.value.name == "passphrase-wrong"
 
 
 def test_gpg_leaves_no_agent_and_no_home(part):
     before = set(Path("/tmp").glob("gf-*"))
     signer = gnupg.load(sequoia.generate("one")[0], "", "key", SETTINGS)
-    signer.sign(b"message", NOW)
+    signer.sign(b"message", now())
     left = set(Path("/tmp").glob("gf-*")) - before
     assert not left
     with pytest.raises(GoferryError) as caught:
@@ -314,7 +319,7 @@ def test_other_keys_beside_ours_are_told_apart(release):
     stranger = minisign_key.SecretKey.generate()
     only_minisign = TrustFile((TrustKey(stranger.name, "minisign", stranger.public_line),))
     with pytest.raises(GoferryError) as caught:
-        verify(folder / "dist", only_minisign, now=NOW + 60)
+        verify(folder / "dist", only_minisign, now=now() + 60)
     assert caught.value.name == "key-unknown"
     ours = TrustFile(tuple(key for key in trust.keys if key.format == "minisign"))
-    assert verify(folder / "dist", ours, now=NOW + 60).unchecked == ("SHA256SUMS.asc",)
+    assert verify(folder / "dist", ours, now=now() + 60).unchecked == ("SHA256SUMS.asc",)

@@ -22,7 +22,9 @@ from goferry.observe.events import Stream
 from goferry.trust import seal, sequoia
 from goferry.trust.minisign_key import SecretKey
 
-NOW = int(time.time()) + 3600  # OpenPGP signatures carry the clock's time; the session may go on for long before they are made
+NOW = (
+    int(time.time()) + 3600
+)  # OpenPGP signatures carry the clock's time; the session may go on for long before they are made
 DAY = 86400
 SETTINGS = Settings(dict(os.environ), Path("/nonexistent"))
 VERIFIERS = ("gpgv", "sequoia", "pure")
@@ -423,6 +425,12 @@ def test_a_key_retired_later_still_counts(bench, verifier):
 
 
 class TestOnly:
+    def test_the_manifest_itself_must_be_there_to_be_checked(self, bench, verifier):
+        bench.keywords = {"only": "release.json"}
+        assert list(bench.verify(verifier).files) == ["release.json"]
+        (bench.folder / "release.json").unlink()
+        assert refused(bench, verifier) == "manifest-missing"
+
     def test_the_others_and_the_manifest_may_be_absent_and_strangers_present(self, bench, verifier):
         for name in [*FILES, "release.json"]:
             if name != NAME:

@@ -78,10 +78,24 @@ class Agent:
         self._process.stdout.close()
 
 
+def sendable(path: Path) -> str:
+    """Return a path as a frame carries it.
+
+    Raises:
+        Misuse: when it is not UTF-8.
+    """
+    text = str(path.absolute())
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Misuse(f"the path {text} is not UTF-8", advice=["rename the folder"]) from None
+    return text
+
+
 def agent_argv(root: Path, trust: Path | None) -> list[str]:
     """Return the local agent's command line."""
-    words = [sys.executable, "-I", "-m", "goferry.host", "serve", "--root", str(root.absolute())]
-    return words + (["--trust", str(trust.absolute())] if trust else [])
+    words = [sys.executable, "-I", "-m", "goferry.host", "serve", "--root", sendable(root)]
+    return words + (["--trust", sendable(trust)] if trust else [])
 
 
 @contextlib.contextmanager

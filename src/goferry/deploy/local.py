@@ -59,7 +59,7 @@ def deploy(
     Raises:
         GoferryError: as the host says: refusals (exit 3), failures before the switch (1), `rolled-back` (4).
     """
-    request = {"dist": str(dist.absolute()), "services": list(services)}
+    request = {"dist": client.sendable(dist), "services": list(services)}
     return _change(
         "deploy", "prepare", request=request, target=target, settings=settings, stream=stream, dry_run=dry_run
     )

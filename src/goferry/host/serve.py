@@ -52,9 +52,17 @@ class Line:
             return None
 
     def send(self, header: Dict[str, Any]) -> None:
-        """Send one frame; a client that no longer listens changes nothing."""
+        """Send one frame; a client that no longer listens changes nothing.
+
+        What cannot be sent is told as an error: a client that waits for an answer must get one.
+        """
+        try:
+            data = frames.encode(header)
+        except ValueError as error:  # too large, or a surrogate of a path that is not UTF-8
+            told = HostFailed("the host's answer cannot be sent: %s" % error)
+            data = frames.encode({"progress": ""} if "progress" in header else {"ok": False, "error": as_frame(told)})
         with contextlib.suppress(OSError, ValueError):
-            self._writer.write(frames.encode(header))
+            self._writer.write(data)
             self._writer.flush()
 
 

@@ -197,5 +197,7 @@ def _verdict(signature: Signature, key: Key, covered: bytes) -> Optional[bool]:
 def _key(body: bytes) -> Key:
     if packets.take(body, 0, 6)[0] != 4:
         raise FormError("a key has version %d; version 4 is read" % body[0])
+    if body[5] in pgp_signature.RSA:
+        pgp_signature.rsa_numbers(body[6:])  # broken ones are found here, not when a signature is judged
     fingerprint = hashlib.sha1(b"\x99" + len(body).to_bytes(2, "big") + body).hexdigest()  # noqa: S324  RFC 9580, 5.5.4.2
     return Key(fingerprint.upper(), body, body[5], body[6:], int.from_bytes(body[1:5], "big"))

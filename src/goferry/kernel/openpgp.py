@@ -126,7 +126,10 @@ def pure(certificate: Certificate, message: bytes, packet: bytes) -> bool:
     key = certificate.signer_of(signature)
     if key is None or key.bound is None or certificate.primary.bound is None:
         raise Unsupported
-    return pgp_signature.check(signature, key.algorithm, key.material, message)
+    try:
+        return pgp_signature.check(signature, key.algorithm, key.material, message)
+    except packets.FormError:  # its numbers are not numbers
+        return False
 
 
 def unavailable(_certificate: Certificate, _message: bytes, _packet: bytes) -> bool:

@@ -106,7 +106,7 @@ def verify(
         data = _read_list(root, folder)
         signers, unchecked = signatures.check(_read_signatures(root), data, trust, openpgp, now)
         listed = checksums.parse(data)
-        release = _read_manifest(root, listed, optional=bool(only))
+        release = _read_manifest(root, listed, optional=only not in ("", MANIFEST))
         _check_policy(release, signers, trust, project)
         if release is not None:
             _check_agreement(release, listed)

@@ -1,5 +1,6 @@
 import base64
 import contextlib
+import hashlib
 
 import pytest
 from hypothesis import given, settings
@@ -113,6 +114,17 @@ def test_any_flipped_bit_of_a_signature_is_refused(draw, signer, packet):
     assert openpgp.pure(found, MESSAGE, packet)
     with contextlib.suppress(FormError, Unsupported):
         assert not openpgp.pure(found, MESSAGE, bytes(bent))
+
+
+def test_a_signature_of_broken_numbers_does_not_match():
+    point = b"\x09" + bytes.fromhex("2b06010401da470f01") + (263).to_bytes(2, "big") + b"\x40" + bytes(32)
+    key = certificate.Key("AB" * 20, b"", pgp_signature.EDDSA, point, 0, bound=True)
+    parts = b"\x05\x02" + bytes(4) + b"\x16\x21\x04" + bytes.fromhex(key.fingerprint)
+    hashed = bytes([4, 0, pgp_signature.EDDSA, 8]) + len(parts).to_bytes(2, "big") + parts
+    digest = hashlib.sha256(MESSAGE + hashed + b"\x04\xff" + len(hashed).to_bytes(4, "big")).digest()
+    body = hashed + b"\0\0" + digest[:2] + b"\xff\xff\x01"
+    packet = b"\xc2" + bytes([len(body)]) + body
+    assert not openpgp.pure(certificate.Certificate(b"", key), MESSAGE, packet)
 
 
 def test_the_three_verifiers_agree(signer):

@@ -154,7 +154,7 @@ class Engine:
         try:
             for act in acts:
                 self._perform(act)
-        except (GoferryError, OSError, ValueError, Silence) as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, the version before must serve
             return self._after(error)
         if machine.waits(transaction):
             return None

@@ -294,6 +294,17 @@ def test_whatever_fails_the_version_before_serves(case, act):
         assert not host.processes
 
 
+@pytest.mark.parametrize("defect", [TypeError, KeyError, OverflowError, AttributeError])
+def test_a_defect_is_a_failure_like_any_other(defect):
+    host = faulty(host_with("v1"))
+    host.accept = lambda *_: (_ for _ in ()).throw(defect("x"))
+    engine = run(host, transaction("deploy", "v2", "v1"))
+    assert engine.failure is not None
+    assert engine.failure.name == "host-failed"
+    assert host.serving() == {"api": ["v1"], "worker": ["v1"]}
+    assert host.lines[-1]["result"]["outcome"] == "rolled-back"
+
+
 def test_an_ending_that_fails_is_tried_again_by_the_next_recovery():
     host = faulty(host_with("v1"))
     host.broken = "watch"

@@ -8,6 +8,15 @@ from typing import Any
 
 import click
 
+_DAY = 86_400
+
+
+def _seconds(_context: click.Context, _option: click.Parameter, value: float) -> float:
+    if not 0 <= value <= _DAY:  # neither is NaN
+        raise click.BadParameter(f"{value} is not from 0 to {_DAY} seconds")
+    return value
+
+
 target_option = click.option("--target", default="local", show_default=True, help="Where to: `local`.")
 root_option = click.option(
     "--root",
@@ -16,7 +25,11 @@ root_option = click.option(
     help="The local target's folder; everything that is deployed lives in it.",
 )
 wait_option = click.option(
-    "--wait", default=60.0, show_default=True, help="Seconds to wait for another deploy on the target to end."
+    "--wait",
+    default=60.0,
+    show_default=True,
+    callback=_seconds,
+    help="Seconds to wait for another deploy on the target to end.",
 )
 
 

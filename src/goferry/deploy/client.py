@@ -17,6 +17,7 @@ from typing import IO, Any
 from goferry.kernel import frames
 from goferry.kernel.errors import Misuse, printable
 from goferry.kernel.outcomes import AgentLost, from_frame
+from goferry.system.process import SECRETS
 
 SETTLE = 120.0
 """Seconds in which an agent whose client left must have undone what was open."""
@@ -104,7 +105,7 @@ def opened(argv: Sequence[str], environ: Mapping[str, str]) -> Iterator[Agent]:
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             argv,
-            env=dict(environ),
+            env={key: value for key, value in environ.items() if key not in SECRETS},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

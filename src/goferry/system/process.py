@@ -47,6 +47,10 @@ class Completed:
         return self.stderr.decode("utf-8", "replace")
 
 
+SECRETS = ("GOFERRY_SIGNING_PASSPHRASE",)
+"""Variables that no program gets that is started here: whoever needs one is given it by a pipe."""
+
+
 def run(
     argv: Sequence[str | os.PathLike[str]],
     *,
@@ -73,7 +77,7 @@ def run(
     try:
         process = subprocess.Popen(
             words,
-            env=dict(environ),
+            env={key: value for key, value in environ.items() if key not in SECRETS},
             cwd=cwd,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -73,3 +73,9 @@ def seconds(*argv):
 @pytest.mark.parametrize(("argv", "limit"), [(["--version"], 0.100), (["--help"], 0.150)])
 def test_starts_quickly(argv, limit):
     assert seconds(*argv) <= limit
+
+
+@pytest.mark.parametrize("wait", ["nan", "inf", "-1", "1e9"])
+def test_a_wait_is_a_number_of_seconds(wait, tmp_path, capsys):
+    assert run(["down", "--root", str(tmp_path), "--wait", wait, "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"] == "misuse"

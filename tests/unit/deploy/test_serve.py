@@ -1,6 +1,7 @@
 """The agent's loop: every request gets an answer that is a frame."""
 
 import io
+import sys
 
 import pytest
 
@@ -8,6 +9,7 @@ from goferry.deploy.client import sendable
 from goferry.host import serve
 from goferry.kernel import frames
 from goferry.kernel.errors import Misuse
+from goferry.system import process
 
 
 @pytest.mark.parametrize("answer", [{"ok": True, "log": "\udcff"}, {"ok": True, "text": "x" * frames.MAX_HEADER}])
@@ -23,3 +25,9 @@ def test_a_path_that_no_frame_carries_is_misuse(tmp_path):
     assert sendable(tmp_path) == str(tmp_path)
     with pytest.raises(Misuse):
         sendable(tmp_path / "\udcff")
+
+
+def test_no_program_gets_the_passphrase():
+    words = [sys.executable, "-c", "import os; print(sorted(k for k in os.environ if k.startswith('GOFERRY')))"]
+    done = process.run(words, environ={"GOFERRY_SIGNING_PASSPHRASE": "x", "GOFERRY_CACHE": "y"})
+    assert done.text.strip() == "['GOFERRY_CACHE']"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import signal
 import sys
@@ -96,7 +95,9 @@ def run(argv: Sequence[str]) -> int:
 def show(error: GoferryError, *, as_json: bool) -> int:
     """Print an error for a person, or as the one JSON object, and return its exit code."""
     if as_json:
-        sys.stdout.write(json.dumps(error.as_json()) + "\n")
+        from goferry.cli.output import one_object
+
+        sys.stdout.write(one_object(error.as_json()))
         return error.exit_code
     sys.stderr.write("\n".join(_lines(error)) + "\n")
     return error.exit_code

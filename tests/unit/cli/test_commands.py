@@ -10,6 +10,7 @@ import pytest
 
 from goferry.cli.commands import COMMANDS
 from goferry.cli.main import goferry, run
+from goferry.cli.output import one_object
 
 CHANGES_SOMETHING = {
     "init", "setup-go", "test", "build", "merge", "image", "keygen", "sign", "deploy", "rollback", "down", "up",
@@ -79,3 +80,9 @@ def test_starts_quickly(argv, limit):
 def test_a_wait_is_a_number_of_seconds(wait, tmp_path, capsys):
     assert run(["down", "--root", str(tmp_path), "--wait", wait, "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["error"] == "misuse"
+
+
+def test_json_holds_no_command_for_a_runner():
+    line = one_object({"what": "##[error]x"})
+    assert "##[" not in line
+    assert json.loads(line) == {"what": "##[error]x"}

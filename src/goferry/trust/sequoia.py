@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from goferry.kernel.certificate import KIND, Certificate
 from goferry.kernel.packets import armor
 from goferry.trust.errors import KeyUnusable, PassphraseWrong
@@ -32,17 +34,30 @@ def load(data: bytes, passphrase: str, where: str) -> Signer:
         ) from None
     if public.is_revoked:
         raise KeyUnusable(f"{where} is revoked")
-    try:
-        key = secret.signer(passphrase or None)
-        pysequoia.sign(key, b"", mode=pysequoia.SignatureMode.DETACHED)
-    except Exception as error:  # noqa: BLE001  as above
-        raise _why(str(error), where) from None
+    key, problem = _unlocked(secret, passphrase)
+    if problem and passphrase:
+        # A wrong passphrase turns the key into noise, and what is said of noise varies; without one it is clear.
+        _, problem = _unlocked(secret, "")
+    if key is None:
+        raise _why(problem, where)
 
     def sign(message: bytes, _now: int) -> bytes:
         result: bytes = pysequoia.sign(key, message, mode=pysequoia.SignatureMode.DETACHED)
         return result
 
     return Signer("openpgp", public.fingerprint.upper(), armored(bytes(public)), sign)
+
+
+def _unlocked(secret: Any, passphrase: str) -> tuple[Any, str]:
+    """Return the signer that the passphrase opens and an empty text, or None and the library's complaint."""
+    import pysequoia
+
+    try:
+        key = secret.signer(passphrase or None)
+        pysequoia.sign(key, b"", mode=pysequoia.SignatureMode.DETACHED)
+    except Exception as error:  # noqa: BLE001  the library raises many kinds
+        return None, str(error) or type(error).__name__
+    return key, ""
 
 
 def _why(text: str, where: str) -> KeyUnusable | PassphraseWrong:

@@ -11,6 +11,7 @@ STAGES = {"golang", "build", "image", "trust", "release", "deploy"}
 SHARED = {"dist", "config", "system", "kernel"}
 MAY_IMPORT = {
     "cli": {"pipeline", "observe", "runner", *STAGES, *SHARED},
+    "actions": {"pipeline", "observe", "runner", *STAGES, *SHARED},
     "runner": {"observe", *SHARED},
     "pipeline": {"observe", *STAGES, *SHARED},
     **{stage: {"observe", *SHARED} for stage in STAGES},
@@ -64,7 +65,7 @@ def test_what_travels_to_the_host_parses_on_python_3_9(path):
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_only_the_edges_read_the_environment(path):
     room = path.relative_to(SOURCE).parts[0]
-    if room in {"cli", "runner", "__main__.py"}:
+    if room in {"cli", "runner", "__main__.py"} or path.relative_to(SOURCE).as_posix() == "actions/main.py":
         return
     for node in ast.walk(ast.parse(path.read_text())):
         reads = isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv", "environb"}

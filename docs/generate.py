@@ -1,16 +1,24 @@
 """Write the generated pages: `docs/generate.py`; `--check` writes nothing and exits 1 when one has drifted.
 
-A page is a function without arguments that returns Markdown, registered in PAGES under its path in the checkout.
+A page is a function without arguments that returns Markdown, registered in PAGES under its path in the checkout. A page
+that people write may hold generated parts, each between two comments:
+
+    <!-- table: inputs actions/sign/action.yml -->
+    <!-- end -->
 """
 
 import importlib
 import inspect
 import pkgutil
+import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import yaml
 
 import goferry
 from goferry.config import describe, environments, model
@@ -113,7 +121,79 @@ def _below(error: type[GoferryError]) -> Iterator[type[GoferryError]]:
         yield from _below(each)
 
 
-PAGES: dict[str, Callable[[], str]] = {"docs/configuration.md": configuration, "docs/errors.md": errors}
+_PART = re.compile(r"(<!-- table: (?P<what>[a-z]+)(?: (?P<file>\S+))? -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def with_tables(path: Path) -> str:
+    """Return a page with its generated parts written again."""
+    return _PART.sub(lambda part: f"{part[1]}{_TABLES[part['what']](part['file'] or '')}{part[4]}", path.read_text())
+
+
+def _inputs(file: str) -> str:
+    found = _metadata(file).get("on", {}).get("workflow_call", {}).get("inputs") or _metadata(file).get("inputs") or {}
+    rows = [f"| `{name}` | {_given(each)} | {_line(each)} |" for name, each in found.items()]
+    return "\n".join(["| input | default | meaning |", "|---|---|---|", *rows, ""])
+
+
+def _given(declared: dict[str, Any]) -> str:
+    if declared.get("required"):
+        return "required"
+    default = declared.get("default", "")
+    text = str(default).lower() if isinstance(default, bool) else str(default).strip()
+    return f"`{_cell(text)}`" if text else "empty"
+
+
+def _outputs(file: str) -> str:
+    data = _metadata(file)
+    found = data.get("on", {}).get("workflow_call", {}).get("outputs") or data.get("outputs") or {}
+    rows = [f"| `{name}` | {_line(each)} |" for name, each in found.items()]
+    return "\n".join(["| output | meaning |", "|---|---|", *rows, ""])
+
+
+def _secrets(file: str) -> str:
+    found = _metadata(file)["on"]["workflow_call"].get("secrets") or {}
+    return "\n".join(
+        ["| secret | meaning |", "|---|---|", *(f"| `{name}` | {_line(each)} |" for name, each in found.items()), ""]
+    )
+
+
+def _actions(_: str) -> str:
+    files = [ROOT / "action.yml", *sorted((ROOT / "actions").glob("*/action.yml"))]
+    rows = []
+    for file in files:
+        name = file.parent.name if file.parent != ROOT else "goferry"
+        data = _metadata(str(file.relative_to(ROOT)))
+        kind = "Docker, or `/native` without" if data["runs"]["using"] == "docker" else "composite"
+        uses = f"actions/{name}" if file.parent != ROOT else "(the repository itself)"
+        rows.append(f"| [`{uses}`](docs/actions/{name}.md) | {kind} | {_line(data)} |")
+    return "\n".join(["| action | kind | what it does |", "|---|---|---|", *rows, ""])
+
+
+def _line(declared: dict[str, Any]) -> str:
+    return _cell(" ".join(str(declared.get("description", "")).split()))
+
+
+def _metadata(file: str) -> dict[str, Any]:
+    data: dict[Any, Any] = yaml.safe_load((ROOT / file).read_text())
+    return {("on" if key is True else key): value for key, value in data.items()}  # YAML 1.1 reads `on` as true
+
+
+_TABLES: dict[str, Callable[[str], str]] = {
+    "inputs": _inputs,
+    "outputs": _outputs,
+    "secrets": _secrets,
+    "actions": _actions,
+}
+
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/configuration.md": configuration,
+    "docs/errors.md": errors,
+    **{
+        str(path.relative_to(ROOT)): partial(with_tables, path)
+        for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+        if "<!-- table: " in path.read_text()
+    },
+}
 
 
 def drifted() -> list[str]:

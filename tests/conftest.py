@@ -34,6 +34,23 @@ def part(missing):
     return find
 
 
+@pytest.fixture(scope="session")
+def node_part(part, missing):
+    """`node_part("@actions/core")` returns the folder of an npm package of tests/parts/npm, or ends the test.
+
+    Programs run in `tests/parts/npm`, with `part("node")`, find all of them by name.
+    """
+
+    def find(name: str) -> Path:
+        part("node")
+        found = ROOT / "tests" / "parts" / "npm" / "node_modules" / name
+        if not (found / "package.json").is_file():
+            missing(f"npm package {name}")
+        return found
+
+    return find
+
+
 @pytest.fixture
 def root() -> Path:
     """The checkout."""

@@ -1,0 +1,67 @@
+"""What a failed step leaves behind: a message in the log, and a record that a later job's notification is made of."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from goferry.kernel.errors import GoferryError, Misuse, printable
+from goferry.kernel.files import write_atomically
+
+_POSITION = re.compile(r"^(\s*)((?:vet: )?)((?:\./)?)([^\s/:][^\s:]*\.go:\d+:.*)$")
+
+
+def message(error: GoferryError, directory: str = "") -> list[str]:
+    """Return an error as lines for the log; positions of Go's tools in `directory` are told from the workspace."""
+    told = [f"error: {error.name} (exit {error.exit_code})"]
+    paragraphs = [error.what.splitlines(), error.state.splitlines(), list(error.advice)]
+    if error.name != Misuse.name:
+        paragraphs.append([error.docs])
+    for paragraph in paragraphs:
+        if paragraph:
+            told += ["", *(printable(f"  {_placed(line, directory)}") for line in paragraph)]
+    return told
+
+
+def record(error: GoferryError, *, stage: str, lines: Sequence[str], action: str) -> dict[str, Any]:
+    """Return what a notification needs, all of it printable."""
+    return {
+        "error": error.name,
+        "what": printable(error.what, 4000),
+        "state": printable(error.state),
+        "advice": [printable(line) for line in error.advice],
+        "exit_code": error.exit_code,
+        "docs": error.docs,
+        "stage": printable(stage, 200),
+        "lines": [printable(line) for line in lines],
+        "action": action,
+    }
+
+
+def write(temp: Path, facts: dict[str, Any], owner: Path) -> Path:
+    """Write the record to `temp`/goferry/failure.json, owned as the folder `owner` is, and return its path."""
+    path = temp / "goferry" / "failure.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, (json.dumps(facts, indent=2) + "\n").encode())
+    give(path.parent, owner)
+    give(path, owner)
+    return path
+
+
+def give(path: Path, owner: Path) -> None:
+    """Hand a file that root made in an action's container to the owner of the runner's folders."""
+    if os.name != "posix" or os.geteuid() != 0:
+        return
+    with contextlib.suppress(OSError):
+        whose = owner.stat()
+        os.chown(path, whose.st_uid, whose.st_gid)
+
+
+def _placed(line: str, directory: str) -> str:
+    found = _POSITION.match(line) if directory else None
+    return f"{found[1]}{found[2]}{directory}/{found[4]}" if found else line

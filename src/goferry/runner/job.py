@@ -1,0 +1,319 @@
+"""One step of a job, as an action sees it.
+
+    job = Job.from_environ(os.environ, sys.stdout, action="cross-compile")
+    directory = job.inputs.path("working-directory")
+    with job.matcher("go"), job.stream() as stream:
+        …
+    job.set_output("version", "v1.4.0")
+    job.close()
+
+Whatever text comes from a repository, a host or a message, nothing that is handed to a method here becomes a command,
+an entry of the runner's files, or a terminal escape.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from goferry.config.settings import Settings
+from goferry.kernel.errors import GoferryError, printable
+from goferry.observe.events import Event, Stream
+from goferry.runner import failure, files, masks, matchers, oidc, surroundings
+from goferry.runner.annotations import Annotations
+from goferry.runner.commands import command, to_value
+from goferry.runner.errors import SecretMissing
+from goferry.runner.event import Context
+from goferry.runner.inputs import Inputs
+from goferry.runner.lines import GroupedLines
+from goferry.runner.summaryfile import SummaryFile
+
+
+class Job:
+    """The runner, for one step.
+
+    Attributes:
+        action: the action's name. environ: a copy of the environment, kept up to date by `export` and `add_path`.
+        workspace: the checkout. temp: the runner's folder for this job. inputs: the step's inputs.
+        context: repository, ref, commit and event; each is an attribute of the job as well.
+        events: all that the stream has told so far.
+        debug: whether the run is repeated with debug logging. in_container: whether this is an action's container.
+    """
+
+    def __init__(self, environ: Mapping[str, str], out: TextIO, *, action: str = "") -> None:
+        """Read the step's environment; commands and lines go to `out`."""
+        self.environ = dict(environ)
+        self.action = action
+        self.workspace = Path(environ.get("GITHUB_WORKSPACE") or ".").absolute()
+        self.temp = Path(environ.get("RUNNER_TEMP") or tempfile.gettempdir()).absolute()
+        self.inputs = Inputs(self.environ, self.workspace)
+        self.context = Context.from_environ(environ)
+        self.debug = environ.get("RUNNER_DEBUG") == "1"
+        self.in_container = environ.get("GOFERRY_IN_CONTAINER") == "1"
+        self.events: list[Event] = []
+        self._out = out
+        self._annotations = Annotations(self.write, self.temp / "goferry" / "annotations")
+        summary = environ.get("GITHUB_STEP_SUMMARY", "")
+        self._summary = SummaryFile(Path(summary) if summary else None)
+        self._lines = GroupedLines(self.write, self._tell, debug=self.debug)
+        self._told: GoferryError | None = None
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str], out: TextIO, *, action: str = "") -> Job:
+        """Return the job of this process; `out` is made to take all of Unicode, also on Windows."""
+        if isinstance(out, io.TextIOWrapper):
+            out.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+        return cls(environ, out, action=action)
+
+    @property
+    def settings(self) -> Settings:
+        """The surroundings for stages: no input, secret or runner file of this step reaches a program they start."""
+        return Settings.from_environ(surroundings.for_programs(self.environ))
+
+    @property
+    def repository(self) -> str:
+        """`owner/name`."""
+        return self.context.repository
+
+    @property
+    def ref(self) -> str:
+        """The full ref, `refs/tags/v1.4.0`."""
+        return self.context.ref
+
+    @property
+    def sha(self) -> str:
+        """The commit."""
+        return self.context.sha
+
+    @property
+    def event_name(self) -> str:
+        """`push`, `pull_request`, …."""
+        return self.context.event_name
+
+    @property
+    def event(self) -> Mapping[str, Any]:
+        """The event's payload."""
+        return self.context.event
+
+    @property
+    def from_fork(self) -> bool:
+        """Whether a pull request of another repository started the run."""
+        return self.context.from_fork
+
+    @property
+    def run_id(self) -> str:
+        """The run's number."""
+        return self.context.run_id
+
+    @property
+    def run_attempt(self) -> str:
+        """`1`, or more after "Re-run"."""
+        return self.context.run_attempt
+
+    @property
+    def run_url(self) -> str:
+        """The run's page."""
+        return self.context.run_url
+
+    @property
+    def api_url(self) -> str:
+        """The REST API's address."""
+        return self.context.api_url
+
+    @property
+    def server_url(self) -> str:
+        """GitHub's address."""
+        return self.context.server_url
+
+    def write(self, line: str) -> None:
+        """Write one line that is fit for the log: a command, or text made printable by the caller."""
+        self._out.write(line + "\n")
+        self._out.flush()
+
+    def say(self, *lines: str) -> None:
+        """Write text of any origin to the log, a line each."""
+        for text in lines:
+            for line in text.split("\n"):
+                self.write(printable(line, 10_000))
+
+    def set_output(self, name: str, value: Any) -> None:
+        """Set an output: text, a boolean (`true`, `false`), a number, or lists and mappings as compact JSON."""
+        files.append(self.environ, "OUTPUT", files.entry(name, value))
+
+    def export(self, name: str, value: Any) -> None:
+        """Set an environment variable for the job's later steps."""
+        files.append(self.environ, "ENV", files.entry(name, value))
+        self.environ[name] = to_value(value)
+
+    def add_path(self, path: str | Path) -> None:
+        """Put a folder in front of the PATH of the job's later steps."""
+        files.append(self.environ, "PATH", files.folder(str(path)))
+        self.environ["PATH"] = os.pathsep.join(part for part in (str(path), self.environ.get("PATH", "")) if part)
+
+    def mask(self, secret: str) -> None:
+        """Have the runner replace a secret, whole and line by line, in all that is logged from now on."""
+        for line in masks.commands(secret):
+            self.write(line)
+
+    def secret(self, name: str) -> str:
+        """Return a secret of the step's `env:`, masked; an empty string when there is none."""
+        value = self.environ.get(name, "")
+        self.mask(value)
+        return value if value.strip() else ""
+
+    def required_secret(self, name: str, why: str) -> str:
+        """Return a secret that the action can't do without; `why` ends the sentence "… is needed".
+
+        Raises:
+            SecretMissing: it is empty, with the usual reasons.
+        """
+        value = self.secret(name)
+        if value:
+            return value
+        if self.from_fork:
+            advice = ["pull requests from forks get no secrets: leave this step out for them"]
+        else:
+            advice = [
+                f"give the step  env: {{{name}: '${{{{ secrets.{name} }}}}'}}",
+                "secrets of an environment never reach a workflow of another owner: run the step in a job of your own",
+                "with that `environment:`, or keep the secret in the repository or the organisation.",
+            ]
+        raise SecretMissing(f"{name} is empty; it is needed {why}", state="Nothing was started.", advice=advice)
+
+    @contextlib.contextmanager
+    def secret_file(self, name: str) -> Iterator[Path | None]:
+        """Yield a secret as a private file under RUNNER_TEMP that is gone after the block, or None without one."""
+        value = self.secret(name)
+        if not value:
+            yield None
+            return
+        self.temp.mkdir(parents=True, exist_ok=True)
+        with masks.as_file(value, self.temp) as path:
+            yield path
+
+    def notice(self, message: str, title: str = "", **where: Any) -> None:
+        """Annotate with a notice; `where` is file, line, end_line, column, as for all three kinds."""
+        self._annotations.add("notice", message, **_ordered(title, where))
+
+    def warning(self, message: str, title: str = "", **where: Any) -> None:
+        """Annotate with what a person should look at."""
+        self._annotations.add("warning", message, **_ordered(title, where))
+
+    def error(self, message: str, title: str = "", **where: Any) -> None:
+        """Annotate with what stops the step."""
+        self._annotations.add("error", message, **_ordered(title, where))
+
+    def _tell(self, kind: str, message: str, title: str) -> None:
+        self._annotations.add(kind, message, title=title)
+
+    @contextlib.contextmanager
+    def group(self, title: str) -> Iterator[None]:
+        """Fold what the block writes under a title; groups don't nest."""
+        self.write(command("group", printable(" ".join(title.split()), 200)))
+        try:
+            yield
+        finally:
+            self.write(command("endgroup"))
+
+    @contextlib.contextmanager
+    def matcher(self, name: str) -> Iterator[None]:
+        """Have the runner annotate what Go's tools say (`go`, `gofmt`) while the block runs, its failure included."""
+        self.write(matchers.begin(name, self.temp))
+        try:
+            yield
+        except GoferryError as error:
+            self._print(error)
+            raise
+        finally:
+            for line in matchers.end(name):
+                self.write(line)
+
+    @contextlib.contextmanager
+    def stream(self) -> Iterator[Stream]:
+        """Open the event stream: groups and lines in the log, annotations for warnings, events kept for the summary."""
+        try:
+            yield Stream([self.events.append, self._lines])
+        finally:
+            self._lines.close()
+
+    def summary(self, markdown: str, *, urgent: bool = False) -> None:
+        """Add Markdown to the job's summary, by whole sections below GitHub's limit."""
+        self._summary.add(markdown, urgent=urgent)
+
+    def oidc_token(self, audience: str) -> str:
+        """Return an identity token for `audience`, masked.
+
+        Raises:
+            OidcPermissionMissing: the job lacks `id-token: write`.
+            OidcUnavailable: the issuer did not answer.
+        """
+        token = oidc.request(self.environ, audience, from_fork=self.from_fork)
+        self.mask(token)
+        return token
+
+    def relative(self, path: Path) -> str:
+        """Return a path as an output carries it: from the workspace, with slashes; one outside of it whole."""
+        whole = path.absolute()
+        return (whole.relative_to(self.workspace) if whole.is_relative_to(self.workspace) else whole).as_posix()
+
+    def give(self, *paths: Path) -> None:
+        """Hand what root made in an action's container to the owner of the workspace."""
+        for path in paths:
+            failure.give(path, self.workspace)
+            for below in path.rglob("*") if path.is_dir() and not path.is_symlink() else ():
+                failure.give(below, self.workspace)
+
+    def fail(self, error: GoferryError, lines: Sequence[str] = ()) -> int:
+        """Tell a failure in log, annotation, summary and failure.json; return the exit code."""
+        from goferry.observe import summary
+
+        self._lines.close()
+        self._print(error)
+        self._annotations.add("error", _brief(error), title=error.name)
+        stage = _stage(self.events)
+        self.summary(summary.failure(error), urgent=True)
+        facts = failure.record(error, stage=stage, lines=[*lines] or [*self._lines.last], action=self.action)
+        with contextlib.suppress(OSError):
+            failure.write(self.temp, facts, self.workspace)
+        self.close()
+        return error.exit_code
+
+    def close(self) -> None:
+        """End the step: what annotations and summary left out is counted there."""
+        self._lines.close()
+        self._annotations.close()
+        self._summary.close()
+
+    def _print(self, error: GoferryError) -> None:
+        if self._told is not error:
+            self._told = error
+            where = self.inputs.text("working-directory").strip("/").removeprefix("./")
+            for line in failure.message(error, "" if where == "." else where):
+                self.write(line)
+
+
+def _ordered(title: str, where: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the properties in the order in which @actions/core writes them."""
+    keys = ("file", "line", "end_line", "column", "end_column")
+    unknown = set(where) - set(keys)
+    if unknown:
+        raise TypeError(f"no property of an annotation: {', '.join(sorted(unknown))}")
+    return {"title": title, **{key: where[key] for key in keys if key in where}}
+
+
+def _brief(error: GoferryError) -> str:
+    """Return what an annotation has room for: the first lines, the state, and what to do."""
+    lines = error.what.splitlines()
+    head = "\n".join(lines[:10]) + (f"\n… {len(lines) - 10} more lines in the log" if len(lines) > 10 else "")
+    return "\n".join(part for part in (head, error.state, *error.advice) if part)
+
+
+def _stage(events: Sequence[Event]) -> str:
+    """Return the innermost stage that failed first, or nothing."""
+    failed = [event for event in events if event.kind == "end" and event.outcome not in {"done", "skipped"}]
+    return " ".join(part for part in (failed[0].stage, failed[0].target, failed[0].host) if part) if failed else ""

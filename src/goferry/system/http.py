@@ -134,7 +134,13 @@ class Client:
         return Answer(answer.status, answer.headers, b"".join(parts), answer.sha256, answer.size)
 
     def download(
-        self, url: str, file: IO[bytes], *, limit: int, progress: Callable[[int, int], None] | None = None
+        self,
+        url: str,
+        file: IO[bytes],
+        *,
+        limit: int,
+        headers: Mapping[str, str] | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Answer:
         """Stream a body into `file` while hashing it; `progress(got, total)` hears bytes (total 0: unknown).
 
@@ -156,7 +162,29 @@ class Client:
             if progress:
                 progress(got, total)
 
-        return self._request(url, None, limit, restart, take)
+        return self._request(url, headers, limit, restart, take)
+
+    def send(
+        self, method: str, url: str, *, body: IO[bytes], headers: Mapping[str, str], limit: int = 1 << 20
+    ) -> Answer:
+        """Send `body` in blocks, once: no redirect is followed and nothing is repeated; return the response whole.
+
+        `headers` name the Content-Length. No byte taken for the connection's timeout, or no answer for the read's, is
+        a failure.
+
+        Raises:
+            HostUnreachable, CertificateUntrusted, AddressInvalid, DownloadTooLarge: as for `get`.
+        """
+        parts: list[bytes] = []
+        try:
+            with self._open(url, headers, method, body) as response:
+                found = {name.lower(): value for name, value in response.headers.items()}
+                answer = self._read(url, response, found, limit, lambda block, _total: parts.append(block))
+        except (HTTPError, OSError) as error:
+            if isinstance(error, SSLError) or isinstance(getattr(error, "reason", None), SSLError):
+                raise _untrusted(url, error) from error
+            raise HostUnreachable(f"{shown(url)} did not take what was sent: {_reason(error)}") from error
+        return Answer(answer.status, answer.headers, b"".join(parts), answer.sha256, answer.size)
 
     def _request(
         self,
@@ -205,13 +233,17 @@ class Client:
             with self._open(address, headers) as response:
                 found = {name.lower(): value for name, value in response.headers.items()}
                 if response.status in REDIRECTS and "location" in found:
-                    address = _redirected(address, found["location"])
+                    target = _redirected(address, found["location"])
+                    headers = headers if _origin(target) == _origin(address) else without_credentials(headers)
+                    address = target
                     continue
                 return self._read(address, response, found, limit, take)
         raise AddressInvalid(f"{shown(url)} redirects in a circle")
 
     @contextlib.contextmanager
-    def _open(self, address: str, headers: Mapping[str, str] | None) -> Iterator[urllib3.BaseHTTPResponse]:
+    def _open(
+        self, address: str, headers: Mapping[str, str] | None, method: str = "GET", body: IO[bytes] | None = None
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise AddressInvalid(f"{shown(address)!r} is no http or https address")
@@ -219,8 +251,9 @@ class Client:
         sent = {"User-Agent": "goferry", "Accept-Encoding": "identity", **authorization(address, self._environ)}
         try:
             response = self._pool(proxy_for(address, self._environ)).request(
-                "GET",
+                method,
                 bare,
+                body=body,
                 headers={**sent, **(headers or {})},
                 preload_content=False,
                 redirect=False,
@@ -302,6 +335,16 @@ def _redirected(address: str, location: str) -> str:
     if urlsplit(address).scheme == "https" and urlsplit(target).scheme != "https":
         raise AddressInvalid(f"{shown(address)} redirects to {shown(target)}, without TLS")
     return target
+
+
+def _origin(address: str) -> tuple[str, str, int | None]:
+    parts = urlsplit(address)
+    return parts.scheme, parts.hostname or "", parts.port
+
+
+def without_credentials(headers: Mapping[str, str] | None) -> dict[str, str]:
+    """Return headers as another host may see them."""
+    return {name: value for name, value in (headers or {}).items() if name.lower() not in ("authorization", "cookie")}
 
 
 def _untrusted(url: str, error: Exception) -> CertificateUntrusted:

@@ -2,11 +2,22 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "parts"))
+
+from hosts import (  # noqa: E402, F401
+    docker_daemon,
+    host_folder,
+    host_image,
+    shared_host,
+    systemd_host,
+    systemd_hosts,
+)
 
 
 @pytest.fixture(scope="session")

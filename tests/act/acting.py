@@ -109,7 +109,7 @@ class Act:
                 json.dump(value, file)  # JSON is YAML
         platform = self.image if docker else "-self-hosted"
         words = [
-            self.program, event, "--json", "--insecure-secrets", "--no-cache-server", "--pull=false",
+            self.program, event, "--json", "--insecure-secrets", "--no-cache-server", "--pull=false", "--rm",
             "--eventpath", str(folder / "event.json"), "--secret-file", str(folder / "secrets.yml"),
             "--env-file", str(folder / "env.yml"), "--var-file", str(folder / "vars.yml"), "--input-file", "/dev/null",
             "--action-cache-path", str(cache or self.cache), "--container-daemon-socket", "-",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import tarfile
@@ -55,9 +54,9 @@ def ours(tmp_path_factory):
     archive = subprocess.run(["git", "-C", ROOT, "archive", "HEAD"], check=True, capture_output=True).stdout
     with tarfile.open(fileobj=BytesIO(archive)) as tar:
         tar.extractall(folder, filter="data")
-    owner, _, ref = OURS.partition("@")
-    for path in (folder / ".github" / "workflows").glob("*.yml"):
-        path.write_text(re.sub(r"(uses: *['\"]?)\$/([\w./-]+)", rf"\1{owner}/\2@{ref}", path.read_text()))
+    repository, _, ref = OURS.partition("@")
+    render = folder / "scripts" / "render-workflows"
+    subprocess.run([sys.executable, render, folder / ".github" / "workflows", repository, ref], check=True)
     return folder
 
 
@@ -74,6 +73,25 @@ def act(tmp_path_factory, part, stand_ins, ours):
     environ = {"GOFERRY_CACHE": str(CACHE), "GOCACHE": str(CACHE / "go-build"), "GOMODCACHE": str(CACHE / "go-mod")}
     path = runner_python(base / "python")
     return Act(program, {OURS: ours, **stand_ins}, home, PARTS / "bin" / "act-cache", base / "runs", environ, path=path)
+
+
+@pytest.fixture(scope="session")
+def runner_image(act, docker_daemon, tmp_path_factory, missing):
+    """The image of Docker mode, built where it has changed; asking for it lets `act.run(docker=True)` work."""
+    made = subprocess.run([PARTS / "debian"], capture_output=True, text=True, check=False)
+    if made.returncode:
+        missing(f"the image debian:bookworm-slim: {made.stderr[-400:]}")
+    context = tmp_path_factory.mktemp("runner")
+    for source in (PARTS / "act" / "Dockerfile", Path("/etc/ssl/certs/ca-certificates.crt")):
+        (context / source.name).write_bytes(source.read_bytes())
+        os.utime(context / source.name, (0, 0))
+    environ = {**os.environ, "DOCKER_BUILDKIT": "0"}
+    subprocess.run(
+        ["docker", "build", "--quiet", "--network", "host", "--tag", "goferry-act-runner", context],
+        env=environ, capture_output=True, check=True,
+    )  # fmt: skip
+    act.image = "goferry-act-runner"
+    return act.image
 
 
 @pytest.fixture

@@ -94,3 +94,12 @@ def test_artifacts_follow_githubs_rules(act, repository):
         "./all/part-1", "./all/part-2", "./each/shard-1/part-1", "./each/shard-2/part-2", "./one/part-1",
     ]  # fmt: skip
     assert "409" in run["put-1"]["twice"].text + str(run["put-1"]["twice"].commands)
+
+
+def test_docker_mode_runs_too(act, runner_image, repository):
+    repository.workflow(TALK)
+    repository.commit(tag="v1.0.0")
+    run = act.run(repository, payload=repository.tag("v1.0.0"), secrets={"KEY": "line one of key"}, docker=True)
+    assert run["talk"].result == run["hear-2"].result == "success", run.told()
+    assert run["talk"]["say"].outputs == {"word": "ferry"}
+    assert run["fail"].result == "failure"

@@ -13,7 +13,7 @@ from goferry.kernel.errors import printable
 
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>&|~#@:!$]")
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "|": "&#124;", "$": "&#36;", "@": "&#64;", ":": "&#58;"}
-_LEADING = re.compile(r"^(?=[-+=])|^(\d+)(?=[.)])")
+_LEADING = re.compile(r"^(?=[-+=]+\s*$|[-+]\s)|^(\d+)(?=[.)](?:\s|$))")
 _WWW = re.compile(r"(?i)\b(w)(?=ww\.)")
 _TAME = re.compile(r"[\w ./:@=+,%~^-]+", re.ASCII)
 _RUN = re.compile(r"`+")

@@ -33,11 +33,11 @@ class Annotations:
         self._written = dict.fromkeys(_KINDS, 0)
         self._held: dict[str, list[tuple[str, dict[str, Any]]]] = {kind: [] for kind in _KINDS}
 
-    def add(self, kind: str, message: str, **properties: Any) -> None:
-        """Annotate; untrusted text is made printable here."""
+    def add(self, kind: str, message: str, *, last: bool = False, **properties: Any) -> None:
+        """Annotate; untrusted text is made printable here. `last`: it may take the kind's last place."""
         text = printable(message, 4000)
         given = {key: _fit(value) for key, value in properties.items() if value}
-        if self._written[kind] < STEP - 1:
+        if self._written[kind] < STEP - 1 + last:
             self._annotate(kind, text, given)
             return
         self._held[kind].append((text, given))

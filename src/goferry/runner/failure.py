@@ -59,7 +59,7 @@ def give(path: Path, owner: Path) -> None:
         return
     with contextlib.suppress(OSError):
         whose = owner.stat()
-        os.chown(path, whose.st_uid, whose.st_gid)
+        os.chown(path, whose.st_uid, whose.st_gid, follow_symlinks=False)
 
 
 def _placed(line: str, directory: str) -> str:

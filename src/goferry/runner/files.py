@@ -61,7 +61,7 @@ def append(environ: Mapping[str, str], which: str, text: str) -> None:
     """
     variable = f"GITHUB_{which}"
     path = environ.get(variable, "")
-    if not path or not Path(path).is_file():
+    if not path or not Path(path).exists():
         what = f"{variable} names {printable(path)}, which is not there" if path else f"{variable} is not set"
         raise RunnerFileMissing(
             what,

@@ -24,7 +24,7 @@ from typing import Any, TextIO
 from goferry.config.settings import Settings
 from goferry.kernel.errors import GoferryError, printable
 from goferry.observe.events import Event, Stream
-from goferry.runner import failure, files, masks, matchers, oidc, surroundings
+from goferry.runner import failure, files, masks, matchers, surroundings
 from goferry.runner.annotations import Annotations
 from goferry.runner.commands import command, to_value
 from goferry.runner.errors import SecretMissing
@@ -50,7 +50,7 @@ class Job:
         self.environ = dict(environ)
         self.action = action
         self.workspace = Path(environ.get("GITHUB_WORKSPACE") or ".").absolute()
-        self.temp = Path(environ.get("RUNNER_TEMP") or tempfile.gettempdir()).absolute()
+        self.temp = Path(environ.get("RUNNER_TEMP") or tempfile.mkdtemp(prefix="goferry-")).absolute()
         self.inputs = Inputs(self.environ, self.workspace)
         self.context = Context.from_environ(environ)
         self.debug = environ.get("RUNNER_DEBUG") == "1"
@@ -196,17 +196,23 @@ class Job:
         with masks.as_file(value, self.temp) as path:
             yield path
 
-    def notice(self, message: str, title: str = "", **where: Any) -> None:
-        """Annotate with a notice; `where` is file, line, end_line, column, as for all three kinds."""
-        self._annotations.add("notice", message, **_ordered(title, where))
+    def notice(
+        self, message: str, title: str = "", file: str = "", line: int = 0, end_line: int = 0, *, column: int = 0
+    ) -> None:
+        """Annotate the run, or a place in a file of the workspace, with what is good to know."""
+        self._annotations.add("notice", message, **_properties(title, file, line, end_line, column))
 
-    def warning(self, message: str, title: str = "", **where: Any) -> None:
+    def warning(
+        self, message: str, title: str = "", file: str = "", line: int = 0, end_line: int = 0, *, column: int = 0
+    ) -> None:
         """Annotate with what a person should look at."""
-        self._annotations.add("warning", message, **_ordered(title, where))
+        self._annotations.add("warning", message, **_properties(title, file, line, end_line, column))
 
-    def error(self, message: str, title: str = "", **where: Any) -> None:
+    def error(
+        self, message: str, title: str = "", file: str = "", line: int = 0, end_line: int = 0, *, column: int = 0
+    ) -> None:
         """Annotate with what stops the step."""
-        self._annotations.add("error", message, **_ordered(title, where))
+        self._annotations.add("error", message, **_properties(title, file, line, end_line, column))
 
     def _tell(self, kind: str, message: str, title: str) -> None:
         self._annotations.add(kind, message, title=title)
@@ -252,6 +258,8 @@ class Job:
             OidcPermissionMissing: the job lacks `id-token: write`.
             OidcUnavailable: the issuer did not answer.
         """
+        from goferry.runner import oidc
+
         token = oidc.request(self.environ, audience, from_fork=self.from_fork)
         self.mask(token)
         return token
@@ -274,7 +282,7 @@ class Job:
 
         self._lines.close()
         self._print(error)
-        self._annotations.add("error", _brief(error), title=error.name)
+        self._annotations.add("error", _brief(error), last=True, **_place(error))
         stage = _stage(self.events)
         self.summary(summary.failure(error), urgent=True)
         facts = failure.record(error, stage=stage, lines=[*lines] or [*self._lines.last], action=self.action)
@@ -297,13 +305,15 @@ class Job:
                 self.write(line)
 
 
-def _ordered(title: str, where: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the properties in the order in which @actions/core writes them."""
-    keys = ("file", "line", "end_line", "column", "end_column")
-    unknown = set(where) - set(keys)
-    if unknown:
-        raise TypeError(f"no property of an annotation: {', '.join(sorted(unknown))}")
-    return {"title": title, **{key: where[key] for key in keys if key in where}}
+def _properties(title: str, file: str, line: int, end_line: int, column: int) -> dict[str, Any]:
+    """Return an annotation's properties in the order in which @actions/core writes them."""
+    return {"title": title, "file": file, "line": line, "end_line": end_line, "column": column}
+
+
+def _place(error: GoferryError) -> dict[str, Any]:
+    """Return the title and, of an error in a file, where it is."""
+    file, line = error.facts.get("file"), error.facts.get("line")
+    return _properties(error.name, str(file), line, 0, 0) if file and isinstance(line, int) else {"title": error.name}
 
 
 def _brief(error: GoferryError) -> str:

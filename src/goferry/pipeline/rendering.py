@@ -40,7 +40,7 @@ class Place:
     Attributes:
         repository: `owner/name`.
         ref: a commit, or a tag such as `v1`.
-        tag: the version that a commit stands for, written behind it as a comment, where Dependabot and Renovate read it.
+        tag: the version that a commit is, written behind it as a comment, where Dependabot and Renovate read it.
     """
 
     repository: str

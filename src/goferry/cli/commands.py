@@ -13,6 +13,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "keygen": ("keygen", "Make throw-away signing keys and their trust file."),
     "sign": ("sign", "Seal dist/: manifest, checksum list, signatures."),
     "verify": ("verify", "Check a sealed release against a trust file."),
+    "release": ("release", "Publish a sealed dist/ as a GitHub release."),
+    "fetch": ("fetch", "Bring a GitHub release by its reference, byte for byte."),
     "deploy": ("deploy", "Bring a verified release into service, blue-green."),
     "rollback": ("rollback", "Go back to the version before, without an upload."),
     "status": ("status", "Show what is live."),

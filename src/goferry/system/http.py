@@ -215,6 +215,7 @@ class Client:
                     f"{shown(url)} answered HTTP {answer.status}, {self._attempts} times",
                     advice=["try again later"],
                     status=answer.status,
+                    retry_after=answer.headers.get("retry-after", ""),
                 )
             self._pause(attempt, answer.headers.get("retry-after", ""))
         raise HostUnreachable(

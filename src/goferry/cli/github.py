@@ -1,0 +1,37 @@
+"""Where GitHub is and with which token, from the surroundings; shared by the commands that talk to it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from goferry.kernel.errors import Misuse
+
+if TYPE_CHECKING:
+    from goferry.release import GitHub
+
+repository_option = click.option(
+    "--repository", default="", metavar="OWNER/NAME", help="The repository on GitHub; else GITHUB_REPOSITORY."
+)
+
+
+def github(repository: str) -> GitHub:
+    """Return the repository with the surroundings' token: GITHUB_TOKEN, else GH_TOKEN.
+
+    Raises:
+        Misuse: when no repository is named.
+        RepositoryInvalid, TokenInvalid: see GitHub.
+    """
+    from goferry.release import GitHub
+
+    name = repository or os.environ.get("GITHUB_REPOSITORY", "")
+    if not name:
+        raise Misuse("no repository was named", advice=["name it:  --repository OWNER/NAME"])
+    return GitHub(
+        name,
+        token=(os.environ.get("GITHUB_TOKEN") or os.environ.get("GH_TOKEN") or "").strip(),
+        api_url=os.environ.get("GITHUB_API_URL") or "https://api.github.com",
+        server_url=os.environ.get("GITHUB_SERVER_URL") or "https://github.com",
+    )

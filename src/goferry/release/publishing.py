@@ -1,0 +1,209 @@
+"""From a sealed folder to a published release: look, plan, upload, download again, publish once.
+
+Every step may be cut off and the same call repeated: what is there already is found by its digest and stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from goferry.config.settings import Settings
+from goferry.kernel.manifest import Manifest
+from goferry.observe.events import Span, Stream
+from goferry.release import access, notes, reference
+from goferry.release.api import Api
+from goferry.release.errors import GitHubUnexpected, TagMismatch, UploadDamaged
+from goferry.release.facts import UPLOADED, Asset, File, Local, Release, Remote
+from goferry.release.plan import Plan, Step, check_tag, is_prerelease, plan
+from goferry.release.repository import GitHub
+from goferry.release.sealed import inspect
+from goferry.release.transfer import Transfer
+
+
+def publish(
+    dist: Path,
+    *,
+    github: GitHub,
+    tag: str = "",
+    draft: bool = False,
+    prerelease: bool | None = None,
+    trust: Path | None,
+    settings: Settings,
+    stream: Stream,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """Publish the sealed folder `dist` as the release of its tag.
+
+    Args:
+        dist: a sealed folder.
+        github: where, with a token that has `contents: write`.
+        tag: empty: the version that was sealed.
+        draft: upload and verify, but leave it a draft.
+        prerelease: None: as semver reads the version.
+        trust: a trust file that the folder's signatures must satisfy first; None: they are not judged.
+        settings: proxies and certificates.
+        stream: hears the spans `release`, `upload` and `download`.
+        dry_run: look, and return the steps.
+
+    Returns:
+        `{"release": REFERENCE, "tag", "id", "url", "digest", "uploaded": [names], "kept": [names],
+        "published": bool, "unchanged": bool, "steps": [lines]}`.
+
+    Raises:
+        Refusal, SnapshotRefused: the folder is not good, or no release.
+        TagMismatch, TagMissing, TagMoved, ReleaseDiffers, ReleaseIncomplete, DraftOfOthers, DraftsAmbiguous.
+        TokenMissing, TokenInvalid, PermissionMissing, NotFound, RateLimited, GitHubFailing, GitHubUnexpected.
+        AssetRenamed, UploadDamaged.
+    """
+    manifest, files = inspect(dist, trust=trust, settings=settings, stream=stream)
+    local = _local(manifest, files, tag=tag, draft=draft, prerelease=prerelease)
+    if not github.token:
+        raise access.token_missing("publish a release")
+    api = Api(github, settings)
+    transfer = Transfer(api, settings)
+    with stream.span("release", target=local.tag) as span:
+        planned = plan(local, look(api, transfer, local))
+        if dry_run:
+            span.skip("a dry run")
+            return {**_record(local, planned, planned.release, published=False), "dry_run": True}
+        if not planned.steps:
+            span.skip("published already, with the same bytes")
+            return _record(local, planned, planned.release, published=True)
+        publisher = _Publisher(dist, manifest, local, transfer, stream)
+        release, published = publisher.run(planned, span)
+        span.numbers.update(bytes=local.size, files=len(local.files), digest=local.digest)
+    return _record(local, planned, release, published=published)
+
+
+def look(api: Api, transfer: Transfer, local: Local) -> Remote:
+    """Return what GitHub has for the tag; a digest that GitHub does not tell is had by downloading."""
+    every = api.releases()
+    wanted = {file.name: file.size for file in local.files}
+    found = []
+    for release in every:
+        if release.tag == local.tag:
+            assets = [_with_digest(asset, wanted, transfer) for asset in api.assets(release.id)]
+            found.append(replace(release, assets=tuple(assets)))
+    published = tuple(release.tag for release in every if not release.draft and not release.prerelease)
+    return Remote(api.tag_commit(local.tag), tuple(found), published)
+
+
+def _with_digest(asset: Asset, wanted: dict[str, int], transfer: Transfer) -> Asset:
+    if asset.sha256 or asset.state != UPLOADED or wanted.get(asset.name) != asset.size:
+        return asset
+    return replace(asset, sha256=transfer.fingerprint(asset)[1])
+
+
+def _local(manifest: Manifest, files: tuple[File, ...], *, tag: str, draft: bool, prerelease: bool | None) -> Local:
+    tag = tag or manifest.version
+    if not reference.valid_tag(tag):
+        raise TagMismatch(f"{tag[:200]!a} cannot be a release's tag", advice=["name it like the version, v1.4.0"])
+    pre = is_prerelease(manifest.version) if prerelease is None else prerelease
+    return Local(tag, manifest.version, manifest.commit, manifest.digest, files, draft, pre)
+
+
+class _Publisher:
+    """Takes the steps."""
+
+    def __init__(self, dist: Path, manifest: Manifest, local: Local, transfer: Transfer, stream: Stream) -> None:
+        self._dist, self._manifest, self._local = dist, manifest, local
+        self._api, self._transfer, self._stream = transfer.api, transfer, stream
+
+    def run(self, planned: Plan, span: Span) -> tuple[Release, bool]:
+        """Take every step in order; return the release and whether it is published."""
+        release, published = planned.release, False
+        for step in planned.steps:
+            if step.do == "delete-draft":
+                self._api.delete_draft(step.id)
+            elif step.do == "create-draft":
+                release = self._create(span)
+            elif step.do == "delete-asset":
+                span.note(f"deleting {step.name} from the draft: {step.why}")
+                self._api.delete_asset(step.id)
+            elif release is None:
+                raise AssertionError("the plan begins with neither a draft nor its creation")
+            elif step.do == "upload":
+                self._upload(step, release)
+            elif step.do == "verify":
+                self._verify(release)
+            elif step.do == "publish":
+                release, published = self._publish(step, release), True
+        if release is None:
+            raise AssertionError("a plan without a release")
+        return release, published
+
+    def _create(self, span: Span) -> Release:
+        made = self._api.create_draft(self._local.tag, notes.draft(), prerelease=self._local.prerelease)
+        # Another run, or a repetition of a request whose answer was lost, may have made one too: the oldest counts.
+        others = [one for one in self._api.releases() if one.tag == self._local.tag and one.id != made.id]
+        if not all(one.draft and notes.is_ours(one.body) for one in others):
+            self._api.delete_draft(made.id)
+            raise GitHubUnexpected(
+                f"somebody else made a release of {self._local.tag} at the same time", advice=["run this again"]
+            )
+        first, *surplus = sorted([made, *others], key=lambda one: one.id)
+        for one in surplus:
+            span.note(f"deleting a second draft of {self._local.tag}, made at the same time")
+            self._api.delete_draft(one.id)
+        return first
+
+    def _upload(self, step: Step, release: Release) -> None:
+        with self._stream.span("upload", target=step.name, bytes=step.size):
+            self._transfer.upload(self._dist, File(step.name, step.size, step.sha256), release)
+
+    def _verify(self, release: Release) -> None:
+        """Download everything again and compare it with what was verified here."""
+        assets = self._listed(release)
+        for file in self._local.files:
+            with self._stream.span("download", target=file.name, bytes=file.size) as span:
+                got = self._transfer.fingerprint(assets[file.name], span)
+                if got != (file.size, file.sha256):
+                    raise _damaged(file.name, f"SHA-256 {got[1]} instead of {file.sha256}")
+
+    def _listed(self, release: Release) -> dict[str, Asset]:
+        """Return the release's assets, which are exactly the folder's files, by name."""
+        assets = {asset.name: asset for asset in self._api.assets(release.id) if asset.state == UPLOADED}
+        wanted = {file.name: file for file in self._local.files}
+        if odd := sorted(set(assets) ^ set(wanted)):
+            raise _damaged(odd[0], "it is missing" if odd[0] in wanted else "it is not of this release")
+        for name, asset in assets.items():
+            if asset.size != wanted[name].size or asset.sha256 not in ("", wanted[name].sha256):
+                raise _damaged(name, "it has other bytes")
+        return assets
+
+    def _publish(self, step: Step, release: Release) -> Release:
+        # The last look: whatever changed since the plan was made is found now, while it is still a draft.
+        check_tag(self._local, self._api.tag_commit(self._local.tag))
+        self._listed(release)
+        part = notes.describe(self._manifest, repository=self._api.github.repository, tag=self._local.tag)
+        body = notes.whole(release.body, part)
+        done = self._api.publish(release, body, prerelease=self._local.prerelease, latest=step.latest)
+        if done.draft or done.tag != self._local.tag:
+            raise GitHubUnexpected(f"GitHub left {self._local.tag} a draft", advice=["run this again"])
+        return done
+
+
+def _damaged(name: str, why: str) -> UploadDamaged:
+    return UploadDamaged(
+        f"what GitHub has of {name} is not what was uploaded: {why}",
+        state="The release is still a draft.",
+        advice=["run the same command again; it replaces what differs"],
+    )
+
+
+def _record(local: Local, planned: Plan, release: Release | None, *, published: bool) -> dict[str, Any]:
+    return {
+        "release": reference.format(local.tag, local.digest),
+        "tag": local.tag,
+        "id": release.id if release else 0,
+        "url": release.url if release else "",
+        "digest": local.digest,
+        "prerelease": local.prerelease,
+        "uploaded": [step.name for step in planned.steps if step.do == "upload"],
+        "kept": list(planned.kept),
+        "published": published,
+        "unchanged": not planned.steps,
+        "steps": [str(step) for step in planned.steps],
+    }

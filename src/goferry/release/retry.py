@@ -1,0 +1,57 @@
+"""When a request to GitHub is worth repeating, and after how long: pure, but for the loop at the end.
+
+https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api: a limit is HTTP 403 or 429. With
+Retry-After, wait that long; with X-RateLimit-Remaining: 0, until X-RateLimit-Reset; a secondary limit without either,
+a minute.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+ATTEMPTS = 5
+FIRST_WAIT = 0.5
+LONGEST_WAIT = 120.0
+SECONDARY_WAIT = 60.0
+AGAIN = frozenset({408, 500, 502, 503, 504})
+
+
+def is_limit(status: int, headers: Mapping[str, str], message: str) -> bool:
+    """Whether an answer asks to come back later; header names in lower case."""
+    if status == 429:
+        return True
+    spent = headers.get("x-ratelimit-remaining") == "0"
+    return status == 403 and (spent or "retry-after" in headers or "rate limit" in message.lower())
+
+
+def wait_for(status: int, headers: Mapping[str, str], message: str, *, attempt: int, now: float) -> float | None:
+    """Return the seconds to wait before the next attempt, or None when a repetition would not help.
+
+    Args:
+        status: of the answer; 0: there was none.
+        headers: with names in lower case.
+        message: GitHub's.
+        attempt: how many attempts failed before this one.
+        now: seconds since the epoch.
+    """
+    if is_limit(status, headers, message):
+        return _limited(headers, message, now)
+    if status == 0 or status in AGAIN:
+        asked = headers.get("retry-after", "")
+        return float(asked) if asked.isdigit() else FIRST_WAIT * 2**attempt
+    return None
+
+
+def _limited(headers: Mapping[str, str], message: str, now: float) -> float:
+    asked, reset = headers.get("retry-after", ""), headers.get("x-ratelimit-reset", "")
+    if asked.isdigit():
+        return float(asked)
+    if headers.get("x-ratelimit-remaining") == "0" and reset.isdigit():
+        return max(0.0, int(reset) - now) + 1
+    return SECONDARY_WAIT if "secondary" in message.lower() else FIRST_WAIT * 4
+
+
+def sleep(seconds: float) -> None:
+    """Wait; a name of its own, so that tests need not."""
+    time.sleep(seconds)

@@ -1,0 +1,116 @@
+"""Our own sealed folder, judged before anything of it leaves this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from goferry.config.settings import Settings
+from goferry.kernel import checksums, gpgv, manifest, openpgp, trustfile
+from goferry.kernel.checksums import LIST
+from goferry.kernel.manifest import MANIFEST, Manifest
+from goferry.kernel.refusals import (
+    FileAltered,
+    FileMissing,
+    FileUnlisted,
+    FolderUnreadable,
+    ListMissing,
+    ListsDisagree,
+    ManifestMissing,
+)
+from goferry.kernel.verify import hash_file, open_file, shown, verify
+from goferry.observe.events import Stream
+from goferry.release.errors import SnapshotRefused
+from goferry.release.facts import File
+
+
+def inspect(
+    folder: Path, *, trust: Path | None, settings: Settings, stream: Stream
+) -> tuple[Manifest, tuple[File, ...]]:
+    """Verify a sealed folder; return its manifest and every file in it, list and signatures too, sorted by name.
+
+    With `trust` the kernel judges it, signatures too. Without, list, manifest and files must at least agree: what the
+    signatures are worth is then for whoever downloads them.
+
+    Raises:
+        Refusal: one of kernel.refusals.
+        SnapshotRefused: for what was not built from a tagged, clean commit.
+    """
+    with stream.span("verify", target="own output") as span:
+        release, files = _read(folder)
+        if trust:
+            program = shutil.which("gpgv", path=settings.environ.get("PATH", ""))
+            verifier = (gpgv.find(program) if program else None) or openpgp.pure
+            verify(folder, trustfile.load(trust), openpgp=verifier, now=int(time.time()))
+        else:
+            span.note("the signatures were not checked: no trust file was given")
+        span.numbers.update(files=len(files), digest=release.digest)
+    _refuse_snapshot(release)
+    return release, files
+
+
+def _read(folder: Path) -> tuple[Manifest, tuple[File, ...]]:
+    present = _hashed(folder)
+    for name, error in ((LIST, ListMissing), (MANIFEST, ManifestMissing)):
+        if name not in present:
+            raise error(f"{folder} has no {name}", advice=[f"seal it first:  goferry sign {folder} --openpgp-key FILE"])
+    listed = checksums.parse(_bytes(folder, present[LIST], checksums.MAX_BYTES))
+    release = manifest.parse(_bytes(folder, present[MANIFEST], manifest.MAX_BYTES))
+    described = {entry.name: entry.sha256 for entry in release.files}
+    described[MANIFEST] = release.digest
+    if described != listed:
+        raise ListsDisagree(f"{LIST} and {MANIFEST} disagree")
+    wanted = {*listed, LIST, *release.signatures}
+    if missing := sorted(wanted - set(present)):
+        raise FileMissing(f"listed, but not there: {', '.join(missing[:3])}")
+    if added := sorted(set(present) - wanted):
+        raise FileUnlisted(f"not listed, but there: {', '.join(shown(name) for name in added[:3])}")
+    for name, digest in listed.items():
+        if present[name].sha256 != digest:
+            raise FileAltered(f"{name} has SHA-256 {present[name].sha256} instead of {digest}")
+    return release, tuple(present[name] for name in sorted(wanted))
+
+
+def _hashed(folder: Path) -> Mapping[str, File]:
+    try:
+        root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise FolderUnreadable(f"cannot open the folder {folder}: {error.strerror}") from None
+    found = {}
+    try:
+        for name in os.listdir(root):  # noqa: PTH208  of the descriptor, not of a path
+            descriptor = open_file(name, root)
+            try:
+                digest, size = hash_file(descriptor)
+            finally:
+                os.close(descriptor)
+            found[name] = File(name, size, digest)
+    finally:
+        os.close(root)
+    return found
+
+
+def _bytes(folder: Path, file: File, limit: int) -> bytes:
+    with (folder / file.name).open("rb") as opened:
+        data = opened.read(limit + 1)
+    if hashlib.sha256(data).hexdigest() != file.sha256 and len(data) <= limit:
+        raise FileAltered(f"{file.name} changed while it was read")
+    return data
+
+
+def _refuse_snapshot(release: Manifest) -> None:
+    if release.snapshot or release.dirty or not release.commit:
+        why = (
+            "a snapshot" if release.snapshot else "built from a changed work tree" if release.dirty else "of no commit"
+        )
+        raise SnapshotRefused(
+            f"{release.project} {release.version} is {why}",
+            state="Nothing was published.",
+            advice=["tag the commit, push the tag, and build from a clean checkout of it"],
+            snapshot=release.snapshot,
+            dirty=release.dirty,
+        )

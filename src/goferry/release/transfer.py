@@ -1,0 +1,193 @@
+"""The assets' bytes: sent and received in blocks, never whole in memory, and with a limit on every silence.
+
+PyGithub keeps downloads whole in memory and forgets its timeout for the host that takes uploads; so these requests are
+made here, over the same pool of connections as Goferry's other downloads.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any, cast
+from urllib.parse import quote
+
+from goferry.config.settings import Settings
+from goferry.observe.events import Span
+from goferry.release import retry
+from goferry.release.api import READ, WRITE, Api, message_of
+from goferry.release.errors import AssetRenamed, GitHubUnexpected, UploadDamaged
+from goferry.release.facts import UPLOADED, Asset, File, Release
+from goferry.system.http import Answer, Client, HostUnreachable, ServerFailing
+
+_SMALL = 1 << 20
+_REFUSED = frozenset({401, 403, 404})
+_TYPES = {
+    ".tar.gz": "application/gzip", ".tgz": "application/gzip", ".zip": "application/zip", ".tar": "application/x-tar",
+    ".json": "application/json", ".asc": "application/pgp-signature", ".minisig": "text/plain",
+    "SHA256SUMS": "text/plain",
+}  # fmt: skip
+
+
+class Transfer:
+    """Uploads to and downloads from one repository's releases.
+
+    Attributes:
+        api: the repository's other requests; every method here raises what it raises.
+    """
+
+    def __init__(self, api: Api, settings: Settings) -> None:
+        self.api = api
+        self._client = Client(settings.environ, timeout=60.0, attempts=1)
+
+    def upload(self, folder: Path, file: File, release: Release) -> Asset:
+        """Upload one file; return the asset once GitHub has it whole.
+
+        After each failure GitHub's list is looked at: what is whole there is taken, what is not is deleted.
+
+        Raises:
+            AssetRenamed: when GitHub stores it under another name.
+            UploadDamaged: when what it has is not what was sent, on every attempt.
+        """
+        attempt = 0
+        while True:
+            status, headers, reason, answer = self._send(folder / file.name, file, release)
+            if status in _REFUSED and not retry.is_limit(status, headers, reason):
+                found = None
+            else:
+                found = self._whole(status, answer, file, release)
+            if found:
+                return found
+            if status not in (201, 422):
+                what = f"upload {file.name}"
+                self.api.pause_or_raise(status, headers, reason, attempt=attempt, what=what, permission=WRITE)
+            elif attempt + 1 < retry.ATTEMPTS:  # damaged on the way, or a name that was taken and is free now
+                retry.sleep(retry.FIRST_WAIT * 2**attempt)
+            else:
+                raise UploadDamaged(
+                    f"GitHub did not keep {file.name} as it was sent, {retry.ATTEMPTS} times ({reason})",
+                    state="The release is still a draft.",
+                    advice=["run the same command again"],
+                )
+            attempt += 1
+
+    def fingerprint(self, asset: Asset, span: Span | None = None) -> tuple[int, str]:
+        """Download an asset and return its size and SHA-256; nothing is kept."""
+        answer = self.download(asset, cast("IO[bytes]", Nowhere()), size=asset.size, span=span)
+        return answer.size, answer.sha256
+
+    def download(self, asset: Asset, file: IO[bytes], *, size: int, span: Span | None = None) -> Answer:
+        """Stream an asset's bytes into `file`, which is cut back when an attempt fails; the caller compares them.
+
+        The token goes to the API's host alone: the storage that it sends us to gets none.
+        """
+        url = f"{self.api.github.api_url.rstrip('/')}/repos/{self.api.github.repository}/releases/assets/{asset.id}"
+        headers = {"Accept": "application/octet-stream", **self._authorization()}
+        start, attempt = file.tell(), 0
+
+        def progress(got: int, _total: int) -> None:
+            if span:
+                span.progress(f"{got} of {size} bytes")
+
+        while True:
+            status, found, reason, answer = _attempt(
+                lambda: self._client.download(url, file, limit=max(size, _SMALL), headers=headers, progress=progress)
+            )
+            if answer and status == 200:
+                return answer
+            file.seek(start)
+            file.truncate()
+            what = f"download {asset.name}"
+            self.api.pause_or_raise(status, found, reason, attempt=attempt, what=what, permission=READ)
+            attempt += 1
+
+    def _send(self, path: Path, file: File, release: Release) -> tuple[int, Mapping[str, str], str, Answer | None]:
+        if not self.api.github.takes(release.upload_url):
+            raise GitHubUnexpected("the address for uploads that GitHub names is not GitHub's; no token was sent there")
+        kind = next((kind for end, kind in _TYPES.items() if file.name.endswith(end)), "application/octet-stream")
+        headers = {
+            "Accept": "application/vnd.github+json",
+            "Content-Type": kind,
+            "Content-Length": str(file.size),
+            **self._authorization(),
+        }
+        with path.open("rb") as body:
+            url = f"{release.upload_url}?name={quote(file.name, safe='')}"
+            return _attempt(lambda: self._client.send("POST", url, body=body, headers=headers))
+
+    def _whole(self, status: int, answer: Answer | None, file: File, release: Release) -> Asset | None:
+        """Return the asset that an upload made, when it is whole; delete it, and remains of one, when not."""
+        if status == 201 and answer:
+            asset = _asset(answer.body)
+            if asset.name != file.name:
+                self.api.delete_asset(asset.id)
+                raise AssetRenamed(
+                    f"GitHub stores {file.name} as {asset.name}",
+                    state="The release is still a draft, without that file.",
+                    advice=["choose a name of letters, digits, dots, dashes and underscores"],
+                )
+        for asset in self.api.assets(release.id):
+            if asset.name != file.name:
+                continue
+            if asset.state == UPLOADED and asset.size == file.size and asset.sha256 in ("", file.sha256):
+                return asset
+            self.api.delete_asset(asset.id)
+        return None
+
+    def _authorization(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.api.github.token}"} if self.api.github.token else {}
+
+
+class Nowhere(io.RawIOBase):
+    """A file that keeps nothing."""
+
+    def write(self, data: Any) -> int:
+        """Forget the bytes."""
+        return len(data)
+
+    def seek(self, _offset: int, _whence: int = 0) -> int:
+        """Stay at the only place there is."""
+        return 0
+
+    def tell(self) -> int:
+        """Return the only place there is."""
+        return 0
+
+    def truncate(self, _size: int | None = None) -> int:
+        """Be as short as ever."""
+        return 0
+
+
+def _attempt(request: Callable[[], Answer]) -> tuple[int, Mapping[str, str], str, Answer | None]:
+    """Return an attempt's status (0: no answer), headers, GitHub's words and answer."""
+    try:
+        answer = request()
+    except ServerFailing as error:
+        headers = {"retry-after": str(error.facts.get("retry_after", ""))}
+        return int(error.facts["status"]), {name: value for name, value in headers.items() if value}, error.what, None
+    except HostUnreachable as error:
+        return 0, {}, error.what, None
+    return answer.status, answer.headers, _words(answer.body), answer
+
+
+def _words(body: bytes) -> str:
+    try:
+        return message_of(json.loads(body))
+    except (ValueError, RecursionError):
+        return "no explanation"
+
+
+def _asset(body: bytes) -> Asset:
+    try:
+        record = json.loads(body)
+        algorithm, _, digest = str(record.get("digest") or "").partition(":")
+        return Asset(
+            int(record["id"]),
+            str(record["name"]),
+            int(record["size"]),
+            digest if algorithm == "sha256" else "",
+            str(record.get("state", UPLOADED)),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise GitHubUnexpected("GitHub answered an upload with something that is no asset") from None

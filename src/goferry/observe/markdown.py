@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from goferry.kernel.errors import printable
 
-_SPECIAL = re.compile(r"[\\`*_{}\[\]<>&|~#@:!$]")
+_SPECIAL = re.compile(r"[\\`*_\[\]<>&|~@$]|#(?=\d|#*(?:\s|$))|:(?=//|[\w+-]+:)")
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "|": "&#124;", "$": "&#36;", "@": "&#64;", ":": "&#58;"}
 _LEADING = re.compile(r"^(?=[-+=]+\s*$|[-+]\s)|^(\d+)(?=[.)](?:\s|$))")
 _WWW = re.compile(r"(?i)\b(w)(?=ww\.)")

@@ -15,6 +15,8 @@ from goferry.runner.errors import InputInvalid, InputMissing
 
 _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
+_WHITE = "\t\n\v\f\r \xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000\ufeff"
+"""What JavaScript's trim takes away, and so @actions/core; Python's strip takes other characters."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -30,7 +32,7 @@ class Inputs:
         """Return an input, or the default when it is empty or absent."""
         upper = name.replace(" ", "_").upper()
         value = self._environ.get(f"INPUT_{upper.replace('-', '_')}") or self._environ.get(f"INPUT_{upper}") or ""
-        return value.strip() or default
+        return value.strip(_WHITE) or default
 
     def required(self, name: str) -> str:
         """Return an input that can't be empty.
@@ -68,7 +70,7 @@ class Inputs:
         """Return a list written one item a line, blank lines dropped; `commas` separate items as well."""
         value = self.text(name)
         items = re.split(r"[\n,]" if commas else r"\n", value)
-        return [item.strip() for item in items if item.strip()]
+        return [item.strip(_WHITE) for item in items if item.strip(_WHITE)]
 
     def path(self, name: str, default: str = "") -> Path:
         """Return a path, relative ones from the workspace; an empty one is the workspace itself.

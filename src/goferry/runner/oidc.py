@@ -36,7 +36,7 @@ def request(
     if urlsplit(address).scheme not in {"http", "https"} or not urlsplit(address).hostname:
         raise OidcUnavailable("ACTIONS_ID_TOKEN_REQUEST_URL is no http or https address")
     if audience:
-        address += "&audience=" + quote(audience, safe="!'()*-._~")
+        address += "&audience=" + quote(audience, safe="!()*-._~")
     problem = ""
     for attempt in range(ATTEMPTS):
         if attempt:

@@ -1,0 +1,203 @@
+"""A message (observe.notify) as services take it: generic JSON, Slack's and Microsoft Teams' incoming webhooks. Pure.
+
+Slack (Block Kit reference): text in `plain_text` is literal; in `mrkdwn` `&`, `<` and `>` are escaped and `verbatim`
+keeps addresses, channels and mentions from being made out of text. A section takes 3000 characters, a header 150.
+Teams (Adaptive Cards 1.4): a TextBlock reads Markdown, so untrusted text stands in RichTextBlocks, which read none. A
+message takes 28 KB.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from goferry.observe.notify import (
+    FAILURES,
+    ICONS,
+    Failure,
+    Message,
+    commands,
+    place,
+    sentence,
+    silence,
+)
+
+SLACK_SECTION = 3000
+SLACK_HEADER = 150
+TEAMS_MOST = 26_000
+_SHOWN = 5
+
+
+def shape_of(url: str) -> str:
+    """Return the shape that a webhook's address asks for: `slack`, `teams` or `json`."""
+    host = (urlsplit(url).hostname or "").lower()
+    if host in {"hooks.slack.com", "hooks.slack-gov.com"}:
+        return "slack"
+    teams = (".webhook.office.com", ".logic.azure.com", ".environment.api.powerplatform.com")
+    return "teams" if host.endswith(teams) else "json"
+
+
+def generic(message: Message) -> dict[str, Any]:
+    """Return the message as plain JSON; keys are stable."""
+    run = message.run
+    return {
+        "schema": 1,
+        "text": sentence(message),
+        "conclusion": message.conclusion,
+        "repository": run.repository,
+        "workflow": run.workflow,
+        "ref": run.ref,
+        "commit": run.commit,
+        "event": run.event,
+        "run": {"id": run.id, "attempt": run.attempt, "url": run.url},
+        "jobs": [{"name": name, "result": result} for name, result in message.jobs.items()],
+        "failures": [
+            {
+                "job": failure.job,
+                "action": failure.action,
+                "stage": failure.stage,
+                "error": failure.error,
+                "what": failure.what,
+                "state": failure.state,
+                "advice": list(failure.advice),
+                "lines": list(failure.lines),
+            }
+            for failure in message.failures[:FAILURES]
+        ],
+        "lost": list(message.lost),
+        "commands": commands(message),
+    }
+
+
+def slack(message: Message) -> dict[str, Any]:
+    """Return the message for Slack's incoming webhooks; `text` is what a notification shows."""
+    title = f"{ICONS[message.conclusion]} {sentence(message)}"
+    blocks: list[dict[str, Any]] = [
+        {"type": "header", "text": {"type": "plain_text", "text": _cut(title, SLACK_HEADER), "emoji": True}},
+        _section(_slack_facts(message)),
+    ]
+    for failure in message.failures[:_SHOWN]:
+        blocks += _slack_failure(failure)
+    blocks += _slack_rest(message)
+    if message.run.url.startswith("https://"):
+        link = f"<{_slack(message.run.url)}|Open the run>"
+        blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": link}]})
+    return {"text": _slack(title), "blocks": blocks}
+
+
+def _slack_facts(message: Message) -> str:
+    run = message.run
+    facts = [("ref", run.ref), ("commit", run.commit[:12]), ("event", run.event)]
+    jobs = ", ".join(f"{name} {result}" for name, result in message.jobs.items())
+    return "  ".join(f"*{key}* {_inline(value)}" for key, value in [*facts, ("jobs", jobs)] if value) or "a run"
+
+
+def _slack_failure(failure: Failure) -> list[dict[str, Any]]:
+    head = f"*{_inline(place(failure))}*  {_inline(failure.error)}\n{_slack(failure.what)}"
+    blocks = [_section(f"{head}\n_{_slack(failure.state)}_" if failure.state else head)]
+    if failure.lines:
+        blocks.append(_section(_block("\n".join(failure.lines))))
+    if failure.advice:
+        blocks.append(_section("*What to do*\n" + _block("\n".join(failure.advice))))
+    return blocks
+
+
+def _slack_rest(message: Message) -> list[dict[str, Any]]:
+    blocks = []
+    if len(message.failures) > _SHOWN:
+        blocks.append(_section(f"and {len(message.failures) - _SHOWN} more"))
+    if message.lost:
+        blocks.append(_section("\n".join(_slack(silence(job)) for job in message.lost)))
+    if typed := commands(message):
+        blocks.append(_section(_block("\n".join(typed))))
+    return blocks
+
+
+def _section(text: str) -> dict[str, Any]:
+    # Cut text ends a block of code that it was cut in.
+    cut = _cut(text, SLACK_SECTION - 4)
+    closed = cut + "\n```" if cut.count("```") % 2 else cut
+    return {"type": "section", "text": {"type": "mrkdwn", "text": closed, "verbatim": True}}
+
+
+def _slack(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("```", "'''")
+
+
+def _inline(text: str) -> str:
+    return f"`{_slack(text).replace('`', chr(39)).replace(chr(10), ' ')}`" if text else ""
+
+
+def _block(text: str) -> str:
+    return f"```\n{_slack(text)}\n```"
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def teams(message: Message) -> dict[str, Any]:
+    """Return the message for Teams: an Adaptive Card in a message's envelope, small enough to be taken."""
+    lines = 15
+    while True:
+        shortened = replace(
+            message,
+            failures=tuple(
+                replace(
+                    failure, lines=failure.lines[-lines:] if lines else (), what=_cut(failure.what, 100 + 100 * lines)
+                )
+                for failure in message.failures[:_SHOWN]
+            ),
+        )
+        card = _card(shortened, len(message.failures) - len(shortened.failures))
+        if len(json.dumps(card).encode()) <= TEAMS_MOST or not lines:
+            return card
+        lines //= 2
+
+
+def _card(message: Message, more: int) -> dict[str, Any]:
+    run = message.run
+    body = [_rich(f"{ICONS[message.conclusion]} {sentence(message)}", weight="Bolder", size="Medium")]
+    facts = [("ref", run.ref), ("commit", run.commit[:12]), ("event", run.event)]
+    body.append(_rich("  ".join(f"{key} {value}" for key, value in facts if value) or "a run", subtle=True))
+    body += [_rich(f"{name}: {result}") for name, result in list(message.jobs.items())[:20]]
+    for failure in message.failures:
+        body.append(_rich(f"{place(failure)}: {failure.error}", weight="Bolder", separator=True))
+        body += [_rich(line) for line in (*failure.what.split("\n"), failure.state) if line]
+        body += [_rich(line, mono=True) for line in failure.lines if line]
+        body += [_rich(line, mono=True, weight="Bolder") for line in failure.advice if line]
+    body += [_rich(f"and {more} more")] if more else []
+    body += [_rich(silence(job)) for job in message.lost[:_SHOWN]]
+    body += [_rich(command, mono=True) for command in commands(message)]
+    actions = [{"type": "Action.OpenUrl", "title": "Open the run", "url": run.url}]
+    card = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "msteams": {"width": "Full"},
+        "body": body,
+        "actions": actions if run.url.startswith("https://") else [],
+    }
+    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
+    return {"type": "message", "attachments": [attachment]}
+
+
+def _rich(
+    text: str,
+    *,
+    weight: str = "Default",
+    size: str = "Default",
+    mono: bool = False,
+    subtle: bool = False,
+    separator: bool = False,
+) -> dict[str, Any]:
+    run = {"type": "TextRun", "text": text, "weight": weight, "size": size, "isSubtle": subtle}
+    if mono:
+        run["fontType"] = "Monospace"
+    return {"type": "RichTextBlock", "separator": separator, "inlines": [run]}
+
+
+SHAPES: Mapping[str, Callable[[Message], dict[str, Any]]] = {"json": generic, "slack": slack, "teams": teams}

@@ -70,6 +70,7 @@ class Act:
         env: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
         docker: bool = False,
+        served: Mapping[str, Path] | None = None,
         cache: Path | None = None,
         path: str = "",
         extra: tuple[str, ...] = (),
@@ -77,8 +78,8 @@ class Act:
     ) -> log.Run:
         """Run the repository's workflows for an event and read what came of it.
 
-        `env` is what the runner gives each job (GITHUB_API_URL of a fake, say), `cache` another cache than the
-        shared one, `extra` more of act's own options.
+        `served` is served beside or in place of what always is, `env` is what the runner gives each job
+        (GITHUB_API_URL of a fake, say), `cache` another cache than the shared one, `extra` more of act's own options.
         """
         self.count += 1
         folder = self.scratch / f"run-{self.count}"
@@ -88,11 +89,14 @@ class Act:
         words = self._words(
             folder, event, payload or repository.push(), everything, env or {}, variables or {}, docker, cache
         )
+        for name, place in {**self.served, **(served or {})}.items():
+            words += ["--local-repository", f"{name}={place}"]
         lines, code = self._start([*words, *extra], repository.folder, path or self.path, folder, timeout)
         if any("concurrent map" in line for line in lines[-400:]):
             # act's map of local repositories is not made for the legs of a matrix; GitHub has no such map.
             lines, code = self._start([*words, *extra], repository.folder, path or self.path, folder, timeout)
         run = log.read(lines, code)
+        run.folder = folder
         (folder / "told").write_text(run.text)
         for name, value in everything.items():
             leaked = [line for line in value.splitlines() if len(line.strip()) > 7 and line.strip() in run.text]
@@ -103,6 +107,9 @@ class Act:
         self, folder: Path, event: str, payload: Mapping[str, Any], secrets: Mapping[str, str], env: Mapping[str, str],
         variables: Mapping[str, str], docker: bool, cache: Path | None,
     ) -> list[str]:  # fmt: skip
+        if docker:
+            # A job's container sees nothing of this machine but the volume of its tool cache.
+            env = {**{name: f"/opt/hostedtoolcache/{name.lower()}" for name in self.environ}, **env}
         names = {"event.json": payload, "secrets.yml": secrets, "env.yml": env, "vars.yml": variables}
         for name, value in names.items():
             with open(os.open(folder / name, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
@@ -116,10 +123,13 @@ class Act:
             "--artifact-server-path", str(folder / "artifacts"), "--artifact-server-addr", "127.0.0.1",
             "--artifact-server-port", str(free_port()), "--network", "host", "--concurrent-jobs", "1",
         ]  # fmt: skip
+        if not docker:
+            # Docker actions of a job in host mode: act hands them the host's paths, and a network of their own.
+            folder = (cache or self.cache).resolve()
+            folder.mkdir(parents=True, exist_ok=True)
+            words += ["--container-options", f"--volume {folder}:{folder} --network host"]
         for label in ("ubuntu-latest", "self-hosted"):
             words += ["--platform", f"{label}={platform}"]
-        for name, path in self.served.items():
-            words += ["--local-repository", f"{name}={path}"]
         return words
 
     def _start(self, words: list[str], where: Path, path: str, folder: Path, timeout: int) -> tuple[list[str], int]:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import tarfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from acting import Act, runner_python
-from foreign import SMALL, Repository
+from acting import Act, runner_python  # noqa: E402
+from foreign import SMALL, Repository  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ROOT / "tests" / "parts"
@@ -25,6 +31,19 @@ STAND_INS = {
     "upload-artifact": "bbbca2ddaa5d8feaa63e36b76fdaad77386f024f",
     "download-artifact": "3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c",
 }
+
+
+TAMPER = """
+const fs = require('fs'), path = require('path')
+process.on('exit', () => {
+  const dist = path.join(process.env.INPUT_PATH, 'dist.tar')
+  if (!fs.existsSync(dist)) return
+  const bytes = fs.readFileSync(dist)
+  bytes[bytes.indexOf('\\x7fELF') + 5000] ^= 1
+  fs.writeFileSync(dist, bytes)
+})
+require('./honest.js')
+"""
 
 
 @pytest.fixture(scope="session")
@@ -94,9 +113,107 @@ def runner_image(act, docker_daemon, tmp_path_factory, missing):
     return act.image
 
 
+@dataclass(frozen=True)
+class Signing:
+    """Release keys made for the session: the secrets that sign, and the trust file that takes them."""
+
+    secrets: dict[str, str]
+    trust: str
+
+
+@pytest.fixture(scope="session")
+def signing(tmp_path_factory):
+    """Throw-away keys, as a maintainer makes them."""
+    folder = tmp_path_factory.mktemp("keys") / "made"
+    subprocess.run([sys.executable, "-m", "goferry", "keygen", "--out", folder], check=True, capture_output=True)
+    return Signing(
+        {"GOFERRY_SIGNING_KEY": (folder / "openpgp.asc").read_text()}, (folder / "goferry.trust").read_text()
+    )
+
+
 @pytest.fixture
-def repository(tmp_path):
-    """A small Go service in a repository of someone else's."""
-    made = Repository(tmp_path / "greeter")
-    made.write(SMALL)
-    return made
+def catcher():
+    """A webhook that keeps what it gets: `catcher.url`, `catcher.got` with the JSON bodies."""
+
+    class Catch(BaseHTTPRequestHandler):
+        def do_POST(self):
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    got: list[dict] = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Catch) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield SimpleNamespace(url=f"http://127.0.0.1:{server.server_port}/hook", got=got)
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def make_repository(tmp_path_factory):
+    """`make_repository()` returns a small Go service in a repository of someone else's; `name` is its owner/name."""
+
+    def make(name: str = "someone/greeter") -> Repository:
+        made = Repository(tmp_path_factory.mktemp("repository") / name.partition("/")[2], name)
+        made.write(SMALL)
+        return made
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def example(ours):
+    """`example("release.yml")` is an example workflow as a user pastes it, its placeholders filled in."""
+    from goferry.pipeline.rendering import Place, render
+
+    return lambda name: render((ours / "examples" / "workflows" / name).read_text(), Place(*OURS.split("@")))
+
+
+@pytest.fixture
+def github():
+    """`github(repository)` returns what the fake GitHub keeps of it, the runner's variables, and the job's token."""
+    from fakes.github import FakeGitHub
+
+    with FakeGitHub() as fake:
+
+        def know(repository: Repository):
+            hub = fake.repository(repository.name)
+            hub.git = str(repository.folder)
+            token = fake.token({"contents": "write", "packages": "write", "id-token": "write", "deployments": "write"})
+            return hub, {"GITHUB_API_URL": fake.api_url}, {"GITHUB_TOKEN": token}
+
+        yield know
+
+
+@pytest.fixture(scope="session")
+def goferry():
+    """`goferry("verify", …)` runs the command of this checkout and returns what it printed."""
+
+    def run(*words: object, env: Mapping[str, str] | None = None, code: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-I", "-m", "goferry", *map(str, words)],
+            env={**os.environ, "GOFERRY_CACHE": str(CACHE), **(env or {})}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, done.stderr + done.stdout
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tampering(stand_ins, tmp_path_factory):
+    """A download-artifact that changes one byte of the first binary in every dist.tar that it brings."""
+    (name,) = (name for name in stand_ins if "download" in name)
+    folder = tmp_path_factory.mktemp("tampering")
+    (folder / "action.yml").write_bytes((stand_ins[name] / "action.yml").read_bytes())
+    (folder / "honest.js").write_bytes((stand_ins[name] / "index.js").read_bytes())
+    (folder / "index.js").write_text(TAMPER)
+    return {name: folder}
+
+
+@pytest.fixture
+def repository(make_repository):
+    """One of them."""
+    return make_repository()

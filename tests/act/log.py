@@ -7,8 +7,11 @@ for the legs of a matrix. A step is known by its id, or by its place where it ha
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 
@@ -67,6 +70,7 @@ class Run:
     code: int
     jobs: dict[str, Job] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)  # everything, as it was said
+    folder: Path = Path()  # what the run left behind
 
     @property
     def ok(self) -> bool:
@@ -100,6 +104,16 @@ class Run:
 
     def annotations(self, kind: str) -> list[tuple[str, str]]:
         return [each for step in self.steps for each in step.annotations(kind)]
+
+    @property
+    def artifacts(self) -> set[str]:
+        """The names of the artifacts that were uploaded."""
+        return {path.stem for path in self.folder.glob("artifacts/1/*/*.zip")}
+
+    def artifact(self, name: str, file: str) -> BytesIO:
+        """One file of one artifact."""
+        with zipfile.ZipFile(self.folder / "artifacts" / "1" / name / f"{name}.zip") as bundle:
+            return BytesIO(bundle.read(file))
 
     def told(self, last: int = 60) -> str:
         """What a person reads of a run that went wrong."""

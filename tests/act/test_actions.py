@@ -1,0 +1,93 @@
+"""Every action in host mode, one after the other in one job of a repository that is not ours."""
+
+import json
+import re
+
+import pytest
+from foreign import CONFIG
+
+STEPS = """
+on: push
+permissions: {}
+jobs:
+  all:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1
+      - {id: before, shell: bash, run: "env | cut -d= -f1 | sort; echo PATH is $PATH; git status --porcelain"}
+      - {id: go, uses: OURS/actions/setup-go@v1}
+      - {id: gone, shell: bash, run: "go version; go env GOROOT"}
+      - {id: inspect, uses: OURS/actions/inspect@v1}
+      - {id: build, uses: OURS/actions/cross-compile@v1, with: {archive: true}}
+      - {id: image, uses: OURS/actions/build-image@v1, with: {dist: "${{ steps.build.outputs.dist }}"}}
+      - id: sign
+        uses: OURS/actions/sign/native@v1
+        with: {dist: "${{ steps.build.outputs.dist }}", archive: true}
+        env: {GOFERRY_SIGNING_KEY: "${{ secrets.GOFERRY_SIGNING_KEY }}"}
+      - {id: verify, uses: OURS/actions/verify/native@v1, with: {dist: "${{ steps.sign.outputs.archive }}"}}
+      - {id: after, shell: bash, run: "env | cut -d= -f1 | sort; echo PATH is $PATH; git status --porcelain; ls dist"}
+"""
+
+
+@pytest.fixture(scope="module")
+def run(act, make_repository, signing):
+    """The run of all of them, on a tag."""
+    repository = make_repository()
+    repository.write({"goferry.yml": CONFIG, "goferry.trust": signing.trust})
+    repository.workflow(STEPS.replace("OURS", "octo-org/goferry"))
+    repository.commit(tag="v1.2.3")
+    made = act.run(repository, payload=repository.tag("v1.2.3"), secrets=signing.secrets)
+    assert made.ok, made.told()
+    made.commit = repository.head
+    return made
+
+
+def test_setup_go_leaves_go_on_the_path(run):
+    outputs = run["all"]["go"].outputs
+    assert re.fullmatch(r"1\.\d+\.\d+", outputs["go-version"])
+    assert f"go{outputs['go-version']} " in run["all"]["gone"].text
+    assert outputs["goroot"] in run["all"]["gone"].lines
+    assert outputs["proof"]
+
+
+def test_inspect_says_what_the_push_means(run):
+    outputs = run["all"]["inspect"].outputs
+    assert (outputs["version"], outputs["commit"], outputs["push"]) == ("v1.2.3", run.commit, "release")
+    assert outputs["snapshot"] == "false"
+    assert json.loads(outputs["shards"]) == ["1/1"]
+    assert json.loads(outputs["targets"])
+
+
+def test_a_release_is_built_sealed_and_verified(run):
+    build, image, sign, verify = (run["all"][name].outputs for name in ("build", "image", "sign", "verify"))
+    assert build["version"] == sign["version"] == verify["version"] == "v1.2.3"
+    assert build["dist"] == "dist"
+    assert json.loads(build["artifacts"])
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", image["digest"])
+    assert re.fullmatch(r"(sha256:)?[0-9a-f]{64}", sign["digest"])
+    assert sign["digest"] == verify["digest"]
+    assert verify["signers"]
+    assert "release.json" in run["all"]["after"].lines
+    assert "SHA256SUMS.asc" in run["all"]["after"].lines
+
+
+def test_nothing_else_is_left_in_the_callers_environment(run):
+    before, after = (set(run["all"][name].lines) for name in ("before", "after"))
+    added = {line for line in after - before if line.isupper() or ("_" in line and "." not in line)}
+    added = {name for name in added if not name.startswith(("GOFERRY_", "SHA256SUMS"))}
+    assert added <= {"GOROOT", "GOTOOLCHAIN", "GOFLAGS"}, added
+    (path,) = (line.removeprefix("PATH is ") for line in after if line.startswith("PATH is "))
+    (old,) = (line.removeprefix("PATH is ") for line in before if line.startswith("PATH is "))
+    new = path.removesuffix(old).strip(":").split(":")
+    assert len(new) == 1, new
+    assert new[0].startswith(run["all"]["go"].outputs["goroot"])
+
+
+def test_the_workspace_stays_clean(run):
+    assert "?? " not in run["all"]["after"].text
+
+
+def test_every_step_tells_its_part_in_the_summary(run):
+    for name in ("build", "image", "sign", "verify"):
+        assert run["all"][name].summary.strip(), name
+    assert "v1.2.3" in run["all"].summary

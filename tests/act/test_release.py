@@ -1,0 +1,120 @@
+"""push-to-release.yml, called in ten lines by a repository that is not ours: what each kind of push comes to."""
+
+import json
+import re
+import tarfile
+
+import pytest
+from foreign import CONFIG, SMALL
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@pytest.fixture
+def project(make_repository, example, signing):
+    """A repository that has examples/workflows/release.yml, a goferry.yml and a trust file."""
+    repository = make_repository()
+    repository.write({"goferry.yml": CONFIG, "goferry.trust": signing.trust})
+    repository.workflow(example("release.yml"))
+    repository.commit("Greet")
+    return repository
+
+
+def test_a_pull_request_is_tested_and_built_without_a_secret(act, project):
+    run = act.run(project, "pull_request", project.pull_request(fork="visitor/greeter"), secrets={})
+    assert run.ok, run.told()
+    assert {name: job.result for name, job in run.jobs.items() if job.result} == {
+        "release/push-to-release.yml/plan": "success",
+        "release/push-to-release.yml/build": "success",
+        "release/push-to-release.yml/package": "success",
+    }
+    assert run["plan"]["inspect"].outputs["push"] == "pull-request"
+    assert "sign" not in run["package"].steps
+
+
+def test_a_branch_leaves_a_sealed_snapshot(act, project, signing):
+    run = act.run(project, secrets=signing.secrets)
+    assert run.ok, run.told()
+    assert run["plan"]["inspect"].outputs["push"] == "snapshot"
+    assert run["package"]["sign"].outputs["digest"]
+    assert "release" not in {name.rpartition("/")[2] for name, job in run.jobs.items() if job.steps}
+    with tarfile.open(run.artifact("goferry-release", "dist.tar")) as tar:
+        names = [name.removeprefix("./") for name in tar.getnames()]
+        assert {"release.json", "SHA256SUMS", "SHA256SUMS.asc"} <= set(names)
+
+
+def test_a_tag_becomes_a_release(act, project, signing, github, goferry, tmp_path):
+    project.commit("Greet again", tag="v1.0.0")
+    hub, env, secrets = github(project)
+    run = act.run(project, payload=project.tag("v1.0.0"), secrets={**signing.secrets, **secrets}, env=env)
+    assert run.ok, run.told()
+    (release,) = hub.releases.values()
+    assert not release.draft
+    names = {asset.name for asset in release.assets.values()}
+    assert {"release.json", "SHA256SUMS", "SHA256SUMS.asc"} <= names
+    reference = run["release"]["release"].outputs["release"]
+    assert re.fullmatch(r"v1\.0\.0@sha256:[0-9a-f]{64}", reference)
+    assert "v1.0.0" in run.summary
+    # The bytes that anybody gets are the ones that were signed.
+    trust = tmp_path / "goferry.trust"
+    trust.write_text(signing.trust)
+    fetched = tmp_path / "fetched"
+    goferry("fetch", reference, "--out", fetched, "--repository", project.name, env={**env, **secrets})
+    assert json.loads(goferry("verify", fetched, "--trust", trust, "--json"))["version"] == "v1.0.0"
+
+
+def test_what_changes_between_the_jobs_is_refused(act, project, signing, github, tampering, catcher):
+    project.commit("Greet again", tag="v1.0.0")
+    hub, env, secrets = github(project)
+    secrets = {**signing.secrets, **secrets, "GOFERRY_WEBHOOK_URL": catcher.url}
+    project.workflow((project.folder / ".github/workflows/ci.yml").read_text().replace(
+        "secrets: {", "secrets: {GOFERRY_WEBHOOK_URL: '${{ secrets.GOFERRY_WEBHOOK_URL }}', "))  # fmt: skip
+    run = act.run(project, payload=project.tag("v1.0.0"), secrets=secrets, env=env, served=tampering)
+    assert not run.ok
+    assert run["package"].result == "success"
+    assert run["release"].result == "failure"
+    ((title, message),) = run["release"]["release"].annotations("error")
+    assert title in ("file-digest-mismatch", "signature-invalid", "manifest-digest-mismatch", "digest-mismatch"), (
+        title,
+        message,
+    )
+    assert not hub.releases
+    assert [body for body in catcher.got if title in json.dumps(body)]
+    assert len(catcher.got) == 1
+
+
+def test_a_red_test_stops_it_and_the_team_learns_why(act, project, signing, catcher):
+    project.write({"main_test.go": SMALL["main_test.go"].replace('word() == ""', 'word() == "hello"')})
+    project.workflow((project.folder / ".github/workflows/ci.yml").read_text().replace(
+        "secrets: {", "secrets: {GOFERRY_WEBHOOK_URL: '${{ secrets.GOFERRY_WEBHOOK_URL }}', "))  # fmt: skip
+    project.commit("Break the test")
+    run = act.run(project, secrets={**signing.secrets, "GOFERRY_WEBHOOK_URL": catcher.url})
+    assert not run.ok
+    assert run["build"].result == "failure"
+    assert not [name for name, job in run.jobs.items() if name.endswith("/package") and job.steps]
+    assert run["build"].steps["build"].annotations("error")
+    assert "TestWord" in run["build"].text
+    (body,) = catcher.got
+    assert "TestWord" in json.dumps(body)
+
+
+def test_a_release_without_a_key_says_which_secret_is_missing(act, project, github):
+    project.commit("Greet again", tag="v1.0.0")
+    hub, env, secrets = github(project)
+    run = act.run(project, payload=project.tag("v1.0.0"), secrets=secrets, env=env)
+    assert not run.ok
+    ((title, message),) = run["package"]["sign"].annotations("error")
+    assert "GOFERRY_SIGNING_KEY" in message + title
+    assert not hub.releases
+
+
+def test_two_shards_are_joined(act, project, signing):
+    project.write({"goferry.yml": CONFIG.replace("[linux/amd64]", "[linux/amd64, linux/arm64]")})
+    project.commit("Build for arm64 too")
+    run = act.run(project, secrets=signing.secrets)
+    assert run.ok, run.told()
+    shards = json.loads(run["plan"]["inspect"].outputs["shards"])
+    assert len([name for name in run.jobs if "/build" in name]) == len(shards)
+    with tarfile.open(run.artifact("goferry-release", "dist.tar")) as tar:
+        names = {name.removeprefix("./") for name in tar.getnames()}
+    assert {"greeter_linux_amd64", "greeter_linux_arm64"} <= names

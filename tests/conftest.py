@@ -66,3 +66,12 @@ def node_part(part, missing):
 def root() -> Path:
     """The checkout."""
     return ROOT
+
+
+@pytest.fixture
+def fake_github():
+    """A fake GitHub on loopback; see tests/fakes/github."""
+    from fakes.github import FakeGitHub
+
+    with FakeGitHub() as fake:
+        yield fake

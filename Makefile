@@ -34,12 +34,12 @@ check: $(VENV)/installed-dev ## lint, types, unit and golden tests; under a minu
 test: $(VENV)/installed-dev ## everything, the products of cases sampled; installs the real parts as root on Debian
 	@tests/parts/install
 	@$(BIN)/python -m pytest -q -n auto tests/unit tests/golden
-	@$(BIN)/python -m pytest -q --durations=15 tests/integration
+	@$(BIN)/python -m pytest -q --durations=15 tests/integration tests/act
 
 test-full: $(VENV)/installed-dev ## everything, every product of cases whole
 	@tests/parts/install
 	@$(BIN)/python -m pytest -q -n auto tests/unit tests/golden
-	@GOFERRY_TEST_FULL=1 $(BIN)/python -m pytest -q --durations=15 tests/integration
+	@GOFERRY_TEST_FULL=1 $(BIN)/python -m pytest -q --durations=15 tests/integration tests/act
 
 bench-%: $(VENV)/installed-dev ## run benchmarks/NAME; one JSON object a line at its end
 	@$(BIN)/python benchmarks/$*.py

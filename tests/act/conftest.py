@@ -182,7 +182,7 @@ def github():
             hub = fake.repository(repository.name)
             hub.git = str(repository.folder)
             token = fake.token({"contents": "write", "packages": "write", "id-token": "write", "deployments": "write"})
-            return hub, {"GITHUB_API_URL": fake.api_url}, {"GITHUB_TOKEN": token}
+            return hub, {"GITHUB_API_URL": fake.url}, {"GITHUB_TOKEN": token}
 
         yield know
 

@@ -55,7 +55,6 @@ class Annotations:
             held.clear()
         if self._count:
             with contextlib.suppress(OSError):
-                self._count.parent.mkdir(parents=True, exist_ok=True)
                 self._count.write_text(f"{self._used}\n")
 
     def _annotate(self, kind: str, text: str, properties: dict[str, Any]) -> None:

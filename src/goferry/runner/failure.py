@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,23 +41,11 @@ def record(error: GoferryError, *, stage: str, lines: Sequence[str], action: str
     }
 
 
-def write(temp: Path, facts: dict[str, Any], owner: Path) -> Path:
-    """Write the record to `temp`/goferry/failure.json, owned as the folder `owner` is, and return its path."""
-    path = temp / "goferry" / "failure.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write(folder: Path, facts: dict[str, Any]) -> Path:
+    """Write the record to `folder`/failure.json and return its path."""
+    path = folder / "failure.json"
     write_atomically(path, (json.dumps(facts, indent=2) + "\n").encode())
-    give(path.parent, owner)
-    give(path, owner)
     return path
-
-
-def give(path: Path, owner: Path) -> None:
-    """Hand a file that root made in an action's container to the owner of the runner's folders."""
-    if os.name != "posix" or os.geteuid() != 0:
-        return
-    with contextlib.suppress(OSError):
-        whose = owner.stat()
-        os.chown(path, whose.st_uid, whose.st_gid, follow_symlinks=False)
 
 
 def _placed(line: str, directory: str) -> str:

@@ -24,7 +24,7 @@ from typing import Any, TextIO
 from goferry.config.settings import Settings
 from goferry.kernel.errors import GoferryError, printable
 from goferry.observe.events import Event, Stream
-from goferry.runner import failure, files, masks, matchers, surroundings
+from goferry.runner import failure, files, masks, matchers, ownership, surroundings
 from goferry.runner.annotations import Annotations
 from goferry.runner.commands import command, to_value
 from goferry.runner.errors import SecretMissing
@@ -229,7 +229,8 @@ class Job:
     @contextlib.contextmanager
     def matcher(self, name: str) -> Iterator[None]:
         """Have the runner annotate what Go's tools say (`go`, `gofmt`) while the block runs, its failure included."""
-        self.write(matchers.begin(name, self.temp))
+        folder = ownership.shared(self.temp, self.workspace)
+        self.write(matchers.begin(name, folder))
         try:
             yield
         except GoferryError as error:
@@ -272,9 +273,7 @@ class Job:
     def give(self, *paths: Path) -> None:
         """Hand what root made in an action's container to the owner of the workspace."""
         for path in paths:
-            failure.give(path, self.workspace)
-            for below in path.rglob("*") if path.is_dir() and not path.is_symlink() else ():
-                failure.give(below, self.workspace)
+            ownership.give_all(path, self.workspace)
 
     def fail(self, error: GoferryError, lines: Sequence[str] = ()) -> int:
         """Tell a failure in log, annotation, summary and failure.json; return the exit code."""
@@ -287,14 +286,18 @@ class Job:
         self.summary(summary.failure(error), urgent=True)
         facts = failure.record(error, stage=stage, lines=[*lines] or [*self._lines.last], action=self.action)
         with contextlib.suppress(OSError):
-            failure.write(self.temp, facts, self.workspace)
+            folder = ownership.shared(self.temp, self.workspace)
+            ownership.give(failure.write(folder, facts), self.workspace)
         self.close()
         return error.exit_code
 
     def close(self) -> None:
         """End the step: what annotations and summary left out is counted there."""
         self._lines.close()
+        with contextlib.suppress(OSError):
+            ownership.shared(self.temp, self.workspace)
         self._annotations.close()
+        ownership.give(self.temp / "goferry" / "annotations", self.workspace)
         self._summary.close()
 
     def _print(self, error: GoferryError) -> None:

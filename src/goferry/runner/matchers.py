@@ -41,10 +41,9 @@ MATCHERS: dict[str, list[dict[str, Any]]] = {
 """By name, the matchers of the go command (build, vet and test) and of `gofmt -d`."""
 
 
-def begin(name: str, temp: Path) -> str:
-    """Write the matchers' file and return the command that adds it."""
-    path = temp / "goferry" / f"{name}-matcher.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
+def begin(name: str, folder: Path) -> str:
+    """Write the matchers' file into `folder` and return the command that adds it."""
+    path = folder / f"{name}-matcher.json"
     path.write_text(json.dumps({"problemMatcher": MATCHERS[name]}, indent=2) + "\n")
     return command("add-matcher", str(path))
 

@@ -39,7 +39,7 @@ def test_the_error_that_ends_a_step_always_has_a_place(github):
 
 
 def test_a_job_has_fifty(tmp_path, github):
-    count = tmp_path / "goferry" / "annotations"
+    count = tmp_path / "annotations"
     found = [github.log("\n".join(run({"warning": 10, "notice": 10}, count))) for _ in range(4)]
     assert [len(each) for each in found] == [20, 20, 10, 0]
     assert [data for _, _, data in github.log("\n".join(run({}, count, fail=True)))] == ["the end"]

@@ -6,12 +6,10 @@ import json
 import os
 import subprocess
 import sys
-import tarfile
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,19 +17,12 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
+import serving  # noqa: E402
 from acting import Act, runner_python  # noqa: E402
 from foreign import SMALL, Repository  # noqa: E402
+from serving import OURS, PARTS, ROOT  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
-PARTS = ROOT / "tests" / "parts"
 CACHE = ROOT / ".demo" / "cache"  # the build caches that all tests share
-OURS = "octo-org/goferry@v1"
-# Third-party actions by the commits that the workflows pin.
-STAND_INS = {
-    "upload-artifact": "bbbca2ddaa5d8feaa63e36b76fdaad77386f024f",
-    "download-artifact": "3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c",
-}
-
 
 TAMPER = """
 const fs = require('fs'), path = require('path')
@@ -47,36 +38,17 @@ require('./honest.js')
 
 
 @pytest.fixture(scope="session")
-def stand_ins(tmp_path_factory, missing):
-    """{"actions/upload-artifact@…": folder}: each a bundle of its own, since act copies whole folders."""
-    modules = PARTS / "npm" / "node_modules"
-    bundler = modules / ".bin" / "esbuild"
-    if not bundler.exists():
-        missing("esbuild in tests/parts/npm/node_modules")
-    served = {}
-    for name, commit in STAND_INS.items():
-        folder = tmp_path_factory.mktemp(name)
-        source = PARTS / "act" / name
-        (folder / "action.yml").write_bytes((source / "action.yml").read_bytes())
-        subprocess.run(
-            [bundler, source / "main.js", "--bundle", "--platform=node", "--keep-names", f"--outfile={folder / 'index.js'}", "--log-level=error"],
-            check=True, env={"PATH": os.environ["PATH"], "NODE_PATH": str(modules)},
-        )  # fmt: skip
-        served[f"actions/{name}@{commit}"] = folder
-    return served
+def stand_ins(tmp_path_factory, node_part):
+    """{"actions/upload-artifact@…": folder}."""
+    node_part("esbuild")
+    node_part("@actions/artifact")
+    return serving.stand_ins(tmp_path_factory.mktemp("stand-ins"))
 
 
 @pytest.fixture(scope="session")
 def ours(tmp_path_factory):
-    """The folder that `octo-org/goferry@v1` is: what git holds at HEAD and nothing else, `$/` spelled out for act."""
-    folder = tmp_path_factory.mktemp("goferry")
-    archive = subprocess.run(["git", "-C", ROOT, "archive", "HEAD"], check=True, capture_output=True).stdout
-    with tarfile.open(fileobj=BytesIO(archive)) as tar:
-        tar.extractall(folder, filter="data")
-    repository, _, ref = OURS.partition("@")
-    render = folder / "scripts" / "render-workflows"
-    subprocess.run([sys.executable, render, folder / ".github" / "workflows", repository, ref], check=True)
-    return folder
+    """The folder that `octo-org/goferry@v1` is."""
+    return serving.this_repository(tmp_path_factory.mktemp("goferry"))
 
 
 @pytest.fixture(scope="session")

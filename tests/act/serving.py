@@ -1,0 +1,57 @@
+"""What act is served in place of GitHub: this repository as `octo-org/goferry@v1`, and stand-ins for third-party actions."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+from io import BytesIO
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ROOT / "tests" / "parts"
+OURS = "octo-org/goferry@v1"
+# Third-party actions by the commits that the workflows pin. actions/checkout is built in to act.
+STAND_INS = {
+    "upload-artifact": "bbbca2ddaa5d8feaa63e36b76fdaad77386f024f",
+    "download-artifact": "3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c",
+}
+
+
+def this_repository(folder: Path, revision: str = "HEAD") -> Path:
+    """Put what git holds at a revision into `folder` and nothing else, with `$/` spelled out, which act cannot read.
+
+    act copies the whole folder at each step, so a checkout with its caches would be slow, and would hide what is
+    missing from git.
+    """
+    archive = subprocess.run(["git", "-C", ROOT, "archive", revision], check=True, capture_output=True).stdout
+    with tarfile.open(fileobj=BytesIO(archive)) as tar:
+        tar.extractall(folder, filter="data")
+    repository, _, ref = OURS.partition("@")
+    render = folder / "scripts" / "render-workflows"
+    subprocess.run(
+        [sys.executable, render, folder / ".github" / "workflows", repository, ref],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    return folder
+
+
+def stand_ins(folder: Path) -> dict[str, Path]:
+    """Bundle the stand-ins, each into a folder of its own, since act copies whole folders; return what serves them."""
+    modules = PARTS / "npm" / "node_modules"
+    served = {}
+    for name, commit in STAND_INS.items():
+        source, out = PARTS / "act" / name, folder / name
+        out.mkdir(parents=True)
+        (out / "action.yml").write_bytes((source / "action.yml").read_bytes())
+        subprocess.run(
+            [
+                modules / ".bin" / "esbuild", source / "main.js", "--bundle", "--platform=node", "--keep-names",
+                f"--outfile={out / 'index.js'}", "--log-level=error",
+            ],
+            check=True, env={"PATH": os.environ["PATH"], "NODE_PATH": str(modules)},
+        )  # fmt: skip
+        served[f"actions/{name}@{commit}"] = out
+    return served

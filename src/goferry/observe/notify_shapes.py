@@ -141,37 +141,38 @@ def _cut(text: str, limit: int) -> str:
 
 def teams(message: Message) -> dict[str, Any]:
     """Return the message for Teams: an Adaptive Card in a message's envelope, small enough to be taken."""
-    lines = 15
-    while True:
-        shortened = replace(
-            message,
-            failures=tuple(
-                replace(
-                    failure, lines=failure.lines[-lines:] if lines else (), what=_cut(failure.what, 100 + 100 * lines)
-                )
-                for failure in message.failures[:_SHOWN]
-            ),
-        )
-        card = _card(shortened, len(message.failures) - len(shortened.failures))
-        if len(json.dumps(card).encode()) <= TEAMS_MOST or not lines:
-            return card
-        lines //= 2
+    card: dict[str, Any] = {}
+    for shown, lines in ((_SHOWN, 15), (_SHOWN, 5), (2, 5), (1, 1)):
+        kept = tuple(_shortened(failure, lines) for failure in message.failures[:shown])
+        card = _card(replace(message, failures=kept), len(message.failures) - len(kept))
+        if len(encoded(card)) <= TEAMS_MOST:
+            break
+    return card
+
+
+def _shortened(failure: Failure, lines: int) -> Failure:
+    return replace(
+        failure,
+        what=_cut(failure.what, 100 * lines),
+        lines=failure.lines[-lines:],
+        advice=failure.advice[:lines],
+    )
 
 
 def _card(message: Message, more: int) -> dict[str, Any]:
     run = message.run
     body = [_rich(f"{ICONS[message.conclusion]} {sentence(message)}", weight="Bolder", size="Medium")]
     facts = [("ref", run.ref), ("commit", run.commit[:12]), ("event", run.event)]
-    body.append(_rich("  ".join(f"{key} {value}" for key, value in facts if value) or "a run", subtle=True))
+    body.append(_rich("  ".join(f"{key} {value}" for key, value in facts if value) or "a run", isSubtle=True))
     body += [_rich(f"{name}: {result}") for name, result in list(message.jobs.items())[:20]]
     for failure in message.failures:
         body.append(_rich(f"{place(failure)}: {failure.error}", weight="Bolder", separator=True))
-        body += [_rich(line) for line in (*failure.what.split("\n"), failure.state) if line]
-        body += [_rich(line, mono=True) for line in failure.lines if line]
-        body += [_rich(line, mono=True, weight="Bolder") for line in failure.advice if line]
+        body += [_rich(line) for line in (*failure.what.split("\n")[:12], failure.state) if line]
+        body += [_rich(line, fontType="Monospace") for line in failure.lines if line]
+        body += [_rich(line, fontType="Monospace", weight="Bolder") for line in failure.advice if line]
     body += [_rich(f"and {more} more")] if more else []
     body += [_rich(silence(job)) for job in message.lost[:_SHOWN]]
-    body += [_rich(command, mono=True) for command in commands(message)]
+    body += [_rich(command, fontType="Monospace") for command in commands(message)]
     actions = [{"type": "Action.OpenUrl", "title": "Open the run", "url": run.url}]
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -185,19 +186,14 @@ def _card(message: Message, more: int) -> dict[str, Any]:
     return {"type": "message", "attachments": [attachment]}
 
 
-def _rich(
-    text: str,
-    *,
-    weight: str = "Default",
-    size: str = "Default",
-    mono: bool = False,
-    subtle: bool = False,
-    separator: bool = False,
-) -> dict[str, Any]:
-    run = {"type": "TextRun", "text": text, "weight": weight, "size": size, "isSubtle": subtle}
-    if mono:
-        run["fontType"] = "Monospace"
-    return {"type": "RichTextBlock", "separator": separator, "inlines": [run]}
+def _rich(text: str, **style: Any) -> dict[str, Any]:
+    separator = {"separator": True} if style.pop("separator", False) else {}
+    return {"type": "RichTextBlock", **separator, "inlines": [{"type": "TextRun", "text": text, **style}]}
+
+
+def encoded(body: Mapping[str, Any]) -> bytes:
+    """Return what is sent."""
+    return json.dumps(body, ensure_ascii=False).encode()
 
 
 SHAPES: Mapping[str, Callable[[Message], dict[str, Any]]] = {"json": generic, "slack": slack, "teams": teams}

@@ -178,7 +178,7 @@ def deliver(url: str, message: notify.Message, shape: str, environ: Mapping[str,
     """
     host = _checked(url)
     chosen = shape or notify_shapes.shape_of(url)
-    body = json.dumps(notify_shapes.SHAPES[chosen](message)).encode()
+    body = notify_shapes.encoded(notify_shapes.SHAPES[chosen](message))
     headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
     client = http.Client(environ, timeout=10.0)
     problem = ""

@@ -82,11 +82,12 @@ class FakeGitHub:
         url, uploads, storage: the three addresses; storage goes by another host name than the API.
         digests: `given`, `null` (as on older servers) or `missing` (which contradicts GitHub's description).
         requests: every request so far, in order.
+        dies_at: from this request on nothing is answered, though it is itself still done; 0: never.
     """
 
     def __init__(self, port=0, public_url=""):
         self.state, self.faults, self.issuer = State(), Faults(), Issuer()
-        self.requests, self.digests = [], "given"
+        self.requests, self.digests, self.dies_at = [], "given", 0
         self._tokens = {}
         self._servers = {
             role: _server(self, role, port if role == "api" else 0) for role in ("api", "uploads", "storage")
@@ -198,6 +199,9 @@ class _Handler(BaseHTTPRequestHandler):
         query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
         request = Request(self.command, parts.path, query, headers, body, role=self.role)
         self.fake.requests.append(request)
+        number = len(self.fake.requests)
+        if 0 < self.fake.dies_at < number:
+            return self._hang_up()
         try:
             answer = self.fake.answers.stored(request) if self.role == "storage" else self.fake.answer(request)
         except Refusal as refusal:
@@ -207,11 +211,13 @@ class _Handler(BaseHTTPRequestHandler):
                 "status": str(refusal.status),
             }
             answer = refusal.status, {}, {**record, **({"errors": refusal.errors} if refusal.errors else {})}
-        if answer is None:
-            self.close_connection = True
-            self.connection.close()
-        else:
-            self._send(*answer)
+        if answer is None or number == self.fake.dies_at:
+            return self._hang_up()
+        return self._send(*answer)
+
+    def _hang_up(self):
+        self.close_connection = True
+        self.connection.close()
 
     do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = _serve  # noqa: N815  http.server names them
 

@@ -127,10 +127,12 @@ class Transfer:
                     state="The release is still a draft, without that file.",
                     advice=["choose a name of letters, digits, dots, dashes and underscores"],
                 )
+            if _is(asset, file):
+                return asset
         for asset in self.api.assets(release.id):
             if asset.name != file.name:
                 continue
-            if asset.state == UPLOADED and asset.size == file.size and asset.sha256 in ("", file.sha256):
+            if _is(asset, file):
                 return asset
             self.api.delete_asset(asset.id)
         return None
@@ -157,6 +159,10 @@ class Nowhere(io.RawIOBase):
     def truncate(self, _size: int | None = None) -> int:
         """Be as short as ever."""
         return 0
+
+
+def _is(asset: Asset, file: File) -> bool:
+    return asset.state == UPLOADED and asset.size == file.size and asset.sha256 in ("", file.sha256)
 
 
 def _attempt(request: Callable[[], Answer]) -> tuple[int, Mapping[str, str], str, Answer | None]:

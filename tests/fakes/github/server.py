@@ -186,6 +186,7 @@ def _server(fake, role, port):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = SERVER, ""
+    wbufsize, disable_nagle_algorithm = -1, True  # an answer goes out in one piece, without waiting
     fake: FakeGitHub
     role: str
 

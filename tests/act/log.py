@@ -1,7 +1,7 @@
 """What act said, as jobs and steps: `read(lines, exit_code)` turns its JSON log into a Run.
 
-A job is known by its path: `release`, or `release/push-to-release.yml/build` inside a called workflow, with `-1`, `-2`
-for the legs of a matrix. A step is known by its id, or by its place where it has none (`0`, `1`, …).
+`run["build"]` is the job of that id, in whichever workflow, and `run.legs("build")` are the legs of a matrix. A step is
+known by its id, or by its place where it has none (`0`, `1`, …).
 """
 
 from __future__ import annotations
@@ -76,19 +76,24 @@ class Run:
     def ok(self) -> bool:
         return self.code == 0
 
-    def __getitem__(self, path: str) -> Job:
-        """A job by its path, or by the end of it where only one job's path ends so."""
-        if path in self.jobs:
-            return self.jobs[path]
-        found = [job for name, job in self.jobs.items() if name.endswith(f"/{path}")]
+    def legs(self, name: str) -> list[Job]:
+        """The jobs of an id that ran: the legs of its matrix, in their order."""
+        return sorted((job for job in self.jobs.values() if job.id == name and job.steps), key=lambda job: job.path)
+
+    def __getitem__(self, name: str) -> Job:
+        """The one job of an id that ran."""
+        found = self.legs(name)
         if len(found) != 1:
-            raise KeyError(f"{path}: {len(found)} of the jobs {sorted(self.jobs)}")
+            raise KeyError(f"{name}: {len(found)} of the jobs {sorted(self.jobs)}\n{self.told()}")
         return found[0]
 
     @property
     def results(self) -> dict[str, str]:
-        """{path: result} of every job that ran."""
-        return {path: job.result for path, job in self.jobs.items()}
+        """{id: result} of every job that ran; a matrix is as good as its worst leg."""
+        ran = sorted(
+            (job for job in self.jobs.values() if job.steps), key=lambda job: job.result != "failure", reverse=True
+        )
+        return {job.id: job.result for job in ran}
 
     @property
     def summary(self) -> str:
@@ -118,12 +123,6 @@ class Run:
     def told(self, last: int = 60) -> str:
         """What a person reads of a run that went wrong."""
         return f"act ended with {self.code}: {self.results}\n" + "\n".join(self.messages[-last:])
-
-
-def _path(name: str) -> str:
-    """`ci.yml/release` → `release`: the outermost workflow's name says nothing."""
-    first, _, rest = name.strip().partition("/")
-    return rest if rest and first.endswith((".yml", ".yaml")) else name.strip()
 
 
 def _step(job: Job, ids: list[str], entry: dict[str, Any]) -> Step:
@@ -160,7 +159,7 @@ def read(lines: Iterable[str], code: int) -> Run:
         run.messages.append(message)
         if "job" not in entry:
             continue
-        path = _path(entry["job"])
+        path = entry["job"].strip()
         job = run.jobs.setdefault(path, Job(path, entry.get("jobID", ""), entry.get("matrix") or {}))
         job.result = entry.get("jobResult", job.result)
         ids = entry.get("stepID")

@@ -1,0 +1,51 @@
+"""What the actions cost beside the work they do, in act's own figures."""
+
+import shutil
+
+import pytest
+
+STEPS = """
+on: push
+jobs:
+  cost:
+    runs-on: ubuntu-latest
+    steps:
+      - {id: warm, uses: OURS/tests/act/nothing@v1}
+      - {id: nothing, uses: OURS/tests/act/nothing@v1}
+      - {id: first, uses: OURS/actions/notify@v1, with: {needs: '{}'}}
+      - {id: second, uses: OURS/actions/notify@v1, with: {needs: '{}'}}
+      - {id: third, uses: OURS/actions/notify@v1, with: {needs: '{}'}}
+      - {id: fourth, uses: OURS/actions/notify@v1, with: {needs: '{}'}}
+"""
+NAMES = ("nothing", "first", "second", "third", "fourth")
+
+
+@pytest.fixture(scope="module")
+def figures(act, make_repository, tmp_path_factory):
+    """The least of three runs, in ms, each with an empty tool cache. `notify` has nothing to say, so it does nothing."""
+    repository = make_repository()
+    repository.workflow(STEPS.replace("OURS", "octo-org/goferry"))
+    repository.commit()
+    runs = []
+    for _ in range(3):
+        cache = tmp_path_factory.mktemp("cache")
+        run = act.run(repository, cache=cache)
+        assert run.ok, run.told()
+        runs.append({name: run["cost"][name].ms for name in NAMES})
+        shutil.rmtree(cache)
+    return {name: min(run[name] for run in runs) for name in NAMES}
+
+
+@pytest.fixture
+def told(figures, capsys):
+    with capsys.disabled():
+        print("\n  act's figures, ms: " + ", ".join(f"{name} {ms:.0f}" for name, ms in figures.items()))
+    return figures
+
+
+def test_the_first_step_costs_three_seconds_at_most(told):
+    assert told["first"] - told["nothing"] <= 3000
+
+
+def test_later_steps_cost_300_ms_at_most(told):
+    assert min(told[name] for name in ("second", "third", "fourth")) - told["nothing"] <= 300

@@ -128,6 +128,42 @@ class UnsafeRoot(Refused):
     name = "unsafe-root"
 
 
+class NotProvisioned(Refused):
+    """The host was not provisioned for this project or service, or for the way in which it listens.
+
+    It usually is a service that was added or changed since `goferry provision` ran there.
+    """
+
+    name = "not-provisioned"
+
+
+class MalformedFrame(Misuse):
+    """The host agent was sent something else than a frame of its version.
+
+    It usually is a client of another version, or somebody who speaks to the agent by hand.
+    """
+
+    name = "malformed-frame"
+
+
+class UploadRefused(Refused):
+    """An uploaded file was not taken: its name, its size, or the number of files is out of bounds.
+
+    It usually is not a sealed release that was sent; real ones stay far below the limits.
+    """
+
+    name = "upload-refused"
+
+
+class UploadDamaged(Unreachable):
+    """An uploaded file arrived with other bytes than its client announced.
+
+    It usually changed on the client's disk meanwhile, or a resumed upload began from another file.
+    """
+
+    name = "upload-damaged"
+
+
 class UnsupportedHost(Misuse):
     """The local target needs Linux.
 

@@ -1,0 +1,231 @@
+"""`/etc/goferry/host.json`: which projects and services a host was provisioned for, and the names that follow from it.
+
+Canonical JSON of schema 1, written by provisioning alone; no other field is accepted:
+
+    {"schema": 1, "guard": "systemd", "switch": "nginx", "projects": {"shop": {"services": {
+        "api": {"listen": "socket", "port": 8080},
+        "web": {"listen": "env", "port": 8081, "backend": 23180}}}}}
+
+`port` is where nginx listens. `listen` says how the service gets its own place: `socket` by socket activation, `env` or
+`flag` by an address. Such a service listens on 127.0.0.1, in slot 0 on port `backend`, a multiple of ten, and in slot 1
+on the port after it. The names of units, sockets and users below are what provisioning renders and the agent calls.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import Any, Dict, Mapping, Tuple
+
+from goferry.kernel import canonical
+from goferry.kernel.errors import Refused, printable
+from goferry.kernel.outcomes import NotProvisioned
+
+SCHEMA = 1
+MAX_BYTES = 1 << 20
+GUARDS, SWITCHES, LISTENS = ("systemd",), ("nginx",), ("socket", "env", "flag")
+SLOTS = (0, 1)
+
+HOST_FILE = "/etc/goferry/host.json"
+TRUST_FILE = "/etc/goferry/goferry.trust"
+AGENT = "/usr/local/libexec/goferry-host"
+AGENT_SOCKET = "/run/goferry/agent.sock"
+ROOT = "/var/lib/goferry"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_USER = re.compile("[a-z][a-z0-9-]{0,30}")
+
+
+class HostFileInvalid(Refused):
+    """The host's `host.json` is not one: broken JSON, an unknown field, or two services with one name or port.
+
+    It usually was edited by hand; `goferry provision` writes it again.
+    """
+
+    name = "host-file-invalid"
+
+
+@dataclass(frozen=True)
+class Place:
+    """What one service was provisioned with.
+
+    Attributes:
+        project, service: its names.
+        port: where the proxy listens for it. listen: one of LISTENS.
+        backend: the port of slot 0 on 127.0.0.1, or 0 for a service that gets its socket.
+    """
+
+    project: str
+    service: str
+    port: int
+    listen: str
+    backend: int = 0
+
+    @property
+    def mode(self) -> str:
+        """`socket` or `plain`, as kernel.machine.Change names it."""
+        return "socket" if self.listen == "socket" else "plain"
+
+    @property
+    def stem(self) -> str:
+        """What the names of its files and units begin with."""
+        return "%s-%s" % (self.project, self.service)
+
+    def unit(self, slot: int) -> str:
+        """The service that runs a slot; `goferry-shop-api@0.service`."""
+        return "goferry-%s@%d.service" % (self.stem, slot)
+
+    def socket_unit(self, slot: int) -> str:
+        """The socket on which a slot is reached; `goferry-shop-api@0.socket`."""
+        return "goferry-%s@%d.socket" % (self.stem, slot)
+
+    def door_unit(self, slot: int) -> str:
+        """What the slot's socket triggers; `goferry.door-shop-api@0.service`.
+
+        For a service that gets the socket it does nothing and stays, so that traffic never starts a slot that the
+        agent ended; else it is the systemd-socket-proxyd before the slot's port. The dot keeps it apart from every
+        service's unit.
+        """
+        return "goferry.door-%s@%d.service" % (self.stem, slot)
+
+    def socket_path(self, slot: int) -> str:
+        """The slot's unix socket."""
+        return "/run/goferry/%s/%d.sock" % (self.stem, slot)
+
+    def address(self, slot: int) -> int:
+        """The port on 127.0.0.1 that a slot of a plain service listens on, else 0."""
+        return self.backend + slot if self.backend else 0
+
+    @property
+    def live_link(self) -> str:
+        """What nginx's upstream names; a link to a slot's socket."""
+        return "%s/%s/%s/live.sock" % (ROOT, self.project, self.service)
+
+    @property
+    def env_file(self) -> str:
+        """Where the service's secrets lie, root's alone; lines of NAME=VALUE."""
+        return "/etc/goferry/env/%s" % self.stem
+
+    @property
+    def user(self) -> str:
+        """The user of both slots; systemd makes it (DynamicUser=) and takes at most 31 letters."""
+        name = "goferry-" + self.stem
+        return name if _USER.fullmatch(name) else "goferry-" + hashlib.sha256(self.stem.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class HostFile:
+    """A host's provisioning: `guard`, `switch`, and project → service → place."""
+
+    guard: str = "systemd"
+    switch: str = "nginx"
+    projects: Mapping[str, Mapping[str, Place]] = field(default_factory=dict)
+
+    def place(self, project: str, service: str, mode: str = "", port: int = 0) -> Place:
+        """Return a service's place; `mode` and `port`, when given, must be the provisioned ones.
+
+        Raises:
+            NotProvisioned: when there is none, or the release needs another.
+        """
+        found = self.projects.get(project, {}).get(service)
+        if found is None:
+            raise _not(project, service, "this host was not provisioned for it")
+        if mode and mode != found.mode:
+            raise _not(project, service, "it was provisioned with `listen: %s`" % found.listen)
+        if port and port != found.port:
+            raise _not(project, service, "it was provisioned on port %d, not %d" % (found.port, port))
+        return found
+
+    def to_bytes(self) -> bytes:
+        """Return the file's bytes."""
+        projects = {
+            name: {"services": {place.service: _entry(place) for place in places.values()}}
+            for name, places in self.projects.items()
+        }
+        return canonical.dumps({"schema": SCHEMA, "guard": self.guard, "switch": self.switch, "projects": projects})
+
+
+def _entry(place: Place) -> Dict[str, Any]:
+    entry: Dict[str, Any] = {"port": place.port, "listen": place.listen}
+    return {**entry, "backend": place.backend} if place.backend else entry
+
+
+def _not(project: str, service: str, why: str) -> NotProvisioned:
+    return NotProvisioned(
+        "%s/%s: %s" % (printable(project, 80), printable(service, 80), why),
+        state="Nothing was changed.",
+        advice=["provision the host again from this repository:  goferry provision HOST"],
+    )
+
+
+def parse(data: bytes) -> HostFile:
+    """Read the file strictly.
+
+    Raises:
+        HostFileInvalid: with what is wrong.
+    """
+    try:
+        if len(data) > MAX_BYTES:
+            raise ValueError("it has %d bytes; at most %d are read" % (len(data), MAX_BYTES))
+        return _host(canonical.loads(data))
+    except (ValueError, TypeError) as error:
+        raise HostFileInvalid("host.json: %s" % error, advice=["write it again:  goferry provision HOST"]) from None
+
+
+def _host(record: Any) -> HostFile:
+    fields = _object(record, "the file", ("schema", "guard", "switch", "projects"))
+    if fields["schema"] != SCHEMA:
+        raise ValueError("its schema is not %d; a newer Goferry may have written it" % SCHEMA)
+    if fields["guard"] not in GUARDS or fields["switch"] not in SWITCHES:
+        raise ValueError("this agent knows no such guard or switch")
+    projects = {}
+    for name, project in _named(fields["projects"], "projects").items():
+        services = _named(_object(project, "a project", ("services",))["services"], "services")
+        projects[name] = {service: _place(name, service, entry) for service, entry in services.items()}
+    _refuse_twins([place for places in projects.values() for place in places.values()])
+    return HostFile(fields["guard"], fields["switch"], projects)
+
+
+def _place(project: str, service: str, record: Any) -> Place:
+    what = "%s/%s" % (project, service)
+    listen = record.get("listen") if isinstance(record, dict) else None
+    if listen not in LISTENS:
+        raise ValueError("%s: listen is none of %s" % (what, ", ".join(LISTENS)))
+    keys = ("port", "listen") if listen == "socket" else ("port", "listen", "backend")
+    entry = _object(record, what, keys)
+    port, backend = _port(entry["port"], what), _port(entry["backend"], what) if "backend" in entry else 0
+    if backend % 10:
+        raise ValueError("%s: backend is not a multiple of ten" % what)
+    return Place(project, service, port, str(listen), backend)
+
+
+def _port(value: Any, what: str) -> int:
+    if type(value) is not int or not 0 < value < 65535:
+        raise ValueError("%s: a port is not a number from 1 to 65534" % what)
+    return value
+
+
+def _named(value: Any, what: str) -> Dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("%s is not an object" % what)
+    for name in value:
+        if not _NAME.fullmatch(name):
+            raise ValueError("%s can't name a project or service" % ascii(name[:80]))
+    return value
+
+
+def _object(value: Any, what: str, keys: Tuple[str, ...]) -> Dict[str, Any]:
+    if not isinstance(value, dict) or set(value) != set(keys):
+        raise ValueError("%s lacks a field or has an unknown one; it has %s" % (what, ", ".join(keys)))
+    return value
+
+
+def _refuse_twins(places: "list[Place]") -> None:
+    stems = [place.stem for place in places]
+    ports = [place.port for place in places]
+    ports += [place.address(slot) for place in places if place.backend for slot in SLOTS]
+    for values in (stems, ports):
+        twice = sorted({value for value in values if values.count(value) > 1})  # type: ignore[attr-defined,type-var]
+        if twice:
+            raise ValueError("two services share %s" % twice[0])

@@ -1,5 +1,75 @@
-"""Deploying: the client of the host agent. It asks; the host verifies, decides and remembers."""
+"""Deploying: the client of the host agent. It asks; the host verifies, decides and remembers.
 
-from goferry.deploy.local import Target, deploy, down, logs, rollback, status
+A `Target` is a folder of this machine, a `Fleet` is hosts over ssh; each function takes either.
+"""
 
-__all__ = ["Target", "deploy", "down", "logs", "rollback", "status"]
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from goferry.config.settings import Settings
+from goferry.deploy import local, remote
+from goferry.deploy.fleet import Fleet
+from goferry.deploy.local import Target, down
+from goferry.deploy.policy import judge_accepts
+from goferry.observe.events import Stream
+
+__all__ = ["Fleet", "Target", "deploy", "down", "judge_accepts", "logs", "rollback", "status"]
+
+
+def deploy(
+    dist: Path,
+    target: Target | Fleet,
+    *,
+    services: Sequence[str] = (),
+    settings: Settings,
+    stream: Stream,
+    dry_run: bool = False,
+    accepts: str = "",
+) -> dict[str, Any]:
+    """Bring the sealed release in `dist` into service; see `local.deploy` and `remote.deploy` for the record.
+
+    `accepts` is the environment's rule: `releases` refuses snapshots before anything is connected to.
+
+    Raises:
+        SnapshotRefused: as it says. GoferryError: what the host says, or how it could not be reached.
+    """
+    judge_accepts(dist, accepts)
+    if isinstance(target, Fleet):
+        return remote.deploy(dist, target, services=services, settings=settings, stream=stream, dry_run=dry_run)
+    return local.deploy(dist, target, services=services, settings=settings, stream=stream, dry_run=dry_run)
+
+
+def rollback(
+    target: Target | Fleet,
+    *,
+    services: Sequence[str] = (),
+    project: str = "",
+    settings: Settings,
+    stream: Stream,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """Bring the version before into service again; returns the same record as `deploy`."""
+    if isinstance(target, Fleet):
+        return remote.rollback(
+            target, services=services, project=project, settings=settings, stream=stream, dry_run=dry_run
+        )
+    return local.rollback(target, services=services, project=project, settings=settings, stream=stream, dry_run=dry_run)
+
+
+def status(target: Target | Fleet, *, settings: Settings) -> dict[str, Any]:
+    """Return `{"live": {service: {…}}, "recovered": [text], "busy": bool}`; of a fleet `hosts` too."""
+    if isinstance(target, Fleet):
+        return remote.status(target, settings=settings)
+    return local.status(target, settings=settings)
+
+
+def logs(
+    target: Target | Fleet, *, services: Sequence[str] = (), lines: int = 50, settings: Settings
+) -> dict[str, Any]:
+    """Return `{"logs": {service: [line]}}` of what is live; of a fleet `hosts` too."""
+    if isinstance(target, Fleet):
+        return remote.logs(target, services=services, lines=lines, settings=settings)
+    return local.logs(target, services=services, lines=lines, settings=settings)

@@ -1,82 +1,147 @@
-"""The client's side of the host agent: starts it, speaks frames with it, and never judges what the host judges.
+"""The client's side of the host agent: starts it or reaches it, speaks frames with it, and never judges what it judges.
 
-The local target's agent is a process on this machine; the same frames will travel over ssh. When the client is
-interrupted it ends the stream: the agent then undoes what was not committed, and is waited for.
+The local target's agent is a process on this machine; a host's is reached through ssh. When the client is interrupted
+it ends the stream: the agent then undoes what was not committed, and is waited for.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from goferry.kernel import frames
-from goferry.kernel.errors import Misuse, printable
+from goferry.kernel.errors import GoferryError, Misuse, printable
 from goferry.kernel.outcomes import AgentLost, from_frame
-from goferry.system.process import SECRETS
+from goferry.system.process import SECRETS, ToolMissing
 
 SETTLE = 120.0
 """Seconds in which an agent whose client left must have undone what was open."""
+PATIENCE = 900.0
+"""Seconds in which an agent must say something, be it progress."""
+_NAME = re.compile("[a-z][a-z0-9-]{0,60}")
+
+Explain = Callable[[int | None, str], GoferryError | None]
+"""(exit code, standard error) → what an agent's end without an answer means, or None."""
 
 
 class Agent:
     """A running agent; made by `opened`."""
 
-    def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
-        self._process, self._errors = process, errors
+    def __init__(
+        self, process: subprocess.Popen[bytes], errors: IO[bytes], explain: Explain, look: str, settle: float
+    ) -> None:
+        self._process, self._errors, self._explain, self._look, self._settle = process, errors, explain, look, settle
+        self._writing = threading.Lock()
         self.pid = process.pid
 
-    def ask(self, request: str, heard: Callable[[str], None] = lambda _: None, **fields: Any) -> dict[str, Any]:
+    def ask(
+        self, request: str, heard: Callable[[str], None] = lambda _: None, payload: bytes = b"", **fields: Any
+    ) -> dict[str, Any]:
         """Send one request and return its answer; `heard` gets each act as the host begins it.
 
         Raises:
             GoferryError: the host's own, by its name.
             AgentLost: when the agent ended or answered something else.
         """
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         try:
-            self._process.stdin.write(frames.encode({"request": request, **fields}))
-            self._process.stdin.flush()
-            while True:
-                frame = frames.read(self._process.stdout)
-                if frame is None:
-                    raise self._lost("it ended")
-                answer = frame[0]
-                if "progress" not in answer:
-                    break
+            self._send(frames.encode({"request": request, **fields}, payload))
+            answer = self._next()
+            while "progress" in answer:
                 heard(printable(str(answer["progress"]), 200))
-        except (OSError, frames.BadFrame) as error:
-            raise self._lost(str(error)) from error
-        if not answer.get("ok"):
-            raise from_frame(answer.get("error") or {})
+                answer = self._next()
+        except (OSError, ValueError) as error:  # BadFrame, or a stream that hang_up closed
+            raise self._lost(printable(str(error), 200)) from error
+        if answer.get("ok") is not True:
+            raise told(answer.get("error"))
         return answer
 
-    def _lost(self, why: str) -> AgentLost:
+    def _send(self, data: bytes) -> None:
+        assert self._process.stdin is not None
+        view = memoryview(data)
+        with self._writing:
+            while view:  # unbuffered: a pipe takes what it has room for
+                view = view[self._process.stdin.write(view) :]
+
+    def _next(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        silence = threading.Timer(PATIENCE, self._process.kill)
+        silence.daemon = True
+        silence.start()
+        try:
+            frame = frames.read(self._process.stdout)
+        finally:
+            silence.cancel()
+        if frame is None:
+            raise OSError("it ended")
+        return frame[0]
+
+    def _lost(self, why: str) -> GoferryError:
+        code: int | None = None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = self._process.wait(3)
         self._errors.seek(0)
-        said = self._errors.read().decode("utf-8", "replace").strip().splitlines()[-1:]
+        said = self._errors.read(64 << 10).decode("utf-8", "replace").strip()
+        known = self._explain(code, said)
+        if known is not None:
+            return known
+        last = printable(said.splitlines()[-1], 300) if said else ""
         return AgentLost(
-            f"the host agent gave no answer: {why}" + (f" ({said[0]})" if said else ""),
+            f"the host agent gave no answer: {why}" + (f" ({last})" if last else ""),
             state="What it had begun is undone by the next command on the target.",
-            advice=["look:  goferry status --target local --root DIR"],
+            advice=[f"look:  {self._look}"],
         )
 
-    def leave(self) -> None:
-        """End the stream and wait for the agent to settle."""
+    def hang_up(self) -> None:
+        """End the stream from another thread: the agent undoes what is open, and who waits for an answer is told."""
+        if self._writing.acquire(timeout=0.2):
+            try:
+                self._close_input()
+            finally:
+                self._writing.release()
+        else:
+            self._process.terminate()
+
+    def _close_input(self) -> None:
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
+
+    def leave(self) -> None:
+        """End the stream and wait for the agent to settle."""
+        self._close_input()
         try:
-            self._process.wait(SETTLE)
+            self._process.wait(self._settle)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         assert self._process.stdout is not None
         self._process.stdout.close()
+
+
+def told(record: Any) -> GoferryError:
+    """Return the error that an answer carries, whatever the answer holds: a host must not choose what cannot be.
+
+    Its name is a name, its exit code one of the documented ones and never 0.
+    """
+    fields = record if isinstance(record, dict) else {}
+    name, code, advice, facts = (fields.get(key) for key in ("name", "exit_code", "advice", "facts"))
+    return from_frame(
+        {
+            "name": name if isinstance(name, str) and _NAME.fullmatch(name) else "host-failed",
+            "exit_code": code if type(code) is int and 1 <= code <= 6 else 1,
+            "what": str(fields.get("what", "")) or "the host said no and not why",
+            "state": str(fields.get("state", "")),
+            "advice": [str(line) for line in advice[:20]] if isinstance(advice, list) else [],
+            "facts": facts if isinstance(facts, dict) else {},
+        }
+    )
 
 
 def sendable(path: Path) -> str:
@@ -100,18 +165,35 @@ def agent_argv(root: Path, trust: Path | None) -> list[str]:
 
 
 @contextlib.contextmanager
-def opened(argv: Sequence[str], environ: Mapping[str, str]) -> Iterator[Agent]:
-    """Run an agent for the block; it is in a session of its own, so a Ctrl-C here does not stop it half-way."""
+def opened(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    explain: Explain = lambda _code, _errors: None,
+    look: str = "goferry status --target local --root DIR",
+    settle: float = SETTLE,
+) -> Iterator[Agent]:
+    """Run an agent for the block; it is in a session of its own, so a Ctrl-C here does not stop it half-way.
+
+    `settle` is how long it may take to end after the block; `look` the command that shows where things stand.
+
+    Raises:
+        ToolMissing: when the program can't be started.
+    """
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            argv,
-            env={key: value for key, value in environ.items() if key not in SECRETS},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            start_new_session=True,
-        )
-        agent = Agent(process, errors)
+        try:
+            process = subprocess.Popen(
+                argv,
+                env={key: value for key, value in environ.items() if key not in SECRETS},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                bufsize=0,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ToolMissing(f"cannot start {argv[0]}: {error.strerror}") from error
+        agent = Agent(process, errors, explain, look, settle)
         try:
             yield agent
         finally:

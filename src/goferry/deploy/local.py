@@ -54,7 +54,8 @@ def deploy(
     """Bring the sealed release in `dist` into service; return the record that `--json` prints.
 
     `{"project", "version", "unchanged", "switch_ms", "gap_ms": {service: ms}, "seconds", "services": {name:
-    {"version", "previous", "url", "digest", "pid", "gap_ms", …}}}`; of a dry run `{"changes", "acts"}` instead.
+    {"version", "previous", "url", "digest", "pid", "gap_ms", …}}, "previous", "outcome", "hosts": {"local": {…}}}`; of
+    a dry run `{"changes", "acts"}` instead.
 
     Raises:
         GoferryError: as the host says: refusals (exit 3), failures before the switch (1), `rolled-back` (4).
@@ -106,7 +107,8 @@ def _change(
         if prepared.get("unchanged"):
             span.skip("live already")
             live = agent.ask("status")["live"]
-            return {**about, "unchanged": True, "switch_ms": 0, "gap_ms": {}, "seconds": 0.0, "services": live}
+            numbers = {"switch_ms": 0, "gap_ms": {}, "seconds": 0.0}
+            return with_host({**about, "unchanged": True, **numbers, "services": live}, "unchanged")
         agent.ask("switch", span.progress)
         done = agent.ask("commit", span.progress)
         return _finish(span, about, done, time.monotonic() - start)
@@ -116,7 +118,7 @@ def _finish(span: Span, about: dict[str, Any], done: dict[str, Any], seconds: fl
     span.numbers["switch_ms"] = done.get("switch_ms", 0)
     for name, gap in done["gap_ms"].items():
         span.note(f"{name} does not take its socket from Goferry: {gap} ms gap", "warning")
-    return {
+    record = {
         **about,
         "version": about["version"] or max((s["version"] for s in done["services"].values()), default=""),
         "unchanged": False,
@@ -125,6 +127,14 @@ def _finish(span: Span, about: dict[str, Any], done: dict[str, Any], seconds: fl
         "seconds": round(seconds, 3),
         "services": done["services"],
     }
+    return with_host(record, "deployed")
+
+
+def with_host(record: dict[str, Any], outcome: str) -> dict[str, Any]:
+    """Return the record with what a fleet's has too: `outcome`, `previous`, and `hosts`, here the one `local`."""
+    previous = max((str(each.get("previous", "")) for each in record["services"].values()), default="")
+    host = {"version": record["version"], "previous": previous, "switch_ms": record["switch_ms"], "outcome": outcome}
+    return {**record, "previous": previous, "outcome": outcome, "hosts": {"local": host}}
 
 
 def status(target: Target, *, settings: Settings) -> dict[str, Any]:

@@ -1,0 +1,70 @@
+"""Hosts as people write them: `web-1`, `goferry@web-2:2222`, `[2001:db8::1]:22`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from goferry.deploy.errors import HostNameInvalid
+from goferry.kernel.errors import printable
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
+_SIX = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[A-Za-z0-9._-]{1,32})?")
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
+_FORM = re.compile(r"(?:(?P<user>[^@]*)@)?(?:\[(?P<six>[^\]]*)\]|(?P<name>[^:\[\]@]*))(?::(?P<port>[0-9]{1,5}))?")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a host's sshd is.
+
+    Attributes:
+        text: as it was written; the host's name in messages and records.
+        user, host: for ssh; `host` has no brackets. port: 0 means ssh's own choice.
+    """
+
+    text: str
+    user: str
+    host: str
+    port: int = 0
+
+
+def parse(text: str, user: str) -> Address:
+    """Read one host; `user` is taken where none is written.
+
+    Raises:
+        HostNameInvalid: when it is none.
+    """
+    found = _FORM.fullmatch(text) or (_SIX.fullmatch(text) and _FORM.fullmatch(f"[{text}]"))
+    if not found:
+        raise _invalid(text)
+    name, pattern = (found["six"], _SIX) if found["six"] is not None else (found["name"], _NAME)
+    login, port = user if found["user"] is None else found["user"], int(found["port"] or 0)
+    if not (pattern.fullmatch(name) and _USER.fullmatch(login)) or (found["port"] and not 0 < port < 65536):
+        raise _invalid(text)
+    return Address(text, login, name, port)
+
+
+def parse_all(texts: Sequence[str], user: str) -> list[Address]:
+    """Read a fleet's hosts: at least one, none twice.
+
+    Raises:
+        HostNameInvalid: as it says.
+    """
+    found = [parse(text.strip(), user) for text in texts]
+    if not found:
+        raise HostNameInvalid(
+            "no host is named", advice=["name one:  --host HOST", "or hosts of an environment in goferry.yml"]
+        )
+    places = [(each.host.lower(), each.port or 22) for each in found]
+    twice = [each.text for each, place in zip(found, places, strict=True) if places.count(place) > 1]
+    if twice:
+        raise HostNameInvalid(f"{printable(', '.join(twice), 200)}: a host is named twice")
+    return found
+
+
+def _invalid(text: str) -> HostNameInvalid:
+    return HostNameInvalid(
+        f"{printable(text, 100)!r} is no host", advice=["write NAME, NAME:PORT, USER@NAME:PORT or [IPv6]:PORT"]
+    )

@@ -1,0 +1,86 @@
+"""How reaching a host can fail, by name; `goferry.kernel.outcomes` has what a host itself says."""
+
+from __future__ import annotations
+
+from goferry.kernel.errors import FleetSplit, Misuse, Refused, Unreachable
+
+
+class HostUnreachable(Unreachable):
+    """No connection to the host came about, or it broke.
+
+    It usually is a firewall, a misspelt name or port, or a host that is down or restarting.
+    """
+
+    name = "host-unreachable"
+
+
+class HostKeyUnknown(Refused):
+    """The known_hosts file has no key for the host, so whoever answers there can't be told from an impostor.
+
+    It usually is a new host whose line was not added yet, or a line with another name or port than the one in use.
+    """
+
+    name = "host-key-unknown"
+
+
+class HostKeyChanged(Refused):
+    """The host showed another key than the known one.
+
+    It usually was installed anew; else somebody stands between here and the host.
+    """
+
+    name = "host-key-changed"
+
+
+class DeployKeyRefused(Refused):
+    """The host did not accept the key.
+
+    It usually is not in the host's authorized_keys yet, or belongs to another user there.
+    """
+
+    name = "deploy-key-refused"
+
+
+class DeployKeyUnusable(Misuse):
+    """The private key's file can't be used.
+
+    It usually does not exist, can be read by others, or holds the public half.
+    """
+
+    name = "deploy-key-unusable"
+
+
+class AgentMissing(Misuse):
+    """The host has no Goferry agent.
+
+    It usually was never provisioned.
+    """
+
+    name = "agent-missing"
+
+
+class HostNameInvalid(Misuse):
+    """A host is not written as NAME, NAME:PORT or USER@NAME:PORT.
+
+    It usually is a typing error; names that begin with a dash are never passed on.
+    """
+
+    name = "host-name-invalid"
+
+
+class SnapshotRefused(Refused):
+    """The environment accepts releases only, and this is a snapshot.
+
+    It usually was built from a commit that no tag names, or from a changed work tree.
+    """
+
+    name = "snapshot-refused"
+
+
+class FleetDivided(FleetSplit):
+    """Some hosts run the new version and some the one before.
+
+    It usually is a host that could not be reached after the switch; the same command again brings all to one version.
+    """
+
+    name = "fleet-split"

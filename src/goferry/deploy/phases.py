@@ -1,0 +1,223 @@
+"""Several hosts as one: all are prepared before any is switched, and either all are committed or all go back.
+
+    connect, upload, prepare   every host at once; a failure anywhere aborts everywhere, no traffic was touched
+    switch                     every host at once, with its bake; a failure anywhere takes back those that switched
+    commit                     every host at once; who is lost here is asked again what it came to
+
+While one host is slow the others hear from us, so that none takes us for dead. Nothing is remembered here that the
+hosts do not know: after a crash of this side they follow `on_silence`, and the same command again ends at one version.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from threading import Event
+from typing import Any
+
+from goferry.deploy.errors import FleetDivided
+from goferry.deploy.fleet import Campaign
+from goferry.deploy.local import transaction_id
+from goferry.deploy.session import Session, connected
+from goferry.kernel.errors import Failed, GoferryError, RolledBack, Unreachable
+from goferry.kernel.outcomes import AgentLost
+from goferry.observe.events import Span
+
+GATE = 30.0
+"""Seconds that the others wait for the first host's lock, at most: fleets that share it then queue there."""
+
+
+def prepare(
+    campaign: Campaign, span: Span, request: Callable[[Session, Callable[[str], None]], dict[str, Any]]
+) -> None:
+    """Connect to every host and bring it to where only the switch is missing; else abort everywhere and raise.
+
+    `request` asks one host. The first host takes its lock before the others are asked for theirs.
+    """
+    first, gate = campaign.sessions[0], Event()
+
+    def work(session: Session) -> None:
+        try:
+            campaign.connect(session, span)
+            if session is not first:
+                gate.wait(GATE)
+            if campaign.stopping.is_set():
+                raise AgentLost(f"{session.name} was let go")
+            heard = (lambda text: None if text == "verify" else gate.set()) if session is first else _deaf
+            session.prepared = request(session, heard)
+            if session.prepared.get("unchanged"):
+                session.outcome = "unchanged"
+        finally:
+            if session is first:
+                gate.set()
+
+    campaign.each(campaign.sessions, work)
+    if not campaign.failed():
+        return
+    take_back(campaign, [session for session in campaign.sessions if session.open], "aborted")
+    raise _with_hosts(campaign, campaign.failed(), "nothing was switched on any host")
+
+
+def _deaf(_text: str) -> None:
+    """Hear nothing."""
+
+
+def take_back(campaign: Campaign, sessions: Sequence[Session], outcome: str) -> None:
+    """Undo what is open on these hosts; who can't be asked is left to its own silence and marked `unknown`."""
+
+    def work(session: Session) -> None:
+        session.outcome = "unknown"
+        session.ask("abort")
+        session.outcome = outcome
+
+    earlier = {session.name: session.failure for session in sessions}
+    campaign.each(sessions, work)
+    for session in campaign.sessions:
+        if earlier.get(session.name) is not None:
+            session.failure = earlier[session.name]
+        if session.failure is not None and not session.outcome:
+            session.outcome = "failed"
+
+
+def switch(campaign: Campaign) -> None:
+    """Bring traffic to the candidates on every host and watch them; else take all back and raise."""
+    changing = [session for session in campaign.sessions if session.open]
+
+    def work(session: Session) -> None:
+        session.switched = session.ask("switch")
+
+    campaign.each(changing, work)
+    if not campaign.failed():
+        return
+    for session in campaign.failed():
+        session.outcome = _after_switch(session.failure)
+    take_back(campaign, [session for session in changing if session.open], "rolled-back")
+    look_again(campaign)
+    raise _went_back(campaign)
+
+
+def _after_switch(failure: GoferryError | None) -> str:
+    """Return what a host's failure in the switch means: its own word that it went back, or that nobody knows."""
+    if isinstance(failure, RolledBack):
+        return "rolled-back"
+    return "unknown" if isinstance(failure, Unreachable) else "rolled-back"
+
+
+def commit(campaign: Campaign) -> None:
+    """Make it so on every host; else bring all to one version, or say that they are divided."""
+    changing = [session for session in campaign.sessions if session.open]
+
+    def work(session: Session) -> None:
+        session.done = session.ask("commit")
+        session.outcome = "deployed"
+
+    campaign.each(changing, work)
+    if not campaign.failed():
+        return
+    for session in campaign.failed():
+        session.outcome = session.outcome or "unknown"
+    look_again(campaign)
+    if all(session.outcome in ("deployed", "unchanged") for session in campaign.sessions):
+        return
+    if all(session.outcome != "unknown" for session in campaign.sessions):
+        bring_back(campaign)
+    raise _went_back(campaign)
+
+
+def bring_back(campaign: Campaign) -> None:
+    """Roll back the hosts that committed while another could not: one release more, from what they hold."""
+    committed = [session for session in campaign.sessions if session.outcome == "deployed"]
+    earlier = {session.name: session.failure for session in committed}
+
+    def work(session: Session) -> None:
+        changes = (session.prepared or {})["changes"]
+        fields = {"project": (session.prepared or {})["project"], "services": [each["service"] for each in changes]}
+        session.ask("rollback", id=transaction_id(), on_silence="rollback", wait_ms=60_000, **fields)
+        session.ask("switch")
+        session.ask("commit")
+        session.outcome = "rolled-back"
+
+    campaign.each(committed, work)
+    for session in committed:
+        session.failure = session.failure or earlier[session.name]
+
+
+def look_again(campaign: Campaign) -> None:
+    """Ask hosts of which nobody knows what came of them, over a new connection; that also lets them recover."""
+    unknown = [session for session in campaign.sessions if session.outcome == "unknown"]
+    before = {session.name: session.failure for session in unknown}
+
+    def work(session: Session) -> None:
+        with connected(session.address, campaign.fleet.access, campaign.settings.environ) as agent:
+            answer = agent.ask("status")
+            while answer.get("busy") is True and time.monotonic() < until:
+                time.sleep(1)
+                answer = agent.ask("status")
+        session.outcome = _seen(session, answer["live"])
+        if session.outcome == "deployed":
+            session.done, before[session.name] = (
+                {**(session.switched or {}), "services": _changed(session, answer)},
+                None,
+            )
+
+    until = time.monotonic() + 30
+    campaign.each(unknown, work)
+    for session in unknown:
+        session.failure = before[session.name]
+
+
+def _changed(session: Session, answer: dict[str, Any]) -> dict[str, Any]:
+    names = {change["service"] for change in (session.prepared or {})["changes"]}
+    return {
+        name: {**live, "gap_ms": 0}
+        for name, live in answer["live"].items()
+        if live["project"] == (session.prepared or {})["project"] and live["service"] in names
+    }
+
+
+def _seen(session: Session, live: dict[str, Any]) -> str:
+    """Return a host's outcome by what serves there now."""
+    prepared = session.prepared or {}
+    found = {str(each["service"]): each for each in live.values() if each["project"] == prepared["project"]}
+    wanted = {str(change["service"]): str(change["to"]) for change in prepared["changes"]}
+    new = [str(found.get(name, {}).get("version", "")) == version for name, version in wanted.items()]
+    return "deployed" if all(new) else "rolled-back"
+
+
+def _went_back(campaign: Campaign) -> GoferryError:
+    """Return the error of a switch that failed somewhere: rolled back everywhere, or divided."""
+    if any(session.outcome in ("unknown", "deployed") for session in campaign.sessions):
+        return _divided(campaign)
+    return _with_hosts(campaign, campaign.failed() or campaign.sessions, "every host serves the version before")
+
+
+def _divided(campaign: Campaign) -> FleetDivided:
+    told = [f"{session.name}: {_told(session)}" for session in campaign.sessions]
+    return FleetDivided(
+        "the hosts came to different ends: " + ", ".join(sorted({session.outcome for session in campaign.sessions})),
+        state="\n".join(told),
+        advice=["bring all to one version: run the same command again", "see each host:  goferry status"],
+        hosts=campaign.hosts(),
+        outcome="split",
+    )
+
+
+def _told(session: Session) -> str:
+    return session.outcome + (f" ({session.failure.what})" if session.failure is not None else "")
+
+
+def _with_hosts(campaign: Campaign, failed: Sequence[Session], rest: str) -> GoferryError:
+    """Return the first failed host's error, with the fleet's whole story; the gravest exit code decides."""
+    worst = max(failed, key=lambda session: (isinstance(session.failure, RolledBack), _weight(session.failure)))
+    error = worst.failure or AgentLost(f"{worst.name} did not commit")
+    if len(campaign.sessions) > 1:
+        lines = [f"{session.name}: {_told(session)}" for session in campaign.sessions]
+        error.what = error.what if worst.name in error.what else f"{worst.name}: {error.what}"
+        error.state = "\n".join([error.state, *lines, f"So {rest}."]).lstrip("\n")
+    error.facts = {**error.facts, "hosts": campaign.hosts(), "outcome": worst.outcome or "failed"}
+    return error
+
+
+def _weight(failure: GoferryError | None) -> int:
+    """Order failures: what the host judged before what the line did."""
+    return 0 if isinstance(failure, Unreachable) else 1 if isinstance(failure, Failed) else 2

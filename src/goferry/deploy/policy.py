@@ -1,0 +1,31 @@
+"""What an environment accepts, judged before anything is connected to; the host judges signatures and floors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from goferry.deploy.errors import SnapshotRefused
+from goferry.deploy.upload import read_release
+from goferry.kernel.errors import printable
+
+
+def judge_accepts(dist: Path, accepts: str, environment: str = "") -> None:
+    """Refuse a snapshot where only releases are accepted; an empty rule accepts everything.
+
+    Raises:
+        SnapshotRefused: as it says. ManifestMissing, ManifestMalformed: when the folder does not say what it is.
+    """
+    if accepts != "releases":
+        return
+    release = read_release(dist)
+    if release.snapshot or release.dirty:
+        why = "a snapshot" if release.snapshot else "built from a changed work tree"
+        raise SnapshotRefused(
+            f"{release.project} {release.version} is {why}; {printable(environment, 80) or 'the environment'} accepts "
+            "releases",
+            state="Nothing was changed.",
+            advice=[
+                "tag the commit and build it:  git tag v1.2.3",
+                "or try it in development:  --environment development",
+            ],
+        )

@@ -1,0 +1,183 @@
+"""Deploy, roll back, look and read logs on a fleet; the hosts do the work and judge it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from goferry.config.settings import Settings
+from goferry.deploy import phases, upload
+from goferry.deploy.fleet import Campaign, Fleet, ask_all
+from goferry.deploy.local import transaction_id
+from goferry.deploy.session import Session, send_release
+from goferry.observe.events import Span, Stream
+
+Request = Callable[[Session, Callable[[str], None]], dict[str, Any]]
+"""Brings one host to where only the switch is missing; hears the host's progress."""
+
+
+def deploy(
+    dist: Path,
+    fleet: Fleet,
+    *,
+    services: Sequence[str] = (),
+    settings: Settings,
+    stream: Stream,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """Bring the sealed release in `dist` into service on every host; return the record that `--json` prints.
+
+    As `local.deploy`'s, with `"hosts": {host: {"version", "previous", "switch_ms", "outcome", "sent", "services"}}`;
+    `switch_ms` and `gap_ms` are the slowest host's, `services` the first changed host's.
+
+    Raises:
+        GoferryError: a host's own, with every host's outcome in its facts; FleetDivided when they differ.
+    """
+    release = upload.read_release(dist)
+    common = _common(fleet, dry_run=dry_run, services=services)
+
+    def request(session: Session, heard: Callable[[str], None]) -> dict[str, Any]:
+        send_release(session, dist, release, services, common["id"])
+        return session.ask("prepare", heard, dist="incoming", **common)
+
+    return _change("deploy", fleet, request, settings=settings, stream=stream, dry_run=dry_run)
+
+
+def rollback(
+    fleet: Fleet,
+    *,
+    services: Sequence[str] = (),
+    project: str = "",
+    settings: Settings,
+    stream: Stream,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """Bring the version before into service again on every host; returns the same record as `deploy`."""
+    common = _common(fleet, dry_run=dry_run, services=services)
+
+    def request(session: Session, heard: Callable[[str], None]) -> dict[str, Any]:
+        return session.ask("rollback", heard, project=project, **common)
+
+    return _change("rollback", fleet, request, settings=settings, stream=stream, dry_run=dry_run)
+
+
+def _common(fleet: Fleet, *, dry_run: bool, services: Sequence[str]) -> dict[str, Any]:
+    return {
+        "id": transaction_id(),
+        "wait_ms": round(fleet.wait * 1000),
+        "on_silence": fleet.on_silence,
+        "services": list(services),
+        "dry_run": dry_run,
+    }
+
+
+def _change(
+    stage: str, fleet: Fleet, request: Request, *, settings: Settings, stream: Stream, dry_run: bool
+) -> dict[str, Any]:
+    start = time.monotonic()
+    campaign = Campaign(fleet, settings, stream, stage)
+    with campaign.running() as span:
+        phases.prepare(campaign, span, request)
+        if dry_run:
+            span.skip("dry run")
+            return _planned(campaign)
+        if not any(session.open for session in campaign.sessions):
+            span.skip("live already")
+            return _unchanged(campaign)
+        phases.switch(campaign)
+        phases.commit(campaign)
+        return _finish(campaign, span, time.monotonic() - start)
+
+
+def _planned(campaign: Campaign) -> dict[str, Any]:
+    hosts = {session.name: session.prepared or {} for session in campaign.sessions}
+    first = next(iter(hosts.values()))
+    plans = {name: {"changes": answer["changes"], "acts": answer.get("acts", [])} for name, answer in hosts.items()}
+    about = {key: first[key] for key in ("project", "version")}
+    changes = max((plan["changes"] for plan in plans.values()), key=len)
+    acts = max((plan["acts"] for plan in plans.values()), key=len)
+    return {**about, "changes": changes, "dry_run": True, "acts": acts, "hosts": plans}
+
+
+def _unchanged(campaign: Campaign) -> dict[str, Any]:
+    for session in campaign.sessions:
+        _look(session)
+    return _record(campaign, 0.0)
+
+
+def _look(session: Session) -> None:
+    """Ask what serves on a host where nothing changed."""
+    live = session.ask("status")["live"]
+    project = (session.prepared or {})["project"]
+    session.done = {"services": {name: each for name, each in live.items() if each["project"] == project}}
+
+
+def _finish(campaign: Campaign, span: Span, seconds: float) -> dict[str, Any]:
+    record = _record(campaign, seconds)
+    span.numbers["switch_ms"], span.numbers["hosts"] = record["switch_ms"], len(campaign.sessions)
+    for session in campaign.sessions:
+        if session.span is not None:
+            session.span.numbers["switch_ms"] = session.record()["switch_ms"]
+    for name, gap in record["gap_ms"].items():
+        span.note(f"{name} does not take its socket from Goferry: {gap} ms gap", "warning")
+    return record
+
+
+def _record(campaign: Campaign, seconds: float) -> dict[str, Any]:
+    hosts = campaign.hosts()
+    lead = next((each for each in campaign.sessions if each.outcome == "deployed"), campaign.sessions[0])
+    prepared, mine = lead.prepared or {}, hosts[lead.name]
+    gaps: dict[str, int] = {}
+    for session in campaign.sessions:
+        for name, gap in ((session.done or {}).get("gap_ms") or {}).items():
+            gaps[name] = max(gaps.get(name, 0), int(gap))
+    return {
+        "project": prepared["project"],
+        "version": prepared["version"] or mine["version"],
+        "changes": prepared["changes"],
+        "previous": mine["previous"],
+        "unchanged": lead.outcome == "unchanged",
+        "switch_ms": max(host["switch_ms"] for host in hosts.values()),
+        "gap_ms": gaps,
+        "seconds": round(seconds, 3),
+        "services": mine["services"],
+        "outcome": lead.outcome,
+        "hosts": hosts,
+    }
+
+
+def status(fleet: Fleet, *, settings: Settings) -> dict[str, Any]:
+    """Return `{"hosts": {host: {"live": {service: {…}}, "recovered": [text], "busy": bool}}, "live", …}`.
+
+    `live`, `recovered` and `busy` are all hosts' together; a service's key is `host service` where there are several.
+    """
+    answers = ask_all(fleet, settings, "status")
+    hosts = {name: {key: answer[key] for key in ("live", "recovered", "busy")} for name, answer in answers.items()}
+    single = len(hosts) == 1
+    return {
+        "live": {
+            service if single else f"{name} {service}": live
+            for name, host in hosts.items()
+            for service, live in host["live"].items()
+        },
+        "recovered": [
+            text if single else f"{name}: {text}" for name, host in hosts.items() for text in host["recovered"]
+        ],
+        "busy": any(host["busy"] for host in hosts.values()),
+        "hosts": hosts,
+    }
+
+
+def logs(fleet: Fleet, *, services: Sequence[str] = (), lines: int = 50, settings: Settings) -> dict[str, Any]:
+    """Return `{"logs": {service: [line]}, "hosts": {host: {service: [line]}}}` of what is live."""
+    answers = ask_all(fleet, settings, "logs", services=list(services), lines=lines)
+    hosts = {name: answer["logs"] for name, answer in answers.items()}
+    single = len(hosts) == 1
+    merged = {
+        service if single else f"{name} {service}": told
+        for name, host in hosts.items()
+        for service, told in host.items()
+    }
+    return {"logs": merged, "hosts": hosts}

@@ -1,0 +1,140 @@
+"""One host of a fleet: its connection, the transaction that is open there, and what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from goferry.deploy import client, ssh, upload
+from goferry.deploy.address import Address
+from goferry.kernel.errors import GoferryError, printable
+from goferry.kernel.manifest import Manifest
+from goferry.kernel.outcomes import AgentLost
+from goferry.observe.events import Span
+
+
+@dataclass
+class Session:
+    """What is known of one host while a fleet changes.
+
+    Attributes:
+        address: where it is. agent: its connection; None before it opened.
+        prepared, switched, done: its answers to those phases; None before.
+        failure: what ended it here, if anything did.
+        outcome: `""` while it goes on; then `deployed`, `unchanged`, `aborted`, `rolled-back`, `failed` or `unknown`.
+        sent: bytes that were uploaded.
+    """
+
+    address: Address
+    agent: client.Agent | None = None
+    span: Span | None = None
+    prepared: dict[str, Any] | None = None
+    switched: dict[str, Any] | None = None
+    done: dict[str, Any] | None = None
+    failure: GoferryError | None = None
+    outcome: str = ""
+    sent: int = 0
+    held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    @property
+    def name(self) -> str:
+        """The host as it was written."""
+        return self.address.text
+
+    def ask(self, request: str, heard: Callable[[str], None] = lambda _: None, **fields: Any) -> dict[str, Any]:
+        """Ask the host's agent; progress goes to the host's line."""
+        assert self.agent is not None
+
+        def hear(text: str) -> None:
+            if self.span is not None:
+                self.span.progress(text)
+            heard(text)
+
+        return self.agent.ask(request, hear, **fields)
+
+    @property
+    def open(self) -> bool:
+        """Whether a transaction of ours waits there for the next phase."""
+        return self.prepared is not None and not self.outcome
+
+    def record(self) -> dict[str, Any]:
+        """Return the host's part of the record; JSON types, the host's texts as it sent them."""
+        services = _services(self.done)
+        before = {str(change.get("from", "")) for change in _changes(self.prepared)}
+        numbers = {**(self.switched or {}), **(self.done or {})}
+        record: dict[str, Any] = {
+            "version": _newest(services, "version") or str((self.prepared or {}).get("version", "")),
+            "previous": _newest(services, "previous") or max(before, default=""),
+            "switch_ms": _whole(numbers.get("switch_ms")),
+            "outcome": self.outcome,
+            "sent": self.sent,
+            "services": services,
+        }
+        if self.failure is not None:
+            record |= {"error": self.failure.name, "what": self.failure.what}
+        return record
+
+
+def _services(answer: Mapping[str, Any] | None) -> dict[str, Any]:
+    found = (answer or {}).get("services")
+    return {name: dict(each) for name, each in found.items()} if isinstance(found, dict) else {}
+
+
+def _changes(answer: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    return [change for change in (answer or {}).get("changes") or [] if isinstance(change, dict)]
+
+
+def _newest(services: Mapping[str, Mapping[str, Any]], key: str) -> str:
+    return max((str(service.get(key, "")) for service in services.values()), default="")
+
+
+def _whole(value: object) -> int:
+    return value if type(value) is int else 0
+
+
+@contextlib.contextmanager
+def connected(address: Address, access: ssh.Access, environ: Mapping[str, str]) -> Iterator[client.Agent]:
+    """Connect to a host's agent for the block.
+
+    Raises:
+        GoferryError: as `ssh.failure` names it, at the first request.
+    """
+    algorithms = ssh.pinned_algorithms(address, access, environ)
+    words = ssh.argv(address, access, algorithms, [ssh.AGENT, "connect"])
+    with client.opened(
+        words,
+        ssh.spoken(environ),
+        explain=lambda code, errors: ssh.failure(address, access, code, errors),
+        look=f"goferry status --target ssh --host {address.text}",
+        settle=10.0,
+    ) as agent:
+        yield agent
+
+
+@contextlib.contextmanager
+def understood(name: str) -> Iterator[None]:
+    """Turn an answer of the wrong shape into AgentLost: nothing that a host says may look like a defect here."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        raise AgentLost(
+            f"{name} answered something that is no answer: {printable(str(error), 200)}",
+            advice=["provision it again with this version:  goferry provision HOST"],
+        ) from error
+
+
+def send_release(session: Session, dist: Path, release: Manifest, services: Sequence[str], transaction: str) -> None:
+    """Ask the host what it needs and send that."""
+    hello = session.ask("hello")
+    held = {digest for digest in hello.get("held") or [] if isinstance(digest, str)}
+    items = upload.plan(dist, release, services=services, platform=str(hello["platform"]), held=held)
+    assert session.agent is not None
+    since = time.monotonic()
+    session.sent = upload.send(session.agent, items, transaction, session.span.progress if session.span else print)
+    if session.span is not None:
+        session.span.numbers["bytes"] = session.sent
+        session.span.numbers["upload_ms"] = round((time.monotonic() - since) * 1000)

@@ -1,0 +1,242 @@
+"""The way to a host: the OpenSSH program, with everything that decides about security said on its command line.
+
+A user's own ssh configuration is honoured for the way (jump hosts, ports, addresses, certificates, agents) and for
+nothing else: what is said here comes first, and ssh takes the first value that it meets.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from goferry.deploy import known_hosts
+from goferry.deploy.address import Address
+from goferry.deploy.errors import (
+    AgentMissing,
+    DeployKeyRefused,
+    DeployKeyUnusable,
+    HostKeyChanged,
+    HostKeyUnknown,
+    HostUnreachable,
+)
+from goferry.kernel.errors import GoferryError, Misuse, printable
+from goferry.system.process import ToolMissing, run
+
+AGENT = "/usr/local/libexec/goferry-host"
+
+
+@dataclass(frozen=True)
+class Access:
+    """What opens a host.
+
+    Attributes:
+        identity: the private key's file; None means the user's own keys and agent.
+        known_hosts: the hosts' keys; None means the user's own file.
+        connect_timeout: seconds until a host counts as unreachable.
+    """
+
+    identity: Path | None = None
+    known_hosts: Path | None = None
+    connect_timeout: int = 15
+
+
+def argv(address: Address, access: Access, algorithms: Sequence[str] = (), command: Sequence[str] = ()) -> list[str]:
+    """Return ssh's command line; pure."""
+    options = {
+        "BatchMode": "yes",
+        "StrictHostKeyChecking": "yes",
+        "ClearAllForwardings": "yes",
+        "ForwardAgent": "no",
+        "ForwardX11": "no",
+        "PermitLocalCommand": "no",
+        "RequestTTY": "no",
+        "Tunnel": "no",
+        "ControlMaster": "no",
+        "ControlPath": "none",
+        "RemoteCommand": "none",
+        "UpdateHostKeys": "no",
+        "VerifyHostKeyDNS": "no",
+        "KnownHostsCommand": "none",
+        "EscapeChar": "none",
+        "LogLevel": "ERROR",
+        "ConnectTimeout": str(access.connect_timeout),
+        "ServerAliveInterval": "10",
+        "ServerAliveCountMax": "3",
+        **_pinned(access, algorithms),
+    }
+    words = ["ssh", "-T"]
+    for name, value in options.items():
+        words += ["-o", f"{name}={value}"]
+    if access.identity is not None:
+        words += ["-o", "IdentitiesOnly=yes", "-o", f"IdentityFile={_quoted(access.identity)}"]
+    if address.port:
+        words += ["-p", str(address.port)]
+    return [*words, "-l", address.user, "--", address.host, *command]
+
+
+def _pinned(access: Access, algorithms: Sequence[str]) -> dict[str, str]:
+    pinned = {}
+    if access.known_hosts is not None:
+        pinned = {"UserKnownHostsFile": _quoted(access.known_hosts), "GlobalKnownHostsFile": "none"}
+    if algorithms:
+        pinned["HostKeyAlgorithms"] = ",".join(algorithms)
+    return pinned
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as ssh_config(5) takes it: quoted for spaces, `%` doubled, since tokens are expanded."""
+    text = str(path.absolute())
+    if '"' in text or "\\" in text or "${" in text or any(ord(letter) < 32 for letter in text):
+        raise Misuse(f"ssh can't be given the path {printable(text, 200)}", advice=["choose a plainer folder"])
+    return '"' + text.replace("%", "%%") + '"'
+
+
+def pinned_algorithms(address: Address, access: Access, environ: Mapping[str, str]) -> list[str]:
+    """Return what to ask the host's key for; [] where the user's own known_hosts decides.
+
+    Raises:
+        HostKeyUnknown: when the file has no key for the host; nothing was connected to.
+    """
+    if access.known_hosts is None:
+        return []
+    try:
+        text = access.known_hosts.read_text("utf-8", "replace")
+    except OSError as error:
+        raise HostKeyUnknown(
+            f"{printable(str(access.known_hosts), 200)}: {error.strerror}",
+            state="Nothing was connected to.",
+            advice=["write the hosts' keys there; `goferry provision HOST` prints the line"],
+        ) from error
+    names = _known_as(address, access, environ)
+    found = known_hosts.algorithms(text, names)
+    if not found:
+        raise _unknown(address, names[0], str(access.known_hosts))
+    return found
+
+
+def _known_as(address: Address, access: Access, environ: Mapping[str, str]) -> list[str]:
+    """Return the names under which ssh looks for the host's key, as its configuration resolves them."""
+    words = argv(address, access)
+    done = run([words[0], "-G", *words[1:]], environ=spoken(environ), timeout=30)
+    said = dict(line.partition(" ")[::2] for line in done.text.splitlines())
+    if done.code or "hostname" not in said:
+        raise Misuse(f"ssh refuses its configuration for {address.text}: {_last(done.errors)}")
+    if said.get("hostkeyalias", "none") != "none":
+        return [said["hostkeyalias"]]
+    host, port = said["hostname"], said.get("port", "22")
+    return [host] if port == "22" else [f"[{host}]:{port}", host]
+
+
+_KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK", "TMPDIR", "KRB5CCNAME")
+
+
+def spoken(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for ssh: no secrets, and messages untranslated, so that they can be told apart."""
+    kept = {key: value for key, value in environ.items() if key in _KEPT or key.lower().endswith("_proxy")}
+    return {**kept, "LC_ALL": "C", "SSH_ASKPASS_REQUIRE": "never"}
+
+
+def check(access: Access, environ: Mapping[str, str]) -> None:
+    """Refuse what can't work before any host is connected to.
+
+    Raises:
+        ToolMissing: without ssh. DeployKeyUnusable: as it says.
+    """
+    if not shutil.which("ssh", path=environ.get("PATH")):
+        raise ToolMissing("ssh is not on this machine", advice=["install OpenSSH's client"])
+    path = access.identity
+    if path is None:
+        return
+    try:
+        mode, head = path.stat().st_mode, path.read_bytes()[:64]
+    except OSError as error:
+        raise DeployKeyUnusable(f"{printable(str(path), 200)}: {error.strerror}") from error
+    if not stat.S_ISREG(mode) or b"PRIVATE KEY" not in head:
+        raise DeployKeyUnusable(
+            f"{printable(str(path), 200)} is no private key", advice=["name the half without .pub:  --identity FILE"]
+        )
+    if mode & 0o077:
+        raise DeployKeyUnusable(
+            f"others may read {printable(str(path), 200)}", advice=[f"chmod 600 {printable(str(path), 200)}"]
+        )
+
+
+def _last(errors: str, lines: int = 1) -> str:
+    told = [line.strip() for line in errors.splitlines() if line.strip()]
+    return printable(" · ".join(told[-lines:]), 400)
+
+
+_UNREACHABLE = re.compile(
+    r"Could not resolve|Connection refused|timed out|No route to host|unreachable|Connection (?:reset|closed)"
+    r"|kex_exchange_identification|Broken pipe|not responding|Connection to .* closed|port 65535",
+    re.IGNORECASE,
+)
+
+
+def failure(address: Address, access: Access, code: int | None, errors: str) -> GoferryError | None:
+    """Return what ssh's end means, from its exit code and its messages; None when they tell nothing.
+
+    Its own failures are 255; any other code is the remote command's.
+    """
+    if code in (126, 127):
+        return AgentMissing(
+            f"{address.text} has no {AGENT}",
+            state="Nothing was changed.",
+            advice=[f"provision it:  goferry provision {address.text.rpartition('@')[2]}"],
+        )
+    if code != 255:
+        return None
+    where = str(access.known_hosts) if access.known_hosts else "your known_hosts"
+    if "REMOTE HOST IDENTIFICATION HAS CHANGED" in errors or "REVOKED HOST KEY" in errors:
+        return _changed(address, where, errors)
+    if "no matching host key type" in errors:
+        offered = printable(errors.rpartition("Their offer:")[2].strip(), 200)
+        return HostKeyChanged(
+            f"{address.text} has none of the pinned key types; it offers {offered}",
+            state="Nothing was sent.",
+            advice=[f"compare with the host, then mend its line in {printable(where, 200)}"],
+        )
+    if "Host key verification failed" in errors or "host key is known for" in errors:
+        return _unknown(address, address.host, where)
+    if "Permission denied" in errors or "Too many authentication failures" in errors:
+        return DeployKeyRefused(
+            f"{address.text} refuses the key for user {address.user}: {_last(errors)}",
+            state="Nothing was sent.",
+            advice=["let it in:  goferry provision HOST --deploy-key FILE.pub"],
+        )
+    if "UNPROTECTED PRIVATE KEY" in errors or "invalid format" in errors or "error in libcrypto" in errors:
+        return DeployKeyUnusable(f"ssh can't use the key: {_last(errors)}")
+    found = _UNREACHABLE.search(errors)
+    return HostUnreachable(
+        f"{address.text}: {_last(errors) or 'the connection ended'}",
+        state="" if found else "ssh ended with code 255.",
+        advice=["look at it:  ssh " + (f"-p {address.port} " if address.port else "") + address.host],
+    )
+
+
+def _changed(address: Address, where: str, errors: str) -> HostKeyChanged:
+    shown = re.search(r"SHA256:[A-Za-z0-9+/]{43}", errors)
+    return HostKeyChanged(
+        f"{address.text} shows another key than the known one" + (f": {shown.group()}" if shown else ""),
+        state="Nothing was sent.",
+        advice=[
+            "on the host's own console:  ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
+            f"only when the two agree, replace its line in {printable(where, 200)}",
+        ],
+    )
+
+
+def _unknown(address: Address, name: str, where: str) -> HostKeyUnknown:
+    return HostKeyUnknown(
+        f"{printable(where, 200)} has no key for {printable(name, 200)}",
+        state="Nothing was sent.",
+        advice=[
+            "on the host's own console:  cat /etc/ssh/ssh_host_ed25519_key.pub",
+            f"then add a line:  {printable(name, 200)} ssh-ed25519 AAAA…",
+        ],
+        host=address.text,
+    )

@@ -1,0 +1,101 @@
+"""Sending a sealed release: the host gets the signed lists, and of the files only the binaries that it can run.
+
+A file goes in blocks at offsets that the host names, so an upload that broke off goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from goferry.deploy.client import Agent
+from goferry.kernel import checksums, manifest
+from goferry.kernel.errors import printable
+from goferry.kernel.outcomes import AgentLost
+from goferry.kernel.refusals import FileMissing, ManifestMissing
+
+BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file to send: its path, name, bytes and lower-case SHA-256."""
+
+    path: Path
+    name: str
+    size: int
+    sha256: str
+
+
+def read_release(dist: Path) -> manifest.Manifest:
+    """Return what a sealed folder says that it is; nothing is believed of it before the host has verified it.
+
+    Raises:
+        ManifestMissing, ManifestMalformed: as their names say.
+    """
+    try:
+        return manifest.parse((dist / manifest.MANIFEST).read_bytes())
+    except OSError as error:
+        raise ManifestMissing(
+            f"{printable(str(dist / manifest.MANIFEST), 300)}: {error.strerror}", advice=["seal it:  goferry sign DIST"]
+        ) from error
+
+
+def plan(
+    dist: Path, release: manifest.Manifest, *, services: Sequence[str], platform: str, held: Collection[str]
+) -> list[Item]:
+    """Return what a host of this platform needs and does not hold, in the order in which it is sent."""
+    signed = [manifest.MANIFEST, checksums.LIST, *release.signatures]
+    items = [_item(dist / name) for name in signed if (dist / name).is_file()]
+    wanted = services or list(release.services)
+    programs = {release.services[name].get("binary") for name in wanted if name in release.services}
+    for file in release.files:
+        fits = f"{file.goos}/{file.goarch}" == platform and file.meta.get("program") in programs
+        if file.kind == "binary" and fits and file.sha256 not in held:
+            items.append(Item(dist / file.name, file.name, file.size, file.sha256))
+    return items
+
+
+def _item(path: Path) -> Item:
+    data = path.read_bytes()
+    return Item(path, path.name, len(data), hashlib.sha256(data).hexdigest())
+
+
+def send(agent: Agent, items: Sequence[Item], transaction: str, told: Callable[[str], None]) -> int:
+    """Send the items; return how many bytes went over the line.
+
+    Raises:
+        FileMissing: when one can't be read here. GoferryError: as the host says.
+    """
+    sent = 0
+    for item in items:
+        told(f"upload {item.name}")
+        sent += _send(agent, item, transaction)
+    return sent
+
+
+def _send(agent: Agent, item: Item, transaction: str) -> int:
+    about: dict[str, Any] = {"id": transaction, "name": item.name, "size": item.size, "sha256": item.sha256}
+    have = _have(agent.ask("upload", **about, offset=-1), item)
+    start = have
+    try:
+        with item.path.open("rb") as file:
+            file.seek(have)
+            while have < item.size:
+                block = file.read(min(BLOCK, item.size - have))
+                if not block:
+                    raise FileMissing(f"{item.name} is shorter than the signed list says")
+                have = _have(agent.ask("upload", payload=block, **about, offset=have), item)
+    except OSError as error:
+        raise FileMissing(f"{item.name} can't be read: {error.strerror}") from error
+    return item.size - start
+
+
+def _have(answer: dict[str, Any], item: Item) -> int:
+    have = answer.get("have")
+    if type(have) is not int or not 0 <= have <= item.size:
+        raise AgentLost(f"the host claims to have {printable(str(have), 40)} bytes of {item.name}")
+    return have

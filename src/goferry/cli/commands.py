@@ -20,5 +20,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("status", "Show what is live."),
     "down": ("down", "Stop what was deployed to a local target."),
     "up": ("up", "The whole way: test, build, image, sign, verify, deploy."),
+    "sync-templates": ("sync_templates", "Give an organisation the starter workflows."),
     "schema": ("schema", "Print the JSON Schema of goferry.yml."),
 }

@@ -163,10 +163,10 @@ def github():
 def goferry():
     """`goferry("verify", …)` runs the command of this checkout and returns what it printed."""
 
-    def run(*words: object, env: Mapping[str, str] | None = None, code: int = 0) -> str:
+    def run(*words: object, env: Mapping[str, str] | None = None, cwd: Path | None = None, code: int = 0) -> str:
         done = subprocess.run(
             [sys.executable, "-I", "-m", "goferry", *map(str, words)],
-            env={**os.environ, "GOFERRY_CACHE": str(CACHE), **(env or {})}, capture_output=True, text=True, check=False,
+            env={**os.environ, "GOFERRY_CACHE": str(CACHE), **(env or {})}, cwd=cwd, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == code, done.stderr + done.stdout
         return done.stdout

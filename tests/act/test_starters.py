@@ -12,7 +12,7 @@ def starters(ours, tmp_path_factory, goferry):
     """The organisation's `.github` repository after `goferry sync-templates`."""
     folder = tmp_path_factory.mktemp("organisation") / ".github"
     folder.mkdir()
-    goferry("sync-templates", folder, "--owner", "octo-org", "--ref", "v1.0.0", "--commit", COMMIT)
+    goferry("sync-templates", folder, "--owner", "octo-org", "--ref", "v1.0.0", "--sha", COMMIT)
     return folder / "workflow-templates"
 
 

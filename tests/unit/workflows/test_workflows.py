@@ -1,0 +1,295 @@
+"""The reusable workflows' promises: permissions, secrets, pins, time limits, hand-overs between jobs."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+FOLDER = ROOT / ".github" / "workflows"
+REUSABLE = ["push-to-release", "push-to-deploy", "rollback", "promote"]
+FROZEN = {
+    "push-to-release": {"contents": "write", "packages": "write", "id-token": "write"},
+    "push-to-deploy": {"contents": "write", "packages": "write", "id-token": "write", "deployments": "write"},
+    "rollback": {"contents": "read", "deployments": "write"},
+    "promote": {"contents": "read", "deployments": "write"},
+}
+PINNED = {
+    "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1",
+    "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f # v7.0.0",
+    "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c # v8.0.1",
+}
+PLACEHOLDER = "@" + "0" * 40 + " # v0.0.0"
+CALLERS = [
+    *sorted((ROOT / "examples" / "workflows").glob("*.yml")),
+    *sorted((ROOT / "workflows-templates").glob("*.yml")),
+]
+ALL = [*sorted(FOLDER.glob("*.yml")), *CALLERS]
+SECRET = re.compile(r"\bsecrets\.(\w+)")
+
+
+def load(path):
+    """A workflow as GitHub reads it: YAML 1.1 takes `on` for a boolean."""
+    data = yaml.safe_load(path.read_text())
+    return {("on" if key is True else key): value for key, value in data.items()}
+
+
+def reusable(name):
+    return load(FOLDER / f"{name}.yml")
+
+
+def jobs(name):
+    return reusable(name)["jobs"]
+
+
+def union(permissions):
+    found = {}
+    for each in permissions:
+        for scope, level in each.items():
+            if found.get(scope) != "write":
+                found[scope] = level
+    return found
+
+
+def ids(paths):
+    return [str(path.relative_to(ROOT)) for path in paths]
+
+
+@pytest.mark.parametrize("name", REUSABLE)
+def test_permissions_are_frozen_documented_and_least_for_each_job(name):
+    text = (FOLDER / f"{name}.yml").read_text()
+    head = text[: text.index("\nname:")]
+    documented = dict(re.findall(r"(?m)^#   ([a-z-]+): (read|write)\s{3,}\S", head))
+    assert union(job["permissions"] for job in jobs(name).values()) == FROZEN[name] == documented
+    shown = re.search(r"permissions: \{([^}]+)\}\n", head)[1]
+    assert dict(pair.split(": ") for pair in shown.split(", ")) == FROZEN[name]
+
+
+@pytest.mark.parametrize("path", ALL, ids=ids(ALL))
+def test_nothing_is_granted_by_default(path):
+    assert load(path)["permissions"] == {}
+
+
+@pytest.mark.parametrize("path", CALLERS, ids=ids(CALLERS))
+def test_callers_grant_exactly_what_the_called_workflow_asks_for(path):
+    for job in load(path)["jobs"].values():
+        found = re.fullmatch(r"OWNER/goferry/\.github/workflows/([\w-]+)\.yml@0{40}", job.get("uses", ""))
+        if "uses" in job:
+            assert job["permissions"] == FROZEN[found[1]]
+            declared = reusable(found[1])["on"]["workflow_call"]
+            assert set(job.get("with", {})) <= set(declared["inputs"])
+            assert set(job.get("secrets", {})) <= set(declared["secrets"])
+
+
+@pytest.mark.parametrize("path", ALL, ids=ids(ALL))
+def test_every_job_ends_in_time(path):
+    for name, job in load(path)["jobs"].items():
+        assert "uses" in job or 1 <= job["timeout-minutes"] <= 120, name
+
+
+@pytest.mark.parametrize("path", ALL, ids=ids(ALL))
+def test_what_others_wrote_is_pinned_by_commit(path):
+    for line in re.findall(r"(?m)^\s*(?:- )?uses: (.+)$", path.read_text()):
+        own = line.startswith("$/") if path.parent == FOLDER else line.startswith("OWNER/goferry/")
+        if own and path.parent != FOLDER:
+            assert line.endswith(PLACEHOLDER)
+        assert own or line in PINNED, line
+
+
+@pytest.mark.parametrize(
+    "path", [*ALL, *sorted(ROOT.glob("actions/**/action.yml"))], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_no_expression_is_written_into_a_script(path):
+    def runs(value):
+        if isinstance(value, dict):
+            yield from ([value["run"]] if isinstance(value.get("run"), str) else [])
+            for each in value.values():
+                yield from runs(each)
+        elif isinstance(value, list):
+            for each in value:
+                yield from runs(each)
+
+    for script in runs(load(path)):
+        assert "${{" not in script
+
+
+def steps(path):
+    for name, job in load(path)["jobs"].items():
+        for step in job.get("steps", []):
+            yield name, step
+
+
+@pytest.mark.parametrize("path", ALL, ids=ids(ALL))
+def test_checkouts_leave_no_credentials_behind(path):
+    for _, step in steps(path):
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False
+
+
+def test_versions_are_seen_whole_by_the_jobs_that_build():
+    for name in ("plan", "build", "package"):
+        (checkout,) = [step for step in jobs("push-to-release")[name]["steps"] if "checkout@" in step.get("uses", "")]
+        assert checkout["with"]["fetch-depth"] == 0
+        assert checkout["with"]["fetch-tags"] is True
+
+
+@pytest.mark.parametrize("name", REUSABLE)
+def test_inputs_are_typed_and_secrets_named_and_optional(name):
+    call = reusable(name)["on"]["workflow_call"]
+    for facts in call["inputs"].values():
+        assert facts["type"] in {"string", "boolean"}
+        assert facts["description"]
+        assert facts.get("required") is True or "default" in facts
+    for secret, facts in call["secrets"].items():
+        assert re.fullmatch(r"GOFERRY_[A-Z_]+", secret)
+        assert facts["required"] is False
+    assert all(facts["description"] and facts["value"] for facts in call["outputs"].values())
+    used = set(SECRET.findall((FOLDER / f"{name}.yml").read_text().split("\non:")[1]))
+    assert used == set(call["secrets"])
+
+
+@pytest.mark.parametrize("name", REUSABLE)
+def test_every_input_is_used(name):
+    text = (FOLDER / f"{name}.yml").read_text()
+    for each in reusable(name)["on"]["workflow_call"]["inputs"]:
+        assert f"inputs.{each}" in text, each
+
+
+@pytest.mark.parametrize("name", REUSABLE)
+def test_the_runner_is_the_callers_choice(name):
+    for job in jobs(name).values():
+        assert "uses" in job or job["runs-on"] == "${{ fromJSON(inputs.runs-on) }}"
+    assert reusable(name)["on"]["workflow_call"]["inputs"]["runs-on"]["default"] == '"ubuntu-latest"'
+
+
+def test_no_secret_reaches_a_step_for_a_pull_request():
+    release = jobs("push-to-release")
+    seals = release["package"]["env"]["SEALS"]
+    assert seals.startswith("${{ needs.plan.outputs.push == 'release' || (needs.plan.outputs.push == 'snapshot' &&")
+    for _, step in steps(FOLDER / "push-to-release.yml"):
+        for key, value in step.get("env", {}).items():
+            if SECRET.search(str(value)):
+                guarded = step.get("if") == "env.SEALS == 'true'"
+                assert guarded or value.startswith("${{ !startsWith(github.event_name, 'pull_request') && secrets."), (
+                    key
+                )
+    # The only other mention is whether there is a key, and the jobs that deploy run for a sealed release alone.
+    assert {name for name, job in release.items() if SECRET.search(str(job.get("env", {})))} == {"package"}
+    assert jobs("push-to-deploy")["deploy"]["if"].startswith("needs.release.outputs.artifact != ''")
+
+
+@pytest.mark.parametrize("name", REUSABLE)
+def test_secrets_are_given_to_the_steps_that_need_them_alone(name):
+    for each, job in jobs(name).items():
+        shown = {key: value for key, value in job.items() if key not in {"steps", "secrets"}}
+        mentions = set(SECRET.findall(str(shown)))
+        assert not mentions or (name, each) == ("push-to-release", "package"), each
+    assert "secrets: inherit" not in (FOLDER / f"{name}.yml").read_text()
+
+
+@pytest.mark.parametrize("name", REUSABLE)
+def test_a_running_deploy_is_never_cancelled(name):
+    workflow = reusable(name)
+    for job in workflow["jobs"].values():
+        deploys = any(
+            "/deploy" in step.get("uses", "") or "/rollback" in step.get("uses", "") for step in job.get("steps", [])
+        )
+        if deploys:
+            assert job["concurrency"]["cancel-in-progress"] is False
+            assert job["concurrency"]["group"].startswith("goferry-deploy-${{ ")
+    cancels = workflow.get("concurrency", {}).get("cancel-in-progress", False)
+    assert cancels in (False, "${{ startsWith(github.event_name, 'pull_request') }}")
+
+
+def test_deploys_to_one_environment_wait_for_each_other():
+    rollback, promote = jobs("rollback")["rollback"], jobs("promote")["promote"]
+    assert rollback["concurrency"] == promote["concurrency"]
+    ends = "-${{ inputs.working-directory }}-${{ inputs.project }}"
+    assert rollback["concurrency"]["group"] == "goferry-deploy-${{ inputs.environment }}" + ends
+    assert jobs("push-to-deploy")["deploy"]["concurrency"]["group"].endswith(ends)
+
+
+@pytest.mark.parametrize("path", CALLERS, ids=ids(CALLERS))
+def test_callers_that_deploy_are_not_cancelled_either(path):
+    for job in load(path)["jobs"].values():
+        if any(
+            "/actions/deploy@" in step.get("uses", "") or "/actions/rollback@" in step.get("uses", "")
+            for step in job.get("steps", [])
+        ):
+            assert job["concurrency"]["cancel-in-progress"] is False
+            assert job["environment"]
+    cancels = load(path).get("concurrency", {}).get("cancel-in-progress", False)
+    assert cancels is False or "deploy" not in path.name or cancels == "${{ github.event_name == 'pull_request' }}"
+
+
+@pytest.mark.parametrize("name", REUSABLE)
+def test_nothing_depends_on_outputs_of_matrix_legs(name):
+    text = (FOLDER / f"{name}.yml").read_text()
+    for each, job in jobs(name).items():
+        if "strategy" in job:
+            assert "outputs" not in job
+            assert f"needs.{each}.outputs" not in text
+            assert f"jobs.{each}.outputs" not in text
+
+
+@pytest.mark.parametrize("name", REUSABLE)
+def test_every_job_leaves_word_when_it_fails_and_one_tells_of_all(name):
+    found = jobs(name)
+    for each, job in found.items():
+        if each == "notify" or "uses" in job:
+            continue
+        last = job["steps"][-1]
+        assert last["if"] == "failure()"
+        assert last["with"]["name"].startswith(f"goferry-failure-{each}")
+        assert last["with"]["path"] == "${{ runner.temp }}/goferry/failure.json"
+        assert ("steps.shard.outputs.name" in last["with"]["name"]) == ("strategy" in job)
+    notify = found["notify"]
+    needs = [notify["needs"]] if isinstance(notify["needs"], str) else notify["needs"]
+    assert set(needs) == set(found) - {"notify"}
+    assert "failure() || cancelled()" in notify["if"]
+    assert notify["permissions"] == {}
+
+
+def declared(uses):
+    """What an action of ours declares, from `$/actions/x` or `OWNER/goferry/actions/x@…`."""
+    path = re.fullmatch(r"(?:\$/|OWNER/goferry/)([\w./-]+?)(?:@0{40})?", uses)
+    return load(ROOT / path[1] / "action.yml") if path else None
+
+
+@pytest.mark.parametrize("path", ALL, ids=ids(ALL))
+def test_steps_take_and_give_only_what_their_actions_declare(path):
+    text = load(path)
+    for name, job in text["jobs"].items():
+        known = {}
+        for step in job.get("steps", []):
+            action = declared(step.get("uses", ""))
+            if action:
+                assert set(step.get("with", {})) <= set(action["inputs"]), (name, step["uses"])
+                known[step.get("id")] = set(action["outputs"])
+            elif "id" in step:
+                known[step["id"]] = {"name", "artifact-id"}
+        for identifier, output in re.findall(r"steps\.([\w-]+)\.outputs\.([\w-]+)", str(job)):
+            assert output in known[identifier], (name, identifier, output)
+        for needed, output in re.findall(r"needs\.([\w-]+)\.outputs\.([\w-]+)", str(job)):
+            other = text["jobs"][needed]
+            assert needed in ([job["needs"]] if isinstance(job["needs"], str) else job["needs"])
+            called = re.fullmatch(
+                r"(?:\$/|OWNER/goferry/)\.github/workflows/([\w-]+)\.yml(?:@0{40})?", other.get("uses", "")
+            )
+            outputs = reusable(called[1])["on"]["workflow_call"]["outputs"] if called else other["outputs"]
+            assert output in outputs, (name, needed, output)
+
+
+def test_the_ten_lines_are_ten_lines():
+    text = (ROOT / "examples" / "workflows" / "release.yml").read_text()
+    assert len([line for line in text.splitlines() if line and not line.startswith("#")]) <= 10
+    both = (ROOT / "examples" / "workflows" / "release-and-deploy.yml").read_text()
+    job = both[both.index("  production:") :]
+    assert len([line for line in job.splitlines() if line.strip()]) <= 15
+
+
+def test_the_projects_own_checks_run_what_anybody_runs():
+    text = (FOLDER / "ci.yml").read_text()
+    assert ".ci/run" in text
+    assert "secrets." not in text

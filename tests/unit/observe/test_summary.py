@@ -180,5 +180,11 @@ def test_no_fact_adds_a_cell_a_heading_or_html(data):
         assert len({len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}) == 1
 
 
+def test_addresses_are_no_links_on_github():
+    """GitHub makes links of bare addresses too, which the reader above does not."""
+    text = markdown.escape("see http://x.y, https://x.y, WWW.x.y and me@x.y :tada: #12")
+    assert text == "see http&#58;//x.y, https&#58;//x.y, &#87;WW.x.y and me&#64;x.y &#58;tada: \\#12"
+
+
 def test_an_error_of_one_line_is_text():
     assert summary.failure(Failed("a *b*")) == "## ❌ failed (exit 1)\n\na \\*b\\*\n"

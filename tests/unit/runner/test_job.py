@@ -80,6 +80,13 @@ def test_a_missing_secret_says_why_it_is_missing(start, tmp_path):
         fork.oidc_token("x")
 
 
+def test_an_identity_token_is_masked(start, monkeypatch):
+    step = start()
+    monkeypatch.setattr("goferry.runner.oidc.request", lambda *_, **__: "to.k.en")
+    assert step.job.oidc_token("x") == "to.k.en"
+    assert step.log() == "::add-mask::to.k.en\n"
+
+
 def test_a_failure_is_told_everywhere(start, github):
     step = start(action="deploy", GITHUB_RUN_ID="7")
     error = RolledBack("shop v1.4.0 crashed", state="v1.3.2 serves again.", advice=["look:  goferry logs"])

@@ -40,6 +40,16 @@ def test_what_does_not_fit_is_counted_and_a_failure_still_fits(tmp_path):
     assert text.endswith("… and 4 more of this step's sections were left out: a summary ends at 1 MiB._\n")
 
 
+def test_only_what_is_urgent_uses_the_room_that_is_kept(tmp_path):
+    path = tmp_path / "summary"
+    path.write_text("x" * 700)
+    summary = SummaryFile(path, limit=1000, kept=150)
+    summary.add("## Usual\n" + "y" * 80)
+    assert path.stat().st_size == 700
+    summary.add("## Urgent\n" + "y" * 80, urgent=True)
+    assert "## Urgent" in path.read_text()
+
+
 @settings(deadline=None, max_examples=40)
 @given(parts=st.lists(st.tuples(st.integers(0, 400), st.booleans()), max_size=20))
 def test_the_limit_is_never_passed(parts, tmp_path_factory):
@@ -47,6 +57,6 @@ def test_the_limit_is_never_passed(parts, tmp_path_factory):
     path.write_text("")
     summary = SummaryFile(path, limit=1000, kept=200)
     for size, urgent in parts:
-        summary.add("## x\n" + "y" * size, urgent=urgent)
+        summary.add("## x\n" + "y" * size + "\n## z\n" + "y" * size, urgent=urgent)
     summary.close()
     assert path.stat().st_size <= 1000

@@ -68,7 +68,10 @@ def zizmor(tool):
 
 
 def test_zizmor_finds_nothing_in_workflows_and_actions(zizmor):
-    assert zizmor(*WORKFLOWS, *ACTIONS) == []
+    docker = [path for path in ACTIONS if "\n  image: ../../Dockerfile\n" in path.read_text()]
+    assert zizmor(*WORKFLOWS, *[path for path in ACTIONS if path not in docker]) == []
+    # It takes a Dockerfile that does not lie in the action's own folder for the name of an image.
+    assert not docker or set(zizmor(*docker)) <= {"unpinned-images"}
 
 
 def test_zizmor_finds_nothing_in_what_users_copy_but_what_is_reasoned_away(zizmor):

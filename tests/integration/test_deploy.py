@@ -21,7 +21,7 @@ from goferry import deploy
 from goferry.config.settings import Settings
 from goferry.deploy import client
 from goferry.dist import Artifact, Ledger
-from goferry.host import elf, guard, processes
+from goferry.host import elf, processes, supervised
 from goferry.kernel.errors import GoferryError
 from goferry.observe.events import Stream
 from goferry.trust import keys, seal
@@ -319,7 +319,7 @@ def test_a_version_that_fails_while_it_bakes_is_rolled_back(site, fault, cause):
 
 def test_another_public_port_is_another_socket(site):
     first = site.deploy(site.release(1))["services"]["api"]
-    second = site.deploy(site.release(2, port=guard.free_port()))["services"]["api"]
+    second = site.deploy(site.release(2, port=supervised.free_port()))["services"]["api"]
     assert second["port"] != first["port"]
     assert post(second["port"]) == "v2.0.0"
     with pytest.raises(OSError, match="refused"):

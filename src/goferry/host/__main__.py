@@ -1,30 +1,68 @@
-"""The agent as a program: `python -m goferry.host serve --root DIR --trust FILE`."""
+"""The agent as a program: `python -m goferry.host VERB` from source, `goferry-host VERB` on a host.
+
+    serve --root DIR [--trust FILE] [--host-file FILE]     serve one client on standard input and output
+    connect [SOCKET]                                       the deploy key's forced command
+    recover --root DIR [--host-file FILE]                  at boot: end what was open, start what is live
+    shim SLOT                                              what a slot's unit starts; its standard input is the slot
+    version
+
+Each verb loads only what it needs: the first two are part of every deploy's time.
+"""
 
 from __future__ import annotations
 
-import argparse
 import os
-import signal
 import sys
-from pathlib import Path
+
+VERSION = 1
+"""The agent's, raised when a client must know of a change."""
 
 
 def main() -> int:
-    """Serve one client on standard input and output."""
+    """Run the verb and return the exit code."""
+    words = sys.argv[1:]
+    if words[:1] == ["connect"]:
+        from goferry.host.connect import connect
+
+        return connect(words[1] if len(words) > 1 else "/run/goferry/agent.sock")
+    if words[:1] == ["shim"] and len(words) == 2:
+        from goferry.host import shim
+
+        return shim.unit()
+    if words == ["version"]:
+        sys.stdout.write("goferry-host %d\n" % VERSION)
+        return 0
+    return _agent()
+
+
+def _agent() -> int:
+    import argparse
+    import signal
+    from pathlib import Path
+
     parser = argparse.ArgumentParser(prog="goferry.host", description="The Goferry host agent.")
     commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("serve", help="serve one client on standard input and output")
-    command.add_argument("--root", type=Path, required=True, help="the target's folder")
-    command.add_argument("--trust", type=Path, help="the trust file")
+    serving = commands.add_parser("serve", help="serve one client on standard input and output")
+    serving.add_argument("--trust", type=Path, help="the trust file")
+    recovering = commands.add_parser("recover", help="end what is unfinished, and start what is live")
+    for command in (serving, recovering):
+        command.add_argument("--root", type=Path, required=True, help="the target's folder")
+        command.add_argument("--host-file", type=Path, help="the host file of a provisioned host")
+    commands.add_parser("connect", help="pass bytes to the agent's socket")
+    commands.add_parser("shim", help="start a slot's version")
+    commands.add_parser("version", help="print the agent's version")
     options = parser.parse_args()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if options.command == "recover":
+        from goferry.host.recover import recover
+
+        return recover(options.root, options.host_file, dict(os.environ))
     from goferry.host.serve import serve  # --help needs none of it
 
     reader = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115  unbuffered: its thread may outlive us
     writer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing but frames may reach the client's stream
-    serve(reader, writer, options.root, options.trust, dict(os.environ))
-    return 0
+    return serve(reader, writer, options.root, options.trust, dict(os.environ), host=options.host_file)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The host agent: what each request does. One session serves one client and at most one transaction.
 
     hello     who answers                     switch   traffic to the candidate, then its bake
-    prepare   verify, stage, start, prove     commit   make it so        abort   undo
+    upload    take a block of a file          commit   make it so        abort   undo
+    prepare   verify, stage, start, prove
     rollback  prove the version before        status   what is live      logs, down
 
 `prepare` and `rollback` take the target's lock and keep it until the transaction is over. Whoever takes the lock first
@@ -13,20 +14,23 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
-from goferry.host import elf, journal, lock, plan, processes, slots, state
+from goferry.host import elf, incoming, journal, lock, plan, slots, state
 from goferry.host.engine import Engine, resume
-from goferry.host.guard import Guard, free_port
 from goferry.host.layout import NAME, Root
-from goferry.host.store import Store, stored_release
-from goferry.host.switch import Switch, url
-from goferry.kernel import machine, trustfile, verify
+from goferry.host.store import Store, held, stored_release
+from goferry.host.supervised import free_port
+from goferry.host.target import assemble
+from goferry.host.view import View
+from goferry.kernel import checksums, machine, manifest, trustfile, verify
 from goferry.kernel.errors import Failed, Misuse, Refused, RolledBack
 from goferry.kernel.machine import Transaction
 from goferry.kernel.manifest import Manifest
 from goferry.kernel.outcomes import AmbiguousProject, ClientSilent, NothingToRollBackTo, UnsupportedHost
+from goferry.kernel.refusals import FileMissing
 
 Request = Mapping[str, Any]
 Record = Dict[str, Any]
@@ -50,13 +54,13 @@ class Session:
     ) -> None:
         """`trust` names the trust file; `tell` hears each act, `gone` says that the client went away."""
         self.root, self.trust, self.tell, self.gone = root, trust, tell, gone
-        self.guard = Guard(root, environ, gone)
-        self.switcher = Switch(root, self.guard)
+        self.guard, self.switcher = assemble(root, environ, gone)
+        self.view = View(root, self.guard, self.switcher)
         self.engine: Optional[Engine] = None
         self._held = contextlib.ExitStack()
 
-    def answer(self, request: Request) -> Record:
-        """Do what a request asks and return the answer.
+    def answer(self, request: Request, payload: bytes = b"") -> Record:
+        """Do what a request asks and return the answer; a payload belongs to `upload` alone.
 
         Raises:
             GoferryError: what the client is to be told.
@@ -69,8 +73,9 @@ class Session:
             "commit": self.commit,
             "abort": self.abort,
             "status": self.status,
-            "logs": self.logs,
+            "logs": self.view.logs,
             "down": self.down,
+            "upload": lambda asked: self.upload(asked, payload),
         }
         kind = kinds.get(str(request.get("request")))
         if kind is None:
@@ -80,27 +85,71 @@ class Session:
         return kind(request)
 
     def hello(self, _request: Request) -> Record:
-        """Say who answers."""
+        """Say who answers, what it can run, and which binaries need not be sent."""
         system, arch = elf.host_platform()
-        return {"agent": 1, "pid": os.getpid(), "platform": "%s/%s" % (system, arch)}
+        projects = self.root.host.projects if self.root.host else {}
+        return {
+            "agent": 1,
+            "pid": os.getpid(),
+            "platform": "%s/%s" % (system, arch),
+            "held": held(self.root),
+            "provisioned": self.root.host is not None,
+            "projects": {
+                name: {service: {"port": place.port, "listen": place.listen} for service, place in places.items()}
+                for name, places in projects.items()
+            },
+        }
+
+    def upload(self, request: Request, payload: bytes) -> Record:
+        """Take one block of a file of the release that is to be prepared."""
+        self.root.prepare()
+        return incoming.receive(self.root, request, payload)
 
     def prepare(self, request: Request) -> Record:
         """Verify the release, and bring its candidates up to HEALTHY; no traffic is touched."""
-        source = Path(str(request["dist"]))
+        source, sent = self._source(request)
         if self.trust is None:
             raise Refused("no trust file was given, so nothing can be verified", advice=["name it:  --trust FILE"])
         self.tell("verify")
-        verified = verify.verify(source, trustfile.load(self.trust), now=int(time.time()))
-        assert verified.manifest is not None
-        release = verified.manifest
-        with self._opened(request):
-            verify.check_floor(release, self._floor(release.project))
-            wanted = [str(name) for name in request.get("services") or []]
-            names = sorted({*wanted, *release.services})
-            states = {name: self._state(release.project, name) for name in names}
-            changes = plan.deploy(release, states, wanted, elf.host_platform(), free_port)
-            transaction = self._transaction(request, "deploy", release.project, changes, verified.digest)
-            return self._begin(request, transaction, Store(self.root, source, release), release)
+        trust = trustfile.load(self.trust)
+        try:
+            verified = verify.verify(source, trust, now=int(time.time()), only=_received(source) if sent else "")
+            assert verified.manifest is not None
+            release = verified.manifest
+            with self._opened(request):
+                verify.check_floor(release, self._floor(release.project))
+                changes = self._changes(release, [str(name) for name in request.get("services") or []])
+                if sent:
+                    self._refuse_missing(changes, verified.files)
+                transaction = self._transaction(request, "deploy", release.project, changes, verified.digest)
+                return self._begin(request, transaction, Store(self.root, source, release), release)
+        finally:
+            if sent:
+                incoming.remove(source)
+
+    def _source(self, request: Request) -> "tuple[Path, bool]":
+        """Return the folder that is to be verified, and whether it was sent; a provisioned host takes no other."""
+        if request["dist"] == "incoming":
+            return incoming.folder(self.root, str(request["id"])), True
+        if self.root.host is not None:
+            raise Refused("this host takes a release by upload alone", state="Nothing was changed.")
+        return Path(str(request["dist"])), False
+
+    def _changes(self, release: Manifest, wanted: List[str]) -> List[machine.Change]:
+        names = sorted({*wanted, *release.services})
+        states = {name: self._state(release.project, name) for name in names}
+        host = self.root.host
+        changes = plan.deploy(release, states, wanted, elf.host_platform(), free_port if host is None else lambda: 0)
+        if host is None:
+            return changes
+        ports = {name: int(declared.get("port") or 0) for name, declared in release.services.items()}
+        return [replace(c, port=host.place(release.project, c.service, c.mode, ports[c.service]).port) for c in changes]
+
+    def _refuse_missing(self, changes: List[machine.Change], received: Mapping[str, str]) -> None:
+        """Refuse before anything begins when a binary was neither sent nor is held."""
+        missing = [c.source for c in changes if c.source not in received and c.sha256 not in held(self.root)]
+        if missing:
+            raise FileMissing("neither sent nor held: %s" % ", ".join(missing), missing=missing)
 
     def rollback(self, request: Request) -> Record:
         """Bring the version before up to HEALTHY in the free slot; no traffic is touched."""
@@ -108,6 +157,9 @@ class Session:
             project = self._project(str(request.get("project") or ""))
             states = {folder.name: self._state(project, folder.name) for folder in self._services(project)}
             changes = plan.rollback(states, [str(name) for name in request.get("services") or []])
+            if self.root.host is not None:
+                host = self.root.host
+                changes = [replace(c, port=host.place(project, c.service, c.mode).port) for c in changes]
             transaction = self._transaction(request, "rollback", project, changes, "")
             return self._begin(request, transaction, Store(self.root), None)
 
@@ -148,6 +200,7 @@ class Session:
     def recover(self, restore: bool = True) -> List[str]:
         """End what a dead agent left unfinished, and start what should run; return what was done, for people."""
         done = []
+        incoming.prune(self.root)
         for project in list(self.root.projects()):
             folder = self.root.project(project) / ".journal"
             for entry in journal.journals(folder):
@@ -204,7 +257,7 @@ class Session:
         """End the versions before; the candidates are the live ones."""
         engine = self._open()
         engine.advance("commit")
-        shown = self._shown(engine.transaction)
+        shown = self.view.changed(engine.transaction)
         self._close()
         numbers = {**engine.numbers, "gap_ms": dict(self.switcher.gaps)}
         return {"phase": machine.COMMITTED, **numbers, "services": shown}
@@ -256,18 +309,6 @@ class Session:
             "several projects are deployed: %s" % ", ".join(running), advice=["name one:  --project %s" % running[0]]
         )
 
-    def _shown(self, transaction: Transaction) -> Record:
-        shown = {}
-        for change in transaction.changes:
-            folder = self.root.service(transaction.project, change.service)
-            shown[change.service] = {
-                **self._live(folder),
-                "previous": change.old_version,
-                "gap_ms": self.switcher.gaps.get(change.service, 0),
-                "mode": change.mode,
-            }
-        return shown
-
     def status(self, _request: Request) -> Record:
         """Say what is live; recovers first when no other session works on the target."""
         if not self.root.path.is_dir() or not self.root.own.is_dir():
@@ -280,51 +321,7 @@ class Session:
                 recovered = self.recover()
             finally:
                 os.close(descriptor)
-        return {"live": self._all_live(), "recovered": recovered, "busy": descriptor < 0}
-
-    def _all_live(self) -> Record:
-        folders = [folder for folder in self.root.services() if slots.live(folder) >= 0]
-        names = [folder.name for folder in folders]
-        unique = {f: f.name if names.count(f.name) == 1 else "%s/%s" % (f.project, f.name) for f in folders}
-        return {unique[folder]: self._live(folder) for folder in folders}
-
-    def _live(self, folder: Any) -> Record:
-        number = slots.live(folder)
-        slot = slots.read(folder, number) or {}
-        process = slots.running(folder, number)
-        well, why = self._wellness(folder, slot, process)
-        previous = state.read(folder)["previous"]
-        return {
-            "project": folder.project,
-            "service": folder.name,
-            "version": slot.get("version", ""),
-            "digest": slot.get("sha256", ""),
-            "sequence": slot.get("sequence", 0),
-            "url": url(int(slot.get("port", 0))),
-            "port": slot.get("port", 0),
-            "slot": number,
-            "mode": slot.get("mode", ""),
-            "pid": process.get("pid", 0) if processes.same(process) else 0,
-            "state": "healthy" if well else "unhealthy",
-            "why": why,
-            "previous": previous["version"] if previous else "",
-            "log": str(folder.log_file(number)),
-        }
-
-    def _wellness(self, folder: Any, slot: Record, process: Dict[str, int]) -> Tuple[bool, str]:
-        if not slot or not processes.same(process):
-            return False, "no process"
-        try:
-            why = self.guard.ask(folder, slot)
-        except Failed as error:
-            why = error.what
-        return not why, why
-
-    def logs(self, request: Request) -> Record:
-        """Return the last lines of the live versions' logs."""
-        wanted, lines = request.get("services") or [], int(request.get("lines", 50))
-        found = {f.name: slots.tail(f, slots.live(f), lines) for f in self.root.services() if slots.live(f) >= 0}
-        return {"logs": {name: tail for name, tail in found.items() if not wanted or name in wanted}}
+        return {"live": self.view.live(), "recovered": recovered, "busy": descriptor < 0}
 
     def down(self, request: Request) -> Record:
         """End every service and supervisord; what is stored and the floors stay."""
@@ -351,6 +348,12 @@ class Session:
         for number in (0, 1):
             self.guard.end(folder, number)
             slots.clear(folder, number)
+
+
+def _received(source: Path) -> List[str]:
+    """Return the names that are to be checked of a folder that was sent: the manifest, and each file of a release."""
+    lists = {checksums.LIST, *manifest.SIGNATURES.values()}
+    return sorted({manifest.MANIFEST, *incoming.names(source)} - lists)
 
 
 def rolled_back(transaction: Transaction, what: str, more: str, cause: str, numbers: Mapping[str, int]) -> RolledBack:

@@ -9,22 +9,13 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Protocol
 
 from goferry.kernel import machine
-from goferry.kernel.errors import Failed, GoferryError
+from goferry.kernel.errors import GoferryError
 from goferry.kernel.machine import Change, Transaction
-from goferry.kernel.outcomes import as_frame
+from goferry.kernel.outcomes import HostFailed, as_frame
 
 
 class Silence(Exception):
     """Raised by a port that waits when the client has gone away."""
-
-
-class HostFailed(Failed):
-    """The host met an error of its own while it worked on a deploy.
-
-    It usually is a disk or permission problem on the target; the message is the operating system's.
-    """
-
-    name = "host-failed"
 
 
 class Journal(Protocol):

@@ -6,6 +6,9 @@
     <root>/<project>/<service>/ state.json · live → slots/N.json · slots/ · releases/<sequence>/ · store/<sha256>
                                 log/ · data/ (the service's working folder, the same for every version)
 
+A provisioned host (kernel.hostfile) has in `.goferry` the lock and `incoming/` alone, and instead of `live` the link
+`live.sock` → the slot's socket, which the proxy follows too. systemd has the logs and makes the working folder.
+
 Names of projects and services never begin with a dot, so they can't meet the agent's own.
 """
 
@@ -16,9 +19,10 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Optional
 
 from goferry.kernel.errors import Misuse
+from goferry.kernel.hostfile import HostFile, Place
 from goferry.kernel.outcomes import UnsafeRoot
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -41,11 +45,16 @@ def check_name(text: str) -> str:
 
 
 class Root:
-    """The target's folder."""
+    """The target's folder.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path.absolute()
+    Attributes:
+        path: the folder. own: the agent's own in it. host: what the host was provisioned for; None: embedded.
+    """
+
+    def __init__(self, path: Path, host: Optional[HostFile] = None) -> None:
+        self.path, self.host = path.absolute(), host
         self.own = self.path / ".goferry"
+        self.incoming = self.own / "incoming"
 
     def prepare(self) -> None:
         """Make the folders that every deploy needs.
@@ -54,7 +63,7 @@ class Root:
             UnsafeRoot: when somebody else could change what lies here.
         """
         self.path.mkdir(mode=0o755, parents=True, exist_ok=True)
-        for folder in (self.own, self.own / "run", self.own / "bin"):
+        for folder in (self.own, *((self.own / "run", self.own / "bin") if self.host is None else ())):
             folder.mkdir(mode=0o700, exist_ok=True)
         self.check()
 
@@ -85,11 +94,13 @@ class Root:
         return ServiceFolder(self, project, name)
 
     def services(self) -> Iterator[ServiceFolder]:
-        """Every service that has slots here."""
+        """Every service that has slots here; on a provisioned host of those that it was provisioned for."""
         for project in self.projects():
             for path in sorted(self.project(project).iterdir()):
                 if NAME.fullmatch(path.name) and (path / "slots").is_dir():
-                    yield ServiceFolder(self, project, path.name)
+                    folder = ServiceFolder(self, project, path.name)
+                    if self.host is None or folder.provisioned:
+                        yield folder
 
 
 class ServiceFolder:
@@ -100,11 +111,31 @@ class ServiceFolder:
         self.path = root.project(project) / name
         self.slots, self.store, self.releases = self.path / "slots", self.path / "store", self.path / "releases"
         self.log, self.data = self.path / "log", self.path / "data"
-        self.live, self.state = self.path / "live", self.path / "state.json"
+        self.live = self.path / ("live" if root.host is None else "live.sock")
+        self.state = self.path / "state.json"
+
+    @property
+    def provisioned(self) -> bool:
+        """Whether the host file names the service."""
+        return self.root.host is not None and self.name in self.root.host.projects.get(self.project, {})
+
+    @property
+    def place(self) -> Place:
+        """What the service was provisioned with.
+
+        Raises:
+            NotProvisioned: when it was not.
+        """
+        return (self.root.host or HostFile()).place(self.project, self.name)
+
+    def pointer(self, number: int) -> str:
+        """What the `live` link names when the slot is live."""
+        return "slots/%d.json" % number if self.root.host is None else self.place.socket_path(number)
 
     def prepare(self) -> None:
         """Make the folders."""
-        for folder in (self.path.parent, self.path, self.slots, self.store, self.releases, self.log, self.data):
+        embedded = (self.log, self.data) if self.root.host is None else ()
+        for folder in (self.path.parent, self.path, self.slots, self.store, self.releases, *embedded):
             folder.mkdir(mode=0o755, exist_ok=True)
 
     def slot(self, number: int) -> Path:

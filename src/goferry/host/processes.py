@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Dict, Set
+from typing import Dict, Iterator, Set
 
 from goferry.kernel.files import sha256_file
 
@@ -77,12 +77,20 @@ def listens(pid: int, port: int) -> bool:
     return False
 
 
+def connections(port: int) -> int:
+    """Return how many established TCP connections have `port` of this machine as their own end."""
+    return len(list(_sockets(port, "01")))
+
+
 def _listening(port: int) -> Set[str]:
-    inodes = set()
+    return set(_sockets(port, "0A"))
+
+
+def _sockets(port: int, state: str) -> Iterator[str]:
+    """Yield the inodes of a local port's TCP sockets in a state (the kernel's include/net/tcp_states.h)."""
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError):
             for line in Path(table).read_text().splitlines()[1:]:
                 fields = line.split()
-                if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
-                    inodes.add(fields[9])
-    return inodes
+                if fields[3] == state and int(fields[1].rpartition(":")[2], 16) == port:
+                    yield fields[9]

@@ -9,17 +9,20 @@ import contextlib
 import queue
 import threading
 from pathlib import Path
-from typing import IO, Any, Dict, Mapping, Optional
+from typing import IO, Any, Dict, Mapping, Optional, Tuple
 
 from goferry.host.agent import Session
-from goferry.host.engine import HostFailed
 from goferry.host.layout import Root
+from goferry.host.target import host_file
 from goferry.kernel import frames
 from goferry.kernel.errors import GoferryError
-from goferry.kernel.outcomes import as_frame
+from goferry.kernel.outcomes import HostFailed, MalformedFrame, as_frame
 
 DEADLINE = 60.0
 """Seconds in which a client with an open transaction must speak."""
+AHEAD = 8
+"""Frames that are read before they are answered; a client that sends faster waits."""
+Frame = Tuple[Dict[str, Any], bytes]
 
 
 class Line:
@@ -27,16 +30,21 @@ class Line:
 
     def __init__(self, reader: IO[bytes], writer: IO[bytes]) -> None:
         self._writer = writer
-        self._requests: queue.Queue[Optional[Dict[str, Any]]] = queue.Queue()
+        self._requests: queue.Queue[Optional[Frame]] = queue.Queue(AHEAD)
+        self.malformed = ""
         self._gone = threading.Event()
         threading.Thread(target=self._read, args=(reader,), daemon=True).start()
 
     def _read(self, reader: IO[bytes]) -> None:
-        with contextlib.suppress(frames.BadFrame, OSError, ValueError):
+        try:
             frame = frames.read(reader)
             while frame is not None:
-                self._requests.put(frame[0])
+                self._requests.put(frame)
                 frame = frames.read(reader)
+        except frames.BadFrame as error:
+            self.malformed = str(error)
+        except (OSError, ValueError):
+            pass
         self._gone.set()
         self._requests.put(None)
 
@@ -44,7 +52,7 @@ class Line:
         """Whether the client has ended the stream (or sent what is no frame)."""
         return self._gone.is_set()
 
-    def next(self, timeout: Optional[float]) -> Optional[Dict[str, Any]]:
+    def next(self, timeout: Optional[float]) -> Optional[Frame]:
         """Return the next request; None at the end or when the time is over."""
         try:
             return self._requests.get(timeout=timeout)
@@ -66,21 +74,41 @@ class Line:
             self._writer.flush()
 
 
-def serve(reader: IO[bytes], writer: IO[bytes], root: Path, trust: Optional[Path], environ: Mapping[str, str]) -> None:
-    """Serve one client until it goes."""
+def serve(
+    reader: IO[bytes],
+    writer: IO[bytes],
+    root: Path,
+    trust: Optional[Path],
+    environ: Mapping[str, str],
+    *,
+    host: Optional[Path] = None,
+) -> int:
+    """Serve one client until it goes; `host` names the host file of a provisioned host. Return the exit code."""
     line = Line(reader, writer)
-    session = Session(Root(root), trust, environ, tell=lambda text: line.send({"progress": text}), gone=line.gone)
-    while True:
-        request = line.next(DEADLINE if session.engine else None)
-        if request is None:
-            session.silence()
-            return
-        line.send(_answer(session, request))
-
-
-def _answer(session: Session, request: Dict[str, Any]) -> Dict[str, Any]:
     try:
-        return {"ok": True, **session.answer(request)}
+        target = Root(root, host_file(host))
+    except GoferryError as error:
+        line.next(DEADLINE)
+        line.send({"ok": False, "error": as_frame(error)})
+        return error.exit_code
+    session = Session(target, trust, environ, tell=lambda text: line.send({"progress": text}), gone=line.gone)
+    while True:
+        frame = line.next(DEADLINE if session.engine else None)
+        if frame is None:
+            session.silence()
+            return _refused(line) if line.malformed else 0
+        line.send(_answer(session, *frame))
+
+
+def _refused(line: Line) -> int:
+    error = MalformedFrame("the host agent was sent something else than a frame: %s" % line.malformed)
+    line.send({"ok": False, "error": as_frame(error)})
+    return error.exit_code
+
+
+def _answer(session: Session, request: Dict[str, Any], payload: bytes) -> Dict[str, Any]:
+    try:
+        return {"ok": True, **session.answer(request, payload)}
     except GoferryError as error:
         return {"ok": False, "error": as_frame(error)}
     except Exception as error:  # noqa: BLE001  the client is told of a defect too

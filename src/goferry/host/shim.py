@@ -1,13 +1,15 @@
 """What the supervisor starts in a slot: it becomes the service's binary, or ends with 77 when that may not be.
 
-    python -I -S shim.py ROOT SERVICE SLOT     (ROOT/.goferry is the working folder)
+    python -I -S shim.py PROJECT/SERVICE SLOT     under supervisord, in ROOT/.goferry
+    goferry-host shim SLOT                        under systemd, which opens the slot's file as standard input
 
 It reads `slots/SLOT.json`, checks the binary's SHA-256, moves the listening socket from descriptor 0 to 3, sets the
 socket-activation environment (sd_listen_fds(3)) and executes the binary from the descriptor that it hashed. A candidate
 is started once: a second start of the same attempt ends with 77, which the supervisor does not repeat. A committed
 version that dies is started again, with growing pauses; the socket stays open in the pause.
 
-This file is copied to the target's folder and imports nothing but the standard library.
+Under systemd the socket is descriptor 3 already, the process is not root, and its attempts are noted in the unit's
+RUNTIME_DIRECTORY. This file is copied to the embedded target's folder and imports nothing but the standard library.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import signal
 import socket
 import sys
 import time
-from typing import Any, Dict
+from typing import Any, Dict, Mapping
 
 REFUSED = 77
 
@@ -42,13 +44,64 @@ def main() -> int:
             if slot["guarded"]:
                 accept_when_ready(control, slot["health"])
         environ.setdefault("STATE_DIRECTORY", os.path.join(base, "data"))  # as systemd.exec(5) names it
-        os.chdir(os.path.join(base, "data"))
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and what is ignored is inherited
-        argv = [slot["program"], *slot["args"]]
-        os.execve(descriptor, argv, environ)  # noqa: S606  becoming the service is the point
+        become(descriptor, slot, environ, os.path.join(base, "data"))
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         say("cannot start: %s" % error)
     return REFUSED
+
+
+STORE = "/var/lib/goferry/%s/%s/store"
+KEPT = frozenset(
+    [
+        "PATH",
+        "LANG",
+        "TZ",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "SHELL",
+        "STATE_DIRECTORY",
+        "INVOCATION_ID",
+        "JOURNAL_STREAM",
+        "LISTEN_FDS",
+        "LISTEN_PID",
+        "LISTEN_FDNAMES",
+        "CREDENTIALS_DIRECTORY",
+    ]
+)
+OWN = frozenset(["RUNTIME_DIRECTORY", "SYSTEMD_EXEC_PID"])
+"""What systemd puts into the environment: KEPT stays, OWN is the shim's; the rest is the environment file's."""
+
+
+def unit() -> int:
+    """Become the service that systemd starts; the slot's description is standard input."""
+    try:
+        slot = json.loads(b"".join(iter(lambda: os.read(0, 1 << 16), b"")))
+        pause = note_start(os.path.join(os.environ["RUNTIME_DIRECTORY"], "start"), slot)
+        if pause:
+            say("the process ended; starting it again in %.1f s" % pause)
+            time.sleep(pause)
+        descriptor = checked(os.path.join(STORE % (slot["project"], slot["service"]), slot["sha256"]), slot["sha256"])
+        become(descriptor, slot, unit_environment(slot, os.environ), os.environ["STATE_DIRECTORY"])
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        say("cannot start: %s" % error)
+    return REFUSED
+
+
+def unit_environment(slot: Dict[str, Any], given: Mapping[str, str]) -> Dict[str, str]:
+    """Return the service's environment: systemd's, then what the release declares, then the environment file's."""
+    environ = {key: value for key, value in given.items() if key in KEPT}
+    environ.update(slot["env"])
+    environ.update({key: value for key, value in given.items() if key not in KEPT | OWN})
+    return environ
+
+
+def become(descriptor: int, slot: Dict[str, Any], environ: Dict[str, str], folder: str) -> None:
+    """Execute the checked binary with nothing on standard input."""
+    os.chdir(folder)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0, inheritable=True)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and what is ignored is inherited
+    os.execve(descriptor, [slot["program"], *slot["args"]], environ)  # noqa: S606  becoming the service is the point
 
 
 def say(text: str) -> None:
@@ -120,8 +173,6 @@ def hand_over(slot: Dict[str, Any], environ: Dict[str, str]) -> str:
         os.dup2(folder, 9, inheritable=True)
         control = "/proc/self/fd/9/" + slot["control"]
     os.dup2(0, 3, inheritable=True)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0, inheritable=True)
     environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()), GOFERRY_CONTROL=control)
     return control
 

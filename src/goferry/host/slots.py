@@ -15,6 +15,7 @@ from goferry.host.layout import ServiceFolder
 from goferry.kernel import canonical
 from goferry.kernel.files import write_atomically
 from goferry.kernel.machine import Change
+from goferry.kernel.outcomes import NotProvisioned
 
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TZ")
 """What a service gets of the agent's own environment; the rest it must declare."""
@@ -105,9 +106,9 @@ def live(folder: ServiceFolder) -> int:
     """Return the slot that the `live` link names, or -1."""
     try:
         target = os.readlink(str(folder.live))
-    except OSError:
+        return next((number for number in (0, 1) if target == folder.pointer(number)), -1)
+    except (OSError, NotProvisioned):
         return -1
-    return {"slots/0.json": 0, "slots/1.json": 1}.get(target, -1)
 
 
 def tail(folder: ServiceFolder, number: int, lines: int = 12) -> List[str]:

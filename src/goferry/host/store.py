@@ -12,7 +12,7 @@ import hashlib
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional, Set
+from typing import Any, Dict, Iterator, List, Optional, Set
 
 from goferry.host import elf, slots, state
 from goferry.host.layout import Root, ServiceFolder
@@ -50,7 +50,8 @@ class Store:
         return path.is_file() and not path.is_symlink() and files.sha256_file(path) == sha256
 
     def _copy(self, folder: ServiceFolder, change: Change) -> None:
-        if self.source is None:
+        source, name = self._from(folder, change)
+        if source is None:
             raise BlobChanged(
                 "the stored binary of %s %s is gone or was changed" % (change.service, change.version),
                 state="Nothing was switched.",
@@ -60,7 +61,7 @@ class Store:
         try:
             for attempt in (1, 2):
                 try:
-                    return self._copy_once(folder, change, part, self.source)
+                    return self._copy_once(folder, change, part, source, name)
                 except OSError as error:
                     if error.errno not in (errno.ENOSPC, errno.EDQUOT) or attempt == 2:
                         raise
@@ -73,11 +74,22 @@ class Store:
         finally:
             _remove(part)
 
-    def _copy_once(self, folder: ServiceFolder, change: Change, part: Path, source: Path) -> None:
+    def _from(self, folder: ServiceFolder, change: Change) -> "tuple[Optional[Path], str]":
+        """Return the folder and the name to copy from: the release's, or another service's store that has the bytes."""
+        if self.source is not None and os.path.lexists(str(self.source / change.source)):
+            return self.source, change.source
+        for other in self.root.services():
+            if other.path != folder.path and self._holds(other, change.sha256):
+                return other.store, change.sha256
+        if self.source is not None:  # a stored one that was changed must not be announced as held again
+            _remove(folder.blob(change.sha256))
+        return None, ""
+
+    def _copy_once(self, folder: ServiceFolder, change: Change, part: Path, source: Path, name: str) -> None:
         space = os.statvfs(str(folder.store))
         if space.f_bavail * space.f_frsize < change.size + MARGIN:
             raise OSError(errno.ENOSPC, "no room")
-        digest = _copy_hashed(source, change.source, part)
+        digest = _copy_hashed(source, name, part)
         if digest != change.sha256:
             raise BlobChanged(
                 "%s has SHA-256 %s…, the signed list says %s…" % (change.source, digest[:12], change.sha256[:12]),
@@ -146,6 +158,15 @@ class Store:
         for path in folder.store.iterdir():
             if path.name not in blobs:
                 path.unlink()
+
+
+def held(root: Root) -> List[str]:
+    """Return the digests of all stored binaries; whoever uses one hashes it first."""
+    found = set()
+    for folder in root.services():
+        with contextlib.suppress(FileNotFoundError):
+            found |= {path.name for path in folder.store.iterdir() if len(path.name) == 64}
+    return sorted(found)
 
 
 def _remove(path: Path) -> None:

@@ -166,15 +166,15 @@ def parse(data: bytes) -> HostFile:
         HostFileInvalid: with what is wrong.
     """
     try:
-        if len(data) > MAX_BYTES:
-            raise ValueError("it has %d bytes; at most %d are read" % (len(data), MAX_BYTES))
-        return _host(canonical.loads(data))
+        return _host(data)
     except (ValueError, TypeError) as error:
         raise HostFileInvalid("host.json: %s" % error, advice=["write it again:  goferry provision HOST"]) from None
 
 
-def _host(record: Any) -> HostFile:
-    fields = _object(record, "the file", ("schema", "guard", "switch", "projects"))
+def _host(data: bytes) -> HostFile:
+    if len(data) > MAX_BYTES:
+        raise ValueError("it has %d bytes; at most %d are read" % (len(data), MAX_BYTES))
+    fields = _object(canonical.loads(data), "the file", ("schema", "guard", "switch", "projects"))
     if fields["schema"] != SCHEMA:
         raise ValueError("its schema is not %d; a newer Goferry may have written it" % SCHEMA)
     if fields["guard"] not in GUARDS or fields["switch"] not in SWITCHES:
@@ -225,7 +225,7 @@ def _refuse_twins(places: "list[Place]") -> None:
     stems = [place.stem for place in places]
     ports = [place.port for place in places]
     ports += [place.address(slot) for place in places if place.backend for slot in SLOTS]
-    for values in (stems, ports):
-        twice = sorted({value for value in values if values.count(value) > 1})  # type: ignore[attr-defined,type-var]
+    for values in (stems, [str(port) for port in ports]):
+        twice = sorted({value for value in values if values.count(value) > 1})
         if twice:
             raise ValueError("two services share %s" % twice[0])

@@ -110,6 +110,15 @@ class PortTaken(Failed):
     name = "port-taken"
 
 
+class HostFailed(Failed):
+    """The host met an error of its own while it worked on a deploy.
+
+    It usually is a disk or permission problem on the target; the message is the operating system's.
+    """
+
+    name = "host-failed"
+
+
 class GuardFailed(Failed):
     """The process supervisor did not do what was asked.
 

@@ -21,7 +21,7 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Collection, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from goferry.kernel import checksums, manifest, signatures
 from goferry.kernel.certificate import Verifier
@@ -85,7 +85,7 @@ def verify(
     openpgp: Optional[Verifier] = None,
     project: str = "",
     now: int,
-    only: str = "",
+    only: Union[str, Collection[str]] = "",
     floor: Optional[Floor] = None,
 ) -> Verified:
     """Judge the sealed folder `folder`; return what it is, or raise the first refusal.
@@ -96,7 +96,8 @@ def verify(
         openpgp: checks OpenPGP signatures; None: gpgv when it is on PATH, else pure Python (kernel.openpgp).
         project: the project that is wanted; empty: any that the keys' scopes allow.
         now: seconds since the epoch.
-        only: check this file alone; others, and release.json, may be absent, and foreign files may lie beside it.
+        only: check this file alone; others, and release.json, may be absent, and foreign files may lie beside it. A
+            collection of names: check these; release.json and the signatures that it names must be there too.
         floor: refuse what is older than this; give it when a release is admitted, never for rollback or recovery.
 
     Raises:
@@ -106,13 +107,16 @@ def verify(
         data = _read_list(root, folder)
         signers, unchecked = signatures.check(_read_signatures(root), data, trust, openpgp, now)
         listed = checksums.parse(data)
-        release = _read_manifest(root, listed, optional=only not in ("", MANIFEST))
+        single = isinstance(only, str)
+        release = _read_manifest(root, listed, optional=single and only not in ("", MANIFEST))
         _check_policy(release, signers, trust, project)
         if release is not None:
             _check_agreement(release, listed)
             check_floor(release, floor)
         wanted = _wanted(listed, only)
-        if release is not None and not only:
+        if release is not None and not (single and only):
+            _check_signatures(os.listdir(root), release)
+        if release is not None and single and not only:
             _check_entries(os.listdir(root), listed, release)
         for name in wanted:
             if name != MANIFEST:
@@ -261,19 +265,24 @@ def _check_agreement(release: Manifest, listed: Dict[str, str]) -> None:
         raise ListsDisagree("%s and %s disagree on %s" % (LIST, MANIFEST, ", ".join(odd[:3])))
 
 
-def _wanted(listed: Dict[str, str], only: str) -> List[str]:
-    if not only:
+def _wanted(listed: Dict[str, str], only: Union[str, Collection[str]]) -> List[str]:
+    if isinstance(only, str) and not only:
         return list(listed)
-    if only not in listed:
-        raise FileUnlisted("%s is not in %s" % (shown(only), LIST))
-    return [only]
+    names = [only] if isinstance(only, str) else sorted(set(only))
+    for name in names:
+        if name not in listed:
+            raise FileUnlisted("%s is not in %s" % (shown(name), LIST))
+    return names
+
+
+def _check_signatures(entries: Sequence[str], release: Manifest) -> None:
+    for name in release.signatures:
+        if name not in entries:
+            raise SignatureMissing("%s was made when the folder was sealed, but is not there" % name)
 
 
 def _check_entries(entries: Sequence[str], listed: Dict[str, str], release: Manifest) -> None:
     present = set(entries)
-    for name in release.signatures:
-        if name not in present:
-            raise SignatureMissing("%s was made when the folder was sealed, but is not there" % name)
     missing = sorted(set(listed) - present)
     if missing:
         raise FileMissing("listed, but not there: %s" % ", ".join(missing[:3]), missing=missing[:100])

@@ -1,0 +1,48 @@
+"""The forced command of the deploy key: bytes between the ssh session and the agent's socket, and nothing else.
+
+Each direction ends by itself: when the client has sent all, the agent is told so and may still answer. What the client
+asked ssh to run (`SSH_ORIGINAL_COMMAND`) is never looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+
+
+def connect(path: str) -> int:
+    """Bridge standard input and output to the unix socket at `path`; return the exit code."""
+    agent = socket.socket(socket.AF_UNIX)
+    try:
+        agent.connect(path)
+    except OSError as error:
+        os.write(2, ("goferry: the host agent can't be reached: %s: %s\n" % (path, error.strerror)).encode())
+        return 5
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    child = os.fork()
+    if child == 0:
+        os.close(1)  # the session ends when the agent has, not when the client has
+        os.close(2)
+        _copy(0, agent.fileno())
+        agent.shutdown(socket.SHUT_WR)
+        os._exit(0)
+    os.close(0)
+    try:
+        _copy(agent.fileno(), 1)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    return 0
+
+
+def _copy(source: int, sink: int) -> None:
+    try:
+        while True:
+            data = os.read(source, 1 << 18)
+            if not data:
+                return
+            while data:
+                data = data[os.write(sink, data) :]
+    except OSError:
+        return

@@ -1,0 +1,62 @@
+"""Process control as the guard sees it: a small port, so that what proves, watches and retires is one code.
+
+Behind it stand supervisord (host.supervised) and systemd (host.systemd); in the tests also a simulated systemd.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Protocol
+
+from goferry.host.layout import ServiceFolder
+from goferry.kernel.machine import Change
+
+Slot = Dict[str, Any]
+"""What `slots/N.json` holds; see host.slots.describe."""
+
+
+class Driver(Protocol):
+    """The processes of one target.
+
+    Attributes:
+        environ: what services get of the surroundings, before what they declare.
+    """
+
+    environ: Mapping[str, str]
+
+    def listen(self, folder: ServiceFolder, change: Change) -> int:
+        """Return the port that the candidate's process is given; 0 when it gets a socket of its own."""
+
+    def arm(self, folder: ServiceFolder, slot: Slot) -> None:
+        """Do all that a start needs but the start itself.
+
+        Raises:
+            PortTaken: when another program has the public port.
+        """
+
+    def start(self, folder: ServiceFolder, slot: Slot) -> None:
+        """Start what the slot's file describes, and return without waiting for its health."""
+
+    def stop(self, folder: ServiceFolder, slot: Slot, grace: float) -> None:
+        """Ask the slot's process to end, wait until it is gone, and end it after `grace` seconds."""
+
+    def ended(self, folder: ServiceFolder, slot: Slot) -> str:
+        """Return an empty string while the slot's process runs, else how it ended."""
+
+    def running(self, folder: ServiceFolder, number: int) -> Dict[str, int]:
+        """Return the slot's process as `processes.same` takes it; empty when there is none."""
+
+    def runs(self, folder: ServiceFolder, slot: Slot) -> bool:
+        """Whether the slot's process runs under this control."""
+
+    def door(self, folder: ServiceFolder, slot: Slot) -> Optional[Path]:
+        """Return the unix socket on which the slot answers; None: `listen` on the loopback."""
+
+    def tail(self, folder: ServiceFolder, number: int, lines: int = 12) -> List[str]:
+        """Return the last lines that the slot wrote."""
+
+    def log(self, folder: ServiceFolder, number: int) -> str:
+        """Return where a person reads on: a path or a command."""
+
+    def tidy(self) -> None:
+        """Drop what no slot needs any more."""

@@ -1,0 +1,144 @@
+"""Uploads: a release's files, sent in blocks into `.goferry/incoming/<transaction>/` before it is prepared.
+
+Nothing here is believed: names are checked, sizes are bounded whatever the lists say, and the verifier judges the
+folder afterwards. A file grows as `.<name>.part`, and gets its name when its bytes are all there and are the announced
+ones. An upload that broke off goes on where the host's answer says; what nobody fetched is removed after an hour.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import Any, Dict, Iterator, Mapping
+
+from goferry.host.layout import NAME, Root
+from goferry.kernel import checksums, manifest
+from goferry.kernel.errors import Misuse
+from goferry.kernel.files import sha256_file, sync_folder
+from goferry.kernel.outcomes import DiskFull, UploadDamaged, UploadRefused
+from goferry.kernel.refusals import Refusal
+
+SMALL = {manifest.MANIFEST: manifest.MAX_BYTES, checksums.LIST: checksums.MAX_BYTES}
+SMALL.update(dict.fromkeys(manifest.SIGNATURES.values(), 1 << 20))
+MAX_FILE, MAX_TOTAL, MAX_FILES = 2 << 30, 4 << 30, 100
+MARGIN = 16 << 20
+"""Bytes that an upload leaves free."""
+STALE = 3600.0
+"""Seconds after which an upload that nobody continued is removed."""
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+def folder(root: Root, identifier: str) -> Path:
+    """Return where a transaction's files arrive.
+
+    Raises:
+        Misuse: when the id is none.
+    """
+    if not NAME.fullmatch(identifier):
+        raise Misuse("a transaction id of letters, digits, . _ and - is wanted")
+    return root.incoming / identifier
+
+
+def receive(root: Root, request: Mapping[str, Any], payload: bytes) -> Dict[str, Any]:
+    """Take one block of a file: `{"id", "name", "size", "sha256", "offset"}`; return `{"have": bytes, "done": bool}`.
+
+    With another offset than the bytes that are there, nothing is written: the answer says where to go on.
+
+    Raises:
+        UploadRefused, UploadDamaged, DiskFull, Misuse: as their names say.
+    """
+    name, size, sha256 = _announced(request)
+    place = folder(root, str(request.get("id")))
+    for path in (root.incoming, place):
+        path.mkdir(mode=0o700, exist_ok=True)
+    os.utime(str(place))
+    done, part = place / name, place / (".%s.part" % name)
+    if done.is_file() and done.stat().st_size == size and sha256_file(done) == sha256:
+        return {"have": size, "done": True}
+    have = part.stat().st_size if part.is_file() else 0
+    if have > size:
+        part.unlink()
+        have = 0
+    if request.get("offset") != have or (not payload and size):
+        return {"have": have, "done": False}
+    if have + len(payload) > size:
+        raise UploadRefused("%s is longer than the %d bytes that were announced" % (name, size))
+    _bound(root, place, name, size - have)
+    _append(part, payload)
+    have += len(payload)
+    if have == size:
+        _finish(part, done, sha256)
+    return {"have": have, "done": have == size}
+
+
+def _announced(request: Mapping[str, Any]) -> "tuple[str, int, str]":
+    name, size, sha256 = request.get("name"), request.get("size"), request.get("sha256")
+    try:
+        checksums.check_name(str(name).encode("utf-8", "surrogatepass") if isinstance(name, str) else b"")
+    except Refusal as error:
+        raise UploadRefused(error.what) from None
+    if type(size) is not int or not 0 <= size <= SMALL.get(str(name), MAX_FILE):
+        raise UploadRefused("%s can't have %s bytes" % (name, str(size)[:30]))
+    if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
+        raise UploadRefused("the SHA-256 of %s is not 64 lower-case hex digits" % name)
+    return str(name), size, sha256
+
+
+def _bound(root: Root, place: Path, name: str, missing: int) -> None:
+    others = [path for path in place.iterdir() if path.name not in (name, ".%s.part" % name)]
+    if len(others) >= MAX_FILES:
+        raise UploadRefused("more than %d files were sent" % MAX_FILES)
+    total = sum(path.stat().st_size for each in root.incoming.iterdir() for path in each.iterdir())
+    if total + missing > MAX_TOTAL:
+        raise UploadRefused("uploads would take more than %d bytes" % MAX_TOTAL)
+    space = os.statvfs(str(place))
+    if space.f_bavail * space.f_frsize < missing + MARGIN:
+        raise DiskFull(
+            "%s needs %d bytes more and %d to spare; %d are free"
+            % (name, missing, MARGIN, space.f_bavail * space.f_frsize),
+            state="Nothing was installed.",
+            advice=["make room on the disk of %s" % root.path],
+        )
+
+
+def _append(part: Path, payload: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(str(part), flags, 0o600), "ab") as file:
+        file.write(payload)
+
+
+def _finish(part: Path, done: Path, sha256: str) -> None:
+    digest = sha256_file(part)
+    if digest != sha256:
+        part.unlink()
+        raise UploadDamaged(
+            "%s arrived with SHA-256 %s… instead of %s…" % (done.name, digest[:12], sha256[:12]),
+            state="What arrived was removed.",
+            advice=["deploy again"],
+        )
+    os.replace(str(part), str(done))
+    sync_folder(done.parent)
+
+
+def names(place: Path) -> Iterator[str]:
+    """Yield the names of the files that arrived whole."""
+    if place.is_dir():
+        yield from sorted(path.name for path in place.iterdir() if not path.name.startswith("."))
+
+
+def remove(place: Path) -> None:
+    """Remove a transaction's files."""
+    shutil.rmtree(str(place), ignore_errors=True)
+
+
+def prune(root: Root, age: float = STALE) -> None:
+    """Remove uploads that nobody continued for `age` seconds."""
+    if root.incoming.is_dir():
+        for place in root.incoming.iterdir():
+            with contextlib.suppress(OSError):
+                if time.time() - place.stat().st_mtime >= age:
+                    remove(place)

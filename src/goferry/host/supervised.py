@@ -1,0 +1,142 @@
+"""Process control by supervisord: the embedded target. One group a service, its slots are the group's processes."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import shutil
+import socket
+import time
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional
+
+from goferry.host import processes, slots
+from goferry.host.driver import Slot
+from goferry.host.layout import Root, ServiceFolder
+from goferry.host.supervisor import Supervisor
+from goferry.kernel.files import sync_folder
+from goferry.kernel.machine import Change
+from goferry.kernel.outcomes import GuardFailed, PortTaken
+
+
+class Supervised:
+    """The supervisord of one target as a `driver.Driver`."""
+
+    def __init__(self, root: Root, environ: Mapping[str, str]) -> None:
+        """`environ` is the agent's own."""
+        self.root, self.environ = root, environ
+        self.supervisor = Supervisor(root)
+
+    def listen(self, folder: ServiceFolder, change: Change) -> int:  # noqa: ARG002  the port is the protocol's
+        """Return the public port for a service that shares its socket, else a private one that is free now."""
+        return change.port if change.mode == "socket" else free_port()
+
+    def arm(self, folder: ServiceFolder, slot: Slot) -> None:
+        """Let supervisord know the groups of all slots; a new socket's port must be free."""
+        with contextlib.suppress(FileNotFoundError):
+            folder.run(int(slot["slot"])).unlink()
+        if slot["mode"] == "socket" and not self.supervisor.info_or_nothing(slot["group"], 0):
+            refuse_taken(int(slot["port"]))
+        self._configure()
+
+    def _configure(self) -> None:
+        groups = self._groups()
+        self.root.prepare()
+        self.supervisor.configure(groups)
+
+    def _groups(self) -> List[Dict[str, Any]]:
+        found: Dict[str, Dict[str, Any]] = {}
+        for folder in self.root.services():
+            for number in (0, 1):
+                slot = slots.read(folder, number)
+                if slot:
+                    port = slot["port"] if slot["mode"] == "socket" else 0
+                    path = "%s/%s" % (folder.project, folder.name)
+                    entry = {"name": slot["group"], "folder": path, "port": port, "drain_ms": slot["drain_ms"]}
+                    found.setdefault(slot["group"], entry)
+        return list(found.values())
+
+    def start(self, folder: ServiceFolder, slot: Slot) -> None:  # noqa: ARG002
+        """Start the slot's process."""
+        self.supervisor.start(slot["group"], int(slot["slot"]))
+
+    def stop(self, folder: ServiceFolder, slot: Slot, grace: float) -> None:
+        """End the slot's process, also one that outlived its supervisord."""
+        number = int(slot["slot"])
+        if self.supervisor.alive():
+            with contextlib.suppress(GuardFailed):
+                self.supervisor.stop(slot["group"], number)
+                self._await_end(slot, grace)
+        processes.end(slots.running(folder, number), grace)
+
+    def _await_end(self, slot: Slot, grace: float) -> None:
+        deadline = time.monotonic() + grace
+        while time.monotonic() < deadline:
+            if not self.supervisor.info(slot["group"], int(slot["slot"])).get("pid", 0):
+                return
+            time.sleep(0.01)
+
+    def ended(self, folder: ServiceFolder, slot: Slot) -> str:  # noqa: ARG002
+        """Return supervisord's word for a process that does not run."""
+        state = str(self.supervisor.info(slot["group"], int(slot["slot"])).get("statename", "gone"))
+        return "" if state in ("STARTING", "RUNNING") else state.lower()
+
+    def running(self, folder: ServiceFolder, number: int) -> Dict[str, int]:
+        """Return what the slot's process noted of itself."""
+        return slots.running(folder, number)
+
+    def runs(self, folder: ServiceFolder, slot: Slot) -> bool:
+        """Whether the slot's process runs, and under this supervisord."""
+        if not self.supervisor.alive() or self.ended(folder, slot):
+            return False
+        return processes.same(slots.running(folder, int(slot["slot"])))
+
+    def door(self, folder: ServiceFolder, slot: Slot) -> Optional[Path]:  # noqa: ARG002
+        """Return the control socket of a service that follows the app contract."""
+        return self.root.own / "run" / slot["control"] if slot["mode"] == "socket" else None
+
+    def tail(self, folder: ServiceFolder, number: int, lines: int = 12) -> List[str]:
+        """Return the log file's end."""
+        return slots.tail(folder, number, lines)
+
+    def log(self, folder: ServiceFolder, number: int) -> str:
+        """Return the log file."""
+        return str(folder.log_file(number))
+
+    def tidy(self) -> None:
+        """Remove groups that no slot needs; with no slot left, end supervisord and leave the lock alone behind."""
+        if self._groups():
+            self._configure()
+            return
+        self.supervisor.shutdown(5.0)
+        if not self.root.own.is_dir():
+            return
+        for path in self.root.own.iterdir():
+            if path.is_dir():
+                shutil.rmtree(str(path), ignore_errors=True)
+            elif path.name != "lock":
+                path.unlink()
+        sync_folder(self.root.own)
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nothing uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def refuse_taken(port: int) -> None:
+    """Raise PortTaken when another program has the port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            raise PortTaken(
+                "127.0.0.1:%d can't be listened on: %s" % (port, error.strerror),
+                state="Nothing was switched.",
+                advice=["choose another `port` in goferry.yml, or end the program that has it"],
+            ) from error

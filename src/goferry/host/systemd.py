@@ -1,0 +1,153 @@
+"""Process control by systemd: a provisioned host. A slot is an instance of the service's unit and of its socket's.
+
+Everything is asked of `systemctl` and `journalctl` with lists of words; the units are provisioning's (see
+kernel.hostfile for their names), so nothing here writes one. A candidate is started once: its shim ends with 77 the
+second time (`RestartPreventExitStatus=77`), and a candidate that was started again counts as ended before that.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
+
+from goferry.host import processes
+from goferry.host.driver import Slot
+from goferry.host.layout import ServiceFolder
+from goferry.kernel.errors import printable
+from goferry.kernel.machine import Change
+from goferry.kernel.outcomes import GuardFailed
+
+PROPERTIES = ("ActiveState", "SubState", "Result", "MainPID", "NRestarts", "ExecMainStatus")
+PATIENCE = 5.0
+"""Seconds that a unit has to be gone after SIGKILL."""
+
+
+class Said(NamedTuple):
+    """What a program answered: its exit code, output and complaints."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run(words: Sequence[str]) -> Said:
+    """Run systemctl or journalctl.
+
+    Raises:
+        GuardFailed: when it can't be run or hangs.
+    """
+    try:
+        done = subprocess.run(
+            list(words),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={"PATH": os.defpath, "LANG": "C.UTF-8", "SYSTEMD_COLORS": "0"},
+            timeout=100,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise GuardFailed("%s: %s" % (words[0], error)) from error
+    return Said(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+
+
+class Systemd:
+    """The system's systemd as a `driver.Driver`."""
+
+    environ: Mapping[str, str] = {}
+    """The unit's surroundings are systemd's; the agent adds nothing."""
+
+    def __init__(self, run: Callable[[Sequence[str]], Said] = run) -> None:
+        """`run` runs a program; another one in tests."""
+        self._run = run
+
+    def _systemctl(self, *words: str) -> str:
+        said = self._run(["systemctl", *words])
+        if said.code:
+            raise GuardFailed(
+                "systemctl %s: %s" % (" ".join(words), printable(said.err.strip(), 500) or "exit code %d" % said.code),
+                advice=["look:  systemctl status %s" % words[-1]],
+            )
+        return said.out
+
+    def show(self, unit: str) -> Dict[str, str]:
+        """Return the PROPERTIES of a unit."""
+        out = self._systemctl("show", "--property=" + ",".join(PROPERTIES), "--", unit)
+        return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+
+    def listen(self, folder: ServiceFolder, change: Change) -> int:
+        """Return the slot's own port, or 0 for a service that gets its socket."""
+        return folder.place.address(change.slot)
+
+    def arm(self, folder: ServiceFolder, slot: Slot) -> None:
+        """Nothing is to be made ready."""
+
+    def start(self, folder: ServiceFolder, slot: Slot) -> None:
+        """Start the slot's socket, then its service; this returns once the shim runs."""
+        number = int(slot["slot"])
+        self._systemctl("start", "--", folder.place.socket_unit(number), folder.place.unit(number))
+
+    def stop(self, folder: ServiceFolder, slot: Slot, grace: float) -> None:
+        """End the service (SIGTERM, SIGKILL after `grace`), then its socket and what that triggered."""
+        number, place = int(slot["slot"]), folder.place
+        deadline = time.monotonic() + grace
+        while place.backend and processes.connections(place.address(number)) and time.monotonic() < deadline - 2:
+            time.sleep(0.05)  # a plain service ends at once on SIGTERM: let its last answers go first
+        self._systemctl("stop", "--no-block", "--", place.unit(number))
+        if not self._gone(place.unit(number), deadline):
+            self._run(["systemctl", "kill", "--signal=SIGKILL", "--", place.unit(number)])
+            if not self._gone(place.unit(number), time.monotonic() + PATIENCE):
+                raise GuardFailed("%s does not end" % place.unit(number))
+        self._systemctl("stop", "--", place.socket_unit(number), place.door_unit(number))
+        self._run(["systemctl", "reset-failed", "--", place.unit(number)])
+
+    def _gone(self, unit: str, deadline: float) -> bool:
+        while self.show(unit).get("ActiveState") not in ("inactive", "failed"):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def ended(self, folder: ServiceFolder, slot: Slot) -> str:
+        """Return what systemd says of a process that ended, or was started again without being committed."""
+        shown = self.show(folder.place.unit(int(slot["slot"])))
+        state = shown.get("ActiveState")
+        runs = state == "active" or (state == "activating" and shown.get("SubState") != "auto-restart")
+        again = int(shown.get("NRestarts") or 0)
+        if runs and (slot["guarded"] or not again):
+            return ""
+        status = shown.get("ExecMainStatus")
+        return "started %d times" % (again + 1) if again else "%s, status %s" % (shown.get("Result"), status)
+
+    def running(self, folder: ServiceFolder, number: int) -> Dict[str, int]:
+        """Return the unit's main process."""
+        pid = int(self.show(folder.place.unit(number)).get("MainPID") or 0)
+        return processes.identity(pid) if pid else {}
+
+    def runs(self, folder: ServiceFolder, slot: Slot) -> bool:
+        """Whether the unit is active and its socket too."""
+        number = int(slot["slot"])
+        if self.ended(folder, slot) or self.show(folder.place.socket_unit(number)).get("ActiveState") != "active":
+            return False
+        return processes.same(self.running(folder, number))
+
+    def door(self, folder: ServiceFolder, slot: Slot) -> Optional[Path]:
+        """Return the slot's socket."""
+        return Path(folder.place.socket_path(int(slot["slot"])))
+
+    def tail(self, folder: ServiceFolder, number: int, lines: int = 12) -> List[str]:
+        """Return the unit's last lines in the journal."""
+        self._run(["journalctl", "--sync"])
+        unit = folder.place.unit(number)
+        words = ["journalctl", "--no-pager", "--output=cat", "--lines=%d" % max(1, lines), "_SYSTEMD_UNIT=" + unit]
+        return self._run(words).out.splitlines()[-lines:]
+
+    def log(self, folder: ServiceFolder, number: int) -> str:
+        """Return the command that shows the unit's journal."""
+        return "journalctl --unit %s" % folder.place.unit(number)
+
+    def tidy(self) -> None:
+        """Units stay: they are provisioning's."""

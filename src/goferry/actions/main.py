@@ -1,0 +1,77 @@
+"""The outer main of every action: outputs set, failures told by name, and no traceback in a log."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+import traceback
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any, NoReturn, TextIO
+
+from goferry.kernel.errors import Failed, GoferryError, Interrupted, Misuse
+from goferry.runner.job import Job
+
+ACTIONS = (
+    "goferry",
+    "setup-go",
+    "inspect",
+    "cross-compile",
+    "build-image",
+    "sign",
+    "verify",
+    "release",
+    "deploy",
+    "rollback",
+    "notify",
+)
+
+
+class ActionFailed(Failed):
+    """An action of Goferry itself failed: this is a defect in it.
+
+    Please report it with the log of a run that is repeated with debug logging.
+    """
+
+    name = "action-failed"
+
+
+def run(name: str, environ: Mapping[str, str], out: TextIO) -> int:
+    """Run one action and return its exit code; `environ` is the step's, commands and lines go to `out`."""
+    job = Job.from_environ(environ, out, action=name)
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        outputs = _load(name).run(job)
+        for key, value in outputs.items():
+            job.set_output(key, value)
+        job.close()
+    except GoferryError as error:
+        return _failed(job, error)
+    except KeyboardInterrupt:
+        return job.fail(Interrupted("stopped before the end", advice=["run the job again to go on"]))
+    except Exception as error:  # noqa: BLE001  the last net: a defect must not look like a traceback
+        if job.debug:
+            traceback.print_exc(file=sys.stderr)
+        return job.fail(ActionFailed(f"{type(error).__name__}: {error}", advice=["see where:  re-run with debug logging"]))
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    return 0
+
+
+def _failed(job: Job, error: GoferryError) -> int:
+    """Tell a failure; what it knows for later steps (`outcome` of a deploy that went back) are outputs all the same."""
+    outputs: Any = error.facts.get("outputs")
+    for key, value in (outputs if isinstance(outputs, dict) else {}).items():
+        job.set_output(key, value)
+    return job.fail(error)
+
+
+def _load(name: str) -> Any:
+    if name not in ACTIONS:
+        raise Misuse(f"there is no action {name!r}", advice=[f"one of  {', '.join(ACTIONS)}"])
+    return importlib.import_module(f"goferry.actions.{name.replace('-', '_')}")
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

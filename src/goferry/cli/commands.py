@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("verify", "Check a sealed release against a trust file."),
     "release": ("release", "Publish a sealed dist/ as a GitHub release."),
     "fetch": ("fetch", "Bring a GitHub release by its reference, byte for byte."),
+    "provision": ("provision", "Make hosts ready for deploys over ssh."),
     "deploy": ("deploy", "Bring a verified release into service, blue-green."),
     "rollback": ("rollback", "Go back to the version before, without an upload."),
     "status": ("status", "Show what is live."),

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
 from goferry.cli.target import lines_of, target_options
 
+if TYPE_CHECKING:
+    from goferry.deploy.place import Said
+
 
 @click.command(
     epilog=example(
         "goferry deploy dist --target local --root run --trust goferry.trust",
-        "goferry deploy dist --target local --root run --trust goferry.trust --service api --dry-run",
+        "goferry deploy dist --host web-1 --host web-2 --identity deploy_key",
+        "goferry deploy dist --environment production --identity deploy_key --dry-run",
     )
 )
 @click.argument("dist", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@target_options
-@click.option("--trust", type=click.Path(path_type=Path), required=True, help="The trust file: whose signatures count.")
+@target_options()
+@click.option(
+    "--trust",
+    type=click.Path(path_type=Path),
+    help="The trust file: whose signatures count. For the local target; a host has its own.",
+)
 @click.option("--service", "services", multiple=True, help="Deploy this service alone; may be repeated.")
 @click.option(
     "--on-silence",
     type=click.Choice(["rollback", "commit"]),
-    default="rollback",
-    show_default=True,
-    help="What the host does when this command dies before it commits.",
+    help="What a host does when this command dies before it commits.  [default: rollback]",
 )
 @dry_run_option
 @output_options
@@ -33,24 +41,30 @@ def command(
     output: Output,
     *,
     dist: Path,
-    target: str,
-    root: Path,
-    wait: float,
-    trust: Path,
+    said: Said,
+    trust: Path | None,
     services: tuple[str, ...],
-    on_silence: str,
+    on_silence: str | None,
     dry_run: bool,
 ) -> None:
     """Bring the sealed release in DIST into service, blue-green.
 
     The host verifies it, starts it beside the live version, proves that it is healthy and itself, switches, watches
-    it, and only then ends the version before. Whatever goes wrong, the version before serves.
+    it, and only then ends the version before. Whatever goes wrong, the version before serves. Several hosts are all
+    prepared before any is switched.
     """
     from goferry import deploy
-    from goferry.deploy.client import check_target
+    from goferry.deploy import place
 
-    check_target(target)
-    place = deploy.Target(root, trust, wait, on_silence)
+    where = place.resolve(replace(said, trust=trust, on_silence=on_silence or ""), verifies=True)
     with output.stream() as stream:
-        record = deploy.deploy(dist, place, services=services, settings=settings(), stream=stream, dry_run=dry_run)
+        record = deploy.deploy(
+            dist,
+            where.target,
+            services=services,
+            settings=settings(),
+            stream=stream,
+            dry_run=dry_run,
+            accepts=where.accepts,
+        )
     output.result(record, *lines_of(record))

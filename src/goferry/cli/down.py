@@ -7,23 +7,25 @@ from pathlib import Path
 import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
-from goferry.cli.target import target_options
+from goferry.cli.target import root_option, target_option, wait_option
 
 
 @click.command(epilog=example("goferry down --target local --root run"))
-@target_options
+@target_option
+@root_option
+@wait_option
 @dry_run_option
 @output_options
-def command(output: Output, *, target: str, root: Path, wait: float, dry_run: bool) -> None:
+def command(output: Output, *, target: str, root: Path | None, wait: float, dry_run: bool) -> None:
     """Stop what was deployed to a local target: every service and their supervisor.
 
     Releases, and the floors that refuse older ones, stay; a deploy starts the services again.
     """
     from goferry import deploy
-    from goferry.deploy.client import check_target
+    from goferry.deploy.place import Said, local_target
 
-    check_target(target)
+    where = local_target(Said(target=target, root=root, wait=wait))
     with output.stream() as stream:
-        record = deploy.down(deploy.Target(root, wait=wait), settings=settings(), stream=stream, dry_run=dry_run)
+        record = deploy.down(where, settings=settings(), stream=stream, dry_run=dry_run)
     verb = "would stop" if dry_run else "stopped"
     output.result(record, f"{verb} {', '.join(record['stopped'])}" if record["stopped"] else "nothing was running")

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from goferry.cli.output import Output, example, output_options, settings
-from goferry.cli.target import root_option, target_option
+from goferry.cli.target import target_options
+
+if TYPE_CHECKING:
+    from goferry.deploy.place import Said
 
 
-@click.command(epilog=example("goferry status --target local --root run", "goferry status --root run --json"))
-@target_option
-@root_option
+@click.command(
+    epilog=example(
+        "goferry status --target local --root run",
+        "goferry status --environment production --identity deploy_key --json",
+        "goferry status --host web-1 --logs 20",
+    )
+)
+@target_options(wait=False)
+@click.option("--logs", "lines", default=0, type=click.IntRange(0, 1000), help="Show so many lines of the logs too.")
 @output_options
-def command(output: Output, *, target: str, root: Path) -> None:
+def command(output: Output, *, said: Said, lines: int) -> None:
     """Show what is live on a target.
 
     What an interrupted deploy left unfinished is brought to its end first, as by every command on a target.
     """
     from goferry import deploy
-    from goferry.deploy.client import check_target
+    from goferry.deploy import place
 
-    check_target(target)
-    record = deploy.status(deploy.Target(root), settings=settings())
-    lines = [
+    where = place.resolve(said)
+    record = deploy.status(where.target, settings=settings())
+    if lines:
+        record = {**record, "logs": deploy.logs(where.target, lines=lines, settings=settings())["logs"]}
+    shown = [
         f"{name} {live['version']} {live['state']} at {live['url']} (pid {live['pid']}, {live['digest'][:12]})"
         for name, live in sorted(record["live"].items())
     ]
     busy = ["a deploy is going on"] if record["busy"] else []
-    output.result(record, *record["recovered"], *(lines or ["nothing is deployed"]), *busy)
+    told = [line for name, log in sorted(record.get("logs", {}).items()) for line in ("", f"{name}:", *log)]
+    output.result(record, *record["recovered"], *(shown or ["nothing is deployed"]), *busy, *told)

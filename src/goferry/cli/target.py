@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
 _DAY = 86_400
+_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 def _seconds(_context: click.Context, _option: click.Parameter, value: float) -> float:
@@ -17,11 +19,10 @@ def _seconds(_context: click.Context, _option: click.Parameter, value: float) ->
     return value
 
 
-target_option = click.option("--target", default="local", show_default=True, help="Where to: `local`.")
+target_option = click.option("--target", default="", help="Where to: `local`, or `ssh` for hosts.")
 root_option = click.option(
     "--root",
     type=click.Path(file_okay=False, path_type=Path),
-    required=True,
     help="The local target's folder; everything that is deployed lives in it.",
 )
 wait_option = click.option(
@@ -31,11 +32,70 @@ wait_option = click.option(
     callback=_seconds,
     help="Seconds to wait for another deploy on the target to end.",
 )
+identity_option = click.option("--identity", type=_FILE, help="The private key for the hosts; else your own keys.")
+known_hosts_option = click.option(
+    "--known-hosts",
+    type=_FILE,
+    help="The hosts' keys; else .goferry/known_hosts of the repository, else your own.",
+)
+environment_option = click.option(
+    "--environment", default="", help="Take hosts and rules from this environment of goferry.yml."
+)
+directory_option = click.option(
+    "--dir",
+    "directory",
+    default=".",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The repository, for its goferry.yml.  [default: .]",
+)
+_OPTIONS = (
+    target_option,
+    root_option,
+    click.option("--host", "hosts", multiple=True, help="A host as NAME, NAME:PORT or USER@NAME; may be repeated."),
+    identity_option,
+    known_hosts_option,
+    environment_option,
+    directory_option,
+)
 
 
-def target_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --target, --root and --wait."""
-    return target_option(root_option(wait_option(function)))
+def target_options(*, wait: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the options that say where a command goes; the command gets them as one `said: deploy.place.Said`."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def wrapped(
+            *args: Any,
+            target: str,
+            root: Path | None,
+            hosts: tuple[str, ...],
+            identity: Path | None,
+            known_hosts: Path | None,
+            environment: str,
+            directory: Path,
+            wait: float = 60.0,
+            **kwargs: Any,
+        ) -> Any:
+            from goferry.deploy.place import Said
+
+            said = Said(
+                target=target,
+                hosts=hosts,
+                root=root,
+                identity=identity,
+                known_hosts=known_hosts,
+                wait=wait,
+                environment=environment,
+                directory=directory,
+            )
+            return function(*args, said=said, **kwargs)
+
+        decorated: Callable[..., Any] = wrapped
+        for option in reversed((*_OPTIONS, *((wait_option,) if wait else ()))):
+            decorated = option(decorated)
+        return decorated
+
+    return add
 
 
 def lines_of(record: dict[str, Any]) -> list[str]:
@@ -44,19 +104,34 @@ def lines_of(record: dict[str, Any]) -> list[str]:
         return _planned(record)
     if record["unchanged"]:
         return [f"{record['project']} {record['version']} is live already; nothing was changed."]
+    several = list(record["hosts"]) != ["local"]
     lines = []
-    for name, service in sorted(record["services"].items()):
-        before = f" (before: {service['previous']})" if service["previous"] else ""
-        lines.append(f"{name} {service['version']} is live at {service['url']}{before}")
-        if service["gap_ms"]:
-            lines.append(f"  this service does not take its socket from Goferry: {service['gap_ms']} ms gap")
+    for host, each in record["hosts"].items() if several else [("", record)]:
+        lines += _served(each.get("services", {}), f"{host}: " if several else "", each.get("outcome", ""))
     return [*lines, f"switched in {record['switch_ms']} ms, committed after {record['seconds']:.1f} s"]
 
 
+def _served(services: dict[str, Any], host: str, outcome: str) -> list[str]:
+    if outcome == "unchanged":
+        return [f"{host}it is live there already"]
+    lines = []
+    for name, service in sorted(services.items()):
+        before = f" (before: {service['previous']})" if service.get("previous") else ""
+        lines.append(f"{host}{name} {service['version']} is live at {service['url']}{before}")
+        if service.get("gap_ms"):
+            lines.append(f"  this service does not take its socket from Goferry: {service['gap_ms']} ms gap")
+    return lines
+
+
 def _planned(record: dict[str, Any]) -> list[str]:
-    lines = [
-        f"{step['service']}: {step['from'] or 'nothing'} → {step['to']} (slot {step['slot']}, port {step['port']})"
-        for step in record["changes"]
-    ]
+    hosts = record.get("hosts") or {"": record}
+    lines = []
+    for host, plan in hosts.items():
+        head = f"{host}: " if host else ""
+        lines += [
+            f"{head}{step['service']}: {step['from'] or 'nothing'} → {step['to']} "
+            f"(slot {step['slot']}, port {step['port']})"
+            for step in plan["changes"]
+        ]
     acts = [f"  {act['act']} {', '.join(act['services'])}" for act in record["acts"]]
     return [*lines, *acts] or ["nothing to do: it is live already"]

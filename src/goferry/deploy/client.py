@@ -198,13 +198,3 @@ def opened(
             yield agent
         finally:
             agent.leave()
-
-
-def check_target(target: str) -> None:
-    """Refuse a target that is not there.
-
-    Raises:
-        Misuse: for anything but `local`.
-    """
-    if target != "local":
-        raise Misuse(f"--target {printable(target, 40)} is not known", advice=["use:  --target local --root DIR"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goferry.kernel.errors import FleetSplit, Misuse, Refused, Unreachable
+from goferry.kernel.errors import Failed, FleetSplit, Misuse, Refused, Unreachable
 
 
 class HostUnreachable(Unreachable):
@@ -84,3 +84,22 @@ class FleetDivided(FleetSplit):
     """
 
     name = "fleet-split"
+
+
+class HostUnsuitable(Misuse):
+    """The host lacks what a target needs: Linux with systemd 247, Python 3.9, nginx, and root's login to set it up.
+
+    It usually is an older release of the system, or a container without systemd.
+    """
+
+    name = "host-unsuitable"
+
+
+class ProvisionFailed(Failed):
+    """A step of provisioning failed on the host.
+
+    It usually is a configuration of nginx that was broken before, or a package that can't be installed; what nginx was
+    given is brought back, and the same command goes on from there.
+    """
+
+    name = "provision-failed"

@@ -79,23 +79,25 @@ def send(agent: Agent, items: Sequence[Item], transaction: str, told: Callable[[
 
 def _send(agent: Agent, item: Item, transaction: str) -> int:
     about: dict[str, Any] = {"id": transaction, "name": item.name, "size": item.size, "sha256": item.sha256}
-    have = _have(agent.ask("upload", **about, offset=-1), item)
+    have = _have(agent.ask("upload", **about, offset=0), item)  # without a payload it asks how much is there
     start = have
     try:
         with item.path.open("rb") as file:
-            file.seek(have)
             while have < item.size:
+                file.seek(have)
                 block = file.read(min(BLOCK, item.size - have))
                 if not block:
                     raise FileMissing(f"{item.name} is shorter than the signed list says")
-                have = _have(agent.ask("upload", payload=block, **about, offset=have), item)
+                had, have = have, _have(agent.ask("upload", payload=block, **about, offset=have), item)
+                if have <= had:
+                    raise AgentLost(f"the host takes no more of {item.name}: it has {have} of {item.size} bytes")
     except OSError as error:
         raise FileMissing(f"{item.name} can't be read: {error.strerror}") from error
     return item.size - start
 
 
 def _have(answer: dict[str, Any], item: Item) -> int:
-    have = answer.get("have")
+    have = answer.get("offset")
     if type(have) is not int or not 0 <= have <= item.size:
         raise AgentLost(f"the host claims to have {printable(str(have), 40)} bytes of {item.name}")
     return have

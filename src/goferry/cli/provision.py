@@ -1,0 +1,70 @@
+"""`goferry provision`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from goferry.cli.output import Output, dry_run_option, example, output_options, settings
+from goferry.cli.target import directory_option, environment_option, identity_option, known_hosts_option
+
+
+@click.command(
+    epilog=example(
+        "goferry provision web-1 --deploy-key deploy_key.pub --trust goferry.trust",
+        "goferry provision --environment production --identity ~/.ssh/id_ed25519 --dry-run",
+    )
+)
+@click.argument("hosts", nargs=-1)
+@environment_option
+@directory_option
+@click.option("--project", default="", help="Which project, where goferry.yml has several.")
+@click.option(
+    "--deploy-key",
+    "keys",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A public key that may deploy, and nothing else; may be repeated. Without one the host's stay.",
+)
+@click.option(
+    "--trust", type=click.Path(path_type=Path), help="The trust file.  [default: goferry.trust, if it is there]"
+)
+@click.option("--user", default="root", show_default=True, help="The login that sets the host up.")
+@identity_option
+@known_hosts_option
+@click.option("--host-key", default="", help="The host's key fingerprint (SHA256:…), compared on the host's console.")
+@click.option("--bind", default="", help="The address on which services are served.  [default: every one]")
+@click.option("--no-install", is_flag=True, help="Don't install nginx where it is missing.")
+@dry_run_option
+@output_options
+def command(
+    output: Output,
+    *,
+    hosts: tuple[str, ...],
+    environment: str,
+    directory: Path,
+    project: str,
+    keys: tuple[Path, ...],
+    trust: Path | None,
+    user: str,
+    identity: Path | None,
+    known_hosts: Path | None,
+    host_key: str,
+    bind: str,
+    no_install: bool,
+    dry_run: bool,
+) -> None:
+    """Make Debian hosts with sshd and python3 ready for deploys: agent, login, hardened units, proxy.
+
+    What is right already stays as it is, so a second run changes nothing. A deploy then needs the deploy key alone,
+    which opens no shell.
+    """
+    from goferry.deploy.provision import command as work
+
+    order = work.Order(
+        hosts, environment, directory, project, keys, trust, user, identity, known_hosts, host_key, bind, not no_install
+    )
+    with output.stream() as stream:
+        record = work.run(order, settings=settings(), stream=stream, dry_run=dry_run)
+    output.result(record, *work.lines(record))

@@ -1,0 +1,130 @@
+"""Where a command goes: what was said, else the environment in goferry.yml, else the default; resolved once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from goferry.config import load, model
+from goferry.deploy.fleet import Fleet
+from goferry.deploy.local import Target
+from goferry.kernel.errors import Misuse, printable
+
+KNOWN_HOSTS = Path(".goferry", "known_hosts")
+"""Where a repository keeps its hosts' keys, from its root."""
+
+
+class EnvironmentUnknown(Misuse):
+    """There is no such environment.
+
+    It usually is a typing error; development, staging and production always exist, goferry.yml may declare others.
+    """
+
+    name = "environment-unknown"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a flag or an input said; empty where it said nothing.
+
+    Attributes:
+        target: `local` or `ssh`. hosts: as people write them.
+        root, trust: the local target's folder and trust file.
+        identity, known_hosts: files for ssh. wait: seconds. on_silence: `rollback` or `commit`.
+        environment: its name. directory: the repository's folder. project: which of several.
+    """
+
+    target: str = ""
+    hosts: Sequence[str] = ()
+    root: Path | None = None
+    trust: Path | None = None
+    identity: Path | None = None
+    known_hosts: Path | None = None
+    wait: float = 60.0
+    on_silence: str = ""
+    environment: str = ""
+    directory: Path = Path()
+    project: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where it goes, and what is accepted there (`releases`, `snapshots`, or empty without an environment)."""
+
+    target: Target | Fleet
+    accepts: str = ""
+
+
+def resolve(said: Said, *, verifies: bool = False) -> Place:
+    """Return where a command goes; `verifies` demands a trust file of a local target.
+
+    Raises:
+        EnvironmentUnknown, HostNameInvalid, Misuse: as their names say.
+    """
+    rules = environment(said) if said.environment else model.Environment()
+    hosts = tuple(said.hosts) or tuple(rules.hosts)
+    target = said.target or ("ssh" if said.hosts else "") or rules.target or "local"
+    silence = said.on_silence or rules.on_silence or "rollback"
+    if target == "local":
+        return Place(_local(said, silence, verifies=verifies), rules.accepts)
+    if target != "ssh":
+        known = ["use:  --target local --root DIR", "or:  --target ssh --host HOST"]
+        raise Misuse(f"--target {printable(target, 40)} is not known", advice=known)
+    if not hosts:
+        raise Misuse("--target ssh names no host", advice=["name it:  --host HOST", "or `hosts` of an environment"])
+    if said.root is not None:
+        raise Misuse("--root is the local target's folder; a host has its own", advice=["leave --root away"])
+    known_hosts = said.known_hosts or default_known_hosts(said.directory)
+    return Place(Fleet(hosts, said.identity, known_hosts, said.wait, silence), rules.accepts)
+
+
+def local_target(said: Said) -> Target:
+    """Return the local target of a command that works on no other.
+
+    Raises:
+        Misuse: for another target, or without a folder.
+    """
+    where = resolve(said).target
+    if not isinstance(where, Target):
+        raise Misuse("this command works on the local target alone", advice=["use:  --target local --root DIR"])
+    return where
+
+
+def _local(said: Said, silence: str, *, verifies: bool) -> Target:
+    strange = [
+        flag
+        for flag, value in (("--host", said.hosts), ("--identity", said.identity), ("--known-hosts", said.known_hosts))
+        if value
+    ]
+    if strange:
+        raise Misuse(f"{strange[0]} is for hosts, not for the local target", advice=["add:  --target ssh"])
+    if said.root is None:
+        raise Misuse(
+            "the local target's folder is not named", advice=["name it:  --root DIR", "or hosts:  --host HOST"]
+        )
+    if verifies and said.trust is None:
+        raise Misuse("no trust file is named", advice=["whose signatures count:  --trust goferry.trust"])
+    return Target(said.root, said.trust, said.wait, silence)
+
+
+def environment(said: Said) -> model.Environment:
+    """Return an environment of goferry.yml or a built-in one.
+
+    Raises:
+        EnvironmentUnknown, ConfigInvalid: as their names say.
+    """
+    found = load.load(said.directory, project=said.project).project.environments
+    if said.environment not in found:
+        raise EnvironmentUnknown(
+            f"there is no environment {printable(said.environment, 80)!r}",
+            advice=["environments are: " + ", ".join(sorted(found))],
+        )
+    return found[said.environment]
+
+
+def default_known_hosts(directory: Path) -> Path | None:
+    """Return the repository's own file of host keys when it has one; else the user's is taken."""
+    start = directory.absolute()
+    root = load.repository(start) or start
+    return next((folder / KNOWN_HOSTS for folder in (start, root) if (folder / KNOWN_HOSTS).is_file()), None)

@@ -1,0 +1,196 @@
+"""Carries out a provisioning plan: one script of the standard library, sent over ssh to root's Python on the host."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from goferry.config.settings import Settings
+from goferry.deploy import ssh
+from goferry.deploy.address import Address, parse_all
+from goferry.deploy.errors import HostKeyUnknown, HostUnsuitable, ProvisionFailed
+from goferry.deploy.provision import host_key
+from goferry.deploy.provision.plan import Entry, Plan, Wishes, plan
+from goferry.kernel.errors import printable
+from goferry.kernel.outcomes import AgentLost
+from goferry.observe.events import Span, Stream
+from goferry.system.process import run
+
+_LOADER = "import sys;exec(compile(sys.stdin.buffer.read(int(sys.argv[1])),'goferry-provision','exec'))"
+TIMEOUT = 1200.0
+
+
+def provision(
+    hosts: Sequence[str],
+    wishes: Wishes,
+    access: ssh.Access,
+    *,
+    user: str = "root",
+    confirmed: str = "",
+    known_hosts: Path | None = None,
+    settings: Settings,
+    stream: Stream,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """Make hosts ready, one after the other; return `{"hosts": {host: {…}}, "unchanged": bool, "dry_run": bool}`.
+
+    Each host's: `{"changed": [path], "ran": [command], "unchanged", "services": {name: {"port", "listen"}}, "notes",
+    "known_hosts": [line]}`. `confirmed` is the fingerprint that a person has compared; the host's key is then added to
+    `known_hosts`.
+
+    Raises:
+        HostKeyUnknown: of a host that was never met, with its fingerprint. HostUnsuitable, ProvisionFailed, and what
+        `ssh.failure` names.
+    """
+    addresses = parse_all(hosts, user)
+    ssh.check(access, settings.environ)
+    record = {}
+    for address in addresses:
+        with stream.span("provision", host=address.text) as span:
+            if confirmed and known_hosts is not None:
+                host_key.confirm(address, access, settings.environ, confirmed, known_hosts)
+            record[address.text] = _one(address, wishes, access, settings.environ, span, dry_run=dry_run)
+    unchanged = all(host["unchanged"] for host in record.values())
+    return {"project": wishes.project, "hosts": record, "unchanged": unchanged, "dry_run": dry_run}
+
+
+def _one(
+    address: Address, wishes: Wishes, access: ssh.Access, environ: Mapping[str, str], span: Span, *, dry_run: bool
+) -> dict[str, Any]:
+    def ask(request: dict[str, Any]) -> dict[str, Any]:
+        return _ask(address, access, environ, request)
+
+    span.progress("look")
+    facts = checked(address, ask({"do": "facts"}))
+    made = plan(wishes, facts)
+    request = as_request(made, dry_run=dry_run)
+    span.progress("compare" if dry_run else "apply")
+    done = ask(request)
+    if "error" in done:
+        raise ProvisionFailed(
+            f"{address.text}: {printable(str(done['error']), 1500)}",
+            state="What nginx was given was brought back." if "nginx" in str(done["error"]) else "",
+            advice=["mend it on the host, then run the same command again"],
+        )
+    return _record(made, facts, done, address, span, dry_run=dry_run)
+
+
+def _record(
+    made: Plan, facts: Mapping[str, Any], done: Mapping[str, Any], address: Address, span: Span, *, dry_run: bool
+) -> dict[str, Any]:
+    changed, ran = _texts(done.get("changed")), _texts(done.get("ran"))
+    if not changed and not ran:
+        span.skip("unchanged")
+    for note in made.notes:
+        span.note(note, "warning")
+    planned = [" ".join(words) for words in made.install] if dry_run else []
+    return {
+        "changed": changed,
+        "ran": ran or planned,
+        "unchanged": not (changed or ran or planned),
+        "services": {place.service: {"port": place.port, "listen": place.listen} for place in made.places},
+        "notes": list(made.notes),
+        "known_hosts": known_lines(address, _texts(facts.get("host_keys"))),
+    }
+
+
+def _texts(value: object) -> list[str]:
+    return [printable(str(each), 1000) for each in value][:1000] if isinstance(value, list) else []
+
+
+def known_lines(address: Address, keys: Sequence[str]) -> list[str]:
+    """Return the host's lines for known_hosts, under the name by which it was reached."""
+    name = f"[{address.host}]:{address.port}" if address.port not in (0, 22) else address.host
+    return [f"{name} {' '.join(key.split()[:2])}" for key in keys if len(key.split()) >= 2]
+
+
+def as_request(made: Plan, *, dry_run: bool) -> dict[str, Any]:
+    """Return a plan as the script on the host takes it; JSON types."""
+    return {
+        "do": "diff" if dry_run else "apply",
+        "install": [list(words) for words in made.install],
+        "entries": [_entry(entry) for entry in made.entries],
+        "commands": [command.as_record() for command in made.commands],
+    }
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    record: dict[str, Any] = {"path": entry.path, "mode": entry.mode, "owner": entry.owner, "group": entry.group}
+    if entry.content is not None:
+        record |= {"content": base64.b64encode(entry.content).decode(), "keep": entry.keep}
+    return record
+
+
+_KINDS: Mapping[str, Callable[[Any], bool]] = {
+    "user": lambda value: type(value) is int,
+    "system": lambda value: isinstance(value, str),
+    "python": lambda value: isinstance(value, list) and all(type(part) is int for part in value),
+    "systemd": lambda value: type(value) is int,
+    "apt": lambda value: isinstance(value, bool),
+    "nginx": lambda value: isinstance(value, str) and all(part.isdigit() for part in value.split(".") if part),
+    "nginx_group": lambda value: isinstance(value, str) and value.replace("-", "").replace("_", "").isalnum(),
+    "proxyd": lambda value: value in ("/usr/lib/systemd/systemd-socket-proxyd", "/lib/systemd/systemd-socket-proxyd"),
+    "private_users": lambda value: isinstance(value, bool),
+    "ipv6": lambda value: isinstance(value, bool),
+    "ports": lambda value: isinstance(value, list) and all(type(port) is int for port in value),
+    "host_file": lambda value: isinstance(value, str),
+    "trust": lambda value: isinstance(value, str),
+    "host_keys": lambda value: isinstance(value, list),
+}
+
+
+def checked(address: Address, facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts when each is of its kind.
+
+    Raises:
+        HostUnsuitable: when the host told something else.
+    """
+    wrong = [name for name, fits in _KINDS.items() if name not in facts or not fits(facts[name])]
+    if wrong:
+        said = printable(str(facts.get("error", "")), 300)
+        raise HostUnsuitable(
+            f"{address.text} told no usable facts: {', '.join(wrong)}" + (f" ({said})" if said else "")
+        )
+    return facts
+
+
+def _ask(
+    address: Address, access: ssh.Access, environ: Mapping[str, str], request: Mapping[str, Any]
+) -> dict[str, Any]:
+    try:
+        algorithms = ssh.pinned_algorithms(address, access, environ)
+    except HostKeyUnknown as error:
+        raise host_key.unknown(error, address, access, environ) from None
+    script = (Path(__file__).parent / "on_host.py").read_bytes()
+    command = f"exec /usr/bin/python3 -I -c {shlex.quote(_LOADER)} {len(script)}"
+    words = ssh.argv(address, access, algorithms, [command])
+    done = run(words, environ=ssh.spoken(environ), stdin=script + json.dumps(request).encode(), timeout=TIMEOUT)
+    if done.code == 0:
+        return _answer(address, done.stdout)
+    failed = ssh.failure(address, access, done.code, done.errors)
+    if isinstance(failed, HostKeyUnknown):
+        raise host_key.unknown(failed, address, access, environ)
+    if done.code in (126, 127):
+        raise HostUnsuitable(
+            f"{address.text} has no /usr/bin/python3", advice=["install it there:  apt-get install python3-minimal"]
+        )
+    last = printable(done.errors.strip().splitlines()[-1], 300) if done.errors.strip() else "it said nothing"
+    raise failed or ProvisionFailed(f"{address.text}: the script ended with {done.code}: {last}")
+
+
+def _answer(address: Address, output: bytes) -> dict[str, Any]:
+    """Return the script's one object: the last line, whatever a login's shell printed before it."""
+    try:
+        answer = json.loads(output.decode("utf-8", "replace").strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        answer = None
+    if not isinstance(answer, dict):
+        raise AgentLost(
+            f"{address.text} answered something else than the script's object",
+            state="What was done there is not known; run it again.",
+        )
+    return answer

@@ -1,0 +1,257 @@
+"""What makes a host ready, from facts alone: `(wishes, facts) → files and commands`; pure.
+
+Files say how they must be, commands what they are run for, so doing a plan twice is doing it once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from goferry.deploy.errors import HostUnsuitable
+from goferry.deploy.provision import render
+from goferry.kernel import hostfile
+from goferry.kernel.errors import printable
+from goferry.kernel.hostfile import HostFile, Place
+from goferry.kernel.outcomes import PortTaken
+
+FIRST_PORT, FIRST_BACKEND = 8080, 23_000
+UNITS, NGINX = "/etc/systemd/system/", "/etc/nginx/"
+
+Facts = Mapping[str, Any]
+"""What `on_host.facts` tells."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One service as goferry.yml declares it: how it listens (`socket`, `env`, `flag`), its port or 0, its drain."""
+
+    name: str
+    listen: str
+    port: int = 0
+    drain_seconds: int = 10
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a host is to be ready for.
+
+    Attributes:
+        project: its name. services: what it deploys.
+        trust: the trust file's bytes; empty keeps the host's own.
+        keys: public keys that may deploy, `type base64 comment`; empty keeps the host's own.
+        agent: the bundled agent.
+        bind: the address that the proxy listens on; empty means every one.
+        install: whether missing packages may be installed.
+    """
+
+    project: str
+    services: tuple[Wanted, ...]
+    trust: bytes = b""
+    keys: tuple[str, ...] = ()
+    agent: bytes = b""
+    bind: str = ""
+    install: bool = True
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file, or a folder where `content` is None; `keep`: made when absent and never overwritten."""
+
+    path: str
+    content: bytes | None = None
+    mode: int = 0o644
+    owner: str = "root"
+    group: str = "root"
+    keep: bool = False
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command and its reasons: any of them makes it run.
+
+    Attributes:
+        run: the words.
+        changed: path prefixes; a changed file under one is a reason.
+        unless: a question; its answer no (an exit code but 0) is a reason.
+        locked: a user; a locked password field is a reason.
+        undo: path prefixes; when the command fails, these files are brought back as they were.
+    """
+
+    run: tuple[str, ...]
+    changed: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    locked: str = ""
+    undo: tuple[str, ...] = ()
+
+    def as_record(self) -> dict[str, Any]:
+        """Return JSON types, reasons that it lacks left out."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items() if value}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done on one host; `notes` are for people."""
+
+    entries: tuple[Entry, ...]
+    commands: tuple[Command, ...]
+    install: tuple[tuple[str, ...], ...] = ()
+    places: tuple[Place, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+
+def plan(wishes: Wishes, facts: Facts) -> Plan:
+    """Return the plan for one host.
+
+    Raises:
+        HostUnsuitable: when the host lacks what can't be installed. PortTaken: when a port is another program's.
+        HostFileInvalid: when its host.json was damaged.
+    """
+    _refuse_unsuitable(wishes, facts)
+    before = hostfile.parse(facts["host_file"].encode()) if facts["host_file"] else HostFile()
+    mine = _places(wishes, before, facts)
+    kept = {place.service: place for place in before.projects.get(wishes.project, {}).values()}
+    gone = sorted(set(kept) - {place.service for place in mine})
+    after = HostFile(projects={**before.projects, wishes.project: {**kept, **{p.service: p for p in mine}}})
+    hostfile.parse(after.to_bytes())
+    entries = [*_common(wishes), *_trust(wishes), Entry(hostfile.HOST_FILE, after.to_bytes())]
+    for place, service in zip(mine, wishes.services, strict=True):
+        entries += _service(place, service, wishes, facts)
+    entries.append(Entry("/etc/nginx/conf.d/goferry.conf", render.NGINX_INCLUDE.encode()))
+    notes = tuple(f"{name} is no longer declared; the host stays ready for it" for name in gone)
+    return Plan(tuple(entries), _commands(), _install(wishes, facts), tuple(mine), notes)
+
+
+def _refuse_unsuitable(wishes: Wishes, facts: Facts) -> None:
+    able = wishes.install and facts["apt"]
+    lacks = [
+        (facts["user"] != 0, "the login is not root's", "log in as root:  --user root"),
+        (facts["system"] != "Linux", f"it runs {printable(str(facts['system']), 40)}", "take a Linux host"),
+        (
+            tuple(facts["python"]) < (3, 9),
+            f"its Python is {_version(facts['python'])}",
+            "Python 3.9 or later is needed",
+        ),
+        (
+            facts["systemd"] < 247,
+            f"its systemd is {facts['systemd'] or 'not running'}",
+            "systemd 247 or later is needed",
+        ),
+        (not facts["nginx"] and not able, "it has no nginx", "install it there:  apt-get install nginx-light"),
+        (not wishes.trust and not facts["trust"], "it has no trust file yet", "give one:  --trust goferry.trust"),
+    ]
+    for lacking, what, advice in lacks:
+        if lacking:
+            raise HostUnsuitable(
+                f"the host can't be provisioned: {what}", state="Nothing was changed.", advice=[advice]
+            )
+
+
+def _version(parts: Sequence[int]) -> str:
+    return ".".join(str(part) for part in parts)
+
+
+def _places(wishes: Wishes, before: HostFile, facts: Facts) -> list[Place]:
+    """Return each service's place: what it had stays, what is new gets a port that nobody has."""
+    all_before = [place for services in before.projects.values() for place in services.values()]
+    had = {place.service: place for place in before.projects.get(wishes.project, {}).values()}
+    ports = {place.port for place in all_before} | {service.port for service in wishes.services}
+    backends = {place.backend for place in all_before}
+    found = []
+    for service in wishes.services:
+        old = had.get(service.name)
+        port = service.port or (old.port if old else _free(FIRST_PORT, 1, ports | set(facts["ports"])))
+        backend = 0
+        if service.listen != "socket":
+            backend = (old.backend if old else 0) or _free(FIRST_BACKEND, 10, backends)
+        if port in facts["ports"] and port not in {place.port for place in all_before}:
+            raise PortTaken(
+                f"another program of the host listens on port {port}",
+                state="Nothing was changed.",
+                advice=[f"choose another `port` for {service.name} in goferry.yml, or end that program"],
+            )
+        ports.add(port)
+        backends.add(backend)
+        found.append(Place(wishes.project, service.name, port, service.listen, backend))
+    return found
+
+
+def _free(first: int, step: int, taken: set[int]) -> int:
+    port = first
+    while port in taken:
+        port += step
+    return port
+
+
+def _common(wishes: Wishes) -> list[Entry]:
+    entries = [
+        Entry("/etc/goferry", mode=0o755),
+        Entry("/etc/goferry/env", mode=0o700),
+        Entry(hostfile.ROOT, mode=0o755),
+        Entry("/usr/local/libexec", mode=0o755),
+        Entry("/etc/nginx/goferry", mode=0o755),
+        Entry("/etc/nginx/conf.d", mode=0o755),
+        Entry(hostfile.AGENT, wishes.agent, 0o755),
+        Entry("/etc/sysusers.d", mode=0o755),
+        Entry("/etc/sysusers.d/goferry.conf", render.SYSUSERS.encode()),
+        Entry(render.HOME, mode=0o755),
+        Entry(render.HOME + "/.ssh", mode=0o755),
+        Entry(UNITS + "goferry-agent.socket", render.AGENT_SOCKET_UNIT.encode()),
+        Entry(UNITS + "goferry-agent@.service", render.AGENT_UNIT.encode()),
+        Entry(UNITS + "goferry-recover.service", render.RECOVER_UNIT.encode()),
+    ]
+    if wishes.keys:
+        keys = render.authorized_keys(list(wishes.keys)).encode()
+        entries.append(Entry(render.HOME + "/.ssh/authorized_keys", keys))
+    return entries
+
+
+def _trust(wishes: Wishes) -> list[Entry]:
+    return [Entry(hostfile.TRUST_FILE, wishes.trust)] if wishes.trust else []
+
+
+def _service(place: Place, service: Wanted, wishes: Wishes, facts: Facts) -> list[Entry]:
+    unit = render.service(place, drain_seconds=service.drain_seconds, private_users=facts["private_users"])
+    version = tuple(int(part) for part in facts["nginx"].split(".") if part)
+    server = render.nginx(place, bind=wishes.bind, ipv6=facts["ipv6"], version=version)
+    return [
+        Entry(f"{UNITS}goferry-{place.stem}@.service", unit.encode()),
+        Entry(f"{UNITS}goferry-{place.stem}@.socket", render.socket(place, facts["nginx_group"]).encode()),
+        Entry(f"{UNITS}goferry.door-{place.stem}@.service", render.door(place, facts["proxyd"]).encode()),
+        Entry(place.env_file, b"", 0o600, keep=True),
+        Entry(f"{NGINX}goferry/{place.stem}.conf", server.encode()),
+    ]
+
+
+def _commands() -> tuple[Command, ...]:
+    return (
+        Command(("systemd-sysusers",), changed=("/etc/sysusers.d/goferry.conf",), unless=("id", "-u", render.USER)),
+        Command(("usermod", "-p", "*", render.USER), locked=render.USER),
+        Command(("systemctl", "daemon-reload"), changed=(UNITS,)),
+        Command(("systemctl", "restart", "goferry-agent.socket"), changed=(UNITS + "goferry-agent.socket",)),
+        _enabled("goferry-agent.socket"),
+        _started("goferry-agent.socket"),
+        _enabled("goferry-recover.service"),
+        Command(("nginx", "-t", "-q"), changed=(NGINX,), undo=(NGINX,)),
+        _enabled("nginx.service"),
+        _started("nginx.service"),
+        Command(("systemctl", "reload", "nginx.service"), changed=(NGINX,)),
+    )
+
+
+def _enabled(unit: str) -> Command:
+    return Command(("systemctl", "--quiet", "enable", unit), unless=("systemctl", "is-enabled", "--quiet", unit))
+
+
+def _started(unit: str) -> Command:
+    return Command(("systemctl", "start", unit), unless=("systemctl", "is-active", "--quiet", unit))
+
+
+def _install(wishes: Wishes, facts: Facts) -> tuple[tuple[str, ...], ...]:
+    if facts["nginx"] or not wishes.install or not facts["apt"]:
+        return ()
+    return (
+        ("apt-get", "-qq", "update"),
+        ("apt-get", "-qq", "install", "-y", "--no-install-recommends", "nginx-light"),
+    )

@@ -1,0 +1,225 @@
+"""The files that make a host ready, as text; pure. Names come from `kernel.hostfile`, which the agent reads too."""
+
+from __future__ import annotations
+
+from goferry.kernel.hostfile import AGENT, AGENT_SOCKET, HOST_FILE, ROOT, TRUST_FILE, Place
+
+USER = "goferry"
+HOME = "/var/lib/goferry-login"
+"""The login's home; root's, so that the login owns nothing at all."""
+
+HARDENED = """\
+CapabilityBoundingSet=
+AmbientCapabilities=
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+PrivateMounts=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectProc=invisible
+ProcSubset=pid
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+RestrictNamespaces=yes
+RemoveIPC=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
+KeyringMode=private
+"""
+
+
+def service(place: Place, *, drain_seconds: int, private_users: bool) -> str:
+    """Return the unit of a service's slots."""
+    socket = f"Sockets=goferry-{place.stem}@%i.socket\n" if place.mode == "socket" else ""
+    folder = f"{ROOT}/{place.project}/{place.service}"
+    return f"""\
+# Written by goferry provision; instances 0 and 1 are the two slots, started and ended by the host agent.
+[Unit]
+Description=Goferry: {place.project} {place.service}, slot %i
+After=network.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+ExecStart={AGENT} shim %i
+{socket}StandardInput=file:{folder}/slots/%i.json
+StandardOutput=journal
+StandardError=journal
+EnvironmentFile=-{place.env_file}
+Restart=always
+RestartSec=100ms
+RestartPreventExitStatus=77
+KillMode=mixed
+TimeoutStopSec={max(90, drain_seconds + 30)}
+UMask=0077
+User={place.user}
+DynamicUser=yes
+StateDirectory=goferry-data/{place.stem}
+RuntimeDirectory=goferry-slots/{place.stem}/%i
+RuntimeDirectoryPreserve=restart
+TemporaryFileSystem={ROOT}:ro
+BindReadOnlyPaths={folder}/store
+InaccessiblePaths=-/etc/goferry -/run/goferry
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+{HARDENED}{"PrivateUsers=yes" if private_users else "# PrivateUsers= is left out: this kernel has no user namespaces."}
+"""
+
+
+def socket(place: Place, group: str) -> str:
+    """Return the unit of the sockets on which the proxy reaches the slots."""
+    return f"""\
+# Written by goferry provision.
+[Unit]
+Description=Goferry: {place.project} {place.service}, slot %i, its socket
+
+[Socket]
+ListenStream=/run/goferry/{place.stem}/%i.sock
+Service=goferry.door-{place.stem}@%i.service
+SocketUser=root
+SocketGroup={group}
+SocketMode=0660
+DirectoryMode=0755
+Backlog=4096
+RemoveOnStop=yes
+"""
+
+
+def door(place: Place, proxyd: str) -> str:
+    """Return the unit that a slot's socket triggers: nothing, or the way from the socket to the slot's port."""
+    what = "holds its socket" if place.mode == "socket" else "from its socket to its port"
+    head = f"""\
+# Written by goferry provision.
+[Unit]
+Description=Goferry: {place.project} {place.service}, slot %i, {what}
+PartOf=goferry-{place.stem}@%i.socket
+StartLimitIntervalSec=0
+
+[Service]
+"""
+    if place.mode == "socket":
+        return head + "Type=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
+    return f"""{head}ExecStart={proxyd} --connections-max=4096 127.0.0.1:{place.backend // 10}%i
+DynamicUser=yes
+LimitNOFILE=65536
+RestrictAddressFamilies=AF_INET AF_UNIX
+{HARDENED}"""
+
+
+AGENT_SOCKET_UNIT = f"""\
+# Written by goferry provision: who may open this socket may ask the host agent; it is the goferry login alone.
+[Unit]
+Description=Goferry host agent's socket
+
+[Socket]
+ListenStream={AGENT_SOCKET}
+Accept=yes
+SocketUser={USER}
+SocketMode=0600
+DirectoryMode=0755
+MaxConnections=16
+
+[Install]
+WantedBy=sockets.target
+"""
+
+AGENT_UNIT = f"""\
+# Written by goferry provision: one instance a connection; it lives on when the connection is cut.
+[Unit]
+Description=Goferry host agent
+CollectMode=inactive-or-failed
+
+[Service]
+ExecStart={AGENT} serve --root {ROOT} --trust {TRUST_FILE} --host-file {HOST_FILE}
+StandardInput=socket
+StandardOutput=socket
+StandardError=journal
+TimeoutStopSec=180
+NoNewPrivileges=yes
+ProtectHome=yes
+ProtectSystem=full
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectClock=yes
+ProtectHostname=yes
+PrivateTmp=yes
+PrivateDevices=yes
+LockPersonality=yes
+RestrictRealtime=yes
+RestrictNamespaces=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+SystemCallArchitectures=native
+"""
+
+RECOVER_UNIT = f"""\
+# Written by goferry provision: brings up what was live, and ends what a power cut left unfinished.
+[Unit]
+Description=Goferry: bring up what is live
+After=network.target goferry-agent.socket
+
+[Service]
+Type=oneshot
+ExecStart={AGENT} recover --root {ROOT} --host-file {HOST_FILE}
+TimeoutStartSec=300
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+SYSUSERS = f'u {USER} - "Goferry deploys" {HOME} /bin/sh\n'
+
+
+def authorized_keys(keys: list[str]) -> str:
+    """Return the login's keys: each may do one thing, and gets no terminal, forwarding or agent."""
+    return "".join(f'restrict,command="{AGENT} connect" {key}\n' for key in keys)
+
+
+NGINX_INCLUDE = """\
+# Written by goferry provision.
+map $http_upgrade $goferry_connection { default upgrade; '' ''; }
+include /etc/nginx/goferry/*.conf;
+"""
+
+
+def nginx(place: Place, *, bind: str, ipv6: bool, version: tuple[int, ...]) -> str:
+    """Return a service's upstream and server.
+
+    The upstream names a link that the host agent renames, so a switch needs no reload; a connection that nginx kept to
+    the upstream would outlive it, hence none is kept.
+    """
+    keepalive = "\n    keepalive 0;" if version >= (1, 29, 7) else ""
+    places = [f"{bind}:{place.port}"] if bind else [str(place.port), *([f"[::]:{place.port}"] if ipv6 else [])]
+    listen = "\n".join(f"    listen {each};" for each in places)
+    return f"""\
+# Written by goferry provision. Another server may use the upstream too:  proxy_pass http://goferry-{place.stem};
+upstream goferry-{place.stem} {{
+    server unix:{place.live_link};{keepalive}
+}}
+server {{
+{listen}
+    server_name _;
+    client_max_body_size 0;
+    location / {{
+        proxy_pass http://goferry-{place.stem};
+        proxy_http_version 1.1;
+        proxy_next_upstream off;
+        proxy_set_header Connection $goferry_connection;
+        proxy_set_header Upgrade $http_upgrade;
+        proxy_set_header Host $http_host;
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        proxy_set_header X-Forwarded-Proto $scheme;
+        proxy_set_header X-Forwarded-Host $http_host;
+    }}
+}}
+"""

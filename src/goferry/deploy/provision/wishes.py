@@ -1,0 +1,100 @@
+"""What a host is to be ready for, read from a repository and the files that the user names; nothing is connected to."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from goferry.config import survey
+from goferry.config.load import Loaded
+from goferry.deploy.errors import DeployKeyUnusable
+from goferry.deploy.provision.plan import Wanted, Wishes
+from goferry.kernel import trustfile
+from goferry.kernel.errors import Misuse, printable
+from goferry.kernel.outcomes import NothingToDeploy
+
+_KEY = re.compile(r"((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]{1,60}) ([A-Za-z0-9+/]{40,}={0,3})(?: (.*))?")
+_MAJOR = re.compile("v[0-9]+")
+
+
+def read(
+    loaded: Loaded, *, trust: Path | None, keys: Sequence[Path], bind: str = "", install: bool = True
+) -> tuple[Wishes, list[str]]:
+    """Return the wishes, and notes for people.
+
+    Raises:
+        NothingToDeploy: when the project declares no services.
+        TrustFileInvalid, DeployKeyUnusable, Misuse: as their names say.
+    """
+    from goferry.deploy.bundle import bundle  # reads and packs the agent's sources
+
+    services = loaded.project.services
+    if not services:
+        raise NothingToDeploy(
+            "goferry.yml declares no services, so there is nothing to be ready for",
+            advice=["let it look:  goferry init", "or:  services: {NAME: {main: ./cmd/NAME, listen: {env: ADDR}}}"],
+        )
+    wanted = tuple(
+        Wanted(name, _listen(each.listen), each.port, round(each.drain)) for name, each in sorted(services.items())
+    )
+    if trust is not None:
+        trustfile.load(trust)
+    wishes = Wishes(
+        project=project_name(loaded),
+        services=wanted,
+        trust=trust.read_bytes() if trust is not None else b"",
+        keys=tuple(public_key(path) for path in keys),
+        agent=bundle(),
+        bind=_bind(bind),
+        install=install,
+    )
+    unused = [name for name, each in sorted(services.items()) if each.env_file]
+    place = f"/etc/goferry/env/{wishes.project}-"
+    return wishes, [
+        f"env-file of {name} is not read on this host: its secrets belong into {place}{name}" for name in unused
+    ]
+
+
+def project_name(loaded: Loaded) -> str:
+    """Return the project's name as a release will bear it: goferry.yml's, else the module path's last element."""
+    if loaded.name or loaded.project.project:
+        return loaded.name or loaded.project.project
+    module = survey.survey(loaded.directory).modules.get(".", loaded.directory.name)
+    *above, last = module.split("/")
+    return above[-1] if above and _MAJOR.fullmatch(last) else last
+
+
+def _listen(listen: object) -> str:
+    return next(way for way in ("socket", "env", "flag") if getattr(listen, way))
+
+
+def _bind(text: str) -> str:
+    try:
+        found = ipaddress.ip_address(text) if text else None
+    except ValueError:
+        raise Misuse(f"--bind {printable(text, 60)} is no IP address", advice=["such as:  --bind 127.0.0.1"]) from None
+    return "" if found is None else f"[{found}]" if found.version == 6 else str(found)
+
+
+def public_key(path: Path) -> str:
+    """Return the one public key of a file, as authorized_keys takes it.
+
+    Raises:
+        DeployKeyUnusable: when it holds none, several, or a private one.
+    """
+    try:
+        text = path.read_text("utf-8", "replace").strip()
+    except OSError as error:
+        raise DeployKeyUnusable(f"{printable(str(path), 200)}: {error.strerror}") from error
+    if "PRIVATE KEY" in text:
+        raise DeployKeyUnusable(
+            f"{printable(str(path), 200)} is a private key; the host gets the public half",
+            advice=["name the .pub file:  --deploy-key FILE.pub"],
+        )
+    found = _KEY.fullmatch(text)
+    if not found:
+        raise DeployKeyUnusable(f"{printable(str(path), 200)} is no public key of OpenSSH's form")
+    comment = re.sub(r"[^A-Za-z0-9@._+-]", "-", found[3] or "")[:60]
+    return f"{found[1]} {found[2]} {comment}".strip()

@@ -130,7 +130,7 @@ def compose(
     # A job of a called workflow is not among the needs; its word counts only where a failed job gave none itself.
     silent = [name for name in bad if name not in {failure.job for failure in owned}]
     foreign = [failure for failure in failures if failure.job not in jobs] if silent else []
-    told = [*owned, *foreign]
+    told = list(dict.fromkeys([*owned, *foreign]))  # legs of a matrix that failed alike are told once
     order = {name: index for index, name in enumerate(jobs)}
     told.sort(key=lambda failure: order.get(failure.job, len(order)))
     lost = [name for name in silent if jobs[name] == "failure"] if not foreign else []

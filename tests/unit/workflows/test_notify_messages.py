@@ -83,6 +83,11 @@ def test_the_word_of_a_called_workflows_job_counts_where_the_job_itself_gave_non
     assert [failure.job for failure in told.failures] == ["production"]
 
 
+def test_legs_that_failed_alike_are_told_once():
+    message = compose(RUN, {"build": "failure"}, [Failure.of(FACTS, "build")] * 3 + [Failure.of({}, "build")])
+    assert len(message.failures) == 2
+
+
 def test_what_to_type_about_the_run():
     message = compose(RUN, {"build": "failure"})
     assert "gh run rerun 42 --failed --repo acme/shop" in notify.commands(message)

@@ -4,6 +4,9 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -544,3 +547,163 @@ def test_a_dry_run_shows_what_a_run_does(dist, github, fake_github):
     assert there(fake_github) == []
     assert publish(dist, github)["steps"] == steps
     assert publish(dist, github, dry_run=True)["steps"] == []
+
+
+# Downloads
+
+
+@pytest.fixture
+def published(dist, github):
+    return publish(dist, github)["release"]
+
+
+def download(reference, folder, github, **options):
+    return release.download(reference, folder, github=github, settings=SETTINGS, stream=Stream(), **options)
+
+
+def not_downloaded(reference, folder, github, **options):
+    with pytest.raises(GoferryError) as caught:
+        download(reference, folder, github, **options)
+    return caught.value
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("anonymous", [True, False])
+def test_what_was_published_comes_back(anonymous, published, dist, github, fake_github, tmp_path):
+    reader = release.GitHub(REPOSITORY, api_url=fake_github.url) if anonymous else github
+    record = download(published, tmp_path / "got" / "here", reader)
+    assert contents(tmp_path / "got" / "here") == contents(dist[0])
+    assert record["release"] == published
+    assert record["version"] == "v1.4.0"
+    assert sorted(record["downloaded"]) == sorted(contents(dist[0]))
+    assert os.access(tmp_path / "got" / "here" / "api_linux_amd64", os.X_OK)
+    assert not (tmp_path / "got" / ".goferry").exists()
+    again = download(published, tmp_path / "got" / "here", reader)
+    assert again["downloaded"] == ["SHA256SUMS.minisig"]
+
+
+def test_another_repository_and_a_part_of_it(published, dist, github, fake_github, tmp_path):
+    elsewhere = release.GitHub("acme/other", github.token, fake_github.url)
+    record = download(f"{REPOSITORY}@{published}", tmp_path / "got", elsewhere, only=["empty.txt"])
+    assert set(contents(tmp_path / "got")) == {"empty.txt", "release.json", "SHA256SUMS", "SHA256SUMS.minisig"}
+    assert record["repository"] == REPOSITORY
+    assert not_downloaded(f"{REPOSITORY}@{published}", tmp_path / "b", elsewhere, only=["../x"]).name == "file-unlisted"
+
+
+@pytest.mark.parametrize(
+    ("harm", "name"),
+    [
+        (lambda found: setattr(found.named("release.json"), "data", b"{}"), "asset-altered"),
+        (lambda found: setattr(found.named("api_linux_amd64"), "data", b"evil"), "asset-altered"),
+        (lambda found: setattr(found.named("api_linux_amd64"), "data", b"e" * 300_004), "asset-altered"),
+        (lambda found: setattr(found.named("SHA256SUMS"), "data", b"x" * 64), "asset-altered"),
+        (lambda found: setattr(found.named("release.json"), "data", b"x" * (9 << 20)), "asset-altered"),
+        (lambda found: setattr(found.named("SHA256SUMS.minisig"), "data", b"x" * (9 << 20)), "asset-altered"),
+        (lambda found: found.assets.pop(found.named("empty.txt").id), "asset-missing"),
+        (lambda found: found.assets.pop(found.named("release.json").id), "asset-missing"),
+        (lambda found: setattr(found.named("empty.txt"), "state", "starter"), "asset-missing"),
+        (lambda found: setattr(found, "draft", True), "release-missing"),
+    ],
+)
+def test_what_is_not_what_the_reference_means(harm, name, published, dist, github, fake_github, tmp_path):
+    harm(there(fake_github)[0])
+    error = not_downloaded(published, tmp_path / "got", github)
+    assert error.name == name
+    left = contents(tmp_path / "got") if (tmp_path / "got").exists() else {}
+    assert left.items() <= contents(dist[0]).items()
+    assert left != contents(dist[0])
+
+
+def test_a_download_that_is_cut_leaves_nothing_half(published, github, fake_github, tmp_path):
+    for number in range(3, 12):
+        fake_github.requests.clear()
+        fake_github.dies_at = number
+        out = tmp_path / str(number)
+        assert not_downloaded(published, out, github).name == "github-failing"
+        fake_github.dies_at = 0
+        for name, data in (contents(out) if out.exists() else {}).items():
+            assert (
+                hashlib.sha256(data).hexdigest() == hashlib.sha256(there(fake_github)[0].named(name).data).hexdigest()
+            )
+        download(published, out, github)
+        assert contents(out) == {asset.name: asset.data for asset in there(fake_github)[0].assets.values()}
+
+
+def test_downloads_wait_and_try_again(published, github, fake_github, tmp_path, waits):
+    fake_github.fail("storage", "status", status=503, headers={"Retry-After": "4"})
+    fake_github.fail("storage", "cut")
+    fake_github.fail("get-release-by-tag", "status", status=502)
+    download(published, tmp_path / "got", github)
+    assert waits == [0.5, 4.0, 1.0]
+
+
+def test_a_folder_with_other_files_is_not_overwritten(published, github, tmp_path):
+    (tmp_path / "empty.txt").write_text("mine")
+    error = not_downloaded(published, tmp_path, github)
+    assert error.name == "folder-occupied"
+    assert (tmp_path / "empty.txt").read_text() == "mine"
+
+
+def test_a_dry_download_writes_nothing(published, github, tmp_path):
+    assert "empty.txt" in download(published, tmp_path / "got", github, dry_run=True)["downloaded"]
+    assert not (tmp_path / "got").exists()
+
+
+@pytest.mark.parametrize(
+    "reference", ["v1.4.0", "v1.4.0@sha256:abc", "../x@sha256:" + "0" * 64, "a@b@sha256:" + "0" * 64]
+)
+def test_bad_references(reference, github, fake_github, tmp_path):
+    assert not_downloaded(reference, tmp_path, github).name == "reference-invalid"
+    assert fake_github.requests == []
+
+
+def test_a_private_repository_without_a_token(published, fake_github, tmp_path):
+    fake_github.repository(REPOSITORY).private = True
+    reader = release.GitHub(REPOSITORY, api_url=fake_github.url)
+    assert not_downloaded(published, tmp_path / "got", reader).name == "github-not-found"
+
+
+# The commands, against the fake as a program of its own
+
+
+@pytest.fixture
+def served(tmp_path):
+    script = Path(__file__).resolve().parents[1] / "fakes" / "github"
+    command = [sys.executable, script, "--repository", REPOSITORY, "--tag", f"v1.4.0={COMMIT}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        yield json.loads(process.stdout.readline())
+        process.terminate()
+
+
+def goferry(served, *argv):
+    environ = {"PATH": os.environ["PATH"], "GITHUB_API_URL": served["url"], "GITHUB_TOKEN": served["token"]}
+    command = [sys.executable, "-I", "-m", "goferry", *map(str, argv), "--repository", REPOSITORY, "--json"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert served["token"] not in done.stdout + done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_the_commands(served, dist, tmp_path):
+    code, record = goferry(served, "release", dist[0], "--trust", dist[1])
+    assert (code, record["ok"], record["published"]) == (0, True, True)
+    assert goferry(served, "release", dist[0])[1]["unchanged"]
+    assert goferry(served, "fetch", record["release"], "--out", tmp_path / "got")[0] == 0
+    assert contents(tmp_path / "got") == contents(dist[0])
+    code, record = goferry(served, "fetch", "v1.4.0", "--out", tmp_path / "got")
+    assert (code, record["error"]) == (2, "reference-invalid")
+
+
+def test_large_files_are_never_whole_in_memory(served, tmp_path):
+    size = 48 << 20
+    folder, _ = make_dist(tmp_path / "dist", files={"big.bin": (bytes(1024) * (size >> 10), "archive")})
+    github = release.GitHub(REPOSITORY, served["token"], served["url"])
+    tracemalloc.start()
+    record = publish((folder, None), github)
+    download(record["release"], tmp_path / "got", github)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (tmp_path / "got" / "big.bin").stat().st_size == size
+    assert peak < 16 << 20

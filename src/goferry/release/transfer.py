@@ -23,11 +23,6 @@ from goferry.system.http import Answer, Client, HostUnreachable, ServerFailing
 
 _SMALL = 1 << 20
 _REFUSED = frozenset({401, 403, 404})
-_TYPES = {
-    ".tar.gz": "application/gzip", ".tgz": "application/gzip", ".zip": "application/zip", ".tar": "application/x-tar",
-    ".json": "application/json", ".asc": "application/pgp-signature", ".minisig": "text/plain",
-    "SHA256SUMS": "text/plain",
-}  # fmt: skip
 
 
 class Transfer:
@@ -105,10 +100,9 @@ class Transfer:
     def _send(self, path: Path, file: File, release: Release) -> tuple[int, Mapping[str, str], str, Answer | None]:
         if not self.api.github.takes(release.upload_url):
             raise GitHubUnexpected("the address for uploads that GitHub names is not GitHub's; no token was sent there")
-        kind = next((kind for end, kind in _TYPES.items() if file.name.endswith(end)), "application/octet-stream")
         headers = {
             "Accept": "application/vnd.github+json",
-            "Content-Type": kind,
+            "Content-Type": "application/octet-stream",  # what the API's description allows
             "Content-Length": str(file.size),
             **self._authorization(),
         }

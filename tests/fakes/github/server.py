@@ -3,6 +3,7 @@
 import json
 import re
 import secrets
+import socket
 import threading
 import time
 from dataclasses import dataclass
@@ -218,7 +219,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _hang_up(self):
         self.close_connection = True
-        self.connection.close()
+        self.connection.shutdown(socket.SHUT_RDWR)
 
     do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = _serve  # noqa: N815  http.server names them
 

@@ -1,6 +1,7 @@
 """The JSON that GitHub's API description demands (api.github.com.json of @octokit/openapi), no more."""
 
 import time
+from urllib.parse import quote
 
 _USER = "followers following{/other_user} gists{/gist_id} starred{/owner}{/repo} subscriptions orgs repos events{/privacy} received_events"
 _REPOSITORY = {
@@ -31,12 +32,13 @@ class Shapes:
         self.api, self.uploads, self.server = api, uploads, server
 
     def user(self, login):
-        base = f"{self.api}/users/{login}"
+        page = quote(login)
+        base = f"{self.api}/users/{page}"
         kinds = {part.partition("{")[0].partition("/")[0]: part for part in _USER.split()}
         urls = {f"{'organizations' if kind == 'orgs' else kind}_url": f"{base}/{part}" for kind, part in kinds.items()}
         return {
-            "login": login, "id": 1, "node_id": "U_1", "avatar_url": f"{self.server}/images/{login}", "gravatar_id": "",
-            "url": base, "html_url": f"{self.server}/{login}", "type": "User", "site_admin": False, **urls,
+            "login": login, "id": 1, "node_id": "U_1", "avatar_url": f"{self.server}/images/{page}", "gravatar_id": "",
+            "url": base, "html_url": f"{self.server}/{page}", "type": "User", "site_admin": False, **urls,
         }  # fmt: skip
 
     def repository(self, repository):

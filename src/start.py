@@ -7,12 +7,15 @@ runner's tool cache whose name carries the lock's digest, beside which it is bui
 share the cache never see half of one. The standard library alone is used here, and nothing of the workspace.
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 
 GROUPS = {
     "sign": ("release",),
@@ -31,12 +34,12 @@ LOCKS = os.path.join(os.path.dirname(SOURCE), "requirements")
 class NotStarted(Exception):
     """The action could not be started: a name, what happened, and what to type."""
 
-    def __init__(self, name, what, advice):
+    def __init__(self, name: str, what: str, advice: Sequence[str]) -> None:
         super().__init__(what)
         self.name, self.what, self.advice = name, what, advice
 
 
-def main():
+def main() -> int:
     """Run the action that is named on the command line."""
     action = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
@@ -52,14 +55,14 @@ def main():
     return run(action, os.environ, sys.stdout)
 
 
-def remember(environ):
+def remember(environ: Mapping[str, str]) -> None:
     """Tell the job's later steps which interpreter was found."""
     if not environ.get("GOFERRY_PYTHON") and environ.get("GITHUB_ENV") and "\n" not in sys.executable:
         with open(environ["GITHUB_ENV"], "a", encoding="utf-8") as file:
             file.write("GOFERRY_PYTHON=%s\n" % sys.executable)
 
 
-def packages(group, environ):
+def packages(group: str, environ: Mapping[str, str]) -> str:
     """Return the folder with a group's packages, installed now when it is not there."""
     lock = os.path.join(LOCKS, group + ".txt")
     with open(lock, "rb") as file:
@@ -86,7 +89,7 @@ def packages(group, environ):
     )
 
 
-def caches(environ):
+def caches(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield the folders in which packages may lie, the best first."""
     if environ.get("GOFERRY_PACKAGES"):
         yield environ["GOFERRY_PACKAGES"]
@@ -101,7 +104,7 @@ def caches(environ):
         yield os.path.join(environ["RUNNER_TEMP"], "goferry", "packages")
 
 
-def install(lock, building, place, environ):
+def install(lock: str, building: str, place: str, environ: Mapping[str, str]) -> str:
     """Install a lock into `building` and rename it to `place`; another job may have been quicker."""
     options = ["install", "--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes", "--no-deps"]
     options += ["--only-binary", ":all:", "--no-compile", "--target", building, "-r", lock]
@@ -125,7 +128,7 @@ def install(lock, building, place, environ):
     return place
 
 
-def pip():
+def pip() -> list[str]:
     """Return the command of the pip that is there: this interpreter's, or the one that it could install."""
     probe = [sys.executable, "-I", "-c", "import pip"]
     if not subprocess.run(probe, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode:
@@ -139,7 +142,7 @@ def pip():
     )
 
 
-def bundled():
+def bundled() -> Iterator[str]:
     """Yield pip's wheels that came with Python or with Debian."""
     for folder in (
         os.path.join(os.path.dirname(os.__file__), "ensurepip", "_bundled"),
@@ -151,20 +154,20 @@ def bundled():
                     yield os.path.join(folder, name)
 
 
-def _platform():
+def _platform() -> str:
     machine = os.uname().machine if hasattr(os, "uname") else os.environ.get("PROCESSOR_ARCHITECTURE", "unknown")
     libc = "" if not sys.platform.startswith("linux") or os.path.exists("/lib/ld-linux.so.2") or _glibc() else "-musl"
     return "%s%s-%s" % (sys.platform, libc, machine.lower())
 
 
-def _glibc():
+def _glibc() -> bool:
     try:
         return os.confstr("CS_GNU_LIBC_VERSION") is not None
     except (AttributeError, OSError, ValueError):
         return False
 
 
-def _escape(text):
+def _escape(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

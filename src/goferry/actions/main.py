@@ -53,7 +53,9 @@ def run(name: str, environ: Mapping[str, str], out: TextIO) -> int:
     except Exception as error:  # noqa: BLE001  the last net: a defect must not look like a traceback
         if job.debug:
             traceback.print_exc(file=sys.stderr)
-        return job.fail(ActionFailed(f"{type(error).__name__}: {error}", advice=["see where:  re-run with debug logging"]))
+        return job.fail(
+            ActionFailed(f"{type(error).__name__}: {error}", advice=["see where:  re-run with debug logging"])
+        )
     finally:
         signal.signal(signal.SIGTERM, previous)
     return 0

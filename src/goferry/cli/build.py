@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
-from goferry.cli.plan import planned_lines, project_options
+from goferry.cli.plan import project_options
 
 
 @click.command(epilog=example("goferry build", "goferry build --targets linux/amd64,windows/amd64 --version v1.2.3"))
@@ -47,7 +47,7 @@ def command(
         )
         ledger = None if dry_run else build.run(job, settings=settings(), stream=stream)
     if ledger is None:
-        output.result({**job.plan.as_json(), "out": str(job.out)}, *planned_lines(job))
+        output.result({**job.plan.as_json(), "out": str(job.out)}, *build.lines(job))
         return
     rows = [f"  {artifact.name}  {artifact.size:,} bytes" for artifact in ledger.artifacts.values()]
     output.result(build.record(ledger, job.out), f"{ledger.project} {ledger.version} in {job.out}", *rows)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from goferry.cli.output import Output, example, output_options, settings
-
-if TYPE_CHECKING:
-    from goferry.pipeline.build import Job
 
 
 def project_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -32,20 +28,6 @@ def project_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         function = option(function)
     return function
-
-
-def planned_lines(job: Job) -> list[str]:
-    """Return a plan for a person: a line a step, with its command."""
-    lines = [f"{job.plan.header['project']} {job.plan.header['version']} into {job.out}"]
-    for step in job.plan.steps:
-        lines.append(f"  {step.id}")
-        if step.argv:
-            words = [*(f"{key}={value}" for key, value in sorted(step.env.items())), *step.argv]
-            lines.append(f"      {shlex.join(words)}")
-        else:
-            lines.append(f"      {step.writes[0]} from {', '.join(step.reads)}")
-    lines += [f"  {name} is done and unchanged" for name in job.plan.kept]
-    return lines
 
 
 @click.command(epilog=example("goferry plan", "goferry plan --targets linux/amd64 --json"))
@@ -77,4 +59,4 @@ def command(
             out=out,
             shard=part,
         )
-    output.result({**job.plan.as_json(), "out": str(job.out)}, *planned_lines(job))
+    output.result({**job.plan.as_json(), "out": str(job.out)}, *build.lines(job))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,3 +86,17 @@ def record(ledger: Ledger, out: Path) -> dict[str, Any]:
             for artifact in ledger.artifacts.values()
         ],
     }
+
+
+def lines(job: Job) -> list[str]:
+    """Return a plan for a person: a line a step, with its command."""
+    told = [f"{job.plan.header['project']} {job.plan.header['version']} into {job.out}"]
+    for step in job.plan.steps:
+        told.append(f"  {step.id}")
+        if step.argv:
+            words = [*(f"{key}={value}" for key, value in sorted(step.env.items())), *step.argv]
+            told.append(f"      {shlex.join(words)}")
+        else:
+            told.append(f"      {step.writes[0]} from {', '.join(step.reads)}")
+    told += [f"  {name} is done and unchanged" for name in job.plan.kept]
+    return told

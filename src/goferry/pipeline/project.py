@@ -44,6 +44,7 @@ def open_project(
     version: str = "",
     targets: Sequence[str] = (),
     out: Path | None = None,
+    go_version: str = "",
 ) -> OpenProject:
     """Load the configuration, set up Go and look at the repository; changes nothing in it.
 
@@ -55,6 +56,7 @@ def open_project(
         version: instead of the one that git says.
         targets: instead of `builds.targets`.
         out: the folder that a build will write, which does not count as a change.
+        go_version: instead of the one that goferry.yml or go.mod says.
 
     Raises:
         ConfigInvalid, and what `golang.setup_go` and `build.facts.look` raise.
@@ -66,7 +68,7 @@ def open_project(
             directory=loaded.directory,
             settings=settings,
             stream=stream,
-            version=config.go.version,
+            version=go_version or config.go.version,
             allow_unproven=config.go.unproven,
         )
         span.numbers.update(version=toolchain.version, proof=toolchain.proof)

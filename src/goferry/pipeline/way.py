@@ -45,7 +45,7 @@ class Request:
 
     Attributes:
         directory: the repository, or the project's folder in it. out: the folder of the release; default DIR/dist.
-        keys: what signs. project, version, targets: as `goferry build` takes them.
+        keys: what signs. project, version, targets: as `goferry build` takes them. go_version: as `open_project` does.
         test: whether vet and tests gate the build. without: files and folders that are no source, though they may lie
             in the repository: what the run itself writes.
     """
@@ -58,6 +58,7 @@ class Request:
     targets: tuple[str, ...] = ()
     test: bool = True
     without: tuple[Path, ...] = ()
+    go_version: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def look(request: Request, settings: Settings, stream: Stream) -> OpenProject:
         version=request.version,
         targets=request.targets,
         out=request.out,
+        go_version=request.go_version,
     )
 
 

@@ -1,0 +1,37 @@
+"""`actions/build-image`: an OCI image of every Linux platform, without Docker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from goferry import image
+from goferry.actions import shared
+from goferry.config.load import load_for
+from goferry.dist import Ledger
+from goferry.runner.job import Job
+
+
+def run(job: Job) -> Mapping[str, Any]:
+    """Write the image into `dist` and list it there; a project without an image is told and is no failure."""
+    from goferry.image.errors import ImageMainUnclear
+
+    directory = shared.directory(job)
+    dist = shared.folder(job)
+    ledger, main = Ledger.load(dist), job.inputs.text("main")
+    config = load_for(directory, ledger.project).project
+    try:
+        plan = image.plan(ledger, config, main=main)
+    except ImageMainUnclear as error:
+        if main or config.image.main:
+            raise
+        job.notice(f"No image is made: {error.what}", title="no-image")
+        return {"image": "", "digest": "", "file": ""}
+    file = job.relative(dist / plan.file)
+    if job.inputs.boolean("dry-run"):
+        job.say(f"{plan.reference} in {file}", *(f"  {platform}" for platform in plan.platforms))
+        return {"image": plan.reference, "digest": "", "file": file}
+    with job.stream() as stream:
+        made = image.write(plan, dist, ledger, stream)
+    job.say(f"{plan.reference}  {made.meta['digest']}")
+    return {"image": plan.reference, "digest": made.meta["digest"], "file": file}

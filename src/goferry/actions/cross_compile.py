@@ -1,0 +1,85 @@
+"""`actions/cross-compile`: test, then compile for every target; or join what a matrix compiled."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from goferry.actions import shared
+from goferry.build import check, merge
+from goferry.build.shard import Shard
+from goferry.dist import parcel
+from goferry.observe import summary
+from goferry.pipeline import build
+from goferry.pipeline.project import open_project
+from goferry.runner.job import Job
+
+
+def run(job: Job) -> Mapping[str, Any]:
+    """Build into `out`, or join the tars of the folder that `merge` names."""
+    directory = shared.directory(job)
+    out = (directory / job.inputs.text("out", "dist")).absolute()
+    record = _merge(job, out) if job.inputs.text("merge") else _build(job, directory, out)
+    archive = ""
+    if job.inputs.boolean("archive") and not job.inputs.boolean("dry-run"):
+        archive = job.relative(parcel.pack(out, out.with_name(out.name + ".tar")))
+    return {
+        "version": record["version"],
+        "commit": record["commit"],
+        "snapshot": record["snapshot"],
+        "dist": job.relative(out),
+        "archive": archive,
+        "artifacts": record["artifacts"],
+    }
+
+
+def _build(job: Job, directory: Path, out: Path) -> dict[str, Any]:
+    settings, shard = job.settings, job.inputs.text("shard")
+    part = Shard.parse(shard) if shard else None
+    test, dry_run = job.inputs.boolean("test", default=True), job.inputs.boolean("dry-run")
+    with job.matcher("go"), job.stream() as stream:
+        opened = open_project(
+            directory,
+            settings=settings,
+            stream=stream,
+            project=job.inputs.text("project"),
+            version=job.inputs.text("version"),
+            targets=job.inputs.lines("targets", commas=True),
+            go_version=job.inputs.text("go-version"),
+            out=out,
+        )
+        planned = build.planned(opened, out=out, shard=part)
+        if dry_run:
+            job.say(*build.lines(planned))
+            facts = opened.facts
+            return {"version": facts.version, "commit": facts.commit, "snapshot": facts.snapshot, "artifacts": []}
+        if test:
+            check.test(opened.facts, opened.config, opened.toolchain, settings, stream)
+        record = build.record(build.run(planned, settings=settings, stream=stream), out)
+    title = f"{record['project']} {record['version']} is built"
+    job.summary(summary.render({**record, "sentence": title + (f", part {shard}" if shard else "")}, job.events))
+    return record
+
+
+def _merge(job: Job, out: Path) -> dict[str, Any]:
+    source = job.inputs.path("merge")
+    tars = sorted(source.rglob("*.tar")) if source.is_dir() else []
+    if not tars:
+        raise parcel.ParcelMissing(
+            f"there is no tar in {job.relative(source)}",
+            state="Nothing was joined.",
+            advice=["each job of the matrix needs  archive: true  and hands its tar on as an artifact"],
+        )
+    base = job.temp / "goferry"
+    base.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="shards-", dir=base) as folder, job.stream() as stream:
+        parts = [parcel.unpack(tar, Path(folder) / str(number)) for number, tar in enumerate(tars)]
+        with stream.span("merge"):
+            if job.inputs.boolean("dry-run"):
+                names = merge.check(parts)
+                job.say(*names)
+                return {"version": "", "commit": "", "snapshot": "", "artifacts": []}
+            ledger = merge.merge(parts, out)
+    return build.record(ledger, out)

@@ -1,0 +1,38 @@
+"""`actions/deploy`: a verified release into service on the hosts of an environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from goferry import deploy
+from goferry.actions import service, shared
+from goferry.kernel import trustfile
+from goferry.observe.events import Stream
+from goferry.runner.job import Job
+from goferry.trust.check import check_release
+
+
+def run(job: Job) -> Mapping[str, Any]:
+    """Bring the release to every host; the hosts verify it, switch, and go back when it is not well."""
+    with service.place(job) as where, job.stream() as stream, service.told(job):
+        dist = shared.brought(job, stream=stream)
+        _check(job, dist, stream)
+        record = deploy.deploy(
+            dist,
+            where.target,
+            services=job.inputs.lines("services"),
+            settings=job.settings,
+            stream=stream,
+            dry_run=job.inputs.boolean("dry-run"),
+            accepts=where.accepts,
+        )
+    return service.outputs(job, record)
+
+
+def _check(job: Job, dist: Path, stream: Stream) -> None:
+    """Refuse here what the hosts would refuse, where the workspace has a trust file; they judge by their own anyway."""
+    path = job.inputs.path("trust", "goferry.trust")
+    if path.is_file():
+        check_release(dist, trustfile.load(path), settings=job.settings, stream=stream)

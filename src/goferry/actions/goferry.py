@@ -1,0 +1,129 @@
+"""The root action: the whole way in one step, as far as keys, tags and hosts are given."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from goferry.actions import service, shared
+from goferry.build import check
+from goferry.observe import summary
+from goferry.observe.events import Stream
+from goferry.pipeline import build, image, push, way
+from goferry.pipeline.keys import Keys
+from goferry.pipeline.project import OpenProject, open_project
+from goferry.pipeline.summary import facts as facts_of
+from goferry.runner.errors import InputInvalid
+from goferry.runner.job import Job
+
+_PUBLISH = ("auto", "true", "false")
+
+
+def run(job: Job) -> Mapping[str, Any]:
+    """Set up, test, build, image; with a key seal; on tags publish; with hosts deploy.
+
+    Raises:
+        InputInvalid: `publish` is neither auto nor a boolean.
+    """
+    publish = job.inputs.text("publish", "auto")
+    if publish not in _PUBLISH:
+        raise InputInvalid(f"the input publish is {publish!r}", advice=["write auto, true or false"])
+    directory = shared.directory(job)
+    with job.matcher("go"), job.stream() as stream:
+        opened = _open(job, directory, stream)
+        found = opened.facts
+        means = push.meaning(job.event_name, job.ref, from_fork=job.from_fork, snapshot=found.snapshot)
+        outputs = {"version": found.version, "snapshot": found.snapshot, "push": means}
+        outputs |= dict.fromkeys(("dist", "digest", "release", "outcome"), "")
+        keyed = bool(job.secret("GOFERRY_SIGNING_KEY") or job.secret("GOFERRY_MINISIGN_KEY"))
+        if means == push.PULL_REQUEST or not keyed or job.inputs.boolean("dry-run"):
+            return {**outputs, "dist": _unsealed(job, opened, stream, means=means, keyed=keyed)}
+        release = _sealed(job, directory, stream)
+        outputs |= {"dist": job.relative(release.folder), "digest": release.verified.digest}
+        if publish == "true" or (publish == "auto" and means == push.RELEASE):
+            outputs["release"] = _published(job, release.folder, stream)
+    if job.inputs.text("hosts") or job.inputs.text("environment"):
+        outputs["outcome"] = _deployed(job, release.folder)["outcome"]
+    return outputs
+
+
+def _open(job: Job, directory: Path, stream: Stream) -> OpenProject:
+    return open_project(
+        directory,
+        settings=job.settings,
+        stream=stream,
+        project=job.inputs.text("project"),
+        version=job.inputs.text("version"),
+        targets=job.inputs.lines("targets", commas=True),
+        go_version=job.inputs.text("go-version"),
+    )
+
+
+def _unsealed(job: Job, opened: OpenProject, stream: Stream, *, means: str, keyed: bool) -> str:
+    """Build without a seal: of a pull request, of a dry run, or for want of a key; return the folder."""
+    planned = build.planned(opened)
+    job.say(f"{opened.facts.project} {opened.facts.version}: {means}", *build.lines(planned))
+    if job.inputs.boolean("dry-run"):
+        return ""
+    if job.inputs.boolean("test", default=True):
+        check.test(opened.facts, opened.config, opened.toolchain, job.settings, stream)
+    ledger = build.run(planned, settings=job.settings, stream=stream)
+    if job.inputs.boolean("image", default=True) and image.wanted(opened):
+        image.make(opened, planned.out, stream)
+    if not keyed and means != push.PULL_REQUEST:
+        job.notice("No GOFERRY_SIGNING_KEY was given, so this build is not signed and nothing takes it.", "not-sealed")
+    title = f"{ledger.project} {ledger.version} is built"
+    job.summary(summary.render({**build.record(ledger, planned.out), "sentence": title}, job.events))
+    return job.relative(planned.out)
+
+
+@contextlib.contextmanager
+def _keys(job: Job) -> Iterator[Keys]:
+    with job.secret_file("GOFERRY_SIGNING_KEY") as openpgp, job.secret_file("GOFERRY_MINISIGN_KEY") as minisign:
+        yield Keys(openpgp, minisign, shared.trust_file(job))
+
+
+def _sealed(job: Job, directory: Path, stream: Stream) -> way.Release:
+    settings = job.settings
+    passphrase = job.secret("GOFERRY_SIGNING_PASSPHRASE")
+    if passphrase:  # read by the signer in this process; no program that it starts gets it
+        settings = type(settings)(
+            {**settings.environ, "GOFERRY_SIGNING_PASSPHRASE": passphrase},
+            settings.cache,
+            settings.tool_cache,
+            settings.home,
+        )
+    with _keys(job) as keys:
+        request = way.Request(
+            directory,
+            keys,
+            project=job.inputs.text("project"),
+            version=job.inputs.text("version"),
+            targets=tuple(job.inputs.lines("targets", commas=True)),
+            test=job.inputs.boolean("test", default=True),
+            go_version=job.inputs.text("go-version"),
+        )
+        release = way.carry(request, way.look(request, settings, stream), settings, stream)
+        record = facts_of(release, trust=keys.trust, seconds=0)
+    job.summary(summary.render(record, job.events))
+    return release
+
+
+def _published(job: Job, dist: Path, stream: Stream) -> str:
+    from goferry import release
+
+    record = release.publish(
+        dist, github=shared.github(job), trust=shared.trust_file(job), settings=job.settings, stream=stream
+    )
+    job.say(f"{record['tag']} is published: {record['url']}", f"release {record['release']}")
+    return str(record["release"])
+
+
+def _deployed(job: Job, dist: Path) -> dict[str, Any]:
+    from goferry import deploy
+
+    with service.place(job) as where, job.stream() as stream, service.told(job):
+        record = deploy.deploy(dist, where.target, settings=job.settings, stream=stream, accepts=where.accepts)
+    return service.outputs(job, record)

@@ -1,0 +1,58 @@
+"""`actions/inspect`: what Goferry sees, and what this push means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from goferry.actions import shared
+from goferry.pipeline import inspection, push
+from goferry.pipeline.project import open_project
+from goferry.runner.errors import InputInvalid
+from goferry.runner.job import Job
+
+
+def run(job: Job) -> Mapping[str, Any]:
+    """Look at the repository; nothing in it changes.
+
+    Raises:
+        InputInvalid: `shards` is no number.
+    """
+    directory = shared.directory(job)
+    wanted = job.inputs.text("shards")
+    settings = job.settings
+    with job.stream() as stream:
+        opened = open_project(
+            directory,
+            settings=settings,
+            stream=stream,
+            project=job.inputs.text("project"),
+            version=job.inputs.text("version"),
+            targets=job.inputs.lines("targets", commas=True),
+            go_version=job.inputs.text("go-version"),
+        )
+    facts = opened.facts
+    means = push.meaning(job.event_name, job.ref, from_fork=job.from_fork, snapshot=facts.snapshot)
+    if means == push.SNAPSHOT and job.ref.startswith("refs/tags/"):
+        job.warning(
+            f"This tag is no release: the version is {facts.version}. Is the tag a version of this module, and does the"
+            " checkout have all tags (fetch-depth: 0)?",
+            title="tag-without-release",
+        )
+    with job.group(f"{facts.project} {facts.version}: {means}"):
+        job.say(*inspection.lines(opened))
+    try:
+        parts = push.shards(len(facts.targets), wanted)
+    except ValueError:
+        raise InputInvalid(f"the input shards is {wanted!r}", advice=["write a number from 1 to 64"]) from None
+    record = inspection.record(opened)
+    return {
+        "project": facts.project,
+        "version": facts.version,
+        "commit": facts.commit,
+        "snapshot": facts.snapshot,
+        "push": means,
+        "targets": record["targets"],
+        "shards": parts,
+        "services": sorted(record["services"]),
+    }

@@ -1,0 +1,47 @@
+"""`actions/release`: a sealed folder as a GitHub release."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from goferry import release
+from goferry.actions import shared
+from goferry.observe import summary
+from goferry.runner.errors import InputInvalid
+from goferry.runner.job import Job
+
+_PRERELEASE = {"auto": None, "": None, "true": True, "false": False}
+
+
+def run(job: Job) -> Mapping[str, Any]:
+    """Fill the draft, download it again, verify, and publish it once.
+
+    Raises:
+        InputInvalid: `prerelease` is neither auto nor a boolean.
+    """
+    pre = job.inputs.text("prerelease", "auto")
+    if pre not in _PRERELEASE:
+        raise InputInvalid(f"the input prerelease is {pre!r}", advice=["write auto, true or false"])
+    dry_run = job.inputs.boolean("dry-run")
+    with job.stream() as stream:
+        record = release.publish(
+            shared.folder(job),
+            github=shared.github(job),
+            tag=job.inputs.text("tag"),
+            draft=job.inputs.boolean("draft"),
+            prerelease=_PRERELEASE[pre],
+            trust=shared.trust_file(job),
+            settings=job.settings,
+            stream=stream,
+            dry_run=dry_run,
+        )
+    if dry_run:
+        job.say(*(record["steps"] or ["nothing to do: published already, with the same bytes"]))
+    else:
+        state = (
+            "is published already" if record["unchanged"] else "is published" if record["published"] else "is a draft"
+        )
+        job.say(f"{record['tag']} {state}: {record['url']}", f"release {record['release']}")
+        job.summary(summary.render({"sentence": f"{record['tag']} {state}", "release": record["release"]}, job.events))
+    return {key: record.get(key, "") for key in ("release", "tag", "url", "digest")}

@@ -1,0 +1,24 @@
+"""`actions/rollback`: the version before, from what the hosts hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from goferry import deploy
+from goferry.actions import service
+from goferry.runner.job import Job
+
+
+def run(job: Job) -> Mapping[str, Any]:
+    """Bring the version before back on every host, without an upload."""
+    with service.place(job) as where, job.stream() as stream, service.told(job):
+        record = deploy.rollback(
+            where.target,
+            services=job.inputs.lines("services"),
+            project=job.inputs.text("project"),
+            settings=job.settings,
+            stream=stream,
+            dry_run=job.inputs.boolean("dry-run"),
+        )
+    return service.outputs(job, record)

@@ -1,0 +1,102 @@
+"""What deploy and rollback share: where to, with which key, and what to tell afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from goferry.actions import shared
+from goferry.deploy import place as places
+from goferry.kernel.errors import FleetSplit, GoferryError, RolledBack
+from goferry.observe import summary
+from goferry.runner.job import Job
+
+
+@contextlib.contextmanager
+def place(job: Job) -> Iterator[places.Place]:
+    """Resolve where to: inputs, else the environment of goferry.yml; the key lies in a private file for the block.
+
+    Raises:
+        SecretMissing: there is no deploy key. And what `deploy.place.resolve` raises.
+    """
+    directory = shared.directory(job)
+    job.required_secret("GOFERRY_DEPLOY_KEY", "to reach the hosts")
+    with job.secret_file("GOFERRY_DEPLOY_KEY") as identity, _known_hosts(job) as known_hosts:
+        said = places.Said(
+            target="ssh",
+            hosts=job.inputs.lines("hosts", commas=True),
+            identity=identity,
+            known_hosts=known_hosts,
+            on_silence=job.inputs.text("on-silence"),
+            environment=job.inputs.text("environment"),
+            directory=directory,
+            project=job.inputs.text("project"),
+        )
+        yield places.resolve(said)
+
+
+@contextlib.contextmanager
+def _known_hosts(job: Job) -> Iterator[Path | None]:
+    """Yield the file of host keys: the input's path or lines, or None for the repository's own."""
+    text = job.inputs.text("known-hosts")
+    if not text:
+        yield None
+    elif " " not in text and "\n" not in text:
+        yield job.inputs.path("known-hosts")
+    else:
+        job.temp.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="goferry-", dir=job.temp) as folder:
+            path = Path(folder) / "known_hosts"
+            path.write_text(text + "\n")
+            yield path
+
+
+@contextlib.contextmanager
+def told(job: Job) -> Iterator[None]:
+    """Set the outputs of a deploy that was undone before its error ends the step."""
+    try:
+        yield
+    except (RolledBack, FleetSplit) as error:
+        hosts = error.facts.get("hosts") or {}
+        job.set_output("outcome", "rolled-back" if isinstance(error, RolledBack) else "split")
+        job.set_output("hosts", hosts)
+        _summarise(job, {"hosts": hosts, "sentence": error.what.splitlines()[0]})
+        raise
+    except GoferryError as error:
+        job.set_output("outcome", "failed")
+        job.set_output("hosts", error.facts.get("hosts") or {})
+        raise
+
+
+def outputs(job: Job, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the outputs of a deploy that went well, or of its dry run, and write the summary."""
+    if record.get("dry_run"):
+        job.say("nothing was changed; it would do:")
+        for host, planned in (record.get("hosts") or {"": record}).items():
+            for step in planned.get("changes", []):
+                job.say(f"  {host} {step['service']}: {step['from'] or 'nothing'} → {step['to']}")
+        job.say(*(f"  {act['act']} {', '.join(act['services'])}" for act in record.get("acts", [])))
+        return {"version": record.get("version", ""), "previous": "", "outcome": "", "hosts": {}, "switch-ms": ""}
+    hosts = record.get("hosts") or {}
+    services = record.get("services") or {}
+    previous = next((str(each["previous"]) for each in services.values() if each.get("previous")), "")
+    outcome = "unchanged" if record["unchanged"] else "deployed"
+    environment = job.inputs.text("environment")
+    shown = {name: {key: value for key, value in host.items() if key != "services"} for name, host in hosts.items()}
+    _summarise(job, {**record, "environment": environment, "outcome": outcome})
+    job.say(f"{record['project']} {record['version']} is {outcome} on {len(hosts)} of {len(hosts)} hosts")
+    return {
+        "version": record["version"],
+        "previous": previous,
+        "outcome": outcome,
+        "hosts": shown,
+        "switch-ms": record["switch_ms"],
+    }
+
+
+def _summarise(job: Job, record: Mapping[str, Any]) -> None:
+    facts = {key: value for key, value in record.items() if key != "services"}
+    job.summary(summary.render(facts, job.events))

@@ -1,0 +1,121 @@
+"""What several actions read in the same way: the folder of a release, keys, GitHub, and the project."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from goferry.dist import parcel
+from goferry.kernel.errors import Misuse
+from goferry.runner.errors import InputInvalid
+from goferry.runner.job import Job
+
+if TYPE_CHECKING:
+    from goferry.release import GitHub
+    from goferry.trust.signer import Signer
+
+
+def directory(job: Job) -> Path:
+    """Return the folder that the action works in.
+
+    Raises:
+        InputInvalid: it is not there.
+    """
+    path = job.inputs.path("working-directory", ".")
+    if not path.is_dir():
+        raise InputInvalid(
+            f"the input working-directory is {job.inputs.text('working-directory')!r}, and there is no such folder",
+            state="Nothing was started.",
+            advice=["it is relative to the workspace; is the repository checked out?"],
+        )
+    return path
+
+
+def folder(job: Job) -> Path:
+    """Return the folder that `dist` names, from the workspace: itself, or a tar's content; DIR/dist when it is empty.
+
+    Raises:
+        ParcelMissing, ParcelUnsafe: there is none, or the tar is no dist/ folder.
+    """
+    path = job.inputs.path("dist") if job.inputs.text("dist") else directory(job) / "dist"
+    if path.is_dir():
+        return path
+    if path.suffix != ".tar":
+        raise parcel.ParcelMissing(
+            f"there is no folder {job.relative(path)}",
+            state="Nothing was started.",
+            advice=["is it made by a step before, or downloaded?", "name it:  with: {dist: FOLDER or FILE.tar}"],
+        )
+    base = job.temp / "goferry"
+    base.mkdir(parents=True, exist_ok=True)
+    return parcel.unpack(path, base / f"dist-{secrets.token_hex(4)}")
+
+
+@contextlib.contextmanager
+def signers(job: Job) -> Iterator[list[Signer]]:
+    """Read the signing keys of the step's `env:`; they lie in private files only while they are read.
+
+    Raises:
+        SecretMissing, KeyUnusable, PassphraseWrong: as their names say.
+    """
+    from goferry.trust import keys
+
+    if not job.secret("GOFERRY_MINISIGN_KEY"):
+        job.required_secret("GOFERRY_SIGNING_KEY", "to sign the release (or GOFERRY_MINISIGN_KEY)")
+    with (
+        job.secret_file("GOFERRY_SIGNING_KEY") as openpgp,
+        job.secret_file("GOFERRY_MINISIGN_KEY") as minisign,
+        job.secret_file("GOFERRY_SIGNING_PASSPHRASE") as passphrase,
+    ):
+        yield keys.load_signers(
+            openpgp_key=openpgp, minisign_key_file=minisign, passphrase_file=passphrase, settings=job.settings
+        )
+
+
+def github(job: Job) -> GitHub:
+    """Return the repository on GitHub, with the step's token."""
+    from goferry.release import GitHub
+
+    token = job.inputs.text("token")
+    job.mask(token)
+    return GitHub(job.repository, token, job.api_url, job.server_url)
+
+
+def brought(job: Job, *, stream: Any) -> Path:
+    """Return the folder that holds the release: what `release` names, downloaded and checked, else `dist`'s.
+
+    Raises:
+        Misuse: both are given. And what `release.download` and `folder` raise.
+    """
+    reference = job.inputs.text("release")
+    if not reference:
+        return folder(job)
+    if job.inputs.text("dist"):
+        raise Misuse("both release and dist are given", state="Nothing was started.", advice=["give one of them"])
+    from goferry import release
+
+    where = job.temp / "goferry" / f"release-{secrets.token_hex(4)}"
+    release.download(reference, where, github=github(job), settings=job.settings, stream=stream)
+    return where
+
+
+def trust_file(job: Job) -> Path:
+    """Return the trust file, from the workspace.
+
+    Raises:
+        InputInvalid: it is not there.
+    """
+    path = job.inputs.path("trust", "goferry.trust")
+    if not path.is_file():
+        raise InputInvalid(
+            f"there is no trust file {job.inputs.text('trust', 'goferry.trust')} in the workspace",
+            state="Nothing was verified.",
+            advice=[
+                "commit the one that goferry keygen made:  git add goferry.trust",
+                "is the repository checked out?  - uses: actions/checkout@…",
+            ],
+        )
+    return path

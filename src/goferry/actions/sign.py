@@ -1,0 +1,56 @@
+"""`actions/sign`: the manifest, the list, the signatures, and the proof that a stranger would accept them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from goferry.actions import shared
+from goferry.config.load import load
+from goferry.dist import parcel
+from goferry.runner.errors import InputInvalid
+from goferry.runner.job import Job
+from goferry.trust import seal
+
+
+def run(job: Job) -> Mapping[str, Any]:
+    """Seal the folder, or sign a sealed one again."""
+    sequence = _sequence(job)
+    directory = shared.directory(job)
+    dist = shared.folder(job)
+    now = int(time.time())
+    with shared.signers(job) as signers:
+        if job.inputs.boolean("dry-run"):
+            job.say(*seal.plan(dist, signers, now=now, sequence=sequence))
+            return {"dist": job.relative(dist), **dict.fromkeys(("digest", "sequence", "version", "archive"), "")}
+        formats = list(load(directory).project.sign.formats)
+        with job.stream() as stream:
+            sealed = seal.seal(
+                dist, signers, settings=job.settings, stream=stream, now=now, sequence=sequence, formats=formats
+            )
+    made = sealed.manifest
+    archive = ""
+    if job.inputs.boolean("archive"):
+        tar = parcel.pack(dist, dist.with_name(dist.name + ".tar"))
+        job.give(tar)
+        archive = job.relative(tar)
+    job.give(dist, dist.parent / ".goferry")
+    job.say(f"sealed {made.project} {made.version}, sequence {made.sequence}", f"digest {made.digest}")
+    return {
+        "version": made.version,
+        "digest": made.digest,
+        "sequence": made.sequence,
+        "signatures": list(sealed.signatures),
+        "dist": job.relative(dist),
+        "archive": archive,
+    }
+
+
+def _sequence(job: Job) -> int:
+    text = job.inputs.text("sequence")
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**53):
+        raise InputInvalid(f"the input sequence is {text!r}", advice=["write a number from 1 to 9007199254740991"])
+    return int(text)

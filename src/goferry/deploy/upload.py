@@ -97,7 +97,7 @@ def _send(agent: Agent, item: Item, transaction: str) -> int:
 
 
 def _have(answer: dict[str, Any], item: Item) -> int:
-    have = answer.get("offset")
+    have = answer.get("have")
     if type(have) is not int or not 0 <= have <= item.size:
         raise AgentLost(f"the host claims to have {printable(str(have), 40)} bytes of {item.name}")
     return have

@@ -1,0 +1,332 @@
+"""The ssh target on real hosts: provisioning, the restricted key, the chain, rollback, fleets, and what goes wrong."""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from goferry import deploy
+from goferry.config.settings import Settings
+from goferry.deploy import ssh
+from goferry.deploy.provision import command as provisioning
+from goferry.dist import Artifact, Ledger
+from goferry.host import elf
+from goferry.kernel.errors import FleetSplit, GoferryError
+from goferry.observe.events import Stream
+from goferry.trust import keys, seal
+
+ROOT = Path(__file__).resolve().parents[2]
+GOFERRY = str(ROOT / ".venv" / "bin" / "goferry")
+SETTINGS = Settings.from_environ(os.environ)
+QUICK = {"ready_within_ms": 15_000, "bake_ms": 500, "drain_ms": 1500}
+CONFIGURATION = """\
+project: shop
+services:
+  shop: {main: ./cmd/shop-server, listen: {socket: true}, port: 8080}
+  plain: {main: ./plain, listen: {env: ADDR}, port: 8081}
+environments:
+  production: {target: ssh, hosts: [HOSTS]}
+"""
+PLAIN = """package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+)
+
+var version, fault string
+
+func main() {
+	if fault == "crash" {
+		fmt.Fprintln(os.Stderr, "panic: no database")
+		os.Exit(3)
+	}
+	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, version, os.Getenv("SECRET")) })
+	fmt.Fprintln(os.Stderr, "serving", version)
+	panic(http.ListenAndServe(os.Getenv("ADDR"), nil))
+}
+"""
+
+
+class Works:
+    """Binaries and releases of two services: one that takes its socket, and one that knows nothing of Goferry."""
+
+    def __init__(self, folder, go):
+        self.folder, self.go, self.count, self.built = folder, go, 0, {}
+        keys.generate(folder / "keys")
+        self.trust = folder / "keys" / "goferry.trust"
+        self.deploy_key = folder / "deploy_key"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.deploy_key], check=True)
+        self.repository = folder / "repository"
+        self.repository.mkdir()
+        plain = folder / "plain"
+        plain.mkdir()
+        (plain / "go.mod").write_text("module example.com/plain\n\ngo 1.25\n")
+        (plain / "main.go").write_text(PLAIN)
+        self.sources = {"shop": (ROOT / "examples" / "shop", "./cmd/shop-server"), "plain": (plain, ".")}
+
+    def binary(self, service, version, fault=""):
+        key = (service, version, fault)
+        if key not in self.built:
+            source, package = self.sources[service]
+            out = self.folder / f"binary-{len(self.built)}"
+            flags = f"-s -w -X main.version={version} -X main.fault={fault}"
+            environ = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=mod"}
+            words = [self.go, "build", "-trimpath", "-ldflags", flags, "-o", out, package]
+            subprocess.run(words, cwd=source, env=environ, check=True)
+            self.built[key] = out
+        return self.built[key]
+
+    def release(self, version, services=("shop", "plain"), fault="", snapshot=False):
+        self.count += 1
+        folder = self.folder / f"dist-{self.count}"
+        folder.mkdir()
+        goos, goarch = elf.host_platform()
+        ledger = Ledger("shop", version, module="example.com/shop", snapshot=snapshot)
+        for name in services:
+            path = folder / f"{name}_{goos}_{goarch}"
+            shutil.copy(self.binary(name, version, fault), path)
+            meta = {"main": ".", "program": name}
+            ledger.add(Artifact.of_file(path, project="shop", kind="binary", goos=goos, goarch=goarch, meta=meta))
+            listen = {"socket": True} if name == "shop" else {"env": "ADDR"}
+            health = "/healthz" if name == "shop" else "/"
+            ledger.services[name] = {"main": ".", "binary": name, "listen": listen, "health": health, **QUICK}
+        ledger.save(folder)
+        secret = self.folder / "keys" / "minisign.key"
+        signers = keys.load_signers(
+            openpgp_key=None, minisign_key_file=secret, passphrase_file=None, settings=SETTINGS
+        )
+        seal.seal(folder, signers, settings=SETTINGS, stream=Stream(), now=int(time.time()), sequence=1000 + self.count)
+        return folder
+
+    def provision(self, *hosts, dry_run=False, **more):
+        names = ", ".join(f"'127.0.0.1:{host.port}'" for host in hosts)
+        (self.repository / "goferry.yml").write_text(CONFIGURATION.replace("HOSTS", names))
+        known = self.folder / "known_hosts"
+        known.write_text("".join(host.known_hosts.read_text() for host in hosts))
+        root_key = self.folder / "root_key"
+        records = {}
+        for host in hosts:
+            shutil.copy(host.root_key, root_key)
+            root_key.chmod(0o600)
+            order = provisioning.Order(
+                (host.address,), directory=self.repository, keys=(self.deploy_key.with_suffix(".pub"),),
+                trust=self.trust, identity=root_key, known_hosts=known, **more,
+            )  # fmt: skip
+            record = provisioning.run(order, settings=SETTINGS, stream=Stream(), dry_run=dry_run)
+            records |= record["hosts"]
+        return records
+
+    def fleet(self, *hosts, **more):
+        names = [f"127.0.0.1:{host.port}" for host in hosts]
+        return deploy.Fleet(names, self.deploy_key, self.folder / "known_hosts", **more)
+
+    def deploy(self, dist, *hosts, **more):
+        return deploy.deploy(dist, self.fleet(*hosts), settings=SETTINGS, stream=Stream(), **more)
+
+    def rollback(self, *hosts, **more):
+        return deploy.rollback(self.fleet(*hosts), settings=SETTINGS, stream=Stream(), **more)
+
+
+@pytest.fixture(scope="module")
+def works(tmp_path_factory, part):
+    return Works(tmp_path_factory.mktemp("works"), part("go"))
+
+
+@pytest.fixture(scope="module")
+def ready(works, shared_host):
+    """The module's shared host, provisioned."""
+    works.provision(shared_host)
+    return shared_host
+
+
+def fetch(host, port, path="/"):
+    with urllib.request.urlopen(host.url(port) + path, timeout=10) as answer:
+        return answer.read().decode()
+
+
+def test_provisioning_twice_is_provisioning_once(works, systemd_host):
+    (looked,) = works.provision(systemd_host, dry_run=True).values()
+    assert "/etc/goferry/host.json" in looked["changed"]
+    assert systemd_host.run("ls /etc/goferry /usr/local/libexec 2>&1 | grep -c goferry-host", check=False) == "0"
+    (first,) = works.provision(systemd_host).values()
+    assert not first["unchanged"]
+    (again,) = works.provision(systemd_host).values()
+    assert again["unchanged"], again
+    assert again["changed"] == again["ran"] == []
+    assert systemd_host.run("systemctl is-enabled goferry-agent.socket goferry-recover.service") == "enabled\nenabled"
+    assert [line.split()[2] for line in first["known_hosts"]] == [
+        line.split()[2] for line in sorted(systemd_host.known_hosts.read_text().splitlines())
+    ]
+
+
+def test_a_broken_nginx_is_told_and_what_was_given_is_brought_back(works, systemd_host):
+    systemd_host.run("echo 'nonsense;' >/etc/nginx/conf.d/other.conf")
+    with pytest.raises(GoferryError) as told:
+        works.provision(systemd_host)
+    assert told.value.name == "provision-failed"
+    assert "nonsense" in told.value.what
+    assert systemd_host.run("ls /etc/nginx/goferry") == ""
+    systemd_host.run("rm /etc/nginx/conf.d/other.conf")
+    works.provision(systemd_host)
+    assert "goferry-shop-shop" in systemd_host.run("nginx -T 2>&1")
+
+
+def test_units_are_hardened(ready):
+    for unit, most in (("goferry-shop-shop@.service", 15), ("goferry-shop-plain@.service", 15)):
+        words = f"systemd-analyze security --offline=yes --no-pager --threshold={most} /etc/systemd/system/{unit}"
+        ready.run(words)
+
+
+def test_the_deploy_key_opens_nothing_but_the_agent(works, ready):
+    key = {"key": works.deploy_key, "user": "goferry"}
+    asked = ready.ssh("id", **key)
+    assert "uid=" not in asked.stdout
+    assert "uid=" not in ready.ssh("sh", "-c", "id", options=("-tt",), **key).stdout
+    with contextlib.suppress(subprocess.TimeoutExpired):  # the agent waits for a whole frame, scp for an answer
+        copy = subprocess.run(
+            ["scp", "-q", "-F", "none", "-o", "BatchMode=yes", "-o", f"UserKnownHostsFile={ready.known_hosts}", "-i",
+             works.deploy_key, "-P", str(ready.port), "/etc/hostname", "goferry@127.0.0.1:/tmp/x"],
+            capture_output=True, check=False, timeout=5, start_new_session=True,
+        )  # fmt: skip
+        assert copy.returncode
+    forward = ready.ssh(options=("-o", "ExitOnForwardFailure=yes", "-R", "127.0.0.1:9999:127.0.0.1:22"), **key)
+    assert "forward" in forward.stderr.lower()
+    tunnel = ready.ssh(options=("-W", "127.0.0.1:80"), **key)
+    assert "prohibited" in tunnel.stderr
+    assert ready.run("ls /tmp/x || echo absent", check=False).endswith("absent")
+
+
+def test_the_chain_and_the_way_back(works, ready):
+    ready.run("printf 'SECRET=from-the-host\\n' >/etc/goferry/env/shop-plain")
+    first = works.deploy(works.release("v1.0.0"), ready)
+    (name,) = first["hosts"]
+    assert first["outcome"] == first["hosts"][name]["outcome"] == "deployed"
+    assert '"version":"v1.0.0"' in fetch(ready, 8080, "/healthz").replace(" ", "")
+    assert fetch(ready, 8081) == "v1.0.0 from-the-host\n"
+    dist = works.release("v1.1.0")
+    second = works.deploy(dist, ready)
+    assert (second["version"], second["previous"], second["gap_ms"]) == ("v1.1.0", "v1.0.0", {})
+    assert fetch(ready, 8081).startswith("v1.1.0")
+    again = works.deploy(dist, ready)
+    assert again["unchanged"]
+    assert again["outcome"] == "unchanged"
+    with pytest.raises(GoferryError) as crashed:
+        works.deploy(works.release("v1.2.0", services=("plain",), fault="crash"), ready)
+    assert crashed.value.name == "candidate-crashed"
+    assert "no database" in crashed.value.state
+    assert fetch(ready, 8081).startswith("v1.1.0")
+    shown = deploy.status(works.fleet(ready), settings=SETTINGS)
+    assert {live["version"] for live in shown["live"].values()} == {"v1.1.0"}
+    logs = deploy.logs(works.fleet(ready), settings=SETTINGS)["logs"]
+    assert any("serving v1.1.0" in line for line in logs["plain"])
+    back = works.rollback(ready)
+    assert (back["version"], back["outcome"]) == ("v1.0.0", "deployed")
+    assert fetch(ready, 8081).startswith("v1.0.0")
+    assert '"version":"v1.0.0"' in fetch(ready, 8080, "/healthz").replace(" ", "")
+
+
+def test_a_wrong_signature_and_a_foreign_service_are_refused_by_the_host(works, ready):
+    dist = works.release("v9.0.0", services=("plain",))
+    (dist / "SHA256SUMS").write_text("0" * 64 + "  release.json\n")
+    with pytest.raises(GoferryError) as refused:
+        works.deploy(dist, ready)
+    assert refused.value.exit_code == 3
+
+
+def test_who_is_not_known_or_not_let_in(works, ready, tmp_path):
+    fleet = works.fleet(ready)
+    empty = tmp_path / "known_hosts"
+    empty.write_text("# nobody\n")
+    wrong = tmp_path / "wrong"
+    wrong.write_text(f"[127.0.0.1]:{ready.port} {works.deploy_key.with_suffix('.pub').read_text()}")
+    stranger = tmp_path / "a stranger's 100%key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", stranger], check=True)
+    cases = {
+        "host-key-unknown": {"known_hosts": empty},
+        "host-key-changed": {"known_hosts": wrong},
+        "deploy-key-refused": {"identity": stranger},
+        "host-unreachable": {"hosts": ["127.0.0.1:1"], "known_hosts": None},
+    }
+    for name, change in cases.items():
+        asked = deploy.Fleet(**{"hosts": fleet.hosts, "identity": fleet.identity, "known_hosts": fleet.known_hosts, **change})
+        with pytest.raises(GoferryError) as told:
+            deploy.status(asked, settings=SETTINGS)
+        assert told.value.name == name, told.value.what
+
+
+def test_a_new_host_is_met_once_its_fingerprint_was_compared(works, ready, tmp_path):
+    known = tmp_path / "known_hosts"
+    known.write_text("")
+    order = {"directory": works.repository, "identity": ready.root_key, "known_hosts": known, "trust": works.trust}
+    with pytest.raises(GoferryError) as told:
+        provisioning.run(provisioning.Order((ready.address,), **order), settings=SETTINGS, stream=Stream(), dry_run=True)
+    assert told.value.name == "host-key-unknown"
+    shown = told.value.facts["fingerprint"]
+    listed = subprocess.run(["ssh-keygen", "-lf", ready.known_hosts], capture_output=True, text=True, check=True).stdout
+    assert shown in listed
+    with pytest.raises(GoferryError) as other:
+        wrong = provisioning.Order((ready.address,), host_key="SHA256:" + "A" * 43, **order)
+        provisioning.run(wrong, settings=SETTINGS, stream=Stream(), dry_run=True)
+    assert other.value.name == "host-key-changed"
+    assert known.read_text() == ""
+    right = provisioning.Order((ready.address,), host_key=shown, **order)
+    provisioning.run(right, settings=SETTINGS, stream=Stream(), dry_run=True)
+    assert known.read_text().startswith(f"[127.0.0.1]:{ready.port} ssh-ed25519 ")
+
+
+def test_a_host_without_an_agent_says_what_to_do(works, systemd_host):
+    works.provision(systemd_host)
+    systemd_host.run("rm /usr/local/libexec/goferry-host")
+    with pytest.raises(GoferryError) as told:
+        deploy.status(works.fleet(systemd_host), settings=SETTINGS)
+    assert (told.value.name, told.value.exit_code) == ("agent-missing", 2)
+    assert "goferry provision" in told.value.advice[0]
+
+
+def test_two_hosts_are_switched_together_or_not_at_all(works, systemd_hosts):
+    one, two = systemd_hosts(), systemd_hosts()
+    works.provision(one, two)
+    record = works.deploy(works.release("v2.0.0"), one, two)
+    assert [host["outcome"] for host in record["hosts"].values()] == ["deployed", "deployed"]
+    assert fetch(one, 8081).startswith("v2.0.0")
+    assert fetch(two, 8081).startswith("v2.0.0")
+    two.run("mkdir -p /run/systemd/system/goferry-shop-plain@.service.d; printf '[Service]\\nExecStart=\\nExecStart=/bin/false\\n'"
+            " >/run/systemd/system/goferry-shop-plain@.service.d/x.conf; systemctl daemon-reload")  # fmt: skip
+    with pytest.raises(GoferryError) as told:
+        works.deploy(works.release("v2.1.0"), one, two)
+    assert not isinstance(told.value, FleetSplit)
+    assert {host["outcome"] for host in told.value.facts["hosts"].values()} == {"aborted", "failed"}
+    assert fetch(one, 8081).startswith("v2.0.0")
+    assert fetch(two, 8081).startswith("v2.0.0")
+
+
+def test_the_command_takes_hosts_and_rules_from_the_environment(works, ready):
+    common = ["--environment", "production", "--dir", works.repository, "--identity", works.deploy_key]
+    common += ["--known-hosts", works.folder / "known_hosts", "--json"]
+    works.provision(ready)
+    dist = works.release("v3.0.0-dev", services=("plain",), snapshot=True)
+    refused = subprocess.run([GOFERRY, "deploy", dist, *common], capture_output=True, text=True, check=False)
+    assert refused.returncode == 3, refused.stdout + refused.stderr
+    assert json.loads(refused.stdout)["error"] == "snapshot-refused"
+    done = subprocess.run(
+        [GOFERRY, "deploy", works.release("v3.0.0", services=("plain",)), *common], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["outcome"] == "deployed"
+    shown = subprocess.run([GOFERRY, "status", *common, "--logs", "5"], capture_output=True, text=True, check=True)
+    assert json.loads(shown.stdout)["live"]["plain"]["version"] == "v3.0.0"
+
+
+def test_options_of_ssh_can_not_be_said_by_a_host_name():
+    with pytest.raises(GoferryError) as told:
+        deploy.Fleet(["-oProxyCommand=touch${IFS}x"]).sessions(SETTINGS)
+    assert told.value.name == "host-name-invalid"
+    assert ssh.AGENT.startswith("/")

@@ -99,10 +99,13 @@ def nginx() -> Record:
 
 
 def private_users() -> bool:
-    """Whether a unit can have a user namespace of its own here."""
-    if not os.path.isdir("/run/systemd/system") or os.geteuid() != 0:
+    """Whether a unit can have a user namespace of its own here; the probe is hardened as the units are."""
+    able = os.path.exists("/proc/self/ns/user") and os.path.exists("/proc/self/uid_map")
+    if not able or not os.path.isdir("/run/systemd/system") or os.geteuid() != 0:
         return False
-    words = ["systemd-run", "--quiet", "--wait", "--collect", "-p", "PrivateUsers=yes", "-p", "DynamicUser=yes", "true"]
+    given = ["PrivateUsers=yes", "DynamicUser=yes", "NoNewPrivileges=yes", "CapabilityBoundingSet=", "Type=exec"]
+    given += ["ProtectProc=invisible", "ProcSubset=pid", "PrivateMounts=yes"]
+    words = ["systemd-run", "--quiet", "--wait", "--collect", *(word for each in given for word in ("-p", each)), "true"]
     return run(words, 30)[0] == 0
 
 

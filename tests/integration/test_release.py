@@ -637,7 +637,7 @@ def test_downloads_wait_and_try_again(published, github, fake_github, tmp_path, 
     fake_github.fail("storage", "cut")
     fake_github.fail("get-release-by-tag", "status", status=502)
     download(published, tmp_path / "got", github)
-    assert waits == [0.5, 4.0, 1.0]
+    assert waits[:3] == [0.5, 4.0, 1.0]
 
 
 def test_a_folder_with_other_files_is_not_overwritten(published, github, tmp_path):

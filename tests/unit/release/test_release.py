@@ -1,0 +1,210 @@
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from goferry.config.settings import Settings
+from goferry.kernel.errors import GoferryError
+from goferry.kernel.manifest import File, Manifest
+from goferry.release import GitHub, access, notes, reference, retry
+from goferry.release.plan import is_latest, is_prerelease, precedence
+
+DIGEST = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize("text", [f"v1.4.0@sha256:{DIGEST}", f"acme/shop@services/api/v1.4.0+b@sha256:{DIGEST}"])
+def test_references_come_back(text):
+    assert str(reference.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "v1.4.0", f"@sha256:{DIGEST}", f"v1@sha256:{DIGEST.upper()}", f"v1@sha256:{DIGEST}0", f"v1@sha512:{DIGEST}",
+        f"v1@sha256:{DIGEST}\n", f" v1@sha256:{DIGEST}", f"a@b@sha256:{DIGEST}", f"@v1@sha256:{DIGEST}",
+        f"a/b@c@v1@sha256:{DIGEST}", f"../..@v1@sha256:{DIGEST}", f"a/..@v1@sha256:{DIGEST}", f"-x@sha256:{DIGEST}",
+        f"a..b@sha256:{DIGEST}", f"a/@sha256:{DIGEST}", f"a.lock@sha256:{DIGEST}", f"$(id)@sha256:{DIGEST}",
+        f"a b@sha256:{DIGEST}", f"v1\u202e@sha256:{DIGEST}", "v" * 600 + f"@sha256:{DIGEST}",
+    ],
+)  # fmt: skip
+def test_what_is_no_reference(text):
+    with pytest.raises(GoferryError) as caught:
+        reference.parse(text)
+    assert caught.value.name == "reference-invalid"
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text(max_size=60), st.text(max_size=40))
+def test_whatever_parses_comes_back(head, tail):
+    text = f"{head}@sha256:{tail if len(tail) > 30 else DIGEST}"
+    try:
+        found = reference.parse(text)
+    except GoferryError:
+        return
+    assert str(found) == text
+    assert found.tag.isascii()
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "message", "expected"),
+    [
+        (0, {}, "", 2.0),
+        (502, {}, "", 2.0),
+        (503, {"retry-after": "9"}, "", 9.0),
+        (429, {"retry-after": "9"}, "", 9.0),
+        (429, {}, "", 2.0),
+        (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1030"}, "", 31.0),
+        (403, {}, "You have exceeded a secondary rate limit", 60.0),
+        (403, {}, "Resource not accessible by integration", None),
+        (401, {}, "", None),
+        (404, {}, "", None),
+        (422, {}, "", None),
+        (503, {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, "", 2.0),
+    ],
+)
+def test_when_a_request_is_repeated(status, headers, message, expected):
+    assert retry.wait_for(status, headers, message, attempt=2, now=1000) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "permission", "name", "code"),
+    [
+        (401, {}, "contents: read", "github-token-invalid", 2),
+        (403, {}, "contents: write", "github-permission-missing", 2),
+        (403, {}, "contents: read", "github-permission-missing", 2),
+        (404, {}, "contents: write", "github-permission-missing", 2),
+        (404, {}, "contents: read", "github-not-found", 2),
+        (403, {"retry-after": "900"}, "contents: write", "github-rate-limited", 5),
+        (429, {"x-ratelimit-reset": "9" * 30}, "contents: write", "github-rate-limited", 5),
+        (500, {}, "contents: write", "github-failing", 5),
+        (0, {}, "contents: write", "github-failing", 5),
+        (422, {}, "contents: write", "github-unexpected", 1),
+    ],
+)
+def test_refusals_have_names_and_printable_words(status, headers, permission, name, code):
+    error = access.refusal(
+        status,
+        headers,
+        "no\x1b[31m\n::error::x",
+        what="x",
+        permission=permission,
+        github=GitHub("a/b", "t"),
+        fork=False,
+    )
+    assert (error.name, error.exit_code) == (name, code)
+    assert "\x1b" not in error.what
+
+
+@pytest.mark.parametrize(
+    ("event", "name", "expected"),
+    [
+        ({"pull_request": {"head": {"repo": {"full_name": "x/b"}}}}, "pull_request", True),
+        ({"pull_request": {"head": {"repo": {"full_name": "a/b"}}}}, "pull_request", False),
+        ({"pull_request": {"head": {"repo": None}}}, "pull_request_target", True),
+        ({"pull_request": {"head": {"repo": {"full_name": "x/b"}}}}, "push", False),
+        ("not json", "pull_request", False),
+    ],
+)
+def test_forks_are_recognised(event, name, expected, tmp_path):
+    path = tmp_path / "event.json"
+    path.write_text(json.dumps(event) if isinstance(event, dict) else event)
+    environ = {"GITHUB_EVENT_NAME": name, "GITHUB_EVENT_PATH": str(path), "GITHUB_REPOSITORY": "a/b"}
+    assert access.from_fork(environ) is expected
+    assert access.from_fork({}) is False
+
+
+def test_the_token_is_never_shown():
+    assert "secret" not in repr(GitHub("a/b", "secret"))
+    with pytest.raises(GoferryError) as caught:
+        GitHub("a/b", "secret\nsecret")
+    assert caught.value.name == "github-token-invalid"
+    assert "secret\n" not in str(caught.value.as_json())
+
+
+@pytest.mark.parametrize("name", ["", "a", "a/b/c", "../x", "a/..", "a/b\n", "a b/c"])
+def test_repositories_are_owner_and_name(name):
+    with pytest.raises(GoferryError) as caught:
+        GitHub(name)
+    assert caught.value.name == "repository-invalid"
+
+
+@pytest.mark.parametrize(
+    ("api", "address", "expected"),
+    [
+        ("https://api.github.com", "https://uploads.github.com/x", True),
+        ("https://api.github.com", "http://uploads.github.com/x", False),
+        ("https://api.github.com", "https://uploads.github.com.evil.example/x", False),
+        ("https://api.github.com", "https://evil.github.com/x", False),
+        ("https://api.github.com", "https://x@uploads.github.com/x", False),
+        ("https://api.acme.ghe.com", "https://uploads.acme.ghe.com/x", True),
+        ("https://ghe.example.com/api/v3", "https://ghe.example.com/api/uploads/x", True),
+        ("https://ghe.example.com/api/v3", "https://uploads.ghe.example.com/x", False),
+        ("http://127.0.0.1:1", "http://127.0.0.1:2/x", True),
+        ("http://127.0.0.1:1", "http://localhost:2/x", False),
+    ],
+)
+def test_where_the_token_may_go(api, address, expected):
+    assert GitHub("a/b", "t", api).takes(address) is expected
+
+
+def test_versions_are_ordered_as_semver_says():
+    order = ["v1.0.0-alpha", "v1.0.0-alpha.1", "v1.0.0-alpha.beta", "v1.0.0-beta", "v1.0.0-beta.2", "v1.0.0-beta.11",
+             "v1.0.0-rc.1", "v1.0.0", "v1.9.0", "v1.10.0"]  # fmt: skip
+    assert sorted(order, key=precedence) == order
+    assert [is_prerelease(version) for version in ("v1.0.0", "v1.0.0-rc.1", "v1.0.0+x", "nightly")] == [
+        False,
+        True,
+        False,
+        True,
+    ]
+    assert not is_latest("nightly", "nightly", ())
+
+
+HOSTILE = "a`b``|<img src=x onerror=1> @everyone [x](javascript:1).txt"
+
+
+def manifest(**fields):
+    file = File(HOSTILE, 3, DIGEST, "archive", goos="linux", goarch="a|b")
+    return Manifest("shop", "example.com/shop", "v1.4.0", "c" * 40, 1, "2026-11-23T00:00:00Z", (file,), **fields)
+
+
+def test_names_cannot_leave_their_cell():
+    text = notes.describe(manifest(toolchain={"version": "go1\n# x"}), repository="acme/shop", tag="v1.4.0")
+    (row,) = [line for line in text.splitlines() if "onerror" in line]
+    assert row.startswith("| ```a`b``\\|<img")
+    assert "\n# x" not in text
+    assert "goferry fetch acme/shop@v1.4.0@sha256:" in text
+
+
+def test_our_part_replaces_itself_and_keeps_what_people_wrote():
+    first = notes.whole("Mine\r\n", notes.describe(manifest(), repository="a/b", tag="v1.4.0"))
+    assert first.startswith("Mine\n\n<!-- goferry: begin -->")
+    again = notes.whole(first + "\nAfter", "<!-- goferry: begin -->new<!-- goferry: end -->")
+    assert again == "Mine\n\n<!-- goferry: begin -->new<!-- goferry: end -->\nAfter"
+    assert notes.is_ours(notes.draft())
+    assert notes.whole(notes.draft(), "P") == "P"
+    assert len(notes.whole("x" * 200_000, "P")) < 125_000
+
+
+def test_many_files_fit():
+    files = tuple(File(f"f{n:05}", 1, DIGEST, "archive") for n in range(3000))
+    many = Manifest("shop", "m", "v1.4.0", "c" * 40, 1, "2026-11-23T00:00:00Z", files)
+    text = notes.describe(many, repository="a/b", tag="v1.4.0")
+    assert "and 2800 more" in text
+    assert len(text) < 100_000
+
+
+def test_an_unreachable_address_is_a_named_error(monkeypatch, tmp_path):
+    from goferry.observe.events import Stream
+    from goferry.release import download
+
+    monkeypatch.setattr(retry, "sleep", lambda _: None)
+    github = GitHub("a/b", "secret-token", "http://127.0.0.1:9")
+    with pytest.raises(GoferryError) as caught:
+        download(
+            f"v1@sha256:{DIGEST}", tmp_path / "x", github=github, settings=Settings({}, Path("/x")), stream=Stream()
+        )
+    assert caught.value.name == "github-failing"
+    assert "secret" not in caught.value.what

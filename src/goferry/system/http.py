@@ -234,6 +234,7 @@ class Client:
             with self._open(address, headers) as response:
                 found = {name.lower(): value for name, value in response.headers.items()}
                 if response.status in REDIRECTS and "location" in found:
+                    _finish(response, found)
                     target = _redirected(address, found["location"])
                     headers = headers if _origin(target) == _origin(address) else without_credentials(headers)
                     address = target
@@ -336,6 +337,15 @@ def _redirected(address: str, location: str) -> str:
     if urlsplit(address).scheme == "https" and urlsplit(target).scheme != "https":
         raise AddressInvalid(f"{shown(address)} redirects to {shown(target)}, without TLS")
     return target
+
+
+def _finish(response: urllib3.BaseHTTPResponse, headers: Mapping[str, str]) -> None:
+    """Read a redirect's own body, so that its connection can be used again; one of unknown length is cut off."""
+    length = headers.get("content-length", "")
+    if length.isdigit() and int(length) <= BLOCK:
+        response.drain_conn()
+    else:
+        response.close()
 
 
 def _origin(address: str) -> tuple[str, str, int | None]:

@@ -1,6 +1,6 @@
 """Starts an action: puts the locked packages that it needs on the path, once a machine, and calls it in this process.
 
-    python -I -S src/start.py ACTION
+    python -I -S src/start.py ACTION | --install GROUP...
 
 No virtual environment is made. Each group of requirements/ is installed by the pip that is there into a folder of the
 runner's tool cache whose name carries the lock's digest, beside which it is built and then renamed, so that jobs which
@@ -29,6 +29,8 @@ GROUPS = {
 """What an action needs besides `core`."""
 SOURCE = os.path.dirname(os.path.abspath(__file__))
 LOCKS = os.path.join(os.path.dirname(SOURCE), "requirements")
+WHEELS = os.path.join(LOCKS, "wheels")
+"""The locked packages as files, where somebody put them there for an installation without a network."""
 
 
 class NotStarted(Exception):
@@ -40,14 +42,18 @@ class NotStarted(Exception):
 
 
 def main() -> int:
-    """Run the action that is named on the command line."""
+    """Run the action that is named on the command line; with --install only install the groups named after it."""
     action = sys.argv[1] if len(sys.argv) > 1 else ""
+    installing = action == "--install"
     try:
-        paths = [packages(group, os.environ) for group in ("core", *GROUPS.get(action, ()))]
+        groups = sys.argv[2:] if installing else ("core", *GROUPS.get(action, ()))
+        paths = [packages(group, os.environ) for group in groups]
     except NotStarted as error:
         text = "\n".join([error.what, "Nothing was started.", *error.advice])
         sys.stdout.write("::error title=%s::%s\n" % (error.name, _escape(text)))
         return 2
+    if installing:
+        return 0
     sys.path[:0] = [SOURCE, *paths]
     remember(os.environ)
     from goferry.actions.main import run
@@ -79,7 +85,7 @@ def packages(group: str, environ: Mapping[str, str]) -> str:
         except OSError:
             continue
         try:
-            return install(lock, building, os.path.join(place, name), environ)
+            return install(lock, building, os.path.join(place, name))
         finally:
             shutil.rmtree(building, ignore_errors=True)
     raise NotStarted(
@@ -104,12 +110,12 @@ def caches(environ: Mapping[str, str]) -> Iterator[str]:
         yield os.path.join(environ["RUNNER_TEMP"], "goferry", "packages")
 
 
-def install(lock: str, building: str, place: str, environ: Mapping[str, str]) -> str:
+def install(lock: str, building: str, place: str) -> str:
     """Install a lock into `building` and rename it to `place`; another job may have been quicker."""
     options = ["install", "--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes", "--no-deps"]
     options += ["--only-binary", ":all:", "--no-compile", "--target", building, "-r", lock]
-    if environ.get("GOFERRY_WHEELS"):
-        options += ["--no-index", "--find-links", environ["GOFERRY_WHEELS"]]
+    if os.path.isdir(WHEELS):
+        options += ["--no-index", "--find-links", WHEELS]
     done = subprocess.run(
         [*pip(), *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )

@@ -113,7 +113,8 @@ class Host:
 
     def _create(self, arguments: tuple[str, ...]) -> list[str]:
         words = [
-            "create", "--name", self.name, "--hostname", self.name, "--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_PTRACE",
+            "create", "--name", self.name, "--hostname", self.name, "--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN",
+            "--cap-add", "SYS_PTRACE",
             "--security-opt", "apparmor=unconfined", "--security-opt", "seccomp=unconfined",
             "--tmpfs", "/run", "--tmpfs", "/run/lock", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw",
         ]  # fmt: skip

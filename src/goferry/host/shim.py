@@ -14,6 +14,7 @@ RUNTIME_DIRECTORY. This file is copied to the embedded target's folder and impor
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -128,8 +129,9 @@ def note_start(path: str, slot: Dict[str, Any]) -> float:
     count = before.get("count", 0) + 1 if again and 0 <= age < 30 else 0
     with open("/proc/self/stat") as file:
         started = int(file.read().rpartition(")")[2].split()[19])
-    with open("/proc/sys/kernel/random/boot_id") as file:
-        boot = int(file.read().replace("-", "")[:12], 16)
+    boot = 0
+    with contextlib.suppress(FileNotFoundError), open("/proc/sys/kernel/random/boot_id") as file:
+        boot = int(file.read().replace("-", "")[:12], 16)  # a hardened unit does not see it, and needs it not
     record = {"attempt": slot["attempt"], "count": count, "at": time.time(), "pid": os.getpid(), "started": started}
     record["boot"] = boot
     with open(path + ".new", "w") as file:

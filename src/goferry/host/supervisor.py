@@ -43,7 +43,7 @@ def render(groups: Sequence[Mapping[str, Any]], socket: str) -> str:
         "logfile_maxbytes=1MB",
         "logfile_backups=1",
         "pidfile=supervisord.pid",
-        "umask=022",
+        "umask=027",
         "[rpcinterface:supervisor]",
         "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
     ]

@@ -86,9 +86,12 @@ class Systemd:
         """Nothing is to be made ready."""
 
     def start(self, folder: ServiceFolder, slot: Slot) -> None:
-        """Start the slot's socket, then its service; this returns once the shim runs."""
+        """Start the slot's socket, then its service; one that fails at once is for `ended` to tell."""
         number = int(slot["slot"])
-        self._systemctl("start", "--", folder.place.socket_unit(number), folder.place.unit(number))
+        self._systemctl("start", "--", folder.place.socket_unit(number))
+        said = self._run(["systemctl", "start", "--", folder.place.unit(number)])
+        if said.code and self.show(folder.place.unit(number)).get("ActiveState") != "failed":
+            raise GuardFailed("%s: %s" % (folder.place.unit(number), printable(said.err.strip(), 500)))
 
     def stop(self, folder: ServiceFolder, slot: Slot, grace: float) -> None:
         """End the service (SIGTERM, SIGKILL after `grace`), then its socket and what that triggered."""

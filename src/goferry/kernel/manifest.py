@@ -17,7 +17,7 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
-from goferry.kernel import canonical, checksums
+from goferry.kernel import canonical, checksums, services
 from goferry.kernel.refusals import ManifestMalformed
 from goferry.kernel.times import parse_time
 
@@ -156,8 +156,8 @@ def _manifest(record: Any) -> Manifest:
     if not 0 < _typed(fields["sequence"], int, "sequence") < 2**53:
         raise ValueError("sequence %d is out of range" % fields["sequence"])
     _typed(fields["toolchain"], dict, "toolchain")
-    for service in _typed(fields["services"], dict, "services").values():
-        _typed(service, dict, "a service")
+    for name, service in _typed(fields["services"], dict, "services").items():
+        services.check(name, service)
     files = tuple(_file(entry) for entry in _typed(fields.pop("files"), list, "files"))
     images = tuple(_image(entry) for entry in _typed(fields.pop("images"), list, "images"))
     signatures = _strings(fields.pop("signatures"), "signatures")

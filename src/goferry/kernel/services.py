@@ -1,0 +1,95 @@
+"""A service as the release manifest declares it: which fields there are, and what each may hold.
+
+    {"main", "binary": program, "listen": {"socket": true} | {"env": NAME} | {"flag": "--listen"}, "health": "/path",
+     "args": […], "env": {NAME: text}, "env_file": path, "port", "ready_within_ms", "bake_ms", "drain_ms"}
+
+Whoever signs may declare what a service does, but a slip must be refused before anything is started with it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Callable, Dict
+
+MAX_MS = 86_400_000
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
+_PATH = re.compile("/[!-~]{0,1000}")
+
+
+def check(name: str, record: Any) -> None:
+    """Refuse a service that is not well-formed.
+
+    Raises:
+        ValueError, TypeError: with the service, the field and what is wrong.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError("%s can't name a service" % ascii(name[:80]))
+    if type(record) is not dict:
+        raise TypeError("service %s is not an object" % name)
+    for key, value in record.items():
+        fits = _FIELDS.get(key)
+        if fits is None:
+            raise ValueError("service %s has an unknown field: %s" % (name, ascii(key[:80])))
+        if not fits(value):
+            raise ValueError("service %s: %s can't be %s" % (name, key, ascii(value)[:80]))
+
+
+def _text(value: Any) -> bool:
+    return type(value) is str and "\0" not in value and len(value) <= 100_000
+
+
+def _word(value: Any) -> bool:
+    return _text(value) and bool(value)
+
+
+def _program(value: Any) -> bool:
+    return _word(value) and "/" not in value
+
+
+def _listen(value: Any) -> bool:
+    if type(value) is not dict or len(value) > 1:
+        return False
+    ((key, how),) = value.items() or (("", None),)
+    if key == "env":
+        return type(how) is str and bool(_VARIABLE.fullmatch(how))
+    return how is None or (how is True if key == "socket" else key == "flag" and _word(how))
+
+
+def _health(value: Any) -> bool:
+    return type(value) is str and bool(_PATH.fullmatch(value))
+
+
+def _args(value: Any) -> bool:
+    return type(value) is list and all(_text(each) for each in value)
+
+
+def _env(value: Any) -> bool:
+    return type(value) is dict and all(_VARIABLE.fullmatch(key) and _text(text) for key, text in value.items())
+
+
+def _env_file(value: Any) -> bool:
+    return _text(value) and not value.startswith("/") and ".." not in value.split("/") and "\n" not in value
+
+
+def _port(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= 65535
+
+
+def _milliseconds(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= MAX_MS
+
+
+_FIELDS: Dict[str, Callable[[Any], bool]] = {
+    "main": _text,
+    "binary": _program,
+    "listen": _listen,
+    "health": _health,
+    "args": _args,
+    "env": _env,
+    "env_file": _env_file,
+    "port": _port,
+    "ready_within_ms": _milliseconds,
+    "bake_ms": _milliseconds,
+    "drain_ms": _milliseconds,
+}

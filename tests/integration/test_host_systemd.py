@@ -1,0 +1,311 @@
+"""The provisioned host with real parts: systemd, nginx, two services, traffic, and what goes wrong.
+
+The agent is reached as sshd's forced command reaches it, by `goferry-host connect`, so this needs no ssh but for the
+provisioning; tests/integration/test_ssh.py has the way from end to end.
+"""
+
+import contextlib
+import http.client
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from goferry.config.settings import Settings
+from goferry.deploy import client, upload
+from goferry.deploy.local import transaction_id
+from goferry.kernel import frames
+from goferry.kernel.errors import GoferryError
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = Settings.from_environ(os.environ)
+AGENT = "/usr/local/libexec/goferry-host"
+DEPLOYED = "/var/lib/goferry/shop/api"
+
+spec = importlib.util.spec_from_file_location("embedded_target", ROOT / "tests/integration/test_deploy.py")
+embedded = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(embedded)
+
+CONFIG = """project: shop
+services:
+  api: {main: ., listen: {socket: true}, port: 8080}
+  web: {main: ., listen: {env: ADDR}, port: 8081}
+"""
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory):
+    """Builds services and seals releases."""
+    return embedded.Workshop(tmp_path_factory.mktemp("workshop"))
+
+
+class Site:
+    """A provisioned host and releases for it."""
+
+    def __init__(self, host, workshop, go, folder):
+        self.host, self.workshop, self.go, self.folder = host, workshop, go, folder
+        self.sequence = 0
+
+    def provision(self):
+        (self.folder / "goferry.yml").write_text(CONFIG)
+        argv = [
+            sys.executable, "-I", "-m", "goferry", "provision", self.host.address, "--dir", self.folder,
+            "--identity", self.host.root_key, "--known-hosts", self.host.known_hosts,
+            "--trust", self.workshop.keys / "goferry.trust", "--json",
+        ]  # fmt: skip
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    def release(self, number, service="api", fault="", **more):
+        self.sequence += 1
+        source = ROOT / "examples/plain" if service == "web" else None
+        listen = {"env": "ADDR"} if service == "web" else {"socket": True}
+        binary = self.workshop.binary(self.go, f"v{number}.0.0", fault, source)
+        folder = self.folder / f"dist-{self.sequence}"
+        return self.workshop.release(
+            folder, {service: binary}, f"v{number}.0.0", self.sequence, **{"listen": listen, **more}
+        )
+
+    def opened(self):
+        return client.opened(["docker", "exec", "-i", self.host.name, AGENT, "connect"], SETTINGS.environ)
+
+    def prepare(self, agent, dist):
+        release, identifier, hello = upload.read_release(dist), transaction_id(), agent.ask("hello")
+        items = upload.plan(dist, release, services=(), platform=hello["platform"], held=hello["held"])
+        self.sent = upload.send(agent, items, identifier, lambda _: None)
+        return agent.ask("prepare", id=identifier, dist="incoming", services=[], wait_ms=20_000)
+
+    def deploy(self, dist):
+        with self.opened() as agent:
+            prepared = self.prepare(agent, dist)
+            if prepared.get("unchanged"):
+                return prepared
+            switched = agent.ask("switch")
+            return {**switched, **agent.ask("commit")}
+
+    def refused(self, dist):
+        with pytest.raises(GoferryError) as caught:
+            self.deploy(dist)
+        return caught.value
+
+    def rollback(self):
+        with self.opened() as agent:
+            agent.ask("rollback", id=transaction_id(), project="shop", services=[], wait_ms=20_000)
+            agent.ask("switch")
+            return agent.ask("commit")
+
+    def live(self):
+        with self.opened() as agent:
+            return agent.ask("status")["live"]
+
+    def fetch(self, port, method="POST", path="/"):
+        connection = http.client.HTTPConnection("127.0.0.1", self.host.ports[port], timeout=5)
+        with contextlib.closing(connection):
+            connection.request(method, path)
+            return connection.getresponse().read().decode().strip()
+
+    def properties(self, slot, service="api"):
+        out = self.host.run(f"systemctl show goferry-shop-{service}@{slot}.service -p ActiveState,NRestarts,MainPID")
+        return dict(line.split("=", 1) for line in out.splitlines())
+
+    def clients(self, port, count=4, **more):
+        return Clients(self.host.ports[port], count, **more)
+
+
+class Clients(embedded.Clients):
+    """A few bounded clients, half of them with kept connections; anything but 200 is a lost request."""
+
+    def __init__(self, port, count, method="POST", path="/"):
+        super().__init__(port, count)
+        self.method, self.path = method, path
+
+    def work(self, keep):
+        connection = None
+        while not self.over.is_set():
+            self.sent += 1
+            try:
+                connection = connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+                connection.request(self.method, self.path, body=uuid.uuid4().hex if self.method == "POST" else None)
+                response = connection.getresponse()
+                body = response.read().decode().strip()
+                self.heard.add(body)
+                if response.status != 200:
+                    self.lost.append(f"HTTP {response.status}")
+                if not keep or response.will_close:
+                    connection.close()
+                    connection = None
+            except (OSError, http.client.HTTPException) as error:
+                self.lost.append(repr(error))
+                connection = None
+            time.sleep(0.003)
+        if connection:
+            connection.close()
+
+
+@pytest.fixture(scope="module")
+def site(shared_host, workshop, part, tmp_path_factory):
+    made = Site(shared_host, workshop, part("go"), tmp_path_factory.mktemp("site"))
+    made.provision()
+    return made
+
+
+def test_versions_change_behind_nginx_without_a_lost_request_and_go_back(site):
+    site.deploy(site.release(1))
+    second = site.release(2)
+    with site.clients(8080) as clients:
+        deployed = site.deploy(second)
+        back = site.rollback()
+        time.sleep(0.3)
+    assert (clients.lost, clients.heard) == ([], {"v1.0.0", "v2.0.0"})
+    assert clients.sent > 200
+    assert deployed["services"]["api"]["previous"] == "v1.0.0"
+    assert deployed["switch_ms"] < 2000
+    assert back["services"]["api"]["version"] == "v1.0.0"
+    assert site.live()["api"]["state"] == "healthy"
+    assert site.deploy(second)["services"]["api"]["version"] == "v2.0.0"
+    assert site.deploy(second)["unchanged"]
+    site.deploy(site.release(2))
+    assert site.sent < 100_000  # another release of the same binary, which the host holds
+    assert site.host.run("ls /var/lib/goferry/.goferry/incoming") == ""
+    slot = site.live()["api"]["slot"]
+    assert site.properties(1 - slot)["ActiveState"] == "inactive"
+
+
+def test_a_service_that_knows_nothing_of_goferry_loses_nothing_either(site):
+    site.deploy(site.release(1, "web"))
+    second = site.release(2, "web")
+    with site.clients(8081, method="GET", path="/hello/you") as clients:
+        site.deploy(second)
+        site.rollback()
+    assert (clients.lost, clients.heard) == ([], {"Hello, you."})
+    assert site.live()["web"]["version"] == "v1.0.0"
+
+
+def test_a_candidate_that_crashes_is_started_once_and_gets_no_traffic(site):
+    live = site.live()["api"]
+    error = site.refused(site.release(7, fault="crash"))
+    assert (error.name, error.exit_code) == ("candidate-crashed", 1)
+    assert "panic: no database" in error.state
+    assert site.fetch(8080) == live["version"]
+    assert site.live()["api"]["pid"] == live["pid"]
+
+
+def test_a_version_that_crash_loops_after_the_switch_goes_back_by_itself(site):
+    live = site.live()["api"]
+    error = site.refused(site.release(8, fault="bake", bake_ms=2500))
+    assert (error.name, error.exit_code, error.facts["cause"]) == ("rolled-back", 4, "candidate-crashed")
+    assert site.fetch(8080) == live["version"]
+    assert site.live()["api"]["pid"] == live["pid"]  # the one before had stayed warm
+
+
+def test_a_committed_version_that_dies_is_started_again(site):
+    live = site.live()["api"]
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        site.fetch(8080, "GET", "/die")
+    deadline, said = time.monotonic() + 10, ""
+    while said != live["version"] and time.monotonic() < deadline:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            said = site.fetch(8080)
+        time.sleep(0.1)
+    assert said == live["version"]
+    assert site.live()["api"]["pid"] != live["pid"]
+
+
+def test_what_was_not_provisioned_is_refused(site):
+    for dist, why in (
+        (site.release(9, port=9999), "port 8080, not 9999"),
+        (site.release(9, listen={"env": "ADDR"}), "listen: socket"),
+        (site.release(9, "other"), "not provisioned for it"),
+    ):
+        error = site.refused(dist)
+        assert (error.name, error.exit_code) == ("not-provisioned", 3)
+        assert why in error.what
+
+
+def test_a_host_takes_no_path_and_no_unsigned_byte(site):
+    dist = site.release(10)
+    with site.opened() as agent, pytest.raises(GoferryError) as caught:
+        agent.ask("prepare", id="x", dist="/etc", services=[])
+    assert caught.value.exit_code == 3
+    binary = next(path for path in dist.iterdir() if path.name.startswith("api_"))
+    binary.chmod(0o755)
+    with binary.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"evil")
+    assert site.refused(dist).name == "upload-damaged"
+
+
+def test_what_is_no_frame_is_told_so(site):
+    argv = ["docker", "exec", "-i", site.host.name, AGENT, "connect"]
+    done = subprocess.run(argv, input=b"GET / HTTP/1.1\r\n\r\n", capture_output=True, check=False, timeout=30)
+    answer = frames._header(done.stdout[11:])
+    assert answer["error"]["name"] == "malformed-frame"
+
+
+def test_a_service_sees_its_secrets_and_its_own_binary_alone(site):
+    site.host.run("printf 'TOKEN=from the file\\n' >/etc/goferry/env/shop-api")
+    live = site.deploy(site.release(11, env={"MODE": "test"}))["services"]["api"]
+    environ = dict(line.split("=", 1) for line in site.fetch(8080, "GET", "/env").splitlines())
+    assert (environ["TOKEN"], environ["MODE"]) == ("from the file", "test")
+    assert "GOFERRY_CONTROL" not in environ
+    assert "RUNTIME_DIRECTORY" not in environ
+    inside = site.host.run(f"nsenter -m -t {live['pid']} sh -c 'cd {DEPLOYED}; ls; ls /var/lib/goferry'")
+    assert inside.split() == ["store", "shop"]
+    assert site.host.run(f"stat -c %U /proc/{live['pid']}") != "root"
+
+
+def test_cut_off_in_the_middle_the_host_goes_back_by_itself(site):
+    live = site.live()["api"]
+    with site.opened() as agent:
+        site.prepare(agent, site.release(12))
+        agent.ask("switch")
+        assert site.fetch(8080) == "v12.0.0"
+    deadline = time.monotonic() + 15
+    while site.fetch(8080) != live["version"] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert site.live()["api"]["pid"] == live["pid"]
+
+
+@pytest.mark.parametrize("when", ["prepared", "baking"])
+def test_after_a_power_cut_in_the_middle_one_version_serves(site, when):
+    live = site.live()["api"]
+    dist = site.release(13, bake_ms=20_000)
+    with site.opened() as agent:
+        site.prepare(agent, dist)
+        if when == "baking":
+            thread = threading.Thread(target=swallow, args=(agent,))
+            thread.start()
+            deadline = time.monotonic() + 15
+            while site.fetch(8080) != "v13.0.0" and time.monotonic() < deadline:
+                time.sleep(0.05)
+        site.host.cut_power()
+        if when == "baking":
+            thread.join()
+    site.host.start()
+    deadline, said = time.monotonic() + 30, ""
+    while said != live["version"] and time.monotonic() < deadline:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            said = site.fetch(8080)
+        time.sleep(0.2)
+    assert said == live["version"]
+    now = site.live()
+    assert (now["api"]["version"], now["api"]["state"]) == (live["version"], "healthy")
+    assert now["web"]["state"] == "healthy"
+    assert site.properties(1 - now["api"]["slot"])["ActiveState"] == "inactive"
+    assert "Hello" in site.fetch(8081, "GET", "/hello/you")
+    with site.opened() as agent:
+        assert agent.ask("status")["recovered"] == []
+
+
+def swallow(agent):
+    """Switch, whatever comes of it."""
+    with contextlib.suppress(GoferryError):
+        agent.ask("switch")

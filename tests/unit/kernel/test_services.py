@@ -1,0 +1,55 @@
+"""What a service in the manifest may hold."""
+
+import pytest
+
+from goferry.kernel import manifest, services
+from goferry.kernel.refusals import ManifestMalformed
+
+WHOLE = {
+    "main": "./cmd/api", "binary": "api", "listen": {"env": "ADDR"}, "health": "/healthz?full=1", "args": ["-v", ""],
+    "env": {"MODE": "a b"}, "env_file": "secrets/api.env", "port": 8080, "ready_within_ms": 0, "bake_ms": 86_400_000,
+    "drain_ms": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("listen", [{}, {"env": "ADDR"}, {"flag": "-listen"}, {"socket": True}])
+def test_what_a_build_writes_is_taken(listen):
+    services.check("api", {**WHOLE, "listen": listen})
+
+
+BAD = [
+    *[("binary", value) for value in ("", "../sh", "a/b", 1, None)],
+    *[("listen", value) for value in ({"socket": False}, {"env": ""}, {"env": "A B"}, {"flag": ""}, {"x": "y"}, [], 1)],
+    ("listen", {"env": "A", "flag": "-l"}),
+    *[("health", value) for value in ("", "healthz", "/a b", "/a\r\nX: y", "/é", 5)],
+    *[("args", value) for value in ("-v", [1], ["a\0b"], None)],
+    *[("env", value) for value in ([], {"A=B": "x"}, {"": "x"}, {"A": 1}, {"A": "x\0"}, {"1A": "x"})],
+    *[("env_file", value) for value in ("/etc/shadow", "../x", "a/../../b", "a\0b", 1)],
+    *[("port", value) for value in (-1, 65536, "80", True, None)],
+    *[
+        (key, value)
+        for key in ("bake_ms", "ready_within_ms", "drain_ms")
+        for value in (-1, 86_400_001, "1", True, None)
+    ],
+    ("unknown", 1),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), BAD)
+def test_a_field_that_is_not_well_formed_is_refused(field, value):
+    with pytest.raises((ValueError, TypeError), match=field):
+        services.check("api", {**WHOLE, field: value})
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a b", "-a", "a" * 64, "é", "a\n"])
+def test_a_name_that_is_no_folder_is_refused(name):
+    with pytest.raises(ValueError, match="name a service"):
+        services.check(name, WHOLE)
+
+
+def test_the_verifier_names_it(tmp_path):
+    made = manifest.Manifest("shop", "m", "v1", "", 1, "2026-01-01T00:00:00Z", (), services={"api": WHOLE})
+    assert manifest.parse(made.to_bytes()) == made
+    bad = manifest.Manifest("shop", "m", "v1", "", 1, "2026-01-01T00:00:00Z", (), services={"api": {"bake_ms": "1"}})
+    with pytest.raises(ManifestMalformed, match="bake_ms"):
+        manifest.parse(bad.to_bytes())

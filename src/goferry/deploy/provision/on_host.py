@@ -104,7 +104,7 @@ def private_users() -> bool:
     if not able or not os.path.isdir("/run/systemd/system") or os.geteuid() != 0:
         return False
     given = ["PrivateUsers=yes", "DynamicUser=yes", "NoNewPrivileges=yes", "CapabilityBoundingSet=", "Type=exec"]
-    given += ["ProtectProc=invisible", "ProcSubset=pid", "PrivateMounts=yes"]
+    given += ["ProtectProc=invisible", "PrivateMounts=yes"]
     words = ["systemd-run", "--quiet", "--wait", "--collect", *(word for each in given for word in ("-p", each)), "true"]
     return run(words, 30)[0] == 0
 

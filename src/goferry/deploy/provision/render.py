@@ -24,7 +24,6 @@ ProtectControlGroups=yes
 ProtectClock=yes
 ProtectHostname=yes
 ProtectProc=invisible
-ProcSubset=pid
 LockPersonality=yes
 MemoryDenyWriteExecute=yes
 RestrictRealtime=yes
@@ -37,6 +36,8 @@ SystemCallFilter=~@privileged @resources
 SystemCallErrorNumber=EPERM
 KeyringMode=private
 """
+"""What every service runs under. `ProcSubset=pid` is not in it: Go reads /proc/sys/net/core/somaxconn for its listen
+queue, and takes 128 where it can't."""
 
 
 def service(place: Place, *, drain_seconds: int, private_users: bool) -> str:
@@ -72,7 +73,7 @@ TemporaryFileSystem={ROOT}:ro
 BindReadOnlyPaths={folder}/store
 InaccessiblePaths=-/etc/goferry -/run/goferry
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
-{HARDENED}{"PrivateUsers=yes" if private_users else "# PrivateUsers= is left out: this kernel has no user namespaces."}
+{HARDENED}{"PrivateUsers=yes" if private_users else "# PrivateUsers= is left out: it does not work with this profile here."}
 """
 
 

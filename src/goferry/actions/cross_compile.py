@@ -59,7 +59,9 @@ def _build(job: Job, directory: Path, out: Path) -> dict[str, Any]:
             check.test(opened.facts, opened.config, opened.toolchain, settings, stream)
         record = build.record(build.run(planned, settings=settings, stream=stream), out)
     title = f"{record['project']} {record['version']} is built"
-    job.summary(summary.render({**record, "sentence": title + (f", part {shard}" if shard else "")}, job.events))
+    # The record names services; the summary's rows are services that run.
+    told = {**record, "services": [], "sentence": title + (f", part {shard}" if shard else "")}
+    job.summary(summary.render(told, job.events))
     return record
 
 

@@ -46,9 +46,9 @@ SMALL = {
     "main_test.go": TEST,
     ".gitignore": "/dist/\n/dist.tar\n",
 }
-CONFIG = """targets: [linux/amd64]
+CONFIG = """builds: {targets: [linux/amd64]}
 services:
-  greeter: {main: ., listen: {env: ADDR}, health: /healthz, port: 8080, bake: 1s, drain: 1s}
+  greeter: {main: ., listen: {env: ADDR}, health: /healthz, port: 8080, bake: 1, drain: 1}
 """
 
 

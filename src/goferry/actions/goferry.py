@@ -75,7 +75,7 @@ def _unsealed(job: Job, opened: OpenProject, stream: Stream, *, means: str, keye
     if not keyed and means != push.PULL_REQUEST:
         job.notice("No GOFERRY_SIGNING_KEY was given, so this build is not signed and nothing takes it.", "not-sealed")
     title = f"{ledger.project} {ledger.version} is built"
-    job.summary(summary.render({**build.record(ledger, planned.out), "sentence": title}, job.events))
+    job.summary(summary.render({**build.record(ledger, planned.out), "services": [], "sentence": title}, job.events))
     return job.relative(planned.out)
 
 

@@ -20,6 +20,7 @@ def run(job: Job) -> Mapping[str, Any]:
     """
     directory = shared.directory(job)
     wanted = job.inputs.text("shards")
+    job.inputs.boolean("dry-run")  # it changes nothing either way, but a wrong value is wrong here too
     settings = job.settings
     with job.stream() as stream:
         opened = open_project(

@@ -34,10 +34,8 @@ def run(job: Job) -> Mapping[str, Any]:
     what = f"{made.project} {made.version}" if made else job.inputs.text("only")
     title = f"{what} is good: {len(verified.files)} files checked"
     signed = [{"format": signer.format, "id": signer.id} for signer in verified.signers]
-    job.summary(
-        summary.render({"sentence": f"{title}: {len(verified.files)} files checked", "trust": {"signers": signed}})
-    )
-    job.say(f"{title}: {len(verified.files)} files checked")
+    job.summary(summary.render({"sentence": title, "trust": {"signers": signed}}))
+    job.say(title)
     return {
         "version": made.version if made else "",
         "digest": verified.digest,

@@ -100,9 +100,7 @@ class Works:
             ledger.services[name] = {"main": ".", "binary": name, "listen": listen, "health": health, **QUICK}
         ledger.save(folder)
         secret = self.folder / "keys" / "minisign.key"
-        signers = keys.load_signers(
-            openpgp_key=None, minisign_key_file=secret, passphrase_file=None, settings=SETTINGS
-        )
+        signers = keys.load_signers(openpgp_key=None, minisign_key_file=secret, passphrase_file=None, settings=SETTINGS)
         seal.seal(folder, signers, settings=SETTINGS, stream=Stream(), now=int(time.time()), sequence=1000 + self.count)
         return folder
 
@@ -256,7 +254,9 @@ def test_who_is_not_known_or_not_let_in(works, ready, tmp_path):
         "host-unreachable": {"hosts": ["127.0.0.1:1"], "known_hosts": None},
     }
     for name, change in cases.items():
-        asked = deploy.Fleet(**{"hosts": fleet.hosts, "identity": fleet.identity, "known_hosts": fleet.known_hosts, **change})
+        asked = deploy.Fleet(
+            **{"hosts": fleet.hosts, "identity": fleet.identity, "known_hosts": fleet.known_hosts, **change}
+        )
         with pytest.raises(GoferryError) as told:
             deploy.status(asked, settings=SETTINGS)
         assert told.value.name == name, told.value.what
@@ -267,13 +267,15 @@ def test_a_new_host_is_met_once_its_fingerprint_was_compared(works, ready, tmp_p
     known.write_text("")
     order = {"directory": works.repository, "identity": ready.root_key, "known_hosts": known, "trust": works.trust}
     with pytest.raises(GoferryError) as told:
-        provisioning.run(provisioning.Order((ready.address,), **order), settings=SETTINGS, stream=Stream(), dry_run=True)
+        provisioning.run(
+            provisioning.Order((ready.address,), **order), settings=SETTINGS, stream=Stream(), dry_run=True
+        )
     assert told.value.name == "host-key-unknown"
     shown = told.value.facts["fingerprint"]
     listed = subprocess.run(["ssh-keygen", "-lf", ready.known_hosts], capture_output=True, text=True, check=True).stdout
     assert shown in listed
+    wrong = provisioning.Order((ready.address,), host_key="SHA256:" + "A" * 43, **order)
     with pytest.raises(GoferryError) as other:
-        wrong = provisioning.Order((ready.address,), host_key="SHA256:" + "A" * 43, **order)
         provisioning.run(wrong, settings=SETTINGS, stream=Stream(), dry_run=True)
     assert other.value.name == "host-key-changed"
     assert known.read_text() == ""
@@ -317,7 +319,10 @@ def test_the_command_takes_hosts_and_rules_from_the_environment(works, ready):
     assert refused.returncode == 3, refused.stdout + refused.stderr
     assert json.loads(refused.stdout)["error"] == "snapshot-refused"
     done = subprocess.run(
-        [GOFERRY, "deploy", works.release("v3.0.0", services=("plain",)), *common], capture_output=True, text=True, check=False
+        [GOFERRY, "deploy", works.release("v3.0.0", services=("plain",)), *common],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout)["outcome"] == "deployed"

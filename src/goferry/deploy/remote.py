@@ -11,7 +11,7 @@ from goferry.config.settings import Settings
 from goferry.deploy import phases, upload
 from goferry.deploy.fleet import Campaign, Fleet, ask_all
 from goferry.deploy.local import transaction_id
-from goferry.deploy.session import Session, send_release
+from goferry.deploy.session import Session, send_release, understood
 from goferry.observe.events import Span, Stream
 
 Request = Callable[[Session, Callable[[str], None]], dict[str, Any]]
@@ -80,15 +80,17 @@ def _change(
     campaign = Campaign(fleet, settings, stream, stage)
     with campaign.running() as span:
         phases.prepare(campaign, span, request)
-        if dry_run:
-            span.skip("dry run")
-            return _planned(campaign)
-        if not any(session.open for session in campaign.sessions):
-            span.skip("live already")
-            return _unchanged(campaign)
+        with understood("a host"):
+            if dry_run:
+                span.skip("dry run")
+                return _planned(campaign)
+            if not any(session.open for session in campaign.sessions):
+                span.skip("live already")
+                return _unchanged(campaign)
         phases.switch(campaign)
         phases.commit(campaign)
-        return _finish(campaign, span, time.monotonic() - start)
+        with understood("a host"):
+            return _finish(campaign, span, time.monotonic() - start)
 
 
 def _planned(campaign: Campaign) -> dict[str, Any]:
@@ -153,31 +155,28 @@ def status(fleet: Fleet, *, settings: Settings) -> dict[str, Any]:
 
     `live`, `recovered` and `busy` are all hosts' together; a service's key is `host service` where there are several.
     """
-    answers = ask_all(fleet, settings, "status")
+    with understood("a host"):
+        return _together(ask_all(fleet, settings, "status"))
+
+
+def _together(answers: dict[str, dict[str, Any]]) -> dict[str, Any]:
     hosts = {name: {key: answer[key] for key in ("live", "recovered", "busy")} for name, answer in answers.items()}
-    single = len(hosts) == 1
-    return {
-        "live": {
-            service if single else f"{name} {service}": live
-            for name, host in hosts.items()
-            for service, live in host["live"].items()
-        },
-        "recovered": [
-            text if single else f"{name}: {text}" for name, host in hosts.items() for text in host["recovered"]
-        ],
-        "busy": any(host["busy"] for host in hosts.values()),
-        "hosts": hosts,
-    }
+    live, recovered = {}, []
+    for name, host in hosts.items():
+        for service, each in host["live"].items():
+            live[service if len(hosts) == 1 else f"{name} {service}"] = dict(each)
+        recovered += [str(text) if len(hosts) == 1 else f"{name}: {text}" for text in host["recovered"]]
+    return {"live": live, "recovered": recovered, "busy": any(host["busy"] for host in hosts.values()), "hosts": hosts}
 
 
 def logs(fleet: Fleet, *, services: Sequence[str] = (), lines: int = 50, settings: Settings) -> dict[str, Any]:
     """Return `{"logs": {service: [line]}, "hosts": {host: {service: [line]}}}` of what is live."""
-    answers = ask_all(fleet, settings, "logs", services=list(services), lines=lines)
-    hosts = {name: answer["logs"] for name, answer in answers.items()}
-    single = len(hosts) == 1
-    merged = {
-        service if single else f"{name} {service}": told
-        for name, host in hosts.items()
-        for service, told in host.items()
-    }
+    with understood("a host"):
+        answers = ask_all(fleet, settings, "logs", services=list(services), lines=lines)
+        hosts = {name: dict(answer["logs"]) for name, answer in answers.items()}
+        merged = {
+            service if len(hosts) == 1 else f"{name} {service}": [str(line) for line in told]
+            for name, host in hosts.items()
+            for service, told in host.items()
+        }
     return {"logs": merged, "hosts": hosts}

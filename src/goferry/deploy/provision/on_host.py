@@ -105,8 +105,8 @@ def private_users() -> bool:
         return False
     given = ["PrivateUsers=yes", "DynamicUser=yes", "NoNewPrivileges=yes", "CapabilityBoundingSet=", "Type=exec"]
     given += ["ProtectProc=invisible", "PrivateMounts=yes"]
-    words = ["systemd-run", "--quiet", "--wait", "--collect", *(word for each in given for word in ("-p", each)), "true"]
-    return run(words, 30)[0] == 0
+    properties = [word for each in given for word in ("-p", each)]
+    return run(["systemd-run", "--quiet", "--wait", "--collect", *properties, "true"], 30)[0] == 0
 
 
 def listening() -> List[int]:

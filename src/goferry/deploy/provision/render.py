@@ -43,6 +43,7 @@ queue, and takes 128 where it can't."""
 def service(place: Place, *, drain_seconds: int, private_users: bool) -> str:
     """Return the unit of a service's slots."""
     socket = f"Sockets=goferry-{place.stem}@%i.socket\n" if place.mode == "socket" else ""
+    own_users = "PrivateUsers=yes" if private_users else "# PrivateUsers= is left out: this host can't have it."
     folder = f"{ROOT}/{place.project}/{place.service}"
     return f"""\
 # Written by goferry provision; instances 0 and 1 are the two slots, started and ended by the host agent.
@@ -73,7 +74,7 @@ TemporaryFileSystem={ROOT}:ro
 BindReadOnlyPaths={folder}/store
 InaccessiblePaths=-/etc/goferry -/run/goferry
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
-{HARDENED}{"PrivateUsers=yes" if private_users else "# PrivateUsers= is left out: it does not work with this profile here."}
+{HARDENED}{own_users}
 """
 
 

@@ -1,0 +1,218 @@
+"""The way to a host: names that can't be options, pinned key types, named failures, and answers of hostile hosts."""
+
+import base64
+import hashlib
+import hmac
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
+
+from goferry.config.settings import Settings
+from goferry.deploy import Fleet, address, client, known_hosts, remote, ssh
+from goferry.kernel import frames
+from goferry.kernel.errors import GoferryError, printable
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIvrSTAtI/cBS03iAAY0MIJTr3s3nZ6wzO7QZvd7WtZ4"
+
+
+@pytest.mark.parametrize(
+    ("text", "user", "host", "port"),
+    [
+        ("web-1", "goferry", "web-1", 0),
+        ("root@web-1.example.com:2222", "root", "web-1.example.com", 2222),
+        ("[2001:db8::1]:22", "goferry", "2001:db8::1", 22),
+        ("2001:db8::1", "goferry", "2001:db8::1", 0),
+        ("fe80::1%eth0", "goferry", "fe80::1%eth0", 0),
+    ],
+)
+def test_hosts_are_read(text, user, host, port):
+    found = address.parse(text, "goferry")
+    assert (found.user, found.host, found.port) == (user, host, port)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "-oProxyCommand=x", "a b", "a;b", "@web", "-l@web", "web:0", "web:99999", "web:22:22", "a@b@c", "web\n", "we\x1bb", "[::1", "$(id)", "web:-1"],
+)  # fmt: skip
+def test_what_is_no_host_is_refused(text):
+    with pytest.raises(GoferryError, match="is no host"):
+        address.parse(text, "goferry")
+
+
+@limits(max_examples=200, deadline=None)
+@given(st.text(max_size=30))
+def test_no_text_becomes_an_option(text):
+    try:
+        found = address.parse(text, "goferry")
+    except GoferryError:
+        return
+    words = ssh.argv(found, ssh.Access())
+    assert words[words.index("--") + 1] == found.host
+    assert not found.host.startswith("-")
+    assert not found.user.startswith("-")
+
+
+def test_a_host_named_twice_or_none_is_refused():
+    for names in ([], ["web-1", "root@WEB-1:22"]):
+        with pytest.raises(GoferryError):
+            address.parse_all(names, "goferry")
+
+
+def hashed(name):
+    salt = b"0123456789abcdefghij"
+    digest = hmac.new(salt, name.encode(), hashlib.sha1).digest()
+    return f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(digest).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "wanted"),
+    [
+        (f"web-1 {KEY}", "web-1", ["ssh-ed25519"]),
+        (f"web-1,10.0.0.1 {KEY}", "10.0.0.1", ["ssh-ed25519"]),
+        (f"[web-1]:2222 {KEY}", "[web-1]:2222", ["ssh-ed25519"]),
+        (f"[web-1]:2222 {KEY}", "web-1", []),
+        ("web-1 ssh-rsa AAAA", "WEB-1", ["rsa-sha2-512", "rsa-sha2-256"]),
+        (f"*.example.com,!bad.example.com {KEY}", "web.example.com", ["ssh-ed25519"]),
+        (f"*.example.com,!bad.example.com {KEY}", "bad.example.com", []),
+        (f"{hashed('web-1')} {KEY}", "web-1", ["ssh-ed25519"]),
+        (f"{hashed('web-2')} {KEY}", "web-1", []),
+        (f"|1|%%|x {KEY}", "web-1", []),
+        (f"@revoked web-1 {KEY}", "web-1", []),
+        (f"# web-1 {KEY}", "web-1", []),
+        ("web-1", "web-1", []),
+        ("web-1 ssh-ed25519,evil AAAA", "web-1", []),
+    ],
+)
+def test_pinned_key_types(line, name, wanted):
+    assert known_hosts.algorithms(line + "\n", [name]) == wanted
+
+
+def test_a_host_authority_pins_certificates():
+    assert all(
+        "cert" in each for each in known_hosts.algorithms(f"@cert-authority *.example.com {KEY}", ["a.example.com"])
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "errors", "name"),
+    [
+        (255, "ssh: connect to host web port 22: Connection refused", "host-unreachable"),
+        (255, "ssh: Could not resolve hostname web: Name or service not known", "host-unreachable"),
+        (255, "ssh: connect to host web port 22: Connection timed out", "host-unreachable"),
+        (255, "", "host-unreachable"),
+        (255, "No ED25519 host key is known for web and you have requested strict checking.\nHost key verification failed.", "host-key-unknown"),
+        (255, "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.", "host-key-changed"),
+        (255, "Unable to negotiate with web port 22: no matching host key type found. Their offer: ssh-rsa", "host-key-changed"),
+        (255, "goferry@web: Permission denied (publickey).", "deploy-key-refused"),
+        (127, "sh: 1: /usr/local/libexec/goferry-host: not found", "agent-missing"),
+    ],
+)  # fmt: skip
+def test_how_ssh_ends_has_a_name(code, errors, name):
+    found = ssh.failure(address.parse("web", "goferry"), ssh.Access(), code, errors)
+    assert found is not None
+    assert found.name == name
+
+
+def test_the_command_line_pins_and_forbids():
+    words = ssh.argv(
+        address.parse("web", "goferry"), ssh.Access(Path("/a b/100%"), Path("/k h")), ["ssh-ed25519"], ["x"]
+    )
+    assert 'IdentityFile="/a b/100%%"' in words
+    assert 'UserKnownHostsFile="/k h"' in words
+    for option in (
+        "StrictHostKeyChecking=yes",
+        "BatchMode=yes",
+        "ClearAllForwardings=yes",
+        "HostKeyAlgorithms=ssh-ed25519",
+    ):
+        assert option in words
+    assert words[-3:] == ["--", "web", "x"]
+
+
+def test_ssh_gets_no_secret_of_the_environment():
+    given_environ = {
+        "PATH": "/bin",
+        "GOFERRY_DEPLOY_KEY": "s",
+        "GITHUB_TOKEN": "s",
+        "SSH_AUTH_SOCK": "/x",
+        "https_proxy": "p",
+    }
+    assert set(ssh.spoken(given_environ)) == {"PATH", "SSH_AUTH_SOCK", "https_proxy", "LC_ALL", "SSH_ASKPASS_REQUIRE"}
+
+
+def frame(**header):
+    return frames.encode(header)
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    """`hostile(bytes)` returns a fleet and settings whose ssh is a program that prints those bytes."""
+
+    def make(data, errors="", code=0):
+        program = tmp_path / "bin" / "ssh"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(
+            f"#!{sys.executable} -I\nimport os,sys\n"
+            f"if '-G' in sys.argv: print('hostname web\\nport 22'); sys.exit(0)\n"
+            f"os.write(1, {data!r})\nos.write(2, {errors.encode()!r})\nsys.exit({code})\n"
+        )
+        program.chmod(0o755)
+        known = tmp_path / "known_hosts"
+        known.write_text(f"web {KEY}\n")
+        environ = {**os.environ, "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
+        return Fleet(["web"], known_hosts=known), Settings.from_environ(environ)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b"", "agent-lost"),
+        (b"Welcome to web!\r\n" * 9, "agent-lost"),
+        (b"GF\x02" + b"\0" * 40, "agent-lost"),
+        (b"GF\x01\xff\xff\xff\xff\xff\xff\xff\xff", "agent-lost"),
+        (frame(ok=True)[:9], "agent-lost"),
+        (frame(ok=True), "agent-lost"),
+        (frame(ok=True, live=[], recovered=3, busy=None), "agent-lost"),
+        (frame(ok="yes"), "host-failed"),
+        (frame(ok=False, error={"name": "x\x1b[31m", "exit_code": 0, "what": "a"}), "host-failed"),
+        (frame(ok=False, error={"name": "port-taken", "exit_code": 99, "what": "\x1b]0;pwned\x07::error::x"}), "port-taken"),
+        (frame(ok=False, error=[1]), "host-failed"),
+        (frame(progress={"a": 1}) + frame(ok=False, error={"name": "disk-full", "exit_code": 1, "what": "x"}), "disk-full"),
+    ],
+)  # fmt: skip
+def test_whatever_a_host_answers_is_an_error_with_a_name(hostile, data, name):
+    fleet, settings = hostile(data)
+    with pytest.raises(GoferryError) as told:
+        remote.status(fleet, settings=settings)
+    assert told.value.name == name
+    assert 1 <= told.value.exit_code <= 6
+    shown = printable(told.value.what)
+    assert "\x1b" not in shown
+    assert "\n::" not in "\n" + shown
+
+
+def test_a_banner_can_not_speak_to_the_runner(hostile):
+    fleet, settings = hostile(b"", "::add-mask::x\n\x1b[2J##[error]Permission denied (publickey).\n", 255)
+    with pytest.raises(GoferryError) as told:
+        remote.status(fleet, settings=settings)
+    assert told.value.name == "deploy-key-refused"
+    assert "\x1b" not in printable(told.value.what)
+    assert "##[" not in printable(told.value.what)
+
+
+def test_a_good_answer_is_read(hostile):
+    live = {"api": {"project": "shop", "service": "api", "version": "v1"}}
+    fleet, settings = hostile(frame(ok=True, live=live, recovered=[], busy=False))
+    assert remote.status(fleet, settings=settings)["live"] == live
+
+
+def test_told_never_ends_well():
+    for record in (None, 3, [], {}, {"exit_code": True}, {"exit_code": 0}, {"advice": "x"}, {"facts": 1}):
+        assert 1 <= client.told(record).exit_code <= 6

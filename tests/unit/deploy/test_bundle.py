@@ -1,0 +1,98 @@
+"""The agent as one file: the same bytes each time, and it runs on the oldest Python that a host may have."""
+
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from goferry.deploy.bundle import SHEBANG, bundle
+from goferry.kernel import frames
+
+
+def pythons():
+    named = sorted(Path.home().glob(".pyenv/versions/3.9*/bin/python"))
+    return [sys.executable, *(map(str, named) if named else filter(None, [shutil.which("python3.9")]))]
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    path = tmp_path_factory.mktemp("bundle") / "goferry-host"
+    path.write_bytes(bundle())
+    return path
+
+
+def run(python, program, *words, **more):
+    return subprocess.run([python, "-I", program, *words], capture_output=True, check=False, timeout=60, **more)
+
+
+def test_it_is_deterministic_and_holds_the_two_rooms_alone():
+    assert bundle() == bundle()
+    assert bundle().startswith(SHEBANG)
+    names = zipfile.ZipFile(BytesIO(bundle())).namelist()
+    assert {name.split("/")[1] for name in names if "/" in name} == {"__init__.py", "kernel", "host"}
+    assert names == sorted(names)
+
+
+@pytest.mark.parametrize("python", pythons())
+def test_every_verb_runs(program, python, tmp_path):
+    assert run(python, program, "version").stdout == b"goferry-host 1\n"
+    hello = frames.encode({"request": "hello"})
+    served = run(python, program, "serve", "--root", tmp_path / "r", input=hello)
+    answer, _ = frames.read(BytesIO(served.stdout))
+    assert (served.returncode, answer["ok"], answer["held"], answer["provisioned"]) == (0, True, [], False)
+    assert run(python, program, "recover", "--root", tmp_path / "r").returncode == 0
+    assert run(python, program, "shim", "0", input=b"{}").returncode == 77
+    assert run(python, program, "unknown").returncode == 2
+
+
+@pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\n\r\n", b"GF\x01", b"GF\x09" + bytes(8), b"\xff" * 5000])
+def test_what_is_no_frame_is_named_and_ends_it(program, sent, tmp_path):
+    done = run(sys.executable, program, "serve", "--root", tmp_path / "r", input=sent)
+    answer, _ = frames.read(BytesIO(done.stdout))
+    assert (done.returncode, answer["error"]["name"]) == (2, "malformed-frame")
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema":2}'])
+def test_a_damaged_host_file_is_named(program, text, tmp_path):
+    (tmp_path / "host.json").write_text(text)
+    words = ("serve", "--root", tmp_path / "r", "--host-file", tmp_path / "host.json")
+    done = run(sys.executable, program, *words, input=frames.encode({"request": "hello"}))
+    answer, _ = frames.read(BytesIO(done.stdout))
+    assert (done.returncode, answer["error"]["name"]) == (3, "host-file-invalid")
+
+
+def test_connect_passes_bytes_and_lets_the_agent_answer_after_the_client_has_ended(program):
+    path = f"/tmp/goferry-test-{os.getpid()}.sock"
+    data = os.urandom(3 << 20)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+
+        def agent():
+            connection, _ = listener.accept()
+            with connection:
+                heard = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+                connection.sendall(hashlib.sha256(heard).digest() + heard)
+
+        thread = threading.Thread(target=agent)
+        thread.start()
+        environ = {"SSH_ORIGINAL_COMMAND": "rm -rf /"}
+        done = run(sys.executable, program, "connect", path, input=data, env=environ)
+        thread.join()
+    os.unlink(path)
+    assert (done.returncode, done.stdout) == (0, hashlib.sha256(data).digest() + data)
+
+
+def test_connect_says_when_no_agent_is_there(program, tmp_path):
+    done = run(sys.executable, program, "connect", tmp_path / "none.sock", input=b"")
+    assert done.returncode == 5
+    assert b"can't be reached" in done.stderr

@@ -1,0 +1,248 @@
+"""The systemd driver and the nginx switch over a simulated systemd, with a crash before and after each journal line.
+
+The units are simulated; their processes are real ones (a copy of `sleep`), so identity is proven by the real code. A
+power cut ends them all. After recovery one version serves, and recovering again changes nothing.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from goferry.host import agent, control, journal, slots, state, systemd, target
+from goferry.host.engine import Engine
+from goferry.host.guard import Guard
+from goferry.host.layout import Root
+from goferry.host.nginx import Nginx
+from goferry.host.store import Store
+from goferry.kernel import files, machine
+from goferry.kernel.hostfile import HostFile, Place
+from goferry.kernel.machine import Change, Transaction
+from goferry.kernel.manifest import File, Manifest
+from goferry.kernel.outcomes import CandidateCrashed
+
+PLACE = Place("shop", "api", 8080, "socket")
+HOST = HostFile(projects={"shop": {"api": PLACE}})
+LINES = ["begin", "staged", "started", "proven", "switch", "pointed", "routed", "baked", "commit", "retired", "settled"]
+
+
+class Crash(BaseException):
+    """The agent is gone."""
+
+
+class Machine:
+    """systemctl and journalctl of a host whose units run `store/<digest> 1000`."""
+
+    def __init__(self, root):
+        self.root, self.processes, self.sockets, self.calls, self.failing = root, {}, set(), [], set()
+
+    def run(self, words):
+        self.calls.append(words)
+        assert all(isinstance(word, str) for word in words)
+        verb, units = words[1], words[words.index("--") + 1 :] if "--" in words else []
+        out = "".join(getattr(self, verb.replace("-", "_"))(unit) or "" for unit in units) if units else "a line\n"
+        return systemd.Said(0, out, "")
+
+    def start(self, unit):
+        if unit.endswith(".socket"):
+            self.sockets.add(unit)
+        elif unit not in self.processes:
+            folder = self.root.service("shop", "api")
+            slot = slots.read(folder, int(unit[-9]))
+            path = folder.blob(slot["sha256"])
+            self.processes[unit] = subprocess.Popen([path, "1000"])
+            while os.readlink(f"/proc/{self.processes[unit].pid}/exe") != str(path.resolve()):
+                time.sleep(0.001)
+
+    def stop(self, unit):
+        self.sockets.discard(unit)
+        self.kill(unit)
+        self.failing.discard(unit)
+
+    def kill(self, unit):
+        process = self.processes.pop(unit, None)
+        if process:
+            process.kill()
+            process.wait()
+
+    def reset_failed(self, unit):
+        self.failing.discard(unit)
+
+    def show(self, unit):
+        if unit.endswith(".socket"):
+            return "ActiveState=%s\n" % ("active" if unit in self.sockets else "inactive")
+        if unit in self.failing:
+            return "ActiveState=failed\nSubState=failed\nResult=exit-code\nMainPID=0\nNRestarts=1\nExecMainStatus=77\n"
+        process = self.processes.get(unit)
+        state = "active\nSubState=running" if process else "inactive\nSubState=dead"
+        return f"ActiveState={state}\nResult=success\nMainPID={process.pid if process else 0}\nNRestarts=0\n"
+
+    def power_cut(self):
+        for unit in list(self.processes):
+            self.kill(unit)
+        self.sockets.clear()
+
+    def answer(self, path):
+        """What the service behind a socket, or a link to one, says."""
+        place = os.readlink(path) if str(path).endswith("live.sock") else str(path)
+        unit = PLACE.unit(int(Path(place).stem))
+        if unit not in self.processes or PLACE.socket_unit(int(Path(place).stem)) not in self.sockets:
+            raise ConnectionRefusedError(place)
+        slot = slots.read(self.root.service("shop", "api"), int(Path(place).stem))
+        return {
+            "http": 200, "pid": self.processes[unit].pid, "version": slot["version"], "digest": slot["sha256"],
+        }  # fmt: skip
+
+    def serving(self):
+        try:
+            return self.answer(self.root.service("shop", "api").live)["version"]
+        except (OSError, FileNotFoundError):
+            return ""
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    made = Machine(Root(tmp_path / "root", HOST))
+    made.dist = tmp_path / "dist"
+    made.dist.mkdir()
+    made.programs = {}
+    for number in (1, 2):
+        path = made.dist / f"api-{number}"
+        shutil.copy(shutil.which("sleep"), path)
+        with path.open("ab") as file:
+            file.write(b"v%d" % number)
+        made.programs[f"v{number}"] = files.sha256_file(path)
+    monkeypatch.setattr(control, "health", lambda path, *_: made.answer(path))
+    monkeypatch.setattr(control, "ask", lambda path, *_: (made.answer(path)["http"], b"{}"))
+    monkeypatch.setattr(target, "Systemd", lambda: systemd.Systemd(made.run))
+    yield made
+    made.power_cut()
+
+
+def parts(host):
+    guard = Guard(host.root, systemd.Systemd(host.run))
+    return guard, Nginx(host.root, guard)
+
+
+def wanted(host, kind, version, old):
+    live = slots.live(host.root.service("shop", "api"))
+    change = Change(
+        "api", "socket", 1 - live if live >= 0 else 0, live, int(version[1:]), version, host.programs[version],
+        old_version=old, old_sequence=int(old[1:] or 0), old_sha256=host.programs.get(old, ""), port=8080,
+        source=f"api-{version[1:]}",
+    )  # fmt: skip
+    return Transaction(f"{kind}-{version}", kind, "shop", "rollback", "d" * 64, (change,))
+
+
+def engine(host, version):
+    file = File(f"api-{version[1:]}", 1, host.programs[version], "binary", "linux", "amd64", "", {"program": "api"})
+    declared = {"api": {"binary": "api", "listen": {"socket": True}, "bake_ms": 1, "drain_ms": 1}}
+    created = "2026-01-01T00:00:00Z"
+    release = Manifest("shop", "m", version, "", int(version[1:]), created, (file,), services=declared)
+    guard, switch = parts(host)
+    host.root.prepare()
+    name = f"{len(list(host.root.path.rglob('*.jsonl')))}.jsonl"
+    return Engine(
+        journal.Journal(host.root.project("shop") / ".journal" / name),
+        Store(host.root, host.dist, release),
+        guard,
+        switch,
+    )
+
+
+def change(host, kind, version, old):
+    made = engine(host, version)
+    made.begin(wanted(host, kind, version, old))
+    for event in ("switch", "commit"):
+        if machine.waits(made.transaction) and made.transaction.phase != machine.IDLE:
+            made.advance(event)
+    return made
+
+
+def recover(host):
+    session = agent.Session(host.root, None, {})
+    session.take_lock(1)
+    done = session.recover()
+    session._held.close()
+    return done
+
+
+def test_a_deploy_starts_socket_then_service_and_ends_the_version_before(host):
+    assert change(host, "deploy", "v1", "").failure is None
+    assert change(host, "deploy", "v2", "v1").failure is None
+    assert host.serving() == "v2"
+    starts = [words[3:] for words in host.calls if words[:2] == ["systemctl", "start"]]
+    assert starts == [[PLACE.socket_unit(0)], [PLACE.unit(0)], [PLACE.socket_unit(1)], [PLACE.unit(1)]]
+    assert set(host.processes) == {PLACE.unit(1)}
+    assert host.sockets == {PLACE.socket_unit(1)}
+
+
+def test_a_candidate_that_systemd_gave_up_on_has_crashed(host):
+    change(host, "deploy", "v1", "")
+    host.failing.add(PLACE.unit(1))
+    start, host.start = host.start, lambda unit: start(unit) or host.failing.add(PLACE.unit(1))
+    made = change(host, "deploy", "v2", "v1")
+    assert isinstance(made.failure, CandidateCrashed)
+    assert "started 2 times" in made.failure.what
+    assert host.serving() == "v1"
+
+
+def test_the_version_before_stays_warm_through_the_bake(host):
+    change(host, "deploy", "v1", "")
+    made = engine(host, "v2")
+    made.begin(wanted(host, "deploy", "v2", "v1"))
+    before = host.processes[PLACE.unit(0)].pid
+    made.advance("switch")
+    assert (host.serving(), host.processes[PLACE.unit(0)].pid) == ("v2", before)
+    made.advance("abort")
+    assert (host.serving(), host.processes[PLACE.unit(0)].pid) == ("v1", before)
+    assert set(host.processes) == {PLACE.unit(0)}
+
+
+@pytest.mark.parametrize("power", [False, True], ids=["killed", "power cut"])
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize("kind", ["first", "deploy", "rollback"])
+def test_killed_at_each_journal_line_one_version_serves(host, monkeypatch, kind, line, when, power):
+    versions = {"first": ("", "v1"), "deploy": ("v1", "v2"), "rollback": ("v2", "v1")}
+    old, new = versions[kind]
+    if old:
+        change(host, "deploy", "v1", "")
+    if kind == "rollback":
+        change(host, "deploy", "v2", "v1")
+    append = journal.Journal.append
+
+    def killing(self, record):
+        if record["event"] == line and when == "before":
+            raise Crash
+        append(self, record)
+        if record["event"] == line:
+            raise Crash
+
+    monkeypatch.setattr(journal.Journal, "append", killing)
+    with pytest.raises(Crash):
+        change(host, "rollback" if kind == "rollback" else "deploy", new, old)
+    monkeypatch.setattr(journal.Journal, "append", append)
+    if power:
+        host.power_cut()
+    recover(host)
+    committed = line in ("retired", "settled") or (line, when) == ("commit", "after")
+    assert host.serving() == (new if committed else old)
+    assert len(host.processes) == len(host.sockets) == (1 if host.serving() else 0)
+    folder = host.root.service("shop", "api")
+    if host.serving():
+        assert state.read(folder)["live"]["version"] == host.serving()
+    before = {unit: process.pid for unit, process in host.processes.items()}
+    assert recover(host) == []
+    assert {unit: process.pid for unit, process in host.processes.items()} == before
+
+
+def test_what_was_not_provisioned_is_left_alone(host):
+    (host.root.path / "shop" / "other" / "slots").mkdir(parents=True)
+    assert [folder.name for folder in host.root.services()] == []
+    with contextlib.suppress(FileNotFoundError):
+        assert slots.live(host.root.service("shop", "other")) == -1

@@ -2,7 +2,7 @@
 # Usage: run.sh ACTION. Finds a Python that is new enough and starts the action in it; what follows is start.py's.
 # The workspace and the caller's Python settings can't reach the interpreter: -I and -S, and absolute paths alone.
 set -euo pipefail
-here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+here=$(cd -- "${BASH_SOURCE[0]%/*}" && pwd)
 
 fits() { # The exit code alone counts: Windows' store stub prints nothing and has another one.
     "$1" -I -S -c 'import sys; sys.exit(sys.version_info < (3, 11))' </dev/null >/dev/null 2>&1

@@ -24,13 +24,18 @@ GROUPS = {
     "deploy": ("release", "github"),
     "rollback": ("release",),
     "goferry": ("release", "github"),
-    "notify": ("github",),
 }
 """What an action needs besides `core`."""
 SOURCE = os.path.dirname(os.path.abspath(__file__))
 LOCKS = os.path.join(os.path.dirname(SOURCE), "requirements")
 WHEELS = os.path.join(LOCKS, "wheels")
 """The locked packages as files, where somebody put them there for an installation without a network."""
+
+CONTRARY = frozenset(
+    "PIP_" + name
+    for name in ("TARGET", "PREFIX", "ROOT", "CONSTRAINT", "REQUIREMENT", "DRY_RUN", "EDITABLE", "NO_DEPS", "PYTHON")
+)
+"""Settings of pip that would install something else, or elsewhere."""
 
 
 class NotStarted(Exception):
@@ -47,7 +52,7 @@ def main() -> int:
     installing = action == "--install"
     try:
         groups = sys.argv[2:] if installing else ("core", *GROUPS.get(action, ()))
-        paths = [packages(group, os.environ) for group in groups]
+        paths = packages(groups, os.environ)
     except NotStarted as error:
         text = "\n".join([error.what, "Nothing was started.", *error.advice])
         sys.stdout.write("::error title=%s::%s\n" % (error.name, _escape(text)))
@@ -68,29 +73,45 @@ def remember(environ: Mapping[str, str]) -> None:
             file.write("GOFERRY_PYTHON=%s\n" % sys.executable)
 
 
-def packages(group: str, environ: Mapping[str, str]) -> str:
-    """Return the folder with a group's packages, installed now when it is not there."""
-    lock = os.path.join(LOCKS, group + ".txt")
-    with open(lock, "rb") as file:
-        digest = hashlib.sha256(file.read()).hexdigest()[:16]
-    name = "%s-%d%d-%s-%s" % (group, sys.version_info[0], sys.version_info[1], _platform(), digest)
+def packages(groups: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """Return the folders with the groups' packages; those that are not there are installed now, at the same time."""
     places = list(caches(environ))
-    for place in places:
-        if os.path.isdir(os.path.join(place, name)):
-            return os.path.join(place, name)
+    names = [folder_name(group) for group in groups]
+    paths = [next((path for place in places if os.path.isdir(path := os.path.join(place, name))), "") for name in names]
+    if all(paths):
+        return paths
+    place = writable(places)
+    missing = [number for number, path in enumerate(paths) if not path]
+    for number in missing:
+        paths[number] = os.path.join(place, names[number])
+    install([(os.path.join(LOCKS, groups[number] + ".txt"), paths[number]) for number in missing], environ)
+    return paths
+
+
+def folder_name(group: str) -> str:
+    """Return what names a group's packages: the lock's content, the interpreter's ABI and the machine."""
+    with open(os.path.join(LOCKS, group + ".txt"), "rb") as file:
+        digest = hashlib.sha256(file.read()).hexdigest()[:16]
+    abi = "%s%s" % (sys.implementation.cache_tag, getattr(sys, "abiflags", ""))
+    return f"{group}-{abi}-{_platform()}-{digest}"
+
+
+def writable(places: Sequence[str]) -> str:
+    """Return the first of the folders in which a file can be made.
+
+    Raises:
+        NotStarted: there is none.
+    """
     for place in places:
         try:
             os.makedirs(place, exist_ok=True)
-            building = tempfile.mkdtemp(prefix="." + name + "-", dir=place)
+            os.rmdir(tempfile.mkdtemp(prefix=".try-", dir=place))
         except OSError:
             continue
-        try:
-            return install(lock, building, os.path.join(place, name))
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
+        return place
     raise NotStarted(
         "cache-unwritable",
-        "No folder for Goferry's packages can be written: %s" % ", ".join(places),
+        "No folder for Goferry's packages can be written: %s" % (", ".join(places) or "none is named"),
         ["set RUNNER_TOOL_CACHE or GOFERRY_CACHE to one that can"],
     )
 
@@ -110,33 +131,80 @@ def caches(environ: Mapping[str, str]) -> Iterator[str]:
         yield os.path.join(environ["RUNNER_TEMP"], "goferry", "packages")
 
 
-def install(lock: str, building: str, place: str) -> str:
-    """Install a lock into `building` and rename it to `place`; another job may have been quicker."""
-    options = ["install", "--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes", "--no-deps"]
-    options += ["--only-binary", ":all:", "--no-compile", "--target", building, "-r", lock]
-    if os.path.isdir(WHEELS):
-        options += ["--no-index", "--find-links", WHEELS]
-    done = subprocess.run(
-        [*pip(), *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-    )
-    if done.returncode:
-        said = done.stdout.decode("utf-8", "replace").strip().splitlines()[-5:]
+def install(wanted: Sequence[tuple[str, str]], environ: Mapping[str, str]) -> None:
+    """Install each (lock, folder): beside the folder, then renamed; another job may have been quicker.
+
+    Raises:
+        NotStarted: there is no pip, or it failed.
+    """
+    command, started, failed = pip(), [], ""
+    try:
+        for lock, path in wanted:
+            building = tempfile.mkdtemp(prefix="." + os.path.basename(path) + "-", dir=os.path.dirname(path))
+            running = subprocess.Popen(
+                [*command, *options(lock, building)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=for_pip(environ),
+            )
+            started.append((running, building, path))
+        for running, building, path in started:
+            said = running.communicate()[0].decode("utf-8", "replace")
+            if running.returncode:
+                failed = failed or "\n".join(said.strip().splitlines()[-5:])
+            else:
+                settle(building, path)
+    finally:
+        for running, building, _ in started:
+            if running.poll() is None:
+                running.terminate()
+                running.wait()
+            shutil.rmtree(building, ignore_errors=True)
+    if failed:
         raise NotStarted(
             "packages-missing",
-            "pip could not install Goferry's locked packages:\n" + "\n".join(said),
-            ["check the runner's network and pip's own settings:  pip config list"],
+            "pip could not install Goferry's locked packages:\n" + failed,
+            ["check the runner's network and pip's own settings:  python3 -m pip config list"],
         )
+
+
+def options(lock: str, building: str) -> list[str]:
+    """Return pip's words: the lock by its hashes; no code of a package runs, and nothing is compiled before its use."""
+    words = ["install", "--quiet", "--disable-pip-version-check", "--no-input", "--root-user-action", "ignore"]
+    words += ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--no-compile", "--progress-bar", "off"]
+    if os.path.isdir(WHEELS):
+        words += ["--no-index", "--find-links", WHEELS]
+    return [*words, "--target", building, "-r", lock]
+
+
+def for_pip(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment with pip's index settings, less what would change the place, and less the step's own."""
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if name.upper() not in CONTRARY and not name.startswith(("INPUT_", "GOFERRY_", "GITHUB_", "ACTIONS_"))
+    }
+    return {**kept, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
+
+
+def settle(building: str, path: str) -> None:
+    """Give a finished folder its name, readable for whoever shares the tool cache."""
+    os.chmod(building, 0o755)  # noqa: S103  packages are no secret, and other users' jobs look in the same cache
     try:
-        os.rename(building, place)
+        os.rename(building, path)
     except OSError:
-        if not os.path.isdir(place):
+        if not os.path.isdir(path):
             raise
-    return place
 
 
 def pip() -> list[str]:
-    """Return the command of the pip that is there: this interpreter's, or the one that it could install."""
-    probe = [sys.executable, "-I", "-c", "import pip"]
+    """Return the command of the pip that is there: this interpreter's, or the one that it could install.
+
+    Raises:
+        NotStarted: there is none.
+    """
+    probe = [sys.executable, "-I", "-c", "import importlib.util, sys; sys.exit(not importlib.util.find_spec('pip'))"]
     if not subprocess.run(probe, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode:
         return [sys.executable, "-I", "-m", "pip"]
     for wheel in bundled():

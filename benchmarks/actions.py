@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements" / "core.txt"
 PYTHON = os.path.realpath(sys.executable)
 WORK = "import goferry.actions.main, goferry.actions.notify"
-PIP = '-m pip --disable-pip-version-check -q install $WIDE --require-hashes --no-deps --root-user-action ignore -r "$LOCK"'
+PIP = '-m pip --disable-pip-version-check -q install $WIDE --require-hashes --no-deps -r "$LOCK"'
 WAYS = {
     "goferry": 'exec bash "$ROOT/src/run.sh" notify',
     "venv": f'[ -d "$PLACE/venv" ] || {{ "$PYTHON" -m venv "$PLACE/venv" && "$PLACE/venv/bin/python" {PIP}; }}\n'

@@ -160,6 +160,8 @@ def install(wanted: Sequence[tuple[str, str]], environ: Mapping[str, str]) -> No
             if running.poll() is None:
                 running.terminate()
                 running.wait()
+            if running.stdout:
+                running.stdout.close()
             shutil.rmtree(building, ignore_errors=True)
     if failed:
         raise NotStarted(

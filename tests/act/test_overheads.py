@@ -12,10 +12,10 @@ jobs:
     steps:
       - {id: warm, uses: OURS/tests/act/nothing@v1}
       - {id: nothing, uses: OURS/tests/act/nothing@v1}
-      - {id: first, uses: OURS/actions/notify@v1, with: {needs: '{}'}}
-      - {id: second, uses: OURS/actions/notify@v1, with: {needs: '{}'}}
-      - {id: third, uses: OURS/actions/notify@v1, with: {needs: '{}'}}
-      - {id: fourth, uses: OURS/actions/notify@v1, with: {needs: '{}'}}
+      - {id: first, uses: OURS/actions/notify@v1, with: {needs: '{"plan": {"result": "success"}}'}}
+      - {id: second, uses: OURS/actions/notify@v1, with: {needs: '{"plan": {"result": "success"}}'}}
+      - {id: third, uses: OURS/actions/notify@v1, with: {needs: '{"plan": {"result": "success"}}'}}
+      - {id: fourth, uses: OURS/actions/notify@v1, with: {needs: '{"plan": {"result": "success"}}'}}
 """
 NAMES = ("nothing", "first", "second", "third", "fourth")
 
@@ -31,21 +31,18 @@ def figures(act, make_repository, tmp_path_factory):
         cache = tmp_path_factory.mktemp("cache")
         run = act.run(repository, cache=cache)
         assert run.ok, run.told()
-        runs.append({name: run["cost"][name].ms for name in NAMES})
+        # The step inside the composite: around it, act copies the whole repository each time, which GitHub's runner
+        # does once a job.
+        runs.append({name: next(iter(run["cost"][name].inner.values())).ms for name in NAMES})
         shutil.rmtree(cache)
     return {name: min(run[name] for run in runs) for name in NAMES}
 
 
-@pytest.fixture
-def told(figures, capsys):
+def test_the_first_step_costs_three_seconds_at_most(figures, capsys):
     with capsys.disabled():
         print("\n  act's figures, ms: " + ", ".join(f"{name} {ms:.0f}" for name, ms in figures.items()))
-    return figures
+    assert figures["first"] <= 3000
 
 
-def test_the_first_step_costs_three_seconds_at_most(told):
-    assert told["first"] - told["nothing"] <= 3000
-
-
-def test_later_steps_cost_300_ms_at_most(told):
-    assert min(told[name] for name in ("second", "third", "fourth")) - told["nothing"] <= 300
+def test_later_steps_cost_300_ms_at_most(figures):
+    assert min(figures[name] for name in ("second", "third", "fourth")) <= 300

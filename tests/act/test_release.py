@@ -34,7 +34,7 @@ def test_a_branch_leaves_a_sealed_snapshot(act, project, signing):
     assert run["plan"]["inspect"].outputs["push"] == "snapshot"
     assert run["package"]["sign"].outputs["digest"]
     assert run.results == {"plan": "success", "build": "success", "package": "success"}
-    with tarfile.open(run.artifact("goferry-release", "dist.tar")) as tar:
+    with tarfile.open(fileobj=run.artifact("goferry-release", "dist.tar")) as tar:
         names = [name.removeprefix("./") for name in tar.getnames()]
         assert {"release.json", "SHA256SUMS", "SHA256SUMS.asc"} <= set(names)
 
@@ -60,11 +60,11 @@ def test_a_tag_becomes_a_release(act, project, signing, github, goferry, tmp_pat
 
 
 def test_what_changes_between_the_jobs_is_refused(act, project, signing, github, tampering, catcher):
-    project.commit("Greet again", tag="v1.0.0")
     hub, env, secrets = github(project)
     secrets = {**signing.secrets, **secrets, "GOFERRY_WEBHOOK_URL": catcher.url}
     project.workflow((project.folder / ".github/workflows/ci.yml").read_text().replace(
         "secrets: {", "secrets: {GOFERRY_WEBHOOK_URL: '${{ secrets.GOFERRY_WEBHOOK_URL }}', "))  # fmt: skip
+    project.commit("Greet again", tag="v1.0.0")
     run = act.run(project, payload=project.tag("v1.0.0"), secrets=secrets, env=env, served=tampering)
     assert not run.ok
     assert run.results == {
@@ -115,6 +115,6 @@ def test_two_shards_are_joined(act, project, signing):
     assert run.ok, run.told()
     shards = json.loads(run["plan"]["inspect"].outputs["shards"])
     assert len(run.legs("build")) == len(shards)
-    with tarfile.open(run.artifact("goferry-release", "dist.tar")) as tar:
+    with tarfile.open(fileobj=run.artifact("goferry-release", "dist.tar")) as tar:
         names = {name.removeprefix("./") for name in tar.getnames()}
     assert {"greeter_linux_amd64", "greeter_linux_arm64"} <= names

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -83,6 +85,35 @@ def runner_image(act, docker_daemon, tmp_path_factory, missing):
     )  # fmt: skip
     act.image = "goferry-act-runner"
     return act.image
+
+
+@pytest.fixture(scope="session")
+def docker_actions(ours, docker_daemon, tmp_path_factory, missing):
+    """This repository served so that its Dockerfile can be built here: the base by its tag, the packages as wheels.
+
+    A digest cannot be resolved against an image that was imported, and act gives a build neither arguments nor the
+    host's network and certificates.
+    """
+    made = subprocess.run([PARTS / "debian"], capture_output=True, text=True, check=False)
+    if made.returncode:
+        missing(f"the image debian:bookworm-slim: {made.stderr[-400:]}")
+    folder = tmp_path_factory.mktemp("docker") / "goferry"
+    shutil.copytree(ours, folder)
+    dockerfile = folder / "Dockerfile"
+    text, changed = re.subn(r"(?m)^(FROM [^@\s]+)@sha256:[0-9a-f]{64}$", r"\1", dockerfile.read_text())
+    assert changed == 1, "the base image is not pinned"
+    dockerfile.write_text(text)
+    wheels = CACHE / "wheels"
+    locks = [word for group in ("core", "release", "github") for word in ("-r", ROOT / "requirements" / f"{group}.txt")]
+    subprocess.run(
+        [
+            sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "download", "--require-hashes", "--no-deps",
+            "--only-binary", ":all:", "--python-version", "3.11", "--dest", wheels, *locks,
+        ],
+        check=True,
+    )  # fmt: skip
+    shutil.copytree(wheels, folder / "requirements" / "wheels")
+    return {OURS: folder}
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def built(make_repository, goferry, signing):
     return repository
 
 
-def _holds(run, stopped_by="dist"):
+def _holds(run):
     job = run["trust"]
     assert job["sign"].outputs["version"] == "v1.0.0", run.told()
     assert job["sign"].outputs["sequence"] == "7"
@@ -48,7 +48,7 @@ def _holds(run, stopped_by="dist"):
     for name in ("refused", "refused-too"):
         assert job[name].result == "failure", run.told()
         ((title, message),) = job[name].annotations("error")
-        assert title == "file-digest-mismatch"
+        assert title == "file-altered"
         assert "greeter_linux_amd64" in message
     ((title, message),) = job["unsigned"].annotations("error")
     assert "GOFERRY_SIGNING_KEY" in message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +21,8 @@ def run(job: Job) -> Mapping[str, Any]:
     directory = shared.directory(job)
     dist = shared.folder(job)
     now = int(time.time())
-    with shared.signers(job) as signers:
+    with contextlib.ExitStack() as handing, shared.signers(job) as signers:
+        handing.callback(job.give, dist, dist.parent / ".goferry")
         if job.inputs.boolean("dry-run"):
             job.say(*seal.plan(dist, signers, now=now, sequence=sequence))
             return {"dist": job.relative(dist), **dict.fromkeys(("digest", "sequence", "version", "archive"), "")}
@@ -35,7 +37,6 @@ def run(job: Job) -> Mapping[str, Any]:
         tar = parcel.pack(dist, dist.with_name(dist.name + ".tar"))
         job.give(tar)
         archive = job.relative(tar)
-    job.give(dist, dist.parent / ".goferry")
     job.say(f"sealed {made.project} {made.version}, sequence {made.sequence}", f"digest {made.digest}")
     return {
         "version": made.version,

@@ -51,7 +51,9 @@ class Agent:
             AgentLost: when the agent ended or answered something else.
         """
         try:
-            self._send(frames.encode({"request": request, **fields}, payload))
+            data = frames.encode({"request": request, **fields}, payload)
+            with contextlib.suppress(BrokenPipeError):  # it may have said why before it ended
+                self._send(data)
             answer = self._next()
             while "progress" in answer:
                 heard(printable(str(answer["progress"]), 200))

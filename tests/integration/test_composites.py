@@ -1,0 +1,219 @@
+"""Every composite action, run step by step by the small runner of tests/unit/actions/composite.py on a real project."""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ACTIONS = ROOT / "actions"
+HOSTILE = "$(touch pwned)`touch pwned`;::set-output name=x::y\n::error::no"
+
+
+def _load():
+    spec = importlib.util.spec_from_file_location("composite", ROOT / "tests" / "unit" / "actions" / "composite.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["composite"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+composite = _load()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """What all runs share: a tool cache and Goferry's cache, as a self-hosted runner has them."""
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory):
+    """Throw-away keys and their trust file."""
+    folder = tmp_path_factory.mktemp("keys") / "made"
+    subprocess.run([ROOT / ".venv" / "bin" / "goferry", "keygen", "--out", folder], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory, keys):
+    """A checkout of a small module at a tag."""
+    folder = tmp_path_factory.mktemp("work space") / "hello"
+    shutil.copytree(ROOT / "examples" / "plain", folder)
+    (folder / ".gitignore").write_text("/dist*\n/shard*\n/parts\n/.goferry\n")
+    git = ["git", "-C", folder, "-c", "user.name=A", "-c", "user.email=a@example.com"]
+    subprocess.run([*git[:3], "init", "-q"], check=True)
+    shutil.copy(keys / "goferry.trust", folder)
+    subprocess.run([*git, "add", "-A"], check=True)
+    subprocess.run([*git, "commit", "-qm", "One"], check=True)
+    subprocess.run([*git, "tag", "v1.0.0"], check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def key(keys):
+    """The armored signing key, as the secret holds it."""
+    return (keys / "openpgp.asc").read_text()
+
+
+@pytest.fixture
+def step(workspace, shared, tmp_path):
+    """`step("sign/native", dist="dist", env={…})` runs an action and holds what every run must hold."""
+
+    def run(name, env=None, **given):
+        temp = tmp_path / f"temp-{len(list(tmp_path.iterdir()))}"
+        temp.mkdir()
+        cache = {
+            "GOFERRY_CACHE": os.environ.get("GOFERRY_CACHE", str(shared / "goferry")),
+            "GOFERRY_PYTHON": sys.executable,
+        }
+        environ = composite.surroundings(workspace, shared, **cache, **(env or {}))
+        folder = ROOT if name == "goferry" else ACTIONS / name
+        done = composite.run(folder, {each.replace("_", "-"): value for each, value in given.items()}, environ, temp)
+        secrets = [value for title, value in (env or {}).items() if title.startswith("GOFERRY_SIGNING")]
+        rest = "\n".join(line for line in done.log.splitlines() if not line.startswith("::add-mask::"))
+        for line in "\n".join(secrets).splitlines():
+            if len(line) > 8:
+                assert line in done.masks
+                assert line not in rest + done.summary + json.dumps(done.outputs)
+        assert set(done.env) <= {"GOFERRY_PYTHON"}, "something is left in the caller's environment"
+        assert "Traceback" not in done.log
+        assert not list(temp.glob("goferry-*")), "a private file is left behind"
+        assert not (workspace / "pwned").exists()
+        return done
+
+    return run
+
+
+def test_setup_go_leaves_go_on_the_path_and_nothing_else(step):
+    done = step("setup-go")
+    assert done.code == 0, done.log
+    assert done.path == [str(Path(done.outputs["goroot"]) / "bin")]
+    said = subprocess.run([Path(done.path[0]) / "go", "version"], capture_output=True, text=True, check=True).stdout
+    assert f"go{done.outputs['go-version']} " in said
+    assert done.outputs["proof"] == "checksum-database"
+    dry = step("setup-go", dry_run="true")
+    assert dry.code == 0
+    assert dry.path == []
+    assert dry.outputs["go-version"] == done.outputs["go-version"]
+
+
+@pytest.mark.parametrize(
+    ("event", "ref", "meaning"),
+    [
+        ("push", "refs/tags/v1.0.0", "release"),
+        ("push", "refs/heads/main", "snapshot"),
+        ("workflow_dispatch", "refs/heads/main", "snapshot"),
+        ("pull_request", "refs/pull/7/merge", "pull-request"),
+        ("pull_request_target", "refs/heads/main", "pull-request"),
+        ("merge_group", "refs/heads/gh-readonly-queue/main/pr-7", "pull-request"),
+        ("push", "refs/heads/" + HOSTILE, "snapshot"),
+    ],
+)
+def test_inspect_says_what_a_push_means(step, event, ref, meaning):
+    done = step("inspect", env={"GITHUB_EVENT_NAME": event, "GITHUB_REF": ref})
+    assert done.code == 0, done.log
+    assert done.outputs["push"] == meaning
+    assert done.outputs["version"] == "v1.0.0"
+    assert json.loads(done.outputs["shards"]) == ["1/2", "2/2"]
+    assert json.loads(done.outputs["targets"]) == ["linux/amd64", "linux/arm64"]
+    assert "\n::error::no" not in done.log
+
+
+def test_the_chain_in_shards_is_sealed_and_checked(step, workspace, key):
+    for number in (1, 2):
+        done = step(
+            "cross-compile", shard=f"{number}/2", out=f"shard-{number}", archive="true", test=str(number == 1).lower()
+        )
+        assert done.code == 0, done.log
+        assert done.outputs["archive"] == f"shard-{number}.tar"
+        assert "is built" in done.summary
+    (workspace / "parts").mkdir()
+    one = (workspace / "shard-1.tar").rename(workspace / "parts" / "shard-1.tar")
+    assert step("cross-compile", merge="parts").errors == ["shard-missing"]
+    (workspace / "shard-2.tar").rename(workspace / "parts" / "shard-2.tar")
+    done = step("cross-compile", merge="parts", out="dist")
+    assert done.code == 0, done.log
+    assert {each["target"] for each in json.loads(done.outputs["artifacts"])} == {"linux/amd64", "linux/arm64"}
+    done = step("build-image", dist="dist")
+    assert done.code == 0, done.log
+    assert done.outputs["digest"].startswith("sha256:")
+    assert (workspace / done.outputs["file"]).is_file()
+    before = sorted(path.name for path in (workspace / "dist").iterdir())
+    dry = step("sign/native", dist="dist", dry_run="true", env={"GOFERRY_SIGNING_KEY": key})
+    assert dry.code == 0, dry.log
+    assert sorted(path.name for path in (workspace / "dist").iterdir()) == before
+    done = step("sign/native", dist="dist", archive="true", sequence="7", env={"GOFERRY_SIGNING_KEY": key})
+    assert done.code == 0, done.log
+    assert done.outputs["sequence"] == "7"
+    assert json.loads(done.outputs["signatures"]) == ["SHA256SUMS.asc"]
+    for dist in ("dist", "dist.tar"):
+        seen = step("verify/native", dist=dist)
+        assert seen.code == 0, seen.log
+        assert seen.outputs["digest"] == done.outputs["digest"]
+    binary = workspace / "dist" / "plain_linux_amd64"
+    binary.chmod(0o755)
+    with binary.open("r+b") as file:
+        file.seek(5000)
+        file.write(b"\0evil\0")
+    seen = step("verify/native", dist="dist")
+    assert seen.code == 3
+    assert seen.errors == ["file-altered"]
+    assert "file-altered" in seen.summary
+    assert one.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "error"),
+    [
+        ("setup-go", {"dry_run": "yes"}, "input-invalid"),
+        ("setup-go", {"working_directory": "no/such"}, "input-invalid"),
+        ("inspect", {"shards": "many"}, "input-invalid"),
+        ("build-image", {"dist": "nowhere"}, "parcel-missing"),
+        ("sign/native", {"dist": "parts"}, "secret-missing"),
+        ("verify/native", {"trust": "no.trust"}, "input-invalid"),
+        ("verify/native", {"dist": "dist", "release": "v1@sha256:" + "0" * 64}, "misuse"),
+        ("release", {"dist": "nowhere"}, "parcel-missing"),
+        ("release", {"prerelease": "perhaps"}, "input-invalid"),
+        ("deploy/native", {"environment": "production"}, "secret-missing"),
+        ("rollback/native", {"environment": "production"}, "secret-missing"),
+        ("notify", {}, "input-missing"),
+        ("goferry", {"publish": "perhaps"}, "input-invalid"),
+        ("cross-compile", {"shard": HOSTILE}, ""),
+        ("cross-compile", {"targets": HOSTILE}, ""),
+        ("inspect", {"version": HOSTILE}, ""),
+        ("inspect", {"project": HOSTILE}, ""),
+    ],
+)
+def test_a_wrong_call_is_an_annotation_with_a_name(step, workspace, name, given, error):
+    (workspace / "parts").mkdir(exist_ok=True)
+    done = step(name, **given)
+    assert done.code in (1, 2), done.log
+    assert done.errors
+    if error:
+        assert done.errors == [error]
+    assert "\n::set-output" not in done.log
+    assert done.log.count("::error ") == 1
+
+
+def test_the_whole_way_in_one_step(step, workspace, key):
+    shutil.rmtree(workspace / "dist", ignore_errors=True)
+    done = step("goferry", targets="linux/amd64", publish="false", env={"GOFERRY_SIGNING_KEY": key})
+    assert done.code == 0, done.log
+    assert done.outputs["push"] == "release"
+    assert len(done.outputs["digest"]) == 64
+    assert step("verify/native", dist=done.outputs["dist"]).code == 0
+    shutil.rmtree(workspace / "dist")
+    foreign = step(
+        "goferry", targets="linux/amd64", working_directory=".",
+        env={"GOFERRY_SIGNING_KEY": key, "GITHUB_EVENT_NAME": "pull_request", "GITHUB_REF": "refs/pull/7/merge"},
+        dry_run="true",
+    )  # fmt: skip
+    assert foreign.code == 0, foreign.log
+    assert foreign.outputs["push"] == "pull-request"
+    assert foreign.outputs["digest"] == ""

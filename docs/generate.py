@@ -164,8 +164,8 @@ def _actions(_: str) -> str:
         name = file.parent.name if file.parent != ROOT else "goferry"
         data = _metadata(str(file.relative_to(ROOT)))
         kind = "Docker, or `/native` without" if data["runs"]["using"] == "docker" else "composite"
-        uses = f"actions/{name}" if file.parent != ROOT else "(the repository itself)"
-        rows.append(f"| [`{uses}`](docs/actions/{name}.md) | {kind} | {_line(data)} |")
+        uses = f"`actions/{name}`" if file.parent != ROOT else "the repository itself"
+        rows.append(f"| [{uses}](docs/actions/{name}.md) | {kind} | {_line(data)} |")
     return "\n".join(["| action | kind | what it does |", "|---|---|---|", *rows, ""])
 
 

@@ -92,3 +92,33 @@ def test_every_step_tells_its_part_in_the_summary(run):
     for name in ("build", "verify"):
         assert run["all"][name].summary.strip(), name
     assert "v1.2.3" in run["all"].summary
+
+
+ONE = """
+on: push
+permissions: {}
+jobs:
+  one:
+    runs-on: ubuntu-latest
+    permissions: {contents: write}
+    steps:
+      - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1
+      - id: all
+        uses: octo-org/goferry@v1
+        env: {GOFERRY_SIGNING_KEY: "${{ secrets.GOFERRY_SIGNING_KEY }}"}
+"""
+
+
+def test_the_whole_way_in_one_step(act, repository, signing, github):
+    repository.write({"goferry.yml": CONFIG, "goferry.trust": signing.trust})
+    repository.workflow(ONE)
+    repository.commit(tag="v2.0.0")
+    hub, env, secrets = github(repository)
+    run = act.run(repository, payload=repository.tag("v2.0.0"), secrets={**signing.secrets, **secrets}, env=env)
+    assert run.ok, run.told()
+    outputs = run["one"]["all"].outputs
+    assert (outputs["version"], outputs["snapshot"]) == ("v2.0.0", "false")
+    assert outputs["release"].startswith("v2.0.0@sha256:")
+    (release,) = hub.releases.values()
+    assert not release.draft
+    assert "v2.0.0" in run["one"].summary

@@ -1,6 +1,7 @@
 """Text that a stranger chooses: it reaches no shell, no command of the runner, no environment file, no summary raw."""
 
 import os
+import re
 
 import pytest
 from foreign import CONFIG, SMALL
@@ -64,8 +65,9 @@ def _unharmed(run, mark):
                 if command[0] in ("add-mask", "set-output") and command[2] in ("e", "owned")
             ], told
             assert not [line for line in each.lines if "\x1b]" in line or "\x1b[2J" in line], told
-        assert "<img" not in step.summary
-        assert "](javascript:" not in step.summary
+        shown = re.sub(r"(?ms)^(`{3,})[^`\n]*\n.*?^\1$", "", step.summary)  # what is fenced is shown as it is
+        assert "<img" not in shown
+        assert "](javascript:" not in shown
 
 
 @pytest.mark.parametrize("branch", BRANCHES if os.environ.get("GOFERRY_TEST_FULL") == "1" else BRANCHES[3:4])
@@ -91,7 +93,7 @@ def test_a_tag_with_a_hostile_name(act, hostile):
     tag = f"v1.0.0-$(touch${{IFS}}{mark})"
     repository.git("tag", tag)
     run = act.run(repository, payload=repository.tag(tag))
-    assert not run.ok, "a tag that is no version became a release"
+    assert run["plan"]["inspect"].outputs["push"] != "release", "a tag that is no version became a release"
     _unharmed(run, mark)
 
 

@@ -28,15 +28,18 @@ def test_a_pull_request_is_tested_and_built_without_a_secret(act, project):
     assert "sign" not in run["package"].steps
 
 
-def test_a_branch_leaves_a_sealed_snapshot(act, project, signing):
+def test_a_branch_leaves_a_sealed_snapshot_joined_from_its_shards(act, project, signing):
+    project.write({"goferry.yml": CONFIG.replace("[linux/amd64]", "[linux/amd64, linux/arm64]")})
+    project.commit("Build for arm64 too")
     run = act.run(project, secrets=signing.secrets)
     assert run.ok, run.told()
     assert run["plan"]["inspect"].outputs["push"] == "snapshot"
     assert run["package"]["sign"].outputs["digest"]
     assert run.results == {"plan": "success", "build": "success", "package": "success"}
+    assert len(run.legs("build")) == len(json.loads(run["plan"]["inspect"].outputs["shards"])) == 2
     with tarfile.open(fileobj=run.artifact("goferry-release", "dist.tar")) as tar:
-        names = [name.removeprefix("./") for name in tar.getnames()]
-        assert {"release.json", "SHA256SUMS", "SHA256SUMS.asc"} <= set(names)
+        names = {name.removeprefix("./") for name in tar.getnames()}
+    assert {"release.json", "SHA256SUMS", "SHA256SUMS.asc", "greeter_linux_amd64", "greeter_linux_arm64"} <= names
 
 
 def test_a_tag_becomes_a_release(act, project, signing, github, goferry, tmp_path):
@@ -103,15 +106,3 @@ def test_a_release_without_a_key_says_which_secret_is_missing(act, project, gith
     ((title, message),) = run["package"]["sign"].annotations("error")
     assert "GOFERRY_SIGNING_KEY" in message + title
     assert not hub.releases
-
-
-def test_two_shards_are_joined(act, project, signing):
-    project.write({"goferry.yml": CONFIG.replace("[linux/amd64]", "[linux/amd64, linux/arm64]")})
-    project.commit("Build for arm64 too")
-    run = act.run(project, secrets=signing.secrets)
-    assert run.ok, run.told()
-    shards = json.loads(run["plan"]["inspect"].outputs["shards"])
-    assert len(run.legs("build")) == len(shards)
-    with tarfile.open(fileobj=run.artifact("goferry-release", "dist.tar")) as tar:
-        names = {name.removeprefix("./") for name in tar.getnames()}
-    assert {"greeter_linux_amd64", "greeter_linux_arm64"} <= names

@@ -13,7 +13,6 @@ from goferry.build.shard import Shard
 from goferry.dist import parcel
 from goferry.observe import summary
 from goferry.pipeline import build
-from goferry.pipeline.project import open_project
 from goferry.runner.job import Job
 
 
@@ -21,7 +20,7 @@ def run(job: Job) -> Mapping[str, Any]:
     """Build into `out`, or join the tars of the folder that `merge` names."""
     directory = shared.directory(job)
     out = (directory / job.inputs.text("out", "dist")).absolute()
-    record = _merge(job, out) if job.inputs.text("merge") else _build(job, directory, out)
+    record = _merge(job, out) if job.inputs.text("merge") else _build(job, out)
     archive = ""
     if job.inputs.boolean("archive") and not job.inputs.boolean("dry-run"):
         archive = job.relative(parcel.pack(out, out.with_name(out.name + ".tar")))
@@ -35,21 +34,12 @@ def run(job: Job) -> Mapping[str, Any]:
     }
 
 
-def _build(job: Job, directory: Path, out: Path) -> dict[str, Any]:
+def _build(job: Job, out: Path) -> dict[str, Any]:
     settings, shard = job.settings, job.inputs.text("shard")
     part = Shard.parse(shard) if shard else None
     test, dry_run = job.inputs.boolean("test", default=True), job.inputs.boolean("dry-run")
     with job.matcher("go"), job.stream() as stream:
-        opened = open_project(
-            directory,
-            settings=settings,
-            stream=stream,
-            project=job.inputs.text("project"),
-            version=job.inputs.text("version"),
-            targets=job.inputs.lines("targets", commas=True),
-            go_version=job.inputs.text("go-version"),
-            out=out,
-        )
+        opened = shared.opened(job, stream=stream, out=out)
         planned = build.planned(opened, out=out, shard=part)
         if dry_run:
             job.say(*build.lines(planned))

@@ -13,7 +13,7 @@ from goferry.observe import summary
 from goferry.observe.events import Stream
 from goferry.pipeline import build, image, push, way
 from goferry.pipeline.keys import Keys
-from goferry.pipeline.project import OpenProject, open_project
+from goferry.pipeline.project import OpenProject
 from goferry.pipeline.summary import facts as facts_of
 from goferry.runner.errors import InputInvalid
 from goferry.runner.job import Job
@@ -32,7 +32,7 @@ def run(job: Job) -> Mapping[str, Any]:
         raise InputInvalid(f"the input publish is {publish!r}", advice=["write auto, true or false"])
     directory = shared.directory(job)
     with job.matcher("go"), job.stream() as stream:
-        opened = _open(job, directory, stream)
+        opened = shared.opened(job, stream=stream)
         found = opened.facts
         means = push.meaning(job.event_name, job.ref, from_fork=job.from_fork, snapshot=found.snapshot)
         outputs = {"version": found.version, "snapshot": found.snapshot, "push": means}
@@ -47,18 +47,6 @@ def run(job: Job) -> Mapping[str, Any]:
     if job.inputs.text("hosts") or job.inputs.text("environment"):
         outputs["outcome"] = _deployed(job, release.folder)["outcome"]
     return outputs
-
-
-def _open(job: Job, directory: Path, stream: Stream) -> OpenProject:
-    return open_project(
-        directory,
-        settings=job.settings,
-        stream=stream,
-        project=job.inputs.text("project"),
-        version=job.inputs.text("version"),
-        targets=job.inputs.lines("targets", commas=True),
-        go_version=job.inputs.text("go-version"),
-    )
 
 
 def _unsealed(job: Job, opened: OpenProject, stream: Stream, *, means: str, keyed: bool) -> str:

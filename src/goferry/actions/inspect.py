@@ -7,7 +7,6 @@ from typing import Any
 
 from goferry.actions import shared
 from goferry.pipeline import inspection, push
-from goferry.pipeline.project import open_project
 from goferry.runner.errors import InputInvalid
 from goferry.runner.job import Job
 
@@ -18,20 +17,10 @@ def run(job: Job) -> Mapping[str, Any]:
     Raises:
         InputInvalid: `shards` is no number.
     """
-    directory = shared.directory(job)
     wanted = job.inputs.text("shards")
     job.inputs.boolean("dry-run")  # it changes nothing either way, but a wrong value is wrong here too
-    settings = job.settings
     with job.stream() as stream:
-        opened = open_project(
-            directory,
-            settings=settings,
-            stream=stream,
-            project=job.inputs.text("project"),
-            version=job.inputs.text("version"),
-            targets=job.inputs.lines("targets", commas=True),
-            go_version=job.inputs.text("go-version"),
-        )
+        opened = shared.opened(job, stream=stream)
     facts = opened.facts
     means = push.meaning(job.event_name, job.ref, from_fork=job.from_fork, snapshot=facts.snapshot)
     if means == push.SNAPSHOT and job.ref.startswith("refs/tags/"):

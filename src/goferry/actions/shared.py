@@ -6,14 +6,16 @@ import contextlib
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from goferry.dist import parcel
 from goferry.kernel.errors import Misuse
+from goferry.observe.events import Stream
 from goferry.runner.errors import InputInvalid
 from goferry.runner.job import Job
 
 if TYPE_CHECKING:
+    from goferry.pipeline.project import OpenProject
     from goferry.release import GitHub
     from goferry.trust.signer import Signer
 
@@ -32,6 +34,22 @@ def directory(job: Job) -> Path:
             advice=["it is relative to the workspace; is the repository checked out?"],
         )
     return path
+
+
+def opened(job: Job, *, stream: Stream, out: Path | None = None) -> OpenProject:
+    """Open the project that the inputs name; raises what `open_project` raises."""
+    from goferry.pipeline.project import open_project
+
+    return open_project(
+        directory(job),
+        settings=job.settings,
+        stream=stream,
+        project=job.inputs.text("project"),
+        version=job.inputs.text("version"),
+        targets=job.inputs.lines("targets", commas=True),
+        go_version=job.inputs.text("go-version"),
+        out=out,
+    )
 
 
 def folder(job: Job) -> Path:
@@ -84,7 +102,7 @@ def github(job: Job) -> GitHub:
     return GitHub(job.repository, token, job.api_url, job.server_url)
 
 
-def brought(job: Job, *, stream: Any) -> Path:
+def brought(job: Job, *, stream: Stream) -> Path:
     """Return the folder that holds the release: what `release` names, downloaded and checked, else `dist`'s.
 
     Raises:

@@ -112,13 +112,13 @@ jobs:
 def test_the_whole_way_in_one_step(act, repository, signing, github):
     repository.write({"goferry.yml": CONFIG, "goferry.trust": signing.trust})
     repository.workflow(ONE)
-    repository.commit(tag="v2.0.0")
+    repository.commit(tag="v1.9.0")
     hub, env, secrets = github(repository)
-    run = act.run(repository, payload=repository.tag("v2.0.0"), secrets={**signing.secrets, **secrets}, env=env)
+    run = act.run(repository, payload=repository.tag("v1.9.0"), secrets={**signing.secrets, **secrets}, env=env)
     assert run.ok, run.told()
     outputs = run["one"]["all"].outputs
-    assert (outputs["version"], outputs["snapshot"]) == ("v2.0.0", "false")
-    assert outputs["release"].startswith("v2.0.0@sha256:")
+    assert (outputs["version"], outputs["snapshot"]) == ("v1.9.0", "false")
+    assert outputs["release"].startswith("v1.9.0@sha256:")
     (release,) = hub.releases.values()
     assert not release.draft
-    assert "v2.0.0" in run["one"].summary
+    assert "v1.9.0" in run["one"].summary

@@ -23,12 +23,6 @@ def run(job: Job) -> Mapping[str, Any]:
         opened = shared.opened(job, stream=stream)
     facts = opened.facts
     means = push.meaning(job.event_name, job.ref, from_fork=job.from_fork, snapshot=facts.snapshot)
-    if means == push.SNAPSHOT and job.ref.startswith("refs/tags/"):
-        job.warning(
-            f"This tag is no release: the version is {facts.version}. Is the tag a version of this module, and does the"
-            " checkout have all tags (fetch-depth: 0)?",
-            title="tag-without-release",
-        )
     with job.group(f"{facts.project} {facts.version}: {means}"):
         job.say(*inspection.lines(opened))
     try:

@@ -10,6 +10,7 @@ from typing import Any
 from goferry.actions import shared
 from goferry.config.load import load
 from goferry.dist import parcel
+from goferry.observe import summary
 from goferry.runner.errors import InputInvalid
 from goferry.runner.job import Job
 from goferry.trust import seal
@@ -37,6 +38,9 @@ def run(job: Job) -> Mapping[str, Any]:
         tar = parcel.pack(dist, dist.with_name(dist.name + ".tar"))
         job.give(tar)
         archive = job.relative(tar)
+    signed = [{"format": signer.format, "id": signer.id} for signer in signers]
+    title = f"{made.project} {made.version} is sealed: {len(made.files)} files"
+    job.summary(summary.render({"sentence": title, "trust": {"signers": signed}}))
     job.say(f"sealed {made.project} {made.version}, sequence {made.sequence}", f"digest {made.digest}")
     return {
         "version": made.version,

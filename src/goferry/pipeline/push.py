@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
+from goferry.kernel.errors import Misuse, printable
+
 PULL_REQUEST, SNAPSHOT, RELEASE = "pull-request", "snapshot", "release"
 _FOREIGN = frozenset({"pull_request", "pull_request_target", "pull_request_review", "merge_group", "issue_comment"})
+
+
+_VERSION = re.compile(r"refs/tags/(?:.*/)?v?[0-9]+\.[0-9].*")
+
+
+class TagUnreleased(Misuse):
+    """A tag that looks like a version was pushed, and its commit does not build as that version.
+
+    It usually is a major version that the module's path lacks (`/v2`), a tag of another folder's module, or a checkout
+    without tags (`fetch-depth: 0` brings them).
+    """
+
+    name = "tag-unreleased"
 
 
 def meaning(event: str, ref: str, *, from_fork: bool = False, snapshot: bool = True) -> str:
@@ -18,9 +35,23 @@ def meaning(event: str, ref: str, *, from_fork: bool = False, snapshot: bool = T
     Returns:
         `pull-request`: build, test and plan, without a secret. `snapshot`: sealed, for development alone.
         `release`: a tag whose commit bears that version.
+
+    Raises:
+        TagUnreleased: the tag looks like a version and the commit does not bear it: nobody should wait for a release.
     """
     if from_fork or event in _FOREIGN:
         return PULL_REQUEST
+    if snapshot and event == "push" and _VERSION.fullmatch(ref):
+        tag = printable(ref.removeprefix("refs/tags/"), 200)
+        raise TagUnreleased(
+            f"the tag {tag} was pushed, and this commit builds as a snapshot",
+            state="Nothing was built.",
+            advice=[
+                "what git and go.mod say:  goferry inspect",
+                "a module from v2 on has the major version in its path:  module example.com/shop/v2",
+                "the checkout needs all tags:  with: {fetch-depth: 0}",
+            ],
+        )
     return RELEASE if ref.startswith("refs/tags/") and not snapshot else SNAPSHOT
 
 

@@ -1,0 +1,53 @@
+"""What a push means, and the parts of a build matrix."""
+
+import pytest
+
+from goferry.pipeline import push
+
+
+@pytest.mark.parametrize(
+    ("event", "ref", "from_fork", "snapshot", "means"),
+    [
+        ("push", "refs/tags/v1.2.3", False, False, "release"),
+        ("push", "refs/tags/api/v1.2.3", False, False, "release"),
+        ("push", "refs/heads/main", False, True, "snapshot"),
+        ("push", "refs/heads/main", False, False, "snapshot"),
+        ("push", "refs/tags/nightly", False, True, "snapshot"),
+        ("workflow_dispatch", "refs/tags/v1.2.3", False, False, "release"),
+        ("schedule", "refs/heads/main", False, True, "snapshot"),
+        ("pull_request", "refs/pull/1/merge", False, True, "pull-request"),
+        ("pull_request_target", "refs/heads/main", False, False, "pull-request"),
+        ("merge_group", "refs/heads/gh-readonly-queue/main/pr-1", False, True, "pull-request"),
+        ("push", "refs/tags/v1.2.3", True, False, "pull-request"),
+        ("", "", False, True, "snapshot"),
+    ],
+)
+def test_meaning(event, ref, from_fork, snapshot, means):
+    assert push.meaning(event, ref, from_fork=from_fork, snapshot=snapshot) == means
+
+
+@pytest.mark.parametrize("ref", ["refs/tags/v2.0.0", "refs/tags/api/v1.2.3", "refs/tags/1.2.3-rc.1"])
+def test_a_version_tag_that_is_no_release_is_an_error(ref):
+    with pytest.raises(push.TagUnreleased):
+        push.meaning("push", ref, snapshot=True)
+
+
+@pytest.mark.parametrize(
+    ("targets", "wanted", "parts"),
+    [
+        (1, "", ["1/1"]),
+        (2, "", ["1/2", "2/2"]),
+        (9, "", ["1/4", "2/4", "3/4", "4/4"]),
+        (9, "2", ["1/2", "2/2"]),
+        (2, "5", ["1/2", "2/2"]),
+        (0, "", ["1/1"]),
+    ],
+)
+def test_shards(targets, wanted, parts):
+    assert push.shards(targets, wanted) == parts
+
+
+@pytest.mark.parametrize("wanted", ["0", "-1", "x", "65", "1.5"])
+def test_a_number_of_shards_that_is_none(wanted):
+    with pytest.raises(ValueError):
+        push.shards(100, wanted)

@@ -1,10 +1,7 @@
-"""Images on real parts: a real Go program, crane as the judge, and a Docker daemon of the test's own."""
+"""Images on real parts: a real Go program, crane as the judge, and a Docker daemon."""
 
 import contextlib
 import json
-import os
-import shutil
-import signal
 import socket
 import subprocess
 import tarfile
@@ -101,52 +98,18 @@ def test_crane_exports_the_files(tar, part, tmp_path):
     assert {"etc/passwd", "etc/ssl/certs/ca-certificates.crt", "tmp", "usr/local/bin/probe"} <= names
 
 
-@pytest.fixture(scope="module")
-def docker(tmp_path_factory, missing):
-    """Return `docker(*arguments)` for a daemon of our own: private socket, own folders, ended by its own id."""
-    daemon, client = shutil.which("dockerd"), shutil.which("docker")
-    if not (daemon and client):
-        missing("dockerd")
-    if os.geteuid() != 0:
-        missing("root, to start dockerd")
-    home = Path("/tmp") / f"gf-docker-{os.getpid()}"  # a socket's path has at most 107 bytes
-    home.mkdir(mode=0o700)
-    log = (home / "log").open("wb")
-    process = subprocess.Popen(
-        [
-            daemon, "--data-root", home / "data", "--exec-root", home / "exec", "--pidfile", home / "pid",
-            "-H", f"unix://{home}/docker.sock", "--bridge", "none", "--iptables=false", "--ip6tables=false",
-        ],
-        stdout=log,
-        stderr=log,
-    )  # fmt: skip
+@pytest.fixture
+def docker(docker_daemon):
+    """Return `docker(*arguments)` for the tests' daemon; the image is removed afterwards."""
 
     def run(*arguments):
         return subprocess.run(
-            [client, "-H", f"unix://{home}/docker.sock", *map(str, arguments)],
-            capture_output=True, text=True, check=False, timeout=120,
+            ["docker", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=120
         )  # fmt: skip
 
-    try:
-        deadline = time.monotonic() + 40
-        while run("version").returncode and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.3)
-        if run("version").returncode:
-            missing(f"a Docker daemon that starts here: {(home / 'log').read_text(errors='replace')[-600:]}")
-        yield run
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        log.close()
-        for line in Path("/proc/self/mounts").read_text().splitlines():
-            if line.split()[1].startswith(str(home)):
-                with contextlib.suppress(OSError):
-                    subprocess.run(["umount", "-l", line.split()[1]], check=False)
-        shutil.rmtree(home, ignore_errors=True)
+    # One daemon serves all tests: a second one with other network settings removes the first one's bridge.
+    yield run
+    run("image", "rm", "--force", "probe:1.0.0")
 
 
 def test_docker_loads_and_runs_it(tar, docker):

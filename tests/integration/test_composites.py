@@ -217,3 +217,18 @@ def test_the_whole_way_in_one_step(step, workspace, key):
     assert foreign.code == 0, foreign.log
     assert foreign.outputs["push"] == "pull-request"
     assert foreign.outputs["digest"] == ""
+
+
+def test_a_release_signed_by_a_stranger_is_refused(step, workspace, tmp_path):
+    shutil.rmtree(workspace / "dist-foreign", ignore_errors=True)
+    built = step("cross-compile", targets="linux/amd64", out="dist-foreign", test="false")
+    assert built.code == 0, built.log
+    subprocess.run(
+        [ROOT / ".venv" / "bin" / "goferry", "keygen", "--out", tmp_path / "stranger"], check=True, capture_output=True
+    )
+    theirs = {"GOFERRY_SIGNING_KEY": (tmp_path / "stranger" / "openpgp.asc").read_text()}
+    assert step("sign/native", dist="dist-foreign", env=theirs).code == 0
+    seen = step("verify/native", dist="dist-foreign")
+    assert seen.code == 3
+    assert seen.errors == ["key-unknown"], seen.errors
+    assert seen.outputs["digest"] == ""

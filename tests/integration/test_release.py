@@ -42,7 +42,7 @@ def waits(monkeypatch):
     return slept
 
 
-def make_dist(folder, version="v1.4.0", commit=COMMIT, sequence=1_795_409_822, files=FILES, **flags):
+def make_dist(folder, version="v1.4.0", commit=COMMIT, sequence=1_795_409_822, files=FILES, signer=None, **flags):
     folder.mkdir(parents=True)
     ledger = Ledger(
         "shop",
@@ -64,7 +64,7 @@ def make_dist(folder, version="v1.4.0", commit=COMMIT, sequence=1_795_409_822, f
             )
         )
     ledger.save(folder)
-    signer = SecretKey.generate().signer()
+    signer = signer or SecretKey.generate().signer()
     seal.seal(folder, [signer], settings=SETTINGS, stream=Stream(), now=sequence)
     trust = folder.parent / f"{folder.name}.trust"
     trust.write_bytes(clean_trust([signer]).to_bytes())
@@ -357,6 +357,40 @@ def test_published_with_other_bytes(tmp_path, dist, github, fake_github):
     assert "release.json" in error.facts["files"]
     assert writes(fake_github) == []
     assert {asset.id for asset in there(fake_github)[0].assets.values()} == before
+
+
+@pytest.fixture
+def signer():
+    return SecretKey.generate().signer()
+
+
+@pytest.mark.parametrize("digests", ["given", "null"])
+def test_the_same_files_sealed_again_are_the_release_that_stands(digests, tmp_path, signer, github, fake_github):
+    fake_github.digests = digests
+    first = publish(make_dist(tmp_path / "first", signer=signer), github)
+    again = make_dist(tmp_path / "again", signer=signer, sequence=1_795_409_999)
+    fake_github.requests.clear()
+    record = publish(again, github)
+    assert record["unchanged"]
+    assert (record["release"], record["digest"], record["url"]) == (first["release"], first["digest"], first["url"])
+    assert writes(fake_github) == []
+
+
+def test_sealed_again_with_other_files_is_refused(tmp_path, signer, github, fake_github):
+    publish(make_dist(tmp_path / "first", signer=signer), github)
+    files = {**FILES, "api_linux_amd64": (b"\x7fELF" + b"b" * 300_000, "binary")}
+    error = refused(make_dist(tmp_path / "again", signer=signer, sequence=1_795_409_999, files=files), github)
+    assert error.name == "release-differs"
+
+
+@pytest.mark.parametrize("name", ["api_linux_amd64", "SHA256SUMS.minisig", "SHA256SUMS", "release.json"])
+def test_sealed_again_beside_a_release_that_somebody_changed(name, tmp_path, signer, github, fake_github):
+    publish(make_dist(tmp_path / "first", signer=signer), github)
+    asset = next(each for each in there(fake_github)[0].assets.values() if each.name == name)
+    asset.data = asset.data[:-2] + bytes([asset.data[-2] ^ 1]) + asset.data[-1:]
+    error = refused(make_dist(tmp_path / "again", signer=signer, sequence=1_795_409_999), github)
+    assert error.name == "release-differs"
+    assert name in error.facts["files"]
 
 
 @pytest.mark.parametrize("immutable", [True, False])

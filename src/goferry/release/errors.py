@@ -141,8 +141,9 @@ class TagMoved(Refused):
 class ReleaseDiffers(Refused):
     """This tag is published already, with other bytes.
 
-    What is published never changes: whoever has it could not tell the two apart. It usually is a second run that
-    sealed anew; publish the folder of the first run, or release the next version.
+    What is published never changes: whoever has it could not tell the two apart. It usually is a second run whose
+    build came out otherwise, with another toolchain or from a moved tag; publish the first run's folder, or release
+    the next version.
     """
 
     name = "release-differs"

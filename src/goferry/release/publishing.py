@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from goferry.config.settings import Settings
-from goferry.kernel.manifest import Manifest
+from goferry.kernel.manifest import MANIFEST, Manifest
 from goferry.observe.events import Span, Stream
-from goferry.release import access, notes, reference
+from goferry.release import access, notes, reference, resealed
 from goferry.release.api import Api
 from goferry.release.errors import GitHubUnexpected, TagMismatch, UploadDamaged
 from goferry.release.facts import UPLOADED, Asset, File, Local, Release, Remote
@@ -64,7 +64,11 @@ def publish(
     api = Api(github, settings)
     transfer = Transfer(api, settings)
     with stream.span("release", target=local.tag) as span:
-        planned = plan(local, look(api, transfer, local))
+        remote = look(api, transfer, local)
+        if stands := _standing(manifest, local, remote, transfer, trust=trust, settings=settings):
+            span.note(f"{local.tag} was published with these files before, sealed another time: that release stands")
+            local, remote = stands, look(api, transfer, stands)
+        planned = plan(local, remote)
         if dry_run:
             span.skip("a dry run")
             return {**_record(local, planned, planned.release, published=False), "dry_run": True}
@@ -88,6 +92,19 @@ def look(api: Api, transfer: Transfer, local: Local) -> Remote:
             found.append(replace(release, assets=tuple(assets)))
     published = tuple(release.tag for release in every if not release.draft and not release.prerelease)
     return Remote(api.tag_commit(local.tag), tuple(found), published)
+
+
+def _standing(
+    manifest: Manifest, local: Local, remote: Remote, transfer: Transfer, *, trust: Path | None, settings: Settings
+) -> Local | None:
+    """Return what is published, when it is this release and was sealed at another time."""
+    published = next((release for release in remote.releases if not release.draft), None)
+    if published is None:
+        return None
+    there = next((asset for asset in published.assets if asset.name == MANIFEST), None)
+    if there is None or there.sha256 == local.digest:
+        return None
+    return resealed.standing(manifest, local, published, transfer, trust=trust, settings=settings)
 
 
 def _with_digest(asset: Asset, wanted: dict[str, int], transfer: Transfer) -> Asset:

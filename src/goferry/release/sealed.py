@@ -11,6 +11,7 @@ from pathlib import Path
 
 from goferry.config.settings import Settings
 from goferry.kernel import checksums, gpgv, manifest, openpgp, trustfile
+from goferry.kernel.certificate import Verifier
 from goferry.kernel.checksums import LIST
 from goferry.kernel.manifest import MANIFEST, Manifest
 from goferry.kernel.refusals import (
@@ -43,14 +44,18 @@ def inspect(
     with stream.span("verify", target="own output") as span:
         release, files = _read(folder)
         if trust:
-            program = shutil.which("gpgv", path=settings.environ.get("PATH", ""))
-            verifier = (gpgv.find(program) if program else None) or openpgp.pure
-            verify(folder, trustfile.load(trust), openpgp=verifier, now=int(time.time()))
+            verify(folder, trustfile.load(trust), openpgp=openpgp_verifier(settings), now=int(time.time()))
         else:
             span.note("the signatures were not checked: no trust file was given")
         span.numbers.update(files=len(files), digest=release.digest)
     _refuse_snapshot(release)
     return release, files
+
+
+def openpgp_verifier(settings: Settings) -> Verifier:
+    """Return gpgv where it is on PATH, else the kernel's own."""
+    program = shutil.which("gpgv", path=settings.environ.get("PATH", ""))
+    return (gpgv.find(program) if program else None) or openpgp.pure
 
 
 def _read(folder: Path) -> tuple[Manifest, tuple[File, ...]]:

@@ -4,14 +4,18 @@
 
 No virtual environment is made. Each group of requirements/ is installed by the pip that is there into a folder of the
 runner's tool cache whose name carries the lock's digest, beside which it is built and then renamed, so that jobs which
-share the cache never see half of one. The standard library alone is used here, and nothing of the workspace.
+share the cache never see half of one. A folder counts when all of its files are there and nobody but this user, root
+and the runner's own user could have written them: what lies there runs beside the job's secrets. The standard library
+alone is used here, and nothing of the workspace.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -30,6 +34,9 @@ SOURCE = os.path.dirname(os.path.abspath(__file__))
 LOCKS = os.path.join(os.path.dirname(SOURCE), "requirements")
 WHEELS = os.path.join(LOCKS, "wheels")
 """The locked packages as files, where somebody put them there for an installation without a network."""
+
+LIST = ".goferry-files"
+"""In each folder: size and path of every file that was installed, a line each."""
 
 CONTRARY = frozenset(
     "PIP_" + name
@@ -75,17 +82,48 @@ def remember(environ: Mapping[str, str]) -> None:
 
 def packages(groups: Sequence[str], environ: Mapping[str, str]) -> list[str]:
     """Return the folders with the groups' packages; those that are not there are installed now, at the same time."""
-    places = list(caches(environ))
+    places, owners = list(caches(environ)), trusted(environ)
     names = [folder_name(group) for group in groups]
-    paths = [next((path for place in places if os.path.isdir(path := os.path.join(place, name))), "") for name in names]
+    paths = [
+        next((path for place in places if usable(path := os.path.join(place, name), owners)), "") for name in names
+    ]
     if all(paths):
         return paths
-    place = writable(places)
     missing = [number for number, path in enumerate(paths) if not path]
+    place = writable(places, [names[number] for number in missing], owners)
     for number in missing:
         paths[number] = os.path.join(place, names[number])
     install([(os.path.join(LOCKS, groups[number] + ".txt"), paths[number]) for number in missing], environ)
     return paths
+
+
+def trusted(environ: Mapping[str, str]) -> frozenset[int]:
+    """Return the users whose packages may run here: root, this one, and the runner's, whom this job serves anyway."""
+    if not hasattr(os, "geteuid"):
+        return frozenset({0})  # Windows tells no owner but 0
+    owners = {0, os.geteuid()}
+    with contextlib.suppress(KeyError, OSError):
+        owners.add(os.stat(environ["RUNNER_TEMP"]).st_uid)
+    return frozenset(owners)
+
+
+def usable(path: str, owners: frozenset[int]) -> bool:
+    """Whether a folder holds all that was installed there, which no user but `owners` could have written."""
+    try:
+        with open(os.path.join(path, LIST), encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        for line in lines:
+            size, _, name = line.partition(" ")
+            found = os.lstat(os.path.join(path, name))
+            if found.st_size != int(size) or not (stat.S_ISREG(found.st_mode) and _theirs(found, owners)):
+                return False
+        return bool(lines) and _theirs(os.stat(path), owners)
+    except (OSError, ValueError):
+        return False
+
+
+def _theirs(found: os.stat_result, owners: frozenset[int]) -> bool:
+    return found.st_uid in owners and (os.name != "posix" or not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
 def folder_name(group: str) -> str:
@@ -96,8 +134,8 @@ def folder_name(group: str) -> str:
     return f"{group}-{abi}-{_platform()}-{digest}"
 
 
-def writable(places: Sequence[str]) -> str:
-    """Return the first of the folders in which a file can be made.
+def writable(places: Sequence[str], names: Sequence[str], owners: frozenset[int]) -> str:
+    """Return the first of the folders in which `names` can be made; what is left of them there makes room.
 
     Raises:
         NotStarted: there is none.
@@ -105,7 +143,12 @@ def writable(places: Sequence[str]) -> str:
     for place in places:
         try:
             os.makedirs(place, exist_ok=True)
-            os.rmdir(tempfile.mkdtemp(prefix=".try-", dir=place))
+            aside = tempfile.mkdtemp(prefix=".try-", dir=place)
+            try:
+                for name in names:
+                    _make_room(os.path.join(place, name), os.path.join(aside, name), owners)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
         except OSError:
             continue
         return place
@@ -114,6 +157,15 @@ def writable(places: Sequence[str]) -> str:
         "No folder for Goferry's packages can be written: %s" % (", ".join(places) or "none is named"),
         ["set RUNNER_TOOL_CACHE or GOFERRY_CACHE to one that can"],
     )
+
+
+def _make_room(path: str, aside: str, owners: frozenset[int]) -> None:
+    """Move away a folder that lost files; another user's stays, and so this is no place for ours."""
+    if not os.path.lexists(path) or usable(path, owners):
+        return
+    if os.lstat(path).st_uid not in owners:
+        raise PermissionError("%s is another user's" % path)
+    os.rename(path, aside)
 
 
 def caches(environ: Mapping[str, str]) -> Iterator[str]:
@@ -147,6 +199,7 @@ def install(wanted: Sequence[tuple[str, str]], environ: Mapping[str, str]) -> No
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env=for_pip(environ),
+                umask=0o022,  # readable for whoever shares the tool cache, and writable for nobody else
             )
             started.append((running, building, path))
         for running, building, path in started:
@@ -154,7 +207,7 @@ def install(wanted: Sequence[tuple[str, str]], environ: Mapping[str, str]) -> No
             if running.returncode:
                 failed = failed or "\n".join(said.strip().splitlines()[-5:])
             else:
-                settle(building, path)
+                settle(building, path, trusted(environ))
     finally:
         for running, building, _ in started:
             if running.poll() is None:
@@ -190,13 +243,21 @@ def for_pip(environ: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
 
 
-def settle(building: str, path: str) -> None:
-    """Give a finished folder its name, readable for whoever shares the tool cache."""
+def settle(building: str, path: str, owners: frozenset[int]) -> None:
+    """List a finished folder's files and give it its name, readable for whoever shares the tool cache."""
+    lines = []
+    for folder, _, names in os.walk(building):
+        for name in names:
+            file = os.path.join(folder, name)
+            lines.append("%d %s\n" % (os.lstat(file).st_size, os.path.relpath(file, building)))
+    with open(os.path.join(building, LIST), "w", encoding="utf-8") as listed:
+        listed.writelines(sorted(lines))
+    os.chmod(os.path.join(building, LIST), 0o644)
     os.chmod(building, 0o755)  # noqa: S103  packages are no secret, and other users' jobs look in the same cache
     try:
         os.rename(building, path)
     except OSError:
-        if not os.path.isdir(path):
+        if not usable(path, owners):
             raise
 
 

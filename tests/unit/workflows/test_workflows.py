@@ -1,6 +1,9 @@
 """The reusable workflows' promises: permissions, secrets, pins, time limits, hand-overs between jobs."""
 
+import fnmatch
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -170,7 +173,9 @@ def test_the_runner_is_the_callers_choice(name):
 def test_no_secret_reaches_a_step_for_a_pull_request():
     release = jobs("push-to-release")
     seals = release["package"]["env"]["SEALS"]
-    assert seals.startswith("${{ needs.plan.outputs.push == 'release' || (needs.plan.outputs.push == 'snapshot' &&")
+    assert seals.startswith("${{ !startsWith(github.event_name, 'pull_request') && (")
+    assert "(needs.plan.outputs.push == 'release' && startsWith(github.ref, 'refs/tags/')) ||" in seals
+    assert release["release"]["if"] == "needs.plan.outputs.push == 'release' && startsWith(github.ref, 'refs/tags/')"
     for _, step in steps(FOLDER / "push-to-release.yml"):
         for key, value in step.get("env", {}).items():
             if SECRET.search(str(value)):
@@ -253,6 +258,42 @@ def test_every_job_leaves_word_when_it_fails_and_one_tells_of_all(name):
     assert set(needs) == set(found) - {"notify"}
     assert "failure() || cancelled()" in notify["if"]
     assert notify["permissions"] == {}
+
+
+NAMING = next(step for step in jobs("push-to-release")["plan"]["steps"] if step.get("id") == "artifacts")
+
+
+def named(working_directory, project, tmp_path):
+    """What the step that names a call's artifacts says for these inputs."""
+    inputs = {"inputs.working-directory": working_directory, "inputs.project": project}
+    call = re.sub(r"\$\{\{ (.+?) \}\}", lambda found: inputs[found[1]], NAMING["env"]["CALL"])
+    output = tmp_path / "output"
+    output.write_text("")
+    subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", NAMING["run"]],
+        env={"PATH": os.environ["PATH"], "CALL": call, "GITHUB_OUTPUT": str(output)},
+        check=True,
+    )
+    return output.read_text().removeprefix("name=").removesuffix("\n")
+
+
+def test_two_calls_in_one_run_share_no_artifact(tmp_path):
+    """A monorepo calls the workflow once a module: neither takes the other's shards, nor overwrites its release."""
+    calls = [(".", ""), ("services/api", ""), ("services-api", ""), (".", "api"), ("x\ny=$(touch pwned)", "`id`")]
+    names = [named(*call, tmp_path) for call in calls]
+    assert names[0] == "goferry"
+    assert len(set(names)) == len(calls)
+    assert all(re.fullmatch(r"goferry(-[0-9]+)?", name) for name in names)
+    for name in names:
+        taken = [other for other in names if fnmatch.fnmatchcase(f"{other}-shard-1-of-2", f"{name}-shard-*")]
+        assert taken == [name]
+    for _, step in steps(FOLDER / "push-to-release.yml"):
+        given = step.get("with", {})
+        for word in (given.get("name"), given.get("pattern")):
+            if "artifact@" in step.get("uses", "") and word and word != "goferry-failure-*":
+                assert re.search(r"needs\.(plan|package)\.outputs\.artifacts?\b|steps\.artifacts\.outputs", word)
+    text = (FOLDER / "push-to-deploy.yml").read_text()
+    assert "name: ${{ needs.release.outputs.artifact }}" in text
 
 
 def declared(uses):

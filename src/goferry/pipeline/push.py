@@ -7,7 +7,20 @@ import re
 from goferry.kernel.errors import Misuse, printable
 
 PULL_REQUEST, SNAPSHOT, RELEASE = "pull-request", "snapshot", "release"
-_FOREIGN = frozenset({"pull_request", "pull_request_target", "pull_request_review", "merge_group", "issue_comment"})
+_OURS = frozenset(
+    {
+        "",
+        "push",
+        "create",
+        "release",
+        "schedule",
+        "workflow_dispatch",
+        "repository_dispatch",
+        "workflow_run",
+        "deployment",
+    }
+)
+"""Events that only those start who may write to the repository (GitHub docs, "Events that trigger workflows")."""
 
 
 _VERSION = re.compile(r"refs/tags/(?:.*/)?v?[0-9]+\.[0-9].*")
@@ -27,7 +40,8 @@ def meaning(event: str, ref: str, *, from_fork: bool = False, snapshot: bool = T
     """Return what a push means.
 
     Args:
-        event: the event's name, `push`, `pull_request`, …; anything that strangers can start is a pull request.
+        event: the event's name, `push`, `pull_request`, …; anything that strangers can start is a pull request, and so
+            is what is not known here.
         ref: the full ref.
         from_fork: whether another repository's code is built.
         snapshot: whether the version is no release (commits since the tag, or a changed work tree).
@@ -39,7 +53,7 @@ def meaning(event: str, ref: str, *, from_fork: bool = False, snapshot: bool = T
     Raises:
         TagUnreleased: the tag looks like a version and the commit does not bear it: nobody should wait for a release.
     """
-    if from_fork or event in _FOREIGN:
+    if from_fork or event not in _OURS:
         return PULL_REQUEST
     if snapshot and event == "push" and _VERSION.fullmatch(ref):
         tag = printable(ref.removeprefix("refs/tags/"), 200)

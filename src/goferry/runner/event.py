@@ -62,7 +62,13 @@ class Context:
 
     @property
     def from_fork(self) -> bool:
-        """Whether a pull request from another repository started the run: it gets no secrets and may write nothing."""
+        """Whether another repository's code started the run: by a pull request, or by a run that one started.
+
+        The first gets no secrets and may write nothing; the second (`workflow_run`) has both.
+        """
+        if self.event_name == "workflow_run":
+            head = _full_name(self.event.get("workflow_run"), "head_repository")
+            return head != _full_name(self.event, "repository")
         pull = self.event.get("pull_request")
         if not isinstance(pull, Mapping) or self.event_name == "pull_request_target":
             return False
@@ -72,8 +78,11 @@ class Context:
 
 def _repository(pull: Mapping[str, Any], side: str) -> str:
     """Return the full name of a pull request's side; a deleted fork has none."""
-    branch = pull.get(side)
-    repository = branch.get("repo") if isinstance(branch, Mapping) else None
+    return _full_name(pull.get(side), "repo")
+
+
+def _full_name(record: object, key: str) -> str:
+    repository = record.get(key) if isinstance(record, Mapping) else None
     return str(repository.get("full_name", "")) if isinstance(repository, Mapping) else ""
 
 

@@ -30,6 +30,15 @@ def test_pull_request_target_runs_with_the_bases_rights(tmp_path):
     assert not context(tmp_path, pull("x/r"), GITHUB_EVENT_NAME="pull_request_target").from_fork
 
 
+@pytest.mark.parametrize(
+    ("head", "fork"), [({"full_name": "o/r"}, False), ({"full_name": "x/r"}, True), (None, True), (3, True)]
+)
+def test_a_run_that_a_forks_run_started_is_a_forks(tmp_path, head, fork):
+    """`workflow_run` comes with secrets and a token that writes, whoever started the run before."""
+    payload = {"workflow_run": {"head_repository": head}, "repository": {"full_name": "o/r"}}
+    assert context(tmp_path, payload, GITHUB_EVENT_NAME="workflow_run").from_fork is fork
+
+
 def test_the_runs_page(tmp_path):
     facts = {"GITHUB_REPOSITORY": "o/r", "GITHUB_RUN_ID": "7", "GITHUB_RUN_ATTEMPT": "1"}
     assert context(tmp_path, {}, **facts).run_url == "https://github.com/o/r/actions/runs/7"

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -18,6 +19,11 @@ from hosts import (  # noqa: E402, F401
     systemd_host,
     systemd_hosts,
 )
+
+# A shell starts what runs in its background with interrupts ignored, and children inherit that; tests that interrupt a
+# program would find it deaf.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -60,6 +60,13 @@ def test_a_tag_becomes_a_release(act, project, signing, github, goferry, tmp_pat
     fetched = tmp_path / "fetched"
     goferry("fetch", reference, "--out", fetched, "--repository", project.name, env={**env, **secrets})
     assert json.loads(goferry("verify", fetched, "--trust", trust, "--json"))["version"] == "v1.0.0"
+    # Run again as a whole: the same files, sealed another time.
+    before = [(asset.name, asset.data) for asset in release.assets.values()]
+    again = act.run(project, payload=project.tag("v1.0.0"), secrets={**signing.secrets, **secrets}, env=env)
+    assert again.ok, again.told()
+    assert again["package"]["sign"].outputs["digest"] not in reference
+    assert again["release"]["release"].outputs["release"] == reference
+    assert [(asset.name, asset.data) for asset in release.assets.values()] == before
 
 
 def test_what_changes_between_the_jobs_is_refused(act, project, signing, github, tampering, catcher):

@@ -10,6 +10,7 @@ from typing import Any
 
 from goferry.kernel.errors import GoferryError, Misuse, printable
 from goferry.kernel.files import write_atomically
+from goferry.observe.notify import redact
 
 _POSITION = re.compile(r"^(\s*)((?:vet: )?)((?:\./)?)([^\s/:][^\s:]*\.go:\d+:.*)$")
 
@@ -26,17 +27,23 @@ def message(error: GoferryError, directory: str = "") -> list[str]:
     return told
 
 
-def record(error: GoferryError, *, stage: str, lines: Sequence[str], action: str) -> dict[str, Any]:
-    """Return what a notification needs, all of it printable."""
+def record(
+    error: GoferryError, *, stage: str, lines: Sequence[str], action: str, secrets: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return what a notification needs, all of it printable and without the secrets: nobody masks an artifact."""
+
+    def safe(text: str, limit: int = 2000) -> str:
+        return redact(printable(text, limit), secrets)
+
     return {
         "error": error.name,
-        "what": printable(error.what, 4000),
-        "state": printable(error.state),
-        "advice": [printable(line) for line in error.advice],
+        "what": safe(error.what, 4000),
+        "state": safe(error.state),
+        "advice": [safe(line) for line in error.advice],
         "exit_code": error.exit_code,
         "docs": error.docs,
-        "stage": printable(stage, 200),
-        "lines": [printable(line) for line in lines],
+        "stage": safe(stage, 200),
+        "lines": safe("\n".join(printable(line) for line in lines), 100_000).split("\n") if lines else [],
         "action": action,
     }
 

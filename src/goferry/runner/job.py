@@ -284,7 +284,8 @@ class Job:
         self._annotations.add("error", _brief(error), last=True, **_place(error))
         stage = _stage(self.events)
         self.summary(summary.failure(error), urgent=True)
-        facts = failure.record(error, stage=stage, lines=[*lines] or [*self._lines.last], action=self.action)
+        last, secrets = [*lines] or [*self._lines.last], surroundings.secret_values(self.environ)
+        facts = failure.record(error, stage=stage, lines=last, action=self.action, secrets=secrets)
         with contextlib.suppress(OSError):
             folder = ownership.shared(self.temp, self.workspace)
             ownership.give(failure.write(folder, facts), self.workspace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 SECRETS = (
@@ -26,6 +27,20 @@ _OWN = frozenset(
         "GITHUB_STEP_SUMMARY",
     }
 )
+
+
+_SECRET = re.compile(
+    r"TOKEN|SECRET|PASS(WORD|PHRASE|WD)|CREDENTIAL|PRIVATE|AUTH(?!OR)|_KEY$|^KEY$|WEBHOOK|_DSN$", re.IGNORECASE
+)
+_LEAST = 6
+
+
+def secret_values(environ: Mapping[str, str]) -> list[str]:
+    """Return the values that the step was given under names that secrets have.
+
+    GitHub masks the log and the summary, not the files of an artifact: what goes into one passes by these first.
+    """
+    return [value for name, value in environ.items() if _SECRET.search(name) and len(value.strip()) >= _LEAST]
 
 
 def for_programs(environ: Mapping[str, str]) -> dict[str, str]:

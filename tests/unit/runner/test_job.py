@@ -116,6 +116,28 @@ def test_a_failure_is_told_everywhere(start, github):
     }  # fmt: skip
 
 
+def test_what_is_handed_on_as_an_artifact_holds_no_secret_of_the_step(start):
+    """GitHub masks the log and the summary, and no file: whoever may read the repository may read its artifacts."""
+    armor = "-----BEGIN PGP PRIVATE KEY BLOCK-----\nxYZ0123456789\n-----END PGP PRIVATE KEY BLOCK-----"
+    step = start(
+        DB_PASSWORD="hunter2-and-more",
+        INPUT_TOKEN="t0k3n-of-the-job",
+        GOFERRY_SIGNING_KEY=armor,
+        CI="true",
+        LANG="C.UTF-8",
+    )
+    error = Failed(
+        "dsn postgres://app:hunter2-and-more@db/x in C.UTF-8", state="t0k3n-of-the-job", advice=["say hunter2-and-more"]
+    )
+    step.job.fail(error, [*armor.split("\n"), "PASSWORD=hunter2-and-more true", "rest"])
+    text = (step.job.temp / "goferry" / "failure.json").read_text()
+    for secret in ("hunter2-and-more", "t0k3n-of-the-job", "xYZ0123456789"):
+        assert secret not in text
+    record = json.loads(text)
+    assert record["what"].endswith("@db/x in C.UTF-8")
+    assert record["lines"][-2:] == ["PASSWORD=*** true", "rest"]
+
+
 def test_what_go_says_is_printed_once_while_the_matcher_runs(start):
     step = start(INPUT_WORKING_DIRECTORY="./shop/")
     error = Failed("./main.go:3:4: bad\nvet: cmd/a.go:1:2: worse\nnot a.go")

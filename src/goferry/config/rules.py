@@ -100,6 +100,7 @@ RULES: dict[str, Check] = {
     "services.*.listen.flag": _optional(_matches(re.compile(r"--?[A-Za-z][A-Za-z0-9._-]*"), "a flag such as --listen")),
     "services.*.health": _matches(re.compile(r"/[!-~]*"), "a path such as /healthz"),
     "services.*.env": _variables,
+    "services.*.env-file": _optional(_path),
     "services.*.port": _at_least(0, 65535, ""),
     "services.*.ready-within": _seconds,
     "services.*.bake": _seconds,

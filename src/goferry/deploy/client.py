@@ -137,7 +137,7 @@ def told(record: Any) -> GoferryError:
     return from_frame(
         {
             "name": name if isinstance(name, str) and _NAME.fullmatch(name) else "host-failed",
-            "exit_code": code if type(code) is int and 1 <= code <= 6 else 1,
+            "exit_code": code,
             "what": str(fields.get("what", "")) or "the host said no and not why",
             "state": str(fields.get("state", "")),
             "advice": [str(line) for line in advice[:20]] if isinstance(advice, list) else [],

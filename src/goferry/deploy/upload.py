@@ -51,7 +51,7 @@ def plan(
     signed = [manifest.MANIFEST, checksums.LIST, *release.signatures]
     items = [_item(dist / name) for name in signed if (dist / name).is_file()]
     wanted = services or list(release.services)
-    programs = {release.services[name].get("binary") for name in wanted if name in release.services}
+    programs = [release.services[name].get("binary") for name in wanted if name in release.services]
     for file in release.files:
         fits = f"{file.goos}/{file.goarch}" == platform and file.meta.get("program") in programs
         if file.kind == "binary" and fits and file.sha256 not in held:

@@ -2,7 +2,7 @@
 
 A frame is `GF` · version (1 byte) · header length (4 bytes) · payload length (4 bytes) · header · payload, big-endian.
 The header is canonical JSON, an object. Both lengths are limited, so neither side can make the other buffer without
-bound, and a frame of another version is an error at its third byte.
+bound, and what is no frame of this version is an error at its first wrong byte.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ VERSION = 1
 MAX_HEADER = 1 << 20
 MAX_PAYLOAD = 4 << 20
 _HEAD = struct.Struct(">2sBII")
+_BEGIN = b"GF%c" % VERSION
 
 
 class BadFrame(ValueError):
@@ -40,18 +41,28 @@ def read(stream: IO[bytes]) -> Optional[Tuple[Dict[str, Any], bytes]]:
     Raises:
         BadFrame: on anything but a whole frame.
     """
-    head = _exactly(stream, _HEAD.size, may_end=True)
-    if not head:
-        return None
-    magic, version, header_size, payload_size = _HEAD.unpack(head)
-    if magic != b"GF":
-        raise BadFrame("not a frame: it begins with %r" % magic)
-    if version != VERSION:
-        raise BadFrame("a frame of version %d; this side speaks %d" % (version, VERSION))
+    head = b""
+    while len(head) < _HEAD.size:  # judged as it comes: who speaks another protocol need not send a whole head
+        part = stream.read(_HEAD.size - len(head))
+        if not part:
+            if head:
+                raise BadFrame("the stream ended inside a frame")
+            return None
+        head += part
+        _refuse_other(head[: len(_BEGIN)])
+    _, _, header_size, payload_size = _HEAD.unpack(head)
     if header_size > MAX_HEADER or payload_size > MAX_PAYLOAD:
         raise BadFrame("a frame of %d + %d bytes is over the limit" % (header_size, payload_size))
     header = _header(_exactly(stream, header_size))
     return header, _exactly(stream, payload_size)
+
+
+def _refuse_other(begin: bytes) -> None:
+    if _BEGIN.startswith(begin):
+        return
+    if begin[:2] != b"GF":
+        raise BadFrame("not a frame: it begins with %r" % begin[:2])
+    raise BadFrame("a frame of version %d; this side speaks %d" % (begin[2], VERSION))
 
 
 def _header(data: bytes) -> Dict[str, Any]:
@@ -64,14 +75,12 @@ def _header(data: bytes) -> Dict[str, Any]:
     return header
 
 
-def _exactly(stream: IO[bytes], size: int, may_end: bool = False) -> bytes:
+def _exactly(stream: IO[bytes], size: int) -> bytes:
     parts = []
     missing = size
     while missing:
         part = stream.read(missing)
         if not part:
-            if may_end and missing == size:
-                return b""
             raise BadFrame("the stream ended inside a frame")
         parts.append(part)
         missing -= len(part)

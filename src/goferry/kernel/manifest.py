@@ -158,6 +158,7 @@ def _manifest(record: Any) -> Manifest:
     _typed(fields["toolchain"], dict, "toolchain")
     for name, service in _typed(fields["services"], dict, "services").items():
         services.check(name, service)
+        services.check_project(fields["project"])
     files = tuple(_file(entry) for entry in _typed(fields.pop("files"), list, "files"))
     images = tuple(_image(entry) for entry in _typed(fields.pop("images"), list, "images"))
     signatures = _strings(fields.pop("signatures"), "signatures")

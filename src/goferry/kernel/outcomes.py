@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterator, Mapping, Type
 
-from goferry.kernel.errors import Failed, GoferryError, Misuse, Refused, RolledBack, Unreachable
+from goferry.kernel.errors import Failed, GoferryError, Interrupted, Misuse, Refused, RolledBack, Unreachable
+
+REMOTE = range(1, 7)
+"""The exit codes with which something that happened on a host can end a command here."""
 
 
 class CandidateCrashed(Failed):
@@ -222,17 +225,24 @@ def as_frame(error: GoferryError) -> Dict[str, Any]:
 
 
 def from_frame(record: Mapping[str, Any]) -> GoferryError:
-    """Return the error that a frame carries, as its own class where this side knows it."""
-    name, code = str(record.get("name", "failed")), record.get("exit_code", 1)
-    kinds = [kind for kind in _kinds(GoferryError) if kind.__dict__.get("name") == name]
-    kinds += [kind for kind in _kinds(GoferryError) if kind.exit_code == code]
-    facts = {str(key): value for key, value in dict(record.get("facts") or {}).items()}
-    error = GoferryError.__new__(kinds[0] if kinds else GoferryError)
+    """Return the error that a frame carries, as its own class where this side knows it.
+
+    The other side is not believed: an error of a known name has that class's exit code, any other one of 1 to 6, and
+    nothing that it says is a person's interrupt here.
+    """
+    name, code = str(record.get("name", "failed")), record.get("exit_code")
+    kinds = [kind for kind in _kinds(GoferryError) if kind.exit_code in REMOTE]
+    named = [kind for kind in kinds if kind.__dict__.get("name") == name]
+    if not named:
+        code = code if type(code) is int and code in REMOTE else Failed.exit_code
+        named = [kind for kind in kinds if kind.exit_code == code]
+        name = name if name != Interrupted.name else Failed.name
+    error = GoferryError.__new__(named[0])
     GoferryError.__init__(
         error, str(record.get("what", "")), state=str(record.get("state", "")), advice=list(record.get("advice") or [])
     )
-    error.facts = facts
-    error.name, error.exit_code = name, int(code)
+    error.facts = {str(key): value for key, value in dict(record.get("facts") or {}).items()}
+    error.name = name
     return error
 
 

@@ -35,6 +35,16 @@ def check(name: str, record: Any) -> None:
             raise ValueError("service %s: %s can't be %s" % (name, key, ascii(value)[:80]))
 
 
+def check_project(name: str) -> None:
+    """Refuse a project whose services could not be deployed: its name is a folder on the host, as theirs are.
+
+    Raises:
+        ValueError: as it says.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError("%s can't name a project that has services" % ascii(name[:80]))
+
+
 def _text(value: Any) -> bool:
     return type(value) is str and "\0" not in value and len(value) <= 100_000
 
@@ -69,7 +79,9 @@ def _env(value: Any) -> bool:
 
 
 def _env_file(value: Any) -> bool:
-    return _text(value) and not value.startswith("/") and ".." not in value.split("/") and "\n" not in value
+    if not _text(value) or len(value) > 1000 or any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
+        return False
+    return value[:1] != "/" and all(part != ".." and len(part.encode()) <= 255 for part in value.split("/"))
 
 
 def _port(value: Any) -> bool:

@@ -1,7 +1,10 @@
 """Frames: what one side writes the other reads, and nothing else is taken for a frame."""
 
 import io
+import os
 import struct
+import threading
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -67,6 +70,20 @@ def test_a_cut_frame_is_an_error(cut):
 def test_another_version_and_wild_lengths_are_named(head, why):
     with pytest.raises(frames.BadFrame, match=why):
         frames.read(io.BytesIO(head))
+
+
+@pytest.mark.parametrize("begin", [b"\0", b"S", b"GE", b"GF\x02"])
+def test_the_first_wrong_byte_ends_it(begin):
+    """The other side sent so much and waits for an answer: nothing more may be waited for."""
+    ours, theirs = os.pipe()
+    with os.fdopen(ours, "rb", buffering=0) as stream:
+        for part in (begin[:-1], begin[-1:]):
+            os.write(theirs, part)
+        threading.Timer(5, os.close, (theirs,)).start()
+        since = time.monotonic()
+        with pytest.raises(frames.BadFrame, match=r"begins with|version 2"):
+            frames.read(stream)
+        assert time.monotonic() - since < 3
 
 
 def test_too_much_is_not_sent():

@@ -112,6 +112,16 @@ def test_an_unknown_error_keeps_its_name_and_exit_code():
     assert (again.name, again.exit_code) == ("brand-new", 3)
 
 
+@pytest.mark.parametrize("code", [0, -1, 7, 130, 255, 2**31, True, None, "3", 4.0, [1]])
+@pytest.mark.parametrize("name", ["brand-new", "disk-full", "interrupted", "rolled-back", "fleet-split"])
+def test_the_other_side_chooses_no_exit_code_beyond_the_documented_ones(name, code):
+    known = {"disk-full": 1, "rolled-back": 4, "fleet-split": 6}
+    again = outcomes.from_frame({"name": name, "exit_code": code, "what": "no"})
+    assert again.exit_code == known.get(name, 1)
+    assert not isinstance(again, errors.Interrupted)
+    assert again.name != "interrupted"
+
+
 def test_the_service_does_not_inherit_an_ignored_sigpipe(place):
     base = place[1]
     program = Path("/bin/cat").read_bytes()

@@ -24,7 +24,7 @@ BAD = [
     *[("health", value) for value in ("", "healthz", "/a b", "/a\r\nX: y", "/é", 5)],
     *[("args", value) for value in ("-v", [1], ["a\0b"], None)],
     *[("env", value) for value in ([], {"A=B": "x"}, {"": "x"}, {"A": 1}, {"A": "x\0"}, {"1A": "x"})],
-    *[("env_file", value) for value in ("/etc/shadow", "../x", "a/../../b", "a\0b", 1)],
+    *[("env_file", value) for value in ("/etc/shadow", "../x", "a/../../b", "a\0b", 1, "a\nb", "a\x1b[2J", "a" * 256, "a/" * 501)],
     *[("port", value) for value in (-1, 65536, "80", True, None)],
     *[
         (key, value)
@@ -53,3 +53,13 @@ def test_the_verifier_names_it(tmp_path):
     bad = manifest.Manifest("shop", "m", "v1", "", 1, "2026-01-01T00:00:00Z", (), services={"api": {"bake_ms": "1"}})
     with pytest.raises(ManifestMalformed, match="bake_ms"):
         manifest.parse(bad.to_bytes())
+
+
+def test_a_project_that_has_services_has_a_name_that_is_a_folder():
+    def made(project, **more):
+        return manifest.Manifest(project, "m", "v1", "", 1, "2026-01-01T00:00:00Z", (), **more).to_bytes()
+
+    assert manifest.parse(made("a" * 64)).project == "a" * 64
+    assert manifest.parse(made("a" * 63, services={"api": WHOLE}))
+    with pytest.raises(ManifestMalformed, match="name a project"):
+        manifest.parse(made("a" * 64, services={"api": WHOLE}))

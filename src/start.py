@@ -69,7 +69,9 @@ def main() -> int:
     sys.path[:0] = [SOURCE, *paths]
     remember(os.environ)
     from goferry.actions.main import run
+    from goferry.system import private
 
+    private.hide()  # the environment holds the step's secrets
     return run(action, os.environ, sys.stdout)
 
 

@@ -219,6 +219,72 @@ def test_the_whole_way_in_one_step(step, workspace, key):
     assert foreign.outputs["digest"] == ""
 
 
+LEAK = """package main
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestLeak(t *testing.T) {
+	filepath.WalkDir(os.Getenv("RUNNER_TEMP"), func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() {
+			if data, _ := os.ReadFile(path); strings.Contains(string(data), "PRIVATE KEY") {
+				t.Errorf("a key lies in %s", filepath.Base(path))
+			}
+		}
+		return nil
+	})
+	for _, each := range os.Environ() {
+		if strings.Contains(each, "PRIVATE KEY") || strings.HasPrefix(each, "GOFERRY_SIGNING") {
+			t.Error("a key is in the environment")
+		}
+	}
+}
+"""
+
+
+def test_no_key_lies_about_while_the_repositorys_tests_run(step, workspace, key):
+    """One step does all, so tests of whatever go.mod names run beside the key: they find it in no file and variable."""
+    shutil.rmtree(workspace / "dist", ignore_errors=True)
+    (workspace / "leak_test.go").write_text(LEAK)
+    try:
+        done = step(
+            "goferry", targets="linux/amd64", publish="false", image="false",
+            env={"GOFERRY_SIGNING_KEY": key, "GITHUB_REF": "refs/heads/main"},
+        )  # fmt: skip
+    finally:
+        (workspace / "leak_test.go").unlink()
+    assert done.code == 0, done.log
+    assert len(done.outputs["digest"]) == 64
+    assert not list((workspace / "dist").glob("*_oci.tar")), "no image was asked for"
+    shutil.rmtree(workspace / "dist")
+
+
+@pytest.mark.parametrize(
+    ("given", "needed"),
+    [
+        ({"publish": "true"}, "GOFERRY_SIGNING_KEY"),
+        ({"environment": "production"}, "GOFERRY_DEPLOY_KEY"),
+        ({"hosts": "web-1", "secret": "GOFERRY_SIGNING_KEY"}, "GOFERRY_DEPLOY_KEY"),
+        ({"hosts": "web-1", "secret": "GOFERRY_DEPLOY_KEY"}, "GOFERRY_SIGNING_KEY"),
+    ],
+)
+def test_what_needs_a_key_is_not_passed_over_without_one(step, workspace, key, given, needed):
+    """A green run that published or deployed nothing, for want of a secret, would be believed."""
+    shutil.rmtree(workspace / "dist", ignore_errors=True)
+    given = dict(given)
+    env = {given.pop("secret", "NONE"): key}
+    done = step("goferry", targets="linux/amd64", test="false", env=env, **given)
+    assert done.code == 2, done.log
+    assert done.errors == ["secret-missing"]
+    assert needed in done.log
+    assert not (workspace / "dist").exists()
+
+
 def test_a_release_signed_by_a_stranger_is_refused(step, workspace, tmp_path):
     shutil.rmtree(workspace / "dist-foreign", ignore_errors=True)
     built = step("cross-compile", targets="linux/amd64", out="dist-foreign", test="false")

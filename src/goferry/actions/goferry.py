@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ def run(job: Job) -> Mapping[str, Any]:
 
     Raises:
         InputInvalid: `publish` is neither auto nor a boolean.
+        SecretMissing: something is asked for that needs a key, and there is none.
     """
     publish = job.inputs.text("publish", "auto")
     if publish not in _PUBLISH:
@@ -38,13 +38,17 @@ def run(job: Job) -> Mapping[str, Any]:
         outputs = {"version": found.version, "snapshot": found.snapshot, "push": means}
         outputs |= dict.fromkeys(("dist", "digest", "release", "outcome"), "")
         keyed = bool(job.secret("GOFERRY_SIGNING_KEY") or job.secret("GOFERRY_MINISIGN_KEY"))
-        if means == push.PULL_REQUEST or not keyed or job.inputs.boolean("dry-run"):
+        deploys = bool(job.inputs.text("hosts") or job.inputs.text("environment"))
+        asked = keyed or deploys or publish == "true"
+        if means == push.PULL_REQUEST or not asked or job.inputs.boolean("dry-run"):
             return {**outputs, "dist": _unsealed(job, opened, stream, means=means, keyed=keyed)}
+        if deploys:
+            job.required_secret("GOFERRY_DEPLOY_KEY", "to reach the hosts")
         release = _sealed(job, directory, stream)
         outputs |= {"dist": job.relative(release.folder), "digest": release.verified.digest}
         if publish == "true" or (publish == "auto" and means == push.RELEASE):
             outputs["release"] = _published(job, release.folder, stream)
-    if job.inputs.text("hosts") or job.inputs.text("environment"):
+    if deploys:
         outputs["outcome"] = _deployed(job, release.folder)["outcome"]
     return outputs
 
@@ -67,35 +71,21 @@ def _unsealed(job: Job, opened: OpenProject, stream: Stream, *, means: str, keye
     return job.relative(planned.out)
 
 
-@contextlib.contextmanager
-def _keys(job: Job) -> Iterator[Keys]:
-    with job.secret_file("GOFERRY_SIGNING_KEY") as openpgp, job.secret_file("GOFERRY_MINISIGN_KEY") as minisign:
-        yield Keys(openpgp, minisign, shared.trust_file(job))
-
-
 def _sealed(job: Job, directory: Path, stream: Stream) -> way.Release:
-    settings = job.settings
-    passphrase = job.secret("GOFERRY_SIGNING_PASSPHRASE")
-    if passphrase:  # read by the signer in this process; no program that it starts gets it
-        settings = type(settings)(
-            {**settings.environ, "GOFERRY_SIGNING_PASSPHRASE": passphrase},
-            settings.cache,
-            settings.tool_cache,
-            settings.home,
-        )
-    with _keys(job) as keys:
-        request = way.Request(
-            directory,
-            keys,
-            project=job.inputs.text("project"),
-            version=job.inputs.text("version"),
-            targets=tuple(job.inputs.lines("targets", commas=True)),
-            test=job.inputs.boolean("test", default=True),
-            go_version=job.inputs.text("go-version"),
-        )
-        release = way.carry(request, way.look(request, settings, stream), settings, stream)
-        record = facts_of(release, trust=keys.trust, seconds=0)
-    job.summary(summary.render(record, job.events))
+    """Build and seal; the keys are read first and lie nowhere while the repository's tests and tools run."""
+    settings, keys = job.settings, Keys(None, None, shared.trust_file(job), signers=tuple(shared.signers(job)))
+    request = way.Request(
+        directory,
+        keys,
+        project=job.inputs.text("project"),
+        version=job.inputs.text("version"),
+        targets=tuple(job.inputs.lines("targets", commas=True)),
+        test=job.inputs.boolean("test", default=True),
+        image=job.inputs.boolean("image", default=True),
+        go_version=job.inputs.text("go-version"),
+    )
+    release = way.carry(request, way.look(request, settings, stream), settings, stream)
+    job.summary(summary.render(facts_of(release, trust=keys.trust, seconds=0), job.events))
     return release
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,8 +70,7 @@ def folder(job: Job) -> Path:
     return parcel.unpack(path, base / f"dist-{secrets.token_hex(4)}")
 
 
-@contextlib.contextmanager
-def signers(job: Job) -> Iterator[list[Signer]]:
+def signers(job: Job) -> list[Signer]:
     """Read the signing keys of the step's `env:`; they lie in private files only while they are read.
 
     Raises:
@@ -88,7 +85,7 @@ def signers(job: Job) -> Iterator[list[Signer]]:
         job.secret_file("GOFERRY_MINISIGN_KEY") as minisign,
         job.secret_file("GOFERRY_SIGNING_PASSPHRASE") as passphrase,
     ):
-        yield keys.load_signers(
+        return keys.load_signers(
             openpgp_key=openpgp, minisign_key_file=minisign, passphrase_file=passphrase, settings=job.settings
         )
 

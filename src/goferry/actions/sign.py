@@ -22,7 +22,8 @@ def run(job: Job) -> Mapping[str, Any]:
     directory = shared.directory(job)
     dist = shared.folder(job)
     now = int(time.time())
-    with contextlib.ExitStack() as handing, shared.signers(job) as signers:
+    signers = shared.signers(job)
+    with contextlib.ExitStack() as handing:
         handing.callback(job.give, dist, dist.parent / ".goferry")
         if job.inputs.boolean("dry-run"):
             job.say(*seal.plan(dist, signers, now=now, sequence=sequence))

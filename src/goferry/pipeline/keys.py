@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from goferry.kernel.errors import Misuse
 from goferry.kernel.files import write_atomically
 from goferry.observe.events import Stream
+
+if TYPE_CHECKING:
+    from goferry.trust.signer import Signer
 
 
 class TrustUnnamed(Misuse):
@@ -21,12 +25,16 @@ class TrustUnnamed(Misuse):
 
 @dataclass(frozen=True)
 class Keys:
-    """Files: the secret keys that sign, and the trust file that must accept them; `throw_away` when made for trying."""
+    """Files: the secret keys that sign, and the trust file that must accept them; `throw_away` when made for trying.
+
+    `signers` are keys that were read already, in place of files: no test that runs meanwhile finds them on the disk.
+    """
 
     openpgp: Path | None
     minisign: Path | None
     trust: Path
     throw_away: bool = False
+    signers: tuple[Signer, ...] = ()
 
 
 def choose(

@@ -46,8 +46,9 @@ class Request:
     Attributes:
         directory: the repository, or the project's folder in it. out: the folder of the release; default DIR/dist.
         keys: what signs. project, version, targets: as `goferry build` takes them. go_version: as `open_project` does.
-        test: whether vet and tests gate the build. without: files and folders that are no source, though they may lie
-            in the repository: what the run itself writes.
+        test: whether vet and tests gate the build. image: whether one is made, where there is one to make.
+        without: files and folders that are no source, though they may lie in the repository: what the run itself
+            writes.
     """
 
     directory: Path
@@ -57,6 +58,7 @@ class Request:
     version: str = ""
     targets: tuple[str, ...] = ()
     test: bool = True
+    image: bool = True
     without: tuple[Path, ...] = ()
     go_version: str = ""
 
@@ -164,7 +166,7 @@ class _Way:
                 "build", lambda: self._build(folder), about, (before,), key=self._build_key, writes_now=_listed(folder)
             )
         )
-        if image.wanted(self.opened):
+        if self.request.image and image.wanted(self.opened):
             key = digest_of(self._build_key, "image")
             made = _listed(folder, "image")
             steps.append(
@@ -174,7 +176,7 @@ class _Way:
             Step(
                 "sign",
                 lambda: self._sign(folder),
-                "seal with " + " and ".join(file.name for file in self._key_files),
+                "seal with " + " and ".join(self._key_names),
                 needs=(steps[-1].id,),
                 key=digest_of(self._key_digests, self.opened.config.sign.formats),
                 writes_now=lambda: [name for name in _SEALING if (folder / name).exists()],
@@ -205,9 +207,15 @@ class _Way:
     def _key_files(self) -> list[Path]:
         return [file for file in (self.request.keys.openpgp, self.request.keys.minisign) if file]
 
+    @property
+    def _key_names(self) -> list[str]:
+        return [signer.id for signer in self.request.keys.signers] or [file.name for file in self._key_files]
+
     @cached_property
     def _key_digests(self) -> list[str]:
         """Return what tells one key from another without opening it; one that is still to be made has none."""
+        if self.request.keys.signers:
+            return self._key_names
         return [digest_of(sha256_file(file)) if file.exists() else "" for file in self._key_files]
 
     def _modules(self) -> None:
@@ -232,7 +240,7 @@ class _Way:
         from goferry.trust import keys, seal
 
         chosen = self.request.keys
-        signers = keys.load_signers(
+        signers = list(chosen.signers) or keys.load_signers(
             openpgp_key=chosen.openpgp, minisign_key_file=chosen.minisign, passphrase_file=None, settings=self.settings
         )
         formats = self.opened.config.sign.formats

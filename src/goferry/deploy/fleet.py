@@ -97,7 +97,7 @@ class Campaign:
         with ThreadPoolExecutor(max_workers=len(sessions), thread_name_prefix="host") as pool:
             pending = {pool.submit(self._guarded, session, work): session for session in sessions}
             try:
-                self._await(pending)
+                self._await(pending, pool)
             except BaseException:
                 self.stopping.set()
                 for session in self.sessions:
@@ -112,8 +112,8 @@ class Campaign:
         except GoferryError as error:
             session.failure = error
 
-    def _await(self, pending: dict[Future[None], Session]) -> None:
-        waiting = dict(pending)
+    def _await(self, pending: dict[Future[None], Session], pool: ThreadPoolExecutor) -> None:
+        waiting, signs = dict(pending), dict[str, Future[None]]()
         while waiting:
             finished, _ = wait(waiting, timeout=HEARTBEAT, return_when=FIRST_COMPLETED)
             for future in finished:
@@ -123,7 +123,8 @@ class Campaign:
                 busy = {session.name for session in waiting.values()}
                 for session in self.sessions:
                     if session.open and session.name not in busy and session.failure is None:
-                        self._guarded(session, _sign_of_life)
+                        if session.name not in signs or signs[session.name].done():  # a host may hang
+                            signs[session.name] = pool.submit(self._guarded, session, _sign_of_life)
 
     def failed(self) -> list[Session]:
         """Return those that failed."""

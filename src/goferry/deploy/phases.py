@@ -23,6 +23,8 @@ from goferry.kernel.errors import Failed, GoferryError, RolledBack, Unreachable
 from goferry.kernel.outcomes import AgentLost
 from goferry.observe.events import Span
 
+RECHECK = 100.0
+"""Seconds in which a host that lost us has followed `on_silence`: its deadline of 60, and time to act."""
 GATE = 30.0
 """Seconds that the others wait for the first host's lock, at most: fleets that share it then queue there."""
 
@@ -63,10 +65,13 @@ def _deaf(_text: str) -> None:
 
 
 def take_back(campaign: Campaign, sessions: Sequence[Session], outcome: str) -> None:
-    """Undo what is open on these hosts; who can't be asked is left to its own silence and marked `unknown`."""
+    """Undo what is open on these hosts; who can't be asked is left to its own silence.
+
+    Such a host is `unknown` after the switch; before it, it will be `aborted` whatever happens.
+    """
 
     def work(session: Session) -> None:
-        session.outcome = "unknown"
+        session.outcome = "aborted" if outcome == "aborted" else "unknown"
         session.ask("abort")
         session.outcome = outcome
 
@@ -98,9 +103,7 @@ def switch(campaign: Campaign) -> None:
 
 def _after_switch(failure: GoferryError | None) -> str:
     """Return what a host's failure in the switch means: its own word that it went back, or that nobody knows."""
-    if isinstance(failure, RolledBack):
-        return "rolled-back"
-    return "unknown" if isinstance(failure, Unreachable) else "rolled-back"
+    return "rolled-back" if isinstance(failure, RolledBack) else "unknown"
 
 
 def commit(campaign: Campaign) -> None:
@@ -139,7 +142,10 @@ def bring_back(campaign: Campaign) -> None:
 
     campaign.each(committed, work)
     for session in committed:
+        if isinstance(session.failure, Unreachable):
+            session.outcome = "unknown"
         session.failure = session.failure or earlier[session.name]
+    look_again(campaign)
 
 
 def look_again(campaign: Campaign) -> None:
@@ -153,6 +159,8 @@ def look_again(campaign: Campaign) -> None:
             while answer.get("busy") is True and time.monotonic() < until:
                 time.sleep(1)
                 answer = agent.ask("status")
+        if answer.get("busy") is True:
+            return  # whoever has the lock may be our own transaction, which is about to go back
         session.outcome = _seen(session, answer["live"])
         if session.outcome == "deployed":
             session.done, before[session.name] = (
@@ -160,7 +168,7 @@ def look_again(campaign: Campaign) -> None:
                 None,
             )
 
-    until = time.monotonic() + 30
+    until = time.monotonic() + RECHECK
     campaign.each(unknown, work)
     for session in unknown:
         session.failure = before[session.name]
@@ -176,34 +184,64 @@ def _changed(session: Session, answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _seen(session: Session, live: dict[str, Any]) -> str:
-    """Return a host's outcome by what serves there now."""
+    """Return a host's outcome by which release serves there now."""
     prepared = session.prepared or {}
-    found = {str(each["service"]): each for each in live.values() if each["project"] == prepared["project"]}
-    wanted = {str(change["service"]): str(change["to"]) for change in prepared["changes"]}
-    new = [str(found.get(name, {}).get("version", "")) == version for name, version in wanted.items()]
+    found = {each["service"]: each for each in live.values() if each["project"] == prepared["project"]}
+    new = [found.get(each["service"], {}).get("sequence") == each["sequence"] for each in prepared["changes"]]
     return "deployed" if all(new) else "rolled-back"
 
 
 def _went_back(campaign: Campaign) -> GoferryError:
-    """Return the error of a switch that failed somewhere: rolled back everywhere, or divided."""
+    """Return the error of a switch that failed somewhere: rolled back everywhere, divided, or of one host unknown."""
+    if len(campaign.sessions) == 1 and campaign.sessions[0].outcome == "unknown":
+        return _lost(campaign, campaign.sessions[0])
     if any(session.outcome in ("unknown", "deployed") for session in campaign.sessions):
         return _divided(campaign)
     return _with_hosts(campaign, campaign.failed() or campaign.sessions, "every host serves the version before")
 
 
+def _lost(campaign: Campaign, session: Session) -> GoferryError:
+    """Return the failure of the only host when nobody knows what serves there."""
+    error = session.failure or AgentLost(f"{session.name} did not answer")
+    error.state = f"{session.name}: {_told(session)}"
+    error.advice = tuple(_advice(campaign))
+    error.facts = {**error.facts, "hosts": campaign.hosts(), "outcome": "unknown"}
+    return error
+
+
 def _divided(campaign: Campaign) -> FleetDivided:
-    told = [f"{session.name}: {_told(session)}" for session in campaign.sessions]
     return FleetDivided(
         "the hosts came to different ends: " + ", ".join(sorted({session.outcome for session in campaign.sessions})),
-        state="\n".join(told),
-        advice=["bring all to one version: run the same command again", "see each host:  goferry status"],
+        state="\n".join(f"{session.name}: {_told(session)}" for session in campaign.sessions),
+        advice=_advice(campaign),
         hosts=campaign.hosts(),
         outcome="split",
     )
 
 
+def _advice(campaign: Campaign) -> list[str]:
+    """Return what to type; a rollback is one step, so it is not for hosts that have gone it already."""
+    hosts = "".join(f" --host {session.name}" for session in campaign.sessions)
+    again = "bring all to one version: run the same command again"
+    if campaign.stage == "rollback":
+        again = "then on those that still serve the newer one alone:  goferry rollback --target ssh --host HOST"
+    look = f"see what serves on each:  goferry status --target ssh{hosts}"
+    return [again, look] if campaign.stage != "rollback" else [look, again]
+
+
 def _told(session: Session) -> str:
-    return session.outcome + (f" ({session.failure.what})" if session.failure is not None else "")
+    """Return what came of a host, and what serves there."""
+    why = f" ({session.failure.what})" if session.failure is not None else ""
+    return f"{session.outcome}, {_serving(session)}{why}"
+
+
+def _serving(session: Session) -> str:
+    changes = [each for each in (session.prepared or {}).get("changes") or [] if isinstance(each, dict)]
+    old = ", ".join(sorted({str(each.get("from") or "nothing") for each in changes}))
+    new = ", ".join(sorted({str(each.get("to")) for each in changes}))
+    if not changes:
+        return "what served before serves"
+    return {"deployed": f"{new} serves", "unknown": f"{old} or {new} serves"}.get(session.outcome, f"{old} serves")
 
 
 def _with_hosts(campaign: Campaign, failed: Sequence[Session], rest: str) -> GoferryError:

@@ -234,7 +234,8 @@ class Session:
             return {**about, "phase": "IDLE", "stored": stored}
         engine = Engine(entry, store, self.guard, self.switcher, self.tell)
         self.engine = engine
-        engine.begin(transaction)
+        with self._given_up():
+            engine.begin(transaction)
         self._raise_failure()
         return {**about, "phase": engine.transaction.phase}
 
@@ -245,7 +246,8 @@ class Session:
 
     def switch(self, _request: Request) -> Record:
         """Bring traffic to the candidates and watch them for their bake time."""
-        self._open().advance("switch")
+        with self._given_up():
+            self._open().advance("switch")
         try:
             self._raise_failure()
         finally:
@@ -256,7 +258,8 @@ class Session:
     def commit(self, _request: Request) -> Record:
         """End the versions before; the candidates are the live ones."""
         engine = self._open()
-        engine.advance("commit")
+        with self._given_up():
+            engine.advance("commit")
         shown = self.view.changed(engine.transaction)
         self._close()
         numbers = {**engine.numbers, "gap_ms": dict(self.switcher.gaps)}
@@ -265,16 +268,27 @@ class Session:
     def abort(self, _request: Request) -> Record:
         """Undo the open transaction, if any."""
         if self.engine is not None:
-            self.engine.advance("abort")
+            with self._given_up():
+                self.engine.advance("abort")
             self._close()
         return {"phase": machine.IDLE}
 
     def silence(self) -> None:
         """Follow the on-silence policy for an open transaction."""
         if self.engine is not None:
-            if machine.waits(self.engine.transaction) and self.engine.transaction.phase != machine.IDLE:
-                self.engine.advance("silence")
+            with self._given_up():
+                if machine.waits(self.engine.transaction) and self.engine.transaction.phase != machine.IDLE:
+                    self.engine.advance("silence")
             self._close()
+
+    @contextlib.contextmanager
+    def _given_up(self) -> Iterator[None]:
+        """Drop the lock when an ending could not be finished, for whoever comes next to finish it."""
+        try:
+            yield
+        except BaseException:
+            self._close()
+            raise
 
     def _raise_failure(self) -> None:
         """Raise what ended a transaction that ended by itself; after the switch as `rolled-back`. The lock stays."""

@@ -173,6 +173,14 @@ def _names(services: Mapping[str, Any]) -> str:
 def as_steps(changes: Sequence[Change]) -> List[Dict[str, Any]]:
     """Return what a dry run shows of each change; JSON types."""
     return [
-        {"service": c.service, "from": c.old_version, "to": c.version, "slot": c.slot, "mode": c.mode, "port": c.port}
+        {
+            "service": c.service,
+            "from": c.old_version,
+            "to": c.version,
+            "sequence": c.sequence,
+            "slot": c.slot,
+            "mode": c.mode,
+            "port": c.port,
+        }
         for c in changes
     ]

@@ -60,6 +60,7 @@ def test_a_service(repository):
         ("builds: {targets: [linux]}", 1, 20, "platform"),
         ("builds: {mains: [/etc]}", 1, 18, "relative path"),
         ("builds: {files: [../../secret]}", 1, 18, "leads out"),
+        ("services: {api: {main: ., listen: {socket: true}, env-file: /etc/x}}", 1, 61, "relative path"),
         ("builds: {files: ['a\\b']}", 1, 18, "forward slashes"),
         ("services: {Api: {main: ., listen: {env: A}}}", 1, 12, "is no name"),
         ("services: {api: {listen: {env: A}}}", 1, 17, "lacks the key main"),

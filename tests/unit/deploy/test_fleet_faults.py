@@ -1,0 +1,218 @@
+"""A fleet in which one host fails at any point of its course, and again while that is mended.
+
+Whatever happens: what the record says of a host is what serves there, one version serves everywhere unless the exit
+code is 6, and the same command again, once the hosts can be reached, ends at one version.
+"""
+
+import itertools
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from goferry.config.settings import Settings
+from goferry.deploy import phases, remote
+from goferry.deploy.fleet import Fleet
+from goferry.kernel.errors import FleetSplit, GoferryError
+from goferry.kernel.manifest import Manifest
+from goferry.observe.events import Stream
+
+SCRIPTED = Path(__file__).with_name("scripted_host.py")
+SOURCE = Path(__file__).resolve().parents[3] / "src"
+KINDS = ("refuse", "cut-before", "cut-after", "gone-before", "gone-after")
+OLD, NEW = 1, 2
+
+
+class Hosts:
+    """Scripted hosts `web-1`, `web-2`, … and the client that deploys to them."""
+
+    def __init__(self, folder, count):
+        self.folder, self.names = folder, [f"web-{number + 1}" for number in range(count)]
+        program = folder / "bin" / "ssh"
+        program.parent.mkdir()
+        start = f"import sys; sys.path.insert(0, {str(SOURCE)!r}); sys.argv.insert(1, {str(folder)!r})"
+        program.write_text(
+            f"#!{sys.executable} -IS\n{start}\nexec(compile(open({str(SCRIPTED)!r}).read(), 'host', 'exec'))\n"
+        )
+        program.chmod(0o755)
+        self.settings = Settings.from_environ({**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"})
+        self.dist = folder / "dist"
+        self.dist.mkdir()
+        made = Manifest("shop", "m", "v2", "", NEW, "2026-01-01T00:00:00Z", (), services={"api": {"binary": "api"}})
+        (self.dist / "release.json").write_bytes(made.to_bytes())
+        (folder / "wanted").write_text(str(NEW))
+        for name in self.names:
+            self.write(name, live=OLD, previous=0, faults={}, gone=False)
+
+    def write(self, name, **changes):
+        path = self.folder / f"{name}.json"
+        before = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps({**before, **changes}))
+
+    def live(self, name):
+        return json.loads((self.folder / f"{name}.json").read_text())["live"]
+
+    def heard(self, name):
+        return (self.folder / f"{name}.heard").read_text().split()
+
+    def deploy(self, verb="deploy"):
+        fleet = Fleet(self.names, wait=1.0, connect_timeout=2)
+        if verb == "deploy":
+            return remote.deploy(self.dist, fleet, settings=self.settings, stream=Stream())
+        return remote.rollback(fleet, project="shop", settings=self.settings, stream=Stream())
+
+    def failed(self, verb="deploy"):
+        with pytest.raises(GoferryError) as caught:
+            self.deploy(verb)
+        return caught.value
+
+    def mend(self):
+        for name in self.names:
+            self.write(name, gone=False, faults={}, busy=0)
+
+
+@pytest.fixture
+def hosts(tmp_path, monkeypatch):
+    monkeypatch.setattr(phases, "RECHECK", 3.0)
+    monkeypatch.setattr(phases, "GATE", 0.2)
+    return lambda count=2: Hosts(tmp_path, count)
+
+
+def judge(hosts, error):
+    """What is said is what is; return the versions that serve."""
+    live = {name: hosts.live(name) for name in hosts.names}
+    if error is None:
+        assert set(live.values()) == {NEW}
+        return
+    means = {"deployed": NEW, "unchanged": NEW, "rolled-back": OLD, "aborted": OLD, "failed": OLD}
+    outcomes = {name: record["outcome"] for name, record in error.facts["hosts"].items()}
+    for name, outcome in outcomes.items():
+        assert outcome == "unknown" or live[name] == means[outcome], (name, outcome, live)
+        assert name in error.state
+    if not isinstance(error, FleetSplit):
+        assert "unknown" not in outcomes.values()
+        assert len(set(live.values())) == 1
+    else:
+        assert error.exit_code == 6
+        assert "unknown" in outcomes.values() or len(set(live.values())) == 2
+        assert "run the same command again" in error.advice[0]
+        assert all(f"--host {name}" in error.advice[1] for name in hosts.names)
+
+
+def run(hosts):
+    try:
+        hosts.deploy()
+    except GoferryError as error:
+        return error
+    return None
+
+
+FIRST = list(itertools.product(("hello", "upload", "prepare", "switch", "commit"), KINDS, ("web-1", "web-2")))
+SECOND = [
+    ("", "", ""),
+    *itertools.product(("status", "rollback", "abort"), ("cut-before", "gone-after"), ("web-1", "web-2")),
+]
+FULL = os.environ.get("GOFERRY_TEST_FULL") == "1"
+PAIRS = [
+    (first, second)
+    for number, (first, second) in enumerate(itertools.product(FIRST, SECOND))
+    if FULL or number % 29 == 0 or (first[0] in ("switch", "commit") and not second[0])
+]
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_wherever_a_host_fails_what_is_said_is_what_serves(hosts, first, second):
+    made = hosts()
+    for request, kind, name in (first, second):
+        if request:
+            faults = json.loads((made.folder / f"{name}.json").read_text())["faults"]
+            made.write(name, faults={**faults, request: kind})
+    error = run(made)
+    judge(made, error)
+    if first[0] in ("hello", "upload", "prepare"):
+        assert error.exit_code in (1, 5)
+        assert {made.live(name) for name in made.names} == {OLD}
+        assert not any("switch" in made.heard(name) for name in made.names)
+    made.mend()
+    again = run(made)
+    assert again is None
+    judge(made, None)
+
+
+def test_a_host_lost_at_the_commit_is_told_by_name_with_what_serves_and_what_to_type(hosts):
+    made = hosts()
+    made.write("web-2", faults={"commit": "gone-before"})
+    error = made.failed()
+    assert (error.name, error.exit_code) == ("fleet-split", 6)
+    assert error.state.splitlines()[0] == "web-1: deployed, v2 serves"
+    assert error.state.splitlines()[1].startswith("web-2: unknown, v1 or v2 serves (")
+    assert error.advice == (
+        "bring all to one version: run the same command again",
+        "see what serves on each:  goferry status --target ssh --host web-1 --host web-2",
+    )
+    assert made.live("web-1") == NEW
+
+
+def test_a_host_that_comes_back_after_the_commit_was_lost_brings_the_others_back(hosts):
+    made = hosts(3)
+    made.write("web-3", faults={"commit": "cut-before"})
+    error = made.failed()
+    assert error.exit_code in (1, 5)
+    assert {made.live(name) for name in made.names} == {OLD}
+    assert [made.heard(name)[-3:] for name in ("web-1", "web-2")] == [["rollback", "switch", "commit"]] * 2
+    assert "So every host serves the version before." in error.state
+
+
+def test_a_commit_whose_answer_was_lost_counts_once_it_is_seen(hosts):
+    made = hosts()
+    made.write("web-1", faults={"commit": "cut-after"})
+    record = made.deploy()
+    assert {host["outcome"] for host in record["hosts"].values()} == {"deployed"}
+
+
+def test_a_candidate_that_dies_in_the_bake_takes_the_others_back(hosts):
+    made = hosts(3)
+    made.write("web-2", faults={"switch": "refuse"})
+    error = made.failed()
+    assert (error.name, error.exit_code) == ("rolled-back", 4)
+    assert [made.heard(name)[-1] for name in ("web-1", "web-3")] == ["abort"] * 2
+    assert {made.live(name) for name in made.names} == {OLD}
+
+
+def test_a_host_whose_lock_is_still_held_is_waited_for(hosts):
+    """Its old agent may not have noticed yet that we are gone: what serves now is not what will."""
+    made = hosts()
+    made.write("web-2", faults={"commit": "cut-before"}, busy=2)
+    error = made.failed()
+    assert not isinstance(error, FleetSplit)
+    assert {made.live(name) for name in made.names} == {OLD}
+
+
+def test_a_host_whose_lock_is_held_for_ever_is_unknown(hosts):
+    made = hosts()
+    made.write("web-2", faults={"commit": "cut-before"}, busy=1000)
+    error = made.failed()
+    assert error.exit_code == 6
+    assert error.facts["hosts"]["web-2"]["outcome"] == "unknown"
+
+
+def test_one_host_alone_is_never_split(hosts):
+    made = hosts(1)
+    made.write("web-1", faults={"commit": "gone-before"})
+    error = made.failed()
+    assert (error.name, error.exit_code) == ("host-unreachable", 5)
+    assert error.state.startswith("web-1: unknown, v1 or v2 serves")
+    assert error.facts["hosts"]["web-1"]["outcome"] == "unknown"
+
+
+def test_a_rollback_that_was_split_is_not_to_be_repeated_everywhere(hosts):
+    made = hosts()
+    for name in made.names:
+        made.write(name, live=NEW, previous=OLD)
+    made.write("web-2", faults={"commit": "gone-before"})
+    error = made.failed("rollback")
+    assert error.exit_code == 6
+    assert error.state.splitlines()[0] == "web-1: deployed, v1 serves"
+    assert "alone" in error.advice[1]

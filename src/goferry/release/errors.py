@@ -1,7 +1,7 @@
 """What can go wrong between a sealed folder and a GitHub release.
 
 Misuse       reference-invalid, repository-invalid, github-token-missing, github-token-invalid,
-             github-permission-missing, github-not-found, tag-missing, tag-mismatch, folder-occupied
+             github-permission-missing, github-not-found, tag-missing, tag-mismatch, folder-occupied, release-too-large
 Refused      snapshot-refused, tag-moved, release-differs, release-incomplete, draft-of-others, drafts-ambiguous,
              asset-altered
 Failed       release-missing, asset-missing, asset-renamed, upload-damaged, github-unexpected
@@ -175,6 +175,15 @@ class DraftsAmbiguous(Refused):
     """
 
     name = "drafts-ambiguous"
+
+
+class ReleaseTooLarge(Misuse):
+    """GitHub would not take the files as a release: it holds at most 1000, each smaller than 2 GiB.
+
+    It usually is a binary with embedded data, or many targets with an archive each (`archives` in goferry.yml).
+    """
+
+    name = "release-too-large"
 
 
 class ReleaseMissing(Failed):

@@ -21,6 +21,7 @@ from goferry.release.errors import (
     DraftsAmbiguous,
     ReleaseDiffers,
     ReleaseIncomplete,
+    ReleaseTooLarge,
     TagMismatch,
     TagMissing,
     TagMoved,
@@ -30,6 +31,8 @@ from goferry.release.facts import UPLOADED, Asset, Local, Release, Remote
 _NUMBER = r"(0|[1-9][0-9]*)"
 _SEMVER = re.compile(rf"v?{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?")
 _NOTHING = "Nothing was published or changed."
+MOST_FILES, MOST_BYTES = 1000, 2 << 30
+"""What GitHub takes: files of a release, and bytes that each stays below (GitHub docs, "About releases")."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ def plan(local: Local, remote: Remote) -> Plan:
 
     Raises:
         TagMismatch, TagMissing, TagMoved: the tag is not this release's.
+        ReleaseTooLarge: GitHub would not take so much.
         ReleaseDiffers, ReleaseIncomplete, DraftOfOthers, DraftsAmbiguous: GitHub has something else there.
     """
     check_tag(local, remote.commit)
@@ -81,6 +85,7 @@ def plan(local: Local, remote: Remote) -> Plan:
     if published:
         _check_published(local, published)
         return Plan((), published, tuple(file.name for file in local.files))
+    _check_size(local)
     draft, surplus = _choose_draft(local, remote)
     removed = _removed(local, draft) if draft else []
     gone = {step.id for step in removed}
@@ -122,6 +127,23 @@ def check_tag(local: Local, commit: str) -> None:
             expected=local.commit,
             actual=commit,
         )
+
+
+def _check_size(local: Local) -> None:
+    """Demand that GitHub takes every file, before a draft with half of them is left behind."""
+    if len(local.files) > MOST_FILES:
+        raise ReleaseTooLarge(
+            f"{local.tag} has {len(local.files)} files, and GitHub takes {MOST_FILES} of a release",
+            state=_NOTHING,
+            advice=["build fewer targets or archives:  goferry inspect --config"],
+        )
+    for file in local.files:
+        if file.size >= MOST_BYTES:
+            raise ReleaseTooLarge(
+                f"{file.name} has {file.size} bytes, and GitHub takes files below {MOST_BYTES}",
+                state=_NOTHING,
+                advice=["leave out what is embedded, or strip it:  goferry inspect --config"],
+            )
 
 
 def precedence(version: str) -> tuple[Any, ...] | None:

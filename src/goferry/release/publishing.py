@@ -53,7 +53,8 @@ def publish(
 
     Raises:
         Refusal, SnapshotRefused: the folder is not good, or no release.
-        TagMismatch, TagMissing, TagMoved, ReleaseDiffers, ReleaseIncomplete, DraftOfOthers, DraftsAmbiguous.
+        TagMismatch, TagMissing, TagMoved, ReleaseDiffers, ReleaseIncomplete, ReleaseTooLarge, DraftOfOthers,
+        DraftsAmbiguous.
         TokenMissing, TokenInvalid, PermissionMissing, NotFound, RateLimited, GitHubFailing, GitHubUnexpected.
         AssetRenamed, UploadDamaged.
     """

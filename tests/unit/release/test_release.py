@@ -9,7 +9,9 @@ from goferry.config.settings import Settings
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.manifest import File, Manifest
 from goferry.release import GitHub, access, notes, reference, retry
-from goferry.release.plan import is_latest, is_prerelease, precedence
+from goferry.release import facts as kinds
+from goferry.release.errors import ReleaseTooLarge
+from goferry.release.plan import is_latest, is_prerelease, plan, precedence
 
 DIGEST = "0123456789abcdef" * 4
 
@@ -208,3 +210,20 @@ def test_an_unreachable_address_is_a_named_error(monkeypatch, tmp_path):
         )
     assert caught.value.name == "github-failing"
     assert "secret" not in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("files", "refused"),
+    [
+        ([kinds.File("a", (2 << 30) - 1, "0" * 64)] * 1000, ""),
+        ([kinds.File("a", 2 << 30, "0" * 64)], "a has 2147483648 bytes"),
+        ([kinds.File("a", 1, "0" * 64)] * 1001, "1001 files"),
+    ],
+)
+def test_what_github_would_not_take_is_refused_before_a_draft_is_made(files, refused):
+    local = kinds.Local("v1.0.0", "v1.0.0", "c" * 40, "0" * 64, tuple(files))
+    if not refused:
+        assert plan(local, kinds.Remote("c" * 40)).steps[0].do == "create-draft"
+        return
+    with pytest.raises(ReleaseTooLarge, match=refused):
+        plan(local, kinds.Remote("c" * 40))

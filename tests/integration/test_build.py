@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from goferry.build import check, execute, facts, folder, machine, merge, plan
+from goferry.build import check, environment, execute, facts, folder, machine, merge, plan
 from goferry.build.compiler import CompileFailed
 from goferry.build.folder import DistBusy, DistForeign
 from goferry.build.mains import MainMissing, MainUnknown, ProgramCollision
@@ -24,6 +24,7 @@ from goferry.config import model
 from goferry.config.settings import Settings
 from goferry.dist import Ledger, Toolchain
 from goferry.dist.ledger import DistSealed
+from goferry.golang.store import host
 from goferry.observe.events import Stream
 
 MAIN = (
@@ -104,6 +105,33 @@ def work(toolchain, surroundings):
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_go_work_above_the_repository_changes_nothing(work, tmp_path, part):
+    """On a runner that others share, the folder above the checkout is not the repository's."""
+    part("git")
+    (tmp_path / "evil").mkdir()
+    (tmp_path / "evil" / "go.mod").write_text("module example.com/dep\n\ngo 1.21\n")
+    (tmp_path / "evil" / "dep.go").write_text('package dep\n\nfunc Say() string { return "evil" }\n')
+    (tmp_path / "go.work").write_text("go 1.21\n\nuse (\n\t./shop\n\t./evil\n)\n")
+    repository = make(
+        tmp_path / "shop",
+        {
+            "go.mod": "module example.com/team/shop/v3\n\ngo 1.21\n\nrequire example.com/dep v0.0.0\n\n"
+            "replace example.com/dep => ./dep\n",
+            "main.go": 'package main\n\nimport "example.com/dep"\n\nfunc main() { println(dep.Say()) }\n',
+            "dep/go.mod": "module example.com/dep\n\ngo 1.21\n",
+            "dep/dep.go": 'package dep\n\nfunc Say() string { return "good" }\n',
+        },
+    )
+    ledger = work.build(repository, repository / "dist", targets=("/".join(host()),))
+    (binary,) = [each.name for each in ledger.artifacts.values() if each.kind == "binary"]
+    said = subprocess.run([repository / "dist" / binary], capture_output=True, text=True, check=True).stderr
+    assert said == "good\n"
+    (repository / "go.work").write_text("go 1.21\n\nuse (\n\t.\n\t../evil\n)\n")
+    assert environment.workspace(repository) == {"GOWORK": str(repository / "go.work")}
+    assert environment.workspace(repository / "dep") == {"GOWORK": str(repository / "go.work")}
+    assert environment.workspace(tmp_path) == {}
 
 
 def test_a_build_is_whole_says_its_version_and_is_not_done_again(work, repository):

@@ -87,7 +87,11 @@ def test(facts: Facts, config: model.Project, toolchain: Toolchain, settings: Se
     Raises:
         VetFailed, TestsFailed, ModulesIncomplete, ModulesUnreachable, OutOfMemory: as their names say.
     """
-    environ = {"CGO_ENABLED": "0", **environment.clean(settings.environ, toolchain), **config.builds.env}
+    environ = {
+        "CGO_ENABLED": "0",
+        **environment.clean(settings.environ, toolchain, facts.directory),
+        **config.builds.env,
+    }
     trimmed = not callers.asked_for(facts, config, toolchain, environ)
     vetting, testing = commands(facts, config, trimmed=trimmed)
     (alone,) = pace.choose(1, machine.read())

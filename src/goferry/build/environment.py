@@ -3,13 +3,16 @@
 Every GO* and CGO_* variable of the caller is dropped, and so are the compilers' (CC, CXX, …). What only says where
 modules come from and where caches lie is asked of `go env` once (so that `go env -w` files count) and passed on
 explicitly; GOENV=off then keeps those files from adding the rest. GOFLAGS must not be empty: go would read its file.
+A go.work counts within its repository alone: one above it would replace modules, and no commit tells of it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
+from goferry.build import revision
 from goferry.dist import Toolchain
 from goferry.kernel.errors import Failed, Misuse
 from goferry.system import process
@@ -55,8 +58,8 @@ class BuildEnvReserved(Misuse):
     name = "build-env-reserved"
 
 
-def clean(environ: Mapping[str, str], toolchain: Toolchain) -> dict[str, str]:
-    """Return the environment that every go command starts from, with KEPT as `go env` answers.
+def clean(environ: Mapping[str, str], toolchain: Toolchain, directory: Path) -> dict[str, str]:
+    """Return the environment that every go command for `directory` starts from, with KEPT as `go env` answers.
 
     Raises:
         GoFailed: when `go env` does.
@@ -66,7 +69,21 @@ def clean(environ: Mapping[str, str], toolchain: Toolchain) -> dict[str, str]:
         raise GoFailed(done.errors.strip(), advice=["see what is wrong:  goferry doctor"])
     answers: dict[str, str] = json.loads(done.text)
     kept = {key: value for key, value in answers.items() if value}
-    return toolchain.environ({**_without(environ, ()), **kept}, GOENV="off", GOFLAGS="-buildvcs=false")
+    settings = {"GOENV": "off", "GOFLAGS": "-buildvcs=false", **workspace(directory)}
+    return toolchain.environ({**_without(environ, ()), **kept}, **settings)
+
+
+def workspace(directory: Path) -> dict[str, str]:
+    """Return GOWORK: the nearest go.work at or above `directory` within its git work tree, else off.
+
+    Outside git nothing is set: what is built there is no release.
+    """
+    folder = directory.resolve()
+    root = revision.work_tree(folder)
+    if root is None:
+        return {}
+    within = [each for each in (folder, *folder.parents) if each.is_relative_to(root)]
+    return {"GOWORK": next((str(each / "go.work") for each in within if (each / "go.work").is_file()), "off")}
 
 
 def check(env: Mapping[str, str]) -> None:

@@ -44,7 +44,8 @@ def build(plan: Plan, toolchain: Toolchain, out: Path, settings: Settings, strea
     if not plan.steps and old is not None and _same(old, ledger):
         return old
     with folder.work(out) as work, stream.span("build") as span:
-        run = _Run(plan, out, work, Compiler(toolchain, environment.clean(settings.environ, toolchain), plan.directory))
+        environ = environment.clean(settings.environ, toolchain, plan.directory)
+        run = _Run(plan, out, work, Compiler(toolchain, environ, plan.directory))
         schedule.run(plan.steps, plan.machine, lambda step: run.step(step, stream, span), run.compiler.stop)
         for artifact in run.artifacts.values():
             ledger.add(artifact)

@@ -92,7 +92,7 @@ def look(
     directory = directory.resolve()
     environment.check(config.builds.env)
     chosen = targets.parse(asked or config.builds.targets, targets.ports(toolchain, settings.environ))
-    environ = environment.clean(settings.environ, toolchain) | dict(config.builds.env)
+    environ = environment.clean(settings.environ, toolchain, directory) | dict(config.builds.env)
     with ThreadPoolExecutor(2) as pool:
         asking = pool.submit(revision.read, directory, settings.environ)
         found = modules.find(directory, toolchain, environ)

@@ -122,9 +122,9 @@ class Campaign:
             if not finished:
                 busy = {session.name for session in waiting.values()}
                 for session in self.sessions:
-                    if session.open and session.name not in busy and session.failure is None:
-                        if session.name not in signs or signs[session.name].done():  # a host may hang
-                            signs[session.name] = pool.submit(self._guarded, session, _sign_of_life)
+                    idle = session.open and session.name not in busy and session.failure is None
+                    if idle and (session.name not in signs or signs[session.name].done()):  # a host may hang
+                        signs[session.name] = pool.submit(self._guarded, session, _sign_of_life)
 
     def failed(self) -> list[Session]:
         """Return those that failed."""

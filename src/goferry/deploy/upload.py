@@ -14,7 +14,7 @@ from typing import Any
 from goferry.deploy.client import Agent
 from goferry.kernel import checksums, manifest
 from goferry.kernel.errors import printable
-from goferry.kernel.outcomes import AgentLost
+from goferry.kernel.outcomes import AgentLost, UploadDamaged
 from goferry.kernel.refusals import FileMissing, ManifestMissing
 
 BLOCK = 1 << 20
@@ -67,17 +67,21 @@ def _item(path: Path) -> Item:
 def send(agent: Agent, items: Sequence[Item], transaction: str, told: Callable[[str], None]) -> int:
     """Send the items; return how many bytes went over the line.
 
+    A file that was continued and then was not the right one is sent once more, whole.
+
     Raises:
         FileMissing: when one can't be read here. GoferryError: as the host says.
     """
     sent = 0
     for item in items:
         told(f"upload {item.name}")
-        sent += _send(agent, item, transaction)
+        count, whole = _send(agent, item, transaction)
+        sent += count if whole else count + _send(agent, item, transaction)[0]
     return sent
 
 
-def _send(agent: Agent, item: Item, transaction: str) -> int:
+def _send(agent: Agent, item: Item, transaction: str) -> tuple[int, bool]:
+    """Return how many bytes were sent, and whether the file is there; not so when its beginning was another's."""
     about: dict[str, Any] = {"id": transaction, "name": item.name, "size": item.size, "sha256": item.sha256}
     have = _have(agent.ask("upload", **about, offset=0), item)  # without a payload it asks how much is there
     start = have
@@ -93,7 +97,11 @@ def _send(agent: Agent, item: Item, transaction: str) -> int:
                     raise AgentLost(f"the host takes no more of {item.name}: it has {have} of {item.size} bytes")
     except OSError as error:
         raise FileMissing(f"{item.name} can't be read: {error.strerror}") from error
-    return item.size - start
+    except UploadDamaged:
+        if not start:
+            raise
+        return item.size - start, False
+    return item.size - start, True
 
 
 def _have(answer: dict[str, Any], item: Item) -> int:

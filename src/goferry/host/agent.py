@@ -29,7 +29,7 @@ from goferry.kernel import checksums, machine, manifest, trustfile, verify
 from goferry.kernel.errors import Failed, Misuse, Refused, RolledBack
 from goferry.kernel.machine import Transaction
 from goferry.kernel.manifest import Manifest
-from goferry.kernel.outcomes import AmbiguousProject, ClientSilent, NothingToRollBackTo, UnsupportedHost
+from goferry.kernel.outcomes import AmbiguousProject, ClientSilent, DeployBusy, NothingToRollBackTo, UnsupportedHost
 from goferry.kernel.refusals import FileMissing
 
 Request = Mapping[str, Any]
@@ -58,6 +58,7 @@ class Session:
         self.view = View(root, self.guard, self.switcher)
         self.engine: Optional[Engine] = None
         self._held = contextlib.ExitStack()
+        self._claimed: Dict[str, int] = {}
 
     def answer(self, request: Request, payload: bytes = b"") -> Record:
         """Do what a request asks and return the answer; a payload belongs to `upload` alone.
@@ -103,6 +104,9 @@ class Session:
     def upload(self, request: Request, payload: bytes) -> Record:
         """Take one block of a file of the release that is to be prepared."""
         self.root.prepare()
+        identifier = str(request.get("id"))
+        if identifier not in self._claimed:
+            self._claimed[identifier] = incoming.claim(self.root, identifier)
         return incoming.receive(self.root, request, payload)
 
     def prepare(self, request: Request) -> Record:
@@ -123,9 +127,15 @@ class Session:
                     self._refuse_missing(changes, verified.files)
                 transaction = self._transaction(request, "deploy", release.project, changes, verified.digest)
                 return self._begin(request, transaction, Store(self.root, source, release), release)
+        except DeployBusy:
+            sent = False  # what was sent is for the next try
+            raise
         finally:
             if sent:
                 incoming.remove(source)
+                for descriptor in self._claimed.values():
+                    os.close(descriptor)
+                self._claimed.clear()
 
     def _source(self, request: Request) -> "tuple[Path, bool]":
         """Return the folder that is to be verified, and whether it was sent; a provisioned host takes no other."""

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, List, Optional, Protocol
 from goferry.kernel import machine
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.machine import Change, Transaction
-from goferry.kernel.outcomes import HostFailed, as_frame
+from goferry.kernel.outcomes import as_frame, of_defect
 
 
 class Silence(Exception):
@@ -139,7 +139,12 @@ class Engine:
         transaction, acts = machine.step(self.transaction, event)
         if event == "settled":
             details = {"result": self.result()}
-        self.journal.append({"event": event, "phase": transaction.phase, **details})
+        try:
+            self.journal.append({"event": event, "phase": transaction.phase, **details})
+        except OSError as error:  # no act of it has begun
+            if transaction.phase in machine.ENDINGS or self.transaction.phase in (machine.IDLE, *machine.ENDINGS):
+                raise
+            return self._after(error)
         self._measure(transaction.phase)
         self.transaction = transaction
         try:
@@ -165,7 +170,7 @@ class Engine:
     def _after(self, error: Exception) -> str:
         if isinstance(error, Silence):
             return "silence"
-        known = error if isinstance(error, GoferryError) else HostFailed("%s: %s" % (type(error).__name__, error))
+        known = of_defect(error)
         if self.transaction.phase in machine.ENDINGS:
             raise known from error
         self.failure = self.failure or known

@@ -1,13 +1,16 @@
 """Uploads: a release's files, sent in blocks into `.goferry/incoming/<transaction>/` before it is prepared.
 
 Nothing here is believed: names are checked, sizes are bounded whatever the lists say, and the verifier judges the
-folder afterwards. A file grows as `.<name>.part`, and gets its name when its bytes are all there and are the announced
-ones. An upload that broke off goes on where the host's answer says; what nobody fetched is removed after an hour.
+folder afterwards. A file grows as `.<sha256>.part`, and gets its name when its bytes are all there and are the
+announced ones. A folder is its session's as long as that holds the folder's lock; what a broken upload has left is
+taken over by the next one that wants these bytes, which goes on where the host's answer says. What nobody fetched is
+removed after an hour.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -43,20 +46,46 @@ def folder(root: Root, identifier: str) -> Path:
     return root.incoming / identifier
 
 
+def claim(root: Root, identifier: str) -> int:
+    """Make a transaction's folder a session's own, as long as the returned descriptor is open.
+
+    Raises:
+        Misuse: when the id is none. UploadRefused: when another session has the folder.
+    """
+    place = folder(root, identifier)
+    for path in (root.incoming, place):
+        path.mkdir(mode=0o700, exist_ok=True)
+    descriptor = _locked(place)
+    if descriptor < 0:
+        raise UploadRefused("another client uploads as %s" % identifier)
+    return descriptor
+
+
+def _locked(place: Path) -> int:
+    descriptor = os.open(str(place), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return -1
+    return descriptor
+
+
 def receive(root: Root, request: Mapping[str, Any], payload: bytes) -> Dict[str, Any]:
     """Take one block of a file: `{"id", "name", "size", "sha256", "offset"}`; return `{"have": bytes, "done": bool}`.
 
-    With another offset than the bytes that are there, nothing is written: the answer says where to go on.
+    With another offset than the bytes that are there, nothing is written: the answer says where to go on. The folder is
+    claimed before.
 
     Raises:
         UploadRefused, UploadDamaged, DiskFull, Misuse: as their names say.
     """
     name, size, sha256 = _announced(request)
     place = folder(root, str(request.get("id")))
-    for path in (root.incoming, place):
-        path.mkdir(mode=0o700, exist_ok=True)
     os.utime(str(place))
-    done, part = place / name, place / (".%s.part" % name)
+    done, part = place / name, place / (".%s.part" % sha256)
+    if not payload and not done.exists() and not part.exists():
+        _take_over(root, done, part, size)
     if done.is_file() and done.stat().st_size == size and sha256_file(done) == sha256:
         return {"have": size, "done": True}
     have = part.stat().st_size if part.is_file() else 0
@@ -67,8 +96,8 @@ def receive(root: Root, request: Mapping[str, Any], payload: bytes) -> Dict[str,
         return {"have": have, "done": False}
     if have + len(payload) > size:
         raise UploadRefused("%s is longer than the %d bytes that were announced" % (name, size))
-    _bound(root, place, name, size - have)
-    _append(part, payload)
+    _bound(root, part, name, size - have)
+    _append(part, payload, have)
     have += len(payload)
     if have == size:
         _finish(part, done, sha256)
@@ -88,8 +117,27 @@ def _announced(request: Mapping[str, Any]) -> "tuple[str, int, str]":
     return str(name), size, sha256
 
 
-def _bound(root: Root, place: Path, name: str, missing: int) -> None:
-    others = [path for path in place.iterdir() if path.name not in (name, ".%s.part" % name)]
+def _take_over(root: Root, done: Path, part: Path, size: int) -> None:
+    """Move what another upload has left of these bytes here, be it the whole file or its beginning."""
+    for other in root.incoming.iterdir():
+        try:
+            descriptor = -1 if other == done.parent else _locked(other)
+        except OSError:  # it was removed meanwhile
+            continue
+        if descriptor < 0:
+            continue
+        try:
+            for left, mine in ((other / done.name, done), (other / part.name, part)):
+                if not left.is_symlink() and left.is_file() and (mine == part or left.stat().st_size == size):
+                    os.replace(str(left), str(mine))
+                    return
+        finally:
+            os.close(descriptor)
+
+
+def _bound(root: Root, part: Path, name: str, missing: int) -> None:
+    place = part.parent
+    others = [path for path in place.iterdir() if path.name not in (name, part.name)]
     if len(others) >= MAX_FILES:
         raise UploadRefused("more than %d files were sent" % MAX_FILES)
     total = sum(path.stat().st_size for each in root.incoming.iterdir() for path in each.iterdir())
@@ -105,10 +153,18 @@ def _bound(root: Root, place: Path, name: str, missing: int) -> None:
         )
 
 
-def _append(part: Path, payload: bytes) -> None:
+def _append(part: Path, payload: bytes, have: int) -> None:
+    """Add a block, or nothing: a block that was written in part is cut off."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(str(part), flags, 0o600), "ab") as file:
-        file.write(payload)
+    descriptor = os.open(str(part), flags, 0o600)
+    try:
+        while payload:
+            payload = payload[os.write(descriptor, payload) :]
+    except OSError:
+        os.ftruncate(descriptor, have)
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def _finish(part: Path, done: Path, sha256: str) -> None:

@@ -14,6 +14,9 @@ from typing import Any, Dict, Iterator, List, Optional
 from goferry.kernel import canonical
 from goferry.kernel.files import sync_folder
 
+RESERVE = 1 << 20
+"""Bytes that a transaction sets aside when it begins and gives up when it goes back: that must never lack room."""
+BACK = ("failed", "abort", "silence", "recover")
 KEEP = 20
 """Settled journals that are kept for people to read."""
 
@@ -54,10 +57,13 @@ class Journal:
 
     def append(self, record: Dict[str, Any]) -> None:
         """Add one line and return when it survives a power cut."""
-        fresh = not self.path.exists()
+        fresh, reserve = not self.path.exists(), self.path.parent / ".reserve"
         if fresh:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            _set_aside(reserve)
         else:
+            if record.get("event") in BACK and reserve.exists():
+                reserve.unlink()
             self._cut_torn_tail()
         descriptor = os.open(str(self.path), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
@@ -74,6 +80,17 @@ class Journal:
         whole = sum(len(encode(record)) for record in decode(data))
         if whole != len(data):
             os.truncate(str(self.path), whole)
+
+
+def _set_aside(path: Path) -> None:
+    descriptor = os.open(str(path), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(descriptor, 0, RESERVE)
+    except OSError:
+        path.unlink()
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def _write(descriptor: int, data: bytes) -> None:

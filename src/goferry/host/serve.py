@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import time
 from pathlib import Path
 from typing import IO, Any, Dict, Mapping, Optional, Tuple
 
@@ -16,10 +17,14 @@ from goferry.host.layout import Root
 from goferry.host.target import host_file
 from goferry.kernel import frames
 from goferry.kernel.errors import GoferryError
-from goferry.kernel.outcomes import HostFailed, MalformedFrame, as_frame
+from goferry.kernel.outcomes import HostFailed, MalformedFrame, as_frame, of_defect
 
 DEADLINE = 60.0
 """Seconds in which a client with an open transaction must speak."""
+IDLE = 900.0
+"""Seconds in which any client must speak: one whose connection was cut without a word leaves nothing behind."""
+QUIET = 60.0
+"""Seconds after which a client that waits hears from us again, while it is waited for the candidate."""
 AHEAD = 8
 """Frames that are read before they are answered; a client that sends faster waits."""
 Frame = Tuple[Dict[str, Any], bytes]
@@ -30,6 +35,7 @@ class Line:
 
     def __init__(self, reader: IO[bytes], writer: IO[bytes]) -> None:
         self._writer = writer
+        self._doing, self._told = "", time.monotonic()
         self._requests: queue.Queue[Optional[Frame]] = queue.Queue(AHEAD)
         self.malformed = ""
         self._gone = threading.Event()
@@ -49,7 +55,9 @@ class Line:
         self._requests.put(None)
 
     def gone(self) -> bool:
-        """Whether the client has ended the stream (or sent what is no frame)."""
+        """Whether the client has ended the stream (or sent what is no frame); one that is there hears from us."""
+        if time.monotonic() - self._told > QUIET and not self._gone.is_set():
+            self.send({"progress": self._doing})
         return self._gone.is_set()
 
     def next(self, timeout: Optional[float]) -> Optional[Frame]:
@@ -64,6 +72,7 @@ class Line:
 
         What cannot be sent is told as an error: a client that waits for an answer must get one.
         """
+        self._doing, self._told = str(header.get("progress", "")), time.monotonic()
         try:
             data = frames.encode(header)
         except ValueError as error:  # too large, or a surrogate of a path that is not UTF-8
@@ -93,7 +102,7 @@ def serve(
         return error.exit_code
     session = Session(target, trust, environ, tell=lambda text: line.send({"progress": text}), gone=line.gone)
     while True:
-        frame = line.next(DEADLINE if session.engine else None)
+        frame = line.next(DEADLINE if session.engine else IDLE)
         if frame is None:
             session.silence()
             return _refused(line) if line.malformed else 0
@@ -109,7 +118,5 @@ def _refused(line: Line) -> int:
 def _answer(session: Session, request: Dict[str, Any], payload: bytes) -> Dict[str, Any]:
     try:
         return {"ok": True, **session.answer(request, payload)}
-    except GoferryError as error:
-        return {"ok": False, "error": as_frame(error)}
     except Exception as error:  # noqa: BLE001  the client is told of a defect too
-        return {"ok": False, "error": as_frame(HostFailed("%s: %s" % (type(error).__name__, error)))}
+        return {"ok": False, "error": as_frame(of_defect(error))}

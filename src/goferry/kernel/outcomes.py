@@ -6,10 +6,12 @@ serves again (exit 4).
 
 from __future__ import annotations
 
+import errno
 from typing import Any, Dict, Iterator, Mapping, Type
 
 from goferry.kernel.errors import Failed, GoferryError, Interrupted, Misuse, Refused, RolledBack, Unreachable
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 REMOTE = range(1, 7)
 """The exit codes with which something that happened on a host can end a command here."""
 
@@ -210,6 +212,17 @@ class ClientSilent(Failed):
     """
 
     name = "client-silent"
+
+
+def of_defect(error: Exception) -> GoferryError:
+    """Return what an error of any kind is called: its own name, a full disk, or else `host-failed`."""
+    if isinstance(error, GoferryError):
+        return error
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return DiskFull(
+            "no room is left: %s" % error, state="Nothing was switched.", advice=["make room on the target's disk"]
+        )
+    return HostFailed("%s: %s" % (type(error).__name__, error))
 
 
 def as_frame(error: GoferryError) -> Dict[str, Any]:

@@ -1,10 +1,12 @@
 """Uploads: blocks in order, bounded whatever is claimed, resumable, and never under a name that leaves the folder."""
 
+import errno
 import hashlib
 import os
 
 import pytest
 
+from goferry.deploy import upload
 from goferry.host import incoming
 from goferry.host.layout import Root
 from goferry.kernel.errors import Misuse
@@ -22,6 +24,8 @@ def root(tmp_path):
 
 def send(root, data, offset, name="api_linux_amd64", identifier="t1", whole=DATA, **changes):
     request = {"id": identifier, "name": name, "size": len(whole), "sha256": hashlib.sha256(whole).hexdigest()}
+    if not incoming.folder(root, identifier).is_dir():
+        os.close(incoming.claim(root, identifier))
     return incoming.receive(root, {**request, "offset": offset, **changes}, data)
 
 
@@ -68,7 +72,7 @@ def test_other_bytes_than_announced_are_removed(root):
 def test_what_is_out_of_bounds_is_refused_and_writes_nothing(root, changes):
     with pytest.raises(UploadRefused):
         send(root, DATA, 0, **changes)
-    assert not root.incoming.exists()
+    assert list(incoming.folder(root, "t1").iterdir()) == []
 
 
 def test_more_bytes_than_announced_are_refused(root):
@@ -101,7 +105,7 @@ def test_a_link_in_place_of_a_part_is_not_followed(root, tmp_path):
     outside = tmp_path / "outside"
     outside.write_bytes(b"")
     send(root, b"", -1)
-    (incoming.folder(root, "t1") / ".api_linux_amd64.part").symlink_to(outside)
+    (incoming.folder(root, "t1") / f".{hashlib.sha256(DATA).hexdigest()}.part").symlink_to(outside)
     with pytest.raises(OSError, match="symbolic"):
         send(root, DATA, 0)
     assert outside.read_bytes() == b""
@@ -114,3 +118,84 @@ def test_what_nobody_continues_is_removed(root):
     os.utime(incoming.folder(root, "t1"), (1, 1))
     incoming.prune(root)
     assert not incoming.folder(root, "t1").exists()
+
+
+def test_the_next_upload_of_these_bytes_goes_on_where_the_last_one_broke_off(root):
+    send(root, DATA[:1000], 0)
+    send(root, b"list", 0, name="SHA256SUMS", whole=b"list")
+    assert send(root, b"", 0, identifier="t2") == {"have": 1000, "done": False}
+    assert send(root, b"", 0, identifier="t2", name="SHA256SUMS", whole=b"list") == {"have": 4, "done": True}
+    assert send(root, DATA[1000:], 1000, identifier="t2") == {"have": 3000, "done": True}
+    assert list(incoming.names(incoming.folder(root, "t1"))) == []
+    assert send(root, b"", 0, name="other", identifier="t3", whole=DATA[:500]) == {"have": 0, "done": False}
+
+
+def test_nothing_is_taken_from_an_upload_that_goes_on(root):
+    alive = incoming.claim(root, "t1")
+    send(root, DATA[:1000], 0)
+    assert send(root, b"", 0, identifier="t2") == {"have": 0, "done": False}
+    with pytest.raises(UploadRefused, match="another client"):
+        incoming.claim(root, "t1")
+    assert send(root, DATA[1000:], 1000)["done"]
+    os.close(alive)
+    assert send(root, b"", 0, identifier="t2") == {"have": 3000, "done": True}
+
+
+def test_a_beginning_of_other_bytes_is_found_out_and_removed(root):
+    send(root, DATA[:1000], 0)
+    part = incoming.folder(root, "t1") / f".{hashlib.sha256(DATA).hexdigest()}.part"
+    part.write_bytes(b"x" * 1000)
+    assert send(root, b"", 0, identifier="t2") == {"have": 1000, "done": False}
+    with pytest.raises(UploadDamaged):
+        send(root, DATA[1000:], 1000, identifier="t2")
+    assert send(root, b"", 0, identifier="t2") == {"have": 0, "done": False}
+    assert send(root, DATA, 0, identifier="t2")["done"]
+
+
+def test_a_whole_file_of_other_bytes_under_the_same_name_is_not_believed(root):
+    send(root, b"y" * 3000, 0, whole=b"y" * 3000)
+    assert send(root, b"", 0, identifier="t2") == {"have": 0, "done": False}
+
+
+def test_a_block_for_which_there_is_no_room_leaves_what_was_there(root, monkeypatch):
+    send(root, DATA[:1000], 0)
+    write, calls = os.write, []
+
+    def full(descriptor, data):
+        calls.append(len(data))
+        if len(calls) > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data[:700])
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space"):
+        send(root, DATA[1000:], 1000)
+    monkeypatch.undo()
+    assert send(root, b"", -1) == {"have": 1000, "done": False}
+    assert send(root, DATA[1000:], 1000)["done"]
+
+
+class Line:
+    """An agent that is asked without a connection."""
+
+    def __init__(self, root):
+        self.root, self.payloads = root, []
+
+    def ask(self, _request, payload=b"", **fields):
+        self.payloads.append(len(payload))
+        return incoming.receive(self.root, fields, payload)
+
+
+def test_the_client_sends_the_rest_and_all_of_it_when_the_beginning_was_wrong(root, tmp_path):
+    path = tmp_path / "api_linux_amd64"
+    path.write_bytes(DATA)
+    item = upload.Item(path, path.name, len(DATA), hashlib.sha256(DATA).hexdigest())
+    send(root, DATA[:1000], 0)
+    os.close(incoming.claim(root, "t2"))
+    assert upload.send(Line(root), [item], "t2", lambda _: None) == 2000
+    assert (incoming.folder(root, "t2") / path.name).read_bytes() == DATA
+    send(root, b"z" * 10, 0, identifier="t3", name="x", whole=DATA)
+    incoming.remove(incoming.folder(root, "t2"))
+    os.close(incoming.claim(root, "t4"))
+    assert upload.send(Line(root), [item], "t4", lambda _: None) == 2990 + 3000
+    assert (incoming.folder(root, "t4") / path.name).read_bytes() == DATA

@@ -97,3 +97,17 @@ def test_a_lock_is_waited_for_and_dies_with_its_process(tmp_path):
     descriptor = lock.acquire(path)
     assert descriptor > 0
     os.close(descriptor)
+
+
+def test_room_is_set_aside_until_it_goes_back(tmp_path):
+    entry = journal.Journal(tmp_path / "root" / "shop" / ".journal" / "t1.jsonl")
+    reserve = entry.path.parent / ".reserve"
+    entry.append({"event": "begin"})
+    assert reserve.stat().st_blocks * 512 >= journal.RESERVE
+    entry.append({"event": "staged"})
+    assert reserve.exists()
+    entry.append({"event": "failed"})
+    assert not reserve.exists()
+    entry.append({"event": "settled"})
+    assert [line["event"] for line in entry.records()] == ["begin", "staged", "failed", "settled"]
+    assert [each.path for each in journal.journals(entry.path.parent)] == [entry.path]

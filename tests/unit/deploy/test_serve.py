@@ -1,6 +1,7 @@
 """The agent's loop: every request gets an answer that is a frame."""
 
 import io
+import os
 import sys
 
 import pytest
@@ -31,3 +32,20 @@ def test_no_program_gets_the_passphrase():
     words = [sys.executable, "-c", "import os; print(sorted(k for k in os.environ if k.startswith('GOFERRY')))"]
     done = process.run(words, environ={"GOFERRY_SIGNING_PASSPHRASE": "x", "GOFERRY_CACHE": "y"})
     assert done.text.strip() == "['GOFERRY_CACHE']"
+
+
+def test_a_client_that_waits_long_is_told_so_while_it_is_there(monkeypatch):
+    ours, theirs = os.pipe()
+    sent = io.BytesIO()
+    with os.fdopen(ours, "rb", buffering=0) as reader:
+        line = serve.Line(reader, sent)
+        line.send({"progress": "watch api"})
+        assert not line.gone()
+        said = sent.getvalue()
+        monkeypatch.setattr(serve, "QUIET", -1.0)
+        assert not line.gone()
+        assert sent.getvalue() == said * 2
+        os.close(theirs)
+        assert line.next(5) is None
+        assert line.gone()
+        assert sent.getvalue() == said * 2

@@ -5,6 +5,7 @@ exactly one version serves, the same one for every service of the release, and r
 """
 
 import copy
+import errno
 import itertools
 
 import pytest
@@ -325,3 +326,25 @@ def test_silence_before_the_commit_follows_the_policy():
         engine.advance("switch")
         engine.advance("silence")
         assert host.serving() == {"api": [serves], "worker": [serves]}
+
+
+@pytest.mark.parametrize("event", ["begin", "staged", "started", "proven", "switch", "pointed", "routed", "baked"])
+def test_a_line_that_finds_no_room_is_a_failure_and_going_back_has_room(event):
+    host = faulty(host_with("v1"))
+    append = host.append
+
+    def full(record):
+        if record["event"] == event:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        append(record)
+
+    host.append = full
+    if event == "begin":
+        with pytest.raises(OSError, match="No space"):
+            run(host, transaction("deploy", "v2", "v1"))
+        return
+    engine = run(host, transaction("deploy", "v2", "v1"))
+    assert engine.failure.name == "disk-full"
+    assert host.serving() == {"api": ["v1"], "worker": ["v1"]}
+    assert host.lines[-1]["event"] == "settled"
+    assert set(host.processes) == set(host.cache["live"].items())

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -283,6 +284,59 @@ def test_what_needs_a_key_is_not_passed_over_without_one(step, workspace, key, g
     assert done.errors == ["secret-missing"]
     assert needed in done.log
     assert not (workspace / "dist").exists()
+
+
+def proxied(folder, text):
+    """A module example.com/dep v1.0.0 as a proxy's files serve it."""
+    versions = folder / "example.com" / "dep" / "@v"
+    versions.mkdir(parents=True)
+    files = {"go.mod": "module example.com/dep\n\ngo 1.21\n", "dep.go": text}
+    (versions / "list").write_text("v1.0.0\n")
+    (versions / "v1.0.0.info").write_text('{"Version":"v1.0.0","Time":"2026-01-01T00:00:00Z"}')
+    (versions / "v1.0.0.mod").write_text(files["go.mod"])
+    with zipfile.ZipFile(versions / "v1.0.0.zip", "w") as archive:
+        for name, content in files.items():
+            archive.writestr(f"example.com/dep@v1.0.0/{name}", content)
+    return folder.as_uri()
+
+
+def test_a_release_is_not_built_from_a_module_cache_that_another_job_changed(step, workspace, tmp_path):
+    """Runners that keep their caches: go itself never looks again at what it once unpacked."""
+    proxy = proxied(tmp_path / "go" / "proxy", 'package dep\n\nfunc Say() string { return "good" }\n')
+    mods = tmp_path / "go" / "mods"
+    root = step("setup-go").outputs["goroot"]
+    usual = subprocess.run([f"{root}/bin/go", "env", "GOPROXY"], capture_output=True, text=True, check=True).stdout
+    go = {"GOPROXY": f"{proxy},{usual.strip()}", "GOMODCACHE": str(mods), "GOFLAGS": "-modcacherw"}
+    repository = workspace / "user"
+    repository.mkdir()
+    (repository / "go.mod").write_text("module example.com/user\n\ngo 1.21\n\nrequire example.com/dep v1.0.0\n")
+    (repository / "main.go").write_text(
+        'package main\n\nimport "example.com/dep"\n\nfunc main() { println(dep.Say()) }\n'
+    )
+    offline = {**os.environ, **go, "GONOSUMDB": "*", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod -modcacherw"}
+    subprocess.run([f"{root}/bin/go", "mod", "tidy"], cwd=repository, env=offline, check=True, capture_output=True)
+    git = ["git", "-C", workspace, "-c", "user.name=A", "-c", "user.email=a@example.com"]
+    subprocess.run([*git, "add", "-A"], check=True)
+    subprocess.run([*git, "commit", "-qm", "Two"], check=True)
+    subprocess.run([*git, "tag", "user/v1.1.0"], check=True)
+    given = {"working_directory": "user", "targets": "linux/amd64", "test": "false"}
+    env = {**go, "GITHUB_REF": "refs/tags/user/v1.1.0"}
+    try:
+        (mods / "example.com" / "dep@v1.0.0" / "dep.go").write_text(
+            'package dep\n\nfunc Say() string { return "evil" }\n'
+        )
+        done = step("cross-compile", env=env, **given)
+        assert done.code == 3, done.log
+        assert done.errors == ["modules-modified"]
+        assert not (repository / "dist").exists()
+        shutil.rmtree(mods)
+        done = step("cross-compile", env=env, **given)
+        assert done.code == 0, done.log
+        assert done.outputs["snapshot"] == "false"
+    finally:
+        subprocess.run([*git, "tag", "-d", "user/v1.1.0"], check=True, capture_output=True)
+        subprocess.run([*git, "reset", "-q", "--hard", "v1.0.0"], check=True)
+        shutil.rmtree(repository, ignore_errors=True)
 
 
 def test_a_release_signed_by_a_stranger_is_refused(step, workspace, tmp_path):

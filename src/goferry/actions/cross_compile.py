@@ -11,6 +11,7 @@ from goferry.actions import shared
 from goferry.build import check, merge
 from goferry.build.shard import Shard
 from goferry.dist import parcel
+from goferry.golang import modules
 from goferry.observe import summary
 from goferry.pipeline import build
 from goferry.runner.job import Job
@@ -47,6 +48,8 @@ def _build(job: Job, out: Path) -> dict[str, Any]:
             return {"version": facts.version, "commit": facts.commit, "snapshot": facts.snapshot, "artifacts": []}
         if test:
             check.test(opened.facts, opened.config, opened.toolchain, settings, stream)
+        if not opened.facts.snapshot:  # go trusts its module cache, which other jobs of the machine may have written
+            modules.verify(opened.toolchain, opened.directory, settings, stream)
         record = build.record(build.run(planned, settings=settings, stream=stream), out)
     title = f"{record['project']} {record['version']} is built"
     # The record names services; the summary's rows are services that run.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 import traceback
@@ -35,6 +36,18 @@ class ActionFailed(Failed):
     """
 
     name = "action-failed"
+
+
+class RunnerUnsupported(Misuse):
+    """The runner is a Windows machine, and Goferry's files are locked and checked by means of POSIX systems.
+
+    Binaries for Windows are built on Linux and macOS as well: only the job's `runs-on` has to change.
+    """
+
+    name = "runner-unsupported"
+
+
+_ANYWHERE = frozenset({"notify"})
 
 
 def run(name: str, environ: Mapping[str, str], out: TextIO) -> int:
@@ -72,6 +85,12 @@ def _failed(job: Job, error: GoferryError) -> int:
 def _load(name: str) -> Any:
     if name not in ACTIONS:
         raise Misuse(f"there is no action {name!r}", advice=[f"one of  {', '.join(ACTIONS)}"])
+    if os.name == "nt" and name not in _ANYWHERE:
+        raise RunnerUnsupported(
+            "this runner is a Windows machine",
+            state="Nothing was started.",
+            advice=["runs-on: ubuntu-latest", "binaries for Windows are built there too:  targets: windows/amd64"],
+        )
     return importlib.import_module(f"goferry.actions.{name.replace('-', '_')}")
 
 

@@ -338,3 +338,15 @@ def test_the_projects_own_checks_run_what_anybody_runs():
     text = (FOLDER / "ci.yml").read_text()
     assert ".ci/run" in text
     assert "secrets." not in text
+
+
+def test_callers_deploy_a_release_only_where_there_is_one():
+    """A tag may be no version: without a reference the action would take a dist/ that the repository holds."""
+    for path in (
+        ROOT / "examples/workflows/release-and-deploy.yml",
+        ROOT / "workflows-templates/goferry-push-to-deploy.yml",
+    ):
+        job = load(path)["jobs"]["production"]
+        (deploy,) = [step for step in job["steps"] if "/actions/deploy@" in step["uses"]]
+        assert deploy["with"]["release"] == "${{ needs.release.outputs.release }}"
+        assert job["if"] == "needs.release.outputs.release != ''"

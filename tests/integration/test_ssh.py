@@ -1,6 +1,5 @@
 """The ssh target on real hosts: provisioning, the restricted key, the chain, rollback, fleets, and what goes wrong."""
 
-import contextlib
 import json
 import os
 import shutil
@@ -26,7 +25,7 @@ GOFERRY = str(ROOT / ".venv" / "bin" / "goferry")
 SETTINGS = Settings.from_environ(os.environ)
 QUICK = {"ready_within_ms": 15_000, "bake_ms": 500, "drain_ms": 1500}
 CONFIGURATION = """\
-project: shop
+project: PROJECT
 services:
   shop: {main: ./cmd/shop-server, listen: {socket: true}, port: 8080}
   plain: {main: ./plain, listen: {env: ADDR}, port: 8081}
@@ -60,6 +59,7 @@ class Works:
 
     def __init__(self, folder, go):
         self.folder, self.go, self.count, self.built = folder, go, 0, {}
+        self.project, self.configuration = "shop", CONFIGURATION
         keys.generate(folder / "keys")
         self.trust = folder / "keys" / "goferry.trust"
         self.deploy_key = folder / "deploy_key"
@@ -89,12 +89,12 @@ class Works:
         folder = self.folder / f"dist-{self.count}"
         folder.mkdir()
         goos, goarch = elf.host_platform()
-        ledger = Ledger("shop", version, module="example.com/shop", snapshot=snapshot)
+        ledger = Ledger(self.project, version, module="example.com/shop", snapshot=snapshot)
         for name in services:
             path = folder / f"{name}_{goos}_{goarch}"
             shutil.copy(self.binary(name, version, fault), path)
             meta = {"main": ".", "program": name}
-            ledger.add(Artifact.of_file(path, project="shop", kind="binary", goos=goos, goarch=goarch, meta=meta))
+            ledger.add(Artifact.of_file(path, project=self.project, kind="binary", goos=goos, goarch=goarch, meta=meta))
             listen = {"socket": True} if name == "shop" else {"env": "ADDR"}
             health = "/healthz" if name == "shop" else "/"
             ledger.services[name] = {"main": ".", "binary": name, "listen": listen, "health": health, **QUICK}
@@ -106,7 +106,9 @@ class Works:
 
     def provision(self, *hosts, dry_run=False, **more):
         names = ", ".join(f"'127.0.0.1:{host.port}'" for host in hosts)
-        (self.repository / "goferry.yml").write_text(CONFIGURATION.replace("HOSTS", names))
+        (self.repository / "goferry.yml").write_text(
+            self.configuration.replace("HOSTS", names).replace("PROJECT", self.project)
+        )
         known = self.folder / "known_hosts"
         known.write_text("".join(host.known_hosts.read_text() for host in hosts))
         root_key = self.folder / "root_key"
@@ -188,13 +190,12 @@ def test_the_deploy_key_opens_nothing_but_the_agent(works, ready):
     asked = ready.ssh("id", **key)
     assert "uid=" not in asked.stdout
     assert "uid=" not in ready.ssh("sh", "-c", "id", options=("-tt",), **key).stdout
-    with contextlib.suppress(subprocess.TimeoutExpired):  # the agent waits for a whole frame, scp for an answer
-        copy = subprocess.run(
-            ["scp", "-q", "-F", "none", "-o", "BatchMode=yes", "-o", f"UserKnownHostsFile={ready.known_hosts}", "-i",
-             works.deploy_key, "-P", str(ready.port), "/etc/hostname", "goferry@127.0.0.1:/tmp/x"],
-            capture_output=True, check=False, timeout=5, start_new_session=True,
-        )  # fmt: skip
-        assert copy.returncode
+    copy = subprocess.run(
+        ["scp", "-q", "-F", "none", "-o", "BatchMode=yes", "-o", f"UserKnownHostsFile={ready.known_hosts}", "-i",
+         works.deploy_key, "-P", str(ready.port), "/etc/hostname", "goferry@127.0.0.1:/tmp/x"],
+        capture_output=True, check=False, timeout=10, start_new_session=True,
+    )  # fmt: skip
+    assert copy.returncode
     forward = ready.ssh(options=("-o", "ExitOnForwardFailure=yes", "-R", "127.0.0.1:9999:127.0.0.1:22"), **key)
     assert "forward" in forward.stderr.lower()
     tunnel = ready.ssh(options=("-W", "127.0.0.1:80"), **key)

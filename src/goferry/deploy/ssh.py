@@ -190,6 +190,9 @@ def failure(address: Address, access: Access, code: int | None, errors: str) -> 
         )
     if code != 255:
         return None
+    before = _on_the_way(address, errors)
+    if before is not None:
+        return before
     where = str(access.known_hosts) if access.known_hosts else "your known_hosts"
     if "REMOTE HOST IDENTIFICATION HAS CHANGED" in errors or "REVOKED HOST KEY" in errors:
         return _changed(address, where, errors)
@@ -212,10 +215,39 @@ def failure(address: Address, access: Access, code: int | None, errors: str) -> 
         return DeployKeyUnusable(f"ssh can't use the key: {_last(errors)}")
     found = _UNREACHABLE.search(errors)
     return HostUnreachable(
-        f"{address.text}: {_last(errors) or 'the connection ended'}",
+        f"{address.text}: {_last(errors, 2) or 'the connection ended'}",
         state="" if found else "ssh ended with code 255.",
         advice=["look at it:  ssh " + (f"-p {address.port} " if address.port else "") + address.host],
     )
+
+
+def _on_the_way(address: Address, errors: str) -> GoferryError | None:
+    """Return what a jump host's ssh complained of: then our own ended because that did; None when none complained."""
+    if not re.search("kex_exchange_identification|UNKNOWN port 65535", errors):
+        return None
+    state, look = "Nothing was sent.", f"see the way:  ssh -G {address.host} | grep -i proxy"
+    if "REMOTE HOST IDENTIFICATION HAS CHANGED" in errors:
+        named = re.search(r"Host key for (\S{1,300}) has changed", errors)
+        return HostKeyChanged(
+            f"{printable(named.group(1), 300) if named else 'a host'}, on the way to {address.text}, shows another key "
+            "than your own known_hosts has",
+            state=state,
+            advice=[look, "compare with that host, then mend its line in ~/.ssh/known_hosts"],
+        )
+    if "Host key verification failed" in errors:
+        return HostKeyUnknown(
+            f"your own known_hosts has no key for a host on the way to {address.text}",
+            state=state,
+            advice=[look, "compare its key with the host, then add its line to ~/.ssh/known_hosts"],
+        )
+    denied = re.search("(?m)^.*(?:Permission denied|Too many authentication failures).*$", errors)
+    if denied:
+        return DeployKeyRefused(
+            f"a host on the way to {address.text} refuses the key: {printable(denied.group(), 400)}",
+            state=state,
+            advice=[look, "name its key and user in ~/.ssh/config: IdentityFile, User"],
+        )
+    return None
 
 
 def _changed(address: Address, where: str, errors: str) -> HostKeyChanged:

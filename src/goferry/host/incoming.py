@@ -130,6 +130,8 @@ def _take_over(root: Root, done: Path, part: Path, size: int) -> None:
             for left, mine in ((other / done.name, done), (other / part.name, part)):
                 if not left.is_symlink() and left.is_file() and (mine == part or left.stat().st_size == size):
                     os.replace(str(left), str(mine))
+                    with contextlib.suppress(OSError):  # unless more is left there
+                        other.rmdir()
                     return
         finally:
             os.close(descriptor)

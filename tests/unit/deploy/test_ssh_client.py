@@ -118,6 +118,28 @@ def test_how_ssh_ends_has_a_name(code, errors, name):
     assert found.name == name
 
 
+WAY = "\nkex_exchange_identification: Connection closed by remote host\n"
+CHANGED = "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key for [10.0.0.1]:2222 has changed\n"
+
+
+@pytest.mark.parametrize(
+    ("errors", "name", "says"),
+    [
+        ("Host key verification failed." + WAY, "host-key-unknown", "on the way to web"),
+        (CHANGED + "Host key verification failed." + WAY, "host-key-changed", "[10.0.0.1]:2222, on the way to web"),
+        ("root@bastion: Permission denied (publickey)." + WAY, "deploy-key-refused", "root@bastion: Permission"),
+        ("ssh: connect to host bastion port 22: Connection refused" + WAY, "host-unreachable", "host bastion port 22"),
+        (WAY, "host-unreachable", "closed by remote host"),
+    ],
+)
+def test_a_jump_host_s_failure_is_not_told_of_the_host_behind_it(errors, name, says):
+    found = ssh.failure(address.parse("web", "goferry"), ssh.Access(known_hosts=Path("pinned")), 255, errors)
+    assert found is not None
+    assert found.name == name
+    assert says in found.what
+    assert "pinned" not in found.what + " ".join(found.advice)
+
+
 def test_the_command_line_pins_and_forbids():
     words = ssh.argv(
         address.parse("web", "goferry"), ssh.Access(Path("/a b/100%"), Path("/k h")), ["ssh-ed25519"], ["x"]

@@ -24,7 +24,10 @@ BAD = [
     *[("health", value) for value in ("", "healthz", "/a b", "/a\r\nX: y", "/é", 5)],
     *[("args", value) for value in ("-v", [1], ["a\0b"], None)],
     *[("env", value) for value in ([], {"A=B": "x"}, {"": "x"}, {"A": 1}, {"A": "x\0"}, {"1A": "x"})],
-    *[("env_file", value) for value in ("/etc/shadow", "../x", "a/../../b", "a\0b", 1, "a\nb", "a\x1b[2J", "a" * 256, "a/" * 501)],
+    *[
+        ("env_file", value)
+        for value in ("/etc/shadow", "../x", "a/../../b", "a\0b", 1, "a\nb", "a\x1b[2J", "a" * 256, "a/" * 501)
+    ],
     *[("port", value) for value in (-1, 65536, "80", True, None)],
     *[
         (key, value)

@@ -66,17 +66,29 @@ def _one(
 
     span.progress("look")
     facts = checked(address, ask({"do": "facts"}))
-    made = plan(wishes, facts)
-    request = as_request(made, dry_run=dry_run)
+    made, installed = plan(wishes, facts), list[str]()
+    if made.install and not dry_run:
+        span.progress("install")
+        order = {"do": "apply", "install": [list(words) for words in made.install], "entries": [], "commands": []}
+        installed = _texts(_done(address, ask(order), "").get("ran"))
+        after = checked(address, ask({"do": "facts"}))
+        facts = {**facts, "nginx": after["nginx"], "nginx_group": after["nginx_group"]}
+        made = plan(wishes, facts)
     span.progress("compare" if dry_run else "apply")
-    done = ask(request)
-    if "error" in done:
+    done = _done(address, ask(as_request(made, dry_run=dry_run)), "What nginx was given was brought back.")
+    if installed:
+        done = {**done, "ran": installed + _texts(done.get("ran"))}
+    return _record(made, facts, done, address, span, dry_run=dry_run)
+
+
+def _done(address: Address, answer: dict[str, Any], brought_back: str) -> dict[str, Any]:
+    if "error" in answer:
         raise ProvisionFailed(
-            f"{address.text}: {printable(str(done['error']), 1500)}",
-            state="What nginx was given was brought back." if "nginx" in str(done["error"]) else "",
+            f"{address.text}: {printable(str(answer['error']), 1500)}",
+            state=brought_back if "nginx" in str(answer["error"]) else "",
             advice=["mend it on the host, then run the same command again"],
         )
-    return _record(made, facts, done, address, span, dry_run=dry_run)
+    return answer
 
 
 def _record(

@@ -254,4 +254,5 @@ def _install(wishes: Wishes, facts: Facts) -> tuple[tuple[str, ...], ...]:
     return (
         ("apt-get", "-qq", "update"),
         ("apt-get", "-qq", "install", "-y", "--no-install-recommends", "nginx-light"),
+        ("rm", "-f", NGINX + "sites-enabled/default"),  # the package's page, which would have port 80
     )

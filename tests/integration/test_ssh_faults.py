@@ -1,0 +1,363 @@
+"""The ssh target on real hosts when something fails.
+
+Hosts that are lost after the switch, uploads that are cut, full disks, two clients at once, a bastion in between, and a
+host without nginx.
+"""
+
+import contextlib
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from hosts import docker
+
+from goferry import deploy
+from goferry.config.settings import Settings
+from goferry.deploy.client import Agent
+from goferry.deploy.session import Session
+from goferry.kernel.errors import FleetSplit, GoferryError
+from goferry.observe.events import Stream
+
+ROOT = Path(__file__).resolve().parents[2]
+GOFERRY = str(ROOT / ".venv" / "bin" / "goferry")
+SETTINGS = Settings.from_environ(os.environ)
+FULL = os.environ.get("GOFERRY_TEST_FULL") == "1"
+
+spec = importlib.util.spec_from_file_location("ssh_target", ROOT / "tests/integration/test_ssh.py")
+target = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(target)
+fetch = target.fetch
+INCOMING = "/var/lib/goferry/.goferry/incoming"
+
+
+@pytest.fixture(scope="module")
+def works(tmp_path_factory, part):
+    return target.Works(tmp_path_factory.mktemp("works"), part("go"))
+
+
+@pytest.fixture(scope="module")
+def ready(works, shared_host):
+    """The module's shared host, provisioned, with a version that serves."""
+    works.provision(shared_host)
+    works.deploy(release(works, "v1.0.0"), shared_host)
+    return shared_host
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """Releases that bake long enough for something to happen meanwhile."""
+    monkeypatch.setitem(target.QUICK, "bake_ms", 2000)
+
+
+def release(works, version):
+    return works.release(version, services=("plain",))
+
+
+def serving(host, port=8081):
+    return fetch(host, port).split()[0]
+
+
+def failed(dist, fleet):
+    with pytest.raises(GoferryError) as caught:
+        deploy.deploy(dist, fleet, settings=SETTINGS, stream=Stream())
+    return caught.value
+
+
+@contextlib.contextmanager
+def once(host, version, act):
+    """Do `act` in the block as soon as the host serves that version."""
+
+    def wait():
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                if serving(host) == version:
+                    break
+            time.sleep(0.05)
+        act()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    yield
+    thread.join()
+
+
+@contextlib.contextmanager
+def before(monkeypatch, request, host, act):
+    """Do `act` before that request goes to that host."""
+    ask = Session.ask
+
+    def asked(session, wanted, *arguments, **fields):
+        if wanted == request and session.address.port == host.port:
+            monkeypatch.setattr(Session, "ask", ask)
+            act()
+        return ask(session, wanted, *arguments, **fields)
+
+    monkeypatch.setattr(Session, "ask", asked)
+    yield
+    monkeypatch.setattr(Session, "ask", ask)
+
+
+def outcomes(error):
+    return [host["outcome"] for host in error.facts["hosts"].values()]
+
+
+def test_hosts_that_are_lost_after_the_switch(works, systemd_hosts, slow, monkeypatch):
+    one, two = sorted((systemd_hosts(), systemd_hosts()), key=lambda host: host.port)
+    works.provision(one, two)
+    works.deploy(release(works, "v1.0.0"), one, two)
+    fleet = works.fleet(one, two)
+
+    # The candidate of one dies in the bake, that of the other is good: both go back.
+    dies = "kill -9 $(systemctl show -P MainPID 'goferry-shop-plain@1')"
+    with once(two, "v2.0.0", lambda: two.run(dies)):
+        error = failed(release(works, "v2.0.0"), fleet)
+    assert (error.name, error.exit_code) == ("rolled-back", 4)
+    assert outcomes(error) == ["rolled-back", "rolled-back"]
+    assert (serving(one), serving(two)) == ("v1.0.0", "v1.0.0")
+
+    # The connection is cut as it is to commit: it goes back, and so does the other, which had committed.
+    with before(monkeypatch, "commit", two, lambda: two.run("systemctl kill -s KILL ssh; systemctl start ssh")):
+        error = failed(release(works, "v3.0.0"), fleet)
+    assert not isinstance(error, FleetSplit)
+    assert outcomes(error) == ["rolled-back", "rolled-back"]
+    assert (serving(one), serving(two)) == ("v1.0.0", "v1.0.0")
+
+    # Its power is cut in the bake: the other goes back, and nobody can say what serves on this one.
+    dist = release(works, "v4.0.0")
+    with once(two, "v4.0.0", two.cut_power):
+        error = failed(dist, fleet)
+    assert (error.name, error.exit_code) == ("fleet-split", 6)
+    assert outcomes(error) == ["rolled-back", "unknown"]
+    assert f"127.0.0.1:{one.port}: rolled-back, v1.0.0 serves" in error.state
+    assert f"127.0.0.1:{two.port}: unknown, v1.0.0 or v4.0.0 serves" in error.state
+    assert f"goferry status --target ssh --host 127.0.0.1:{one.port} --host 127.0.0.1:{two.port}" in error.advice[1]
+    assert serving(one) == "v1.0.0"
+
+    # The same command again brings all to one version.
+    two.start()
+    record = works.deploy(dist, one, two)
+    assert [host["outcome"] for host in record["hosts"].values()] == ["deployed", "deployed"]
+    assert (serving(one), serving(two)) == ("v4.0.0", "v4.0.0")
+
+
+@pytest.mark.skipif(not FULL, reason="waits for ssh's and the agent's deadlines: GOFERRY_TEST_FULL=1")
+def test_a_host_that_hangs_at_the_commit(works, systemd_hosts, monkeypatch):
+    one, two = sorted((systemd_hosts(), systemd_hosts()), key=lambda host: host.port)
+    works.provision(one, two)
+    works.deploy(release(works, "v1.0.0"), one, two)
+    comes_back = threading.Timer(40, docker, ("unpause", two.name))
+
+    def hang():
+        docker("pause", two.name)
+        comes_back.start()
+
+    with before(monkeypatch, "commit", two, hang), contextlib.suppress(GoferryError):
+        works.deploy(release(works, "v2.0.0"), one, two)
+    comes_back.join()
+    time.sleep(65)  # the deadline of an agent that hears nothing
+    assert serving(one) == serving(two)
+
+
+def test_an_upload_that_was_cut_goes_on(works, ready, monkeypatch):
+    dist = release(works, "v1.1.0")
+    size = next(path for path in dist.iterdir() if path.name.startswith("plain_")).stat().st_size
+    small = sum(path.stat().st_size for path in dist.iterdir()) - size
+
+    def cut_at(offset):
+        whole = Agent.ask
+
+        def asked(agent, request, *arguments, payload=b"", **fields):
+            if request == "upload" and fields["offset"] >= offset:
+                os.kill(agent.pid, signal.SIGKILL)
+            return whole(agent, request, *arguments, payload=payload, **fields)
+
+        monkeypatch.setattr(Agent, "ask", asked)
+        error = failed(dist, works.fleet(ready))
+        monkeypatch.setattr(Agent, "ask", whole)
+        assert error.exit_code == 5
+
+    def left():
+        return int(ready.run(f"cat {INCOMING}/*/.*.part | wc -c"))
+
+    cut_at(2 << 20)
+    there = left()
+    assert 2 << 20 <= there < size
+    assert serving(ready) == "v1.0.0"
+    record = works.deploy(dist, ready)
+    (host,) = record["hosts"].values()
+    assert host["sent"] == size - there
+    assert serving(ready) == "v1.1.0"
+    assert ready.run(f"ls -A {INCOMING}") == ""
+    digest = record["services"]["plain"]["digest"]
+    assert ready.run(f"sha256sum <$(readlink /proc/{record['services']['plain']['pid']}/exe)").split()[0] == digest
+
+    dist = release(works, "v1.2.0")
+    cut_at(2 << 20)
+    there = left()
+    ready.run(f"printf other | dd of=$(ls {INCOMING}/*/.*.part) conv=notrunc bs=1 seek=1000 2>/dev/null")
+    (host,) = works.deploy(dist, ready)["hosts"].values()
+    assert host["sent"] in (size - there + size, size - there + size + small)
+    assert serving(ready) == "v1.2.0"
+
+
+def test_two_clients_at_once(works, ready, slow):
+    mine, late = release(works, "v2.0.0"), release(works, "v2.1.0")
+    fleet = works.fleet(ready, wait=0.2)
+    told = []
+
+    def interrupt():
+        told.append(deploy.status(fleet, settings=SETTINGS)["busy"])
+        told.append(failed(late, fleet))
+        with pytest.raises(GoferryError) as caught:
+            deploy.rollback(fleet, settings=SETTINGS, stream=Stream())
+        told.append(caught.value)
+
+    with once(ready, "v2.0.0", interrupt):
+        record = works.deploy(mine, ready)
+    assert record["outcome"] == "deployed"
+    assert serving(ready) == "v2.0.0"
+    busy, deployed, rolled_back = told
+    assert busy is True
+    for error in (deployed, rolled_back):
+        assert (error.name, error.exit_code) == ("deploy-busy", 5)
+        assert "Nothing was changed by this one." in error.state
+        assert "--wait" in error.advice[0]
+    (host,) = works.deploy(late, ready)["hosts"].values()  # what it had sent is still there
+    assert host["sent"] == 0
+    assert serving(ready) == "v2.1.0"
+
+
+def test_two_projects_share_a_host_one_after_the_other(works, ready, slow, monkeypatch):
+    ours = release(works, "v2.2.0")
+    monkeypatch.setattr(works, "project", "mall")
+    ports = target.CONFIGURATION.replace("8080", "8082").replace("8081", "8083")
+    monkeypatch.setattr(works, "configuration", ports)
+    works.provision(ready)
+    theirs = release(works, "v7.0.0")
+    records = {}
+
+    def deployed(dist):
+        records[dist] = works.deploy(dist, ready)
+
+    threads = [threading.Thread(target=deployed, args=(dist,)) for dist in (ours, theirs)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [records[dist]["outcome"] for dist in (ours, theirs)] == ["deployed", "deployed"]
+    assert (serving(ready), serving(ready, 8083)) == ("v2.2.0", "v7.0.0")
+
+
+def test_a_full_disk(works, systemd_hosts, slow):
+    host = systemd_hosts("--tmpfs", "/var/lib/goferry:size=64m,mode=0755,exec")
+    works.provision(host)
+    works.deploy(release(works, "v1.0.0"), host)
+    dist = release(works, "v2.0.0")
+
+    def fill(leave):
+        host.run("rm -f /var/lib/goferry/fill")
+        free = int(host.run("stat -f -c '%a %S' /var/lib/goferry | awk '{print $1 * $2}'"))
+        host.run(f"head -c {max(0, free - leave)} /dev/zero >/var/lib/goferry/fill", check=leave > 0)
+
+    fill(10 << 20)  # in the upload
+    error = failed(dist, works.fleet(host))
+    assert (error.name, error.exit_code) == ("disk-full", 1)
+    assert "make room" in error.advice[0]
+    assert host.run(f"find {INCOMING} -type f -name 'plain*'") == ""
+
+    host.run("rm /var/lib/goferry/fill")  # in the store: a disk of its own, which is too small
+    store = "/var/lib/goferry/shop/plain/store"
+    host.run(f"mount -t tmpfs -o size=6m tmpfs {store}")
+    error = failed(dist, works.fleet(host))
+    assert (error.name, error.exit_code) == ("disk-full", 1)
+    assert host.run(f"ls -A {store}") == ""
+    host.run(f"umount {store}")
+    assert serving(host) == "v1.0.0"
+
+    # All of it, while the new version bakes, which then dies: going back needs no room.
+    def full_and_dead():
+        fill(0)
+        host.run("kill -9 $(systemctl show -P MainPID 'goferry-shop-plain@1')")
+
+    with once(host, "v2.0.0", full_and_dead):
+        error = failed(dist, works.fleet(host))
+    assert (error.name, error.exit_code) == ("rolled-back", 4)
+    assert serving(host) == "v1.0.0"
+    host.run("rm /var/lib/goferry/fill")
+    works.deploy(dist, host)
+    assert serving(host) == "v2.0.0"
+
+
+@pytest.fixture
+def bastion(works, ready, systemd_host, tmp_path):
+    """`bastion(known)` runs goferry's status as a user whose ssh_config leads through a bastion, whose key is known."""
+    inside = docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", ready.name)
+    home = tmp_path / "home"
+    (home / ".ssh").mkdir(parents=True, mode=0o700)
+    key = ready.known_hosts.read_text().splitlines()[-1].split()[1:]
+    (tmp_path / "known_hosts").write_text(f"web-1.internal {' '.join(key)}\n")
+    (home / ".ssh" / "config").write_text(
+        f"Host web-1.internal\n  HostName {inside}\n  HostKeyAlias web-1.internal\n  ProxyJump bastion\n"
+        f"Host bastion\n  HostName 127.0.0.1\n  Port {systemd_host.port}\n  User root\n  IdentityFile {systemd_host.root_key}\n"
+    )
+    users = tmp_path / "passwd"  # ssh looks up the home folder there, whatever HOME says
+    users.write_text("".join(
+        ":".join([*line.split(":")[:5], str(home), *line.split(":")[6:]]) if line.startswith("root:") else line
+        for line in Path("/etc/passwd").read_text().splitlines(keepends=True)
+    ))  # fmt: skip
+
+    def status(known):
+        (home / ".ssh" / "known_hosts").write_text(known)
+        words = [GOFERRY, "status", "--target", "ssh", "--host", "web-1.internal", "--identity", works.deploy_key,
+                 "--known-hosts", tmp_path / "known_hosts", "--json"]  # fmt: skip
+        apart = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/passwd && exec "$@"', users]
+        done = subprocess.run([*apart, *words], capture_output=True, text=True, check=False, timeout=60)
+        return done.returncode, json.loads(done.stdout or "{}"), done.stderr
+
+    status.host, status.pinned = systemd_host, tmp_path / "known_hosts"
+    return status
+
+
+def test_the_way_through_a_bastion(bastion, works, ready):
+    code, shown, errors = bastion(bastion.host.known_hosts.read_text())
+    assert code == 0, errors
+    assert {live["state"] for live in shown["live"].values()} == {"healthy"}
+    through = docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", bastion.host.name)
+    assert f"for goferry from {through}" in ready.run("journalctl -q -u ssh --no-pager")
+
+    # Nobody on the way is trusted on first sight, and the error names who was not known.
+    code, shown, _ = bastion("")
+    assert (code, shown["error"]) == (3, "host-key-unknown")
+    assert "on the way to web-1.internal" in shown["what"]
+    stranger = works.deploy_key.with_suffix(".pub").read_text()
+    code, shown, _ = bastion(f"[127.0.0.1]:{bastion.host.port} {stranger}")
+    assert (code, shown["error"]) == (3, "host-key-changed")
+    assert f"[127.0.0.1]:{bastion.host.port}, on the way" in shown["what"]
+
+    # A bastion that is known can still not pass itself off as the host behind it.
+    bastion.pinned.write_text(f"web-1.internal {stranger}")
+    code, shown, _ = bastion(bastion.host.known_hosts.read_text())
+    assert (code, shown["error"]) == (3, "host-key-changed")
+    assert "web-1.internal" in shown["what"]
+
+
+def test_a_bare_host_gets_nginx(works, systemd_host, monkeypatch):
+    monkeypatch.setattr(works, "configuration", target.CONFIGURATION.replace("8081", "80"))
+    packages = "nginx nginx-light nginx-common libnginx-mod-http-echo"
+    systemd_host.run(f"DEBIAN_FRONTEND=noninteractive apt-get -qq purge -y {packages} >&2; rm -rf /etc/nginx")
+    assert systemd_host.run("command -v nginx", check=False) == ""
+    (looked,) = works.provision(systemd_host, dry_run=True).values()
+    assert any("nginx-light" in command for command in looked["ran"])
+    (first,) = works.provision(systemd_host).values()
+    assert any("install" in command for command in first["ran"])
+    works.deploy(release(works, "v1.0.0"), systemd_host)
+    assert serving(systemd_host, 80) == "v1.0.0"
+    (again,) = works.provision(systemd_host).values()
+    assert again["unchanged"], again

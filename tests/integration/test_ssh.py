@@ -16,7 +16,7 @@ from goferry.deploy import ssh
 from goferry.deploy.provision import command as provisioning
 from goferry.dist import Artifact, Ledger
 from goferry.host import elf
-from goferry.kernel.errors import FleetSplit, GoferryError
+from goferry.kernel.errors import GoferryError
 from goferry.observe.events import Stream
 from goferry.trust import keys, seal
 
@@ -292,23 +292,6 @@ def test_a_host_without_an_agent_says_what_to_do(works, systemd_host):
         deploy.status(works.fleet(systemd_host), settings=SETTINGS)
     assert (told.value.name, told.value.exit_code) == ("agent-missing", 2)
     assert "goferry provision" in told.value.advice[0]
-
-
-def test_two_hosts_are_switched_together_or_not_at_all(works, systemd_hosts):
-    one, two = systemd_hosts(), systemd_hosts()
-    works.provision(one, two)
-    record = works.deploy(works.release("v2.0.0"), one, two)
-    assert [host["outcome"] for host in record["hosts"].values()] == ["deployed", "deployed"]
-    assert fetch(one, 8081).startswith("v2.0.0")
-    assert fetch(two, 8081).startswith("v2.0.0")
-    two.run("mkdir -p /run/systemd/system/goferry-shop-plain@.service.d; printf '[Service]\\nExecStart=\\nExecStart=/bin/false\\n'"
-            " >/run/systemd/system/goferry-shop-plain@.service.d/x.conf; systemctl daemon-reload")  # fmt: skip
-    with pytest.raises(GoferryError) as told:
-        works.deploy(works.release("v2.1.0"), one, two)
-    assert not isinstance(told.value, FleetSplit)
-    assert {host["outcome"] for host in told.value.facts["hosts"].values()} == {"aborted", "failed"}
-    assert fetch(one, 8081).startswith("v2.0.0")
-    assert fetch(two, 8081).startswith("v2.0.0")
 
 
 def test_the_command_takes_hosts_and_rules_from_the_environment(works, ready):

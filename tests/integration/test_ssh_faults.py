@@ -8,6 +8,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -49,14 +50,11 @@ def ready(works, shared_host):
     return shared_host
 
 
-@pytest.fixture
-def slow(monkeypatch):
-    """Releases that bake long enough for something to happen meanwhile."""
-    monkeypatch.setitem(target.QUICK, "bake_ms", 2000)
-
-
-def release(works, version):
-    return works.release(version, services=("plain",))
+def release(works, version, bake_ms=500):
+    """A release of the plain service; it bakes for 3000 ms where something is to happen meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(target.QUICK, "bake_ms", bake_ms)
+        return works.release(version, services=("plain",))
 
 
 def serving(host, port=8081):
@@ -108,16 +106,28 @@ def outcomes(error):
     return [host["outcome"] for host in error.facts["hosts"].values()]
 
 
-def test_hosts_that_are_lost_after_the_switch(works, systemd_hosts, slow, monkeypatch):
+def test_two_hosts_are_switched_together_or_not_at_all(works, systemd_hosts, monkeypatch):
     one, two = sorted((systemd_hosts(), systemd_hosts()), key=lambda host: host.port)
     works.provision(one, two)
-    works.deploy(release(works, "v1.0.0"), one, two)
+    record = works.deploy(release(works, "v1.0.0"), one, two)
+    assert [host["outcome"] for host in record["hosts"].values()] == ["deployed", "deployed"]
+    assert (serving(one), serving(two)) == ("v1.0.0", "v1.0.0")
     fleet = works.fleet(one, two)
+
+    # The candidate of one does not start: nothing is switched anywhere.
+    unit = "/run/systemd/system/goferry-shop-plain@.service.d"
+    two.run(f"mkdir -p {unit}; printf '[Service]\\nExecStart=\\nExecStart=/bin/false\\n' >{unit}/x.conf")
+    two.run("systemctl daemon-reload")
+    error = failed(release(works, "v1.1.0"), fleet)
+    assert not isinstance(error, FleetSplit)
+    assert outcomes(error) == ["aborted", "failed"]
+    assert (serving(one), serving(two)) == ("v1.0.0", "v1.0.0")
+    two.run(f"rm -r {unit}; systemctl daemon-reload")
 
     # The candidate of one dies in the bake, that of the other is good: both go back.
     dies = "kill -9 $(systemctl show -P MainPID 'goferry-shop-plain@1')"
     with once(two, "v2.0.0", lambda: two.run(dies)):
-        error = failed(release(works, "v2.0.0"), fleet)
+        error = failed(release(works, "v2.0.0", 3000), fleet)
     assert (error.name, error.exit_code) == ("rolled-back", 4)
     assert outcomes(error) == ["rolled-back", "rolled-back"]
     assert (serving(one), serving(two)) == ("v1.0.0", "v1.0.0")
@@ -130,7 +140,7 @@ def test_hosts_that_are_lost_after_the_switch(works, systemd_hosts, slow, monkey
     assert (serving(one), serving(two)) == ("v1.0.0", "v1.0.0")
 
     # Its power is cut in the bake: the other goes back, and nobody can say what serves on this one.
-    dist = release(works, "v4.0.0")
+    dist = release(works, "v4.0.0", 3000)
     with once(two, "v4.0.0", two.cut_power):
         error = failed(dist, fleet)
     assert (error.name, error.exit_code) == ("fleet-split", 6)
@@ -207,7 +217,7 @@ def test_an_upload_that_was_cut_goes_on(works, ready, monkeypatch):
     assert serving(ready) == "v1.2.0"
 
 
-def test_two_clients_at_once(works, ready, slow):
+def test_two_clients_at_once(works, ready, monkeypatch):
     mine, late = release(works, "v2.0.0"), release(works, "v2.1.0")
     fleet = works.fleet(ready, wait=0.2)
     told = []
@@ -219,7 +229,7 @@ def test_two_clients_at_once(works, ready, slow):
             deploy.rollback(fleet, settings=SETTINGS, stream=Stream())
         told.append(caught.value)
 
-    with once(ready, "v2.0.0", interrupt):
+    with before(monkeypatch, "commit", ready, interrupt):
         record = works.deploy(mine, ready)
     assert record["outcome"] == "deployed"
     assert serving(ready) == "v2.0.0"
@@ -234,13 +244,14 @@ def test_two_clients_at_once(works, ready, slow):
     assert serving(ready) == "v2.1.0"
 
 
-def test_two_projects_share_a_host_one_after_the_other(works, ready, slow, monkeypatch):
-    ours = release(works, "v2.2.0")
+@pytest.mark.skipif(not FULL, reason="the lock is the same for both: GOFERRY_TEST_FULL=1")
+def test_two_projects_share_a_host_one_after_the_other(works, ready, monkeypatch):
+    ours = release(works, "v2.2.0", 3000)
     monkeypatch.setattr(works, "project", "mall")
     ports = target.CONFIGURATION.replace("8080", "8082").replace("8081", "8083")
     monkeypatch.setattr(works, "configuration", ports)
     works.provision(ready)
-    theirs = release(works, "v7.0.0")
+    theirs = release(works, "v7.0.0", 3000)
     records = {}
 
     def deployed(dist):
@@ -255,11 +266,11 @@ def test_two_projects_share_a_host_one_after_the_other(works, ready, slow, monke
     assert (serving(ready), serving(ready, 8083)) == ("v2.2.0", "v7.0.0")
 
 
-def test_a_full_disk(works, systemd_hosts, slow):
+def test_a_full_disk(works, systemd_hosts):
     host = systemd_hosts("--tmpfs", "/var/lib/goferry:size=64m,mode=0755,exec")
     works.provision(host)
     works.deploy(release(works, "v1.0.0"), host)
-    dist = release(works, "v2.0.0")
+    dist = release(works, "v2.0.0", 3000)
 
     def fill(leave):
         host.run("rm -f /var/lib/goferry/fill")
@@ -296,29 +307,43 @@ def test_a_full_disk(works, systemd_hosts, slow):
 
 
 @pytest.fixture
-def bastion(works, ready, systemd_host, tmp_path):
-    """`bastion(known)` runs goferry's status as a user whose ssh_config leads through a bastion, whose key is known."""
-    inside = docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", ready.name)
-    home = tmp_path / "home"
+def own_ssh(tmp_path):
+    """`own_ssh(config, known)` returns the words before a command that gives it a user's own ssh files.
+
+    ssh looks up the home folder in /etc/passwd, whatever HOME says; the command sees another one there.
+    """
+    home, users = tmp_path / "home", tmp_path / "passwd"
     (home / ".ssh").mkdir(parents=True, mode=0o700)
-    key = ready.known_hosts.read_text().splitlines()[-1].split()[1:]
-    (tmp_path / "known_hosts").write_text(f"web-1.internal {' '.join(key)}\n")
-    (home / ".ssh" / "config").write_text(
-        f"Host web-1.internal\n  HostName {inside}\n  HostKeyAlias web-1.internal\n  ProxyJump bastion\n"
-        f"Host bastion\n  HostName 127.0.0.1\n  Port {systemd_host.port}\n  User root\n  IdentityFile {systemd_host.root_key}\n"
-    )
-    users = tmp_path / "passwd"  # ssh looks up the home folder there, whatever HOME says
     users.write_text("".join(
         ":".join([*line.split(":")[:5], str(home), *line.split(":")[6:]]) if line.startswith("root:") else line
         for line in Path("/etc/passwd").read_text().splitlines(keepends=True)
     ))  # fmt: skip
 
-    def status(known):
+    def words(config, known):
+        (home / ".ssh" / "config").write_text(config)
         (home / ".ssh" / "known_hosts").write_text(known)
+        return ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/passwd && exec "$@"', users]
+
+    return words
+
+
+@pytest.fixture
+def bastion(works, ready, systemd_host, own_ssh, tmp_path):
+    """`bastion(known)` runs goferry's status as a user whose ssh_config leads through a bastion, whose key is known."""
+    inside = docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", ready.name)
+    key = ready.known_hosts.read_text().splitlines()[-1].split()[1:]
+    (tmp_path / "known_hosts").write_text(f"web-1.internal {' '.join(key)}\n")
+    config = (
+        f"Host web-1.internal\n  HostName {inside}\n  HostKeyAlias web-1.internal\n  ProxyJump bastion\n"
+        f"Host bastion\n  HostName 127.0.0.1\n  Port {systemd_host.port}\n  User root\n"
+        f"  IdentityFile {systemd_host.root_key}\n"
+    )
+
+    def status(known):
         words = [GOFERRY, "status", "--target", "ssh", "--host", "web-1.internal", "--identity", works.deploy_key,
                  "--known-hosts", tmp_path / "known_hosts", "--json"]  # fmt: skip
-        apart = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/passwd && exec "$@"', users]
-        done = subprocess.run([*apart, *words], capture_output=True, text=True, check=False, timeout=60)
+        words = [*own_ssh(config, known), *words]
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
         return done.returncode, json.loads(done.stdout or "{}"), done.stderr
 
     status.host, status.pinned = systemd_host, tmp_path / "known_hosts"
@@ -361,3 +386,23 @@ def test_a_bare_host_gets_nginx(works, systemd_host, monkeypatch):
     assert serving(systemd_host, 80) == "v1.0.0"
     (again,) = works.provision(systemd_host).values()
     assert again["unchanged"], again
+
+
+def test_the_page_s_commands(works, systemd_host, own_ssh, tmp_path):
+    """docs/ssh.md in order, on a host that serves a version already; `web-1` is what the user's ssh_config says."""
+    works.provision(systemd_host)
+    works.deploy(release(works, "v1.0.0"), systemd_host)
+    config = f"Host web-1\n  HostName 127.0.0.1\n  Port {systemd_host.port}\n  IdentityFile {systemd_host.root_key}\n"
+    work = tmp_path / "work"
+    shutil.copytree(release(works, "v1.1.0"), work / "dist")
+    shutil.copy(works.trust, work / "goferry.trust")
+    (work / "goferry.yml").write_text(target.CONFIGURATION.replace("PROJECT", "shop").replace("HOSTS", "web-1"))
+    spec = importlib.util.spec_from_file_location("pages", ROOT / "tests/integration/test_docs.py")
+    pages = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pages)
+    environ = {**os.environ, "PATH": f"{Path(GOFERRY).parent}:{os.environ['PATH']}"}
+    words = [*own_ssh(config, systemd_host.known_hosts.read_text()), "bash", "-xc", pages.script(ROOT / "docs/ssh.md")]
+    done = subprocess.run(words, cwd=work, env=environ, capture_output=True, text=True, check=False, timeout=200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "serving v1.1.0" in done.stdout
+    assert serving(systemd_host) == "v1.0.0"

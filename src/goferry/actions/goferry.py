@@ -34,7 +34,9 @@ def run(job: Job) -> Mapping[str, Any]:
     with job.matcher("go"), job.stream() as stream:
         opened = shared.opened(job, stream=stream)
         found = opened.facts
-        means = push.meaning(job.event_name, job.ref, from_fork=job.from_fork, snapshot=found.snapshot)
+        means = push.meaning(
+            job.event_name, job.ref, from_fork=job.from_fork, snapshot=found.snapshot, version=found.version
+        )
         outputs = {"version": found.version, "snapshot": found.snapshot, "push": means}
         outputs |= dict.fromkeys(("dist", "digest", "release", "outcome"), "")
         keyed = bool(job.secret("GOFERRY_SIGNING_KEY") or job.secret("GOFERRY_MINISIGN_KEY"))

@@ -22,7 +22,9 @@ def run(job: Job) -> Mapping[str, Any]:
     with job.stream() as stream:
         opened = shared.opened(job, stream=stream)
     facts = opened.facts
-    means = push.meaning(job.event_name, job.ref, from_fork=job.from_fork, snapshot=facts.snapshot)
+    means = push.meaning(
+        job.event_name, job.ref, from_fork=job.from_fork, snapshot=facts.snapshot, version=facts.version
+    )
     with job.group(f"{facts.project} {facts.version}: {means}"):
         job.say(*inspection.lines(opened))
     try:

@@ -1,5 +1,7 @@
 """Which version a work tree is: the tag on its commit, as Go would choose it, else a pseudo-version.
 
+Of several tags the highest counts, but on a runner that a pushed tag started, that one: each tag's run makes its own.
+
 A project in a subfolder is tagged `folder/vX.Y.Z` (https://go.dev/ref/mod#vcs-version); a folder that only names the
 major version (`api/v2` of module `…/api/v2`) is left out. A tag of another major version than the module path's is
 another module's, so the commit gets a pseudo-version and the reader a hint.
@@ -65,7 +67,8 @@ def choose(
         module: the module path.
         folder: the project's folder below the work tree's top, with slashes; empty or `.` for the top.
         wanted: a version that a person asked for, or empty.
-        environ: SOURCE_DATE_EPOCH wins over the commit's time (https://reproducible-builds.org/specs/source-date-epoch).
+        environ: SOURCE_DATE_EPOCH wins over the commit's time (https://reproducible-builds.org/specs/source-date-epoch);
+            GITHUB_REF names the tag that was pushed.
         dirty: the changes that count.
 
     Raises:
@@ -77,7 +80,7 @@ def choose(
         version = semver.demand(wanted)
         hints = (*_hints(revision), *_asked(version, module))
         return Stand(version.text, revision.commit, date, epoch, bool(dirty), version.pseudo, hints)
-    text, hints = _found(revision, module, folder)
+    text, hints = _found(revision, module, folder, environ.get("GITHUB_REF", ""))
     suffix = "+dirty" if dirty else ""
     snapshot = bool(dirty) or (found := semver.parse(text)) is None or found.pseudo
     return Stand(text + suffix, revision.commit, date, epoch, bool(dirty), snapshot, (*_hints(revision), *hints))
@@ -97,11 +100,14 @@ def tag_prefix(folder: str, module: str) -> str:
     return "" if str(path) == "." else f"{path}/"
 
 
-def _found(revision: Revision, module: str, folder: str) -> tuple[str, tuple[str, ...]]:
+def _found(revision: Revision, module: str, folder: str, ref: str) -> tuple[str, tuple[str, ...]]:
     prefix, major = tag_prefix(folder, module), major_of(module)
     here = _versions(revision.here, prefix)
     matching = [version for version in here if _fits(version, major)]
     if matching:
+        pushed = [version for version in matching if ref == f"refs/tags/{prefix}{version.text}"]
+        if pushed:
+            return pushed[0].text, ()
         return max(matching, key=lambda version: version.order).text, ()
     hints = tuple(_mismatch(version, prefix, module) for version in here)
     base = max(

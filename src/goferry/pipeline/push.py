@@ -36,7 +36,7 @@ class TagUnreleased(Misuse):
     name = "tag-unreleased"
 
 
-def meaning(event: str, ref: str, *, from_fork: bool = False, snapshot: bool = True) -> str:
+def meaning(event: str, ref: str, *, from_fork: bool = False, snapshot: bool = True, version: str = "") -> str:
     """Return what a push means.
 
     Args:
@@ -45,6 +45,7 @@ def meaning(event: str, ref: str, *, from_fork: bool = False, snapshot: bool = T
         ref: the full ref.
         from_fork: whether another repository's code is built.
         snapshot: whether the version is no release (commits since the tag, or a changed work tree).
+        version: what is built; a tag of another name, `nightly` on the same commit, does not release it again.
 
     Returns:
         `pull-request`: build, test and plan, without a secret. `snapshot`: sealed, for development alone.
@@ -66,7 +67,8 @@ def meaning(event: str, ref: str, *, from_fork: bool = False, snapshot: bool = T
                 "the checkout needs all tags:  with: {fetch-depth: 0}",
             ],
         )
-    return RELEASE if ref.startswith("refs/tags/") and not snapshot else SNAPSHOT
+    named = ref.startswith("refs/tags/") and (not version or ref.rpartition("/")[2] == version)
+    return RELEASE if named and not snapshot else SNAPSHOT
 
 
 def shards(targets: int, wanted: str = "") -> list[str]:

@@ -26,6 +26,18 @@ def test_the_highest_of_several_tags_wins_by_precedence_not_by_spelling():
     assert chosen(here=["v1.0.0-rc.2", "v1.0.0-rc.10", "v1.0.0-rc"]).version == "v1.0.0-rc.10"
 
 
+def test_the_tag_that_was_pushed_wins_over_a_higher_one_on_the_same_commit():
+    """A release candidate and the release are often one commit: the candidate's run must not publish the release."""
+    tags = ["v1.4.0-rc.1", "v1.4.0", "api/v1.4.0-rc.1"]
+    assert chosen(here=tags, environ={"GITHUB_REF": "refs/tags/v1.4.0-rc.1"}).version == "v1.4.0-rc.1"
+    for ref in ("refs/tags/v1.4.0", "refs/tags/v1.3.0", "refs/tags/api/v1.4.0-rc.1", "refs/heads/v1.4.0-rc.1", ""):
+        assert chosen(here=tags, environ={"GITHUB_REF": ref}).version == "v1.4.0"
+    stand = chosen(
+        here=["api/v1.0.0-rc.1", "api/v1.0.0"], folder="api", environ={"GITHUB_REF": "refs/tags/api/v1.0.0-rc.1"}
+    )
+    assert (stand.version, stand.snapshot) == ("v1.0.0-rc.1", False)
+
+
 @pytest.mark.parametrize(
     ("before", "version"),
     [

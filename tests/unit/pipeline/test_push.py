@@ -35,6 +35,17 @@ def test_meaning(event, ref, from_fork, snapshot, means):
     assert push.meaning(event, ref, from_fork=from_fork, snapshot=snapshot) == means
 
 
+@pytest.mark.parametrize(
+    ("ref", "means"),
+    [
+        ("refs/tags/v1.2.3", "release"), ("refs/tags/api/v1.2.3", "release"), ("refs/tags/nightly", "snapshot"),
+        ("refs/tags/v1.2", "snapshot"), ("refs/tags/xv1.2.3", "snapshot"),
+    ],
+)  # fmt: skip
+def test_another_tag_on_a_released_commit_does_not_release_it_again(ref, means):
+    assert push.meaning("push", ref, snapshot=False, version="v1.2.3") == means
+
+
 @pytest.mark.parametrize("ref", ["refs/tags/v2.0.0", "refs/tags/api/v1.2.3", "refs/tags/1.2.3-rc.1"])
 def test_a_version_tag_that_is_no_release_is_an_error(ref):
     with pytest.raises(push.TagUnreleased):

@@ -25,6 +25,8 @@ from goferry.system import http
 _FILES = 50
 _FILE = 256 << 10
 _FOLDER = "goferry-failure-"
+_CALL = re.compile(r"-goferry(-[0-9]+)?$")
+"""What ends the names of a called workflow's artifacts: which of several calls it was."""
 _ATTEMPTS = 4
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -112,7 +114,7 @@ def _facts(path: Path) -> dict[str, Any] | None:
 
 def _job_of(artifact: str, jobs: Mapping[str, str]) -> str:
     """Return the job that an artifact's name begins with, else the rest of the name (a called workflow's job)."""
-    rest = artifact.removeprefix(_FOLDER)
+    rest = _CALL.sub("", artifact.removeprefix(_FOLDER))
     owners = [job for job in jobs if rest == job or rest.startswith(f"{job}-")]
     return max(owners, key=len, default=rest)
 

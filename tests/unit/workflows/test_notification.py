@@ -112,7 +112,7 @@ def leave(tmp_path):
 def test_artifacts_are_told_apart_by_their_names(tmp_path, leave):
     leave("goferry-failure-build-shard-1-of-2", error="one")
     leave("goferry-failure-build-image", error="two")
-    leave("goferry-failure-other", error="three")
+    leave("goferry-failure-other-goferry-1234", error="three")
     jobs = {"build": "failure", "build-image": "failure", "plan": "success"}
     found = {failure.job: failure.error for failure in notification.failures(tmp_path, jobs)}
     assert found == {"build": "one", "build-image": "two", "other": "three"}

@@ -124,11 +124,14 @@ def test_two_hosts_are_switched_together_or_not_at_all(works, systemd_hosts, mon
     assert (serving(one), serving(two)) == ("v1.0.0", "v1.0.0")
     two.run(f"rm -r {unit}; systemctl daemon-reload")
 
-    # The candidate of one dies in the bake, that of the other is good: both go back.
+    # The candidate of one dies in the bake, that of the other is good: both go back, at once.
     dies = "kill -9 $(systemctl show -P MainPID 'goferry-shop-plain@1')"
     with once(two, "v2.0.0", lambda: two.run(dies)):
-        error = failed(release(works, "v2.0.0", 3000), fleet)
+        since = time.monotonic()
+        error = failed(release(works, "v2.0.0", 30_000), fleet)
+        assert time.monotonic() - since < 25
     assert (error.name, error.exit_code) == ("rolled-back", 4)
+    assert error.facts["cause"] == "candidate-crashed"
     assert outcomes(error) == ["rolled-back", "rolled-back"]
     assert (serving(one), serving(two)) == ("v1.0.0", "v1.0.0")
 
@@ -270,7 +273,7 @@ def test_a_full_disk(works, systemd_hosts):
     host = systemd_hosts("--tmpfs", "/var/lib/goferry:size=64m,mode=0755,exec")
     works.provision(host)
     works.deploy(release(works, "v1.0.0"), host)
-    dist = release(works, "v2.0.0", 3000)
+    dist = release(works, "v2.0.0", 6000)
 
     def fill(leave):
         host.run("rm -f /var/lib/goferry/fill")

@@ -20,7 +20,7 @@ from goferry.deploy.fleet import Campaign
 from goferry.deploy.local import transaction_id
 from goferry.deploy.session import Session, connected
 from goferry.kernel.errors import Failed, GoferryError, RolledBack, Unreachable
-from goferry.kernel.outcomes import AgentLost
+from goferry.kernel.outcomes import AgentLost, ClientSilent
 from goferry.observe.events import Span
 
 RECHECK = 100.0
@@ -85,20 +85,45 @@ def take_back(campaign: Campaign, sessions: Sequence[Session], outcome: str) -> 
 
 
 def switch(campaign: Campaign) -> None:
-    """Bring traffic to the candidates on every host and watch them; else take all back and raise."""
+    """Bring traffic to the candidates on every host and watch them; else take all back and raise.
+
+    When one host fails, those that still watch theirs are let go at once, so that none serves a version to the end of
+    its bake that was found bad elsewhere.
+    """
     changing = [session for session in campaign.sessions if session.open]
+    let_go: set[str] = set()
 
     def work(session: Session) -> None:
-        session.switched = session.ask("switch")
+        try:
+            session.switched = session.ask("switch")
+        except GoferryError:
+            if campaign.fleet.on_silence == "rollback":  # else silence may commit
+                let_go.update(_let_go(changing, session))
+            raise
 
     campaign.each(changing, work)
     if not campaign.failed():
         return
     for session in campaign.failed():
         session.outcome = _after_switch(session.failure)
+        if (
+            session.name in let_go
+            and session.failure is not None
+            and session.failure.facts.get("cause") == ClientSilent.name
+        ):
+            session.failure = None
     take_back(campaign, [session for session in changing if session.open], "rolled-back")
     look_again(campaign)
     raise _went_back(campaign)
+
+
+def _let_go(sessions: Sequence[Session], failed: Session) -> list[str]:
+    """End our side of the others' streams while they bake: each goes back by itself and still says so."""
+    baking = [each for each in sessions if each is not failed and each.switched is None and each.failure is None]
+    for session in baking:
+        if session.agent is not None:
+            session.agent.hang_up()
+    return [session.name for session in baking]
 
 
 def _after_switch(failure: GoferryError | None) -> str:

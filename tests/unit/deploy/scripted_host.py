@@ -7,6 +7,8 @@ on a real host, an open transaction whose client is gone goes back.
 """
 
 import json
+import os
+import select
 import sys
 from pathlib import Path
 
@@ -82,6 +84,15 @@ class Host:
 
     def switch(self, _request):
         self.save(live=self.open[1])
+        if select.select([0], [], [], self.state.get("bake", 0))[0] and not os.read(0, 1):
+            self.silence()
+            error = {
+                "name": "rolled-back",
+                "exit_code": 4,
+                "what": "the client went away",
+                "facts": {"cause": "client-silent"},
+            }
+            return {"ok": False, "error": error}
         return {"switch_ms": 1}
 
     def commit(self, _request):

@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -177,7 +178,20 @@ def test_a_candidate_that_dies_in_the_bake_takes_the_others_back(hosts):
     made.write("web-2", faults={"switch": "refuse"})
     error = made.failed()
     assert (error.name, error.exit_code) == ("rolled-back", 4)
-    assert [made.heard(name)[-1] for name in ("web-1", "web-3")] == ["abort"] * 2
+    assert {made.live(name) for name in made.names} == {OLD}
+
+
+def test_who_bakes_is_let_go_when_another_s_candidate_is_bad(hosts):
+    made = hosts(3)
+    made.write("web-1", bake=20)
+    made.write("web-3", bake=20)
+    made.write("web-2", faults={"switch": "refuse"})
+    since = time.monotonic()
+    error = made.failed()
+    assert time.monotonic() - since < 15
+    assert (error.name, error.exit_code) == ("rolled-back", 4)
+    assert error.what == "web-2: no switch today"
+    assert {host["outcome"] for host in error.facts["hosts"].values()} == {"rolled-back"}
     assert {made.live(name) for name in made.names} == {OLD}
 
 

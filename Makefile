@@ -38,7 +38,7 @@ test: $(VENV)/installed-dev ## everything, the products of cases sampled; instal
 
 test-full: $(VENV)/installed-dev ## everything, every product of cases whole
 	@tests/parts/install
-	@$(BIN)/python -m pytest -q -n auto tests/unit tests/golden
+	@GOFERRY_TEST_FULL=1 $(BIN)/python -m pytest -q -n auto tests/unit tests/golden
 	@GOFERRY_TEST_FULL=1 $(BIN)/python -m pytest -q --durations=15 tests/integration tests/act
 
 bench-%: $(VENV)/installed-dev ## run benchmarks/NAME; one JSON object a line at its end

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from hosts import docker
+from sampling import FULL
 
 from goferry import deploy
 from goferry.config.settings import Settings
@@ -28,7 +29,6 @@ from goferry.observe.events import Stream
 ROOT = Path(__file__).resolve().parents[2]
 GOFERRY = str(ROOT / ".venv" / "bin" / "goferry")
 SETTINGS = Settings.from_environ(os.environ)
-FULL = os.environ.get("GOFERRY_TEST_FULL") == "1"
 
 spec = importlib.util.spec_from_file_location("ssh_target", ROOT / "tests/integration/test_ssh.py")
 target = importlib.util.module_from_spec(spec)

@@ -19,11 +19,18 @@ from hosts import (  # noqa: E402, F401
     systemd_host,
     systemd_hosts,
 )
+from sampling import FULL, SEED  # noqa: E402
 
 # A shell starts what runs in its background with interrupts ignored, and children inherit that; tests that interrupt a
 # program would find it deaf.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say which cases were chosen."""
+    if not FULL:
+        terminalreporter.write_line(f"products of cases sampled: GOFERRY_TEST_SEED={SEED}; make test-full runs all")
 
 
 @pytest.fixture(scope="session")

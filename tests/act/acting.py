@@ -21,13 +21,20 @@ from typing import Any
 
 import log
 from foreign import Repository
+from sampling import sample
 
 # What a machine says about its package indexes and certificates goes on to the jobs; the rest of it does not.
 KEPT = re.compile(
     r"(?i)(.*_proxy|PIP_.*|SSL_CERT_.*|.*_CA_BUNDLE|.*_CA_?CERTS|PIP_CERT|GOPROXY|GOSUMDB|GONOSUMDB|GOPRIVATE|GOFLAGS|GIT_SSL_CAINFO|TMPDIR)"
 )
 PLAIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+HOST, DOCKER = "host", "docker"
 TOKEN = "ghs_0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def modes(place: str) -> list[str]:
+    """Return the modes of act in which a chain of actions is run: host mode, and Docker mode for one of the three."""
+    return [HOST, *([DOCKER] if place in sample(("actions", "release", "deploy")) else [])]
 
 
 def free_port() -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,24 +21,13 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
+import harming  # noqa: E402
 import serving  # noqa: E402
-from acting import Act, runner_python  # noqa: E402
+from acting import DOCKER, Act, runner_python  # noqa: E402
 from foreign import SMALL, Repository  # noqa: E402
 from serving import OURS, PARTS, ROOT  # noqa: E402
 
 CACHE = ROOT / ".demo" / "cache"  # the build caches that all tests share
-
-TAMPER = """
-const fs = require('fs'), path = require('path')
-process.on('exit', () => {
-  const dist = path.join(process.env.INPUT_PATH, 'dist.tar')
-  if (!fs.existsSync(dist)) return
-  const bytes = fs.readFileSync(dist)
-  bytes[bytes.indexOf('\\x7fELF') + 5000] ^= 1
-  fs.writeFileSync(dist, bytes)
-})
-require('./honest.js')
-"""
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +57,18 @@ def act(tmp_path_factory, part, stand_ins, ours):
     environ = {"GOFERRY_CACHE": str(CACHE), "GOCACHE": str(CACHE / "go-build"), "GOMODCACHE": str(CACHE / "go-mod")}
     path = runner_python(base / "python")
     return Act(program, {OURS: ours, **stand_ins}, home, PARTS / "bin" / "act-cache", base / "runs", environ, path=path)
+
+
+@pytest.fixture(scope="session")
+def in_mode(act, request):
+    """`in_mode("docker")` is `act.run` in Docker mode, its image made when first asked for."""
+
+    def choose(mode: str):
+        if mode == DOCKER:
+            request.getfixturevalue("runner_image")
+        return functools.partial(act.run, docker=mode == DOCKER)
+
+    return choose
 
 
 @pytest.fixture(scope="session")
@@ -135,6 +138,19 @@ def signing(tmp_path_factory):
 
 
 @pytest.fixture
+def stranger(part):
+    """`stranger(data)` is a good armored signature over it, by a key that nobody trusts."""
+    gpg = part("gpg")
+    with tempfile.TemporaryDirectory(dir="/tmp") as home:  # a short path: gpg's sockets lie in it
+        words = [gpg, "--homedir", home, "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""]
+        key = ["--quick-generate-key", "Stranger <stranger@users.example>", "ed25519", "sign"]
+        subprocess.run([*words, *key], check=True, capture_output=True)
+        signing = [*words, "--armor", "--detach-sign"]
+        yield lambda data: subprocess.run(signing, input=data, check=True, capture_output=True).stdout
+        subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
+
+
+@pytest.fixture
 def catcher():
     """A webhook that keeps what it gets: `catcher.url`, `catcher.got` with the JSON bodies."""
 
@@ -177,16 +193,7 @@ def example(ours):
 @pytest.fixture
 def github():
     """`github(repository)` returns what the fake GitHub keeps of it, the runner's variables, and the job's token."""
-    from fakes.github import FakeGitHub
-
-    with FakeGitHub() as fake:
-
-        def know(repository: Repository):
-            hub = fake.repository(repository.name)
-            hub.git = str(repository.folder)
-            token = fake.token({"contents": "write", "packages": "write", "id-token": "write", "deployments": "write"})
-            return hub, {"GITHUB_API_URL": fake.url}, {"GITHUB_TOKEN": token}
-
+    with serving.github() as know:
         yield know
 
 
@@ -207,13 +214,13 @@ def goferry():
 
 @pytest.fixture(scope="session")
 def tampering(stand_ins, tmp_path_factory):
-    """A download-artifact that changes one byte of the first binary in every dist.tar that it brings."""
+    """`tampering("a byte of a binary")` serves a download-artifact that does that to every dist.tar that it brings."""
     (name,) = (name for name in stand_ins if "download" in name)
-    folder = tmp_path_factory.mktemp("tampering")
-    (folder / "action.yml").write_bytes((stand_ins[name] / "action.yml").read_bytes())
-    (folder / "honest.js").write_bytes((stand_ins[name] / "index.js").read_bytes())
-    (folder / "index.js").write_text(TAMPER)
-    return {name: folder}
+
+    def make(harm: str) -> dict[str, Path]:
+        return {name: harming.download(tmp_path_factory.mktemp("tampering"), stand_ins[name], harm)}
+
+    return make
 
 
 @pytest.fixture

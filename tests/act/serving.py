@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
+
+from foreign import Repository
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ROOT / "tests" / "parts"
@@ -55,3 +60,19 @@ def stand_ins(folder: Path) -> dict[str, Path]:
         )  # fmt: skip
         served[f"actions/{name}@{commit}"] = out
     return served
+
+
+@contextlib.contextmanager
+def github() -> Iterator[Callable[[Repository], tuple[Any, dict[str, str], dict[str, str]]]]:
+    """Yield `know(repository)`: what a fake GitHub keeps of it, the runner's variables, and the job's token."""
+    from fakes.github import FakeGitHub
+
+    with FakeGitHub() as fake:
+
+        def know(repository: Repository) -> tuple[Any, dict[str, str], dict[str, str]]:
+            hub = fake.repository(repository.name)
+            hub.git = str(repository.folder)
+            token = fake.token({"contents": "write", "packages": "write", "id-token": "write", "deployments": "write"})
+            return hub, {"GITHUB_API_URL": fake.url}, {"GITHUB_TOKEN": token}
+
+        yield know

@@ -1,9 +1,11 @@
-"""Every action in host mode, one after the other in one job of a repository that is not ours."""
+"""Every composite action, one after the other in one job of a repository that is not ours, in host and Docker mode."""
 
 import json
 import re
 
 import pytest
+import serving
+from acting import modes
 from foreign import CONFIG
 
 STEPS = """
@@ -25,21 +27,26 @@ jobs:
         with: {dist: "${{ steps.build.outputs.dist }}", archive: true}
         env: {GOFERRY_SIGNING_KEY: "${{ secrets.GOFERRY_SIGNING_KEY }}"}
       - {id: verify, uses: OURS/actions/verify/native@v1, with: {dist: "${{ steps.sign.outputs.archive }}"}}
+      - {id: release, uses: OURS/actions/release@v1, with: {dist: "${{ steps.sign.outputs.archive }}"}}
+      - {id: notify, uses: OURS/actions/notify@v1, with: {needs: '{"all": {"result": "success", "outputs": {}}}', when: always}}
       - {id: after, shell: bash, run: "env | cut -d= -f1 | sort; echo PATH is $PATH; git status --porcelain; ls -1 dist"}
 """
 
 
-@pytest.fixture(scope="module")
-def run(act, make_repository, signing):
+@pytest.fixture(scope="module", params=modes("actions"))
+def run(request, in_mode, make_repository, signing):
     """The run of all of them, on a tag."""
     repository = make_repository()
     repository.write({"goferry.yml": CONFIG, "goferry.trust": signing.trust})
     repository.workflow(STEPS.replace("OURS", "octo-org/goferry"))
     repository.commit(tag="v1.2.3")
-    made = act.run(repository, payload=repository.tag("v1.2.3"), secrets=signing.secrets)
-    assert made.ok, made.told()
-    made.commit = repository.head
-    return made
+    with serving.github() as github:
+        hub, env, secrets = github(repository)
+        secrets = {**signing.secrets, **secrets}
+        made = in_mode(request.param)(repository, payload=repository.tag("v1.2.3"), secrets=secrets, env=env)
+        assert made.ok, made.told()
+        made.hub, made.commit = hub, repository.head
+        yield made
 
 
 def test_setup_go_leaves_go_on_the_path(run):
@@ -69,6 +76,13 @@ def test_a_release_is_built_sealed_and_verified(run):
     assert verify["signers"]
     assert "release.json" in run["all"]["after"].lines
     assert "SHA256SUMS.asc" in run["all"]["after"].lines
+
+
+def test_the_release_is_published_and_the_end_is_told(run):
+    (release,) = run.hub.releases.values()
+    assert not release.draft
+    assert run["all"]["release"].outputs["release"] == f"v1.2.3@sha256:{run['all']['sign'].outputs['digest']}"
+    assert run["all"]["notify"].outputs == {"sent": "false", "conclusion": "success"}
 
 
 def test_nothing_else_is_left_in_the_callers_environment(run):
@@ -109,12 +123,14 @@ jobs:
 """
 
 
-def test_the_whole_way_in_one_step(act, repository, signing, github):
+@pytest.mark.parametrize("mode", modes("actions"))
+def test_the_whole_way_in_one_step(in_mode, mode, repository, signing, github):
     repository.write({"goferry.yml": CONFIG, "goferry.trust": signing.trust})
     repository.workflow(ONE)
     repository.commit(tag="v1.9.0")
     hub, env, secrets = github(repository)
-    run = act.run(repository, payload=repository.tag("v1.9.0"), secrets={**signing.secrets, **secrets}, env=env)
+    secrets = {**signing.secrets, **secrets}
+    run = in_mode(mode)(repository, payload=repository.tag("v1.9.0"), secrets=secrets, env=env)
     assert run.ok, run.told()
     outputs = run["one"]["all"].outputs
     assert (outputs["version"], outputs["snapshot"]) == ("v1.9.0", "false")

@@ -1,10 +1,10 @@
 """Text that a stranger chooses: it reaches no shell, no command of the runner, no environment file, no summary raw."""
 
-import os
 import re
 
 import pytest
 from foreign import CONFIG, SMALL
+from sampling import sample
 
 MESSAGE = """Fix it $(touch MARK) `touch MARK`
 
@@ -70,7 +70,7 @@ def _unharmed(run, mark):
         assert "](javascript:" not in shown
 
 
-@pytest.mark.parametrize("branch", BRANCHES if os.environ.get("GOFERRY_TEST_FULL") == "1" else BRANCHES[3:4])
+@pytest.mark.parametrize("branch", sample(BRANCHES))
 def test_a_branch_with_a_hostile_name(act, hostile, branch):
     repository, mark = hostile
     branch = branch.replace("MARK", str(mark))

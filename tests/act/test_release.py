@@ -1,12 +1,21 @@
 """push-to-release.yml, called in ten lines by a repository that is not ours: what each kind of push comes to."""
 
+import functools
 import json
 import re
 import tarfile
 
 import pytest
+from acting import modes
 from foreign import CONFIG, SMALL
+from harming import HARM
+from sampling import sample
 
+REFUSALS = {
+    "a byte of a binary": "file-altered",
+    "a byte of the signature": "signature-malformed",
+    "a stranger's signature": "key-unknown",
+}
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -42,10 +51,14 @@ def test_a_branch_leaves_a_sealed_snapshot_joined_from_its_shards(act, project, 
     assert {"release.json", "SHA256SUMS", "SHA256SUMS.asc", "greeter_linux_amd64", "greeter_linux_arm64"} <= names
 
 
-def test_a_tag_becomes_a_release(act, project, signing, github, goferry, tmp_path):
+@pytest.mark.parametrize("mode", modes("release"))
+def test_a_tag_becomes_a_release(in_mode, mode, project, signing, github, goferry, tmp_path):
     project.commit("Greet again", tag="v1.0.0")
     hub, env, secrets = github(project)
-    run = act.run(project, payload=project.tag("v1.0.0"), secrets={**signing.secrets, **secrets}, env=env)
+    push = functools.partial(
+        in_mode(mode), project, payload=project.tag("v1.0.0"), secrets={**signing.secrets, **secrets}, env=env
+    )
+    run = push()
     assert run.ok, run.told()
     (release,) = hub.releases.values()
     assert not release.draft
@@ -62,20 +75,21 @@ def test_a_tag_becomes_a_release(act, project, signing, github, goferry, tmp_pat
     assert json.loads(goferry("verify", fetched, "--trust", trust, "--json"))["version"] == "v1.0.0"
     # Run again as a whole: the same files, sealed another time.
     before = [(asset.name, asset.data) for asset in release.assets.values()]
-    again = act.run(project, payload=project.tag("v1.0.0"), secrets={**signing.secrets, **secrets}, env=env)
+    again = push()
     assert again.ok, again.told()
     assert again["package"]["sign"].outputs["digest"] not in reference
     assert again["release"]["release"].outputs["release"] == reference
     assert [(asset.name, asset.data) for asset in release.assets.values()] == before
 
 
-def test_what_changes_between_the_jobs_is_refused(act, project, signing, github, tampering, catcher):
+@pytest.mark.parametrize("harm", ["a stranger's signature", *sample([harm for harm in HARM if "byte" in harm])])
+def test_what_changes_between_the_jobs_is_refused(harm, act, project, signing, github, tampering, catcher):
     hub, env, secrets = github(project)
     secrets = {**signing.secrets, **secrets, "GOFERRY_WEBHOOK_URL": catcher.url}
     project.workflow((project.folder / ".github/workflows/ci.yml").read_text().replace(
         "secrets: {", "secrets: {GOFERRY_WEBHOOK_URL: '${{ secrets.GOFERRY_WEBHOOK_URL }}', "))  # fmt: skip
     project.commit("Greet again", tag="v1.0.0")
-    run = act.run(project, payload=project.tag("v1.0.0"), secrets=secrets, env=env, served=tampering)
+    run = act.run(project, payload=project.tag("v1.0.0"), secrets=secrets, env=env, served=tampering(harm))
     assert not run.ok
     assert run.results == {
         "plan": "success",
@@ -85,7 +99,7 @@ def test_what_changes_between_the_jobs_is_refused(act, project, signing, github,
         "notify": "success",
     }
     ((title, message),) = run["release"]["release"].annotations("error")
-    assert title == "file-altered", message
+    assert title == REFUSALS[harm], message
     assert not hub.releases
     assert [body for body in catcher.got if title in json.dumps(body)]
     assert len(catcher.got) == 1

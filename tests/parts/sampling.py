@@ -1,0 +1,24 @@
+"""Products of cases: all of them with GOFERRY_TEST_FULL=1, else some, chosen by a seed that the run prints.
+
+`GOFERRY_TEST_SEED=N` chooses the same again.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Sequence
+from typing import TypeVar
+
+FULL = os.environ.get("GOFERRY_TEST_FULL") == "1"
+# In the environment, so that every process of a run chooses alike.
+SEED = os.environ.setdefault("GOFERRY_TEST_SEED", str(random.SystemRandom().randrange(10_000)))
+Case = TypeVar("Case")
+
+
+def sample(cases: Sequence[Case], count: int = 1) -> list[Case]:
+    """Return `count` of the cases in their order, or all of them."""
+    if FULL:
+        return list(cases)
+    chosen = random.Random(f"{SEED} {cases!r}").sample(range(len(cases)), count)
+    return [cases[index] for index in sorted(chosen)]

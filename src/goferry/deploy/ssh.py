@@ -154,7 +154,10 @@ def check(access: Access, environ: Mapping[str, str]) -> None:
     try:
         mode, head = path.stat().st_mode, path.read_bytes()[:64]
     except OSError as error:
-        raise DeployKeyUnusable(f"{printable(str(path), 200)}: {error.strerror}") from error
+        raise DeployKeyUnusable(
+            f"{printable(str(path), 200)}: {error.strerror}",
+            advice=["name the private key that deploys:  --identity FILE", "make one:  docs/ssh.md"],
+        ) from error
     if not stat.S_ISREG(mode) or b"PRIVATE KEY" not in head:
         raise DeployKeyUnusable(
             f"{printable(str(path), 200)} is no private key", advice=["name the half without .pub:  --identity FILE"]

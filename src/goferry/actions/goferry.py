@@ -34,9 +34,7 @@ def run(job: Job) -> Mapping[str, Any]:
     with job.matcher("go"), job.stream() as stream:
         opened = shared.opened(job, stream=stream)
         found = opened.facts
-        means = push.meaning(
-            job.event_name, job.ref, from_fork=job.from_fork, snapshot=found.snapshot, version=found.version
-        )
+        means = push.of_project(job.event_name, job.ref, found, from_fork=job.from_fork)
         outputs = {"version": found.version, "snapshot": found.snapshot, "push": means}
         outputs |= dict.fromkeys(("dist", "digest", "release", "outcome"), "")
         keyed = bool(job.secret("GOFERRY_SIGNING_KEY") or job.secret("GOFERRY_MINISIGN_KEY"))
@@ -95,7 +93,12 @@ def _published(job: Job, dist: Path, stream: Stream) -> str:
     from goferry import release
 
     record = release.publish(
-        dist, github=shared.github(job), trust=shared.trust_file(job), settings=job.settings, stream=stream
+        dist,
+        tag=push.release_tag(job.ref),
+        github=shared.github(job),
+        trust=shared.trust_file(job),
+        settings=job.settings,
+        stream=stream,
     )
     job.say(f"{record['tag']} is published: {record['url']}", f"release {record['release']}")
     return str(record["release"])

@@ -22,9 +22,7 @@ def run(job: Job) -> Mapping[str, Any]:
     with job.stream() as stream:
         opened = shared.opened(job, stream=stream)
     facts = opened.facts
-    means = push.meaning(
-        job.event_name, job.ref, from_fork=job.from_fork, snapshot=facts.snapshot, version=facts.version
-    )
+    means = push.of_project(job.event_name, job.ref, facts, from_fork=job.from_fork)
     with job.group(f"{facts.project} {facts.version}: {means}"):
         job.say(*inspection.lines(opened))
     try:

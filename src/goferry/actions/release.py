@@ -8,6 +8,7 @@ from typing import Any
 from goferry import release
 from goferry.actions import shared
 from goferry.observe import summary
+from goferry.pipeline import push
 from goferry.runner.errors import InputInvalid
 from goferry.runner.job import Job
 
@@ -28,7 +29,7 @@ def run(job: Job) -> Mapping[str, Any]:
         record = release.publish(
             shared.folder(job),
             github=shared.github(job),
-            tag=job.inputs.text("tag"),
+            tag=job.inputs.text("tag") or push.release_tag(job.ref),
             draft=job.inputs.boolean("draft"),
             prerelease=_PRERELEASE[pre],
             trust=shared.trust_file(job),

@@ -1,10 +1,15 @@
-"""What a push means, from the event and the ref alone."""
+"""What a push means: from the event, the ref, and what is built of it."""
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
+from goferry.build import version as versions
 from goferry.kernel.errors import Misuse, printable
+
+if TYPE_CHECKING:
+    from goferry.build.facts import Facts
 
 PULL_REQUEST, SNAPSHOT, RELEASE = "pull-request", "snapshot", "release"
 _OURS = frozenset(
@@ -36,7 +41,22 @@ class TagUnreleased(Misuse):
     name = "tag-unreleased"
 
 
-def meaning(event: str, ref: str, *, from_fork: bool = False, snapshot: bool = True, version: str = "") -> str:
+def of_project(event: str, ref: str, facts: Facts, *, from_fork: bool) -> str:
+    """Return what a push means for a project, as `meaning`; another module's version tag releases nothing of it."""
+    prefix = versions.tag_prefix(facts.folder, facts.module)
+    folder, slash, _ = ref.removeprefix("refs/tags/").rpartition("/")
+    if _VERSION.fullmatch(ref) and folder + slash != prefix and slash and (facts.root / folder / "go.mod").is_file():
+        return meaning(event, "", from_fork=from_fork)
+    return meaning(event, ref, from_fork=from_fork, snapshot=facts.snapshot, tag=prefix + facts.version)
+
+
+def release_tag(ref: str) -> str:
+    """Return the pushed tag of a module in a folder, `api/v1.2.3`; empty: the version itself is the tag."""
+    tag = ref.removeprefix("refs/tags/")
+    return tag if ref != tag and "/" in tag else ""
+
+
+def meaning(event: str, ref: str, *, from_fork: bool = False, snapshot: bool = True, tag: str = "") -> str:
     """Return what a push means.
 
     Args:
@@ -45,7 +65,7 @@ def meaning(event: str, ref: str, *, from_fork: bool = False, snapshot: bool = T
         ref: the full ref.
         from_fork: whether another repository's code is built.
         snapshot: whether the version is no release (commits since the tag, or a changed work tree).
-        version: what is built; a tag of another name, `nightly` on the same commit, does not release it again.
+        tag: the tag of what is built; one of another name, `nightly` on the same commit, does not release it again.
 
     Returns:
         `pull-request`: build, test and plan, without a secret. `snapshot`: sealed, for development alone.
@@ -57,9 +77,9 @@ def meaning(event: str, ref: str, *, from_fork: bool = False, snapshot: bool = T
     if from_fork or event not in _OURS:
         return PULL_REQUEST
     if snapshot and event == "push" and _VERSION.fullmatch(ref):
-        tag = printable(ref.removeprefix("refs/tags/"), 200)
+        pushed = printable(ref.removeprefix("refs/tags/"), 200)
         raise TagUnreleased(
-            f"the tag {tag} was pushed, and this commit builds as a snapshot",
+            f"the tag {pushed} was pushed, and this commit builds as a snapshot",
             state="Nothing was built.",
             advice=[
                 "what git and go.mod say:  goferry inspect",
@@ -67,7 +87,7 @@ def meaning(event: str, ref: str, *, from_fork: bool = False, snapshot: bool = T
                 "the checkout needs all tags:  with: {fetch-depth: 0}",
             ],
         )
-    named = ref.startswith("refs/tags/") and (not version or ref.rpartition("/")[2] == version)
+    named = ref == f"refs/tags/{tag}" if tag else ref.startswith("refs/tags/")
     return RELEASE if named and not snapshot else SNAPSHOT
 
 

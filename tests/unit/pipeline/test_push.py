@@ -1,5 +1,7 @@
 """What a push means, and the parts of a build matrix."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from goferry.pipeline import push
@@ -38,12 +40,46 @@ def test_meaning(event, ref, from_fork, snapshot, means):
 @pytest.mark.parametrize(
     ("ref", "means"),
     [
-        ("refs/tags/v1.2.3", "release"), ("refs/tags/api/v1.2.3", "release"), ("refs/tags/nightly", "snapshot"),
+        ("refs/tags/v1.2.3", "release"), ("refs/tags/api/v1.2.3", "snapshot"), ("refs/tags/nightly", "snapshot"),
         ("refs/tags/v1.2", "snapshot"), ("refs/tags/xv1.2.3", "snapshot"),
     ],
 )  # fmt: skip
 def test_another_tag_on_a_released_commit_does_not_release_it_again(ref, means):
-    assert push.meaning("push", ref, snapshot=False, version="v1.2.3") == means
+    assert push.meaning("push", ref, snapshot=False, tag="v1.2.3") == means
+
+
+@pytest.mark.parametrize(
+    ("folder", "ref", "snapshot", "means"),
+    [
+        ("api", "refs/tags/api/v1.2.3", False, "release"),
+        ("api", "refs/tags/worker/v1.2.3", False, "snapshot"),
+        ("api", "refs/tags/worker/v1.2.3", True, "snapshot"),
+        ("api", "refs/tags/other/v1.2.3", True, None),
+        ("api", "refs/tags/v1.2.3", True, None),
+        (".", "refs/tags/worker/v1.2.3", True, "snapshot"),
+        (".", "refs/tags/worker/v1.2.3", False, "snapshot"),
+        (".", "refs/tags/v1.2.3", False, "release"),
+    ],
+)
+def test_the_tag_of_another_module_releases_nothing_of_this_one(folder, ref, snapshot, means, tmp_path):
+    (tmp_path / "worker").mkdir()
+    (tmp_path / "worker" / "go.mod").touch()
+    facts = SimpleNamespace(
+        root=tmp_path, folder=folder, module="example.com/shop/api", version="v1.2.3", snapshot=snapshot
+    )
+    if means is None:
+        with pytest.raises(push.TagUnreleased):
+            push.of_project("push", ref, facts, from_fork=False)
+    else:
+        assert push.of_project("push", ref, facts, from_fork=False) == means
+
+
+@pytest.mark.parametrize(
+    ("ref", "tag"),
+    [("refs/tags/api/v1.2.3", "api/v1.2.3"), ("refs/tags/v1.2.3", ""), ("refs/heads/a/b", ""), ("", "")],
+)
+def test_the_tag_that_a_release_gets(ref, tag):
+    assert push.release_tag(ref) == tag
 
 
 @pytest.mark.parametrize("ref", ["refs/tags/v2.0.0", "refs/tags/api/v1.2.3", "refs/tags/1.2.3-rc.1"])

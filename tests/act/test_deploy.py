@@ -19,7 +19,9 @@ CRASHING = SERVICE.replace("import (\n", 'import (\n\t"time"\n').replace(
 
 
 @pytest.fixture(scope="module", params=modes("deploy"))
-def story(request, in_mode, docker_actions, make_repository, shared_host, signing, goferry, part, tmp_path_factory):
+def story(
+    request, in_mode, docker_actions, tampering, make_repository, shared_host, signing, goferry, part, tmp_path_factory
+):
     """A provisioned host, and a repository that knows it; `push(tag)` releases and deploys what lies there."""
     keys = tmp_path_factory.mktemp("deploy")
     subprocess.run([part("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", keys / "deploy"], check=True)
@@ -41,14 +43,15 @@ def story(request, in_mode, docker_actions, make_repository, shared_host, signin
         hub, env, token = github(repository)
         secrets = {**signing.secrets, **token, "GOFERRY_DEPLOY_KEY": (keys / "deploy").read_text()}
 
-        def go(event, payload):
-            return in_mode(request.param)(repository, event, payload, secrets=secrets, env=env, served=docker_actions)
+        def go(event, payload, harm=""):
+            served = {**docker_actions, **(tampering(harm) if harm else {})}
+            return in_mode(request.param)(repository, event, payload, secrets=secrets, env=env, served=served)
 
-        def push(tag, workflow, main=SERVICE):
+        def push(tag, workflow, main=SERVICE, harm=""):
             repository.write({"main.go": main, "main_test.go": TEST})
             repository.workflow(workflow)
             repository.commit(f"Make {tag}", tag=tag)
-            return go("push", repository.tag(tag))
+            return go("push", repository.tag(tag), harm)
 
         def dispatch(workflow, **inputs):
             repository.workflow(workflow)
@@ -107,6 +110,19 @@ def test_rollback_brings_the_old_one_back_and_promote_the_new(story, example, wo
 def test_a_dry_run_changes_nothing(story, example):
     run = story.dispatch(example("rollback.yml"), environment="production", **{"dry-run": "true"})
     assert run.ok, run.told()
+    assert story.answer() == "v1.2.0"
+
+
+def test_a_wrong_signature_between_the_jobs_stops_it(story, example):
+    run = story.push("v1.3.0", example("push-to-deploy.yml"), harm="a stranger's signature")
+    assert not run.ok
+    assert "key-unknown" in [title for step in run.steps for title, _ in step.annotations("error")], run.told()
+    assert {release.tag_name for release in story.hub.releases.values() if not release.draft} == {
+        "v1.0.0",
+        "v1.1.0",
+        "v1.2.0",
+    }
+    assert "deploy" not in run.results, run.results
     assert story.answer() == "v1.2.0"
 
 

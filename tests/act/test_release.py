@@ -82,7 +82,7 @@ def test_a_tag_becomes_a_release(in_mode, mode, project, signing, github, goferr
     assert [(asset.name, asset.data) for asset in release.assets.values()] == before
 
 
-@pytest.mark.parametrize("harm", ["a stranger's signature", *sample([harm for harm in HARM if "byte" in harm])])
+@pytest.mark.parametrize("harm", sample(sorted(HARM)))
 def test_what_changes_between_the_jobs_is_refused(harm, act, project, signing, github, tampering, catcher):
     hub, env, secrets = github(project)
     secrets = {**signing.secrets, **secrets, "GOFERRY_WEBHOOK_URL": catcher.url}

@@ -13,10 +13,16 @@ ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / ".github" / "workflows"
 REUSABLE = ["push-to-release", "push-to-deploy", "rollback", "promote"]
 FROZEN = {
-    "push-to-release": {"contents": "write", "packages": "write", "id-token": "write"},
-    "push-to-deploy": {"contents": "write", "packages": "write", "id-token": "write", "deployments": "write"},
-    "rollback": {"contents": "read", "deployments": "write"},
-    "promote": {"contents": "read", "deployments": "write"},
+    "push-to-release": {"actions": "read", "contents": "write", "packages": "write", "id-token": "write"},
+    "push-to-deploy": {
+        "actions": "read",
+        "contents": "write",
+        "packages": "write",
+        "id-token": "write",
+        "deployments": "write",
+    },
+    "rollback": {"actions": "read", "contents": "read", "deployments": "write"},
+    "promote": {"actions": "read", "contents": "read", "deployments": "write"},
 }
 PINNED = {
     "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1",
@@ -257,7 +263,7 @@ def test_every_job_leaves_word_when_it_fails_and_one_tells_of_all(name):
     needs = [notify["needs"]] if isinstance(notify["needs"], str) else notify["needs"]
     assert set(needs) == set(found) - {"notify"}
     assert "failure() || cancelled()" in notify["if"]
-    assert notify["permissions"] == {}
+    assert notify["permissions"] == {"actions": "read"}
 
 
 NAMING = next(step for step in jobs("push-to-release")["plan"]["steps"] if step.get("id") == "artifacts")

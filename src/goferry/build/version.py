@@ -109,7 +109,7 @@ def _found(revision: Revision, module: str, folder: str, ref: str) -> tuple[str,
         if pushed:
             return pushed[0].text, ()
         return max(matching, key=lambda version: version.order).text, ()
-    hints = tuple(_mismatch(version, prefix, module) for version in here)
+    hints = tuple(_mismatch(version, prefix, module) for version in here) + _unprefixed(revision.here, prefix)
     base = max(
         (version for version in _versions(revision.before, prefix) if _fits(version, major)),
         key=lambda version: version.order,
@@ -124,6 +124,16 @@ def _found(revision: Revision, module: str, folder: str, ref: str) -> tuple[str,
 def _versions(tags: Sequence[str], prefix: str) -> list[semver.Version]:
     parsed = [semver.parse(tag.removeprefix(prefix)) for tag in tags if tag.startswith(prefix)]
     return [version for version in parsed if version and not version.meta and not version.pseudo]
+
+
+def _unprefixed(tags: Sequence[str], prefix: str) -> tuple[str, ...]:
+    """Say of tags such as 1.0.0 that Go knows no version without its v."""
+    bare = [tag.removeprefix(prefix) for tag in tags if tag.startswith(prefix)]
+    return tuple(
+        f"tag {prefix}{tag} is no version to Go, which begins with v:  git tag {prefix}v{tag}"
+        for tag in bare
+        if tag[:1].isdigit() and semver.parse("v" + tag)
+    )
 
 
 def _fits(version: semver.Version, major: int) -> bool:

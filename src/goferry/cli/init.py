@@ -8,7 +8,7 @@ import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options
 
-NEXT = ("goferry test", "goferry build", "goferry up")
+NEXT = ("goferry test", "goferry build", "goferry up --target local --root ~/services")
 
 
 @click.command(epilog=example("goferry init", "goferry init --dir ../shop --dry-run"))
@@ -24,7 +24,8 @@ NEXT = ("goferry test", "goferry build", "goferry up")
 def command(output: Output, *, directory: Path, dry_run: bool) -> None:
     """Look at a repository, say what was found, and write goferry.yml only where it is needed.
 
-    A file that is there is never overwritten, and most repositories need none. Needs no Go.
+    A file that is there is never overwritten, and most repositories need none. In git, /dist/ is added to .gitignore
+    where no line names it. Needs no Go.
     """
     from goferry.config import start
     from goferry.config.survey import survey
@@ -32,18 +33,20 @@ def command(output: Output, *, directory: Path, dry_run: bool) -> None:
     seen = survey(directory)
     text = start.proposal(seen)
     written = "" if dry_run or not text else str(start.write(directory, text))
+    ignored = start.ignore(directory, dry_run=dry_run)
     if seen.configured:
         verdict = "goferry.yml is there and stays as it is"
     elif not text:
         verdict = "no goferry.yml is needed"
     else:
         verdict = f"wrote {written}:" if written else "would write goferry.yml:"
-    record = {**start.as_json(seen, text), "written": written, "next": list(NEXT)}
+    record = {**start.as_json(seen, text), "written": written, "ignored": ignored, "next": list(NEXT)}
     output.result(
         record,
         *start.found(seen),
         verdict,
         *(f"  {line}" for line in text.splitlines()),
+        *([f"{'would add' if dry_run else 'added'} /dist/ to .gitignore"] if ignored else []),
         "next:",
         *(f"  {line}" for line in NEXT),
     )

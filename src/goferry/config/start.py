@@ -73,6 +73,20 @@ def write(directory: Path, text: str) -> Path:
     return path
 
 
+def ignore(directory: Path, *, dry_run: bool = False) -> bool:
+    """Add `/dist/` to the .gitignore of a git work tree unless a line there says so already; return whether it did."""
+    if not any((folder / ".git").exists() for folder in (directory.resolve(), *directory.resolve().parents)):
+        return False
+    path = directory / ".gitignore"
+    text = path.read_text("utf-8", "surrogateescape") if path.is_file() else ""
+    if {"dist", "dist/", "/dist", "/dist/"} & set(text.split()) or path.is_symlink():
+        return False
+    if not dry_run:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(("\n" if text and not text.endswith("\n") else "") + "/dist/\n")
+    return True
+
+
 def found(survey: Survey) -> list[str]:
     """Return what was found, a line each, for a person."""
     lines = [f"module {name or '(unnamed)'} in {folder}" for folder, name in survey.modules.items()]
@@ -85,7 +99,10 @@ def _how(main: Main) -> str:
     if not main.serves:
         return ""
     ways = {"env": f"address from {main.env}", "flag": f"address from --{main.flag}"}
-    return ", serves HTTP, " + ways.get(next(iter(main.listen), ""), "address not recognised")
+    health = (
+        f"health at {main.health}" if main.health else "no health path recognised: /healthz is asked, else say health:"
+    )
+    return ", serves HTTP, " + ways.get(next(iter(main.listen), ""), "address not recognised") + f", {health}"
 
 
 def as_json(survey: Survey, text: str) -> dict[str, Any]:

@@ -24,7 +24,10 @@ _FLAG = re.compile(r'\bflag\.String(?:Var)?\(\s*(?:&[\w.]+\s*,\s*)?"([A-Za-z][A-
 _ADDRESS = re.compile(
     r"(?:^|[_.-])(?:addr|address|listen|bind)(?:$|[_.-])|^(?:listen_?addr|http_?addr|bind_?addr)$", re.IGNORECASE
 )
-_HEALTH = re.compile(r'"(?:[A-Z]+ )?(/(?:healthz|health|livez|readyz|ping|status))"')
+_HEALTH = re.compile(
+    r'"(?:[A-Z]+ )?((?:/[a-z0-9_-]+)?/_?'
+    r'(?:health(?:z|y|-?check)?|alive|live(?:z|ness)?|ready(?:z|ness)?|ping|status|up))"'
+)
 
 
 @dataclass(frozen=True)

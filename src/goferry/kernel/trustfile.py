@@ -114,7 +114,11 @@ def load(path: Union[str, "os.PathLike[str]"]) -> TrustFile:
     except OSError as error:
         raise TrustFileMissing(
             "cannot read the trust file %s: %s" % (path, error.strerror),
-            advice=["name it:  --trust FILE", "make one for trying:  goferry keygen --out KEYS"],
+            advice=[
+                "it lies beside the keys that goferry keygen made; commit it:  git add goferry.trust",
+                "elsewhere:  --trust FILE",
+                "there are no keys yet:  goferry keygen --out KEYS",
+            ],
         ) from None
     return parse(data, str(path))
 

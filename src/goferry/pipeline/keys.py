@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from goferry.dist import ownfolder
 from goferry.kernel.errors import Misuse
-from goferry.kernel.files import write_atomically
 from goferry.observe.events import Stream
 
 if TYPE_CHECKING:
@@ -69,14 +69,7 @@ def make_once(keys: Keys, stream: Stream) -> None:
         return
     from goferry.trust import keys as trust_keys
 
-    own_folder(keys.trust.parent.parent)
+    ownfolder.make(keys.trust.parent.parent)
     with stream.span("keygen") as span:
         trust_keys.generate(keys.trust.parent)
         span.note(f"made throw-away signing keys in {keys.trust.parent}: good for trying, not for releases")
-
-
-def own_folder(folder: Path) -> None:
-    """Make Goferry's folder in a repository; it tells git itself that it is not source."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / ".gitignore").exists():
-        write_atomically(folder / ".gitignore", b"*\n")

@@ -20,7 +20,7 @@ import msgspec
 
 from goferry.build import check
 from goferry.config.settings import Settings
-from goferry.dist import Ledger
+from goferry.dist import Ledger, ownfolder
 from goferry.golang import modules
 from goferry.golang.store import host
 from goferry.kernel.checksums import LIST
@@ -30,7 +30,7 @@ from goferry.kernel.verify import Verified
 from goferry.observe.events import Stream
 from goferry.pipeline import build, graph, image, sources
 from goferry.pipeline.graph import Choice, Step, digest_of
-from goferry.pipeline.keys import Keys, own_folder
+from goferry.pipeline.keys import Keys
 from goferry.pipeline.project import OpenProject, default_out, open_project
 from goferry.pipeline.record import Record
 from goferry.pipeline.staging import Staging
@@ -103,7 +103,7 @@ def carry(request: Request, opened: OpenProject, settings: Settings, stream: Str
     """
     way = _Way(request, opened, settings, stream)
     staging = way.staging
-    own_folder(staging.home)
+    ownfolder.make(staging.home)
     with staging.locked():
         standing = way.standing()
         if standing.fresh:

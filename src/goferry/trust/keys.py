@@ -109,7 +109,13 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise KeyUnusable(f"cannot read {path}: {error.strerror}", advice=["check the path"]) from None
+        raise KeyUnusable(
+            f"cannot read {path}: {error.strerror}",
+            advice=[
+                "name a file that can be read: --openpgp-key or --minisign-key FILE",
+                "make keys:  goferry keygen --out KEYS",
+            ],
+        ) from None
     if len(data) > MAX_BYTES:
         raise KeyUnusable(f"{path} is larger than {MAX_BYTES} bytes")
     return data

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goferry.config.settings import Settings
+from goferry.dist import ownfolder
 from goferry.dist.ledger import LEDGER, Ledger
 from goferry.kernel import manifest
 from goferry.kernel.checksums import LIST
@@ -145,6 +146,7 @@ def _seal(
         for entry in described.files:
             path = folder / entry.name
             path.chmod(path.stat().st_mode & _READ_ONLY)
+    ownfolder.make(kept_ledger(folder).parent)
     return Sealed(described, tuple(_files(signers)), again=False)
 
 

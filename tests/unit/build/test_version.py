@@ -162,6 +162,13 @@ def test_hostile_tags_are_only_text(tag):
     assert chosen(here=[tag]).version == "v0.0.0-20261123040322-3f1c2ab4d5e6"
 
 
+@pytest.mark.parametrize(("folder", "tag"), [(".", "1.2.3"), ("api", "api/1.2.3-rc.1")])
+def test_a_tag_without_its_v_is_named(folder, tag):
+    (hint,) = chosen(here=[tag, "nightly", "2026"], folder=folder).hints
+    assert f"tag {tag} " in hint
+    assert hint.endswith(f"git tag {tag.replace('1.2.3', 'v1.2.3')}")
+
+
 def test_majors():
     assert [major_of(m) for m in ("a.b/c", "a.b/c/v2", "a.b/c/v11", "gopkg.in/x.v3", "a.b/v2x", "a.b/c/v1")] == [
         0,

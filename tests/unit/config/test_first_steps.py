@@ -105,6 +105,38 @@ def test_init_never_overwrites_and_a_dry_run_writes_nothing(repository, capsys):
     assert (root / "goferry.yml").read_text().endswith("# mine\n")
 
 
+def test_what_is_built_is_ignored_by_git(repository, capsys):
+    root = repository("main.go", SERVER % 'addr := os.Getenv("ADDR")')
+    ignore = root / ".gitignore"
+    assert run(["init", "--dir", str(root)]) == 0
+    assert not ignore.exists(), "it is no git work tree"
+    (root / ".git").mkdir()
+    ignore.write_text("*.tmp")
+    assert run(["init", "--dir", str(root), "--dry-run"]) == 0
+    assert ignore.read_text() == "*.tmp"
+    for _ in range(2):
+        assert run(["init", "--dir", str(root)]) == 0
+        assert ignore.read_text() == "*.tmp\n/dist/\n"
+    assert capsys.readouterr().out.count("added /dist/ to .gitignore") == 1
+
+
+@pytest.mark.parametrize(
+    ("handled", "health", "said"),
+    [
+        ('http.HandleFunc("/alive", x)', "/alive", "health at /alive"),
+        ('http.HandleFunc("GET /-/ready", x)', "/-/ready", "health at /-/ready"),
+        ('http.HandleFunc("/_health", x)', "/_health", "health at /_health"),
+        ('http.HandleFunc("/hello", x)', None, "no health path recognised: /healthz is asked, else say health:"),
+        ('http.HandleFunc("/lives/of/others", x)', None, "no health path recognised"),
+    ],
+)
+def test_the_health_path_is_found_or_said_to_be_missing(repository, handled, health, said, capsys):
+    root = repository("main.go", SERVER % f'addr := os.Getenv("ADDR")\n{handled}')
+    assert yaml.safe_load(proposal(survey(root)))["services"]["shop"].get("health") == health
+    assert run(["init", "--dir", str(root)]) == 0
+    assert said in capsys.readouterr().out
+
+
 def test_no_module_is_a_named_error(tmp_path):
     with pytest.raises(NoModule):
         proposal(survey(tmp_path))

@@ -13,6 +13,8 @@ from pathlib import Path
 from goferry.deploy import ssh
 from goferry.deploy.address import Address
 from goferry.deploy.errors import HostKeyChanged, HostKeyUnknown
+from goferry.dist import ownfolder
+from goferry.dist.ownfolder import OWN
 from goferry.kernel.errors import printable
 from goferry.system.process import run
 
@@ -60,6 +62,8 @@ def confirm(address: Address, access: ssh.Access, environ: Mapping[str, str], ex
     known = file.read_text("utf-8") if file.is_file() else ""
     if line not in known.splitlines():
         file.parent.mkdir(parents=True, exist_ok=True)
+        if file.parent.name == OWN:
+            ownfolder.make(file.parent)
         with file.open("a") as out:
             out.write(("\n" if known and not known.endswith("\n") else "") + line + "\n")
     return line

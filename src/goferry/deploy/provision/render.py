@@ -35,9 +35,10 @@ SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
 SystemCallErrorNumber=EPERM
 KeyringMode=private
+LimitCORE=0
 """
 """What every service runs under. `ProcSubset=pid` is not in it: Go reads /proc/sys/net/core/somaxconn for its listen
-queue, and takes 128 where it can't."""
+queue, and takes 128 where it can't. No core files: a service's secrets are in its memory."""
 
 
 def service(place: Place, *, drain_seconds: int, private_users: bool) -> str:
@@ -162,6 +163,7 @@ RestrictRealtime=yes
 RestrictNamespaces=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
 SystemCallArchitectures=native
+LimitCORE=0
 """
 
 RECOVER_UNIT = f"""\

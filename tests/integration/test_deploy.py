@@ -344,6 +344,10 @@ def test_a_committed_version_that_dies_is_started_again_and_accepts(site):
     assert site.deploy(site.release(2))["services"]["api"]["version"] == "v2.0.0"
 
 
+def limits(pid):
+    return Path(f"/proc/{pid}/limits").read_text().splitlines()
+
+
 def test_a_service_gets_a_clean_environment(site):
     site.release(1)
     (site.root).mkdir()
@@ -357,6 +361,8 @@ def test_a_service_gets_a_clean_environment(site):
         "PATH", "HOME", "LANG", "TZ", "MODE", "TOKEN", "STATE_DIRECTORY", "GOFERRY_SERVICE", "GOFERRY_VERSION",
         "GOFERRY_CONTROL", "GOFERRY_DRAIN",
     }  # fmt: skip
+    (cores,) = (line for line in limits(live["pid"]) if line.startswith("Max core file size"))
+    assert cores.split()[4:6] == ["0", "0"], "a core file would hold its secrets"
 
 
 PLAIN_ARMS = {"env": {"env": "ADDR"}}

@@ -19,6 +19,7 @@ import fcntl
 import hashlib
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -101,6 +102,7 @@ def become(descriptor: int, slot: Dict[str, Any], environ: Dict[str, str], folde
     """Execute the checked binary with nothing on standard input."""
     os.chdir(folder)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0, inheritable=True)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a service's secrets are in its memory
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and what is ignored is inherited
     os.execve(descriptor, [slot["program"], *slot["args"]], environ)  # noqa: S606  becoming the service is the point
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Usage: run.sh ACTION. Finds a Python that is new enough and starts the action in it; what follows is start.py's.
-# The workspace and the caller's Python settings can't reach the interpreter: -I and -S, and absolute paths alone.
+# The workspace and the caller's Python settings can't reach the interpreter: -I and -S. What PATH names is the caller's
+# own: with a relative entry in it the runner finds bash, too, in the workspace.
 set -euo pipefail
 here=$(cd -- "${BASH_SOURCE[0]%/*}" && pwd)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
 from goferry.host import elf, incoming, journal, lock, plan, slots, state
-from goferry.host.engine import Engine, resume
+from goferry.host.engine import Engine, resume, rolled_back
 from goferry.host.layout import NAME, Root
 from goferry.host.store import Store, held, stored_release
 from goferry.host.supervised import free_port
@@ -106,6 +106,8 @@ class Session:
         self.root.prepare()
         identifier = str(request.get("id"))
         if identifier not in self._claimed:
+            if self._claimed:
+                raise Misuse("one session uploads one release")
             self._claimed[identifier] = incoming.claim(self.root, identifier)
         return incoming.receive(self.root, request, payload)
 
@@ -310,7 +312,9 @@ class Session:
         failure = engine.failure or ClientSilent("the client went away before it committed")
         if result.get("outcome") != "rolled-back":
             raise failure
-        raise rolled_back(engine.transaction, failure.what, failure.state, failure.name, engine.numbers)
+        raise rolled_back(
+            engine, failure, "--target local --root DIR" if self.root.host is None else "--target ssh --host HOST"
+        )
 
     def _close(self) -> None:
         self.engine = None
@@ -378,16 +382,3 @@ def _received(source: Path) -> List[str]:
     """Return the names that are to be checked of a folder that was sent: the manifest, and each file of a release."""
     lists = {checksums.LIST, *manifest.SIGNATURES.values()}
     return sorted({manifest.MANIFEST, *incoming.names(source)} - lists)
-
-
-def rolled_back(transaction: Transaction, what: str, more: str, cause: str, numbers: Mapping[str, int]) -> RolledBack:
-    """Return the error of a deploy that was undone after its switch."""
-    versions = ["%s %s" % (c.service, c.old_version) for c in transaction.changes if c.old_slot >= 0]
-    serving = "%s %s again." % (", ".join(versions), "serves" if len(versions) == 1 else "serve")
-    return RolledBack(
-        what,
-        state="%s\n%s" % (serving if versions else "Nothing serves: there was no version before.", more),
-        advice=["what is live:  goferry status --target local --root DIR"],
-        cause=cause,
-        **dict(numbers),
-    )

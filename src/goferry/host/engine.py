@@ -9,7 +9,7 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Protocol
 
 from goferry.kernel import machine
-from goferry.kernel.errors import GoferryError
+from goferry.kernel.errors import GoferryError, RolledBack
 from goferry.kernel.machine import Change, Transaction
 from goferry.kernel.outcomes import as_frame, of_defect
 
@@ -193,6 +193,19 @@ class Engine:
             "error": as_frame(self.failure) if self.failure else None,
             "numbers": dict(self.numbers),
         }
+
+
+def rolled_back(engine: Engine, failure: GoferryError, place: str) -> RolledBack:
+    """Return the error of a deploy that was undone after its switch; `place` is how a client names the target."""
+    versions = ["%s %s" % (c.service, c.old_version) for c in engine.transaction.changes if c.old_slot >= 0]
+    serving = "%s %s again." % (", ".join(versions), "serves" if len(versions) == 1 else "serve")
+    return RolledBack(
+        failure.what,
+        state="%s\n%s" % (serving if versions else "Nothing serves: there was no version before.", failure.state),
+        advice=["what is live:  goferry status " + place],
+        cause=failure.name,
+        **engine.numbers,
+    )
 
 
 def replay(records: List[Dict[str, Any]]) -> Transaction:

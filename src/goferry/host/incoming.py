@@ -4,7 +4,7 @@ Nothing here is believed: names are checked, sizes are bounded whatever the list
 folder afterwards. A file grows as `.<sha256>.part`, and gets its name when its bytes are all there and are the
 announced ones. A folder is its session's as long as that holds the folder's lock; what a broken upload has left is
 taken over by the next one that wants these bytes, which goes on where the host's answer says. What nobody fetched is
-removed after an hour.
+removed after an hour, or when another upload needs its room: who leaves many behind keeps nobody else from deploying.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from goferry.kernel.refusals import Refusal
 
 SMALL = {manifest.MANIFEST: manifest.MAX_BYTES, checksums.LIST: checksums.MAX_BYTES}
 SMALL.update(dict.fromkeys(manifest.SIGNATURES.values(), 1 << 20))
-MAX_FILE, MAX_TOTAL, MAX_FILES = 2 << 30, 4 << 30, 100
+MAX_FILE, MAX_TOTAL, MAX_FILES, MAX_FOLDERS = 2 << 30, 4 << 30, 100, 32
 MARGIN = 16 << 20
 """Bytes that an upload leaves free."""
 STALE = 3600.0
@@ -53,12 +53,22 @@ def claim(root: Root, identifier: str) -> int:
         Misuse: when the id is none. UploadRefused: when another session has the folder.
     """
     place = folder(root, identifier)
-    for path in (root.incoming, place):
-        path.mkdir(mode=0o700, exist_ok=True)
-    descriptor = _locked(place)
+    descriptor = _made(root, place)
     if descriptor < 0:
         raise UploadRefused("another client uploads as %s" % identifier)
+    _make_room(root, place, 0)
     return descriptor
+
+
+def _made(root: Root, place: Path) -> int:
+    """Return the lock on a folder that is made where it is missing, again when it was removed before it was locked."""
+    for path in (root.incoming, place):
+        path.mkdir(mode=0o700, exist_ok=True)
+    try:
+        return _locked(place)
+    except FileNotFoundError:
+        place.mkdir(mode=0o700)
+        return _locked(place)
 
 
 def _locked(place: Path) -> int:
@@ -142,8 +152,7 @@ def _bound(root: Root, part: Path, name: str, missing: int) -> None:
     others = [path for path in place.iterdir() if path.name not in (name, part.name)]
     if len(others) >= MAX_FILES:
         raise UploadRefused("more than %d files were sent" % MAX_FILES)
-    total = sum(path.stat().st_size for each in root.incoming.iterdir() for path in each.iterdir())
-    if total + missing > MAX_TOTAL:
+    if not _make_room(root, place, missing):
         raise UploadRefused("uploads would take more than %d bytes" % MAX_TOTAL)
     space = os.statvfs(str(place))
     if space.f_bavail * space.f_frsize < missing + MARGIN:
@@ -153,6 +162,32 @@ def _bound(root: Root, part: Path, name: str, missing: int) -> None:
             state="Nothing was installed.",
             advice=["make room on the disk of %s" % root.path],
         )
+
+
+def _make_room(root: Root, mine: Path, missing: int) -> bool:
+    """Remove what others have left, the oldest first, until `missing` bytes more are allowed; return whether they are.
+
+    What a session uploads at this moment stays.
+    """
+    others = sorted(_measured(root))
+    total, count = sum(size for _, size, _ in others), len(others)
+    for _, size, other in others:
+        if total + missing <= MAX_TOTAL and count <= MAX_FOLDERS:
+            break
+        with contextlib.suppress(OSError):  # it was removed meanwhile
+            descriptor = -1 if other == mine else _locked(other)
+            if descriptor >= 0:
+                total, count = total - size, count - 1
+                remove(other)
+                os.close(descriptor)
+    return total + missing <= MAX_TOTAL
+
+
+def _measured(root: Root) -> "Iterator[tuple[float, int, Path]]":
+    """Yield each upload's time of change, its bytes and its folder."""
+    for place in root.incoming.iterdir():
+        with contextlib.suppress(OSError):
+            yield place.stat().st_mtime, sum(path.lstat().st_size for path in place.iterdir()), place
 
 
 def _append(part: Path, payload: bytes, have: int) -> None:

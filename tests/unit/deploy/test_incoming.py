@@ -94,11 +94,33 @@ def test_files_and_bytes_and_room_are_bounded(root, monkeypatch):
         send(root, DATA, 0, name="f2")
     monkeypatch.setattr(incoming, "MAX_TOTAL", 8000)
     with pytest.raises(UploadRefused, match="8000 bytes"):
-        send(root, DATA, 0, identifier="t2")
+        send(root, DATA, 0, identifier="t1", name="f0", whole=DATA * 2)
     monkeypatch.undo()
     monkeypatch.setattr(incoming, "MARGIN", 1 << 62)
     with pytest.raises(DiskFull):
         send(root, DATA, 0, identifier="t3")
+
+
+def test_what_others_left_makes_room_the_oldest_first(root, monkeypatch):
+    for age, identifier in enumerate(("new", "held", "old")):
+        send(root, DATA, 0, identifier=identifier, name=identifier)
+        os.utime(incoming.folder(root, identifier), (9000 - age, 9000 - age))
+    holding = incoming.claim(root, "held")
+    monkeypatch.setattr(incoming, "MAX_TOTAL", 10_000)
+    assert send(root, DATA, 0, identifier="t1", name="mine")["done"]
+    assert sorted(path.name for path in root.incoming.iterdir()) == ["held", "new", "t1"]
+    with pytest.raises(UploadRefused, match="10000 bytes"):
+        send(root, DATA, 0, identifier="t1", name="more", whole=DATA * 3)
+    assert sorted(path.name for path in root.incoming.iterdir()) == ["held", "t1"]
+    os.close(holding)
+
+
+def test_folders_are_bounded(root, monkeypatch):
+    monkeypatch.setattr(incoming, "MAX_FOLDERS", 3)
+    for number in range(6):
+        os.close(incoming.claim(root, f"t{number}"))
+        os.utime(incoming.folder(root, f"t{number}"), (number, number))
+    assert sorted(path.name for path in root.incoming.iterdir()) == ["t3", "t4", "t5"]
 
 
 def test_a_link_in_place_of_a_part_is_not_followed(root, tmp_path):

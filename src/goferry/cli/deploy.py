@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         "goferry deploy dist --environment production --identity deploy_key --dry-run",
     )
 )
-@click.argument("dist", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("dist", type=click.Path(file_okay=False, path_type=Path))
 @target_options()
 @click.option(
     "--trust",

@@ -72,7 +72,8 @@ def run(argv: Sequence[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:
-        hint = "see the options:  goferry COMMAND --help"
+        context = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "goferry COMMAND"
+        hint = f"see the options:  {context} --help"
         return show(Misuse(error.format_message(), advice=[hint]), as_json=as_json)
     except GoferryError as error:
         return show(error, as_json=as_json)

@@ -18,7 +18,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
         "goferry sign dist --openpgp-key KEYS/openpgp.asc --minisign-key KEYS/minisign.key",
     )
 )
-@click.argument("dist", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.argument("dist", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--openpgp-key", type=_FILE, help="Armored OpenPGP secret key.")
 @click.option("--minisign-key", type=_FILE, help="minisign secret key.")
 @click.option("--passphrase-file", type=_FILE, help="First line opens the keys; else GOFERRY_SIGNING_PASSPHRASE.")

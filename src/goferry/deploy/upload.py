@@ -40,7 +40,8 @@ def read_release(dist: Path) -> manifest.Manifest:
         return manifest.parse((dist / manifest.MANIFEST).read_bytes())
     except OSError as error:
         raise ManifestMissing(
-            f"{printable(str(dist / manifest.MANIFEST), 300)}: {error.strerror}", advice=["seal it:  goferry sign DIST"]
+            f"{printable(str(dist / manifest.MANIFEST), 300)}: {error.strerror}",
+            advice=["make it:  goferry build --out DIST", "seal it:  goferry sign DIST --openpgp-key FILE"],
         ) from error
 
 

@@ -194,7 +194,10 @@ def _opened(folder: Path) -> Iterator[int]:
     try:
         root = os.open(str(folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise FolderUnreadable("cannot open the folder %s: %s" % (folder, error.strerror)) from None
+        raise FolderUnreadable(
+            "cannot open the folder %s: %s" % (folder, error.strerror),
+            advice=["make it:  goferry build --out DIST", "seal it:  goferry sign DIST --openpgp-key FILE"],
+        ) from None
     try:
         yield root
     finally:

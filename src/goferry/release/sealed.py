@@ -84,7 +84,10 @@ def _hashed(folder: Path) -> Mapping[str, File]:
     try:
         root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise FolderUnreadable(f"cannot open the folder {folder}: {error.strerror}") from None
+        raise FolderUnreadable(
+            f"cannot open the folder {folder}: {error.strerror}",
+            advice=["make it:  goferry build --out DIST", f"seal it:  goferry sign {folder} --openpgp-key FILE"],
+        ) from None
     found = {}
     try:
         for name in os.listdir(root):  # noqa: PTH208  of the descriptor, not of a path

@@ -10,7 +10,6 @@ removed after an hour, or when another upload needs its room: who leaves many be
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -18,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any, Dict, Iterator, Mapping
 
+from goferry.host import lock
 from goferry.host.layout import NAME, Root
 from goferry.kernel import checksums, manifest
 from goferry.kernel.errors import Misuse
@@ -72,13 +72,7 @@ def _made(root: Root, place: Path) -> int:
 
 
 def _locked(place: Path) -> int:
-    descriptor = os.open(str(place), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return -1
-    return descriptor
+    return lock.exclusive(os.open(str(place), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))
 
 
 def receive(root: Root, request: Mapping[str, Any], payload: bytes) -> Dict[str, Any]:

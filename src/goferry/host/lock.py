@@ -17,7 +17,11 @@ def acquire(path: Path) -> int:
 
     The descriptor is not inherited: a supervisor started while it is held does not keep it.
     """
-    descriptor = os.open(str(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return exclusive(os.open(str(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def exclusive(descriptor: int) -> int:
+    """Lock what was opened and return its descriptor; -1, and closed, when another process has it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

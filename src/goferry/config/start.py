@@ -78,8 +78,10 @@ def ignore(directory: Path, *, dry_run: bool = False) -> bool:
     if not any((folder / ".git").exists() for folder in (directory.resolve(), *directory.resolve().parents)):
         return False
     path = directory / ".gitignore"
-    text = path.read_text("utf-8", "surrogateescape") if path.is_file() else ""
-    if {"dist", "dist/", "/dist", "/dist/"} & set(text.split()) or path.is_symlink():
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        return False
+    text = path.read_text("utf-8", "surrogateescape") if path.exists() else ""
+    if {"dist", "dist/", "/dist", "/dist/"} & set(text.split()):
         return False
     if not dry_run:
         with path.open("a", encoding="utf-8") as file:

@@ -223,7 +223,7 @@ def test_what_is_damaged_every_time_is_never_published(dist, github, fake_github
     fake_github.fail("upload", "corrupt", times=99)
     with pytest.raises(GoferryError) as caught:
         publish(dist, github)
-    assert caught.value.name == "upload-damaged"
+    assert caught.value.name == "asset-damaged"
     assert all(found.draft for found in there(fake_github))
 
 
@@ -231,7 +231,7 @@ def test_everything_is_downloaded_again_before_it_is_published(dist, github, fak
     fake_github.fail("storage", "corrupt")
     with pytest.raises(GoferryError) as caught:
         publish(dist, github)
-    assert caught.value.name == "upload-damaged"
+    assert caught.value.name == "asset-damaged"
     assert there(fake_github)[0].draft
     fake_github.requests.clear()
     publish(dist, github)

@@ -4,7 +4,7 @@ Misuse       reference-invalid, repository-invalid, github-token-missing, github
              github-permission-missing, github-not-found, tag-missing, tag-mismatch, folder-occupied, release-too-large
 Refused      snapshot-refused, tag-moved, release-differs, release-incomplete, draft-of-others, drafts-ambiguous,
              asset-altered
-Failed       release-missing, asset-missing, asset-renamed, upload-damaged, github-unexpected
+Failed       release-missing, asset-missing, asset-renamed, asset-damaged, github-unexpected
 Unreachable  github-rate-limited, github-failing
 """
 
@@ -224,14 +224,14 @@ class AssetRenamed(Failed):
     name = "asset-renamed"
 
 
-class UploadDamaged(Failed):
+class AssetDamaged(Failed):
     """What GitHub returns is not what was uploaded, on every attempt.
 
     Bytes were lost or changed on the way, or somebody else writes to the same draft. It is still a draft: nobody else
     saw it.
     """
 
-    name = "upload-damaged"
+    name = "asset-damaged"
 
 
 class FolderOccupied(Misuse):

@@ -14,7 +14,7 @@ from goferry.kernel.manifest import MANIFEST, Manifest
 from goferry.observe.events import Span, Stream
 from goferry.release import access, notes, reference, resealed
 from goferry.release.api import Api
-from goferry.release.errors import GitHubUnexpected, TagMismatch, UploadDamaged
+from goferry.release.errors import AssetDamaged, GitHubUnexpected, TagMismatch
 from goferry.release.facts import UPLOADED, Asset, File, Local, Release, Remote
 from goferry.release.plan import Plan, Step, check_tag, is_prerelease, plan
 from goferry.release.repository import GitHub
@@ -56,7 +56,7 @@ def publish(
         TagMismatch, TagMissing, TagMoved, ReleaseDiffers, ReleaseIncomplete, ReleaseTooLarge, DraftOfOthers,
         DraftsAmbiguous.
         TokenMissing, TokenInvalid, PermissionMissing, NotFound, RateLimited, GitHubFailing, GitHubUnexpected.
-        AssetRenamed, UploadDamaged.
+        AssetRenamed, AssetDamaged.
     """
     manifest, files = inspect(dist, trust=trust, settings=settings, stream=stream)
     local = _local(manifest, files, tag=tag, draft=draft, prerelease=prerelease)
@@ -203,8 +203,8 @@ class _Publisher:
         return done
 
 
-def _damaged(name: str, why: str) -> UploadDamaged:
-    return UploadDamaged(
+def _damaged(name: str, why: str) -> AssetDamaged:
+    return AssetDamaged(
         f"what GitHub has of {name} is not what was uploaded: {why}",
         state="The release is still a draft.",
         advice=["run the same command again; it replaces what differs"],

@@ -17,7 +17,7 @@ from goferry.config.settings import Settings
 from goferry.observe.events import Span
 from goferry.release import retry
 from goferry.release.api import READ, WRITE, Api, message_of
-from goferry.release.errors import AssetRenamed, GitHubUnexpected, UploadDamaged
+from goferry.release.errors import AssetDamaged, AssetRenamed, GitHubUnexpected
 from goferry.release.facts import UPLOADED, Asset, File, Release
 from goferry.system.http import Answer, Client, HostUnreachable, ServerFailing
 
@@ -43,7 +43,7 @@ class Transfer:
 
         Raises:
             AssetRenamed: when GitHub stores it under another name.
-            UploadDamaged: when what it has is not what was sent, on every attempt.
+            AssetDamaged: when what it has is not what was sent, on every attempt.
         """
         attempt = 0
         while True:
@@ -60,7 +60,7 @@ class Transfer:
             elif attempt + 1 < retry.ATTEMPTS:  # damaged on the way, or a name that was taken and is free now
                 retry.sleep(retry.FIRST_WAIT * 2**attempt)
             else:
-                raise UploadDamaged(
+                raise AssetDamaged(
                     f"GitHub did not keep {file.name} as it was sent, {retry.ATTEMPTS} times ({reason})",
                     state="The release is still a draft.",
                     advice=["run the same command again"],

@@ -67,7 +67,8 @@ class SecretKey:
 
     def public_file(self) -> bytes:
         """Return the public key's file."""
-        return f"untrusted comment: minisign public key {self.name}\n{self.public_line}\n".encode("ascii")
+        number = self.name.lstrip("0") or "0"  # minisign writes the id as a number
+        return f"untrusted comment: minisign public key {number}\n{self.public_line}\n".encode("ascii")
 
     def sign(self, message: bytes, now: int) -> bytes:
         """Return the signature file over `message`, prehashed, dated `now` (seconds since the epoch)."""

@@ -117,7 +117,7 @@ SECOND = [
     *itertools.product(("status", "rollback", "abort"), ("cut-before", "gone-after"), ("web-1", "web-2")),
 ]
 ALWAYS = [(first, SECOND[0]) for first in FIRST if first[0] in ("switch", "commit")]
-PAIRS = ALWAYS + sample([pair for pair in itertools.product(FIRST, SECOND) if pair not in ALWAYS], 20)
+PAIRS = ALWAYS + sample([pair for pair in itertools.product(FIRST, SECOND) if pair not in ALWAYS], 8)
 
 
 @pytest.mark.parametrize(("first", "second"), PAIRS)

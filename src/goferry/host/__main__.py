@@ -57,10 +57,10 @@ def _agent() -> int:
         from goferry.host.recover import recover
 
         return recover(options.root, options.host_file, dict(os.environ))
-    from goferry.host.serve import serve  # --help needs none of it
+    from goferry.host.serve import Outlet, serve  # --help needs none of it
 
     reader = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115  unbuffered: its thread may outlive us
-    writer = os.fdopen(os.dup(1), "wb")
+    writer = Outlet(os.dup(1))
     os.dup2(2, 1)  # nothing but frames may reach the client's stream
     return serve(reader, writer, options.root, options.trust, dict(os.environ), host=options.host_file)
 

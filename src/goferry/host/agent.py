@@ -60,6 +60,11 @@ class Session:
         self._held = contextlib.ExitStack()
         self._claimed: Dict[str, int] = {}
 
+    @property
+    def phase(self) -> str:
+        """The open transaction's phase; empty without one."""
+        return "" if self.engine is None else self.engine.transaction.phase
+
     def answer(self, request: Request, payload: bytes = b"") -> Record:
         """Do what a request asks and return the answer; a payload belongs to `upload` alone.
 
@@ -205,9 +210,9 @@ class Session:
                 self._held.close()
 
     def take_lock(self, wait: float) -> None:
-        """Take the target's lock for this session."""
+        """Take the target's lock for this session, as long as its client is there to wait for it."""
         self.root.prepare()
-        self._held.enter_context(lock.held(self.root.own / "lock", wait))
+        self._held.enter_context(lock.held(self.root.own / "lock", wait, self.gone))
 
     def recover(self, restore: bool = True) -> List[str]:
         """End what a dead agent left unfinished, and start what should run; return what was done, for people."""
@@ -352,7 +357,12 @@ class Session:
         return {"live": self.view.live(), "recovered": recovered, "busy": descriptor < 0}
 
     def down(self, request: Request) -> Record:
-        """End every service and supervisord; what is stored and the floors stay."""
+        """End every service and supervisord; what is stored and the floors stay.
+
+        A provisioned host refuses: who may deploy a project there may not end the services of all.
+        """
+        if self.root.host is not None:
+            raise Refused("services of a provisioned host are ended by its root alone", state="Nothing was changed.")
         running = [folder for folder in self.root.services() if slots.live(folder) >= 0]
         if request.get("dry_run") or not self.root.own.is_dir():
             return {"stopped": [folder.name for folder in running]}

@@ -7,7 +7,7 @@ import fcntl
 import os
 import time
 from pathlib import Path
-from typing import Iterator
+from typing import Callable, Iterator
 
 from goferry.kernel.outcomes import DeployBusy
 
@@ -31,8 +31,8 @@ def exclusive(descriptor: int) -> int:
 
 
 @contextlib.contextmanager
-def held(path: Path, wait: float) -> Iterator[None]:
-    """Hold the lock, after waiting at most `wait` seconds for it.
+def held(path: Path, wait: float, gone: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Hold the lock, after waiting at most `wait` seconds for it, and only while nobody is `gone`.
 
     Raises:
         DeployBusy: when another process still has it then.
@@ -40,7 +40,7 @@ def held(path: Path, wait: float) -> Iterator[None]:
     deadline = time.monotonic() + wait
     descriptor = acquire(path)
     while descriptor < 0:
-        if time.monotonic() >= deadline:
+        if time.monotonic() >= deadline or gone():
             raise DeployBusy(
                 "another deploy on this target has not ended within %g s" % wait,
                 state="Nothing was changed by this one.",

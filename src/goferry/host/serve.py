@@ -5,12 +5,13 @@ A client that ends the stream, or says nothing until the deadline, is silent: an
 
 from __future__ import annotations
 
-import contextlib
+import os
 import queue
+import select
 import threading
 import time
 from pathlib import Path
-from typing import IO, Any, Dict, Mapping, Optional, Tuple
+from typing import IO, Any, Dict, Mapping, Optional, Tuple, Union
 
 from goferry.host.agent import Session
 from goferry.host.layout import Root
@@ -25,16 +26,46 @@ IDLE = 900.0
 """Seconds in which any client must speak: one whose connection was cut without a word leaves nothing behind."""
 QUIET = 60.0
 """Seconds after which a client that waits hears from us again, while it is waited for the candidate."""
-AHEAD = 8
+AHEAD = 2
 """Frames that are read before they are answered; a client that sends faster waits."""
+LONGEST = 3600.0
+"""Seconds that a transaction waits in one phase, whatever else the client says: the lock is not its own."""
+DEAF = 60.0
+"""Seconds in which a client must take something of what it is sent; one that does not is gone."""
 Frame = Tuple[Dict[str, Any], bytes]
+
+
+class Outlet:
+    """What the client hears: a descriptor on which nothing waits longer than DEAF for it to listen."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._room = select.poll()
+        self._room.register(descriptor, select.POLLOUT)
+
+    def write(self, data: bytes) -> int:
+        """Write all of it.
+
+        Raises:
+            TimeoutError: when the client has not taken it in time. OSError: when it is gone.
+        """
+        deadline = time.monotonic() + DEAF
+        view = memoryview(data)
+        while view:
+            if not self._room.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                raise TimeoutError("the client does not listen")
+            view = view[os.write(self._descriptor, view[: select.PIPE_BUF]) :]  # so much never blocks after the poll
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
 
 
 class Line:
     """The connection to the client."""
 
-    def __init__(self, reader: IO[bytes], writer: IO[bytes]) -> None:
-        self._writer = writer
+    def __init__(self, reader: IO[bytes], writer: Union[Outlet, IO[bytes]]) -> None:
+        self._writer, self._deaf = writer, False
         self._doing, self._told = "", time.monotonic()
         self._requests: queue.Queue[Optional[Frame]] = queue.Queue(AHEAD)
         self.malformed = ""
@@ -63,7 +94,7 @@ class Line:
     def next(self, timeout: Optional[float]) -> Optional[Frame]:
         """Return the next request; None at the end or when the time is over."""
         try:
-            return self._requests.get(timeout=timeout)
+            return None if self._deaf else self._requests.get(timeout=timeout)
         except queue.Empty:
             return None
 
@@ -73,19 +104,26 @@ class Line:
         What cannot be sent is told as an error: a client that waits for an answer must get one.
         """
         self._doing, self._told = str(header.get("progress", "")), time.monotonic()
+        if self._deaf:
+            return
         try:
             data = frames.encode(header)
         except ValueError as error:  # too large, or a surrogate of a path that is not UTF-8
             told = HostFailed("the host's answer cannot be sent: %s" % error)
             data = frames.encode({"progress": ""} if "progress" in header else {"ok": False, "error": as_frame(told)})
-        with contextlib.suppress(OSError, ValueError):
+        try:
             self._writer.write(data)
             self._writer.flush()
+        except TimeoutError:  # it would hold the lock by not listening
+            self._deaf = True
+            self._gone.set()
+        except (OSError, ValueError):
+            pass
 
 
 def serve(
     reader: IO[bytes],
-    writer: IO[bytes],
+    writer: Union[Outlet, IO[bytes]],
     root: Path,
     trust: Optional[Path],
     environ: Mapping[str, str],
@@ -101,8 +139,12 @@ def serve(
         line.send({"ok": False, "error": as_frame(error)})
         return error.exit_code
     session = Session(target, trust, environ, tell=lambda text: line.send({"progress": text}), gone=line.gone)
+    phase, since = "", time.monotonic()
     while True:
-        frame = line.next(DEADLINE if session.engine else IDLE)
+        if session.phase != phase:
+            phase, since = session.phase, time.monotonic()
+        left = min(DEADLINE, since + LONGEST - time.monotonic()) if session.engine else IDLE
+        frame = line.next(left) if left > 0 else None
         if frame is None:
             session.silence()
             return _refused(line) if line.malformed else 0

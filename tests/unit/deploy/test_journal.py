@@ -91,6 +91,8 @@ def test_a_lock_is_waited_for_and_dies_with_its_process(tmp_path):
         with pytest.raises(DeployBusy), lock.held(path, 0.2):
             pass
         assert 0.2 <= time.monotonic() - start < 2
+        with pytest.raises(DeployBusy), lock.held(path, 1e9, lambda: True):  # nobody waits for who went away
+            pass
         os.kill(holder.pid, signal.SIGKILL)
     with lock.held(path, 2):
         assert lock.acquire(path) == -1

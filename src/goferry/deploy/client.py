@@ -10,7 +10,6 @@ import contextlib
 import re
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,19 +24,44 @@ SETTLE = 120.0
 """Seconds in which an agent whose client left must have undone what was open."""
 PATIENCE = 900.0
 """Seconds in which an agent must say something, be it progress."""
+MOST = 20_000
+"""Signs of progress that one request may have: a day's bake has one a minute."""
+COMPLAINTS = 32 << 10
+"""Bytes of an agent's standard error that are kept, of its beginning and of its end each."""
 _NAME = re.compile("[a-z][a-z0-9-]{0,60}")
 
 Explain = Callable[[int | None, str], GoferryError | None]
 """(exit code, standard error) → what an agent's end without an answer means, or None."""
 
 
+class _Complaints:
+    """What a program writes to standard error: read to its end, and only its beginning and its end kept."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._first, self._last = stream, b"", b""
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError, ValueError), self._stream:
+            while data := self._stream.read(COMPLAINTS):
+                room = COMPLAINTS - len(self._first)
+                self._first += data[:room]
+                self._last = (self._last + data[room:])[-COMPLAINTS:]
+
+    def text(self) -> str:
+        """Return what was kept, after a moment for what is still on its way."""
+        self._thread.join(1)
+        return (self._first + self._last).decode("utf-8", "replace").strip()
+
+
 class Agent:
     """A running agent; made by `opened`."""
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], errors: IO[bytes], explain: Explain, look: str, settle: float
-    ) -> None:
-        self._process, self._errors, self._explain, self._look, self._settle = process, errors, explain, look, settle
+    def __init__(self, process: subprocess.Popen[bytes], explain: Explain, look: str, settle: float) -> None:
+        assert process.stderr is not None
+        self._process, self._explain, self._look, self._settle = process, explain, look, settle
+        self.complaints = _Complaints(process.stderr).text
         self._writing = threading.Lock()
         self.pid = process.pid
 
@@ -54,15 +78,20 @@ class Agent:
             data = frames.encode({"request": request, **fields}, payload)
             with contextlib.suppress(BrokenPipeError):  # it may have said why before it ended
                 self._send(data)
-            answer = self._next()
-            while "progress" in answer:
-                heard(printable(str(answer["progress"]), 200))
-                answer = self._next()
+            answer = self._answer(heard)
         except (OSError, ValueError) as error:  # BadFrame, or a stream that hang_up closed
             raise self._lost(printable(str(error), 200)) from error
         if answer.get("ok") is not True:
             raise told(answer.get("error"))
         return answer
+
+    def _answer(self, heard: Callable[[str], None]) -> dict[str, Any]:
+        for _ in range(MOST):
+            answer = self._next()
+            if "progress" not in answer:
+                return answer
+            heard(printable(str(answer["progress"]), 200))
+        raise OSError("it tells of progress for ever")
 
     def _send(self, data: bytes) -> None:
         assert self._process.stdin is not None
@@ -88,8 +117,7 @@ class Agent:
         code: int | None = None
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = self._process.wait(3)
-        self._errors.seek(0)
-        said = self._errors.read(64 << 10).decode("utf-8", "replace").strip()
+        said = self.complaints()
         known = self._explain(code, said)
         if known is not None:
             return known
@@ -182,21 +210,20 @@ def opened(
     Raises:
         ToolMissing: when the program can't be started.
     """
-    with tempfile.TemporaryFile() as errors:
-        try:
-            process = subprocess.Popen(
-                argv,
-                env={key: value for key, value in environ.items() if key not in SECRETS},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                bufsize=0,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise ToolMissing(f"cannot start {argv[0]}: {error.strerror}") from error
-        agent = Agent(process, errors, explain, look, settle)
-        try:
-            yield agent
-        finally:
-            agent.leave()
+    try:
+        process = subprocess.Popen(
+            argv,
+            env={key: value for key, value in environ.items() if key not in SECRETS},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ToolMissing(f"cannot start {argv[0]}: {error.strerror}") from error
+    agent = Agent(process, explain, look, settle)
+    try:
+        yield agent
+    finally:
+        agent.leave()

@@ -220,6 +220,22 @@ def test_whatever_a_host_answers_is_an_error_with_a_name(hostile, data, name):
     assert "\n::" not in "\n" + shown
 
 
+def test_a_host_that_never_answers_is_left(hostile, monkeypatch):
+    monkeypatch.setattr(client, "MOST", 50)
+    fleet, settings = hostile(frame(progress="soon") * 60 + frame(ok=True, live={}, recovered=[], busy=False))
+    with pytest.raises(GoferryError, match="progress") as told:
+        remote.status(fleet, settings=settings)
+    assert told.value.name == "agent-lost"
+
+
+def test_what_a_host_complains_of_does_not_fill_our_disk(tmp_path):
+    program = "import os\nfor _ in range(400): os.write(2, b'x' * 65536)\nos.write(2, b'\\nat last\\n')"
+    with client.opened([sys.executable, "-c", program], dict(os.environ)) as agent:
+        with pytest.raises(GoferryError, match="at last"):
+            agent.ask("hello")
+        assert len(agent.complaints()) <= 2 * client.COMPLAINTS
+
+
 def test_a_banner_can_not_speak_to_the_runner(hostile):
     fleet, settings = hostile(b"", "::add-mask::x\n\x1b[2J##[error]Permission denied (publickey).\n", 255)
     with pytest.raises(GoferryError) as told:

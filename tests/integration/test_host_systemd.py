@@ -9,6 +9,7 @@ import http.client
 import importlib.util
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -260,6 +261,35 @@ def test_a_service_sees_its_secrets_and_its_own_binary_alone(site):
     inside = site.host.run(f"nsenter -m -t {live['pid']} sh -c 'cd {DEPLOYED}; ls; ls /var/lib/goferry'")
     assert inside.split() == ["store", "shop"]
     assert site.host.run(f"stat -c %U /proc/{live['pid']}") != "root"
+
+
+STORM = """
+import socket
+for _ in range(600):
+    with socket.socket(socket.AF_UNIX) as one:
+        one.connect("/run/goferry/agent.sock")
+"""
+
+
+def test_a_storm_of_connections_does_not_shut_the_agent_out(site):
+    live = site.live()["api"]["version"]
+    site.host.run(f"setpriv --reuid goferry --clear-groups --regid goferry python3 -c '{STORM}'", check=False)
+    deadline = time.monotonic() + 20
+    while site.host.run("systemctl is-active 'goferry-agent@*'", check=False) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert site.host.run("systemctl is-active goferry-agent.socket", check=False) == "active"
+    assert site.live()["api"]["version"] == live
+
+
+def test_the_size_of_a_request_is_the_service_s_to_bound_and_not_the_disk_s(site):
+    held = "find /proc/[0-9]*/fd -lname '*nginx*(deleted)' -printf '%l'"
+    with socket.create_connection(("127.0.0.1", site.host.ports[8080]), timeout=5) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n")
+        with contextlib.suppress(OSError):  # the service answers without reading it
+            for _ in range(16):
+                client.sendall(bytes(1 << 20))
+        assert site.host.run(held, check=False) == ""
+        assert client.recv(20).startswith(b"HTTP/1.1 200")
 
 
 def test_cut_off_in_the_middle_the_host_goes_back_by_itself(site):

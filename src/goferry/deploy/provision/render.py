@@ -131,6 +131,8 @@ SocketUser={USER}
 SocketMode=0600
 DirectoryMode=0755
 MaxConnections=16
+# A burst of connections is refused one by one; by default it would end the socket until somebody starts it again.
+TriggerLimitIntervalSec=0
 
 [Install]
 WantedBy=sockets.target
@@ -164,6 +166,8 @@ RestrictNamespaces=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
 SystemCallArchitectures=native
 LimitCORE=0
+MemoryMax=512M
+TasksMax=64
 """
 
 RECOVER_UNIT = f"""\
@@ -200,7 +204,8 @@ def nginx(place: Place, *, bind: str, ipv6: bool, version: tuple[int, ...]) -> s
     """Return a service's upstream and server.
 
     The upstream names a link that the host agent renames, so a switch needs no reload; a connection that nginx kept to
-    the upstream would outlive it, hence none is kept.
+    the upstream would outlive it, hence none is kept. How large a request may be is the service's to say, so nginx
+    passes it on as it comes: kept until it is whole, one without an end would fill the disk.
     """
     keepalive = "\n    keepalive 0;" if version >= (1, 29, 7) else ""
     places = [f"{bind}:{place.port}"] if bind else [str(place.port), *([f"[::]:{place.port}"] if ipv6 else [])]
@@ -214,6 +219,7 @@ server {{
 {listen}
     server_name _;
     client_max_body_size 0;
+    proxy_request_buffering off;
     location / {{
         proxy_pass http://goferry-{place.stem};
         proxy_http_version 1.1;

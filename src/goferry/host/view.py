@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Tuple
+import json
+from typing import Any, Dict, List, Mapping, Tuple
 
 from goferry.host import processes, slots, state
 from goferry.host.guard import Guard
 from goferry.host.layout import Root, ServiceFolder
 from goferry.host.switch import Links, url
+from goferry.kernel import frames
 from goferry.kernel.errors import Failed
 from goferry.kernel.machine import Transaction
 
 Record = Dict[str, Any]
+LINES, LINE = 1000, 4000
+"""Lines of a log that are shown at most, and characters of each."""
+ROOM = frames.MAX_HEADER // 2
+"""Bytes of logs in one answer."""
 
 
 class View:
@@ -74,8 +80,25 @@ class View:
         return not why, why
 
     def logs(self, request: Mapping[str, Any]) -> Record:
-        """Return the last lines of the live versions' logs."""
-        wanted, lines = request.get("services") or [], int(request.get("lines", 50))
+        """Return the last lines of the live versions' logs: at most LINES, and what one answer can hold of them."""
+        wanted, lines = request.get("services") or [], max(1, min(LINES, int(request.get("lines", 50))))
         folders = [folder for folder in self.root.services() if slots.live(folder) >= 0]
-        found = {folder.name: self.guard.driver.tail(folder, slots.live(folder), lines) for folder in folders}
-        return {"logs": {name: tail for name, tail in found.items() if not wanted or name in wanted}}
+        folders = [folder for folder in folders if not wanted or folder.name in wanted]
+        room = ROOM // max(1, len(folders))
+        return {
+            "logs": {
+                each.name: _newest(self.guard.driver.tail(each, slots.live(each), lines), room) for each in folders
+            }
+        }
+
+
+def _newest(lines: List[str], room: int) -> List[str]:
+    """Return the last of the lines that fit into `room` bytes of JSON."""
+    kept: List[str] = []
+    for line in reversed(lines):
+        text = line[:LINE]
+        room -= len(json.dumps(text)) + 1
+        if room < 0:
+            break
+        kept.insert(0, text)
+    return kept

@@ -1,7 +1,8 @@
 """Canonical JSON: one byte string for one value, so that digests and signatures are stable.
 
 Keys sorted by code point, no insignificant white space, UTF-8 without escapes beyond RFC 8259's musts, integers only
-(no floats), one final newline. Parsing is strict: duplicate keys, NaN, floats and nesting deeper than 32 are errors.
+(no floats), one final newline. Parsing is strict: duplicate keys, NaN, floats, integers of more than 64 digits and
+nesting deeper than 32 are errors.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 from typing import Any, Dict, List, Tuple
 
 MAX_DEPTH = 32
+MAX_DIGITS = 64
 
 
 def dumps(value: Any) -> bytes:
@@ -27,10 +29,17 @@ def loads(data: bytes) -> Any:
     """Parse JSON strictly; the inverse of `dumps` but tolerant of white space and key order.
 
     Raises:
-        ValueError: on duplicate keys, NaN, floats, too deep nesting, or anything that is not UTF-8 JSON.
+        ValueError: on duplicate keys, NaN, floats, huge integers, too deep nesting, or anything but UTF-8 JSON.
     """
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        text = data.decode("utf-8")
+        value = json.loads(
+            text,
+            object_pairs_hook=_no_duplicates,
+            parse_constant=_no_constant,
+            parse_int=_integer,
+            parse_float=_no_float,
+        )
     except RecursionError:
         raise ValueError("nested too deeply") from None
     _check(value, 0)
@@ -44,6 +53,16 @@ def _no_duplicates(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
             raise ValueError("duplicate key %r" % key)
         result[key] = value
     return result
+
+
+def _integer(text: str) -> int:
+    if len(text) > MAX_DIGITS:  # reading a million digits takes Python seconds
+        raise ValueError("a number of %d digits" % len(text))
+    return int(text)
+
+
+def _no_float(text: str) -> Any:
+    raise ValueError("floats have no canonical form: %s" % text[:40])
 
 
 def _no_constant(name: str) -> Any:

@@ -6,6 +6,7 @@ import pytest
 
 from goferry.host.agent import Session
 from goferry.host.layout import Root
+from goferry.kernel import frames
 from goferry.kernel.errors import Refused
 from goferry.kernel.hostfile import HostFile, Place
 
@@ -20,3 +21,27 @@ def session(tmp_path):
 def test_the_deploy_key_does_not_end_every_project_s_services(session, dry_run):
     with pytest.raises(Refused, match="root alone"):
         session.answer({"request": "down", "dry_run": dry_run})
+
+
+class Logs:
+    """A driver whose logs are as long as they are asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def tail(self, _folder, _number, lines=12):
+        self.asked.append(lines)
+        return [f"{number} {'é' * 5000}" for number in range(min(lines, 5000))]
+
+
+@pytest.mark.parametrize("lines", [1000, 10**9, -5])
+def test_logs_fit_into_an_answer_and_memory_whatever_is_asked(session, monkeypatch, lines):
+    folder = session.root.service("shop", "api")
+    folder.slots.mkdir(parents=True)
+    os.symlink(folder.pointer(0), folder.live)
+    driver = Logs()
+    monkeypatch.setattr(session.guard, "driver", driver)
+    answer = session.answer({"request": "logs", "lines": lines})
+    assert 1 <= driver.asked[0] <= 1000
+    assert len(frames.encode({"ok": True, **answer})) < frames.MAX_HEADER
+    assert answer["logs"]["api"][-1].startswith(str(driver.asked[0] - 1))

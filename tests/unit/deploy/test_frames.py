@@ -89,3 +89,12 @@ def test_the_first_wrong_byte_ends_it(begin):
 def test_too_much_is_not_sent():
     with pytest.raises(frames.BadFrame):
         frames.encode({}, b"x" * (frames.MAX_PAYLOAD + 1))
+
+
+@pytest.mark.parametrize("number", [b"9" * 1_000_000, b"-" + b"9" * 1_000_000, b"0." + b"9" * 1_000_000, b"1e999999"])
+def test_no_number_takes_long_to_read(number):
+    text = b'{"wait_ms":%s}\n' % number
+    since = time.process_time()
+    with pytest.raises(frames.BadFrame):
+        frames.read(io.BytesIO(struct.pack(">2sBII", b"GF", 1, len(text), 0) + text))
+    assert time.process_time() - since < 0.5

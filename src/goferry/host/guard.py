@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import Callable, Dict, List
+from typing import Callable, Dict, List, Optional
 
-from goferry.host import control, processes, slots, store
+from goferry.host import control, processes, slots, state, store
 from goferry.host.driver import Driver, Slot
 from goferry.host.engine import Silence
 from goferry.host.layout import Root, ServiceFolder
@@ -211,7 +211,7 @@ class Guard:
         """Start every live slot that should run and does not (after a reboot); return what was started."""
         started = []
         for folder in self.root.services():
-            slot = slots.read(folder, slots.live(folder)) if slots.live(folder) >= 0 else None
+            slot = self._live(folder)
             if slot and not self.driver.runs(folder, slot):
                 self.driver.stop(folder, slot, slot["drain_ms"] / 1000)
                 slots.write(folder, {**slot, "guarded": True})
@@ -220,6 +220,20 @@ class Guard:
                 with contextlib.suppress(GoferryError):
                     self.prove_slot(folder, int(slot["slot"]))
         return started
+
+    def _live(self, folder: ServiceFolder) -> Optional[Slot]:
+        """Return the live slot's description; one that is gone or damaged is made again from what is stored."""
+        number, live = slots.live(folder), state.read(folder)["live"]
+        slot = slots.read(folder, number) if number >= 0 else None
+        if slot is not None or number < 0 or not live or live["slot"] != number:
+            return slot
+        stored = {key: live[key] for key in ("mode", "slot", "sequence", "version", "sha256", "port")}
+        change = Change(folder.name, old_slot=-1, **stored)
+        with contextlib.suppress(GoferryError):
+            listen = self.driver.listen(folder, change) if self.root.host else change.port
+            slot = {**self.describe(folder, change, listen), "guarded": True}
+            slots.write(folder, slot)
+        return slot
 
     def patience(self, seconds: float, *, heed: bool) -> None:
         """Wait a moment; with `heed`, only while the client is there: what goes back or recovers needs no client.

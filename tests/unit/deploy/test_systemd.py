@@ -241,6 +241,27 @@ def test_killed_at_each_journal_line_one_version_serves(host, monkeypatch, kind,
     assert {unit: process.pid for unit, process in host.processes.items()} == before
 
 
+@pytest.mark.parametrize("data", [b"", b"{torn", None])
+@pytest.mark.parametrize("power", [False, True], ids=["running", "power cut"])
+def test_a_damaged_slot_is_described_again_by_what_is_stored(host, data, power):
+    change(host, "deploy", "v1", "")
+    change(host, "deploy", "v2", "v1")
+    path = host.root.service("shop", "api").slot(1)
+    before = slots.read(host.root.service("shop", "api"), 1)
+    path.unlink() if data is None else path.write_bytes(data)
+    pid = host.processes[PLACE.unit(1)].pid
+    if power:
+        host.power_cut()
+    recover(host)
+    assert host.serving() == "v2"
+    assert (host.processes[PLACE.unit(1)].pid == pid) is not power
+    after = slots.read(host.root.service("shop", "api"), 1)
+    assert {**after, "attempt": ""} == {**before, "attempt": ""}
+    shutil.rmtree(host.root.service("shop", "api").releases)
+    path.unlink()
+    recover(host)  # nothing is known of it any more: that keeps no other service from its recovery
+
+
 def test_what_was_not_provisioned_is_left_alone(host):
     (host.root.path / "shop" / "other" / "slots").mkdir(parents=True)
     assert [folder.name for folder in host.root.services()] == []

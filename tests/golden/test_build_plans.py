@@ -50,6 +50,7 @@ def facts_of(record):
         "date": "2026-11-23T04:03:22Z",
         "epoch": 1795406602,
         "dirty": False,
+        "bears": True,
         "snapshot": False,
         "sealed_source": True,
     }

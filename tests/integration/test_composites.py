@@ -121,6 +121,7 @@ def test_inspect_says_what_a_push_means(step, event, ref, meaning):
     assert done.code == 0, done.log
     assert done.outputs["push"] == meaning
     assert done.outputs["version"] == "v1.0.0"
+    assert done.outputs["snapshot"] == str(meaning != "release").lower(), "a tag on the commit is not enough"
     assert json.loads(done.outputs["shards"]) == ["1/2", "2/2"]
     assert json.loads(done.outputs["targets"]) == ["linux/amd64", "linux/arm64"]
     assert "\n::error::no" not in done.log

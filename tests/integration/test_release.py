@@ -519,10 +519,21 @@ def test_a_tag_that_moves_meanwhile_is_found_before_publishing(dist, github, fak
     assert there(fake_github)[0].draft
 
 
-@pytest.mark.parametrize("flags", [{"snapshot": True}, {"dirty": True}, {"commit": ""}])
-def test_what_is_no_release_is_refused_before_anything_is_asked(flags, tmp_path, github, fake_github):
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        ({"snapshot": True}, "it was built on a branch or for a pull request"),
+        ({"snapshot": True, "version": "v1.4.1-0.20261123040322-3f1c2ab4d5e6"}, "no tag names its commit"),
+        ({"snapshot": True, "dirty": True}, "built from a changed work tree"),
+        ({"dirty": True}, "built from a changed work tree"),
+        ({"commit": ""}, "of no commit"),
+    ],
+)
+def test_what_is_no_release_is_refused_before_anything_is_asked(flags, why, tmp_path, github, fake_github):
     dist = make_dist(tmp_path / "snapshot", **flags)
-    assert refused(dist, github).name == "snapshot-refused"
+    error = refused(dist, github)
+    assert (error.name, error.exit_code) == ("snapshot-refused", 3)
+    assert why in error.what
     assert fake_github.requests == []
 
 

@@ -35,6 +35,7 @@ class Facts:
         targets: the platforms.
         mains: main packages, by package path; each lists the targets that it builds for.
         version, commit, date, dirty, snapshot: as in the ledger. epoch: the date in seconds since 1970.
+        bears: the tree bears the version, by a tag or by a person's word, whatever the run makes of it.
         changes: lines of `git status`. hints: sentences about the choice of version.
         documents: files that go into every archive, relative to `directory` or absolute (license, read-me).
         sealed_source: whether the commit covers all source: a clean tree, and no replacement outside of it.
@@ -55,6 +56,7 @@ class Facts:
     date: str
     epoch: int
     dirty: bool
+    bears: bool
     snapshot: bool
     changes: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
@@ -129,6 +131,7 @@ def look(
         date=standing.date,
         epoch=standing.epoch,
         dirty=standing.dirty,
+        bears=standing.bears,
         snapshot=standing.snapshot,
         changes=changes,
         hints=standing.hints,

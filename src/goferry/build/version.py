@@ -1,6 +1,7 @@
 """Which version a work tree is: the tag on its commit, as Go would choose it, else a pseudo-version.
 
 Of several tags the highest counts, but on a runner that a pushed tag started, that one: each tag's run makes its own.
+Whether it is a release is another question, which build.trigger answers: a branch's run makes snapshots.
 
 A project in a subfolder is tagged `folder/vX.Y.Z` (https://go.dev/ref/mod#vcs-version); a folder that only names the
 major version (`api/v2` of module `…/api/v2`) is left out. A tag of another major version than the module path's is
@@ -17,6 +18,7 @@ from pathlib import PurePosixPath
 
 from goferry.build import semver
 from goferry.build.revision import Revision
+from goferry.build.trigger import Trigger
 from goferry.kernel.errors import Misuse
 
 EPOCH = 315532800
@@ -44,7 +46,9 @@ class Stand:
     Attributes:
         version: `v1.4.0`, `v1.4.1-0.20261123040322-3f1c2ab4d5e6`, with `+dirty` when the tree was changed.
         commit: hex, or empty. date: RFC 3339 UTC. epoch: the same in seconds.
-        dirty: the tree differs from the commit. snapshot: not a release's tag (and not asked for by a person).
+        dirty: the tree differs from the commit.
+        bears: the tree bears the version: by a tag on its commit and no changes, or because a person asked for it.
+        snapshot: no release: it does not bear the version, or the run is not the one of its tag (build.trigger).
         hints: what a person may want to know about the choice.
     """
 
@@ -53,6 +57,7 @@ class Stand:
     date: str
     epoch: int
     dirty: bool
+    bears: bool
     snapshot: bool
     hints: tuple[str, ...] = ()
 
@@ -68,7 +73,7 @@ def choose(
         folder: the project's folder below the work tree's top, with slashes; empty or `.` for the top.
         wanted: a version that a person asked for, or empty.
         environ: SOURCE_DATE_EPOCH wins over the commit's time (https://reproducible-builds.org/specs/source-date-epoch);
-            GITHUB_REF names the tag that was pushed.
+            the variables of GitHub's runners say what started the run.
         dirty: the changes that count.
 
     Raises:
@@ -76,14 +81,17 @@ def choose(
     """
     epoch = _epoch(revision, environ)
     date = datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    trigger, prefix = Trigger.from_environ(environ), tag_prefix(folder, module)
     if wanted:
         version = semver.demand(wanted)
-        hints = (*_hints(revision), *_asked(version, module))
-        return Stand(version.text, revision.commit, date, epoch, bool(dirty), version.pseudo, hints)
-    text, hints = _found(revision, module, folder, environ.get("GITHUB_REF", ""))
-    suffix = "+dirty" if dirty else ""
-    snapshot = bool(dirty) or (found := semver.parse(text)) is None or found.pseudo
-    return Stand(text + suffix, revision.commit, date, epoch, bool(dirty), snapshot, (*_hints(revision), *hints))
+        text, hints, bears = version.text, _asked(version, module), not version.pseudo
+    else:
+        base, hints = _found(revision, module, folder, trigger.ref)
+        text = base + ("+dirty" if dirty else "")
+        bears = not dirty and not ((found := semver.parse(base)) is None or found.pseudo)
+    snapshot = not (bears and trigger.releases(prefix + text))
+    hints = (*_hints(revision), *hints, *(_not_its_run(prefix + text, trigger) if bears and snapshot else ()))
+    return Stand(text, revision.commit, date, epoch, bool(dirty), bears, snapshot, hints)
 
 
 def major_of(module: str) -> int:
@@ -152,6 +160,10 @@ def _asked(version: semver.Version, module: str) -> tuple[str, ...]:
     if major >= 2 and version.major != major:
         return (f"{version.text} was asked for, but module {module} is of major version {major}",)
     return ()
+
+
+def _not_its_run(tag: str, trigger: Trigger) -> tuple[str, ...]:
+    return (f"built at {trigger}, so this is a snapshot: the run of the tag {tag} makes the release",)
 
 
 def _hints(revision: Revision) -> tuple[str, ...]:

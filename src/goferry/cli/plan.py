@@ -23,7 +23,9 @@ def project_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--project", default="", help="Which of several projects in goferry.yml."),
         click.option("--targets", multiple=True, metavar="GOOS/GOARCH,…", help="Platforms, instead of builds.targets."),
-        click.option("--version", default="", help="The version, instead of the one that git says."),
+        click.option(
+            "--version", default="", help="The version, instead of the one that git says; a release outside of CI."
+        ),
     )
     for option in reversed(options):
         function = option(function)

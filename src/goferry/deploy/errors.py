@@ -71,7 +71,8 @@ class HostNameInvalid(Misuse):
 class SnapshotRefused(Refused):
     """The environment accepts releases only, and this is a snapshot.
 
-    It usually was built from a commit that no tag names, or from a changed work tree.
+    Usual causes: it was built on a branch or for a pull request, from a commit that no tag names, or from a changed
+    work tree.
     """
 
     name = "snapshot-refused"

@@ -19,13 +19,13 @@ def judge_accepts(dist: Path, accepts: str, environment: str = "") -> None:
         return
     release = read_release(dist)
     if release.snapshot or release.dirty:
-        why = "a snapshot" if release.snapshot else "built from a changed work tree"
+        why = "built from a changed work tree" if release.dirty else "a snapshot, not built by the run of a tag"
         raise SnapshotRefused(
             f"{release.project} {release.version} is {why}; {printable(environment, 80) or 'the environment'} accepts "
             "releases",
             state="Nothing was changed.",
             advice=[
-                "tag the commit and build it:  git tag v1.2.3",
+                "tag the commit, push the tag, and deploy what the tag's run builds:  git push origin v1.2.3",
                 "or try it in development:  --environment development",
             ],
         )

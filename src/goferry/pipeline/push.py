@@ -6,28 +6,13 @@ import re
 from typing import TYPE_CHECKING
 
 from goferry.build import version as versions
+from goferry.build.trigger import WRITERS, Trigger
 from goferry.kernel.errors import Misuse, printable
 
 if TYPE_CHECKING:
     from goferry.build.facts import Facts
 
 PULL_REQUEST, SNAPSHOT, RELEASE = "pull-request", "snapshot", "release"
-_OURS = frozenset(
-    {
-        "",
-        "push",
-        "create",
-        "release",
-        "schedule",
-        "workflow_dispatch",
-        "repository_dispatch",
-        "workflow_run",
-        "deployment",
-    }
-)
-"""Events that only those start who may write to the repository (GitHub docs, "Events that trigger workflows")."""
-
-
 _VERSION = re.compile(r"refs/tags/(?:.*/)?v?[0-9]+\.[0-9].*")
 
 
@@ -47,7 +32,7 @@ def of_project(event: str, ref: str, facts: Facts, *, from_fork: bool) -> str:
     folder, slash, _ = ref.removeprefix("refs/tags/").rpartition("/")
     if _VERSION.fullmatch(ref) and folder + slash != prefix and slash and (facts.root / folder / "go.mod").is_file():
         return meaning(event, "", from_fork=from_fork)
-    return meaning(event, ref, from_fork=from_fork, snapshot=facts.snapshot, tag=prefix + facts.version)
+    return meaning(event, ref, from_fork=from_fork, bears=facts.bears, tag=prefix + facts.version)
 
 
 def release_tag(ref: str) -> str:
@@ -56,7 +41,7 @@ def release_tag(ref: str) -> str:
     return tag if ref != tag and "/" in tag else ""
 
 
-def meaning(event: str, ref: str, *, from_fork: bool = False, snapshot: bool = True, tag: str = "") -> str:
+def meaning(event: str, ref: str, *, from_fork: bool = False, bears: bool = False, tag: str = "") -> str:
     """Return what a push means.
 
     Args:
@@ -64,7 +49,7 @@ def meaning(event: str, ref: str, *, from_fork: bool = False, snapshot: bool = T
             is what is not known here.
         ref: the full ref.
         from_fork: whether another repository's code is built.
-        snapshot: whether the version is no release (commits since the tag, or a changed work tree).
+        bears: whether what is built bears a release's version (a tag on the commit, and no change since).
         tag: the tag of what is built; one of another name, `nightly` on the same commit, does not release it again.
 
     Returns:
@@ -74,9 +59,9 @@ def meaning(event: str, ref: str, *, from_fork: bool = False, snapshot: bool = T
     Raises:
         TagUnreleased: the tag looks like a version and the commit does not bear it: nobody should wait for a release.
     """
-    if from_fork or event not in _OURS:
+    if from_fork or event not in WRITERS:
         return PULL_REQUEST
-    if snapshot and event == "push" and _VERSION.fullmatch(ref):
+    if not bears and event == "push" and _VERSION.fullmatch(ref):
         pushed = printable(ref.removeprefix("refs/tags/"), 200)
         raise TagUnreleased(
             f"the tag {pushed} was pushed, and this commit builds as a snapshot",
@@ -87,8 +72,8 @@ def meaning(event: str, ref: str, *, from_fork: bool = False, snapshot: bool = T
                 "the checkout needs all tags:  with: {fetch-depth: 0}",
             ],
         )
-    named = ref == f"refs/tags/{tag}" if tag else ref.startswith("refs/tags/")
-    return RELEASE if named and not snapshot else SNAPSHOT
+    named = Trigger(event, ref).names(tag) if tag else ref.startswith("refs/tags/")
+    return RELEASE if named and bears else SNAPSHOT
 
 
 def shards(targets: int, wanted: str = "") -> list[str]:

@@ -103,8 +103,8 @@ class GitHubUnexpected(Failed):
 class SnapshotRefused(Refused):
     """A snapshot, or a build from a changed work tree, is not published.
 
-    A release is built from a tagged commit. The build usually ran on a branch, in a checkout without tags, or after
-    something had changed a file.
+    A release is what the run of a pushed tag builds, or a person in a clean checkout of the tag. Usual causes: the
+    build ran on a branch (also at a tagged commit), in a checkout without tags, or after something had changed a file.
     """
 
     name = "snapshot-refused"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Mapping
@@ -27,6 +28,9 @@ from goferry.kernel.verify import hash_file, open_file, shown, verify
 from goferry.observe.events import Stream
 from goferry.release.errors import SnapshotRefused
 from goferry.release.facts import File
+
+_PSEUDO = re.compile(r"[.-][0-9]{14}-[0-9a-f]{12}$")
+"""How the version of a commit without a tag ends (https://go.dev/ref/mod#pseudo-versions)."""
 
 
 def inspect(
@@ -111,14 +115,32 @@ def _bytes(folder: Path, file: File, limit: int) -> bytes:
 
 
 def _refuse_snapshot(release: Manifest) -> None:
-    if release.snapshot or release.dirty or not release.commit:
-        why = (
-            "a snapshot" if release.snapshot else "built from a changed work tree" if release.dirty else "of no commit"
-        )
-        raise SnapshotRefused(
-            f"{release.project} {release.version} is {why}",
-            state="Nothing was published.",
-            advice=["tag the commit, push the tag, and build from a clean checkout of it"],
-            snapshot=release.snapshot,
-            dirty=release.dirty,
-        )
+    if not (release.snapshot or release.dirty or not release.commit):
+        return
+    why, advice = _why_snapshot(release)
+    raise SnapshotRefused(
+        f"{release.project} {release.version} is {why}",
+        state="Nothing was published.",
+        advice=advice,
+        snapshot=release.snapshot,
+        dirty=release.dirty,
+    )
+
+
+def _why_snapshot(release: Manifest) -> tuple[str, list[str]]:
+    """Return why a build is no release, and what to do."""
+    tag = "tag the commit, push the tag, and build from a clean checkout of it"
+    if release.dirty:
+        return "built from a changed work tree", ["see what changed:  git status", tag]
+    if not release.commit:
+        return "of no commit", [tag]
+    if _PSEUDO.search(release.version):
+        return "a snapshot: no tag names its commit as this version", [tag]
+    return (
+        "a snapshot: it was built on a branch or for a pull request, not by the run of its tag",
+        [
+            f"push the tag, and let its own run make the release:  git push origin {release.version}",
+            f"or start the workflow on the tag:  gh workflow run WORKFLOW --ref {release.version}",
+            "or build, on your own machine, a clean checkout of the tag",
+        ],
+    )

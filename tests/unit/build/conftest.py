@@ -32,6 +32,7 @@ def found():
             "date": "2026-11-23T04:03:22Z",
             "epoch": 1795406602,
             "dirty": False,
+            "bears": True,
             "snapshot": False,
             "documents": ("LICENSE",),
             "sealed_source": True,

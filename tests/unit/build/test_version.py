@@ -38,6 +38,44 @@ def test_the_tag_that_was_pushed_wins_over_a_higher_one_on_the_same_commit():
     assert (stand.version, stand.snapshot) == ("v1.0.0-rc.1", False)
 
 
+MACHINES = [{}, {"CI": "true"}]
+BRANCHES = [
+    {"GITHUB_ACTIONS": "true"},
+    {"GITHUB_REF": "refs/heads/main"},
+    {"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/heads/main"},
+    {"GITHUB_EVENT_NAME": "pull_request", "GITHUB_REF": "refs/pull/7/merge"},
+    {"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/tags/v1.2.4"},
+    {"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/tags/nightly"},
+]
+
+
+@pytest.mark.parametrize("here", [("v1.2.3",), ()])
+@pytest.mark.parametrize("wanted", ["", "v1.2.3"])
+def test_at_a_machine_a_tag_or_a_persons_word_makes_a_release_and_on_a_runner_the_tags_own_run(here, wanted):
+    names_it = bool(here or wanted)
+    for environ in MACHINES:
+        assert chosen(here=here, wanted=wanted, environ=environ).snapshot is not names_it
+    for environ in BRANCHES:
+        stand = chosen(here=here, wanted=wanted, environ=environ)
+        assert stand.snapshot
+        assert (stand.version == "v1.2.3") is names_it
+    pushed = {"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/tags/v1.2.3"}
+    assert chosen(here=here, wanted=wanted, environ=pushed).snapshot is not names_it
+
+
+@pytest.mark.parametrize("environ", [*MACHINES, *BRANCHES])
+def test_a_changed_tree_is_no_release_anywhere(environ):
+    stand = chosen(here=["v1.2.3"], dirty=[" M main.go"], environ=environ)
+    assert (stand.snapshot, stand.bears, stand.version) == (True, False, "v1.2.3+dirty")
+
+
+def test_a_module_in_a_folder_is_released_by_its_own_tag():
+    where = {"here": ["api/v1.2.3", "v1.2.3"], "folder": "api", "module": "example.com/shop/api"}
+    for ref, snapshot in (("refs/tags/api/v1.2.3", False), ("refs/tags/v1.2.3", True), ("refs/heads/main", True)):
+        stand = chosen(**where, environ={"GITHUB_EVENT_NAME": "push", "GITHUB_REF": ref})
+        assert (stand.version, stand.snapshot) == ("v1.2.3", snapshot)
+
+
 @pytest.mark.parametrize(
     ("before", "version"),
     [

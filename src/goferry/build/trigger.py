@@ -1,0 +1,65 @@
+"""What started a build: a person at a machine, or an event on a runner of GitHub's. It decides what a release is.
+
+A release is what the push of its tag builds. What a branch, a pull request or a merge queue builds is a snapshot, also
+where a tag points to the same commit: nobody said of that run that it makes the release. A person at a machine says it
+by checking out the tag, or by `--version`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from goferry.kernel.errors import printable
+
+WRITERS = frozenset(
+    {
+        "",
+        "push",
+        "create",
+        "release",
+        "schedule",
+        "workflow_dispatch",
+        "repository_dispatch",
+        "workflow_run",
+        "deployment",
+    }
+)
+"""Events that only those start who may write to the repository (GitHub docs, "Events that trigger workflows").
+
+A called workflow (`workflow_call`) sees its caller's event.
+"""
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """What started a build.
+
+    Attributes:
+        event: the event's name, `push`, `pull_request`, …; empty at a machine.
+        ref: the full ref, `refs/tags/v1.2.3`; empty at a machine, and of a deployment of a bare commit.
+        runner: whether a runner of GitHub's says that it runs this.
+    """
+
+    event: str = ""
+    ref: str = ""
+    runner: bool = False
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Trigger:
+        """Read the variables that GitHub's runners set (GitHub docs, "Variables reference")."""
+        event, ref = environ.get("GITHUB_EVENT_NAME", ""), environ.get("GITHUB_REF", "")
+        return cls(event, ref, bool(event or ref or environ.get("GITHUB_ACTIONS") == "true"))
+
+    def names(self, tag: str) -> bool:
+        """Whether the ref is this tag."""
+        return self.ref == f"refs/tags/{tag}"
+
+    def releases(self, tag: str) -> bool:
+        """Whether what is built as `tag` may be a release: a person builds it, or the run is the tag's own."""
+        return not self.runner or (self.names(tag) and self.event in WRITERS)
+
+    def __str__(self) -> str:
+        """Say where it was built: `refs/heads/main (push)`."""
+        event = f" ({printable(self.event, 40)})" if self.event else ""
+        return f"{printable(self.ref, 200) or 'no ref'}{event}"

@@ -298,7 +298,7 @@ TAMPERED = {
     ),
     "signed: a manifest of a later schema": (
         "manifest-malformed",
-        lambda b: b.resign_manifest(b.read("release.json").replace(b'"schema":1', b'"schema":2')),
+        lambda b: b.resign_manifest(b.read("release.json").replace(b'"schema":2', b'"schema":3')),
     ),
     "signed: a manifest that is not canonical": (
         "manifest-malformed",

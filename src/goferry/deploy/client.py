@@ -58,8 +58,11 @@ class _Complaints:
 class Agent:
     """A running agent; made by `opened`."""
 
-    def __init__(self, process: subprocess.Popen[bytes], explain: Explain, look: str, settle: float) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], explain: Explain, look: str, settle: float, trace: str = ""
+    ) -> None:
         assert process.stderr is not None
+        self._about = {"trace": trace} if trace else {}
         self._process, self._explain, self._look, self._settle = process, explain, look, settle
         self.complaints = _Complaints(process.stderr).text
         self._writing = threading.Lock()
@@ -75,7 +78,7 @@ class Agent:
             AgentLost: when the agent ended or answered something else.
         """
         try:
-            data = frames.encode({"request": request, **fields}, payload)
+            data = frames.encode({"request": request, **self._about, **fields}, payload)
             with contextlib.suppress(BrokenPipeError):  # it may have said why before it ended
                 self._send(data)
             answer = self._answer(heard)
@@ -202,10 +205,12 @@ def opened(
     explain: Explain = lambda _code, _errors: None,
     look: str = "goferry status --target local --root DIR",
     settle: float = SETTLE,
+    trace: str = "",
 ) -> Iterator[Agent]:
     """Run an agent for the block; it is in a session of its own, so a Ctrl-C here does not stop it half-way.
 
-    `settle` is how long it may take to end after the block; `look` the command that shows where things stand.
+    `settle` is how long it may take to end after the block; `look` the command that shows where things stand;
+    `trace` the run's trace id, which travels in each request.
 
     Raises:
         ToolMissing: when the program can't be started.
@@ -222,7 +227,7 @@ def opened(
         )
     except OSError as error:
         raise ToolMissing(f"cannot start {argv[0]}: {error.strerror}") from error
-    agent = Agent(process, explain, look, settle)
+    agent = Agent(process, explain, look, settle, trace)
     try:
         yield agent
     finally:

@@ -78,7 +78,7 @@ class Campaign:
     def connect(self, session: Session, parent: Span) -> None:
         """Open one host's connection; its span stays open with it."""
         session.span = session.held.enter_context(self._line(session, parent))
-        agent = connected(session.address, self.fleet.access, self.settings.environ)
+        agent = connected(session.address, self.fleet.access, self.settings.environ, self.stream.trace)
         session.agent = session.held.enter_context(agent)
 
     @contextlib.contextmanager
@@ -148,7 +148,7 @@ def ask_all(fleet: Fleet, settings: Settings, request: str, **fields: Any) -> di
     campaign, answers = Campaign(fleet, settings, Stream(), request), {}
 
     def work(session: Session) -> None:
-        with connected(session.address, fleet.access, settings.environ) as agent:
+        with connected(session.address, fleet.access, settings.environ, campaign.stream.trace) as agent:
             answers[session.name] = agent.ask(request, **fields)
 
     campaign.each(campaign.sessions, work)

@@ -32,9 +32,9 @@ class Target:
     on_silence: str = "rollback"
     argv: Sequence[str] = ()
 
-    def agent(self, settings: Settings) -> Any:
-        """Open the agent."""
-        return client.opened(self.argv or client.agent_argv(self.root, self.trust), settings.environ)
+    def agent(self, settings: Settings, trace: str = "") -> Any:
+        """Open the agent; `trace` is the run's trace id."""
+        return client.opened(self.argv or client.agent_argv(self.root, self.trust), settings.environ, trace=trace)
 
 
 def transaction_id() -> str:
@@ -98,7 +98,7 @@ def _change(
 ) -> dict[str, Any]:
     start = time.monotonic()
     common = {"id": transaction_id(), "wait_ms": round(target.wait * 1000), "on_silence": target.on_silence}
-    with stream.span(stage, host="local") as span, target.agent(settings) as agent:
+    with stream.span(stage, host="local") as span, target.agent(settings, stream.trace) as agent:
         prepared = agent.ask(verb, span.progress, dry_run=dry_run, **common, **request)
         about = {key: prepared[key] for key in ("project", "version", "changes")}
         if dry_run:
@@ -152,6 +152,6 @@ def logs(target: Target, *, services: Sequence[str] = (), lines: int = 50, setti
 
 def down(target: Target, *, settings: Settings, stream: Stream, dry_run: bool = False) -> dict[str, Any]:
     """End every service of the target and its supervisor; return `{"stopped": [service]}`."""
-    with stream.span("down", host="local") as span, target.agent(settings) as agent:
+    with stream.span("down", host="local") as span, target.agent(settings, stream.trace) as agent:
         answer = agent.ask("down", span.progress, dry_run=dry_run, wait_ms=round(target.wait * 1000))
     return {"stopped": answer["stopped"], "dry_run": dry_run}

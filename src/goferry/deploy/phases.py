@@ -179,7 +179,8 @@ def look_again(campaign: Campaign) -> None:
     before = {session.name: session.failure for session in unknown}
 
     def work(session: Session) -> None:
-        with connected(session.address, campaign.fleet.access, campaign.settings.environ) as agent:
+        environ, trace = campaign.settings.environ, campaign.stream.trace
+        with connected(session.address, campaign.fleet.access, environ, trace) as agent:
             answer = agent.ask("status")
             while answer.get("busy") is True and time.monotonic() < until:
                 time.sleep(1)

@@ -97,8 +97,10 @@ def _whole(value: object) -> int:
 
 
 @contextlib.contextmanager
-def connected(address: Address, access: ssh.Access, environ: Mapping[str, str]) -> Iterator[client.Agent]:
-    """Connect to a host's agent for the block.
+def connected(
+    address: Address, access: ssh.Access, environ: Mapping[str, str], trace: str = ""
+) -> Iterator[client.Agent]:
+    """Connect to a host's agent for the block; `trace` is the run's trace id.
 
     Raises:
         GoferryError: as `ssh.failure` names it, at the first request.
@@ -111,6 +113,7 @@ def connected(address: Address, access: ssh.Access, environ: Mapping[str, str]) 
         explain=lambda code, errors: ssh.failure(address, access, code, errors),
         look=f"goferry status --target ssh --host {address.text}",
         settle=10.0,
+        trace=trace,
     ) as agent:
         yield agent
 

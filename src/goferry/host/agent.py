@@ -20,12 +20,12 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
 from goferry.host import elf, incoming, journal, lock, plan, slots, state
 from goferry.host.engine import Engine, resume, rolled_back
-from goferry.host.layout import NAME, Root
+from goferry.host.layout import Root
 from goferry.host.store import Store, held, stored_release
 from goferry.host.supervised import free_port
 from goferry.host.target import assemble
 from goferry.host.view import View
-from goferry.kernel import checksums, machine, manifest, trustfile, verify
+from goferry.kernel import checksums, machine, manifest, protocol, trustfile, verify
 from goferry.kernel.errors import Failed, Misuse, Refused, RolledBack
 from goferry.kernel.machine import Transaction
 from goferry.kernel.manifest import Manifest
@@ -59,6 +59,7 @@ class Session:
         self.engine: Optional[Engine] = None
         self._held = contextlib.ExitStack()
         self._claimed: Dict[str, int] = {}
+        self._trace = ""
 
     @property
     def phase(self) -> str:
@@ -71,6 +72,12 @@ class Session:
         Raises:
             GoferryError: what the client is to be told.
         """
+        name = protocol.check(request)
+        if os.uname().sysname != "Linux":
+            raise UnsupportedHost("this host runs %s" % os.uname().sysname)
+        self._trace = protocol.trace(request) or self._trace
+        if name == "upload":
+            return self.upload(request, payload)
         kinds: Dict[str, Callable[[Request], Record]] = {
             "hello": self.hello,
             "prepare": self.prepare,
@@ -81,21 +88,15 @@ class Session:
             "status": self.status,
             "logs": self.view.logs,
             "down": self.down,
-            "upload": lambda asked: self.upload(asked, payload),
         }
-        kind = kinds.get(str(request.get("request")))
-        if kind is None:
-            raise Misuse("the host agent knows no request %r" % str(request.get("request"))[:40])
-        if os.uname().sysname != "Linux":
-            raise UnsupportedHost("this host runs %s" % os.uname().sysname)
-        return kind(request)
+        return kinds[name](request)
 
     def hello(self, _request: Request) -> Record:
         """Say who answers, what it can run, and which binaries need not be sent."""
         system, arch = elf.host_platform()
         projects = self.root.host.projects if self.root.host else {}
         return {
-            "agent": 1,
+            "agent": protocol.AGENT,
             "pid": os.getpid(),
             "platform": "%s/%s" % (system, arch),
             "held": held(self.root),
@@ -231,11 +232,8 @@ class Session:
     def _transaction(
         self, request: Request, kind: str, project: str, changes: List[machine.Change], digest: str
     ) -> Transaction:
-        identifier = str(request["id"])
-        if not NAME.fullmatch(identifier):
-            raise Misuse("a transaction id of letters, digits, . _ and - is wanted")
-        policy = str(request.get("on_silence") or "rollback")
-        return Transaction(identifier, kind, project, policy, digest, tuple(changes))
+        policy = str(request.get("on_silence", "rollback"))
+        return Transaction(str(request["id"]), kind, project, policy, digest, tuple(changes), trace=self._trace)
 
     def _begin(self, request: Request, transaction: Transaction, store: Store, release: Optional[Manifest]) -> Record:
         steps = plan.as_steps(transaction.changes)

@@ -8,10 +8,23 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Dict, List, Optional, Protocol
 
-from goferry.kernel import machine
-from goferry.kernel.errors import GoferryError, RolledBack
+from goferry.kernel import extension, machine
+from goferry.kernel.errors import Failed, GoferryError, RolledBack
 from goferry.kernel.machine import Change, Transaction
 from goferry.kernel.outcomes import as_frame, of_defect
+
+SCHEMA = 2
+SCHEMAS = (1, 2)
+"""Of a journal's first line. Schema 1 says no schema, no trace, and has no open places (kernel.extension)."""
+
+
+class JournalUnreadable(Failed):
+    """A journal's first line is of a form that this agent does not know, so nobody can tell what was begun.
+
+    Usual causes: a newer agent wrote it and an older one was put back. Provision the host with the newer Goferry.
+    """
+
+    name = "journal-unreadable"
 
 
 class Silence(Exception):
@@ -122,7 +135,7 @@ class Engine:
     def begin(self, transaction: Transaction) -> None:
         """Start a transaction and go on until the client must speak, or it is over."""
         self.transaction = transaction
-        self.advance("begin", transaction=transaction.as_record())
+        self.advance("begin", schema=SCHEMA, transaction=transaction.as_record(), **extension.Extension().as_record())
 
     def advance(self, event: str, **details: Any) -> None:
         """Take one event and everything that follows from it without the client.
@@ -209,13 +222,28 @@ def rolled_back(engine: Engine, failure: GoferryError, place: str) -> RolledBack
 
 
 def replay(records: List[Dict[str, Any]]) -> Transaction:
-    """Return where a journal's transaction stands; IDLE when it never began or is over."""
+    """Return where a journal's transaction stands; IDLE when it never began or is over.
+
+    Raises:
+        JournalUnreadable, CriticalUnknown: when a newer agent began it.
+    """
     transaction = Transaction()
     for record in records:
         if record.get("event") == "begin":
-            transaction = Transaction.from_record(record["transaction"])
+            transaction = _begun(record)
         transaction, _ = machine.step(transaction, str(record["event"]))
     return transaction
+
+
+def _begun(record: Dict[str, Any]) -> Transaction:
+    schema = record.get("schema", 1)
+    if type(schema) is not int or schema not in SCHEMAS:
+        raise JournalUnreadable("a journal of schema %s; this agent reads %s" % (ascii(schema)[:40], SCHEMAS))
+    try:
+        extension.read(record, "a journal")
+        return Transaction.from_record(record["transaction"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise JournalUnreadable("a journal's first line: %s" % error) from error
 
 
 def resume(engine: Engine) -> bool:

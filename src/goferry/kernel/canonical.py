@@ -1,8 +1,9 @@
 """Canonical JSON: one byte string for one value, so that digests and signatures are stable.
 
-Keys sorted by code point, no insignificant white space, UTF-8 without escapes beyond RFC 8259's musts, integers only
-(no floats), one final newline. Parsing is strict: duplicate keys, NaN, floats, integers of more than 64 digits and
-nesting deeper than 32 are errors.
+It is RFC 8785 (the JSON Canonicalization Scheme), narrowed and with one line feed at the end: no white space, keys in
+the order of their UTF-16 code units, strings as UTF-8 with only the escapes that RFC 8259 demands, and of numbers the
+integers of less than 2^53 alone, which every JSON library reads as what they are. Parsing is strict: duplicate keys,
+NaN, floats, integers of more than 64 digits and nesting deeper than 32 are errors.
 """
 
 from __future__ import annotations
@@ -12,16 +13,21 @@ from typing import Any, Dict, List, Tuple
 
 MAX_DEPTH = 32
 MAX_DIGITS = 64
+MAX_INTEGER = 2**53 - 1
+"""The largest integer that a double holds exactly (RFC 7493, section 2.2)."""
 
 
 def dumps(value: Any) -> bytes:
     """Return `value` as canonical JSON with a final newline.
 
     Raises:
-        ValueError: on NaN, infinity or a float.
+        ValueError: on a float, an integer beyond MAX_INTEGER, a key that is no string, or a lone surrogate.
     """
-    _check(value, 0)
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    if _check(value, 0, MAX_INTEGER):  # else the order of code points, which Python sorts by, is the same
+        value = _ordered(value)
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    else:
+        text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.encode("utf-8") + b"\n"
 
 
@@ -69,14 +75,29 @@ def _no_constant(name: str) -> Any:
     raise ValueError("%s is not JSON" % name)
 
 
-def _check(value: Any, depth: int) -> None:
+def _check(value: Any, depth: int, most: int = 10**MAX_DIGITS) -> bool:
+    """Refuse what has no canonical form; return whether a key has a character beyond U+FFFF."""
     if depth > MAX_DEPTH:
         raise ValueError("nested too deeply")
     if isinstance(value, float):
         raise ValueError("floats have no canonical form")  # noqa: TRY004
+    if isinstance(value, int) and not -most <= value <= most:
+        raise ValueError("an integer beyond 2^53 has no canonical form")
+    beyond = False
     if isinstance(value, dict):
-        for item in value.values():
-            _check(item, depth + 1)
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise ValueError("a key is no string")  # noqa: TRY004
+            beyond = _check(item, depth + 1, most) or beyond or (not key.isascii() and max(key) > "\uffff")
     elif isinstance(value, (list, tuple)):
         for item in value:
-            _check(item, depth + 1)
+            beyond = _check(item, depth + 1, most) or beyond
+    return beyond
+
+
+def _ordered(value: Any) -> Any:
+    """Return the value with each object's keys in the order of their UTF-16 code units."""
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
+        return {key: _ordered(value[key]) for key in keys}
+    return [_ordered(item) for item in value] if isinstance(value, (list, tuple)) else value

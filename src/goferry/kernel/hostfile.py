@@ -1,10 +1,15 @@
 """`/etc/goferry/host.json`: which projects and services a host was provisioned for, and the names that follow from it.
 
-Canonical JSON of schema 1, written by provisioning alone; no other field is accepted:
+Canonical JSON of schema 2, written by provisioning alone; no other field is accepted:
 
-    {"schema": 1, "guard": "systemd", "switch": "nginx", "projects": {"shop": {"services": {
-        "api": {"listen": "socket", "port": 8080},
-        "web": {"listen": "env", "port": 8081, "backend": 23180}}}}}
+    {"schema": 2, "guard": "systemd", "switch": "nginx", "projects": {"shop": {
+        "services": {"api": {"listen": "socket", "port": 8080},
+                     "web": {"listen": "env", "port": 8081, "backend": 23180}},
+        "policy": {"accepts": "releases", "environments": ["production"], "keep": 5}}},
+     "critical": {…}, "notes": {…}}
+
+Schema 1, which is still read, has neither `policy` nor the last two, which are for capabilities to come
+(kernel.extension). A project without a policy takes what hosts took before there were any: every signed release.
 
 `port` is where nginx listens. `listen` says how the service gets its own place: `socket` by socket activation, `env` or
 `flag` by an address. Such a service listens on 127.0.0.1, in slot 0 on port `backend`, a multiple of ten, and in slot 1
@@ -15,17 +20,22 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping, Tuple
+from dataclasses import asdict, dataclass, field
+from typing import Any, Dict, Mapping, Optional, Tuple
 
-from goferry.kernel import canonical
+from goferry.kernel import canonical, extension
 from goferry.kernel.errors import Refused, printable
 from goferry.kernel.outcomes import NotProvisioned
 
-SCHEMA = 1
+SCHEMA = 2
+SCHEMAS = (1, 2)
 MAX_BYTES = 1 << 20
 GUARDS, SWITCHES, LISTENS = ("systemd",), ("nginx",), ("socket", "env", "flag")
 SLOTS = (0, 1)
+ACCEPTS = ("releases", "snapshots")
+KEEP = 5
+"""Releases of each service that stay in the store."""
+MAX_KEEP = 100
 
 HOST_FILE = "/etc/goferry/host.json"
 TRUST_FILE = "/etc/goferry/goferry.trust"
@@ -115,12 +125,33 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Policy:
+    """What the host takes of a project, whatever its clients say.
+
+    Attributes:
+        accepts: `releases`, or `snapshots` for those too.
+        environments: names of which a client must say one; empty: any, or none.
+        keep: how many committed releases of each service stay in the store, 1 to MAX_KEEP.
+    """
+
+    accepts: str = "releases"
+    environments: Tuple[str, ...] = ()
+    keep: int = KEEP
+
+
+@dataclass(frozen=True)
 class HostFile:
-    """A host's provisioning: `guard`, `switch`, and project → service → place."""
+    """A host's provisioning: `guard`, `switch`, project → service → place, and project → policy."""
 
     guard: str = "systemd"
     switch: str = "nginx"
     projects: Mapping[str, Mapping[str, Place]] = field(default_factory=dict)
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    places: extension.Extension = field(default_factory=extension.Extension)
+
+    def policy(self, project: str) -> Optional[Policy]:
+        """Return a project's policy; None where none was set yet."""
+        return self.policies.get(project)
 
     def place(self, project: str, service: str, mode: str = "", port: int = 0) -> Place:
         """Return a service's place; `mode` and `port`, when given, must be the provisioned ones.
@@ -139,11 +170,14 @@ class HostFile:
 
     def to_bytes(self) -> bytes:
         """Return the file's bytes."""
-        projects = {
+        projects: Dict[str, Dict[str, Any]] = {
             name: {"services": {place.service: _entry(place) for place in places.values()}}
             for name, places in self.projects.items()
         }
-        return canonical.dumps({"schema": SCHEMA, "guard": self.guard, "switch": self.switch, "projects": projects})
+        for name, policy in self.policies.items():
+            projects[name]["policy"] = {**asdict(policy), "environments": list(policy.environments)}
+        record = {"schema": SCHEMA, "guard": self.guard, "switch": self.switch, "projects": projects}
+        return canonical.dumps({**record, **self.places.as_record()})
 
 
 def _entry(place: Place) -> Dict[str, Any]:
@@ -174,17 +208,37 @@ def parse(data: bytes) -> HostFile:
 def _host(data: bytes) -> HostFile:
     if len(data) > MAX_BYTES:
         raise ValueError("it has %d bytes; at most %d are read" % (len(data), MAX_BYTES))
-    fields = _object(canonical.loads(data), "the file", ("schema", "guard", "switch", "projects"))
-    if fields["schema"] != SCHEMA:
-        raise ValueError("its schema is not %d; a newer Goferry may have written it" % SCHEMA)
+    record = canonical.loads(data)
+    schema = record.get("schema") if isinstance(record, dict) else None
+    if type(schema) is not int or schema not in SCHEMAS:
+        raise ValueError("its schema is not one of %s; a newer Goferry may have written it" % (SCHEMAS,))
+    newer = extension.PLACES if schema > 1 else ()
+    fields = _object(record, "the file", ("schema", "guard", "switch", "projects", *newer))
+    extended = extension.read(fields, "host.json")
     if fields["guard"] not in GUARDS or fields["switch"] not in SWITCHES:
         raise ValueError("this agent knows no such guard or switch")
-    projects = {}
+    projects, policies = {}, {}
     for name, project in _named(fields["projects"], "projects").items():
-        services = _named(_object(project, "a project", ("services",))["services"], "services")
+        known = ("services", "policy") if schema > 1 and isinstance(project, dict) and "policy" in project else None
+        entry = _object(project, "a project", known or ("services",))
+        if known:
+            policies[name] = _policy(name, entry["policy"])
+        services = _named(entry["services"], "services")
         projects[name] = {service: _place(name, service, entry) for service, entry in services.items()}
     _refuse_twins([place for places in projects.values() for place in places.values()])
-    return HostFile(fields["guard"], fields["switch"], projects)
+    return HostFile(fields["guard"], fields["switch"], projects, policies, extended)
+
+
+def _policy(project: str, record: Any) -> Policy:
+    entry = _object(record, "the policy of %s" % project, ("accepts", "environments", "keep"))
+    names, keep = entry["environments"], entry["keep"]
+    if entry["accepts"] not in ACCEPTS:
+        raise ValueError("%s: accepts is none of %s" % (project, ", ".join(ACCEPTS)))
+    if type(names) is not list or not all(type(name) is str and _NAME.fullmatch(name) for name in names):
+        raise ValueError("%s: environments is not a list of names" % project)
+    if type(keep) is not int or not 1 <= keep <= MAX_KEEP:
+        raise ValueError("%s: keep is not a number from 1 to %d" % (project, MAX_KEEP))
+    return Policy(str(entry["accepts"]), tuple(names), keep)
 
 
 def _place(project: str, service: str, record: Any) -> Place:

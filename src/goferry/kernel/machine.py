@@ -131,6 +131,7 @@ class Transaction:
         on_silence: `rollback` or `commit`: what happens when no commit is heard in time.
         digest: the release manifest's SHA-256, for the floor.
         changes: one a service; empty while IDLE.
+        trace: the trace id of the run that asked, 32 hex digits, or empty.
         phase: one of PHASES. baked: the bake went well and the client may commit.
     """
 
@@ -140,6 +141,7 @@ class Transaction:
     on_silence: str = "rollback"
     digest: str = ""
     changes: Tuple[Change, ...] = ()
+    trace: str = ""
     phase: str = IDLE
     baked: bool = False
 

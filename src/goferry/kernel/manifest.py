@@ -1,13 +1,15 @@
 """The release manifest, `release.json`: what a sealed folder holds, which release it is, and where it came from.
 
-Canonical JSON (kernel.canonical) of schema 1; every field is always there, and no other is accepted:
+Canonical JSON (kernel.canonical) of schema 2; every field is always there, and no other is accepted:
 
-    {"schema": 1, "project", "module", "version", "commit", "sequence": int, "created": RFC 3339 UTC,
+    {"schema": 2, "project", "module", "version", "commit", "sequence": int, "created": RFC 3339 UTC,
      "files": [{"name", "size", "sha256", "kind", "goos", "goarch", "variant", "meta"}, …],
      "images": [{"name", "digest", "file", "platforms": […]}, …],
-     "toolchain": {…}, "services": {…}, "signatures": ["SHA256SUMS.asc", …], "flags": {"snapshot", "dirty"}}
+     "toolchain": {…}, "services": {…}, "signatures": ["SHA256SUMS.asc", …], "flags": {"snapshot", "dirty"},
+     "critical": {…}, "notes": {…}}
 
-`files` lists everything in the folder but the manifest itself, the list and the signatures, sorted by name.
+The last two are for capabilities to come (kernel.extension). Schema 1, which is still read, has the same fields without
+them. `files` lists everything in the folder but the manifest itself, the list and the signatures, sorted by name.
 """
 
 from __future__ import annotations
@@ -17,12 +19,13 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
-from goferry.kernel import canonical, checksums, services
+from goferry.kernel import canonical, checksums, extension, services
 from goferry.kernel.refusals import ManifestMalformed
 from goferry.kernel.times import parse_time
 
 MANIFEST = "release.json"
-SCHEMA = 1
+SCHEMA = 2
+SCHEMAS = (1, 2)
 MAX_BYTES = 8 << 20
 SIGNATURES = {"openpgp": "SHA256SUMS.asc", "minisign": "SHA256SUMS.minisig"}
 """Signature format → the name of its file."""
@@ -78,6 +81,7 @@ class Manifest:
         toolchain, services: as in the ledger; JSON types.
         signatures: names of the signature files that sealing made, sorted.
         snapshot, dirty: not built from a release tag; built from a changed work tree.
+        critical, notes: the open places (kernel.extension). schema: one of SCHEMAS.
     """
 
     project: str
@@ -93,12 +97,16 @@ class Manifest:
     signatures: Tuple[str, ...] = ()
     snapshot: bool = False
     dirty: bool = False
+    critical: Mapping[str, Any] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    schema: int = SCHEMA
 
     def to_bytes(self) -> bytes:
         """Return the file's bytes."""
         record = asdict(self)
         record["flags"] = {"snapshot": record.pop("snapshot"), "dirty": record.pop("dirty")}
-        record["schema"] = SCHEMA
+        if self.schema == 1:
+            del record["critical"], record["notes"]
         return canonical.dumps(record)
 
     @property
@@ -123,6 +131,7 @@ def parse(data: bytes) -> Manifest:
 
     Raises:
         ManifestMalformed: when the bytes are not a canonical manifest of this schema.
+        CriticalUnknown: when it says that it can't be understood without a name that is not known here.
         ListNameUnsafe, ListDuplicate: for names that a list would not hold either.
     """
     if len(data) > MAX_BYTES:
@@ -140,10 +149,11 @@ def parse(data: bytes) -> Manifest:
 
 
 def _manifest(record: Any) -> Manifest:
+    schema = _schema(record)
     names = [name for name in Manifest.__dataclass_fields__ if name not in ("snapshot", "dirty")]
-    fields = _object(record, "the manifest", [*names, "schema", "flags"])
-    if fields.pop("schema") != SCHEMA:
-        raise ValueError("its schema is not %d; a newer Goferry may have written it" % SCHEMA)
+    missing = extension.PLACES if schema == 1 else ()
+    fields = _object(record, "the manifest", [name for name in (*names, "flags") if name not in missing])
+    places = extension.read(fields, MANIFEST)
     flags = _object(fields.pop("flags"), "flags", ["snapshot", "dirty"])
     for flag, value in flags.items():
         _typed(value, bool, flag)
@@ -170,7 +180,15 @@ def _manifest(record: Any) -> Manifest:
     for image in images:
         if by_name.get(image.file) is None or by_name[image.file].kind != "image":
             raise ValueError("image %s names a file that is not one" % image.name)
+    fields.update(critical=places.critical, notes=places.notes)
     return Manifest(files=files, images=images, signatures=tuple(signatures), **fields, **flags)
+
+
+def _schema(record: Any) -> int:
+    schema = _typed(record, dict, "the manifest").get("schema")
+    if type(schema) is not int or schema not in SCHEMAS:
+        raise ValueError("its schema is not one of %s; a newer Goferry may have written it" % (SCHEMAS,))
+    return schema
 
 
 def _file(record: Any) -> File:

@@ -2,13 +2,19 @@
 
 It is committed on the consumer's side or lies root-owned on the host, and is never fetched beside the artifacts. JSON:
 
-    {"schema": 1, "threshold": 1, "keys": [
+    {"schema": 2, "threshold": 1, "keys": [
         {"id": "…", "format": "openpgp" | "minisign", "public": "…", "role": "release" | "pointer" | "agent",
          "scope": ["*"] or project names,
-         "valid_from": TIME, "valid_until": TIME, "revoked_at": TIME, "reason": "retired" | "compromised"}]}
+         "valid_from": TIME, "valid_until": TIME, "revoked_at": TIME, "reason": "retired" | "compromised"}],
+     "projects": {"shop": {"sequence": "time" | "manual", "minimum": 1795409822}},
+     "critical": {…}, "notes": {…}}
+
+The last three fields are optional and are what schema 1, which is still read, does not have. `projects` says of a
+project how its sequences come about (`time`, the default: the second of sealing) and below which one nothing is started
+again, in whatever way. `critical` and `notes` are for capabilities to come (kernel.extension).
 
 `id` is the full fingerprint (OpenPGP) or the key id of 16 hex digits (minisign), upper-case, and must be that of
-`public`: an armored public key, or minisign's base64 line. The last four fields are optional; a TIME is RFC 3339 UTC.
+`public`: an armored public key, or minisign's base64 line. Its last four fields are optional; a TIME is RFC 3339 UTC.
 
 A key counts when now **and** the signature's time lie in [valid_from, valid_until). A key revoked as `compromised`, or
 without a reason, never counts again: whoever has it can write any date. One revoked as `retired` counts for signatures
@@ -18,22 +24,27 @@ made before `revoked_at`, so that releases of the past stay verifiable; use that
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple, Union
+import re
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
-from goferry.kernel import canonical, certificate, minisign
+from goferry.kernel import canonical, certificate, extension, minisign
 from goferry.kernel.certificate import Certificate
 from goferry.kernel.packets import FormError
 from goferry.kernel.refusals import KeyExpired, KeyNotYetValid, KeyRevoked, TrustFileInvalid, TrustFileMissing
 from goferry.kernel.times import format_time, parse_time
 
 MAX_BYTES = 1 << 20
-SCHEMA = 1
+SCHEMA = 2
+SCHEMAS = (1, 2)
 FORMATS = ("openpgp", "minisign")
 ROLES = ("release", "pointer", "agent")
 REASONS = ("retired", "compromised")
 _REQUIRED = ("id", "format", "public", "role", "scope")
 _TIMES = ("valid_from", "valid_until", "revoked_at")
+_OPTIONAL = ("projects", *extension.PLACES)
+SEQUENCES = ("time", "manual")
+_PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -88,17 +99,42 @@ class TrustKey:
 
 
 @dataclass(frozen=True)
+class ProjectTrust:
+    """What the trust file says of one project.
+
+    Attributes:
+        sequence: one of SEQUENCES: whether its sequences are times of sealing or numbers that people choose.
+        minimum: the sequence below which no release is started any more.
+    """
+
+    sequence: str = "time"
+    minimum: int = 0
+
+
+@dataclass(frozen=True)
 class TrustFile:
-    """The keys, and how many different release keys must have signed."""
+    """The keys, how many different release keys must have signed, and what is said of single projects."""
 
     keys: Tuple[TrustKey, ...]
     threshold: int = 1
+    projects: Mapping[str, ProjectTrust] = field(default_factory=dict)
+    places: extension.Extension = field(default_factory=extension.Extension)
+
+    def project(self, name: str) -> ProjectTrust:
+        """Return what is said of a project, else the defaults."""
+        return self.projects.get(name, ProjectTrust())
 
     def to_bytes(self) -> bytes:
-        """Return the file's bytes, indented for people."""
+        """Return the file's bytes, indented for people; optional fields that say nothing are left out."""
         import json
 
-        record = {"schema": SCHEMA, "threshold": self.threshold, "keys": [_record(key) for key in self.keys]}
+        record: Dict[str, Any] = {"schema": SCHEMA, "threshold": self.threshold}
+        record["keys"] = [_record(key) for key in self.keys]
+        record["projects"] = {
+            name: {"sequence": each.sequence, "minimum": each.minimum} for name, each in self.projects.items()
+        }
+        record.update(self.places.as_record())
+        record = {name: value for name, value in record.items() if value or name not in _OPTIONAL}
         return json.dumps(record, indent=2).encode("ascii") + b"\n"
 
 
@@ -138,8 +174,12 @@ def parse(data: bytes, where: str = "the trust file") -> TrustFile:
 
 
 def _trust(record: Any) -> TrustFile:
-    if type(record) is not dict or set(record) != {"schema", "threshold", "keys"} or record["schema"] != SCHEMA:
-        raise ValueError("it is not {schema: 1, threshold, keys}")
+    if type(record) is not dict or type(record.get("schema")) is not int or record["schema"] not in SCHEMAS:
+        raise ValueError("its schema is not one of %s; a newer Goferry may have written it" % (SCHEMAS,))
+    required, allowed = {"schema", "threshold", "keys"}, _OPTIONAL if record["schema"] == SCHEMA else ()
+    if not required <= set(record) <= required | set(allowed):
+        raise ValueError("it is not {schema, threshold, keys%s}" % "".join(", " + name for name in allowed))
+    places = extension.read(record, "the trust file")
     if type(record["keys"]) is not list or type(record["threshold"]) is not int:
         raise ValueError("keys must be a list and threshold a number")
     keys = tuple(_key(entry) for entry in record["keys"])
@@ -147,7 +187,21 @@ def _trust(record: Any) -> TrustFile:
         raise ValueError("a key is listed twice")
     if not 1 <= record["threshold"] <= sum(key.role == "release" for key in keys):
         raise ValueError("the threshold %d does not fit the number of release keys" % record["threshold"])
-    return TrustFile(keys, record["threshold"])
+    return TrustFile(keys, record["threshold"], _projects(record.get("projects", {})), places)
+
+
+def _projects(record: Any) -> Dict[str, ProjectTrust]:
+    if type(record) is not dict:
+        raise ValueError("projects is not an object")
+    found = {}
+    for name, entry in record.items():
+        if not _PROJECT.fullmatch(name) or type(entry) is not dict or not set(entry) <= {"sequence", "minimum"}:
+            raise ValueError("%s of projects is not {sequence, minimum}" % ascii(name[:80]))
+        each = ProjectTrust(**entry)
+        if each.sequence not in SEQUENCES or type(each.minimum) is not int or not 0 <= each.minimum < 2**53:
+            raise ValueError("%s: sequence is one of %s, and minimum a sequence" % (name, ", ".join(SEQUENCES)))
+        found[name] = each
+    return found
 
 
 def _key(entry: Any) -> TrustKey:

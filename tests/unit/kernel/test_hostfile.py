@@ -29,7 +29,7 @@ def test_it_is_read_back_as_it_was_written():
 @pytest.mark.parametrize(
     "bad",
     [
-        b"", b"[]", b"{", b"\xff", b"x" * (2 << 20), {}, {**record(), "schema": 2}, {**record(), "guard": "runit"},
+        b"", b"[]", b"{", b"\xff", b"x" * (2 << 20), {}, {**record(), "schema": 3}, {**record(), "schema": True}, {**record(), "guard": "runit"},
         {**record(), "switch": "caddy"}, {**record(), "more": 1}, {**record(), "projects": []}, record(api=[]),
         record(api={}), record(api={**API, "listen": "fd"}), record(api={**API, "port": 0}),
         record(api={**API, "port": "80"}), record(api={**API, "port": True}), record(api={**API, "port": 65535}),

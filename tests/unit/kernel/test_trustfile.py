@@ -43,7 +43,17 @@ def key(number, **changes):
 
 
 INVALID = {
-    "another schema": lambda r: r.update(schema=2),
+    "another schema": lambda r: r.update(schema=3),
+    "a schema as text": lambda r: r.update(schema="2"),
+    "projects in schema 1": lambda r: r.update(schema=1, projects={}),
+    "projects as a list": lambda r: r.update(projects=[]),
+    "an unknown field of a project": lambda r: r.update(projects={"shop": {"keep": 1}}),
+    "a sequence that is neither": lambda r: r.update(projects={"shop": {"sequence": "random"}}),
+    "a minimum as text": lambda r: r.update(projects={"shop": {"minimum": "1"}}),
+    "a minimum as a flag": lambda r: r.update(projects={"shop": {"minimum": True}}),
+    "a minimum below nothing": lambda r: r.update(projects={"shop": {"minimum": -1}}),
+    "a project with a path": lambda r: r.update(projects={"../shop": {}}),
+    "notes as a list": lambda r: r.update(notes=[]),
     "an unknown field": lambda r: r.update(note="x"),
     "no keys": lambda r: r.update(keys=[], threshold=1),
     "keys as an object": lambda r: r.update(keys={}),

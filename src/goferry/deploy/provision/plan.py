@@ -6,7 +6,7 @@ Files say how they must be, commands what they are run for, so doing a plan twic
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from goferry.deploy.errors import HostUnsuitable
@@ -113,7 +113,7 @@ def plan(wishes: Wishes, facts: Facts) -> Plan:
     mine = _places(wishes, before, facts)
     kept = {place.service: place for place in before.projects.get(wishes.project, {}).values()}
     gone = sorted(set(kept) - {place.service for place in mine})
-    after = HostFile(projects={**before.projects, wishes.project: {**kept, **{p.service: p for p in mine}}})
+    after = replace(before, projects={**before.projects, wishes.project: {**kept, **{p.service: p for p in mine}}})
     hostfile.parse(after.to_bytes())
     entries = [*_common(wishes), *_trust(wishes), Entry(hostfile.HOST_FILE, after.to_bytes())]
     for place, service in zip(mine, wishes.services, strict=True):

@@ -1,0 +1,135 @@
+"""What a client may ask the host agent: each request, its fields, and what each field may hold.
+
+A request is a frame's header (kernel.frames): `{"request": NAME, FIELD: value, …, "trace", "critical", "notes"}`. The
+last three may be in every request: the trace id of the run (W3C Trace Context, 32 lower-case hex digits), and the open
+places of kernel.extension, in which every later addition travels. Any other field is refused by name, and so is one
+that holds what it can't: a request that is understood in part would be carried out in part.
+
+Clients of the first agents send no trace and no open places; agents of that time ignore both.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Callable, Dict, FrozenSet, Mapping, Tuple
+
+from goferry.kernel import extension
+from goferry.kernel.errors import Misuse, printable
+
+AGENT = 2
+"""What `hello` answers as `agent`; 1 was the first, which knows no open places."""
+MAX_TEXT, MAX_LIST, MAX_MS = 4096, 1000, 86_400_000
+SILENCES = ("rollback", "commit")
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_TRACE = re.compile("[0-9a-f]{32}")
+
+Check = Callable[[Any], bool]
+
+
+class RequestMalformed(Misuse):
+    """The host agent was asked something that it does not know, or a field of the request holds what it can't.
+
+    Usual causes: a client of another version, or a program that speaks to the agent by itself.
+    """
+
+    name = "request-malformed"
+
+
+def _text(value: Any) -> bool:
+    return type(value) is str and len(value) <= MAX_TEXT
+
+
+def _identifier(value: Any) -> bool:
+    return type(value) is str and bool(_IDENTIFIER.fullmatch(value))
+
+
+def _texts(value: Any) -> bool:
+    return type(value) is list and len(value) <= MAX_LIST and all(_text(each) for each in value)
+
+
+def _flag(value: Any) -> bool:
+    return type(value) is bool
+
+
+def _number(value: Any) -> bool:
+    return type(value) is int
+
+
+def _milliseconds(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= MAX_MS
+
+
+def _silence(value: Any) -> bool:
+    return type(value) is str and value in SILENCES
+
+
+def _trace(value: Any) -> bool:
+    return type(value) is str and bool(_TRACE.fullmatch(value))
+
+
+_CHANGE: Dict[str, Check] = {
+    "id": _identifier,
+    "services": _texts,
+    "wait_ms": _milliseconds,
+    "on_silence": _silence,
+    "dry_run": _flag,
+}
+REQUESTS: Mapping[str, Mapping[str, Check]] = {
+    "hello": {},
+    "upload": {"id": _identifier, "name": _text, "size": _number, "sha256": _text, "offset": _number},
+    "prepare": {**_CHANGE, "dist": _text},
+    "rollback": {**_CHANGE, "project": _text},
+    "switch": {},
+    "commit": {},
+    "abort": {},
+    "status": {},
+    "logs": {"services": _texts, "lines": _number},
+    "down": {"wait_ms": _milliseconds, "dry_run": _flag},
+}
+"""Request → field → what it may hold. A field may be absent unless NEEDED names it."""
+NEEDED: Mapping[str, Tuple[str, ...]] = {"prepare": ("id", "dist"), "rollback": ("id",), "upload": ("id",)}
+CRITICAL: FrozenSet[str] = frozenset()
+"""Names in a request's `critical` that this agent knows."""
+
+
+def check(request: Mapping[str, Any]) -> str:
+    """Return the request's name when it is well-formed.
+
+    Raises:
+        RequestMalformed: when it is not. CriticalUnknown: when it needs what this agent does not know.
+    """
+    name = request.get("request")
+    fields = REQUESTS.get(name) if isinstance(name, str) else None
+    if fields is None:
+        raise _malformed("the host agent knows no request %s" % _shown(name))
+    for field, value in request.items():
+        fits = _trace if field == "trace" else fields.get(field)
+        if field in ("request", *extension.PLACES):
+            continue
+        if fits is None:
+            raise _malformed("%s has no field %s" % (name, _shown(field)))
+        if not fits(value):
+            raise _malformed("%s of %s can't be %s" % (field, name, _shown(value)))
+    missing = [field for field in NEEDED.get(str(name), ()) if field not in request]
+    if missing:
+        raise _malformed("%s lacks its %s" % (name, missing[0]))
+    try:
+        extension.read(request, "the request", CRITICAL)
+    except (TypeError, ValueError) as error:
+        raise _malformed("%s: %s" % (name, error)) from None
+    return str(name)
+
+
+def trace(request: Mapping[str, Any]) -> str:
+    """Return a checked request's trace id, or an empty string."""
+    return str(request.get("trace", ""))
+
+
+def _shown(value: Any) -> str:
+    return printable(ascii(value), 80)
+
+
+def _malformed(what: str) -> RequestMalformed:
+    return RequestMalformed(
+        what, state="Nothing was changed.", advice=["use one version of Goferry:  goferry provision HOST"]
+    )

@@ -104,3 +104,14 @@ class ProvisionFailed(Failed):
     """
 
     name = "provision-failed"
+
+
+class ServiceNameUnusable(Misuse):
+    """A host can't have a project or service of this name: a socket's path would be too long, or two names would meet.
+
+    Usual causes: a long `project` beside a long service name (a unix socket's path has at most 107 bytes), a module
+    path whose last element holds other letters, or two projects whose names and services join to the same words, as
+    `a-b` with `c` and `a` with `b-c` do.
+    """
+
+    name = "service-name-unusable"

@@ -255,16 +255,21 @@ def _place(project: str, service: str, record: Any) -> Place:
 
 
 def _port(value: Any, what: str) -> int:
-    if type(value) is not int or not 0 < value < 65535:
-        raise ValueError("%s: a port is not a number from 1 to 65534" % what)
+    if type(value) is not int or not 0 < value <= 65535:
+        raise ValueError("%s: a port is not a number from 1 to 65535" % what)
     return value
+
+
+def usable(name: str) -> bool:
+    """Whether a project or a service may have the name on a host."""
+    return bool(_NAME.fullmatch(name))
 
 
 def _named(value: Any, what: str) -> Dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError("%s is not an object" % what)
     for name in value:
-        if not _NAME.fullmatch(name):
+        if not usable(name):
             raise ValueError("%s can't name a project or service" % ascii(name[:80]))
     return value
 

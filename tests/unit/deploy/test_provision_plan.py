@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from goferry.config.load import load
 from goferry.deploy.address import parse
 from goferry.deploy.provision import Wanted, Wishes, plan
 from goferry.deploy.provision.execute import as_request, checked, known_lines
 from goferry.deploy.provision.wishes import public_key
+from goferry.deploy.provision.wishes import read as read_wishes
 from goferry.kernel import hostfile
 from goferry.kernel.errors import GoferryError
 
@@ -97,10 +99,51 @@ def test_what_a_host_may_not_be(change, name, what):
     assert told.value.name == name
 
 
-def test_names_that_would_meet_are_refused():
+@pytest.mark.parametrize(("project", "service"), [("a-b", "c"), ("A", "b-c"), ("a-B", "C")])
+def test_names_that_would_meet_another_project_s_are_refused_by_name(project, service):
     first = plan(Wishes("a", (Wanted("b-c", "socket"),), b"trust"), FACTS)
-    with pytest.raises(GoferryError):
-        plan(Wishes("a-b", (Wanted("c", "socket"),), b"trust"), {**FACTS, "host_file": host_file(first)})
+    with pytest.raises(GoferryError, match="b-c of project a ") as told:
+        plan(Wishes(project, (Wanted(service, "socket"),), b"trust"), {**FACTS, "host_file": host_file(first)})
+    assert (told.value.name, told.value.exit_code) == ("service-name-unusable", 2)
+
+
+@pytest.mark.parametrize("listen", ["socket", "env"])
+def test_names_whose_socket_would_not_fit_are_refused_by_name(listen):
+    project, long = "p" * 40, "s" * (107 - 40 - len("/var/lib/goferry///live.sock"))
+    made = plan(Wishes(project, (Wanted(long, listen),), b"trust"), FACTS)
+    assert len(made.places[0].live_link) == 107
+    with pytest.raises(GoferryError, match="108 bytes") as told:
+        plan(Wishes(project, (Wanted(long + "s", listen),), b"trust"), FACTS)
+    assert told.value.name == "service-name-unusable"
+    kept = {**FACTS, "host_file": host_file(made).replace(long, long + "ss")}  # what an older provision left half done
+    assert plan(Wishes(project, (Wanted("api", "socket"),), b"trust"), kept).places
+
+
+def test_what_the_repository_alone_says_wrong_is_refused_before_a_host_is_named(tmp_path):
+    (tmp_path / "go.mod").write_text("module example.com/my~app\n\ngo 1.25\n")
+    two = (
+        "services:\n  one: {main: ., listen: {socket: true}, port: 80}\n  two: {main: ., listen: {env: A}, port: 80}\n"
+    )
+    cases = {
+        "service-name-unusable": "services: {api: {main: ., listen: {socket: true}}}\n",
+        "port-taken": "project: shop\n" + two,
+    }
+    long = f"project: {'p' * 60}\nservices: {{{'s' * 60}: {{main: ., listen: {{env: A}}}}}}\n"
+    for name, text in [*cases.items(), ("service-name-unusable", long)]:
+        (tmp_path / "goferry.yml").write_text(text)
+        with pytest.raises(GoferryError) as told:
+            read_wishes(load(tmp_path), trust=None, keys=())
+        assert told.value.name == name
+
+
+def test_a_port_of_another_service_is_refused_by_name():
+    first = plan(Wishes("blog", (Wanted("web", "env", 9000),), b"trust"), FACTS)
+    there = {**FACTS, "host_file": host_file(first)}
+    backend = first.places[0].address(1)
+    for port in (9000, backend):
+        with pytest.raises(GoferryError, match="service web's of project blog") as told:
+            plan(Wishes("shop", (Wanted("api", "socket", port),), b"trust"), there)
+        assert told.value.name == "port-taken"
 
 
 def test_without_a_trust_file_nothing_is_planned():

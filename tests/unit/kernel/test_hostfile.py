@@ -32,7 +32,7 @@ def test_it_is_read_back_as_it_was_written():
         b"", b"[]", b"{", b"\xff", b"x" * (2 << 20), {}, {**record(), "schema": 3}, {**record(), "schema": True}, {**record(), "guard": "runit"},
         {**record(), "switch": "caddy"}, {**record(), "more": 1}, {**record(), "projects": []}, record(api=[]),
         record(api={}), record(api={**API, "listen": "fd"}), record(api={**API, "port": 0}),
-        record(api={**API, "port": "80"}), record(api={**API, "port": True}), record(api={**API, "port": 65535}),
+        record(api={**API, "port": "80"}), record(api={**API, "port": True}), record(api={**API, "port": 65536}),
         record(api={**API, "backend": 23180}), record(api={**API, "x": 1}), record(web={**WEB, "backend": 23181}),
         record(web={"listen": "flag", "port": 80}), record(api=API, two=API), record(**{"a/b": API}),
         record(**{"..": API}), record(web={**WEB, "port": 23181}), {**record(), "projects": {"-x": {"services": {}}}},

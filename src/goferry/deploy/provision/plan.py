@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from goferry.deploy.errors import HostUnsuitable
-from goferry.deploy.provision import render
+from goferry.deploy.provision import names, render
 from goferry.kernel import hostfile
 from goferry.kernel.errors import printable
 from goferry.kernel.hostfile import HostFile, Place
@@ -105,12 +105,14 @@ def plan(wishes: Wishes, facts: Facts) -> Plan:
     """Return the plan for one host.
 
     Raises:
-        HostUnsuitable: when the host lacks what can't be installed. PortTaken: when a port is another program's.
+        HostUnsuitable: when the host lacks what can't be installed. PortTaken: when a port is another program's or
+        service's. ServiceNameUnusable: when a name meets another project's.
         HostFileInvalid: when its host.json was damaged.
     """
     _refuse_unsuitable(wishes, facts)
     before = hostfile.parse(facts["host_file"].encode()) if facts["host_file"] else HostFile()
     mine = _places(wishes, before, facts)
+    _refuse_meeting(mine, before)
     kept = {place.service: place for place in before.projects.get(wishes.project, {}).values()}
     gone = sorted(set(kept) - {place.service for place in mine})
     after = replace(before, projects={**before.projects, wishes.project: {**kept, **{p.service: p for p in mine}}})
@@ -175,6 +177,28 @@ def _places(wishes: Wishes, before: HostFile, facts: Facts) -> list[Place]:
         backends.add(backend)
         found.append(Place(wishes.project, service.name, port, service.listen, backend))
     return found
+
+
+def _refuse_meeting(mine: Sequence[Place], before: HostFile) -> None:
+    """Refuse a name or a port that another service of the host has."""
+    named = {(place.project, place.service) for place in mine}
+    everything = [place for services in before.projects.values() for place in services.values()]
+    others = [place for place in everything if (place.project, place.service) not in named]
+    names.refuse(mine, others)
+    for place in mine:
+        for port in _ports(place):
+            other = next((each for each in [*others, *mine] if each != place and port in _ports(each)), None)
+            if other is not None:
+                raise PortTaken(
+                    f"port {port} is service {other.service}'s of project {other.project} on this host",
+                    state="Nothing was changed.",
+                    advice=[f"choose another `port` for {place.service} in goferry.yml"],
+                )
+
+
+def _ports(place: Place) -> list[int]:
+    """Return every port that a service has: the public one, and its slots' own."""
+    return [place.port, *(place.address(slot) for slot in hostfile.SLOTS if place.backend)]
 
 
 def _free(first: int, step: int, taken: set[int]) -> int:

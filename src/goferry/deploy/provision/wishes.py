@@ -10,10 +10,12 @@ from pathlib import Path
 from goferry.config import survey
 from goferry.config.load import Loaded
 from goferry.deploy.errors import DeployKeyUnusable
+from goferry.deploy.provision import names
 from goferry.deploy.provision.plan import Wanted, Wishes
 from goferry.kernel import trustfile
 from goferry.kernel.errors import Misuse, printable
-from goferry.kernel.outcomes import NothingToDeploy
+from goferry.kernel.hostfile import Place
+from goferry.kernel.outcomes import NothingToDeploy, PortTaken
 
 _KEY = re.compile(r"((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]{1,60}) ([A-Za-z0-9+/]{40,}={0,3})(?: (.*))?")
 _MAJOR = re.compile("v[0-9]+")
@@ -26,6 +28,7 @@ def read(
 
     Raises:
         NothingToDeploy: when the project declares no services.
+        ServiceNameUnusable: when a host can't have the names. PortTaken: when two services want one port.
         TrustFileInvalid, DeployKeyUnusable, Misuse: as their names say.
     """
     from goferry.deploy.bundle import bundle  # reads and packs the agent's sources
@@ -39,10 +42,13 @@ def read(
     wanted = tuple(
         Wanted(name, _listen(each.listen), each.port, round(each.drain)) for name, each in sorted(services.items())
     )
+    project = project_name(loaded)
+    names.refuse([Place(project, each.name, each.port, each.listen) for each in wanted])
+    _refuse_shared_ports(wanted)
     if trust is not None:
         trustfile.load(trust)
     wishes = Wishes(
-        project=project_name(loaded),
+        project=project,
         services=wanted,
         trust=trust.read_bytes() if trust is not None else b"",
         keys=tuple(public_key(path) for path in keys),
@@ -55,6 +61,19 @@ def read(
     return wishes, [
         f"env-file of {name} is not read on this host: its secrets belong into {place}{name}" for name in unused
     ]
+
+
+def _refuse_shared_ports(wanted: Sequence[Wanted]) -> None:
+    """Refuse a port that two services want."""
+    had: dict[int, str] = {}
+    for service in wanted:
+        other = had.setdefault(service.port, service.name) if service.port else service.name
+        if other != service.name:
+            raise PortTaken(
+                f"{service.name} can't have port {service.port}: {other} has it",
+                state="Nothing was changed.",
+                advice=[f"choose another `port` for {service.name} in goferry.yml"],
+            )
 
 
 def project_name(loaded: Loaded) -> str:

@@ -1,4 +1,9 @@
-"""HTTP to a service: over its private control socket, or over the loopback to one that knows nothing of Goferry."""
+"""HTTP to a service: over its private control socket, or over TCP to one that knows nothing of Goferry.
+
+Whatever a service sends, one question ends within its limit: the deadline holds for the whole of it, from the connect
+to the last byte, and so does a bound on the bytes. A timeout on each read alone would be renewed by each byte that
+drips in.
+"""
 
 from __future__ import annotations
 
@@ -6,73 +11,146 @@ import contextlib
 import http.client
 import os
 import socket
+import time
 from pathlib import Path
 from typing import Any, Dict, Tuple
 
 from goferry.kernel import canonical
+from goferry.kernel.errors import printable
 
+SECONDS = 2.0
+"""Seconds that one question to a service takes at most."""
 LIMIT = 64 << 10
+"""Bytes of an answer's body that are looked at."""
+ROOM = 256 << 10
+"""Bytes of a whole answer that are read, interim answers and headers included."""
 
 
-class UnixConnection(http.client.HTTPConnection):
-    """HTTP/1.1 over a unix socket whose path may be longer than the 107 bytes that connect(2) takes.
+class _Deadline(socket.socket):
+    """A socket on which nothing happens after `until`, and from which no more than `room` bytes are read."""
+
+    until = 0.0
+    room = 0
+
+    def left(self) -> None:
+        """Let the next operation take what is left of the time."""
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise socket.timeout("timed out")
+        self.settimeout(left)
+
+    def recv_into(self, *words: Any, **more: Any) -> int:
+        """Receive; http.client and its file objects read by this alone."""
+        self.left()
+        got = super().recv_into(*words, **more)
+        self.room -= got
+        if self.room < 0:
+            raise OSError("the answer does not end")
+        return got
+
+    def sendall(self, *words: Any, **more: Any) -> None:
+        """Send; Python's own sendall takes its timeout as a total."""
+        self.left()
+        super().sendall(*words, **more)
+
+
+class Connection(http.client.HTTPConnection):
+    """HTTP/1.1 that is over `seconds` after its first connect, whatever the other side does."""
+
+    def __init__(self, seconds: float, room: int) -> None:
+        super().__init__("localhost")
+        self._seconds, self._room = seconds, room
+
+    def connect(self) -> None:
+        """Connect."""
+        self.sock = self._socket()
+        self.sock.until, self.sock.room = time.monotonic() + self._seconds, self._room
+        try:
+            self.sock.left()
+            self._reach(self.sock)
+        except OSError:
+            self.sock.close()
+            raise
+
+    def _socket(self) -> _Deadline:
+        raise NotImplementedError
+
+    def _reach(self, sock: _Deadline) -> None:
+        raise NotImplementedError
+
+
+class UnixConnection(Connection):
+    """A connection to a unix socket whose path may be longer than the 107 bytes that connect(2) takes.
 
     The folder is opened and the socket named through `/proc/self/fd`, which is short whatever the folder is.
     """
 
-    def __init__(self, path: Path, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
+    def __init__(self, path: Path, seconds: float, room: int = ROOM) -> None:
+        super().__init__(seconds, room)
         self._path = path
 
-    def connect(self) -> None:
-        """Connect."""
+    def _socket(self) -> _Deadline:
+        return _Deadline(socket.AF_UNIX, socket.SOCK_STREAM)
+
+    def _reach(self, sock: _Deadline) -> None:
         folder = os.open(str(self._path.parent), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            self.sock.settimeout(self.timeout)
-            self.sock.connect("/proc/self/fd/%d/%s" % (folder, self._path.name))
-        except OSError:
-            self.sock.close()
-            raise
+            sock.connect("/proc/self/fd/%d/%s" % (folder, self._path.name))
         finally:
             os.close(folder)
 
 
-def ask(path: Path, method: str, target: str, timeout: float = 2.0) -> Tuple[int, bytes]:
+class PortConnection(Connection):
+    """A connection to a port of an address; names are not looked up, for that has no limit."""
+
+    def __init__(self, address: str, port: int, seconds: float, room: int = ROOM) -> None:
+        super().__init__(seconds, room)
+        self._address = (address, port)
+
+    def _socket(self) -> _Deadline:
+        return _Deadline(socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET, socket.SOCK_STREAM)
+
+    def _reach(self, sock: _Deadline) -> None:
+        sock.connect(self._address)
+
+
+def ask(path: Path, method: str, target: str, seconds: float = SECONDS) -> Tuple[int, bytes]:
     """Return (status, body) of one request on a unix socket.
 
     Raises:
-        OSError: when nothing answers in time or the answer is not HTTP.
+        OSError: when no whole answer comes within `seconds`, or the answer is not HTTP.
     """
-    return _exchange(UnixConnection(path, timeout), method, target)
+    return _exchange(UnixConnection(path, seconds), method, target, seconds)
 
 
-def ask_port(port: int, target: str, timeout: float = 2.0) -> Tuple[int, bytes]:
-    """Return (status, body) of one GET on 127.0.0.1.
+def ask_port(port: int, target: str, seconds: float = SECONDS, address: str = "127.0.0.1") -> Tuple[int, bytes]:
+    """Return (status, body) of one GET on a port of a numeric address.
 
     Raises:
-        OSError: when nothing answers in time or the answer is not HTTP.
+        OSError: when no whole answer comes within `seconds`, or the answer is not HTTP.
     """
-    return _exchange(http.client.HTTPConnection("127.0.0.1", port, timeout=timeout), "GET", target)
+    return _exchange(PortConnection(address, port, seconds), "GET", target, seconds)
 
 
-def _exchange(connection: http.client.HTTPConnection, method: str, target: str) -> Tuple[int, bytes]:
+def _exchange(connection: Connection, method: str, target: str, seconds: float) -> Tuple[int, bytes]:
     with contextlib.closing(connection):
         try:
             connection.request(method, target, headers={"Connection": "close", "Content-Length": "0"})
-            response = connection.getresponse()
-            return response.status, response.read(LIMIT)
-        except http.client.HTTPException as error:
-            raise OSError("not an HTTP answer: %s" % error) from error
+            with contextlib.closing(connection.getresponse()) as response:
+                return response.status, response.read(LIMIT)
+        except socket.timeout as error:
+            raise OSError("no whole answer within %.2g s" % seconds) from error
+        except (http.client.HTTPException, ValueError) as error:
+            raise OSError("not an HTTP answer: %s" % printable(str(error), 200)) from error
 
 
-def health(path: Path, target: str, timeout: float = 2.0) -> Dict[str, Any]:
+def health(path: Path, target: str, seconds: float = SECONDS) -> Dict[str, Any]:
     """Return the answer of a contract service's health, with its HTTP status as `http`.
 
     Raises:
-        OSError: when nothing answers. ValueError: when the answer is not a JSON object.
+        OSError: when no whole answer comes. ValueError: when the answer is not a JSON object.
     """
-    status, body = ask(path, "GET", target, timeout)
+    status, body = ask(path, "GET", target, seconds)
     answer = canonical.loads(body)
     if not isinstance(answer, dict):
         raise ValueError("not an object")  # noqa: TRY004  one kind of error for a bad answer

@@ -95,7 +95,7 @@ class Guard:
             assert door is not None
             answer = control.health(door, slot["health"])
         except (OSError, ValueError) as error:
-            return str(error) or type(error).__name__
+            return printable(str(error), 200) or type(error).__name__
         if answer["http"] != 200:
             return "HTTP %d, status %s" % (answer["http"], printable(str(answer.get("status")), 100))
         expected = {"pid": pid, "version": slot["version"], "digest": slot["sha256"]}

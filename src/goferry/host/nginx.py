@@ -28,12 +28,13 @@ class Nginx(Links):
         folder = self._folder(transaction, change)
         slot = self.guard.described(folder, change.slot)
         try:
-            status, body = control.ask(folder.live, "GET", slot["health"], 5.0)
+            status, body = control.ask(folder.live, "GET", slot["health"])
             said = "HTTP %d %s" % (status, printable(body[:100].decode("utf-8", "replace")))
             if slot["mode"] == "socket" and status == 200:
-                pid = control.health(folder.live, slot["health"], 5.0).get("pid")
+                pid = control.health(folder.live, slot["health"]).get("pid")
                 wanted = self.guard.driver.running(folder, change.slot).get("pid", 0)
-                said, status = "process %s instead of %d" % (pid, wanted), status if pid == wanted else 0
+                said = "process %s instead of %d" % (printable(str(pid), 80), wanted)
+                status = status if pid == wanted else 0
         except (OSError, ValueError) as error:
             status, said = 0, str(error)
         if status != 200:

@@ -27,6 +27,8 @@ import time
 from typing import Any, Dict, Mapping
 
 REFUSED = 77
+SECONDS, ROOM = 2.0, 65536
+"""What one question to the service may take as a whole: seconds, and bytes of its answer."""
 
 
 def main() -> int:
@@ -203,18 +205,25 @@ def accept_when_ready(control: str, health: str) -> None:
 
 
 def request(path: str, line: str) -> bytes:
-    """Return the answer of one HTTP request on a unix socket; empty when nothing answers."""
+    """Return the answer of one HTTP request on a unix socket; empty when no whole one comes within SECONDS."""
+    until, answer = time.monotonic() + SECONDS, b""
     connection = socket.socket(socket.AF_UNIX)
     try:
-        connection.settimeout(2)
+        connection.settimeout(SECONDS)
         connection.connect(path)
         head = line + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         connection.sendall(head.encode())
-        return b"".join(iter(lambda: connection.recv(65536), b""))
+        while len(answer) < ROOM:
+            connection.settimeout(max(0.001, until - time.monotonic()))  # each byte would begin a timeout anew
+            part = connection.recv(ROOM)
+            if not part:
+                return answer
+            answer += part
     except OSError:
-        return b""
+        pass
     finally:
         connection.close()
+    return b""
 
 
 if __name__ == "__main__":

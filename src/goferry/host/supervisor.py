@@ -27,6 +27,10 @@ BACKLOG = 4096
 SOCKET = "supervisor.sock"
 FOLDER = 200
 """The descriptor through which supervisord names its socket's folder when the folder's own name is too long."""
+ROOM = 4 << 20
+"""Bytes that supervisord may answer."""
+SECONDS, LIMITS = 10.0, {"getProcessInfo": 2.0, "getPID": 2.0}
+"""Seconds that it may take; a question that is asked again and again may take less than an order."""
 NOT_RUNNING, ALREADY_ADDED, BAD_NAME, STILL_RUNNING = 70, 90, 10, 91
 
 
@@ -78,13 +82,23 @@ def _section(group: Mapping[str, Any]) -> List[str]:
     ]
 
 
-class _Transport(xmlrpc.client.Transport):
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
+class Transport(xmlrpc.client.Transport):
+    """XML-RPC on a unix socket; each call ends within its limit."""
 
-    def make_connection(self, host: Any) -> http.client.HTTPConnection:  # noqa: ARG002  the signature is xmlrpc's
-        return UnixConnection(self._path, 30.0)
+    def __init__(self, path: Path, seconds: float) -> None:
+        super().__init__()
+        self._path, self._seconds = path, seconds
+
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        """Return a new connection; it is kept where the base class closes it."""
+        made = UnixConnection(self._path, self._seconds, ROOM)
+        self._connection = host, made
+        return made
+
+    def parse_response(self, response: Any) -> Any:
+        """Return what was answered; an answer that does not end leaves no socket behind."""
+        with contextlib.closing(response):
+            return super().parse_response(response)
 
 
 class Supervisor:
@@ -123,7 +137,9 @@ class Supervisor:
             raise GuardFailed("supervisord: %s%r: %s" % (method, arguments, fault.faultString)) from fault
 
     def _call(self, method: str, *arguments: Any) -> Any:
-        server = xmlrpc.client.ServerProxy("http://localhost", transport=_Transport(self.socket))
+        server = xmlrpc.client.ServerProxy(
+            "http://localhost", transport=Transport(self.socket, LIMITS.get(method, SECONDS))
+        )
         try:
             return getattr(server, "supervisor." + method)(*arguments)
         except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:

@@ -17,7 +17,7 @@ from typing import Any, Dict
 from goferry.host import control, slots, state
 from goferry.host.guard import Guard
 from goferry.host.layout import Root, ServiceFolder
-from goferry.kernel.errors import GoferryError
+from goferry.kernel.errors import GoferryError, printable
 from goferry.kernel.files import link_atomically, sync_folder
 from goferry.kernel.machine import Change, Transaction
 from goferry.kernel.outcomes import CandidateUnhealthy, HostFailed, RollbackFailed
@@ -114,8 +114,8 @@ class Switch(Links):
 
     def _tell(self, folder: ServiceFolder, number: int, target: str, wanted: int) -> None:
         try:
-            status, body = control.ask(self.root.own / "run" / folder.control(number), "POST", target, 5.0)
-            said = "HTTP %d %s" % (status, body[:100].decode("utf-8", "replace"))
+            status, body = control.ask(self.root.own / "run" / folder.control(number), "POST", target)
+            said = "HTTP %d %s" % (status, printable(body[:100].decode("utf-8", "replace")))
         except OSError as error:
             status, said = 0, str(error)
         if status != wanted:

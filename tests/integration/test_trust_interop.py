@@ -20,8 +20,8 @@ from goferry.kernel.errors import GoferryError
 from goferry.kernel.trustfile import TrustFile, TrustKey
 from goferry.kernel.verify import verify
 from goferry.observe.events import Stream
+from goferry.system import openpgp as openpgp_tools
 from goferry.trust import gnupg, keys, minisign_key, seal, sequoia
-from goferry.trust.check import openpgp_verifier
 from goferry.trust.signer import clean_trust
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -193,7 +193,7 @@ def test_keys_of_gpg_sign_with_both_backends(algorithm, load, tmp_path, part):
     signer = load(secret, "", "key")
     folder = make(tmp_path / "dist")
     seal.seal(folder, [signer], settings=SETTINGS, stream=Stream(), now=now())
-    assert verify(folder, clean_trust([signer]), openpgp=sequoia.verify, now=now() + 60).signers
+    assert verify(folder, clean_trust([signer]), openpgp=(openpgp_tools.by_sequoia,), now=now() + 60).signers
 
 
 def test_a_key_without_its_primary_secret_signs_by_its_subkey(load, part):
@@ -204,10 +204,10 @@ def test_a_key_without_its_primary_secret_signs_by_its_subkey(load, part):
         secret = gpg("--armor", "--export-secret-subkeys", fingerprint)
     signer = load(secret, "", "key")
     assert signer.id == fingerprint
-    signature, packet = openpgp.read(signer.sign(b"message", now()), "signature")
+    read = openpgp.read(signer.sign(b"message", now()), "signature")
     found = signer.as_trust_key().certificate
-    openpgp.judge(found, signature, now() + 60, "signature")
-    assert openpgp.pure(found, b"message", packet)
+    judged = openpgp.judge(found, found.signers_of(read[0])[0], read, now() + 60, "signature")
+    assert openpgp.matches(judged, b"message", ())
 
 
 def test_a_passphrase_opens_a_key_and_a_wrong_one_does_not(load, part):
@@ -234,7 +234,7 @@ def test_gpg_leaves_no_agent_and_no_home(part):
 
 
 def test_the_client_verifies_without_gnupg():
-    assert openpgp_verifier(Settings({"PATH": ""}, Path("/nonexistent"))) is sequoia.verify
+    assert openpgp_tools.tools("") == (openpgp_tools.by_sequoia,)
 
 
 def goferry(*words, cwd, **environ):

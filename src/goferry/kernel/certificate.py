@@ -3,13 +3,17 @@
 The certificate is trusted material: it comes from the trust file and is pinned by its full fingerprint. Self-signatures
 are checked all the same, so that a subkey that somebody grafted on cannot sign; revocations count without a check,
 because one that is wrong can only refuse.
+
+Reading is linear and without arithmetic. Self-signatures are checked only for the keys that a signature needs, and of
+those the newest TRIES: a key server adds whatever anybody sends, and thousands of made-up statements must not keep a
+host busy.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from goferry.kernel import packets, pgp_signature
 from goferry.kernel.packets import FormError
@@ -17,24 +21,23 @@ from goferry.kernel.pgp_signature import Signature, Unsupported
 
 KIND = "PGP PUBLIC KEY BLOCK"
 MAX_BYTES = 256 << 10
+TRIES = 32
+"""How many statements about a key are looked at, from the newest back, until one holds."""
 _SIGN = 0x02
 _CERTIFICATIONS = (0x10, 0x11, 0x12, 0x13)
 _DIRECT, _BINDING, _BACK, _REVOKED, _SUBKEY_REVOKED = 0x1F, 0x18, 0x19, 0x20, 0x28
-_DSA = 17
 
-_Covered = Tuple[Signature, bytes]
+Packet = Tuple[int, bytes]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Key:
     """A primary key or subkey.
 
     Attributes:
         fingerprint: 40 upper-case hex digits.
         body: the packet's body. algorithm: its number. material: the algorithm's own values.
-        created: seconds since the epoch. expires: the same, or None.
-        signs: it may sign data. bound: True when self-signatures prove that, None when they are of an algorithm that
-            is not checked here. revoked: a revocation stands.
+        created: seconds since the epoch. revoked: a revocation stands.
     """
 
     fingerprint: str
@@ -42,17 +45,21 @@ class Key:
     algorithm: int
     material: bytes
     created: int
-    expires: Optional[int] = None
-    signs: bool = False
-    bound: Optional[bool] = False
     revoked: bool = False
 
     @property
     def weak(self) -> bool:
-        """Whether the algorithm or size can be broken."""
+        """Whether the algorithm or its numbers can be broken: DSA, an elliptic curve of unknown strength, short RSA."""
         if self.algorithm in pgp_signature.RSA:
-            return pgp_signature.rsa_numbers(self.material)[0].bit_length() < 2048
-        return self.algorithm == _DSA
+            return not pgp_signature.sound_rsa(self.material)
+        return self.algorithm == pgp_signature.DSA or (self.algorithm == pgp_signature.ECDSA and not self.curve)
+
+    @property
+    def curve(self) -> str:
+        """The name of the elliptic curve, when it is one that other verifiers are asked about."""
+        if self.algorithm not in (pgp_signature.ECDSA, pgp_signature.EDDSA):
+            return ""
+        return pgp_signature.CURVES.get(self.material[: 1 + self.material[0]] if self.material else b"", "")
 
     @property
     def hashable(self) -> bytes:
@@ -60,24 +67,79 @@ class Key:
         return b"\x99" + len(self.body).to_bytes(2, "big") + self.body
 
 
-@dataclass
+@dataclass(frozen=True)
+class Standing:
+    """What the newest statements that hold say about a key.
+
+    Attributes:
+        bound: True when self-signatures prove that the key belongs here, False when none does, and None when they are
+            of an algorithm that is not checked here.
+        signs: it may sign data. expires: seconds since the epoch, or None.
+        since: when the newest statement was made. weak_digest: it uses a digest for which collisions can be made.
+    """
+
+    bound: Optional[bool] = False
+    signs: bool = False
+    expires: Optional[int] = None
+    since: int = 0
+    weak_digest: bool = False
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A signature in a certificate, what it covers beside the primary key, and the packet's body."""
+
+    signature: Signature
+    covered: bytes
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Part:
+    """A key, and the packets that follow it, in order; `statements`: those that the primary key claims to have made."""
+
+    key: Key
+    packets: Tuple[Packet, ...] = ()
+    statements: Tuple[Statement, ...] = ()
+
+
+@dataclass(frozen=True)
 class Certificate:
-    """A primary key and its subkeys; `binary` is the whole as packets, for other verifiers."""
+    """A primary key and its subkeys."""
 
-    binary: bytes
-    primary: Key
-    subkeys: List[Key] = field(default_factory=list)
+    head: Part
+    tail: Tuple[Part, ...] = field(default_factory=tuple)
 
-    def signer_of(self, signature: Signature) -> Optional[Key]:
-        """Return the key that the signature names, if it is one of these."""
-        for key in [self.primary, *self.subkeys]:
-            if _made_by(signature, key):
-                return key
-        return None
+    @property
+    def primary(self) -> Key:
+        """The primary key."""
+        return self.head.key
+
+    @property
+    def subkeys(self) -> Tuple[Key, ...]:
+        """The subkeys, in order."""
+        return tuple(part.key for part in self.tail)
+
+    def signers_of(self, signature: Signature) -> List[Key]:
+        """Return the keys that the signature names: more than one when an id of 16 digits is that of several."""
+        return [key for key in (self.primary, *self.subkeys) if signature.names(key.fingerprint)]
+
+    def standing(self, key: Key) -> Standing:
+        """Return what the certificate says about one of its keys, by the newest statement that holds."""
+        part = next(part for part in (self.head, *self.tail) if part.key is key)
+        return _standing(self.primary, part)
+
+    def reduced_to(self, key: Key) -> bytes:
+        """Return the certificate as packets with this key alone beside the primary one, for other verifiers.
+
+        A tool that sees one key can't check by another. Of the statements the newest are there, as above.
+        """
+        subkeys = [_encoded(part, packets.PUBLIC_SUBKEY, self.primary) for part in self.tail if part.key is key]
+        return b"".join([_encoded(self.head, packets.PUBLIC_KEY, self.primary), *subkeys])
 
 
-Verifier = Callable[[Certificate, bytes, bytes], bool]
-"""(certificate, message, signature packet) → whether the signature matches.
+Verifier = Callable[[Certificate, Key, bytes, bytes], bool]
+"""(certificate, one of its keys, message, signature packet) → whether the signature is that of this very key.
 
 Raises Unsupported when it cannot tell, or a Refusal of its own.
 """
@@ -90,99 +152,115 @@ def read(text: bytes) -> Certificate:
         FormError: otherwise, and when it holds a secret key.
     """
     if len(text) > MAX_BYTES:
-        raise FormError("the public key has %d bytes; at most %d are read" % (len(text), MAX_BYTES))
+        raise FormError(
+            "the public key has %d bytes; at most %d are read; gpg --export-options export-minimal makes it small"
+            % (len(text), MAX_BYTES)
+        )
     binary = packets.dearmor(text, KIND)
     items = [item for item in packets.split(binary) if item[0] not in (packets.MARKER, packets.TRUST, packets.PADDING)]
     if not items or items[0][0] != packets.PUBLIC_KEY:
         raise FormError("it does not begin with a public key")
     if sum(kind == packets.PUBLIC_KEY for kind, _ in items) != 1:
         raise FormError("it holds several keys; give each an entry of its own")
-    return _assemble(binary, items)
+    return _assemble(items)
 
 
-def _assemble(binary: bytes, items: List[Tuple[int, bytes]]) -> Certificate:
-    certificate = Certificate(binary, _key(items[0][1]))
-    signatures: List[_Covered] = []
-    covered = b""
-    subkeys: List[Tuple[Key, List[_Covered]]] = []
-    own = signatures
-    for kind, body in items[1:]:
-        if kind == packets.PUBLIC_SUBKEY:
-            key = _key(body)
-            own, covered = [], key.hashable
-            subkeys.append((key, own))
-        elif kind in (packets.USER_ID, packets.USER_ATTRIBUTE) and not subkeys:
+def _assemble(items: Sequence[Packet]) -> Certificate:
+    starts = [at for at, (kind, _) in enumerate(items) if kind in (packets.PUBLIC_KEY, packets.PUBLIC_SUBKEY)]
+    ends = [*starts[1:], len(items)]
+    sections = [items[start : ends[number]] for number, start in enumerate(starts)]
+    kinds = {_kind(body) for kind, body in items if kind == packets.SIGNATURE}
+    head_kinds = {_kind(body) for kind, body in sections[0] if kind == packets.SIGNATURE}
+    primary = _key(sections[0][0][1], revoked=_REVOKED in kinds)
+    head = _part(primary, primary, sections[0][1:])
+    subkeys: Dict[bytes, List[Packet]] = {}
+    for (_, body), *rest in sections[1:]:
+        subkeys.setdefault(body, []).extend(rest)  # one that is there twice is one, with all that is said about it
+    tail = []
+    for body, rest in subkeys.items():
+        # A tool may put a revocation that stands in the wrong place where it belongs; here it counts for every subkey.
+        own = {_kind(packet) for kind, packet in rest if kind == packets.SIGNATURE}
+        tail.append(_part(primary, _key(body, revoked=_SUBKEY_REVOKED in own | head_kinds), rest))
+    return Certificate(head, tuple(tail))
+
+
+def _part(primary: Key, key: Key, items: Sequence[Packet]) -> Part:
+    """Take the statements that the primary key made about `key` from the packets behind it."""
+    covered = b"" if key is primary else key.hashable
+    statements: List[Statement] = []
+    for kind, body in items:
+        if kind in (packets.USER_ID, packets.USER_ATTRIBUTE) and key is primary:
             covered = (b"\xb4" if kind == packets.USER_ID else b"\xd1") + len(body).to_bytes(4, "big") + body
-        elif kind == packets.SIGNATURE:
-            own.extend((signature, covered) for signature in _readable(body))
-        else:
+        elif kind != packets.SIGNATURE:
             raise FormError("a packet of type %d does not belong there in a public key" % kind)
-    _settle_primary(certificate.primary, signatures)
-    for key, own in subkeys:
-        _settle_subkey(certificate.primary, key, [signature for signature, _ in own])
-        certificate.subkeys.append(key)
-    return certificate
+        else:
+            statements.extend(_statement(body, primary, key, covered))
+    return Part(key, tuple(items), tuple(statements))
+
+
+def _statement(body: bytes, primary: Key, key: Key, covered: bytes) -> List[Statement]:
+    try:
+        signature = pgp_signature.parse(body)
+    except FormError:  # of version 3, or broken: it proves nothing
+        return []
+    wanted = (*_CERTIFICATIONS, _DIRECT) if key is primary else (_BINDING,)
+    if signature.kind not in wanted or not signature.names(primary.fingerprint):
+        return []
+    return [Statement(signature, b"" if signature.kind == _DIRECT else covered, body)]
+
+
+def _kind(body: bytes) -> int:
+    """Return a signature packet's type, also of versions that are not read otherwise: a revocation counts in each."""
+    at = 2 if body[:1] in (b"\x02", b"\x03") else 1
+    return body[at] if len(body) > at else -1
+
+
+def _newest(part: Part) -> List[Statement]:
+    return sorted(part.statements, key=lambda statement: -statement.signature.created)[:TRIES]
+
+
+def _standing(primary: Key, part: Part) -> Standing:
+    holding: List[Statement] = []
+    verdicts: List[Optional[bool]] = []
+    for statement in _newest(part):
+        if holding and statement.signature.created != holding[0].signature.created:
+            break
+        if statement.signature.digest in pgp_signature.WEAK_HASHES:
+            return Standing(since=statement.signature.created, weak_digest=True)
+        verdict = _verdict(statement.signature, primary, primary.hashable + statement.covered)
+        if verdict is not False:
+            holding.append(statement)
+            verdicts.append(False if statement.signature.odd else verdict)
+    if not holding:
+        return Standing()
+    return _summed(primary, part.key, [statement.signature for statement in holding], verdicts)
+
+
+def _summed(primary: Key, key: Key, signatures: Sequence[Signature], verdicts: Sequence[Optional[bool]]) -> Standing:
+    ends = [key.created + signature.key_lifetime for signature in signatures if signature.key_lifetime]
+    ends += [signature.created + signature.lifetime for signature in signatures if signature.lifetime]
+    flags = [signature.flags for signature in signatures if signature.flags >= 0]
+    signs = any(flag & _SIGN for flag in flags) or (key is primary and not flags)
+    bound = False if False in verdicts else (None if None in verdicts else True)
+    if key is not primary and signs and bound is not False:
+        agreed = _back_signed(key, signatures, primary.hashable + key.hashable)
+        bound = agreed if agreed is not True else bound
+    return Standing(bound, signs, min(ends) if ends else None, signatures[0].created)
+
+
+def _back_signed(key: Key, bindings: Sequence[Signature], covered: bytes) -> Optional[bool]:
+    """Whether the subkey agreed to be bound (RFC 9580, section 10.1.5): else one could adopt another's subkey."""
+    embedded = [back for binding in bindings for body in binding.embedded for back in _readable(body)]
+    backs = [back for back in embedded if back.kind == _BACK and not back.odd][:TRIES]
+    verdicts = [_verdict(back, key, covered) for back in backs]
+    return True if True in verdicts else (None if None in verdicts else False)
 
 
 def _readable(body: bytes) -> List[Signature]:
     try:
         return [pgp_signature.parse(body)]
-    except FormError:  # of version 3, or broken: it proves nothing
+    except FormError:
         return []
-
-
-def _settle_primary(primary: Key, signatures: List[_Covered]) -> None:
-    primary.revoked = any(signature.kind == _REVOKED for signature, _ in signatures)
-    candidates = [
-        (signature, _verdict(signature, primary, primary.hashable + (b"" if signature.kind == _DIRECT else covered)))
-        for signature, covered in signatures
-        if (signature.kind in _CERTIFICATIONS or signature.kind == _DIRECT) and _made_by(signature, primary)
-    ]
-    _apply(primary, candidates)
-    flags = [signature.flags for signature, _ in _newest(candidates) if signature.flags >= 0]
-    primary.signs = not flags or any(flag & _SIGN for flag in flags)
-
-
-def _settle_subkey(primary: Key, key: Key, signatures: List[Signature]) -> None:
-    key.revoked = any(signature.kind == _SUBKEY_REVOKED for signature in signatures)
-    covered = primary.hashable + key.hashable
-    candidates = [
-        (signature, _verdict(signature, primary, covered))
-        for signature in signatures
-        if signature.kind == _BINDING and _made_by(signature, primary)
-    ]
-    _apply(key, candidates)
-    key.signs = any(signature.flags & _SIGN for signature, _ in _newest(candidates) if signature.flags >= 0)
-    if key.signs and key.bound:
-        key.bound = _back_signed(key, [signature for signature, _ in _newest(candidates)], covered)
-
-
-def _apply(key: Key, candidates: List[Tuple[Signature, Optional[bool]]]) -> None:
-    """Take the key's end from its newest statement, and whether that statement is proven."""
-    newest = _newest(candidates)
-    ends = [key.created + signature.key_lifetime for signature, _ in newest if signature.key_lifetime]
-    key.expires = min(ends) if ends else None
-    verdicts = [verdict for _, verdict in newest]
-    key.bound = (None if None in verdicts else True) if verdicts else False
-
-
-def _newest(candidates: List[Tuple[Signature, Optional[bool]]]) -> List[Tuple[Signature, Optional[bool]]]:
-    valid = [(signature, verdict) for signature, verdict in candidates if verdict is not False]
-    last = max((signature.created for signature, _ in valid), default=0)
-    return [(signature, verdict) for signature, verdict in valid if signature.created == last]
-
-
-def _back_signed(key: Key, bindings: List[Signature], covered: bytes) -> Optional[bool]:
-    """Whether the subkey agreed to be bound (RFC 9580, section 10.1.5): else one could adopt another's subkey."""
-    embedded = [back for binding in bindings for body in binding.embedded for back in _readable(body)]
-    verdicts = [_verdict(back, key, covered) for back in embedded if back.kind == _BACK]
-    return True if True in verdicts else (None if None in verdicts else False)
-
-
-def _made_by(signature: Signature, key: Key) -> bool:
-    if signature.issuer:
-        return signature.issuer == key.fingerprint
-    return bool(signature.issuer_id) and key.fingerprint.endswith(signature.issuer_id)
 
 
 def _verdict(signature: Signature, key: Key, covered: bytes) -> Optional[bool]:
@@ -194,10 +272,25 @@ def _verdict(signature: Signature, key: Key, covered: bytes) -> Optional[bool]:
         return False
 
 
-def _key(body: bytes) -> Key:
+def _encoded(part: Part, kind: int, primary: Key) -> bytes:
+    """Return a part as packets: the key, its newest statements, and the user ids that these are about."""
+    wanted = {statement.body for statement in _newest(part)}
+    result = [packets.encode(kind, part.key.body)]
+    waiting: List[bytes] = []
+    for number, body in part.packets:
+        if number != packets.SIGNATURE:
+            waiting = [packets.encode(number, body)]
+        elif body in wanted:
+            named = pgp_signature.with_issuer_id(body, primary.fingerprint)
+            result += [*waiting, packets.encode(number, named)]
+            waiting = []
+    return b"".join(result)
+
+
+def _key(body: bytes, *, revoked: bool) -> Key:
     if packets.take(body, 0, 6)[0] != 4:
         raise FormError("a key has version %d; version 4 is read" % body[0])
     if body[5] in pgp_signature.RSA:
         pgp_signature.rsa_numbers(body[6:])  # broken ones are found here, not when a signature is judged
     fingerprint = hashlib.sha1(b"\x99" + len(body).to_bytes(2, "big") + body).hexdigest()  # noqa: S324  RFC 9580, 5.5.4.2
-    return Key(fingerprint.upper(), body, body[5], body[6:], int.from_bytes(body[1:5], "big"))
+    return Key(fingerprint.upper(), body, body[5], body[6:], int.from_bytes(body[1:5], "big"), revoked)

@@ -1,7 +1,8 @@
 """gpgv as a verifier: run on private copies, judged by its status lines and never by its exit code.
 
-gpgv exits 0 for revoked and for expired keys, for SHA-1 and for an inline message; so one good signature, made by the
-pinned certificate and without any other verdict, is demanded in the lines of `--status-fd` (GnuPG, doc/DETAILS).
+gpgv exits 0 for revoked and for expired keys, for SHA-1 and for an inline message, and checks by any key of its keyring
+that fits. So its keyring is the judged key and its primary key alone, and one good signature, made by that very key and
+without any other verdict, is demanded in the lines of `--status-fd` (GnuPG, doc/DETAILS).
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ import os
 import shutil
 import subprocess
 import tempfile
-from typing import Dict, List, Optional, Type
+from typing import Dict, List, Optional, Tuple, Type
 
-from goferry.kernel.certificate import Certificate, Verifier
+from goferry.kernel import packets, pgp_signature
+from goferry.kernel.certificate import Certificate, Key, Verifier
 from goferry.kernel.pgp_signature import Unsupported
 from goferry.kernel.refusals import (
     KeyExpired,
     KeyRevoked,
-    KeyUnknown,
     Refusal,
     SignatureExpired,
     SignatureMalformed,
@@ -35,12 +36,14 @@ _BAD: Dict[str, Type[Refusal]] = {
     "EXPKEYSIG": KeyExpired,
     "KEYEXPIRED": KeyExpired,
     "EXPSIG": SignatureExpired,
-    "NO_PUBKEY": KeyUnknown,
     "PLAINTEXT": SignatureNotDetached,
     "NODATA": SignatureMalformed,
     "UNEXPECTED": SignatureMalformed,
 }
-_UNSUPPORTED_ALGORITHM = ("4", "5")  # GPG_ERR_PUBKEY_ALGO and GPG_ERR_DIGEST_ALGO as ERRSIG's reason
+_UNSUPPORTED = ("4", "5", "9", "60", "69", "84", "149", "188")
+"""ERRSIG's reasons that mean "I don't know this" (libgpg-error, err-codes.h): GPG_ERR_PUBKEY_ALGO, DIGEST_ALGO,
+NO_PUBKEY (its keyring holds the key, so it can't read it), NOT_SUPPORTED, NOT_IMPLEMENTED, UNSUPPORTED_ALGORITHM,
+UNKNOWN_ALGORITHM and UNKNOWN_CURVE."""
 
 
 def find(path: str = "") -> Optional[Verifier]:
@@ -49,19 +52,27 @@ def find(path: str = "") -> Optional[Verifier]:
     if not program:
         return None
 
-    def verify(certificate: Certificate, message: bytes, packet: bytes) -> bool:
-        return _matches(program, certificate, message, packet)
+    def verify(certificate: Certificate, key: Key, message: bytes, packet: bytes) -> bool:
+        return _matches(program, certificate, key, message, packet)
 
     return verify
 
 
-def _matches(program: str, certificate: Certificate, message: bytes, packet: bytes) -> bool:
+def on_path() -> Tuple[Verifier, ...]:
+    """Return gpgv as a verifier when it is on PATH: whom a host asks."""
+    found = find()
+    return (found,) if found else ()
+
+
+def _matches(program: str, certificate: Certificate, key: Key, message: bytes, packet: bytes) -> bool:
+    named = pgp_signature.with_issuer_id(next(packets.split(packet))[1], key.fingerprint)
+    signature = packets.encode(packets.SIGNATURE, named)
     with tempfile.TemporaryDirectory(prefix="goferry-") as folder:
-        for name, data in (("keyring", certificate.binary), ("signature", packet), ("message", message)):
+        for name, data in (("keyring", certificate.reduced_to(key)), ("signature", signature), ("message", message)):
             with open(os.path.join(folder, name), "wb") as file:
                 file.write(data)
         status = _run(program, folder)
-    return judge(status, certificate.primary.fingerprint)
+    return judge(status, certificate.primary.fingerprint, key.fingerprint)
 
 
 def _run(program: str, folder: str) -> List[List[str]]:
@@ -84,24 +95,30 @@ def _run(program: str, folder: str) -> List[List[str]]:
     return [line.split(" ")[1:] for line in lines if line.startswith("[GNUPG:] ")]
 
 
-def judge(status: List[List[str]], fingerprint: str) -> bool:
-    """Decide from gpgv's status lines (split into words) whether the pinned certificate made one good signature.
+def judge(status: List[List[str]], primary: str, key: str) -> bool:
+    """Decide from gpgv's status lines whether `key` made one good signature.
+
+    Args:
+        status: each line's words without their prefix.
+        primary: the fingerprint of the pinned certificate.
+        key: the fingerprint of the one of its keys that was judged.
 
     Raises:
-        Unsupported: when gpgv does not know the algorithm. Refusal: for any verdict but a good one.
+        Unsupported: when gpgv knows the algorithm, the curve or the key not. Refusal: for any verdict but a good one.
     """
     words = [line[0] for line in status if line]
     for line in status:
         if line and line[0] in _BAD:
-            raise _BAD[line[0]]("gpgv reports %s for a signature of key %s" % (line[0], fingerprint))
+            raise _BAD[line[0]]("gpgv reports %s for a signature of key %s" % (line[0], key))
     errors = [line for line in status if line and line[0] == "ERRSIG"]
     if errors:
-        if len(errors[0]) > 6 and errors[0][6] in _UNSUPPORTED_ALGORITHM:
+        if len(errors) == 1 and len(errors[0]) > 6 and errors[0][6] in _UNSUPPORTED:
             raise Unsupported
-        raise SignatureWrong("gpgv could not check the signature of key %s" % fingerprint)
+        raise SignatureWrong("gpgv could not check the signature of key %s" % key)
     valid = [line for line in status if line and line[0] == "VALIDSIG"]
     if words.count("NEWSIG") > 1 or words.count("GOODSIG") != 1 or len(valid) != 1:
-        raise SignatureWrong("gpgv does not report exactly one good signature of key %s" % fingerprint)
-    if len(valid[0]) < 11 or valid[0][10] != fingerprint or valid[0][9] != "00":
-        raise KeyUnknown("gpgv reports a signature of another key than %s" % fingerprint)
+        raise SignatureWrong("gpgv does not report exactly one good signature of key %s" % key)
+    # VALIDSIG <fingerprint of the signing key> … <class> <fingerprint of the primary key>
+    if len(valid[0]) < 11 or (valid[0][1], valid[0][9], valid[0][10]) != (key, "00", primary):
+        raise SignatureWrong("gpgv reports a signature of another key than %s" % key)
     return True

@@ -1,21 +1,26 @@
-"""OpenPGP signatures over the list: read strictly here, judged by our own rules, and checked by one of three verifiers.
+"""OpenPGP signatures over the list: read strictly here, judged by our own rules, and checked through one door.
 
-    signature file ──read──▶ Signature ──issuer──▶ certificate of the trust file ──judge──▶ verifier ──▶ accepted
+    signature file ──read──▶ Signature ──issuer──▶ key of the trust file ──judge──▶ Judged ──matches──▶ accepted
 
-What a tool's exit code does not say is decided before the tool runs: exactly one armor block with exactly one detached
-binary signature, a strong digest, a key that may sign and is neither revoked nor expired. The verifier then answers one
-question only, whether the signature matches: gpgv (kernel.gpgv), pure Python (`pure`), or the client's own library.
+What a tool's exit code does not say is decided before any tool runs: exactly one armor block with exactly one detached
+binary signature, a strong digest, one key that it names, and that this key may sign and is neither revoked nor expired.
+Whether the signature matches that key is then decided in pure Python where that can be done (Ed25519 and RSA), on every
+machine and by nothing else. Only for the rest (ECDSA, Ed448) other verifiers are asked, until one can tell: gpgv, and
+on the client pysequoia. They get the judged key alone and must confirm that very key.
 """
 
 from __future__ import annotations
 
-from typing import Optional, Tuple
+import contextlib
+from dataclasses import dataclass
+from typing import Optional, Sequence, Tuple
 
-from goferry.kernel import packets, pgp_signature
-from goferry.kernel.certificate import Certificate, Key, Verifier
+from goferry.kernel import gpgv, packets, pgp_signature
+from goferry.kernel.certificate import Certificate, Key, Standing, Verifier
 from goferry.kernel.pgp_signature import Signature, Unsupported
 from goferry.kernel.refusals import (
     DigestWeak,
+    IssuerAmbiguous,
     KeyCannotSign,
     KeyExpired,
     KeyRevoked,
@@ -32,7 +37,6 @@ MAX_BYTES = 64 << 10
 CLOCK_SKEW = 300
 """Seconds by which a signer's clock may run ahead of ours."""
 
-_SHA3 = (12, 14)
 _INLINE = (4, 8, 9, 11, 18)  # one-pass, compressed, encrypted, literal: parts of a message
 _ADVICE = ["make one with:  goferry sign DIST --openpgp-key FILE"]
 
@@ -42,6 +46,7 @@ def read(data: bytes, where: str) -> Tuple[Signature, bytes]:
 
     Raises:
         SignatureMalformed, SignatureNotSingle, SignatureNotDetached, DigestWeak: as their names say.
+        IssuerAmbiguous: when it names two keys.
     """
     if not data.strip() or len(data) > MAX_BYTES:
         raise SignatureMalformed("%s is empty or larger than %d bytes" % (where, MAX_BYTES), advice=_ADVICE)
@@ -69,34 +74,59 @@ def _check_form(signature: Signature, where: str) -> None:
         raise SignatureNotDetached("%s is a text-mode signature, which does not cover the exact bytes" % where)
     if signature.kind != pgp_signature.BINARY or signature.odd:
         raise SignatureMalformed("%s is of a kind or has a critical part that is not known" % where)
-    if signature.digest not in pgp_signature.HASHES and signature.digest not in _SHA3:
+    if not signature.consistent:
+        raise IssuerAmbiguous("%s says that it was made by %s" % (where, " and by ".join(signature.issuers)))
+    if signature.digest not in pgp_signature.HASHES:
         weak = pgp_signature.WEAK_HASHES.get(signature.digest, "digest number %d" % signature.digest)
         raise DigestWeak("%s uses %s" % (where, weak), advice=["sign again with SHA-256 or SHA-512"])
 
 
-def judge(certificate: Certificate, signature: Signature, now: int, where: str) -> Key:
-    """Decide whether the key that the signature names may have made it; return that key.
+@dataclass(frozen=True)
+class Judged:
+    """A key that may have made a signature, if the arithmetic says so too.
+
+    Attributes:
+        certificate: of the trust file. key: the one of its keys that the signature names.
+        signature, packet: as read.
+        proven: the certificate's own signatures prove that the key belongs to it; False when they are of an algorithm
+            that another verifier must check.
+    """
+
+    certificate: Certificate
+    key: Key
+    signature: Signature
+    packet: bytes
+    proven: bool
+
+
+def judge(certificate: Certificate, key: Key, read: Tuple[Signature, bytes], now: int, where: str) -> Judged:
+    """Decide whether `key`, which the signature names, may have made it.
 
     Raises:
-        KeyRevoked, KeyWeak, KeyCannotSign, KeyExpired, SignatureExpired, SignatureInFuture: as their names say.
+        KeyRevoked, KeyWeak, DigestWeak, KeyCannotSign, KeyExpired, SignatureExpired, SignatureInFuture: as their names
+            say.
     """
-    key = certificate.signer_of(signature)
-    assert key is not None
-    for part in (certificate.primary, key):
+    signature, packet = read
+    primary = certificate.primary
+    for part in (primary, key):
         if part.revoked:
             raise KeyRevoked("%s was made by key %s, which its owner revoked" % (where, part.fingerprint))
         if part.weak:
-            raise KeyWeak("%s was made by key %s, which is DSA or short RSA" % (where, part.fingerprint))
-        _check_end(part, signature, now, where)
-    if not key.signs or key.bound is False or certificate.primary.bound is False:
+            raise KeyWeak(
+                "%s was made by key %s, which is DSA, short RSA or of an odd curve" % (where, part.fingerprint)
+            )
+    above, own = certificate.standing(primary), certificate.standing(key)
+    _check_standing(primary, above, signature, now, where)
+    _check_standing(key, own, signature, now, where)
+    if not own.signs or above.bound is False or own.bound is False:
         raise KeyCannotSign("%s was made by key %s, which may not sign data" % (where, key.fingerprint))
     check_time(signature.created, now, where)
-    if signature.created < max(key.created, certificate.primary.created):
+    if signature.created < max(key.created, primary.created):
         raise SignatureInFuture("%s is dated before its key was made" % where)
     if signature.lifetime and signature.created + signature.lifetime <= now:
         ended = format_time(signature.created + signature.lifetime)
         raise SignatureExpired("%s was valid until %s" % (where, ended))
-    return key
+    return Judged(certificate, key, signature, packet, bool(above.bound and own.bound))
 
 
 def check_time(created: int, now: int, where: str) -> None:
@@ -112,35 +142,42 @@ def check_time(created: int, now: int, where: str) -> None:
         )
 
 
-def _check_end(key: Key, signature: Signature, now: int, where: str) -> None:
-    if key.expires is not None and key.expires <= max(now, signature.created):
+def _check_standing(key: Key, standing: Standing, signature: Signature, now: int, where: str) -> None:
+    if standing.weak_digest:
+        raise DigestWeak(
+            "key %s, which made %s, certifies itself with SHA-1 or MD5" % (key.fingerprint, where),
+            advice=["renew it:  gpg --cert-digest-algo SHA512 --quick-set-expire %s 2y" % key.fingerprint],
+        )
+    if standing.expires is not None and standing.expires <= max(now, signature.created):
         raise KeyExpired(
-            "%s was made by key %s, which expired at %s" % (where, key.fingerprint, format_time(key.expires)),
+            "%s was made by key %s, which expired at %s" % (where, key.fingerprint, format_time(standing.expires)),
             advice=["put the key's renewed public part into the trust file, or sign with a newer key"],
         )
 
 
-def pure(certificate: Certificate, message: bytes, packet: bytes) -> bool:
-    """Check in pure Python: Ed25519 and RSA with SHA-2 (a `Verifier`)."""
-    signature = pgp_signature.parse(next(packets.split(packet))[1])
-    key = certificate.signer_of(signature)
-    if key is None or key.bound is None or certificate.primary.bound is None:
-        raise Unsupported
+def matches(judged: Judged, message: bytes, tools: Optional[Sequence[Verifier]] = None) -> bool:
+    """Whether the signature over `message` is that of the judged key, and the key is its certificate's.
+
+    Args:
+        judged: who may have made it.
+        message: what was signed.
+        tools: whom to ask, in order, for what pure Python can't tell; None: gpgv when it is on PATH.
+
+    Raises:
+        Unsupported: when nobody can tell. Refusal: what a tool says against the key.
+    """
+    key, signature = judged.key, judged.signature
     try:
-        return pgp_signature.check(signature, key.algorithm, key.material, message)
+        if not pgp_signature.check(signature, key.algorithm, key.material, message):
+            return False
+        if judged.proven:
+            return True
     except packets.FormError:  # its numbers are not numbers
         return False
-
-
-def unavailable(_certificate: Certificate, _message: bytes, _packet: bytes) -> bool:
-    """Check nothing (a `Verifier` for machines that shall rely on other signatures)."""
+    except Unsupported:
+        if not key.curve:
+            raise
+    for tool in gpgv.on_path() if tools is None else tools:
+        with contextlib.suppress(Unsupported):
+            return tool(judged.certificate, key, message, judged.packet)
     raise Unsupported
-
-
-def chosen(verifier: Optional[Verifier]) -> Verifier:
-    """Return the verifier to use: the given one, else gpgv when it is on the machine, else pure Python."""
-    if verifier is not None:
-        return verifier
-    from goferry.kernel import gpgv
-
-    return gpgv.find() or pure

@@ -78,15 +78,27 @@ def armor(content: bytes, kind: str) -> bytes:
     return b"\n".join([b"-----BEGIN " + label + b"-----", b"", *lines, checksum, b"-----END " + label + b"-----", b""])
 
 
+def _crc24_step(crc: int) -> int:
+    for _ in range(8):
+        crc <<= 1
+        if crc & 0x1000000:
+            crc ^= 0x1864CFB
+    return crc
+
+
+_CRC24 = tuple(_crc24_step(byte << 16) for byte in range(256))
+
+
 def _crc24(data: bytes) -> bytes:
     crc = 0xB704CE
     for byte in data:
-        crc ^= byte << 16
-        for _ in range(8):
-            crc <<= 1
-            if crc & 0x1000000:
-                crc ^= 0x1864CFB
+        crc = (crc << 8 & 0xFFFFFF) ^ _CRC24[crc >> 16 ^ byte]
     return crc.to_bytes(3, "big")
+
+
+def encode(kind: int, body: bytes) -> bytes:
+    """Return one packet, its length in five bytes (RFC 9580, section 4.2.1)."""
+    return bytes([0xC0 | kind, 0xFF]) + len(body).to_bytes(4, "big") + body
 
 
 def split(data: bytes) -> Iterator[Tuple[int, bytes]]:

@@ -7,7 +7,7 @@ so the first refusal is the one nearest to the root of trust:
     ├── trust file    trust-file-missing, trust-file-invalid
     ├── list          list-missing, list-too-large, list-malformed, list-name-unsafe, list-duplicate, list-unsorted
     ├── signature     signature-missing, signature-malformed, signature-not-single, signature-not-detached,
-    │                 signature-wrong, signature-expired, signature-in-future, digest-weak
+    │                 signature-wrong, signature-expired, signature-in-future, digest-weak, issuer-ambiguous
     ├── key           key-unknown, key-weak, key-role, key-revoked, key-expired, key-not-yet-valid, key-cannot-sign,
     │                 key-out-of-scope, verifier-missing, threshold-unmet
     ├── manifest      manifest-missing, manifest-malformed, lists-disagree, project-mismatch
@@ -176,12 +176,24 @@ class SignatureInFuture(Refusal):
 
 
 class DigestWeak(Refusal):
-    """The signature uses a digest for which collisions can be made, such as SHA-1 or MD5.
+    """The signature, or the key's own certification, uses a digest for which collisions can be made: SHA-1 or MD5.
 
-    It usually is an old gpg configuration (`digest-algo`, `personal-digest-preferences`); remove that and sign again.
+    Usual causes: an old gpg configuration (`digest-algo`, `personal-digest-preferences`), to be removed before signing
+    again; or a key from before 2014, to be renewed with `--cert-digest-algo SHA512` and put into the trust file again.
     """
 
     name = "digest-weak"
+
+
+class IssuerAmbiguous(Refusal):
+    """The signature does not say which one key made it.
+
+    Usual causes: somebody changed the part of the signature that is not signed, so that it contradicts what is; or two
+    keys of the trust file share an id of 16 digits, and the signature has no fingerprint. Get the release again, or
+    sign it again with a current tool.
+    """
+
+    name = "issuer-ambiguous"
 
 
 class KeyUnknown(Refusal):
@@ -194,9 +206,9 @@ class KeyUnknown(Refusal):
 
 
 class KeyWeak(Refusal):
-    """The key is of a kind that can be broken: DSA, or RSA with less than 2048 bits.
+    """The key is of a kind that can be broken: DSA, RSA with less than 2048 bits, an odd exponent or curve.
 
-    It usually is many years old; make a new one and put it into the trust file.
+    Usual causes: the key is many years old. Make a new one and put it into the trust file.
     """
 
     name = "key-weak"

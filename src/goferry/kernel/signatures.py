@@ -14,6 +14,7 @@ from goferry.kernel.checksums import LIST
 from goferry.kernel.manifest import SIGNATURES
 from goferry.kernel.pgp_signature import Unsupported
 from goferry.kernel.refusals import (
+    IssuerAmbiguous,
     KeyRole,
     KeyUnknown,
     SignatureMissing,
@@ -35,7 +36,7 @@ class Signer:
 
 
 def check(
-    files: Mapping[str, bytes], data: bytes, trust: TrustFile, verifier: Optional[Verifier], now: int
+    files: Mapping[str, bytes], data: bytes, trust: TrustFile, tools: Optional[Sequence[Verifier]], now: int
 ) -> Tuple[Tuple[Signer, ...], Tuple[str, ...]]:
     """Check every signature over the list's bytes `data`.
 
@@ -44,7 +45,7 @@ def check(
         data: exactly what was signed.
         trust: whose signatures count.
         now: seconds since the epoch.
-        verifier: of OpenPGP; None: gpgv when it is on PATH, else pure Python.
+        tools: asked about OpenPGP keys that pure Python can't check; None: gpgv when it is on PATH.
 
     Returns:
         Who signed, and the names of the files that could not be judged.
@@ -61,7 +62,7 @@ def check(
         keys = [key for key in trust.keys if key.format == kind]
         try:
             if kind == "openpgp":
-                signers.append(_check_openpgp(files[name], data, keys, verifier, now))
+                signers.append(_check_openpgp(files[name], data, keys, tools, now))
             else:
                 signers.append(_check_minisign(files[name], data, keys, now))
         except Unsupported:
@@ -95,21 +96,28 @@ def _check_threshold(
 
 
 def _check_openpgp(
-    data: bytes, message: bytes, keys: Sequence[TrustKey], verifier: Optional[Verifier], now: int
+    data: bytes, message: bytes, keys: Sequence[TrustKey], tools: Optional[Sequence[Verifier]], now: int
 ) -> Signer:
     name = SIGNATURES["openpgp"]
-    signature, packet = openpgp.read(data, name)
-    for key in keys:
-        certificate = key.certificate
-        if certificate.signer_of(signature) is None:
-            continue
-        _check_role(key, name)
-        openpgp.judge(certificate, signature, now, name)
-        key.check_time(signature.created, now)
-        if not openpgp.chosen(verifier)(certificate, message, packet):
-            raise SignatureWrong("%s does not match %s" % (name, LIST), advice=["get both again from one release"])
-        return Signer(key.id, key.format, name, signature.created)
-    raise _unknown(name, signature.issuer or signature.issuer_id)
+    read = openpgp.read(data, name)
+    signature = read[0]
+    certificates = [(key, key.certificate) for key in keys]
+    named = [(key, owner, signer) for key, owner in certificates for signer in owner.signers_of(signature)]
+    if not named:
+        raise _unknown(name, signature.issuer)
+    if len(named) > 1:
+        raise IssuerAmbiguous(
+            "%s names its key by %s, which is that of %s"
+            % (name, signature.issuer, " and ".join(signer.fingerprint for _, _, signer in named[:3])),
+            advice=["sign again with a tool that names the whole fingerprint, or take one key out of the trust file"],
+        )
+    key, owner, signer = named[0]
+    _check_role(key, name)
+    judged = openpgp.judge(owner, signer, read, now, name)
+    key.check_time(signature.created, now)
+    if not openpgp.matches(judged, message, tools):
+        raise SignatureWrong("%s does not match %s" % (name, LIST), advice=["get both again from one release"])
+    return Signer(key.id, key.format, name, signature.created)
 
 
 def _check_minisign(data: bytes, message: bytes, keys: Sequence[TrustKey], now: int) -> Signer:

@@ -82,7 +82,7 @@ def verify(
     folder: Path,
     trust: TrustFile,
     *,
-    openpgp: Optional[Verifier] = None,
+    openpgp: Optional[Sequence[Verifier]] = None,
     project: str = "",
     now: int,
     only: Union[str, Collection[str]] = "",
@@ -93,7 +93,8 @@ def verify(
     Args:
         folder: where list, signatures, manifest and files lie.
         trust: whose signatures count.
-        openpgp: checks OpenPGP signatures; None: gpgv when it is on PATH, else pure Python (kernel.openpgp).
+        openpgp: asked, in order, about OpenPGP keys that pure Python can't check (kernel.openpgp); None: gpgv when it
+            is on PATH.
         project: the project that is wanted; empty: any that the keys' scopes allow.
         now: seconds since the epoch.
         only: check this file alone; others, and release.json, may be absent, and foreign files may lie beside it. A

@@ -21,8 +21,8 @@ from goferry.kernel.manifest import MANIFEST, Manifest
 from goferry.kernel.openpgp import MAX_BYTES as MAX_SIGNATURE
 from goferry.kernel.verify import verify
 from goferry.release.facts import UPLOADED, File, Local, Release
-from goferry.release.sealed import openpgp_verifier
 from goferry.release.transfer import Transfer
+from goferry.system import openpgp
 
 
 def standing(
@@ -60,7 +60,8 @@ def standing(
 
 def _read(folder: Path, trust: Path | None, settings: Settings) -> Manifest:
     if trust:
-        verify(folder, trustfile.load(trust), openpgp=openpgp_verifier(settings), now=int(time.time()), only=())
+        tools = openpgp.tools(settings.environ.get("PATH", ""))
+        verify(folder, trustfile.load(trust), openpgp=tools, now=int(time.time()), only=())
     return manifests.parse((folder / MANIFEST).read_bytes())
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from goferry.config.settings import Settings
-from goferry.kernel import checksums, gpgv, manifest, openpgp, trustfile
-from goferry.kernel.certificate import Verifier
+from goferry.kernel import checksums, manifest, trustfile
 from goferry.kernel.checksums import LIST
 from goferry.kernel.manifest import MANIFEST, Manifest
 from goferry.kernel.refusals import (
@@ -28,6 +26,7 @@ from goferry.kernel.verify import hash_file, open_file, shown, verify
 from goferry.observe.events import Stream
 from goferry.release.errors import SnapshotRefused
 from goferry.release.facts import File
+from goferry.system import openpgp
 
 _PSEUDO = re.compile(r"[.-][0-9]{14}-[0-9a-f]{12}$")
 """How the version of a commit without a tag ends (https://go.dev/ref/mod#pseudo-versions)."""
@@ -48,18 +47,13 @@ def inspect(
     with stream.span("verify", target="own output") as span:
         release, files = _read(folder)
         if trust:
-            verify(folder, trustfile.load(trust), openpgp=openpgp_verifier(settings), now=int(time.time()))
+            tools = openpgp.tools(settings.environ.get("PATH", ""))
+            verify(folder, trustfile.load(trust), openpgp=tools, now=int(time.time()))
         else:
             span.note("the signatures were not checked: no trust file was given")
         span.numbers.update(files=len(files), digest=release.digest)
     _refuse_snapshot(release)
     return release, files
-
-
-def openpgp_verifier(settings: Settings) -> Verifier:
-    """Return gpgv where it is on PATH, else the kernel's own."""
-    program = shutil.which("gpgv", path=settings.environ.get("PATH", ""))
-    return (gpgv.find(program) if program else None) or openpgp.pure
 
 
 def _read(folder: Path) -> tuple[Manifest, tuple[File, ...]]:

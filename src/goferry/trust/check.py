@@ -1,25 +1,15 @@
-"""Verification on the client: the kernel's, with the best OpenPGP verifier that this machine has."""
+"""Verification on the client: the kernel's, and what this machine has for OpenPGP keys that the kernel can't check."""
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 
 from goferry.config.settings import Settings
-from goferry.kernel import gpgv, openpgp
-from goferry.kernel.certificate import Verifier
 from goferry.kernel.trustfile import TrustFile
 from goferry.kernel.verify import Verified, verify
 from goferry.observe.events import Stream
-from goferry.trust import sequoia
-
-
-def openpgp_verifier(settings: Settings) -> Verifier:
-    """Return gpgv where the machine has it, else pysequoia where it is installed, else pure Python."""
-    program = shutil.which("gpgv", path=settings.environ.get("PATH", ""))
-    found = gpgv.find(program) if program else None
-    return found or (sequoia.verify if sequoia.available() else openpgp.pure)
+from goferry.system import openpgp
 
 
 def check_release(
@@ -41,7 +31,7 @@ def check_release(
         verified = verify(
             folder,
             trust,
-            openpgp=openpgp_verifier(settings),
+            openpgp=openpgp.tools(settings.environ.get("PATH", "")),
             project=project,
             now=int(time.time()) if now is None else now,
             only=only,

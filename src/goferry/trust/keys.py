@@ -8,6 +8,7 @@ from pathlib import Path
 from goferry.config.settings import Settings
 from goferry.kernel import certificate
 from goferry.kernel.trustfile import TrustFile, TrustKey
+from goferry.system.openpgp import sequoia_available
 from goferry.trust import gnupg, minisign_key, sequoia
 from goferry.trust.errors import KeysExist, KeyUnusable
 from goferry.trust.minisign_key import SecretKey
@@ -32,7 +33,7 @@ def load_signers(
     signers: list[Signer] = []
     if openpgp_key is not None:
         data, where = _read(openpgp_key), str(openpgp_key)
-        if sequoia.available():
+        if sequoia_available():
             signers.append(sequoia.load(data, secret, where))
         else:
             signers.append(gnupg.load(data, secret, where, settings))
@@ -72,7 +73,7 @@ def generate(folder: Path) -> TrustFile:
         KeyUnusable: when the OpenPGP library is not installed.
     """
     refuse_occupied(folder)
-    if not sequoia.available():
+    if not sequoia_available():
         raise KeyUnusable(
             "making an OpenPGP key needs pysequoia",
             advice=["install requirements/release.txt, or use gpg --quick-gen-key"],

@@ -1,20 +1,13 @@
-"""OpenPGP by pysequoia: signing without gnupg on the machine, and a verifier for the client."""
+"""OpenPGP by pysequoia: signing without gnupg on the machine."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from goferry.kernel.certificate import KIND, Certificate
+from goferry.kernel.certificate import KIND
 from goferry.kernel.packets import armor
 from goferry.trust.errors import KeyUnusable, PassphraseWrong
 from goferry.trust.signer import Signer
-
-
-def available() -> bool:
-    """Whether the library is installed."""
-    import importlib.util
-
-    return importlib.util.find_spec("pysequoia") is not None
 
 
 def load(data: bytes, passphrase: str, where: str) -> Signer:
@@ -81,18 +74,3 @@ def generate(user_id: str) -> tuple[bytes, str]:
 
     secret = pysequoia.Tsk.generate(user_id)
     return str(secret).encode("ascii"), armored(bytes(secret.extract_certificate()))
-
-
-def verify(certificate: Certificate, message: bytes, packet: bytes) -> bool:
-    """Check a signature (a kernel.openpgp `Verifier`); what pysequoia does not judge, kernel.openpgp does."""
-    import pysequoia
-
-    def store(_ids: list[str]) -> list[object]:
-        return [pysequoia.Cert.from_bytes(certificate.binary)]
-
-    try:
-        result = pysequoia.verify(message, store, signature=pysequoia.Sig.from_bytes(packet))
-    except Exception:  # noqa: BLE001  the library raises one kind for everything; none of it is a good signature
-        return False
-    signers = {signature.certificate.upper() for signature in result.valid_sigs}
-    return signers == {certificate.primary.fingerprint}

@@ -50,6 +50,7 @@ func main() {
 	fmt.Fprintln(os.Stderr, "starting", version)
 	switch fault {
 	case "crash":
+		os.WriteFile("state.db", []byte("kept by "+version), 0o600)
 		fmt.Fprintln(os.Stderr, "panic: no database \\x1b[31m")
 		os.Exit(3)
 	case "hang":
@@ -298,14 +299,84 @@ def test_a_bad_candidate_never_gets_traffic(site, fault, name, code):
     assert not (site.root / "shop/api/slots/1.json").exists()
 
 
-def test_a_first_deploy_that_fails_leaves_only_its_journal(site):
-    assert site.refused(site.release(1, "crash")).name == "candidate-crashed"
-    files = [p.relative_to(site.root) for p in site.root.rglob("*") if not p.is_dir()]
-    journal = [p for p in files if p.parts[1] == ".journal"]
-    assert len(journal) == 1
-    assert set(files) - set(journal) == {Path(".goferry/lock")}
-    assert site.pids() == []
+def files_of(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_nothing_that_a_service_or_a_person_keeps_is_lost_by_a_failure_a_rollback_or_down(site):
+    service = site.root / "shop/api"
+    theirs = [
+        service / "data/accounts.db",
+        service / "data/deep/er/blob",
+        service / "secrets.env",
+        service / "store/notes",
+        service / "store/more/notes",
+        service / "releases/notes",
+        service / "releases/1/notes",
+        service / "log/archive/notes",
+        service / "slots/notes",
+        site.root / "shop/notes",
+        site.root / ".goferry/known_hosts",
+        site.root / ".goferry/bin/notes",
+    ]
+    for path in theirs:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("TOKEN=kept")
+    more = {"env_file": "shop/api/secrets.env"}
+
+    def kept():
+        assert {path for path in theirs if not path.is_file() or path.read_text() != "TOKEN=kept"} == set()
+        assert "panic: no database" in (service / "log/0.log").read_text()
+        assert (service / "data/state.db").read_text() == "kept by v1.0.0"
+
+    assert site.refused(site.release(1, "crash", **more)).name == "candidate-crashed"
+    kept()
     assert site.live() == {}
+    assert site.pids() == []
+    assert site.refused(site.release(1, "bake", sequence=2, bake_ms=1500, **more)).name == "rolled-back"
+    kept()
+    site.deploy(site.release(1, sequence=3, **more))
+    assert site.refused(site.release(2, "hang", sequence=4, ready_within_ms=700, **more)).name == "candidate-unhealthy"
+    site.deploy(site.release(2, sequence=5, **more))
+    site.deploy(site.release(3, sequence=6, **more))
+    kept()
+    site.rollback()
+    kept()
+    site.down()
+    kept()
+    assert len([path for path in (service / "store").iterdir() if len(path.name) == 64]) <= 2
+
+
+def test_purge_alone_removes_what_is_kept_and_says_what(site):
+    def purge(*words):
+        argv = [sys.executable, "-I", "-m", "goferry", "purge", *words, "--root", str(site.root), "--json"]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        return done.returncode, json.loads(done.stdout)
+
+    site.deploy(site.release(1))
+    (site.root / "shop/api/data/accounts.db").write_text("kept")
+    (site.root / "other").mkdir()
+    (site.root / "other/notes").write_text("not Goferry's")
+    before = files_of(site.root)
+    code, asked = purge("shop")
+    assert (code, asked["error"]) == (2, "misuse")
+    assert f"would remove {site.root}/shop/api: " in asked["state"]
+    code, planned = purge("shop", "--dry-run")
+    assert (code, planned["stopped"]) == (0, ["api"])
+    assert set(before) - {Path(".goferry/lock")} <= set(files_of(site.root))
+    assert site.live()["api"]["state"] == "healthy"
+    code, done = purge("shop", "--yes")
+    assert code == 0
+    assert [each["path"] for each in done["removed"]] == [
+        f"{site.root}/shop/{name}" for name in ("api", ".journal", ".floor.json")
+    ]
+    assert done["removed"][0]["files"] >= 6
+    assert not (site.root / "shop").exists()
+    assert (site.root / "other/notes").read_text() == "not Goferry's"
+    assert site.pids() == []
+    code, again = purge("shop", "--yes")
+    assert (code, again["error"]) == (2, "nothing-kept")
+    assert site.deploy(site.release(1))["services"]["api"]["version"] == "v1.0.0"
 
 
 @pytest.mark.parametrize(("fault", "cause"), [("bake", "candidate-crashed"), ("freeze", "candidate-unhealthy")])

@@ -339,3 +339,35 @@ def swallow(agent):
     """Switch, whatever comes of it."""
     with contextlib.suppress(GoferryError):
         agent.ask("switch")
+
+
+def test_a_host_loses_what_a_service_keeps_by_its_root_s_purge_alone(site):
+    purge = f"{AGENT} purge shop web"
+    data, theirs = "/var/lib/private/goferry-data/shop-web", "/var/lib/goferry/shop/web/notes"
+    site.host.run(f"echo kept >{data}/accounts.db; echo kept >{theirs}; echo TOKEN=kept >/etc/goferry/env/shop-web")
+    files = f"{data}/accounts.db {theirs} /etc/goferry/env/shop-web"
+    asked = site.host.run(f"{purge} 2>&1; echo exit $?")
+    assert "would remove /var/lib/goferry/shop/web: " in asked
+    assert "would remove /etc/goferry/env/shop-web: 1 files, 11 bytes" in asked
+    assert asked.endswith("exit 2")
+    assert site.host.run(f"cat {files}").split() == ["kept", "kept", "TOKEN=kept"]
+    assert "Hello" in site.fetch(8081, "GET", "/hello/you")
+    with site.opened() as agent, pytest.raises(GoferryError) as refused:
+        agent.ask("purge", project="shop", service="web", dry_run=False)
+    assert refused.value.exit_code == 3
+    done = site.host.run(f"{purge} --yes")
+    assert "ended: web serves" in done
+    assert f"removed {data}: " in done
+    assert site.host.run(f"ls {files} /var/lib/goferry/shop/web 2>/dev/null", check=False) == ""
+    assert list(site.live()) == ["api"]
+    # Its next deploy is a first one again. It fails, and loses nothing that was there.
+    for folder in (data, "/var/lib/goferry/shop/web"):
+        site.host.run(f"mkdir -p {folder}; echo kept >{folder}/notes")
+    site.host.run("echo TOKEN=kept >/etc/goferry/env/shop-web")
+    error = site.refused(site.release(14, "web", health="/nowhere", ready_within_ms=1500))
+    assert error.name == "candidate-unhealthy"
+    kept = f"cat {data}/notes /var/lib/goferry/shop/web/notes /etc/goferry/env/shop-web"
+    assert site.host.run(kept).split() == ["kept", "kept", "TOKEN=kept"]
+    site.deploy(site.release(1, "web"))
+    assert site.host.run(kept).split() == ["kept", "kept", "TOKEN=kept"]
+    assert "Hello" in site.fetch(8081, "GET", "/hello/you")

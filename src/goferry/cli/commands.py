@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rollback": ("rollback", "Go back to the version before, without an upload."),
     "status": ("status", "Show what is live."),
     "down": ("down", "Stop what was deployed to a local target."),
+    "purge": ("purge", "Remove what a local target keeps: data, logs, releases, history."),
     "up": ("up", "The whole way: test, build, image, sign, verify, deploy."),
     "sync-templates": ("sync_templates", "Give an organisation the starter workflows."),
     "schema": ("schema", "Print the JSON Schema of goferry.yml."),

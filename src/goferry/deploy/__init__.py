@@ -12,11 +12,11 @@ from typing import Any
 from goferry.config.settings import Settings
 from goferry.deploy import local, remote
 from goferry.deploy.fleet import Fleet
-from goferry.deploy.local import Target, down
+from goferry.deploy.local import Target, down, purge
 from goferry.deploy.policy import judge_accepts
 from goferry.observe.events import Stream
 
-__all__ = ["Fleet", "Target", "deploy", "down", "judge_accepts", "logs", "rollback", "status"]
+__all__ = ["Fleet", "Target", "deploy", "down", "judge_accepts", "logs", "purge", "rollback", "status"]
 
 
 def deploy(

@@ -1,4 +1,4 @@
-"""Deploy, roll back, look and take down on the local target; the host agent does the work and judges it."""
+"""Deploy, roll back, look, take down and purge on the local target; the host agent does the work and judges it."""
 
 from __future__ import annotations
 
@@ -155,3 +155,19 @@ def down(target: Target, *, settings: Settings, stream: Stream, dry_run: bool = 
     with stream.span("down", host="local") as span, target.agent(settings, stream.trace) as agent:
         answer = agent.ask("down", span.progress, dry_run=dry_run, wait_ms=round(target.wait * 1000))
     return {"stopped": answer["stopped"], "dry_run": dry_run}
+
+
+def purge(
+    target: Target, project: str, service: str = "", *, settings: Settings, stream: Stream, dry_run: bool = True
+) -> dict[str, Any]:
+    """Remove what the target keeps of a project or of one service, data and logs too, after ending what runs of it.
+
+    Returns `{"removed": [{"path", "files", "bytes"}], "stopped": [service], "dry_run"}`.
+
+    Raises:
+        GoferryError: `nothing-kept`, `deploy-busy`, as the agent says.
+    """
+    wanted = {"project": project, "service": service, "dry_run": dry_run}
+    with stream.span("purge", host="local") as span, target.agent(settings) as agent:
+        answer = agent.ask("purge", span.progress, wait_ms=round(target.wait * 1000), **wanted)
+    return {"removed": answer["removed"], "stopped": answer["stopped"], "dry_run": dry_run}

@@ -3,6 +3,7 @@
     serve --root DIR [--trust FILE] [--host-file FILE]     serve one client on standard input and output
     connect [SOCKET]                                       the deploy key's forced command
     recover --root DIR [--host-file FILE]                  at boot: end what was open, start what is live
+    purge PROJECT [SERVICE] [--yes | --dry-run]            for root: remove what the host keeps of it
     shim SLOT                                              what a slot's unit starts; its standard input is the slot
     version
 
@@ -40,6 +41,8 @@ def _agent() -> int:
     import signal
     from pathlib import Path
 
+    from goferry.kernel import hostfile
+
     parser = argparse.ArgumentParser(prog="goferry.host", description="The Goferry host agent.")
     commands = parser.add_subparsers(dest="command", required=True)
     serving = commands.add_parser("serve", help="serve one client on standard input and output")
@@ -48,6 +51,12 @@ def _agent() -> int:
     for command in (serving, recovering):
         command.add_argument("--root", type=Path, required=True, help="the target's folder")
         command.add_argument("--host-file", type=Path, help="the host file of a provisioned host")
+    purging = commands.add_parser("purge", help="remove what the host keeps: data, logs, releases, secrets, history")
+    purging.add_argument("names", nargs="+", metavar="NAME", help="the project, and one service of it or all")
+    purging.add_argument("--yes", action="store_true", help="remove it, and do not only say what would be removed")
+    purging.add_argument("--dry-run", action="store_true", help="say what would be removed")
+    purging.add_argument("--root", type=Path, default=Path(hostfile.ROOT), help="the target's folder")
+    purging.add_argument("--host-file", type=Path, default=Path(hostfile.HOST_FILE), help="the host file")
     commands.add_parser("connect", help="pass bytes to the agent's socket")
     commands.add_parser("shim", help="start a slot's version")
     commands.add_parser("version", help="print the agent's version")
@@ -57,6 +66,11 @@ def _agent() -> int:
         from goferry.host.recover import recover
 
         return recover(options.root, options.host_file, dict(os.environ))
+    if options.command == "purge":
+        from goferry.host import takedown
+
+        chosen = {"yes": options.yes, "dry_run": options.dry_run}
+        return takedown.command(options.root, options.host_file, options.names, dict(os.environ), **chosen)
     from goferry.host.serve import Outlet, serve  # --help needs none of it
 
     reader = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115  unbuffered: its thread may outlive us

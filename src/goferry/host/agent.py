@@ -3,7 +3,7 @@
     hello     who answers                     switch   traffic to the candidate, then its bake
     upload    take a block of a file          commit   make it so        abort   undo
     prepare   verify, stage, start, prove
-    rollback  prove the version before        status   what is live      logs, down
+    rollback  prove the version before        status   what is live      logs, down, purge
 
 `prepare` and `rollback` take the target's lock and keep it until the transaction is over. Whoever takes the lock first
 brings an unfinished transaction of a dead agent to its end.
@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
-from goferry.host import elf, incoming, journal, lock, plan, slots, state
+from goferry.host import elf, incoming, journal, lock, plan, slots, state, takedown
 from goferry.host.engine import Engine, resume, rolled_back
 from goferry.host.layout import Root
 from goferry.host.store import Store, held, stored_release
@@ -26,7 +26,7 @@ from goferry.host.supervised import free_port
 from goferry.host.target import assemble
 from goferry.host.view import View
 from goferry.kernel import checksums, machine, manifest, protocol, trustfile, verify
-from goferry.kernel.errors import Failed, Misuse, Refused, RolledBack
+from goferry.kernel.errors import Misuse, Refused
 from goferry.kernel.machine import Transaction
 from goferry.kernel.manifest import Manifest
 from goferry.kernel.outcomes import AmbiguousProject, ClientSilent, DeployBusy, NothingToRollBackTo, UnsupportedHost
@@ -87,7 +87,8 @@ class Session:
             "abort": self.abort,
             "status": self.status,
             "logs": self.view.logs,
-            "down": self.down,
+            "down": lambda asked: takedown.down(self, asked),
+            "purge": lambda asked: takedown.purge_asked(self, asked),
         }
         return kinds[name](request)
 
@@ -203,7 +204,7 @@ class Session:
             self.recover()
             yield
         except BaseException:
-            if not any(self.root.services()):
+            if not any(slots.read(folder, number) for folder in self.root.services() for number in (0, 1)):
                 self.guard.tidy()
             raise
         finally:
@@ -222,7 +223,7 @@ class Session:
         for project in list(self.root.projects()):
             folder = self.root.project(project) / ".journal"
             for entry in journal.journals(folder):
-                if not entry.records():
+                if journal.never_begun(entry):
                     entry.path.unlink()
                 elif resume(Engine(entry, Store(self.root), self.guard, self.switcher, self.tell)):
                     done.append("ended the unfinished transaction %s" % entry.path.stem)
@@ -354,36 +355,14 @@ class Session:
                 os.close(descriptor)
         return {"live": self.view.live(), "recovered": recovered, "busy": descriptor < 0}
 
-    def down(self, request: Request) -> Record:
-        """End every service and supervisord; what is stored and the floors stay.
-
-        A provisioned host refuses: who may deploy a project there may not end the services of all.
-        """
-        if self.root.host is not None:
-            raise Refused("services of a provisioned host are ended by its root alone", state="Nothing was changed.")
-        running = [folder for folder in self.root.services() if slots.live(folder) >= 0]
-        if request.get("dry_run") or not self.root.own.is_dir():
-            return {"stopped": [folder.name for folder in running]}
-        self.take_lock(float(request.get("wait_ms", 60_000)) / 1000)
+    @contextlib.contextmanager
+    def alone(self, wait: float) -> Iterator[None]:
+        """Hold the target's lock for the block."""
+        self.take_lock(wait)
         try:
-            with contextlib.suppress(Failed, RolledBack):
-                self.recover(restore=False)
-            for folder in self.root.services():
-                self._stop(folder)
-            self.guard.tidy()
+            yield
         finally:
             self._held.close()
-        return {"stopped": [folder.name for folder in running]}
-
-    def _stop(self, folder: Any) -> None:
-        record = state.read(folder)
-        if record["live"] is not None:
-            state.write(folder, {**record, "stopped": True})
-        with contextlib.suppress(FileNotFoundError):
-            folder.live.unlink()
-        for number in (0, 1):
-            self.guard.end(folder, number)
-            slots.clear(folder, number)
 
 
 def _received(source: Path) -> List[str]:

@@ -111,6 +111,11 @@ def prune(folder: Path) -> None:
         path.unlink()
 
 
+def never_begun(journal: Journal) -> bool:
+    """Whether not even the first line reached the disk whole; a damaged one is left for people to read."""
+    return b"\n" not in journal.path.read_bytes()
+
+
 def result(journal: Journal) -> Optional[Dict[str, Any]]:
     """Return the stored result of a settled transaction, else None."""
     records = journal.records()

@@ -1,7 +1,10 @@
-"""The store: binaries by digest, releases as folders of links to them, and what may be removed.
+"""The store: binaries by digest, releases as folders of links to them, and what of both may be removed.
 
 A file is copied into `store/.<digest>.part`, hashed while it is copied, and gets its name only when the digest is the
 listed one, the machine can run it, and its bytes are on the disk. So what lies under a digest's name is that digest's.
+
+Removed are binaries and releases alone, each by a name that only the agent gives. The service's data and logs, and what
+anybody else put into its folder, stay whatever happens; `host.takedown` has the one way to remove those.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import contextlib
 import errno
 import hashlib
 import os
-import shutil
+import re
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Set
 
@@ -23,6 +26,8 @@ from goferry.kernel.refusals import ManifestMalformed
 
 MARGIN = 4 << 20
 """Bytes that stay free for journals and state, so that going back never lacks room."""
+_BLOB = re.compile(r"[0-9a-f]{64}|\.[0-9a-f]{64}\.part")
+_SEQUENCE = re.compile("[0-9]+")
 
 
 class Store:
@@ -138,13 +143,9 @@ class Store:
         self._remove_unnamed(self.root.service(transaction.project, change.service), set())
 
     def discard(self, transaction: Transaction, change: Change) -> None:
-        """Remove what the candidate left; the whole folder when nothing was ever live in it."""
+        """Remove what the candidate left in the store."""
         folder = self.root.service(transaction.project, change.service)
-        if not folder.path.is_dir():
-            return
-        if state.read(folder)["live"] is None:
-            shutil.rmtree(str(folder.path))
-        else:
+        if folder.store.is_dir():
             self._remove_unnamed(folder, set())
 
     def _remove_unnamed(self, folder: ServiceFolder, keep: Set[str]) -> None:
@@ -153,11 +154,22 @@ class Store:
             blobs.add(str(entry["sha256"]))
             sequences.add(str(entry["sequence"]))
         for path in folder.releases.iterdir():
-            if path.name not in sequences and not keep:
-                shutil.rmtree(str(path))
+            if _SEQUENCE.fullmatch(path.name) and path.name not in sequences and not keep:
+                _remove_release(path, folder.name)
         for path in folder.store.iterdir():
-            if path.name not in blobs:
-                path.unlink()
+            if _BLOB.fullmatch(path.name) and path.name not in blobs:
+                _remove(path)
+
+
+def _remove_release(place: Path, service: str) -> None:
+    """Remove a release's folder: what was written there, and the folder unless somebody else put something there."""
+    if place.is_symlink() or not place.is_dir():
+        return
+    for path in place.iterdir():
+        if path.name in ("release.json", service) or path.name.startswith((".release.json.", ".%s." % service)):
+            _remove(path)
+    with contextlib.suppress(OSError):
+        place.rmdir()
 
 
 def held(root: Root) -> List[str]:
@@ -170,7 +182,8 @@ def held(root: Root) -> List[str]:
 
 
 def _remove(path: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
+    """Remove a file or a link; a folder is nothing that the agent would have put in its place, and stays."""
+    with contextlib.suppress(FileNotFoundError, IsADirectoryError):
         path.unlink()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import shutil
 import socket
 import time
 from pathlib import Path
@@ -104,19 +103,23 @@ class Supervised:
         return str(folder.log_file(number))
 
     def tidy(self) -> None:
-        """Remove groups that no slot needs; with no slot left, end supervisord and leave the lock alone behind."""
+        """Remove groups that no slot needs; with no slot left, end supervisord and remove what it ran from.
+
+        Its log and what it complained of stay, and so does whatever is not the agent's: `.goferry` may also be the
+        folder in which a repository keeps its hosts' keys.
+        """
         if self._groups():
             self._configure()
             return
         self.supervisor.shutdown(5.0)
-        if not self.root.own.is_dir():
-            return
-        for path in self.root.own.iterdir():
-            if path.is_dir():
-                shutil.rmtree(str(path), ignore_errors=True)
-            elif path.name != "lock":
-                path.unlink()
-        sync_folder(self.root.own)
+        for name in ("supervisord.conf", "shim.py", "bin/python"):
+            with contextlib.suppress(FileNotFoundError):
+                (self.root.own / name).unlink()
+        for folder in (self.root.own / "bin", self.root.own / "run"):
+            with contextlib.suppress(OSError):  # it is not there, or somebody else's things are in it
+                folder.rmdir()
+        if self.root.own.is_dir():
+            sync_folder(self.root.own)
 
 
 def free_port() -> int:

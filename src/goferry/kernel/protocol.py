@@ -85,9 +85,15 @@ REQUESTS: Mapping[str, Mapping[str, Check]] = {
     "status": {},
     "logs": {"services": _texts, "lines": _number},
     "down": {"wait_ms": _milliseconds, "dry_run": _flag},
+    "purge": {"project": _identifier, "service": _text, "wait_ms": _milliseconds, "dry_run": _flag},
 }
 """Request → field → what it may hold. A field may be absent unless NEEDED names it."""
-NEEDED: Mapping[str, Tuple[str, ...]] = {"prepare": ("id", "dist"), "rollback": ("id",), "upload": ("id",)}
+NEEDED: Mapping[str, Tuple[str, ...]] = {
+    "prepare": ("id", "dist"),
+    "rollback": ("id",),
+    "upload": ("id",),
+    "purge": ("project",),
+}
 CRITICAL: FrozenSet[str] = frozenset()
 """Names in a request's `critical` that this agent knows."""
 

@@ -1,0 +1,211 @@
+"""Taking down: `down` ends services and keeps all that is theirs; `purge` removes that too, and nothing else does.
+
+No deploy, rollback or failure removes what `kept` lists. `goferry down` and `goferry purge` ask the embedded target's
+agent; on a provisioned host root alone may purge, with `goferry-host purge`. Units, the proxy's configuration and the
+host file are provisioning's and stay, so the service can be deployed again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
+
+from goferry.host import slots, state
+from goferry.host.layout import Root, ServiceFolder
+from goferry.host.target import host_file
+from goferry.kernel.errors import Failed, GoferryError, Misuse, Refused, RolledBack, printable
+from goferry.kernel.files import sync_folder
+
+if TYPE_CHECKING:
+    from goferry.host.agent import Session
+
+DATA = ("/var/lib/private/goferry-data", "/var/lib/goferry-data")
+"""Where systemd keeps the units' state folders, and the links to them."""
+WAIT = 60.0
+"""Seconds that another change of the target may take."""
+
+
+class NothingKept(Misuse):
+    """The target keeps nothing of such a project or service.
+
+    Usual causes: a typing error in a name, another `--root`, or a purge that was done before.
+    """
+
+    name = "nothing-kept"
+
+
+class Kept(NamedTuple):
+    """One thing that would be removed: a file, link or folder, with the files in it and their bytes."""
+
+    path: Path
+    files: int
+    bytes: int
+
+
+def down(session: Session, request: Mapping[str, Any]) -> Dict[str, Any]:
+    """End every service and supervisord; what is stored, kept and noted stays.
+
+    A provisioned host refuses: who may deploy a project there may not end the services of all.
+    """
+    root = session.root
+    if root.host is not None:
+        raise Refused("services of a provisioned host are ended by its root alone", state="Nothing was changed.")
+    running = [folder.name for folder in root.services() if slots.live(folder) >= 0]
+    if not request.get("dry_run") and root.own.is_dir():
+        with session.alone(float(request.get("wait_ms", 60_000)) / 1000):
+            _recover(session)
+            for folder in root.services():
+                _end(session, folder)
+            session.guard.tidy()
+    return {"stopped": running}
+
+
+def _recover(session: Session) -> None:
+    """End what is unfinished; what can't be brought back is about to end anyway."""
+    with contextlib.suppress(Failed, RolledBack):
+        session.recover(restore=False)
+
+
+def _end(session: Session, folder: ServiceFolder) -> None:
+    record = state.read(folder)
+    if record["live"] is not None:
+        state.write(folder, {**record, "stopped": True})
+    with contextlib.suppress(FileNotFoundError):
+        folder.live.unlink()
+    for number in (0, 1):
+        session.guard.end(folder, number)
+        slots.clear(folder, number)
+
+
+def purge_asked(session: Session, request: Mapping[str, Any]) -> Dict[str, Any]:
+    """Purge what a client names; a provisioned host refuses, as it does `down`."""
+    if session.root.host is not None:
+        raise Refused(
+            "what a provisioned host keeps is removed by its root alone",
+            state="Nothing was removed.",
+            advice=["on the host:  goferry-host purge PROJECT [SERVICE] --dry-run"],
+        )
+    project, service = (str(request.get(key) or "") for key in ("project", "service"))
+    wait = float(request.get("wait_ms", 60_000)) / 1000
+    return purge(session, project, service, dry_run=bool(request.get("dry_run", True)), wait=wait)
+
+
+def kept(root: Root, project: str, service: str = "") -> List[Kept]:
+    """Return what lies on the disk of a project, or of one service of it."""
+    folder = root.project(project)
+    names = [service] if service else _services(root, project)
+    places = [folder / name for name in names]
+    if not service:
+        places += [folder / name for name in (".journal", ".floor.json")]
+    for name in names:
+        places += _outside(root.service(project, name))
+    return [_measured(path) for path in places if os.path.lexists(str(path))]
+
+
+def _services(root: Root, project: str) -> List[str]:
+    """Return the services that have a folder, and those that the host was provisioned for."""
+    folder = root.project(project)
+    found = {path.name for path in folder.iterdir() if (path / "slots").is_dir()} if folder.is_dir() else set()
+    return sorted(found | set(root.host.projects.get(project, {}) if root.host else ()))
+
+
+def _outside(folder: ServiceFolder) -> Iterator[Path]:
+    """Yield what a provisioned service has elsewhere: its secrets and its data."""
+    if folder.provisioned:
+        yield Path(folder.place.env_file)
+        for parent in DATA:
+            yield Path(parent, folder.place.stem)
+
+
+def _measured(path: Path) -> Kept:
+    if path.is_symlink() or not path.is_dir():
+        return Kept(path, 1, path.lstat().st_size)
+    count, size = 0, 0
+    for place, _, names in os.walk(str(path)):
+        for name in names:
+            with contextlib.suppress(OSError):
+                count, size = count + 1, size + os.lstat(os.path.join(place, name)).st_size
+    return Kept(path, count, size)
+
+
+def purge(session: Session, project: str, service: str, *, dry_run: bool, wait: float = WAIT) -> Dict[str, Any]:
+    """Remove it, after ending what runs of it; return `{"removed": [{"path", "files", "bytes"}], "stopped": [name]}`.
+
+    Raises:
+        NothingKept: when there is nothing. DeployBusy: while something else changes the target.
+    """
+    root = session.root
+    found = kept(root, project, service)
+    if not found:
+        raise NothingKept(
+            "%s keeps nothing of %s" % (root.path, "/".join(filter(None, (project, service)))),
+            state="Nothing was removed.",
+        )
+    folders = [each for each in root.services() if each.project == project and service in ("", each.name)]
+    running = [folder.name for folder in folders if slots.live(folder) >= 0]
+    if not dry_run:
+        with session.alone(wait):
+            _recover(session)
+            for folder in folders:
+                _end(session, folder)
+            found = kept(root, project, service)
+            for each in found:
+                session.tell("remove %s" % each.path)
+                _remove(each.path)
+            _leave(root.project(project))
+            session.guard.tidy()
+    removed = [{"path": str(each.path), "files": each.files, "bytes": each.bytes} for each in found]
+    return {"removed": removed, "stopped": running}
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink() or not path.is_dir():
+        path.unlink()
+    else:
+        shutil.rmtree(str(path))
+    sync_folder(path.parent)
+
+
+def _leave(folder: Path) -> None:
+    """Remove a project's folder that is empty now."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def lines(record: Mapping[str, Any], verb: str) -> List[str]:
+    """Return what a person reads: what runs of it, then each path with its files and bytes."""
+    ended = ["%s: %s serves" % (verb.replace("removed", "ended"), name) for name in record["stopped"]]
+    return ended + ["%s %s: %d files, %d bytes" % (verb, k["path"], k["files"], k["bytes"]) for k in record["removed"]]
+
+
+def command(
+    root: Path,
+    host: Optional[Path],
+    names: List[str],
+    environ: Mapping[str, str],
+    *,
+    yes: bool,
+    dry_run: bool,
+    write: Callable[[str], Any] = sys.stdout.write,
+) -> int:
+    """Purge on a provisioned host, for its root; without `yes` only say what would be removed. Return the exit code."""
+    from goferry.host.agent import Session  # which asks for `down` here
+
+    try:
+        session = Session(Root(root, host_file(host)), None, environ)
+        record = purge(session, names[0], names[1] if len(names) > 1 else "", dry_run=dry_run or not yes)
+        for line in lines(record, "removed" if yes and not dry_run else "would remove"):
+            write(printable(line, 10_000) + "\n")
+        if not (yes or dry_run):
+            raise Misuse("nothing was removed: this can't be undone, so it wants --yes")
+    except GoferryError as error:
+        sys.stderr.write("goferry: %s: %s\n" % (error.name, printable(error.what)))
+        return error.exit_code
+    except OSError as error:
+        sys.stderr.write("goferry: %s\n" % printable(str(error)))
+        return 1
+    return 0

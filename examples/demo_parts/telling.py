@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 from demo_parts.story import Told
 from demo_parts.surroundings import Folder
 from goferry.observe import figures
 from goferry.observe.events import Event
+from goferry.observe.record import Refusal, Run, Traffic
 from goferry.pipeline import summary
 
 
@@ -57,22 +58,26 @@ def complaints(told: Told) -> list[str]:
     return found
 
 
-def record(told: Told, folder: Folder, seconds: float) -> dict[str, Any]:
-    """Return the facts of the HTML report."""
+def record(told: Told, folder: Folder, seconds: float) -> Run:
+    """Return the record of the HTML report."""
     assert told.load is not None
     assert told.bare is not None
     newest = told.releases[-1]
-    found = summary.facts(
+    found = summary.of_release(
         newest, trust=folder.keys / "goferry.trust", seconds=seconds, deployed=told.switched, root=folder.root
     )
-    found["sentence"] = (
+    sentence = (
         f"{newest.manifest.project} {newest.manifest.version} was switched in on this machine under load with "
         f"{told.load.lost} of {figures.count(told.load.sent)} requests lost, and rolled back."
     )
-    found["trust"]["refused"] = [{"what": "a copy with one bit of an archive changed", "refusal": told.refusal}]
-    for service in found["services"]:
-        service.update(sent=told.load.sent, lost=told.load.lost)
-        service.update(rollback_seconds=told.rolled_back["seconds"])
-    found["comparison"] = {"sent": told.bare.sent, "lost": told.bare.lost}
-    found["warnings"] = complaints(told)
-    return found
+    refused = Refusal(what="a copy with one bit of an archive changed", refusal=told.refusal)
+    load = Traffic(requests=told.load.sent, lost=told.load.lost)
+    back = told.rolled_back["seconds"]
+    return replace(
+        found,
+        sentence=sentence,
+        trust=replace(found.trust, refused=(refused,)),
+        services=tuple(replace(each, traffic=load, rollback_seconds=back) for each in found.services),
+        comparison=Traffic(requests=told.bare.sent, lost=told.bare.lost),
+        warnings=tuple(complaints(told)),
+    )

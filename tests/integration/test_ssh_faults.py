@@ -205,7 +205,7 @@ def test_an_upload_that_was_cut_goes_on(works, ready, monkeypatch):
     assert serving(ready) == "v1.0.0"
     record = works.deploy(dist, ready)
     (host,) = record["hosts"].values()
-    assert host["sent"] == size - there
+    assert host["uploaded"] == size - there
     assert serving(ready) == "v1.1.0"
     assert ready.run(f"ls -A {INCOMING}") == ""
     digest = record["services"]["plain"]["digest"]
@@ -216,7 +216,7 @@ def test_an_upload_that_was_cut_goes_on(works, ready, monkeypatch):
     there = left()
     ready.run(f"printf other | dd of=$(ls {INCOMING}/*/.*.part) conv=notrunc bs=1 seek=1000 2>/dev/null")
     (host,) = works.deploy(dist, ready)["hosts"].values()
-    assert host["sent"] in (size - there + size, size - there + size + small)
+    assert host["uploaded"] in (size - there + size, size - there + size + small)
     assert serving(ready) == "v1.2.0"
 
 
@@ -243,7 +243,7 @@ def test_two_clients_at_once(works, ready, monkeypatch):
         assert "Nothing was changed by this one." in error.state
         assert "--wait" in error.advice[0]
     (host,) = works.deploy(late, ready)["hosts"].values()  # what it had sent is still there
-    assert host["sent"] == 0
+    assert host["uploaded"] == 0
     assert serving(ready) == "v2.1.0"
 
 

@@ -14,6 +14,7 @@ from goferry.dist import parcel
 from goferry.golang import modules
 from goferry.observe import summary
 from goferry.pipeline import build
+from goferry.pipeline.summary import of_build
 from goferry.runner.job import Job
 
 
@@ -50,12 +51,9 @@ def _build(job: Job, out: Path) -> dict[str, Any]:
             check.test(opened.facts, opened.config, opened.toolchain, settings, stream)
         if not opened.facts.snapshot:  # go trusts its module cache, which other jobs of the machine may have written
             modules.verify(opened.toolchain, opened.directory, settings, stream)
-        record = build.record(build.run(planned, settings=settings, stream=stream), out)
-    title = f"{record['project']} {record['version']} is built"
-    # The record names services; the summary's rows are services that run.
-    told = {**record, "services": [], "sentence": title + (f", part {shard}" if shard else "")}
-    job.summary(summary.render(told, job.events))
-    return record
+        ledger = build.run(planned, settings=settings, stream=stream)
+    job.summary(summary.render(of_build(ledger, shard), job.events))
+    return build.record(ledger, out)
 
 
 def _merge(job: Job, out: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from goferry.observe.events import Stream
 from goferry.pipeline import build, image, push, way
 from goferry.pipeline.keys import Keys
 from goferry.pipeline.project import OpenProject
-from goferry.pipeline.summary import facts as facts_of
+from goferry.pipeline.summary import of_build, of_release
 from goferry.runner.errors import InputInvalid
 from goferry.runner.job import Job
 
@@ -63,11 +64,10 @@ def _unsealed(job: Job, opened: OpenProject, stream: Stream, *, means: str, keye
         check.test(opened.facts, opened.config, opened.toolchain, job.settings, stream)
     ledger = build.run(planned, settings=job.settings, stream=stream)
     if job.inputs.boolean("image", default=True) and image.wanted(opened):
-        image.make(opened, planned.out, stream)
+        ledger = image.make(opened, planned.out, stream)
     if not keyed and means != push.PULL_REQUEST:
         job.notice("No GOFERRY_SIGNING_KEY was given, so this build is not signed and nothing takes it.", "not-sealed")
-    title = f"{ledger.project} {ledger.version} is built"
-    job.summary(summary.render({**build.record(ledger, planned.out), "services": [], "sentence": title}, job.events))
+    job.summary(summary.render(of_build(ledger), job.events))
     return job.relative(planned.out)
 
 
@@ -84,8 +84,10 @@ def _sealed(job: Job, directory: Path, stream: Stream) -> way.Release:
         image=job.inputs.boolean("image", default=True),
         go_version=job.inputs.text("go-version"),
     )
+    began = time.monotonic()
     release = way.carry(request, way.look(request, settings, stream), settings, stream)
-    job.summary(summary.render(facts_of(release, trust=keys.trust, seconds=0), job.events))
+    told = of_release(release, trust=keys.trust, seconds=time.monotonic() - began)
+    job.summary(summary.render(told, job.events))
     return release
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from goferry import release
 from goferry.actions import shared
 from goferry.observe import summary
+from goferry.observe.record import Run
 from goferry.pipeline import push
 from goferry.runner.errors import InputInvalid
 from goferry.runner.job import Job
@@ -44,5 +45,5 @@ def run(job: Job) -> Mapping[str, Any]:
             "is published already" if record["unchanged"] else "is published" if record["published"] else "is a draft"
         )
         job.say(f"{record['tag']} {state}: {record['url']}", f"release {record['release']}")
-        job.summary(summary.render({"sentence": f"{record['tag']} {state}", "release": record["release"]}, job.events))
+        job.summary(summary.render(Run(sentence=f"{record['tag']} {state}", release=record["release"]), job.events))
     return {key: record.get(key, "") for key in ("release", "tag", "url", "digest")}

@@ -21,4 +21,4 @@ def run(job: Job) -> Mapping[str, Any]:
             stream=stream,
             dry_run=job.inputs.boolean("dry-run"),
         )
-    return service.outputs(job, record)
+    return service.outputs(job, record, back=True)

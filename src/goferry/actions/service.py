@@ -12,6 +12,8 @@ from goferry.actions import shared
 from goferry.deploy import place as places
 from goferry.kernel.errors import FleetSplit, GoferryError, RolledBack
 from goferry.observe import summary
+from goferry.observe.record import Run
+from goferry.pipeline import summary as told_of
 from goferry.runner.job import Job
 
 
@@ -63,7 +65,7 @@ def told(job: Job) -> Iterator[None]:
         hosts = error.facts.get("hosts") or {}
         job.set_output("outcome", "rolled-back" if isinstance(error, RolledBack) else "split")
         job.set_output("hosts", hosts)
-        _summarise(job, {"hosts": hosts, "sentence": error.what.splitlines()[0]})
+        job.summary(summary.render(told_of.of_undone(error.what.splitlines()[0], hosts), job.events))
         raise
     except GoferryError as error:
         job.set_output("outcome", "failed")
@@ -71,8 +73,11 @@ def told(job: Job) -> Iterator[None]:
         raise
 
 
-def outputs(job: Job, record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the outputs of a deploy that went well, or of its dry run, and write the summary."""
+def outputs(job: Job, record: Mapping[str, Any], *, back: bool = False) -> dict[str, Any]:
+    """Return the outputs of a deploy that went well, or of its dry run, and write the summary.
+
+    `back`: it was a rollback, from which no further one leads on; else the summary shows the command of the way back.
+    """
     if record.get("dry_run"):
         job.say("nothing was changed; it would do:")
         for host, planned in (record.get("hosts") or {"": record}).items():
@@ -84,19 +89,23 @@ def outputs(job: Job, record: Mapping[str, Any]) -> dict[str, Any]:
     services = record.get("services") or {}
     previous = next((str(each["previous"]) for each in services.values() if each.get("previous")), "")
     outcome = "unchanged" if record["unchanged"] else "deployed"
-    environment = job.inputs.text("environment")
     shown = {name: {key: value for key, value in host.items() if key != "services"} for name, host in hosts.items()}
-    _summarise(job, {**record, "environment": environment, "outcome": outcome})
+    job.summary(summary.render(_run(job, record, outcome, back=back), job.events))
     job.say(f"{record['project']} {record['version']} is {outcome} on {len(hosts)} of {len(hosts)} hosts")
     return {
         "version": record["version"],
         "previous": previous,
         "outcome": outcome,
         "hosts": shown,
-        "switch-ms": record["switch_ms"],
+        "switch-ms": "" if record["switch_ms"] is None else record["switch_ms"],
     }
 
 
-def _summarise(job: Job, record: Mapping[str, Any]) -> None:
-    facts = {key: value for key, value in record.items() if key != "services"}
-    job.summary(summary.render(facts, job.events))
+def _run(job: Job, record: Mapping[str, Any], outcome: str, *, back: bool) -> Run:
+    environment = job.inputs.text("environment")
+    if back:
+        return told_of.of_fleet(record, outcome="rolled-back", environment=environment)
+    command = told_of.way_back(record["project"], environment, list(record["hosts"]), job.inputs.lines("services"))
+    return told_of.of_fleet(
+        record, outcome=outcome, environment=environment, go_back=command if outcome == "deployed" else ""
+    )

@@ -11,6 +11,8 @@ from goferry.actions import shared
 from goferry.config.load import load
 from goferry.dist import parcel
 from goferry.observe import summary
+from goferry.observe.record import Run, Trust
+from goferry.pipeline.summary import signers as signers_of
 from goferry.runner.errors import InputInvalid
 from goferry.runner.job import Job
 from goferry.trust import seal
@@ -39,9 +41,8 @@ def run(job: Job) -> Mapping[str, Any]:
         tar = parcel.pack(dist, dist.with_name(dist.name + ".tar"))
         job.give(tar)
         archive = job.relative(tar)
-    signed = [{"format": signer.format, "id": signer.id} for signer in signers]
     title = f"{made.project} {made.version} is sealed: {len(made.files)} files"
-    job.summary(summary.render({"sentence": title, "trust": {"signers": signed}}))
+    job.summary(summary.render(Run(sentence=title, trust=Trust(signers=signers_of(signers)))))
     job.say(f"sealed {made.project} {made.version}, sequence {made.sequence}", f"digest {made.digest}")
     return {
         "version": made.version,

@@ -8,6 +8,8 @@ from typing import Any
 from goferry.actions import shared
 from goferry.kernel import trustfile
 from goferry.observe import summary
+from goferry.observe.record import Run, Trust
+from goferry.pipeline.summary import signers
 from goferry.runner.job import Job
 from goferry.trust.check import check_release
 
@@ -33,8 +35,7 @@ def run(job: Job) -> Mapping[str, Any]:
         job.warning(f"{name} could not be judged here and does not count", title="signature-unchecked")
     what = f"{made.project} {made.version}" if made else job.inputs.text("only")
     title = f"{what} is good: {len(verified.files)} files checked"
-    signed = [{"format": signer.format, "id": signer.id} for signer in verified.signers]
-    job.summary(summary.render({"sentence": title, "trust": {"signers": signed}}))
+    job.summary(summary.render(Run(sentence=title, trust=Trust(signers=signers(verified.signers)))))
     job.say(title)
     return {
         "version": made.version if made else "",

@@ -108,7 +108,8 @@ def lines_of(record: dict[str, Any]) -> list[str]:
     lines = []
     for host, each in record["hosts"].items() if several else [("", record)]:
         lines += _served(each.get("services", {}), f"{host}: " if several else "", each.get("outcome", ""))
-    return [*lines, f"switched in {record['switch_ms']} ms, committed after {record['seconds']:.1f} s"]
+    switched = "" if record["switch_ms"] is None else f"switched in {record['switch_ms']} ms, "
+    return [*lines, f"{switched}committed after {record['seconds']:.1f} s"]
 
 
 def _served(services: dict[str, Any], host: str, outcome: str) -> list[str]:
@@ -117,7 +118,8 @@ def _served(services: dict[str, Any], host: str, outcome: str) -> list[str]:
     lines = []
     for name, service in sorted(services.items()):
         before = f" (before: {service['previous']})" if service.get("previous") else ""
-        lines.append(f"{host}{name} {service['version']} is live at {service['url']}{before}")
+        where = f" at {service['url']}" if service["url"] else ""
+        lines.append(f"{host}{name} {service['version']} is live{where}{before}")
         if service.get("gap_ms"):
             lines.append(f"  this service does not take its socket from Goferry: {service['gap_ms']} ms gap")
     return lines

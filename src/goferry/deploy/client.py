@@ -169,12 +169,16 @@ def told(record: Any) -> GoferryError:
         {
             "name": name if isinstance(name, str) and _NAME.fullmatch(name) else "host-failed",
             "exit_code": code,
-            "what": str(fields.get("what", "")) or "the host said no and not why",
-            "state": str(fields.get("state", "")),
-            "advice": [str(line) for line in advice[:20]] if isinstance(advice, list) else [],
+            "what": _text(fields.get("what")) or "the host refused without giving a reason",
+            "state": _text(fields.get("state")),
+            "advice": [line for line in advice[:20] if isinstance(line, str)] if isinstance(advice, list) else [],
             "facts": facts if isinstance(facts, dict) else {},
         }
     )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def sendable(path: Path) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from goferry.config.settings import Settings
-from goferry.deploy import client
+from goferry.deploy import answers, client
 from goferry.observe.events import Span, Stream
 
 
@@ -106,8 +106,8 @@ def _change(
             return {**about, "dry_run": True, "acts": prepared.get("acts", [])}
         if prepared.get("unchanged"):
             span.skip("live already")
-            live = agent.ask("status")["live"]
-            numbers = {"switch_ms": 0, "gap_ms": {}, "seconds": 0.0}
+            live = answers.services(agent.ask("status"), "live")
+            numbers = {"switch_ms": 0, "gap_ms": {}, "seconds": round(time.monotonic() - start, 3)}
             return with_host({**about, "unchanged": True, **numbers, "services": live}, "unchanged")
         agent.ask("switch", span.progress)
         done = agent.ask("commit", span.progress)
@@ -115,25 +115,29 @@ def _change(
 
 
 def _finish(span: Span, about: dict[str, Any], done: dict[str, Any], seconds: float) -> dict[str, Any]:
-    span.numbers["switch_ms"] = done.get("switch_ms", 0)
-    for name, gap in done["gap_ms"].items():
+    switch_ms, gaps = answers.milliseconds(done.get("switch_ms")), answers.gaps(done)
+    services = answers.services(done)
+    if switch_ms is not None:
+        span.numbers["switch_ms"] = switch_ms
+    for name, gap in gaps.items():
         span.note(f"{name} does not take its socket from Goferry: {gap} ms gap", "warning")
     record = {
         **about,
-        "version": about["version"] or max((s["version"] for s in done["services"].values()), default=""),
+        "version": about["version"] or answers.versions(services.values(), "version"),
         "unchanged": False,
-        "switch_ms": done.get("switch_ms", 0),
-        "gap_ms": done["gap_ms"],
+        "switch_ms": switch_ms,
+        "gap_ms": gaps,
         "seconds": round(seconds, 3),
-        "services": done["services"],
+        "services": services,
     }
     return with_host(record, "deployed")
 
 
 def with_host(record: dict[str, Any], outcome: str) -> dict[str, Any]:
     """Return the record with what a fleet's has too: `outcome`, `previous`, and `hosts`, here the one `local`."""
-    previous = max((str(each.get("previous", "")) for each in record["services"].values()), default="")
-    host = {"version": record["version"], "previous": previous, "switch_ms": record["switch_ms"], "outcome": outcome}
+    previous = answers.versions(record["services"].values(), "previous")
+    host = {"version": record["version"], "previous": previous, "outcome": outcome}
+    host |= {key: record[key] for key in ("switch_ms", "gap_ms")}
     return {**record, "previous": previous, "outcome": outcome, "hosts": {"local": host}}
 
 

@@ -203,7 +203,7 @@ def look_again(campaign: Campaign) -> None:
 def _changed(session: Session, answer: dict[str, Any]) -> dict[str, Any]:
     names = {change["service"] for change in (session.prepared or {})["changes"]}
     return {
-        name: {**live, "gap_ms": 0}
+        name: live
         for name, live in answer["live"].items()
         if live["project"] == (session.prepared or {})["project"] and live["service"] in names
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from goferry.config.settings import Settings
-from goferry.deploy import phases, upload
+from goferry.deploy import answers, phases, upload
 from goferry.deploy.fleet import Campaign, Fleet, ask_all
 from goferry.deploy.local import transaction_id
 from goferry.deploy.session import Session, send_release, understood
@@ -29,8 +29,9 @@ def deploy(
 ) -> dict[str, Any]:
     """Bring the sealed release in `dist` into service on every host; return the record that `--json` prints.
 
-    As `local.deploy`'s, with `"hosts": {host: {"version", "previous", "switch_ms", "outcome", "sent", "services"}}`;
-    `switch_ms` and `gap_ms` are the slowest host's, `services` the first changed host's.
+    As `local.deploy`'s, with `"hosts": {host: {"version", "previous", "switch_ms", "gap_ms", "outcome", "uploaded",
+    "services"}}`, `uploaded` in bytes; `switch_ms` and `gap_ms` are the slowest host's, `services` the first changed
+    host's.
 
     Raises:
         GoferryError: a host's own, with every host's outcome in its facts; FleetDivided when they differ.
@@ -86,7 +87,7 @@ def _change(
                 return _planned(campaign)
             if not any(session.open for session in campaign.sessions):
                 span.skip("live already")
-                return _unchanged(campaign)
+                return _unchanged(campaign, time.monotonic() - start)
         phases.switch(campaign)
         phases.commit(campaign)
         with understood("a host"):
@@ -103,25 +104,25 @@ def _planned(campaign: Campaign) -> dict[str, Any]:
     return {**about, "changes": changes, "dry_run": True, "acts": acts, "hosts": plans}
 
 
-def _unchanged(campaign: Campaign) -> dict[str, Any]:
+def _unchanged(campaign: Campaign, seconds: float) -> dict[str, Any]:
     for session in campaign.sessions:
         _look(session)
-    return _record(campaign, 0.0)
+    return _record(campaign, seconds)
 
 
 def _look(session: Session) -> None:
     """Ask what serves on a host where nothing changed."""
-    live = session.ask("status")["live"]
+    live = answers.services(session.ask("status"), "live")
     project = (session.prepared or {})["project"]
-    session.done = {"services": {name: each for name, each in live.items() if each["project"] == project}}
+    session.done = {"services": {name: each for name, each in live.items() if each.get("project") == project}}
 
 
 def _finish(campaign: Campaign, span: Span, seconds: float) -> dict[str, Any]:
     record = _record(campaign, seconds)
-    span.numbers["switch_ms"], span.numbers["hosts"] = record["switch_ms"], len(campaign.sessions)
-    for session in campaign.sessions:
-        if session.span is not None:
-            session.span.numbers["switch_ms"] = session.record()["switch_ms"]
+    span.numbers["hosts"] = len(campaign.sessions)
+    for each, told in [(span, record), *((each.span, each.record()) for each in campaign.sessions)]:
+        if each is not None and told["switch_ms"] is not None:
+            each.numbers["switch_ms"] = told["switch_ms"]
     for name, gap in record["gap_ms"].items():
         span.note(f"{name} does not take its socket from Goferry: {gap} ms gap", "warning")
     return record
@@ -130,18 +131,19 @@ def _finish(campaign: Campaign, span: Span, seconds: float) -> dict[str, Any]:
 def _record(campaign: Campaign, seconds: float) -> dict[str, Any]:
     hosts = campaign.hosts()
     lead = next((each for each in campaign.sessions if each.outcome == "deployed"), campaign.sessions[0])
-    prepared, mine = lead.prepared or {}, hosts[lead.name]
+    prepared, mine, unchanged = lead.prepared or {}, hosts[lead.name], lead.outcome == "unchanged"
     gaps: dict[str, int] = {}
-    for session in campaign.sessions:
-        for name, gap in ((session.done or {}).get("gap_ms") or {}).items():
-            gaps[name] = max(gaps.get(name, 0), int(gap))
+    for host in hosts.values():
+        for name, gap in host["gap_ms"].items():
+            gaps[name] = max(gaps.get(name, 0), gap)
+    times = [host["switch_ms"] for host in hosts.values() if host["switch_ms"] is not None]
     return {
-        "project": prepared["project"],
-        "version": prepared["version"] or mine["version"],
-        "changes": prepared["changes"],
+        "project": answers.text(prepared["project"]),
+        "version": answers.text(prepared["version"]) or mine["version"],
+        "changes": answers.changes(prepared),
         "previous": mine["previous"],
-        "unchanged": lead.outcome == "unchanged",
-        "switch_ms": max(host["switch_ms"] for host in hosts.values()),
+        "unchanged": unchanged,
+        "switch_ms": max(times, default=0 if unchanged else None),
         "gap_ms": gaps,
         "seconds": round(seconds, 3),
         "services": mine["services"],

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from goferry.deploy import client, ssh, upload
+from goferry.deploy import answers, client, ssh, upload
 from goferry.deploy.address import Address
 from goferry.kernel.errors import GoferryError, printable
 from goferry.kernel.manifest import Manifest
@@ -26,7 +26,7 @@ class Session:
         prepared, switched, done: its answers to those phases; None before.
         failure: what ended it here, if anything did.
         outcome: `""` while it goes on; then `deployed`, `unchanged`, `aborted`, `rolled-back`, `failed` or `unknown`.
-        sent: bytes that were uploaded.
+        uploaded: bytes that were sent to it; None when nothing was to be sent.
     """
 
     address: Address
@@ -37,7 +37,7 @@ class Session:
     done: dict[str, Any] | None = None
     failure: GoferryError | None = None
     outcome: str = ""
-    sent: int = 0
+    uploaded: int | None = None
     held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @property
@@ -62,38 +62,32 @@ class Session:
         return self.prepared is not None and not self.outcome
 
     def record(self) -> dict[str, Any]:
-        """Return the host's part of the record; JSON types, the host's texts as it sent them."""
-        services = _services(self.done)
-        before = {str(change.get("from", "")) for change in _changes(self.prepared)}
-        numbers = {**(self.switched or {}), **(self.done or {})}
+        """Return the host's part of the record; JSON types, read with suspicion (deploy.answers).
+
+        `version` is what serves there now, `previous` what served before; each empty when there is none, or when
+        nobody knows. Times are milliseconds, None when the host told none; `uploaded` is bytes.
+        """
+        serves = self.outcome in ("deployed", "unchanged")
+        services = answers.services(self.done) if serves else {}
+        before = answers.versions(answers.changes(self.prepared), "from")
+        wanted = answers.text((self.prepared or {}).get("version"))
+        now = answers.versions(services.values(), "version") or wanted
         record: dict[str, Any] = {
-            "version": _newest(services, "version") or str((self.prepared or {}).get("version", "")),
-            "previous": _newest(services, "previous") or max(before, default=""),
-            "switch_ms": _whole(numbers.get("switch_ms")),
+            "version": now if serves else "" if self.outcome in ("", "unknown") else before,
+            "previous": answers.versions(services.values(), "previous") or before,
+            "switch_ms": self._switch_ms(),
+            "gap_ms": answers.gaps(self.done),
             "outcome": self.outcome,
-            "sent": self.sent,
+            "uploaded": self.uploaded,
             "services": services,
         }
         if self.failure is not None:
             record |= {"error": self.failure.name, "what": self.failure.what}
         return record
 
-
-def _services(answer: Mapping[str, Any] | None) -> dict[str, Any]:
-    found = (answer or {}).get("services")
-    return {name: dict(each) for name, each in found.items()} if isinstance(found, dict) else {}
-
-
-def _changes(answer: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    return [change for change in (answer or {}).get("changes") or [] if isinstance(change, dict)]
-
-
-def _newest(services: Mapping[str, Mapping[str, Any]], key: str) -> str:
-    return max((str(service.get(key, "")) for service in services.values()), default="")
-
-
-def _whole(value: object) -> int:
-    return value if type(value) is int else 0
+    def _switch_ms(self) -> int | None:
+        told = [answers.milliseconds((answer or {}).get("switch_ms")) for answer in (self.done, self.switched)]
+        return next((each for each in told if each is not None), None)
 
 
 @contextlib.contextmanager
@@ -137,7 +131,7 @@ def send_release(session: Session, dist: Path, release: Manifest, services: Sequ
     items = upload.plan(dist, release, services=services, platform=str(hello["platform"]), held=held)
     assert session.agent is not None
     since = time.monotonic()
-    session.sent = upload.send(session.agent, items, transaction, session.span.progress if session.span else print)
+    session.uploaded = upload.send(session.agent, items, transaction, session.span.progress if session.span else print)
     if session.span is not None:
-        session.span.numbers["bytes"] = session.sent
+        session.span.numbers["bytes"] = session.uploaded
         session.span.numbers["upload_ms"] = round((time.monotonic() - since) * 1000)

@@ -35,7 +35,7 @@ def write(plan: Plan, folder: Path, ledger: Ledger, stream: Stream) -> Artifact:
         ledger.save(folder)
         span.numbers.update(bytes=artifact.size, digest=composed.index["digest"])
         for image in composed.images:
-            span.numbers[f"unpacked {image.platform}"] = image.unpacked
+            span.numbers[f"unpacked_{image.platform}_bytes"] = image.unpacked
     return artifact
 
 

@@ -57,6 +57,8 @@ def number(key: str, value: Number) -> str:
         return size(value)
     if key.endswith(("_bytes", "_size")):
         return f"{name.rpartition(' ')[0]} {size(value)}"
+    if key.endswith("_ms"):
+        return f"{name.removesuffix('ms').strip()} {seconds(value / 1000)}"
     if key.endswith("seconds"):
         return f"{name.removesuffix('seconds').strip()} {seconds(value)}".strip()
     return f"{value:,} {name}" if isinstance(value, int) else f"{name} {value:.3g}"

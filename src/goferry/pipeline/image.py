@@ -30,7 +30,8 @@ def wanted(opened: OpenProject) -> bool:
     return bool(linux)
 
 
-def make(opened: OpenProject, folder: Path, stream: Stream) -> None:
-    """Write the image into `folder` and list it in the ledger; raises what `image.write` raises."""
+def make(opened: OpenProject, folder: Path, stream: Stream) -> Ledger:
+    """Write the image into `folder` and return the ledger, which lists it; raises what `image.write` raises."""
     ledger = Ledger.load(folder)
     image.write(image.plan(ledger, opened.config), folder, ledger, stream)
+    return ledger

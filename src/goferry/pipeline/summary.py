@@ -1,73 +1,158 @@
-"""What a finished run came to, as the record that the HTML report draws (observe.report)."""
+"""What a finished run came to, as the record that report and summary draw (observe.record)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from goferry.deploy import answers
+from goferry.dist import Ledger
 from goferry.kernel.manifest import File
+from goferry.observe.record import Artifact, Host, Image, Run, Service, Signer, Toolchain, Trust
 from goferry.pipeline.way import Release
 
 
-def facts(
+class Key(Protocol):
+    """A key that signed, or that is to sign."""
+
+    @property
+    def format(self) -> str: ...  # noqa: D102
+    @property
+    def id(self) -> str: ...  # noqa: D102
+
+
+def of_release(
     release: Release,
     *,
     trust: Path,
     seconds: float,
     deployed: Mapping[str, Any] | None = None,
     root: Path | None = None,
-) -> dict[str, Any]:
-    """Return the record of a release and, when it was deployed, of its services; `deployed` as `deploy.deploy` returns.
+) -> Run:
+    """Return the record of a release and, when it was deployed on this machine, of its services.
 
-    Paths in commands are relative to the folder above the release.
+    `deployed` is what `deploy.deploy` returned. Paths in commands are relative to the folder above the release.
     """
     made, above = release.manifest, release.folder.parent
-    return {
-        "project": made.project,
-        "version": made.version,
-        "commit": made.commit,
-        "snapshot": made.snapshot,
-        "dirty": made.dirty,
-        "created": made.created,
-        "seconds": seconds,
-        "artifacts": [
-            {"name": one.name, "kind": one.kind, "size": one.size, "sha256": one.sha256, "target": _target(one)}
+    services = _services(deployed) if deployed else ()
+    check = ["goferry", "verify", release.folder.name, "--trust", _shown(trust, above)]
+    back = ["goferry", "rollback", "--target", "local", "--root", _shown(root, above)] if root else []
+    return Run(
+        project=made.project,
+        version=made.version,
+        commit=made.commit,
+        snapshot=made.snapshot,
+        dirty=made.dirty,
+        created=made.created,
+        seconds=seconds,
+        artifacts=tuple(
+            Artifact(name=one.name, kind=one.kind, target=_target(one), size=one.size, sha256=one.sha256)
             for one in made.files
-        ],
-        "images": [
-            {"name": image.name, "digest": image.digest, "platforms": list(image.platforms)} for image in made.images
-        ],
-        "toolchain": dict(made.toolchain),
-        "trust": {
-            "signers": [{"format": signer.format, "id": signer.id} for signer in release.verified.signers],
-            "commands": [f"goferry verify {release.folder.name} --trust {_shown(trust, above)}"],
-        },
-        "services": _services(deployed, _shown(root, above)) if deployed and root else [],
-    }
+        ),
+        images=tuple(Image(name=one.name, digest=one.digest, platforms=tuple(one.platforms)) for one in made.images),
+        toolchain=_toolchain(made.toolchain),
+        trust=Trust(signers=signers(release.verified.signers), commands=(shlex.join(check),)),
+        services=services,
+        go_back=(shlex.join(back),) if back and any(service.previous for service in services) else (),
+    )
 
 
-def _services(deployed: Mapping[str, Any], root: str) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": name,
-            "url": service.get("url", ""),
-            "before": service.get("previous", ""),
-            "now": service["version"],
-            "switch_seconds": deployed["switch_ms"] / 1000,
-            "rollback_command": f"goferry rollback --target local --root {root}" if service.get("previous") else "",
-        }
+def of_build(ledger: Ledger, part: str = "") -> Run:
+    """Return the record of a build that is not sealed; `part` of a matrix."""
+    title = f"{ledger.project} {ledger.version} is built"
+    return Run(
+        project=ledger.project,
+        version=ledger.version,
+        sentence=title + (f", part {part}" if part else ""),
+        commit=ledger.commit,
+        snapshot=ledger.snapshot,
+        dirty=ledger.dirty,
+        artifacts=tuple(
+            Artifact(name=one.name, kind=one.kind, target=one.target, size=one.size, sha256=one.sha256)
+            for one in ledger.artifacts.values()
+        ),
+        toolchain=_toolchain(ledger.toolchain),
+    )
+
+
+def of_fleet(record: Mapping[str, Any], *, outcome: str, environment: str = "", go_back: str = "") -> Run:
+    """Return the record of a deploy or a rollback over ssh (`deploy.deploy`, `deploy.rollback`).
+
+    `outcome` is what it came to for a person: `deployed`, `unchanged`, or `rolled-back` of a rollback. `go_back` is the
+    command of the way back; it is shown when some host has a version to go back to.
+    """
+    told = hosts(record["hosts"])
+    return Run(
+        project=record["project"],
+        version=record["version"],
+        seconds=record["seconds"],
+        environment=environment,
+        outcome=outcome,
+        hosts=told,
+        go_back=(go_back,) if go_back and any(host.previous for host in told) else (),
+    )
+
+
+def of_undone(sentence: str, told: object) -> Run:
+    """Return the record of a deploy that failed: what it came to, and the hosts of the error's facts."""
+    return Run(sentence=sentence, hosts=hosts(told))
+
+
+def hosts(told: object) -> tuple[Host, ...]:
+    """Return the hosts of a record in the order of their names; what is none, or of another type, is left out."""
+    found = told if isinstance(told, dict) else {}
+    return tuple(
+        Host(
+            name=str(name),
+            version=answers.text(each.get("version")),
+            previous=answers.text(each.get("previous")),
+            switch_ms=answers.milliseconds(each.get("switch_ms")),
+            gap_ms=max(answers.gaps(each).values(), default=None),
+            uploaded=answers.whole(each.get("uploaded")),
+            outcome=answers.text(each.get("outcome")),
+        )
+        for name, each in sorted(found.items())
+        if isinstance(each, dict)
+    )
+
+
+def signers(keys: Iterable[Key]) -> tuple[Signer, ...]:
+    """Return whose signatures are good, or with whose keys something was signed."""
+    return tuple(Signer(format=each.format, id=each.id) for each in keys)
+
+
+def way_back(project: str, environment: str, names: Sequence[str], services: Sequence[str]) -> str:
+    """Return the command that takes the same hosts to the version before."""
+    where = ["--environment", environment] if environment else [word for name in names for word in ("--host", name)]
+    only = [word for name in services for word in ("--service", name)]
+    about = [] if environment else ["--project", project]
+    return shlex.join(["goferry", "rollback", "--target", "ssh", *where, *about, *only])
+
+
+def _services(deployed: Mapping[str, Any]) -> tuple[Service, ...]:
+    return tuple(
+        Service(
+            name=name,
+            version=service["version"],
+            previous=service.get("previous", ""),
+            url=service.get("url", ""),
+            switch_ms=deployed["switch_ms"] or None,
+        )
         for name, service in sorted(deployed["services"].items())
-    ]
+    )
+
+
+def _toolchain(about: Mapping[str, Any]) -> Toolchain | None:
+    return Toolchain(version=about["version"], source=about["source"], proof=about["proof"]) if about else None
 
 
 def _target(entry: File) -> str:
     return "/".join(part for part in (entry.goos, entry.goarch, entry.variant) if part)
 
 
-def _shown(path: Path | None, above: Path) -> str:
+def _shown(path: Path, above: Path) -> str:
     """Return a path as a person types it in the folder `above`; of one elsewhere its name alone."""
-    if path is None:
-        return ""
     whole = path.absolute()
     return str(whole.relative_to(above)) if whole.is_relative_to(above) else whole.name

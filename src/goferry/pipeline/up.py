@@ -52,8 +52,10 @@ def up(order: Order, settings: Settings, stream: Stream) -> dict[str, Any]:
     if order.report:
         from goferry.observe import report
 
-        record = summary.facts(release, trust=request.keys.trust, seconds=seconds, deployed=deployed, root=order.root)
-        report.write(order.report, record, events)
+        told = summary.of_release(
+            release, trust=request.keys.trust, seconds=seconds, deployed=deployed, root=order.root
+        )
+        report.write(order.report, told, events)
     return {
         "project": release.manifest.project,
         "version": release.manifest.version,

@@ -3,7 +3,8 @@
 `<folder>/<host>.json` is its state, `{"live", "previous", "faults": {request: kind}, "gone", "busy": seconds}`; sequences
 stand for releases. A fault happens once. Kinds: `refuse` answers an error; `cut-before` and `cut-after` break the
 connection before or after the work; `gone-before` and `gone-after` do too, and nobody reaches the host from then on. As
-on a real host, an open transaction whose client is gone goes back.
+on a real host, an open transaction whose client is gone goes back. `"says": {request: fields}` replaces fields of its
+answers.
 """
 
 import json
@@ -44,7 +45,7 @@ class Host:
         done = getattr(self, request["request"])(request)
         if kind.endswith("-after"):
             raise End(kind)
-        return {"ok": True, **done}
+        return {"ok": True, **done, **self.state.get("says", {}).get(request["request"], {})}
 
     def refuse(self, request):
         """Say no in the way in which the real host does in this phase."""
@@ -64,7 +65,8 @@ class Host:
         return {"platform": PLATFORM, "held": []}
 
     def upload(self, request):
-        return {"have": request["size"], "done": True}
+        have = request["offset"] + request["payload"]
+        return {"have": have, "done": have == request["size"]}
 
     def changes(self, to):
         change = {"service": "api", "from": f"v{self.state['live']}", "to": f"v{to}", "sequence": to}
@@ -126,7 +128,7 @@ def main():
         try:
             frame = frames.read(reader)
             while frame is not None:
-                sys.stdout.buffer.write(frames.encode(host.answer(frame[0])))
+                sys.stdout.buffer.write(frames.encode(host.answer({**frame[0], "payload": len(frame[1])})))
                 sys.stdout.buffer.flush()
                 frame = frames.read(reader)
         except End as end:

@@ -1,5 +1,6 @@
 import html.parser
 import re
+from dataclasses import fields, is_dataclass, replace
 
 import pytest
 from hypothesis import given, settings
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from goferry.observe import report
 from goferry.observe.events import Event
+from goferry.observe.record import Artifact, Image, Refusal, Run, Service, Signer, Toolchain, Traffic, Trust
 from goferry.observe.timeline import LABELS, TAIL, WIDTH, lay_out
 
 SHA = "3f" * 32
@@ -23,24 +25,23 @@ EVENTS = [
     span("build", 112, 21),
     span("image", 133, 0, outcome="skipped", message="unchanged"),
 ]
-RECORD = {
-    "project": "shop",
-    "version": "v1.1.0",
-    "seconds": 81.2,
-    "artifacts": [{"name": "shop_linux_amd64", "kind": "binary", "target": "linux/amd64", "size": 7_900_000, "sha256": SHA}],
-    "images": [{"name": "shop", "digest": "sha256:" + SHA, "platforms": ["linux/amd64", "linux/arm64"]}],
-    "toolchain": {"version": "1.27.3", "source": "module", "proof": "checksum-database"},
-    "trust": {
-        "signers": [{"format": "minisign", "id": "RWQf6LRCGA9i53ml"}],
-        "commands": ["goferry verify dist --trust goferry.trust"],
-        "refused": [{"what": "one byte changed", "refusal": "digest-mismatch"}],
-    },
-    "services": [
-        {"name": "api", "url": "http://127.0.0.1:1", "before": "v1.0.0", "now": "v1.1.0", "switch_seconds": 0.021,
-         "rollback_seconds": 0.31, "sent": 18211, "lost": 0, "rollback_command": "goferry rollback --target local"},
-    ],
-    "comparison": {"sent": 15000, "lost": 312},
-}  # fmt: skip
+LOAD = Traffic(requests=18_211, lost=0)
+RECORD = Run(
+    project="shop", version="v1.1.0", seconds=81.2,
+    artifacts=(Artifact(name="shop_linux_amd64", kind="binary", target="linux/amd64", size=7_900_000, sha256=SHA),),
+    images=(Image(name="shop", digest="sha256:" + SHA, platforms=("linux/amd64", "linux/arm64")),),
+    toolchain=Toolchain(version="1.27.3", source="module", proof="checksum-database"),
+    trust=Trust(
+        signers=(Signer(format="minisign", id="RWQf6LRCGA9i53ml"),),
+        commands=("goferry verify dist --trust goferry.trust",),
+        refused=(Refusal(what="one byte changed", refusal="digest-mismatch"),),
+    ),
+    services=(
+        Service(name="api", url="http://127.0.0.1:1", previous="v1.0.0", version="v1.1.0", switch_ms=21, rollback_seconds=0.31, traffic=LOAD),
+    ),
+    comparison=Traffic(requests=15_000, lost=312),
+    go_back=("goferry rollback --target local",),
+)  # fmt: skip
 
 
 class Page(html.parser.HTMLParser):
@@ -87,7 +88,7 @@ def test_the_page_needs_no_network_and_no_script():
 
 
 def test_the_page_is_made_of_whatever_is_known():
-    text = Page(report.render({"project": "x"}, [])).text
+    text = Page(report.render(Run(project="x"), [])).text
     assert "x is built." in text
     assert "Artifacts" not in text
     assert "Timeline" not in text
@@ -96,12 +97,12 @@ def test_the_page_is_made_of_whatever_is_known():
 def test_what_a_person_must_look_at_stands_once():
     note = Event("note", "t", "b", "", "build", "linux/amd64", level="warning", message="cache missed")
     events = [*EVENTS, note, note, span("deploy", 140, 1, outcome="health-failed", message="503")]
-    record = {
-        **RECORD,
-        "dirty": True,
-        "toolchain": {"version": "1.26", "proof": "unproven", "source": "machine"},
-        "warnings": ["key expires"],
-    }
+    record = replace(
+        RECORD,
+        dirty=True,
+        toolchain=Toolchain(version="1.26", proof="unproven", source="machine"),
+        warnings=("key expires",),
+    )
     text = Page(report.render(record, events)).text
     assert text.count("build linux/amd64: cache missed") == 1
     assert "deploy: health-failed: 503" in " ".join(text.split())
@@ -114,7 +115,7 @@ def test_a_failure_is_told_where_it_happened_and_not_again_by_its_parents():
         span("build", 1, 2, outcome="bad", message="no"),
         span("go", 1, 1, parent="build", outcome="bad", message="no"),
     ]
-    assert Page(report.render({"project": "x"}, events)).text.count(": bad") == 1
+    assert Page(report.render(Run(project="x"), events)).text.count(": bad") == 1
 
 
 HOSTILE = [
@@ -131,17 +132,17 @@ HOSTILE = [
 @pytest.mark.parametrize("evil", HOSTILE)
 def test_hostile_text_is_text(evil):
     def poison(value):
-        if isinstance(value, dict):
-            return {key: poison(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [poison(item) for item in value]
+        if is_dataclass(value):
+            return replace(value, **{each.name: poison(getattr(value, each.name)) for each in fields(value)})
+        if isinstance(value, tuple):
+            return tuple(poison(item) for item in value)
         return value + evil if isinstance(value, str) else value
 
     events = [
         span(evil, 1, 5, target=evil), span("x" + evil, 1, 5, outcome=evil, message=evil),
         Event("note", "t", "n", "", evil, message=evil, level="warning"),
     ]  # fmt: skip
-    text = report.render({**poison(RECORD), "warnings": [evil], "created": evil, "commit": evil}, events)
+    text = report.render(replace(poison(RECORD), warnings=(evil,)), events)
     page = Page(text)
     assert {tag for tag, _ in page.tags} <= set(re.findall(r"<([a-z0-9]+)", TEMPLATE))
     assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)

@@ -1,16 +1,24 @@
 import re
+from dataclasses import fields, is_dataclass, replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from goferry.deploy.errors import FleetDivided
 from goferry.kernel.errors import Failed, RolledBack
 from goferry.kernel.errors import printable as shown
-from goferry.observe import markdown, summary
+from goferry.observe import figures, markdown, outcome, summary
 from goferry.observe.events import Event
+from goferry.observe.record import Artifact, Host, Image, Refusal, Run, Service, Signer, Toolchain, Traffic, Trust
+from goferry.pipeline import summary as made
 
 SHA = "3f" * 32
+HOSTS = {
+    "web-1": {"commit": {"switch_ms": 21, "gap_ms": {"api": 310}}},
+    "web-2": {"commit": {"switch_ms": 19, "gap_ms": {}}},
+}
 
 
 def span(name, start, seconds, *, target="", host="", parent="", outcome="done", message="", kind="end", level="info"):
@@ -27,43 +35,61 @@ EVENTS = [
     span("image", 133, 0, outcome="skipped", message="unchanged"),
     span("sign", 133, 0, kind="note", message="the key expires in 12 days", level="warning"),
 ]
-RELEASE = {
-    "project": "shop", "version": "v1.4.0", "commit": "3f1c2ab" * 5, "seconds": 33.4,
-    "release": f"v1.4.0@sha256:{SHA}",
-    "artifacts": [
-        {"name": "shop_1.4.0_linux_amd64.tar.gz", "kind": "archive", "target": "linux/amd64", "size": 7_900_000, "sha256": SHA, "change": 12_000, "proven": "debian:13"},
-        {"name": "shop_1.4.0_linux_arm64.tar.gz", "kind": "archive", "target": "linux/arm64", "size": 7_100_000, "sha256": SHA, "change": None},
-        {"name": "sbom.json", "kind": "document", "target": "", "size": 4_000, "sha256": SHA, "change": 0},
-    ],
-    "images": [{"name": "shop", "digest": "sha256:" + SHA, "platforms": ["linux/amd64", "linux/arm64"]}],
-    "toolchain": {"version": "1.27.3", "source": "module", "proof": "checksum-database"},
-    "trust": {"signers": [{"format": "minisign", "id": "RWQf6LRCGA9i53ml"}], "commands": ["goferry verify dist --trust goferry.trust"]},
-    "expiring": [{"what": "the OpenPGP key 7A1F9C04", "until": "2026-12-05"}],
-    "misses": [{"what": "the build cache", "why": "go.sum changed"}],
-}  # fmt: skip
-DEPLOY = {
-    "project": "shop", "version": "v1.4.0", "environment": "production", "outcome": "deployed", "since_push": 161.0,
-    "hosts": {
-        "web-1": {"version": "v1.4.0", "previous": "v1.3.2", "switch_ms": 21, "outcome": "deployed", "sent": 48_211, "lost": 0},
-        "web-2": {"version": "v1.4.0", "previous": "", "switch_ms": 19, "outcome": "deployed"},
-    },
-    "go_back": "goferry rollback --target ssh --environment production",
-}  # fmt: skip
-FAILURE = RolledBack(
-    "web-1: shop v1.4.0 ended 3 times\nlast: panic: <nil>",
-    state="v1.3.2 serves again.",
-    advice=["goferry logs --host web-1"],
-)
-CASES = {
-    "release": summary.render(RELEASE, EVENTS),
-    "deploy": summary.render(DEPLOY, [span("deploy", 0, 9), span("deploy", 0, 8, host="web-1", parent="deploy")]),
-    "failure": summary.failure(FAILURE),
-}
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_the_summary_is_the_golden_one(name, root):
-    assert CASES[name] == (root / "tests" / "golden" / "summary" / f"{name}.md").read_text()
+def golden(root, name, fleet=None):
+    """Return the golden summary; what was uploaded to a fleet is its release.json, whatever that is long."""
+    text = (root / "tests" / "golden" / "summary" / f"{name}.md").read_text()
+    return text.replace("SIZE", figures.size((fleet.dist / "release.json").stat().st_size)) if fleet else text
+
+
+def deployed(fleet, verb="deploy"):
+    """Deploy to both hosts, or roll them back, and return the record that the actions draw."""
+    for name in fleet.names:
+        fleet.write(name, says=HOSTS[name])
+    record = fleet.deploy(verb)
+    if verb == "rollback":
+        return made.of_fleet(record, outcome="rolled-back", environment="production")
+    back = made.way_back(record["project"], "production", [*record["hosts"]], [])
+    return made.of_fleet(record, outcome=record["outcome"], environment="production", go_back=back)
+
+
+def test_the_summary_of_a_release_is_the_golden_one(sealed, root):
+    text = summary.render(sealed, EVENTS).replace(sealed.trust.signers[0].id, "KEY")
+    assert text == golden(root, "release")
+
+
+def test_the_summary_of_a_deploy_is_the_golden_one(fleet, root):
+    """What is drawn of each host came from it, or was counted here; nobody counted requests, so none are told."""
+    run = deployed(fleet)
+    assert run.seconds > 0
+    told = [span("deploy", 0, 9), span("deploy", 0, 8, host="web-1", parent="deploy")]
+    text = summary.render(replace(run, seconds=9.0), told)
+    assert text == golden(root, "deploy", fleet)
+    assert "lost" not in text
+
+
+def test_the_summary_of_a_rollback_names_both_versions_and_no_upload(fleet, root):
+    fleet.deploy()
+    text = summary.render(replace(deployed(fleet, "rollback"), seconds=2.0))
+    assert text == golden(root, "rollback")
+
+
+def test_the_summary_of_a_deploy_that_was_undone_says_what_serves(fleet, root):
+    fleet.names = ["web-1"]
+    fleet.write("web-1", faults={"switch": "refuse"})
+    error = fleet.failed()
+    text = summary.render(made.of_undone(error.what.splitlines()[0], error.facts["hosts"])) + summary.failure(error)
+    assert text == golden(root, "undone", fleet)
+
+
+def test_an_unchanged_deploy_has_no_figures_that_nobody_measured(fleet):
+    fleet.deploy()
+    run = deployed(fleet)
+    assert run.outcome == "unchanged"
+    assert run.go_back == ()
+    assert {(host.version, host.switch_ms, host.gap_ms) for host in run.hosts} == {("v2", None, None)}
+    assert "switched in" not in summary.render(run)
 
 
 def read(text):
@@ -75,38 +101,54 @@ def read(text):
     )
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_a_reader_of_markdown_finds_tables_lists_and_code(name):
-    kinds, _ = read(CASES[name])
-    assert "heading_open" in kinds
-    assert "fence" in kinds
-    assert ("table_open" in kinds) is (name != "failure")
+@pytest.mark.parametrize("name", ["release", "deploy", "rollback", "undone"])
+def test_a_reader_of_markdown_finds_tables_and_code(name, root):
+    kinds, _ = read(golden(root, name))
+    assert {"heading_open", "table_open"} <= set(kinds)
+    assert ("fence" in kinds) is (name in {"release", "deploy"})
 
 
 def test_a_short_run_has_no_empty_section():
-    assert summary.render({"project": "shop", "version": "v1"}) == "## shop v1 is built.\n"
+    assert summary.render(Run(project="shop", version="v1")) == "## shop v1 is built.\n"
+
+
+API = Service(name="api", version="v1", traffic=Traffic(requests=48_211, lost=2))
+WEB = (Host(name="a", outcome="deployed"), Host(name="b", outcome="unchanged"))
 
 
 @pytest.mark.parametrize(
-    ("record", "expected"),
+    ("run", "expected"),
     [
-        ({"dry_run": True, **DEPLOY}, "shop v1.4.0: planned only, nothing was changed; 0 of 48,211 requests lost; 2 min 41 s from push."),
-        ({**DEPLOY, "outcome": "rolled-back", "version": "v1.3.2", "since_push": 0}, "shop went back to v1.3.2 on 2 of 2 hosts in production; 0 of 48,211 requests lost."),
-        ({**DEPLOY, "outcome": "unchanged", "hosts": {"a": {}}}, "shop v1.4.0 already ran on 1 of 1 host in production; 2 min 41 s from push."),
-        ({**DEPLOY, "hosts": {"a": {"outcome": "unreachable"}, "b": {"outcome": "deployed"}}}, "shop v1.4.0 runs on 1 of 2 hosts in production; 2 min 41 s from push."),
-        (RELEASE, "shop v1.4.0 is released; 33.4 s from the first step to the last."),
-        ({"project": "shop", "version": "v1", "services": [{"name": "api"}]}, "shop v1 runs on this machine."),
+        (Run(hosts=WEB, environment="production"), "shop v1 runs on 2 of 2 hosts in production."),
+        (Run(hosts=WEB, outcome="rolled-back", seconds=2.0), "shop went back to v1 on 2 of 2 hosts; 2.0 s from the first step to the last."),
+        (Run(hosts=WEB[:1], outcome="unchanged"), "shop v1 already ran on 1 of 1 host."),
+        (Run(hosts=(*WEB, Host(name="c", outcome="unknown"))), "shop v1 runs on 2 of 3 hosts."),
+        (Run(services=(API,)), "shop v1 runs on this machine; 2 of 48,211 requests lost."),
+        (Run(services=(API, API)), "shop v1 runs on this machine; 4 of 96,422 requests lost."),
+        (Run(services=(replace(API, traffic=None),), seconds=0.0), "shop v1 runs on this machine; 0.0 ms from the first step to the last."),
+        (Run(trust=Trust(signers=(Signer(format="minisign", id="A"),))), "shop v1 is built, signed and verified."),
+        (Run(sentence="As it was said"), "As it was said"),
     ],
 )  # fmt: skip
-def test_one_sentence_says_what_the_run_came_to(record, expected):
-    assert read(summary.render(record).splitlines()[0])[1] == expected
+def test_one_sentence_says_what_the_run_came_to(run, expected):
+    run = replace(run, project="shop", version="v1")
+    assert read(summary.render(run).splitlines()[0])[1] == expected == outcome.sentence(run)
+
+
+def test_an_upload_is_a_size_and_never_a_number_of_requests():
+    """34,426,880 uploaded bytes once stood as `0 of 34,426,880 requests lost`."""
+    run = Run(project="shop", version="v1", hosts=(Host(name="web-1", outcome="deployed", uploaded=34_426_880),))
+    text = summary.render(run)
+    assert "34.4 MB" in text
+    assert "34,426,880" not in text
+    assert "lost" not in text
 
 
 def test_long_tables_collapse():
-    files = [{"name": f"f{index}", "size": 1, "sha256": SHA} for index in range(5000)]
-    warnings = [f"warning {index}" for index in range(5000)]
+    files = tuple(Artifact(name=f"f{number}", kind="", target="", size=1, sha256=SHA) for number in range(5000))
+    warnings = tuple(f"warning {index}" for index in range(5000))
     events = [span("build", index, 1, target=f"t/{index}", parent="b") for index in range(500)]
-    text = summary.render({"project": "p", "version": "v", "artifacts": files, "warnings": warnings}, events)
+    text = summary.render(Run(project="p", version="v", artifacts=files, warnings=warnings), events)
     assert text.count("and 4940 more") == 2
     assert "and 50 more" in text
     assert len(text) < 60_000
@@ -114,7 +156,7 @@ def test_long_tables_collapse():
 
 def test_what_failed_is_named_once_where_it_failed():
     events = [span("link", 1, 1, parent="build", outcome="failed"), span("build", 0, 3, outcome="failed")]
-    text = summary.render({"project": "p", "version": "v"}, events)
+    text = summary.render(Run(project="p", version="v"), events)
     assert "- link: failed\n" in text
     assert "- build: failed" not in text
     assert "▒" in text
@@ -126,6 +168,24 @@ BITS = [
 ]  # fmt: skip
 hostile = st.lists(st.one_of(st.sampled_from(BITS), st.text(max_size=3)), max_size=6).map("".join)
 FORBIDDEN = {"link_open", "image", "heading_open", "html_block", "bullet_list_open", "ordered_list_open", "hr", "em_open", "strong_open", "s_open", "table_open", "blockquote_open", "hardbreak"}  # fmt: skip
+EVERYTHING = Run(
+    project="p", version="v", commit="c", created="t", release="r", environment="e", outcome="deployed",
+    artifacts=(Artifact(name="n", kind="archive", target="linux/amd64", size=1, sha256=SHA),),
+    images=(Image(name="i", digest="sha256:" + SHA, platforms=("linux/amd64",)),),
+    toolchain=Toolchain(version="1", source="module", proof="checksum-database"),
+    trust=Trust(signers=(Signer(format="f", id="k"),), commands=("goferry verify",), refused=(Refusal(what="w", refusal="x"),)),
+    services=(API,), hosts=(Host(name="h", version="v", previous="u", switch_ms=3, outcome="deployed"),),
+    go_back=("goferry rollback",), warnings=("w",),
+)  # fmt: skip
+
+
+def poisoned(value, draw):
+    """Return a record with every text of it drawn anew, and nothing else changed."""
+    if is_dataclass(value):
+        return replace(value, **{each.name: poisoned(getattr(value, each.name), draw) for each in fields(value)})
+    if isinstance(value, tuple):
+        return tuple(poisoned(each, draw) for each in value)
+    return value + draw() if isinstance(value, str) and value else value
 
 
 @settings(deadline=None, max_examples=300)
@@ -160,13 +220,8 @@ def test_no_fact_adds_a_cell_a_heading_or_html(data):
     def draw():
         return data.draw(hostile)
 
-    host = {"version": draw(), "previous": draw(), "outcome": draw(), "switch_ms": 3}
-    record = {
-        "project": "p" + draw(), "version": draw(), "commit": draw(), "environment": draw(), "release": draw(), "hosts": {"h" + draw(): host}, "go_back": draw(),
-        "artifacts": [{"name": "n" + draw(), "target": draw(), "size": 1, "sha256": draw(), "proven": draw()}], "warnings": [draw()],
-        "trust": {"signers": [{"format": draw(), "id": draw()}], "commands": [draw()]}, "toolchain": {"version": draw()},
-    }  # fmt: skip
-    text = summary.render(record, [span("build", 0, 1, target=draw(), outcome=draw() or "done")])
+    run = poisoned(EVERYTHING, draw)
+    text = summary.render(run, [span("build", 0, 1, target=draw(), outcome=draw() or "done")])
     tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(text)
     headings = [
         tokens[index + 1].content for index, token in enumerate(tokens) if token.type == "heading_open" and index
@@ -188,3 +243,18 @@ def test_addresses_are_no_links_on_github():
 
 def test_an_error_of_one_line_is_text():
     assert summary.failure(Failed("a *b*")) == "## ❌ failed (exit 1)\n\na \\*b\\*\n"
+
+
+def test_an_error_of_several_lines_is_a_block(root):
+    error = RolledBack(
+        "web-1: shop v1.4.0 ended 3 times\nlast: panic: <nil>",
+        state="v1.3.2 serves again.",
+        advice=["goferry logs --host web-1"],
+    )
+    assert summary.failure(error) == golden(root, "failure")
+
+
+@pytest.mark.parametrize("told", [None, [], "x", 7, {"web-1": "up"}, {"web-1": None}])
+def test_hosts_that_are_none_are_not_drawn(told):
+    assert made.hosts(told) == ()
+    assert summary.render(made.of_undone(FleetDivided("divided").what, told)) == "## divided\n"

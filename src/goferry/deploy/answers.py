@@ -1,0 +1,83 @@
+"""A host's answers, read with suspicion: a figure is one that can be, a text is a text, all else is left out.
+
+A deploy that happened is not called a failure because its host described it badly: what can't be drawn is not drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+DAY = 24 * 3600 * 1000
+"""Milliseconds of the longest time that is believed."""
+MOST = 2**53 - 1
+"""The largest whole number that JSON carries everywhere (RFC 8259, section 6)."""
+TEXT = 1000
+"""Characters of a text that are kept."""
+
+
+def whole(value: object, most: int = MOST) -> int | None:
+    """Return a whole number from 0 to `most`, or None for anything else: also for `true`, 1.5 and "7"."""
+    return value if type(value) is int and 0 <= value <= most else None
+
+
+def milliseconds(value: object) -> int | None:
+    """Return a time in milliseconds, at most a day, or None."""
+    return whole(value, DAY)
+
+
+def text(value: object) -> str:
+    """Return a text, cut to TEXT characters; anything else is empty."""
+    return value[:TEXT] if isinstance(value, str) else ""
+
+
+_FIELDS: Mapping[str, Callable[[object], object]] = {
+    "project": text,
+    "service": text,
+    "version": text,
+    "previous": text,
+    "digest": text,
+    "url": text,
+    "mode": text,
+    "state": text,
+    "why": text,
+    "log": text,
+    "sequence": whole,
+    "port": whole,
+    "slot": whole,
+    "pid": whole,
+    "gap_ms": milliseconds,
+}
+"""The fields of a live service that are known here (host.view), and how each is read."""
+_DRAWN = ("version", "previous", "url")
+
+
+def services(answer: Mapping[str, Any] | None, key: str = "services") -> dict[str, dict[str, Any]]:
+    """Return service → its fields; texts that are drawn are always there, fields of a newer host stay as they are."""
+    found = (answer or {}).get(key)
+    if not isinstance(found, dict):
+        return {}
+    return {name: _service(each) for name, each in found.items() if isinstance(each, dict)}
+
+
+def _service(each: Mapping[str, Any]) -> dict[str, Any]:
+    read = {key: _FIELDS[key](value) if key in _FIELDS else value for key, value in each.items()}
+    return {**dict.fromkeys(_DRAWN, ""), **read}
+
+
+def gaps(answer: Mapping[str, Any] | None) -> dict[str, int]:
+    """Return service → milliseconds in which it answered nobody; what is no time is left out."""
+    found = (answer or {}).get("gap_ms")
+    read = {name: milliseconds(value) for name, value in found.items()} if isinstance(found, dict) else {}
+    return {name: value for name, value in read.items() if value is not None}
+
+
+def changes(answer: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Return the changes of a plan."""
+    found = (answer or {}).get("changes")
+    return [change for change in found if isinstance(change, dict)] if isinstance(found, list) else []
+
+
+def versions(rows: Iterable[Mapping[str, Any]], key: str) -> str:
+    """Return the versions that stand under `key`, each once; one where they are alike, as in a release."""
+    return ", ".join(sorted({text(row.get(key)) for row in rows} - {""}))

@@ -1,0 +1,148 @@
+"""What a run came to: the record that producers fill in and that report and summary draw. Types alone.
+
+Producers are `pipeline.summary`, which makes a record of a sealed release, a build or a deploy, the actions, and the
+demo. A field that nobody measured is None, or empty, and then nothing is drawn in its place. A test
+(tests/unit/observe/test_record.py) holds that every field here has a producer and a reader.
+
+All text is untrusted: renderers escape it. Figures were judged where they came from (a host's: `deploy.answers`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file of the release: `size` in bytes, `target` as `linux/amd64` or empty for any, `sha256` in hex."""
+
+    name: str
+    kind: str
+    target: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Image:
+    """An OCI image index: `digest` as `sha256:…`, `platforms` as `linux/amd64`."""
+
+    name: str
+    digest: str
+    platforms: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """The Go that built it: `proof` is `checksum-database` or `unproven`, `source` where it came from."""
+
+    version: str
+    source: str
+    proof: str
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Whose signature is good: `format` is `openpgp` or `minisign`, `id` the key's."""
+
+    format: str
+    id: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What was tried and refused, and the refusal's name."""
+
+    what: str
+    refusal: str
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Who signed, which commands verify it again, and what was refused."""
+
+    signers: tuple[Signer, ...] = ()
+    commands: tuple[str, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Requests of a load that was put on a service, as its driver counted them; never bytes."""
+
+    requests: int
+    lost: int
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service that was brought into service on this machine.
+
+    Attributes:
+        previous: the version before; empty when there was none. url: where it answers.
+        switch_ms: milliseconds that the switch took; None when nothing was switched, or nobody measured it.
+        rollback_seconds: how long the way back took, when it was gone. traffic: the load that was on meanwhile.
+    """
+
+    name: str
+    version: str
+    previous: str = ""
+    url: str = ""
+    switch_ms: int | None = None
+    rollback_seconds: float | None = None
+    traffic: Traffic | None = None
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host of a fleet after a deploy or a rollback.
+
+    Attributes:
+        version: what it serves now, and before: previous; each empty when there is none.
+        switch_ms: as of a service. gap_ms: the longest time in which one of its services answered nobody.
+        uploaded: bytes that were sent to it; None when nothing was to be sent, as in a rollback.
+        outcome: `deployed`, `unchanged`, `rolled-back`, `aborted`, `failed` or `unknown`.
+    """
+
+    name: str
+    version: str = ""
+    previous: str = ""
+    switch_ms: int | None = None
+    gap_ms: int | None = None
+    uploaded: int | None = None
+    outcome: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that has ended.
+
+    Attributes:
+        sentence: what it came to, where its producer says it; else one is made from the facts.
+        commit: in hex. created: when it was sealed, RFC 3339. snapshot, dirty: as in release.json.
+        seconds: from the first step to the last. release: the reference of a published release.
+        environment: where it was deployed. outcome: `deployed`, `unchanged` or `rolled-back`.
+        comparison: the same load over a bare restart. go_back: commands of the way back.
+        warnings: what a person must look at, besides the warnings of the event stream.
+    """
+
+    project: str = ""
+    version: str = ""
+    sentence: str = ""
+    commit: str = ""
+    created: str = ""
+    snapshot: bool = False
+    dirty: bool = False
+    seconds: float | None = None
+    release: str = ""
+    environment: str = ""
+    outcome: str = ""
+    artifacts: tuple[Artifact, ...] = ()
+    images: tuple[Image, ...] = ()
+    toolchain: Toolchain | None = None
+    trust: Trust = Trust()
+    services: tuple[Service, ...] = ()
+    hosts: tuple[Host, ...] = ()
+    comparison: Traffic | None = None
+    go_back: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,156 @@
+"""Nothing is drawn that nobody measured: each field of a run's record has a producer, and one that is drawn has a field.
+
+Producers are read as source (which fields do they give?), renderers too (which do they take?), so that a field that
+loses its last producer fails here, and not before a person reads a figure.
+"""
+
+import ast
+import dataclasses
+import functools
+import types
+import typing
+from pathlib import Path
+
+import jinja2
+import pytest
+from jinja2 import nodes
+
+from goferry.observe import events, notify, record, report, timeline
+from goferry.runner import failure
+
+ROOT = Path(__file__).resolve().parents[3]
+SOURCE = ROOT / "src" / "goferry"
+TYPES = {name: each for name, each in vars(record).items() if dataclasses.is_dataclass(each)}
+FIELDS = [(name, field.name) for name, each in TYPES.items() for field in dataclasses.fields(each)]
+RENDERERS = [SOURCE / "observe" / name for name in ("summary.py", "report.py", "outcome.py")]
+PRODUCERS = sorted(
+    path
+    for room in (SOURCE / "pipeline", SOURCE / "actions", ROOT / "examples" / "demo_parts")
+    for path in room.rglob("*.py")
+)
+
+
+def given(paths):
+    """Return (type, field) of every keyword in a call that makes a record, and of `replace` by the field's name."""
+    found = set()
+    for path in paths:
+        tree = ast.parse(path.read_text())
+        imported = {
+            alias.asname or alias.name: alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module == "goferry.observe.record"
+            for alias in node.names
+        }
+        for call in ast.walk(tree):
+            if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and imported):
+                continue
+            keys = {keyword.arg for keyword in call.keywords}
+            if call.func.id in imported:
+                assert not call.args, f"{path.name} line {call.lineno}: give the record's fields by name"
+                found |= {(imported[call.func.id], key) for key in keys}
+            elif call.func.id == "replace":
+                found |= {(name, key) for name, key in FIELDS if key in keys}
+    return found
+
+
+@functools.cache
+def read_by_python():
+    trees = [ast.parse(path.read_text()) for path in RENDERERS]
+    return {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+
+def item_of(hint):
+    """Return what a field of this type holds: X of `X | None` and of `tuple[X, ...]`."""
+    arguments = [each for each in typing.get_args(hint) if each not in (type(None), Ellipsis)]
+    whole = typing.get_origin(hint) in (tuple, types.UnionType, typing.Union)
+    return arguments[0] if whole and arguments else hint
+
+
+class Template:
+    """The report's template, each access in it resolved to a type; `found` are the (type, field) that it draws."""
+
+    def __init__(self, text):
+        self.found = set()
+        roots = {"run": record.Run, "timeline": timeline.Timeline, "stopped": events.Event, "warnings": str}
+        roots |= {"sentence": str, "tiles": dict, "loop": object}
+        self.walk(jinja2.Environment().parse(text), roots)
+
+    def walk(self, node, names):
+        if isinstance(node, nodes.For):
+            self.walk(node.iter, names)
+            names = {**names, node.target.name: self.type_of(node.iter, names)}
+            for child in (*node.body, *node.else_):
+                self.walk(child, names)
+            return
+        if isinstance(node, nodes.Getattr | nodes.Name):
+            self.type_of(node, names)
+            return
+        for child in node.iter_child_nodes():
+            self.walk(child, names)
+
+    def type_of(self, node, names):
+        if isinstance(node, nodes.Name):
+            assert node.name in names, f"the template draws {node.name}, which nobody gives it"
+            return names[node.name]
+        if isinstance(node, nodes.Filter):
+            return self.type_of(node.node, names)
+        assert isinstance(node, nodes.Getattr), node
+        holder = self.type_of(node.node, names)
+        if not dataclasses.is_dataclass(holder):
+            assert holder in (dict, object), f"{holder}.{node.attr}"
+            return object
+        hints = typing.get_type_hints(holder)
+        assert node.attr in hints, f"the template draws {holder.__name__}.{node.attr}, which no record has"
+        self.found.add((holder.__name__, node.attr))
+        return item_of(hints[node.attr])
+
+
+@pytest.fixture(scope="module")
+def template():
+    return Template((SOURCE / "observe" / report.TEMPLATE).read_text())
+
+
+@pytest.fixture(scope="module")
+def produced():
+    return given(PRODUCERS)
+
+
+@pytest.mark.parametrize(("kind", "field"), FIELDS)
+def test_every_field_has_a_producer_and_is_drawn(kind, field, produced, template):
+    assert (kind, field) in produced, f"nobody gives {kind}.{field}: take it away, or measure it"
+    assert field in read_by_python() or (kind, field) in template.found, f"nothing draws {kind}.{field}"
+
+
+@pytest.mark.parametrize("drawn", ["run.since_push", "run.services[0].host", "service.gap", "facts.project"])
+def test_a_template_that_draws_more_is_found(drawn):
+    text = "{% for service in run.services %}{{ DRAWN }}{% endfor %}".replace("DRAWN", drawn.replace("[0]", ""))
+    with pytest.raises(AssertionError):
+        Template(text)
+
+
+def test_a_producer_that_is_gone_is_found(tmp_path):
+    some = tmp_path / "some.py"
+    some.write_text("from goferry.observe.record import Host as H\nH(name='web-1', uploaded=1)\n")
+    assert given([some]) == {("Host", "name"), ("Host", "uploaded")}
+    some.write_text("from goferry.observe.record import Host\nHost('web-1')\n")
+    with pytest.raises(AssertionError):
+        given([some])
+
+
+def test_notifications_tell_what_a_failed_step_leaves_behind():
+    """A failure's fields are read from failure.json by name, so the names are held together here."""
+
+    class Facts(dict):
+        asked: typing.ClassVar[set] = set()
+
+        def get(self, key, default=None):
+            self.asked.add(key)
+            return super().get(key, default)
+
+    from goferry.kernel.errors import Failed
+
+    left = failure.record(Failed("it", state="so", advice=["do"]), stage="build", lines=["a", "b"], action="deploy")
+    told = notify.Failure.of(Facts(left), "build")
+    assert Facts.asked <= set(left)
+    assert {field.name for field in dataclasses.fields(notify.Failure)} == {*Facts.asked, "job"}
+    assert all(getattr(told, field.name) for field in dataclasses.fields(told))

@@ -7,10 +7,13 @@ it ends the stream: the agent then undoes what was not committed, and is waited 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import select
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -20,10 +23,12 @@ from goferry.kernel.errors import GoferryError, Misuse, printable
 from goferry.kernel.outcomes import AgentLost, from_frame
 from goferry.system.process import SECRETS, ToolMissing
 
-SETTLE = 120.0
-"""Seconds in which an agent whose client left must have undone what was open."""
+SETTLE, SOON = 120.0, 1.0
+"""Seconds in which an agent whose client left must have undone what was open, and then have ended."""
 PATIENCE = 900.0
 """Seconds in which an agent must say something, be it progress."""
+LONGEST, LIMITS = 48 * 3600.0, {"hello": 300.0, "status": 300.0, "logs": 300.0}
+"""Seconds that a whole request may take, signs of progress included; what changes nothing is answered soon."""
 MOST = 20_000
 """Signs of progress that one request may have: a day's bake has one a minute."""
 COMPLAINTS = 32 << 10
@@ -59,9 +64,17 @@ class Agent:
     """A running agent; made by `opened`."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], explain: Explain, look: str, settle: float, trace: str = ""
+        self,
+        process: subprocess.Popen[bytes],
+        explain: Explain,
+        look: str,
+        settle: float,
+        trace: str = "",
+        *,
+        lingers: bool = False,
     ) -> None:
         assert process.stderr is not None
+        self._lingers = lingers
         self._about = {"trace": trace} if trace else {}
         self._process, self._explain, self._look, self._settle = process, explain, look, settle
         self.complaints = _Complaints(process.stderr).text
@@ -81,7 +94,8 @@ class Agent:
             data = frames.encode({"request": request, **self._about, **fields}, payload)
             with contextlib.suppress(BrokenPipeError):  # it may have said why before it ended
                 self._send(data)
-            answer = self._answer(heard)
+            with self._limited(LIMITS.get(request, LONGEST)):
+                answer = self._answer(heard)
         except (OSError, ValueError) as error:  # BadFrame, or a stream that hang_up closed
             raise self._lost(printable(str(error), 200)) from error
         if answer.get("ok") is not True:
@@ -99,19 +113,14 @@ class Agent:
     def _send(self, data: bytes) -> None:
         assert self._process.stdin is not None
         view = memoryview(data)
-        with self._writing:
+        with self._writing, self._limited(PATIENCE):
             while view:  # unbuffered: a pipe takes what it has room for
                 view = view[self._process.stdin.write(view) :]
 
     def _next(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        silence = threading.Timer(PATIENCE, self._process.kill)
-        silence.daemon = True
-        silence.start()
-        try:
+        with self._limited(PATIENCE):
             frame = frames.read(self._process.stdout)
-        finally:
-            silence.cancel()
         if frame is None:
             raise OSError("it ended")
         return frame[0]
@@ -147,15 +156,41 @@ class Agent:
             self._process.stdin.close()
 
     def leave(self) -> None:
-        """End the stream and wait for the agent to settle."""
+        """End the stream and wait for the agent to settle: it then ends its own."""
         self._close_input()
-        try:
-            self._process.wait(self._settle)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        settled = self._ended()
         assert self._process.stdout is not None
         self._process.stdout.close()
+        try:
+            self._process.wait(SOON)
+        except subprocess.TimeoutExpired:
+            if settled and self._lingers:
+                self._process.returncode = 0  # it goes on by itself, by intent
+                return
+            self._process.kill()
+            self._process.wait()
+
+    def _ended(self) -> bool:
+        """Read on until the agent ends its stream; return whether it did in time."""
+        assert self._process.stdout is not None
+        descriptor, until = self._process.stdout.fileno(), time.monotonic() + self._settle
+        said = select.poll()
+        said.register(descriptor, select.POLLIN)
+        while (left := until - time.monotonic()) > 0 and said.poll(left * 1000):
+            if not os.read(descriptor, 1 << 16):
+                return True
+        return False
+
+    @contextlib.contextmanager
+    def _limited(self, seconds: float) -> Iterator[None]:
+        """End the program when the block is not over in time, whatever trickles through it."""
+        timer = threading.Timer(seconds, self._process.kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 def told(record: Any) -> GoferryError:
@@ -210,11 +245,13 @@ def opened(
     look: str = "goferry status --target local --root DIR",
     settle: float = SETTLE,
     trace: str = "",
+    lingers: bool = False,
 ) -> Iterator[Agent]:
     """Run an agent for the block; it is in a session of its own, so a Ctrl-C here does not stop it half-way.
 
     `settle` is how long it may take to end after the block; `look` the command that shows where things stand;
-    `trace` the run's trace id, which travels in each request.
+    `trace` the run's trace id, which travels in each request. With `lingers` it may go on by itself when it has ended
+    its stream, with a recovery that nobody waits for.
 
     Raises:
         ToolMissing: when the program can't be started.
@@ -231,7 +268,7 @@ def opened(
         )
     except OSError as error:
         raise ToolMissing(f"cannot start {argv[0]}: {error.strerror}") from error
-    agent = Agent(process, explain, look, settle, trace)
+    agent = Agent(process, explain, look, settle, trace, lingers=lingers)
     try:
         yield agent
     finally:

@@ -34,7 +34,9 @@ class Target:
 
     def agent(self, settings: Settings, trace: str = "") -> Any:
         """Open the agent; `trace` is the run's trace id."""
-        return client.opened(self.argv or client.agent_argv(self.root, self.trust), settings.environ, trace=trace)
+        return client.opened(
+            self.argv or client.agent_argv(self.root, self.trust), settings.environ, trace=trace, lingers=True
+        )
 
 
 def transaction_id() -> str:

@@ -76,7 +76,11 @@ def _agent() -> int:
     reader = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115  unbuffered: its thread may outlive us
     writer = Outlet(os.dup(1))
     os.dup2(2, 1)  # nothing but frames may reach the client's stream
-    return serve(reader, writer, options.root, options.trust, dict(os.environ), host=options.host_file)
+    try:
+        return serve(reader, writer, options.root, options.trust, dict(os.environ), host=options.host_file)
+    finally:
+        writer.close()
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 
 
 if __name__ == "__main__":

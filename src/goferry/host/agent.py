@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,8 @@ from goferry.kernel.manifest import Manifest
 from goferry.kernel.outcomes import AmbiguousProject, ClientSilent, DeployBusy, NothingToRollBackTo, UnsupportedHost
 from goferry.kernel.refusals import FileMissing
 
+ASIDE = 2.0
+"""Seconds that `status` waits for a recovery before it says what is live meanwhile."""
 Request = Mapping[str, Any]
 Record = Dict[str, Any]
 
@@ -316,9 +319,8 @@ class Session:
         failure = engine.failure or ClientSilent("the client went away before it committed")
         if result.get("outcome") != "rolled-back":
             raise failure
-        raise rolled_back(
-            engine, failure, "--target local --root DIR" if self.root.host is None else "--target ssh --host HOST"
-        )
+        place = "--target local --root DIR" if self.root.host is None else "--target ssh --host HOST"
+        raise rolled_back(engine, failure, place, self.switcher.unreached)
 
     def _close(self) -> None:
         self.engine = None
@@ -347,13 +349,30 @@ class Session:
             return {"live": {}, "recovered": [], "busy": False}
         self.root.check()
         descriptor = lock.acquire(self.root.own / "lock")
-        recovered = []
-        if descriptor >= 0:
+        recovered = self._recovered_aside(descriptor) if descriptor >= 0 else None
+        return {"live": self.view.live(), "recovered": recovered or [], "busy": recovered is None}
+
+    def _recovered_aside(self, descriptor: int) -> Optional[List[str]]:
+        """Recover in a thread, which holds the lock, and wait a moment for it; None: it goes on, also after us."""
+        found: List[str] = []
+        failed: List[Exception] = []
+
+        def work() -> None:
             try:
-                recovered = self.recover()
+                found.extend(self.recover())
+            except Exception as error:  # noqa: BLE001  it is raised below, by who waits
+                failed.append(error)
             finally:
                 os.close(descriptor)
-        return {"live": self.view.live(), "recovered": recovered, "busy": descriptor < 0}
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(ASIDE)
+        if thread.is_alive():
+            return None
+        if failed:
+            raise failed[0]
+        return found
 
     @contextlib.contextmanager
     def alone(self, wait: float) -> Iterator[None]:

@@ -6,12 +6,13 @@ The ports are protocols: files, supervisord and sockets here; a simulated host i
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Dict, List, Optional, Protocol
+from types import MappingProxyType
+from typing import Any, Callable, Dict, List, Mapping, Optional, Protocol
 
 from goferry.kernel import extension, machine
 from goferry.kernel.errors import Failed, GoferryError, RolledBack
 from goferry.kernel.machine import Change, Transaction
-from goferry.kernel.outcomes import as_frame, of_defect
+from goferry.kernel.outcomes import RollbackFailed, as_frame, of_defect
 
 SCHEMA = 2
 SCHEMAS = (1, 2)
@@ -25,6 +26,13 @@ class JournalUnreadable(Failed):
     """
 
     name = "journal-unreadable"
+
+
+MEASURED = {"drain": "switch_ms", "return": "return_ms"}
+"""Acts after which traffic is where it should be, and the number that says how long that took since the first act.
+
+What follows says nothing of it: a candidate that is ended after the way back may take its time.
+"""
 
 
 class Silence(Exception):
@@ -158,7 +166,11 @@ class Engine:
             if transaction.phase in machine.ENDINGS or self.transaction.phase in (machine.IDLE, *machine.ENDINGS):
                 raise
             return self._after(error)
-        self._measure(transaction.phase)
+        if (
+            transaction.phase in (machine.SWITCHING, machine.ROLLING_BACK)
+            and self.transaction.phase != transaction.phase
+        ):
+            self._phase_since = time.monotonic()
         self.transaction = transaction
         try:
             for act in acts:
@@ -179,6 +191,8 @@ class Engine:
         for change in self.transaction.changes:
             self.tell("%s %s" % (act.name, change.service))
             self._do[act.name](self.transaction, change)
+        if act.name in MEASURED:
+            self.numbers[MEASURED[act.name]] = max(1, round((time.monotonic() - self._phase_since) * 1000))
 
     def _after(self, error: Exception) -> str:
         if isinstance(error, Silence):
@@ -188,15 +202,6 @@ class Engine:
             raise known from error
         self.failure = self.failure or known
         return "failed"
-
-    def _measure(self, entered: str) -> None:
-        now = time.monotonic()
-        if entered == machine.BAKING and self.transaction.phase == machine.SWITCHED:
-            self.numbers["switch_ms"] = max(1, round((now - self._phase_since) * 1000))
-        if entered == machine.ROLLED_BACK:
-            self.numbers["return_ms"] = max(1, round((now - self._phase_since) * 1000))
-        if entered in (machine.SWITCHING, machine.ROLLING_BACK) and self.transaction.phase != entered:
-            self._phase_since = now
 
     def result(self) -> Dict[str, Any]:
         """Return what the transaction came to: `{"outcome", "error" (a frame's or None), "numbers"}`."""
@@ -208,11 +213,23 @@ class Engine:
         }
 
 
-def rolled_back(engine: Engine, failure: GoferryError, place: str) -> RolledBack:
-    """Return the error of a deploy that was undone after its switch; `place` is how a client names the target."""
+def rolled_back(
+    engine: Engine, failure: GoferryError, place: str, unreached: Mapping[str, str] = MappingProxyType({})
+) -> RolledBack:
+    """Return the error of a deploy that was undone after its switch; `place` is how a client names the target.
+
+    `unreached` says of each service why nobody is served by the version before, where that is so.
+    """
     versions = ["%s %s" % (c.service, c.old_version) for c in engine.transaction.changes if c.old_slot >= 0]
     serving = "%s %s again." % (", ".join(versions), "serves" if len(versions) == 1 else "serve")
-    return RolledBack(
+    closed = ["%s: %s" % (name, why) for name, why in sorted(unreached.items()) if why]
+    if closed:
+        serving = "%s live again, and nobody is served:\n  %s" % (
+            ", ".join(versions) + (" is" if len(versions) == 1 else " are"),
+            "\n  ".join(closed),
+        )
+    kind = RollbackFailed if closed else RolledBack
+    return kind(
         failure.what,
         state="%s\n%s" % (serving if versions else "Nothing serves: there was no version before.", failure.state),
         advice=["what is live:  goferry status " + place],

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
-from typing import Callable, Dict, List, Optional
+from dataclasses import dataclass
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
 from goferry.host import control, processes, slots, state, store
 from goferry.host.driver import Driver, Slot
 from goferry.host.engine import Silence
+from goferry.host.gather import gather
 from goferry.host.layout import Root, ServiceFolder
 from goferry.kernel.errors import GoferryError, printable
 from goferry.kernel.machine import Change, Transaction
@@ -16,6 +19,38 @@ from goferry.kernel.outcomes import CandidateCrashed, CandidateUnhealthy, GuardF
 
 GOOD, BAD = 3, 3
 """Answers in a row, of the same process, that make it healthy or ill."""
+OVER = 0.7
+"""Seconds that a phase may last beyond its limit, for the answer that it ends with."""
+EVIDENCE = 3.0
+"""Seconds that a log may take to be read for an error."""
+LATE = "no answer in time"
+Asked = Tuple[ServiceFolder, Slot]
+
+
+Blamed = TypeVar("Blamed", bound=GoferryError)
+
+
+@dataclass
+class Watched:
+    """A candidate in its bake: its process as `processes.same` takes it, its last answer, and how many bad in a row."""
+
+    folder: ServiceFolder
+    slot: Slot
+    process: Dict[str, int]
+    said: str = ""
+    bad: int = 0
+
+
+class Look(NamedTuple):
+    """What one look at a slot found: how its process ended, what is wrong with its answer, which process it is.
+
+    `failure` says that its supervisor could not tell.
+    """
+
+    ended: str = ""
+    said: str = "no answer"
+    pid: int = 0
+    failure: Optional[GuardFailed] = None
 
 
 class Guard:
@@ -24,6 +59,8 @@ class Guard:
     def __init__(self, root: Root, driver: Driver, gone: Callable[[], bool] = lambda: False) -> None:
         """`gone` says that the client went away."""
         self.root, self.driver, self.gone = root, driver, gone
+        self._started: Dict[Tuple[str, int], float] = {}
+        self._blamed: Dict[Tuple[str, int], GoferryError] = {}
 
     def start(self, transaction: Transaction, change: Change) -> None:
         """Start the candidate in its slot, where no traffic reaches it."""
@@ -46,6 +83,11 @@ class Guard:
     def launch_slot(self, folder: ServiceFolder, slot: Slot) -> None:
         """Start what a slot's file describes."""
         self.driver.arm(folder, slot)
+        self.begin(folder, slot)
+
+    def begin(self, folder: ServiceFolder, slot: Slot) -> None:
+        """Start a slot that is armed; its time to become ready begins here."""
+        self._started[_key(folder, int(slot["slot"]))] = time.monotonic()
         self.driver.start(folder, slot)
 
     def prove(self, transaction: Transaction, change: Change) -> None:
@@ -58,42 +100,69 @@ class Guard:
         self.prove_slot(folder, change.slot, heed=True)
 
     def prove_slot(self, folder: ServiceFolder, number: int, *, heed: bool = False) -> None:
-        """Wait until a slot's process is healthy and itself; `heed` gives up when the client has gone away."""
+        """Wait until a slot's process is healthy and itself; `heed` gives up when the client has gone away.
+
+        The time to become ready counts from the slot's start; one that was kept waiting for its turn has a second yet.
+        """
         slot = self.described(folder, number)
-        deadline = time.monotonic() + slot["ready_ms"] / 1000
-        good, said, pid = 0, "no answer", 0
+        since = self._started.get(_key(folder, number), time.monotonic())
+        until = max(since + slot["ready_ms"] / 1000, time.monotonic() + OVER)
+        good, failed, last = 0, 0, Look()
         while good < GOOD:
             self.patience(0.02 if good else 0.01, heed=heed)
-            self.refuse_crashed(folder, slot)
-            said = self.ask(folder, slot)
-            now = self.driver.running(folder, number).get("pid", 0)
-            good, pid = (good + 1 if now == pid else 1, now) if not said else (0, now)
-            if time.monotonic() > deadline:
-                raise CandidateUnhealthy(
-                    "%s %s was not healthy within %g s: %s"
-                    % (slot["service"], slot["version"], slot["ready_ms"] / 1000, said),
-                    state="The log's end:\n" + self.log_end(folder, number),
-                    advice=[
-                        "give it longer:  ready-within in goferry.yml",
-                        "the log:  %s" % self.driver.log(folder, number),
-                    ],
-                )
-        if processes.executable_digest(pid) != slot["sha256"]:
-            raise HealthIdentity("process %d of %s does not run the released binary" % (pid, slot["service"]))
+            before, last = last, self._look(folder, slot, until, heed=heed)
+            failed = failed + 1 if last.failure else 0
+            if last.failure and (failed == BAD or time.monotonic() > until):
+                raise last.failure
+            if last.ended:
+                raise self._crashed(folder, slot, "ended by itself: " + last.ended)
+            good = 0 if last.said else good + 1 if last.pid == before.pid else 1
+            if good < GOOD and time.monotonic() > until:
+                raise self._unready(folder, slot, last.said or LATE)
+        if processes.executable_digest(last.pid) != slot["sha256"]:
+            raise HealthIdentity("process %d of %s does not run the released binary" % (last.pid, slot["service"]))
 
-    def ask(self, folder: ServiceFolder, slot: Slot) -> str:
+    def _unready(self, folder: ServiceFolder, slot: Slot, said: str) -> CandidateUnhealthy:
+        number = int(slot["slot"])
+        error = CandidateUnhealthy(
+            "%s %s was not healthy within %g s: %s" % (slot["service"], slot["version"], slot["ready_ms"] / 1000, said),
+            advice=[
+                "give it longer:  ready-within in goferry.yml",
+                "the log:  %s" % self.driver.log(folder, number),
+            ],
+        )
+        return self.blame(folder, number, error)
+
+    def _look(self, folder: ServiceFolder, slot: Slot, until: float, *, heed: bool) -> Look:
+        """Look once at a slot that is to become healthy, whatever its supervisor and its service do until then."""
+
+        def work() -> Look:
+            how = self.driver.ended(folder, slot)
+            said = "" if how else self.ask(folder, slot, max(0.05, until - time.monotonic()))
+            return Look(how, said, self.driver.running(folder, int(slot["slot"])).get("pid", 0))
+
+        latest = time.monotonic() + max(0.1, min(control.SECONDS, until - time.monotonic()) + 0.1)
+        (found,) = gather([work], latest, lambda: self.patience(0, heed=heed))
+        if isinstance(found.error, GuardFailed):
+            return Look(said=found.error.what, failure=found.error)
+        if found.error is not None:
+            raise found.error
+        return found.value or Look(said=LATE)
+
+    def ask(self, folder: ServiceFolder, slot: Slot, seconds: float = control.SECONDS) -> str:
         """Return an empty string when the slot's process says that it is well, else what it said.
 
         Raises:
             HealthIdentity: when something else answers in its place.
         """
+        seconds = min(seconds, control.SECONDS)
         pid = self.driver.running(folder, int(slot["slot"])).get("pid", 0)
         try:
             if slot["mode"] == "plain":
-                return self._ask_plain(folder, slot, pid)
+                return self._ask_plain(folder, slot, pid, seconds)
             door = self.driver.door(folder, slot)
             assert door is not None
-            answer = control.health(door, slot["health"])
+            answer = control.health(door, slot["health"], seconds)
         except (OSError, ValueError) as error:
             return printable(str(error), 200) or type(error).__name__
         if answer["http"] != 200:
@@ -113,28 +182,61 @@ class Guard:
             )
         return ""
 
-    def _ask_plain(self, folder: ServiceFolder, slot: Slot, pid: int) -> str:
+    def ask_all(
+        self, asked: Sequence[Asked], seconds: float = control.SECONDS, look: Callable[[], None] = lambda: None
+    ) -> List[str]:
+        """Ask several slots side by side, all within `seconds`; return what `ask` does of each, in order.
+
+        `look` is called while they are waited for; what it raises ends that.
+
+        Raises:
+            HealthIdentity: when something else answers in the place of one.
+        """
+        works = [functools.partial(self.ask, folder, slot, seconds) for folder, slot in asked]
+        said = []
+        for found in gather(works, time.monotonic() + seconds + 0.1, look):
+            if isinstance(found.error, GuardFailed):
+                said.append(found.error.what)
+            elif found.error is not None:
+                raise found.error
+            else:
+                said.append(LATE if found.value is None else found.value)
+        return said
+
+    def _ask_plain(self, folder: ServiceFolder, slot: Slot, pid: int, seconds: float) -> str:
         door = self.driver.door(folder, slot)
         if door is None:
-            status, _ = control.ask_port(int(slot["listen"]), slot["health"])
+            status, _ = control.ask_port(int(slot["listen"]), slot["health"], seconds)
         else:
-            status, _ = control.ask(door, "GET", slot["health"])
+            status, _ = control.ask(door, "GET", slot["health"], seconds)
         if status != 200:
             return "HTTP %d at %s" % (status, slot["health"])
         if not processes.listens(pid, int(slot["listen"])):
             return "port %d is answered by another process than %d" % (slot["listen"], pid)
         return ""
 
-    def refuse_crashed(self, folder: ServiceFolder, slot: Slot) -> None:
-        """Raise CandidateCrashed when the slot's process has ended."""
-        how = self.driver.ended(folder, slot)
-        if not how:
-            return
-        raise CandidateCrashed(
-            "%s %s ended by itself: %s" % (slot["service"], slot["version"], printable(how, 100)),
-            state="The log's end:\n" + self.log_end(folder, int(slot["slot"])),
-            advice=["the log:  %s" % self.driver.log(folder, int(slot["slot"]))],
+    def _crashed(self, folder: ServiceFolder, slot: Slot, how: str) -> CandidateCrashed:
+        number = int(slot["slot"])
+        error = CandidateCrashed(
+            "%s %s %s" % (slot["service"], slot["version"], printable(how, 120)),
+            advice=["the log:  %s" % self.driver.log(folder, number)],
         )
+        return self.blame(folder, number, error)
+
+    def blame(self, folder: ServiceFolder, number: int, error: Blamed) -> Blamed:
+        """Return the error of a slot, to which the end of its log is added when the slot is stopped.
+
+        By then the version before serves again: nobody waits for a log.
+        """
+        self._blamed[_key(folder, number)] = error
+        return error
+
+    def _add_log(self, folder: ServiceFolder, number: int) -> None:
+        error = self._blamed.pop(_key(folder, number), None)
+        if error is not None:
+            (found,) = gather([lambda: self.log_end(folder, number)], time.monotonic() + EVIDENCE)
+            text = "The log's end:\n" + (found.value or "  (it can't be read: %s)" % (found.error or LATE))
+            error.state = error.state + "\n" + text if error.state else text
 
     def log_end(self, folder: ServiceFolder, number: int) -> str:
         """Return the last lines of a slot's log, fit to be shown."""
@@ -153,33 +255,52 @@ class Guard:
     def watch(self, transaction: Transaction) -> None:
         """Watch all candidates for the longest of their bake times: the same processes, well all the while.
 
+        The last answer must be a good one. All are asked side by side, and the watch is over OVER seconds after its
+        time whatever they answer. Towards the end nobody is asked who would have less time than he was seen to need.
+
         Raises:
             CandidateCrashed, CandidateUnhealthy: as their names say.
         """
-        watched = []
-        for change in transaction.changes:
-            folder = self.root.service(transaction.project, change.service)
-            watched.append((folder, self.described(folder, change.slot), self.driver.running(folder, change.slot)))
-        until = time.monotonic() + max(slot["bake_ms"] for _, slot, _ in watched) / 1000
-        bad: Dict[str, int] = {}
-        while time.monotonic() < until or any(bad.values()):  # the last answer must have been a good one
-            for folder, slot, process in watched:
-                self._watch_once(folder, slot, process, bad)
+        watched = [self._watched(transaction, change) for change in transaction.changes]
+        until = time.monotonic() + max(each.slot["bake_ms"] for each in watched) / 1000
+        needed = 0.1
+
+        def look() -> None:
+            self.patience(0, heed=True)
+            for each in watched:
+                if not processes.same(each.process):
+                    raise self._crashed(each.folder, each.slot, "ended while it was watched")
+
+        while time.monotonic() < until or any(each.bad for each in watched):
+            left = until + OVER - time.monotonic()
+            if left > needed or any(each.bad for each in watched):
+                since = time.monotonic()
+                self._ask_watched(watched, max(0.05, min(control.SECONDS, left)), look)
+                if not any(each.bad for each in watched):
+                    needed = max(needed, 2 * (time.monotonic() - since))
+            self._refuse_ill(watched, BAD if time.monotonic() < until + OVER - 0.1 else 1)
+            look()
             self.patience(0.05, heed=True)
 
-    def _watch_once(self, folder: ServiceFolder, slot: Slot, process: Dict[str, int], bad: Dict[str, int]) -> None:
-        if not processes.same(process):
-            raise CandidateCrashed(
-                "%s %s ended while it was watched" % (slot["service"], slot["version"]),
-                state="The log's end:\n" + self.log_end(folder, int(slot["slot"])),
-            )
-        said = self.ask(folder, slot)
-        bad[folder.name] = bad.get(folder.name, 0) + 1 if said else 0
-        if bad[folder.name] >= BAD:
-            raise CandidateUnhealthy(
-                "%s %s became ill while it was watched: %s" % (slot["service"], slot["version"], said),
-                state="The log's end:\n" + self.log_end(folder, int(slot["slot"])),
-            )
+    def _watched(self, transaction: Transaction, change: Change) -> Watched:
+        folder = self.root.service(transaction.project, change.service)
+        return Watched(folder, self.described(folder, change.slot), self.driver.running(folder, change.slot))
+
+    def _ask_watched(self, watched: Sequence[Watched], seconds: float, look: Callable[[], None]) -> None:
+        said = self.ask_all([(each.folder, each.slot) for each in watched], seconds, look)
+        for number, each in enumerate(watched):
+            each.said = said[number]
+            each.bad = each.bad + 1 if each.said else 0
+
+    def _refuse_ill(self, watched: Sequence[Watched], most: int) -> None:
+        """Raise of the first whose last answers, as many as `most`, were bad."""
+        for each in watched:
+            if each.bad >= most:
+                error = CandidateUnhealthy(
+                    "%s %s became ill while it was watched: %s"
+                    % (each.slot["service"], each.slot["version"], each.said)
+                )
+                raise self.blame(each.folder, int(each.slot["slot"]), error)
 
     def retire(self, transaction: Transaction, change: Change) -> None:
         """End the version before and empty its slot."""
@@ -191,6 +312,7 @@ class Guard:
     def stop(self, transaction: Transaction, change: Change) -> None:
         """End the candidate and empty its slot."""
         folder = self.root.service(transaction.project, change.service)
+        self._add_log(folder, change.slot)
         self.end(folder, change.slot)
         slots.clear(folder, change.slot)
 
@@ -244,3 +366,7 @@ class Guard:
         if heed and self.gone():
             raise Silence
         time.sleep(seconds)
+
+
+def _key(folder: ServiceFolder, number: int) -> Tuple[str, int]:
+    return str(folder.path), number

@@ -10,7 +10,7 @@ from typing import Any, Dict
 
 from goferry.host import control, slots
 from goferry.host.layout import ServiceFolder
-from goferry.host.switch import Links
+from goferry.host.switch import Links, insisted
 from goferry.kernel.errors import printable
 from goferry.kernel.machine import Change, Transaction
 from goferry.kernel.outcomes import CandidateUnhealthy
@@ -27,24 +27,35 @@ class Nginx(Links):
         """
         folder = self._folder(transaction, change)
         slot = self.guard.described(folder, change.slot)
-        try:
-            status, body = control.ask(folder.live, "GET", slot["health"])
-            said = "HTTP %d %s" % (status, printable(body[:100].decode("utf-8", "replace")))
-            if slot["mode"] == "socket" and status == 200:
-                pid = control.health(folder.live, slot["health"]).get("pid")
-                wanted = self.guard.driver.running(folder, change.slot).get("pid", 0)
-                said = "process %s instead of %d" % (printable(str(pid), 80), wanted)
-                status = status if pid == wanted else 0
-        except (OSError, ValueError) as error:
-            status, said = 0, str(error)
-        if status != 200:
+        said = "nothing"
+
+        def reached(seconds: float) -> bool:
+            nonlocal said
+            said = self._behind(folder, slot, seconds)
+            return not said
+
+        if not insisted(reached):
             raise CandidateUnhealthy("%s behind its link answers: %s" % (folder.name, said))
+
+    def _behind(self, folder: ServiceFolder, slot: Dict[str, Any], seconds: float) -> str:
+        """Return an empty string when the candidate answers well behind the link, else what was said."""
+        try:
+            if slot["mode"] != "socket":
+                status, _ = control.ask(folder.live, "GET", slot["health"], seconds)
+                return "" if status == 200 else "HTTP %d" % status
+            answer = control.health(folder.live, slot["health"], seconds)
+        except (OSError, ValueError) as error:
+            return printable(str(error), 200)
+        wanted = self.guard.driver.running(folder, int(slot["slot"])).get("pid", 0)
+        if answer["http"] == 200 and answer.get("pid") == wanted:
+            return ""
+        return "HTTP %d, process %s instead of %d" % (answer["http"], printable(str(answer.get("pid")), 80), wanted)
 
     def drain(self, transaction: Transaction, change: Change) -> None:
         """No connection is kept, so nothing is to be told."""
 
     def _give_back(self, folder: ServiceFolder, change: Change, old: Dict[str, Any]) -> None:  # noqa: ARG002
-        if self.guard.driver.runs(folder, old) and not self.guard.ask(folder, old):
+        if self._well(folder, old):
             return
         slots.write(folder, {**old, "guarded": True})
         self.guard.driver.stop(folder, old, old["drain_ms"] / 1000)

@@ -42,16 +42,24 @@ def boot() -> int:
     return 0
 
 
-def end(record: Dict[str, int], grace: float) -> None:
-    """End the process that `record` names, and only that: SIGTERM, after `grace` seconds SIGKILL; wait until gone."""
-    for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
+KILLED = 5.0
+"""Seconds that a process has to be gone after SIGKILL."""
+
+
+def end(record: Dict[str, int], grace: float) -> bool:
+    """End the process that `record` names, and only that: SIGTERM, after `grace` seconds SIGKILL; wait until gone.
+
+    Return whether it is; one that waits for a disk may outlive its SIGKILL.
+    """
+    for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, KILLED)):
         if not same(record):
-            return
+            return True
         with contextlib.suppress(ProcessLookupError):
             os.kill(record["pid"], number)
         deadline = time.monotonic() + patience
         while same(record) and time.monotonic() < deadline:
             time.sleep(0.01)
+    return not same(record)
 
 
 def executable_digest(pid: int) -> str:

@@ -60,6 +60,10 @@ class Outlet:
     def flush(self) -> None:
         """Nothing is kept back."""
 
+    def close(self) -> None:
+        """Let the client see the end, also when a recovery goes on in this process."""
+        os.close(self._descriptor)
+
 
 class Line:
     """The connection to the client."""

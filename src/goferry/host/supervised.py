@@ -60,20 +60,20 @@ class Supervised:
         self.supervisor.start(slot["group"], int(slot["slot"]))
 
     def stop(self, folder: ServiceFolder, slot: Slot, grace: float) -> None:
-        """End the slot's process, also one that outlived its supervisord."""
-        number = int(slot["slot"])
+        """End the slot's process, also one that outlived its supervisord or whose supervisord does not answer."""
+        number, left = int(slot["slot"]), grace
         if self.supervisor.alive():
             with contextlib.suppress(GuardFailed):
                 self.supervisor.stop(slot["group"], number)
-                self._await_end(slot, grace)
-        processes.end(slots.running(folder, number), grace)
+                left = self._await_end(slot, time.monotonic() + grace)
+        if not processes.end(slots.running(folder, number), left):
+            raise GuardFailed("process %d of %s does not end" % (slots.running(folder, number)["pid"], folder.name))
 
-    def _await_end(self, slot: Slot, grace: float) -> None:
-        deadline = time.monotonic() + grace
-        while time.monotonic() < deadline:
-            if not self.supervisor.info(slot["group"], int(slot["slot"])).get("pid", 0):
-                return
+    def _await_end(self, slot: Slot, deadline: float) -> float:
+        """Wait until supervisord has ended it; return the seconds that are left."""
+        while time.monotonic() < deadline and self.supervisor.info(slot["group"], int(slot["slot"])).get("pid", 0):
             time.sleep(0.01)
+        return max(0.0, deadline - time.monotonic())
 
     def ended(self, folder: ServiceFolder, slot: Slot) -> str:  # noqa: ARG002
         """Return supervisord's word for a process that does not run."""

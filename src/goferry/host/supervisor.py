@@ -29,7 +29,7 @@ FOLDER = 200
 """The descriptor through which supervisord names its socket's folder when the folder's own name is too long."""
 ROOM = 4 << 20
 """Bytes that supervisord may answer."""
-SECONDS, LIMITS = 10.0, {"getProcessInfo": 2.0, "getPID": 2.0}
+SECONDS, LIMITS = 10.0, {"getProcessInfo": 2.0, "getPID": 2.0, "stopProcess": 2.0}
 """Seconds that it may take; a question that is asked again and again may take less than an order."""
 NOT_RUNNING, ALREADY_ADDED, BAD_NAME, STILL_RUNNING = 70, 90, 10, 91
 

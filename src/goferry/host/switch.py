@@ -12,23 +12,33 @@ import contextlib
 import os
 import time
 from dataclasses import replace
-from typing import Any, Dict
+from typing import Any, Callable, Dict, Iterator
 
 from goferry.host import control, slots, state
-from goferry.host.guard import Guard
+from goferry.host.gap import Gap, asking
+from goferry.host.guard import BAD, Guard
 from goferry.host.layout import Root, ServiceFolder
 from goferry.kernel.errors import GoferryError, printable
 from goferry.kernel.files import link_atomically, sync_folder
 from goferry.kernel.machine import Change, Transaction
-from goferry.kernel.outcomes import CandidateUnhealthy, HostFailed, RollbackFailed
+from goferry.kernel.outcomes import CandidateCrashed, CandidateUnhealthy, HealthIdentity, HostFailed, RollbackFailed
+
+SWITCH = 5.0
+"""Seconds in which a service must have answered that it takes connections, or that it is well, to be given them."""
 
 
 class Links:
-    """What every switch shares: the link, and bringing the version before back."""
+    """What every switch shares: the link, and bringing the version before back.
+
+    Attributes:
+        gaps: milliseconds in which nobody answered, by service, where there was such a time.
+        unreached: why nobody is served by the version before after the way back, by service.
+    """
 
     def __init__(self, root: Root, guard: Guard) -> None:
         self.root, self.guard = root, guard
         self.gaps: Dict[str, int] = {}
+        self.unreached: Dict[str, str] = {}
 
     def _folder(self, transaction: Transaction, change: Change) -> ServiceFolder:
         return self.root.service(transaction.project, change.service)
@@ -55,18 +65,24 @@ class Links:
     def give_back(self, transaction: Transaction, change: Change) -> None:
         """Let the version before take connections again; start it when it does not run.
 
+        One that is ill is named live all the same, and its supervisor starts it again when it ends: it is noted in
+        `unreached`, and holds neither the way back nor whoever comes next.
+
         Raises:
-            RollbackFailed: when it does not answer; the next recovery tries again.
+            RollbackFailed: when this could not be done; the next recovery tries again.
         """
         if change.old_slot < 0:
             return
         folder = self._folder(transaction, change)
         old = slots.read(folder, change.old_slot)
+        self.unreached.pop(change.service, None)
         try:
             if old is None:
                 self._bring_back(folder, change)
             else:
                 self._give_back(folder, change, old)
+        except (CandidateCrashed, CandidateUnhealthy, HealthIdentity) as error:
+            self.unreached[change.service] = error.what
         except GoferryError as error:
             raise RollbackFailed("%s %s: %s" % (change.service, change.old_version, error.what)) from error
 
@@ -91,6 +107,16 @@ class Links:
     def _give_back(self, folder: ServiceFolder, change: Change, old: Dict[str, Any]) -> None:
         raise NotImplementedError
 
+    def _well(self, folder: ServiceFolder, slot: Dict[str, Any]) -> bool:
+        """Whether a running version before is well, asked again if not: to end it for one bad answer is an outage."""
+
+        def asked(seconds: float) -> bool:
+            return not self.guard.ask_all([(folder, slot)], seconds)[0]
+
+        with contextlib.suppress(HealthIdentity):
+            return self.guard.driver.runs(folder, slot) and insisted(asked)
+        return False
+
     def _restart(self, folder: ServiceFolder, slot: Dict[str, Any]) -> None:
         slots.write(folder, slot)
         self.guard.launch_slot(folder, slot)
@@ -99,6 +125,10 @@ class Links:
 
 class Switch(Links):
     """Traffic of the embedded target."""
+
+    def __init__(self, root: Root, guard: Guard) -> None:
+        super().__init__(root, guard)
+        self._since: Dict[str, float] = {}
 
     def accept(self, transaction: Transaction, change: Change) -> None:
         """Let the candidate take connections.
@@ -112,33 +142,56 @@ class Switch(Links):
         else:
             self._tell(folder, change.slot, "/accept", 200)
 
-    def _tell(self, folder: ServiceFolder, number: int, target: str, wanted: int) -> None:
-        try:
-            status, body = control.ask(self.root.own / "run" / folder.control(number), "POST", target)
+    def _tell(self, folder: ServiceFolder, number: int, target: str, wanted: int, tries: int = BAD) -> None:
+        said = "nothing"
+
+        def told(seconds: float) -> bool:
+            nonlocal said
+            try:
+                status, body = control.ask(self.root.own / "run" / folder.control(number), "POST", target, seconds)
+            except OSError as error:
+                said = str(error)
+                return False
             said = "HTTP %d %s" % (status, printable(body[:100].decode("utf-8", "replace")))
-        except OSError as error:
-            status, said = 0, str(error)
-        if status != wanted:
+            return status == wanted
+
+        if not insisted(told, tries):
             raise CandidateUnhealthy("%s answered POST %s with: %s" % (folder.name, target, said))
 
     def _replace(self, folder: ServiceFolder, change: Change) -> None:
-        """Swap processes on the public port, with a gap from the end of one to the first good answer of the other."""
+        """Swap processes on the public port; the gap is what somebody finds who asks there meanwhile.
+
+        The one before has its own time to end, and only then the candidate its own to become ready.
+        """
         self.guard.end(folder, change.slot)
         slot = self.guard.describe(folder, change, change.port)
         slots.write(folder, slot)
         self.guard.driver.arm(folder, slot)
-        since = time.monotonic()
+        with self._gap(change, slot) as gap:
+            if change.old_slot >= 0:
+                self.guard.end(folder, change.old_slot)
+            gap.turn()
+            self.guard.begin(folder, slot)
+            self.guard.prove_slot(folder, change.slot, heed=True)
+
+    @contextlib.contextmanager
+    def _gap(self, change: Change, slot: Dict[str, Any]) -> Iterator[Gap]:
+        """Measure what passes in the block until the port answers again; one that it does not is not over yet."""
+
+        def asked() -> bool:
+            with contextlib.suppress(OSError):
+                return control.ask_port(change.port, slot["health"])[0] == 200
+            return False
+
+        with asking(asked, self._since.pop(change.service, 0.0)) as gap:
+            try:
+                yield gap
+            except BaseException:
+                if not gap.first:
+                    self._since[change.service] = gap.last
+                raise
         if change.old_slot >= 0:
-            self.guard.end(folder, change.old_slot)
-        self.guard.driver.start(folder, slot)
-        while self.guard.ask(folder, slot):
-            self.guard.refuse_crashed(folder, slot)
-            if time.monotonic() - since > slot["ready_ms"] / 1000:
-                raise CandidateUnhealthy("%s did not answer on its public port %d" % (folder.name, change.port))
-            self.guard.patience(0.002, heed=True)
-        if change.old_slot >= 0:
-            self.gaps[change.service] = max(1, round((time.monotonic() - since) * 1000))
-        self.guard.prove_slot(folder, change.slot, heed=True)
+            self.gaps[change.service] = self.gaps.get(change.service, 0) + gap.ms
 
     def drain(self, transaction: Transaction, change: Change) -> None:
         """Tell the version before to take no more; one that died meanwhile needs no telling."""
@@ -146,25 +199,37 @@ class Switch(Links):
         old = slots.read(folder, change.old_slot) if change.old_slot >= 0 else None
         if old and old["mode"] == "socket":
             with contextlib.suppress(GoferryError):
-                self._tell(folder, change.old_slot, "/drain", 202)
+                self._tell(folder, change.old_slot, "/drain", 202, 1)
 
     def _give_back(self, folder: ServiceFolder, change: Change, old: Dict[str, Any]) -> None:
-        runs = self.guard.driver.runs(folder, old)
-        if old["mode"] == "socket" and runs:
+        if old["mode"] == "socket" and self.guard.driver.runs(folder, old):
             with contextlib.suppress(CandidateUnhealthy):
                 self._tell(folder, change.old_slot, "/accept", 200)
                 return
-        if old["mode"] == "plain":
-            if runs and not self.guard.ask(folder, old):
-                return
-            self.guard.end(folder, change.slot)
-        self.guard.end(folder, change.old_slot)
-        self._restart(folder, {**old, "guarded": True})
+        if old["mode"] == "socket":
+            self.guard.end(folder, change.old_slot)
+            self._restart(folder, {**old, "guarded": True})
+        elif not self._well(folder, old):
+            with self._gap(change, old) as gap:
+                self.guard.end(folder, change.slot)
+                self.guard.end(folder, change.old_slot)
+                gap.turn()
+                self._restart(folder, {**old, "guarded": True})
 
     def _restart(self, folder: ServiceFolder, slot: Dict[str, Any]) -> None:
         super()._restart(folder, slot)
         if slot["mode"] == "socket":
             self._tell(folder, int(slot["slot"]), "/accept", 200)
+
+
+def insisted(ask: Callable[[float], bool], tries: int = BAD) -> bool:
+    """Whether one of a few questions is answered well, all of them within SWITCH seconds; `ask` gets its seconds."""
+    until = time.monotonic() + SWITCH
+    for number in range(tries):
+        if ask(max(0.05, min(control.SECONDS, until - time.monotonic()))):
+            return True
+        time.sleep(0.05 if number + 1 < tries else 0)
+    return False
 
 
 def url(port: int) -> str:

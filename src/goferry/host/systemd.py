@@ -7,8 +7,10 @@ second time (`RestartPreventExitStatus=77`), and a candidate that was started ag
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
@@ -23,6 +25,12 @@ from goferry.kernel.outcomes import GuardFailed
 PROPERTIES = ("ActiveState", "SubState", "Result", "MainPID", "NRestarts", "ExecMainStatus")
 PATIENCE = 5.0
 """Seconds that a unit has to be gone after SIGKILL."""
+ORDER, LIMITS = 10.0, {"show": 2.0, "is-active": 2.0, "stop --no-block": 3.0, "kill": 3.0, "journalctl": 5.0}
+"""Seconds that a call may take: an order that waits for its job, and what answers at once on a host that is well."""
+
+
+TURNS = threading.BoundedSemaphore(8)
+"""So many programs run at once; the agent's unit bounds its tasks."""
 
 
 class Said(NamedTuple):
@@ -39,6 +47,10 @@ def run(words: Sequence[str]) -> Said:
     Raises:
         GuardFailed: when it can't be run or hangs.
     """
+    seconds = limit(words)
+    since = time.monotonic()
+    if not TURNS.acquire(timeout=seconds):
+        raise _late(words, seconds)
     try:
         done = subprocess.run(
             list(words),
@@ -46,12 +58,29 @@ def run(words: Sequence[str]) -> Said:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={"PATH": os.defpath, "LANG": "C.UTF-8", "SYSTEMD_COLORS": "0"},
-            timeout=100,
+            timeout=max(0.1, since + seconds - time.monotonic()),
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except subprocess.TimeoutExpired as error:
+        raise _late(words, seconds) from error
+    except OSError as error:
         raise GuardFailed("%s: %s" % (words[0], error)) from error
+    finally:
+        TURNS.release()
     return Said(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+
+
+def _late(words: Sequence[str], seconds: float) -> GuardFailed:
+    return GuardFailed(
+        "%s did not answer within %g s" % (" ".join(words[:2]), seconds),
+        advice=["look on the host:  systemctl list-jobs; uptime"],
+    )
+
+
+def limit(words: Sequence[str]) -> float:
+    """Return the seconds that a call may take; it may be a part of a phase that has little more."""
+    names = (words[0], " ".join(words[1:3]), words[1])
+    return next((LIMITS[name] for name in names if name in LIMITS), ORDER)
 
 
 class Systemd:
@@ -108,11 +137,12 @@ class Systemd:
         self._run(["systemctl", "reset-failed", "--", place.unit(number)])
 
     def _gone(self, unit: str, deadline: float) -> bool:
-        while self.show(unit).get("ActiveState") not in ("inactive", "failed"):
-            if time.monotonic() > deadline:
-                return False
+        while time.monotonic() < deadline:
+            with contextlib.suppress(GuardFailed):  # systemd that reloads its units may be late
+                if self.show(unit).get("ActiveState") in ("inactive", "failed"):
+                    return True
             time.sleep(0.02)
-        return True
+        return False
 
     def ended(self, folder: ServiceFolder, slot: Slot) -> str:
         """Return what systemd says of a process that ended, or was started again without being committed."""

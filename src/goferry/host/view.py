@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from typing import Any, Dict, List, Mapping, Tuple
+import time
+from typing import Any, Dict, List, Mapping, Sequence
 
 from goferry.host import processes, slots, state
+from goferry.host.gather import Outcome, gather
 from goferry.host.guard import Guard
 from goferry.host.layout import Root, ServiceFolder
 from goferry.host.switch import Links, url
 from goferry.kernel import frames
-from goferry.kernel.errors import Failed
+from goferry.kernel.errors import Failed, GoferryError
 from goferry.kernel.machine import Transaction
 
 Record = Dict[str, Any]
 LINES, LINE = 1000, 4000
 """Lines of a log that are shown at most, and characters of each."""
+SECONDS = 2.5
+"""Seconds in which all live services are asked; `status` answers within five, whatever they do."""
 ROOM = frames.MAX_HEADER // 2
 """Bytes of logs in one answer."""
 
@@ -28,30 +33,46 @@ class View:
 
     def changed(self, transaction: Transaction) -> Record:
         """Return the services of a transaction as they are live now, each with the version before and its gap."""
-        shown = {}
-        for change in transaction.changes:
-            folder = self.root.service(transaction.project, change.service)
-            shown[change.service] = {
-                **self.one(folder),
+        changes = list(transaction.changes)
+        seen = self._all([self.root.service(transaction.project, change.service) for change in changes])
+        return {
+            change.service: {
+                **seen[number],
                 "previous": change.old_version,
                 "gap_ms": self.switcher.gaps.get(change.service, 0),
                 "mode": change.mode,
             }
-        return shown
+            for number, change in enumerate(changes)
+        }
 
     def live(self) -> Record:
         """Return every live service by its name; by `project/service` where a name is not unique."""
         folders = [folder for folder in self.root.services() if slots.live(folder) >= 0]
         names = [folder.name for folder in folders]
-        unique = {f: f.name if names.count(f.name) == 1 else "%s/%s" % (f.project, f.name) for f in folders}
-        return {unique[folder]: self.one(folder) for folder in folders}
+        unique = [f.name if names.count(f.name) == 1 else "%s/%s" % (f.project, f.name) for f in folders]
+        return {unique[number]: record for number, record in enumerate(self._all(folders))}
+
+    def _all(self, folders: Sequence[ServiceFolder]) -> List[Record]:
+        """Return what is live of several services, all asked side by side within SECONDS whatever they do."""
+        found = gather([functools.partial(self.one, folder) for folder in folders], time.monotonic() + SECONDS)
+        return [outcome.value or self._untold(folders[number], outcome) for number, outcome in enumerate(found)]
+
+    def _untold(self, folder: ServiceFolder, outcome: Outcome[Record]) -> Record:
+        """Return what is known of a service that was not looked at in time, or could not be."""
+        if outcome.error is not None and not isinstance(outcome.error, GoferryError):
+            raise outcome.error
+        why = outcome.error.what if isinstance(outcome.error, GoferryError) else "no answer within %g s" % SECONDS
+        number = slots.live(folder)
+        return self._record(folder, slots.read(folder, number) or {}, number, {}, why)
 
     def one(self, folder: ServiceFolder) -> Record:
         """Return what is live of one service."""
         number = slots.live(folder)
         slot = slots.read(folder, number) or {}
         process = self.guard.driver.running(folder, number) if number >= 0 else {}
-        well, why = self._wellness(folder, slot, process)
+        return self._record(folder, slot, number, process, self._illness(folder, slot, process))
+
+    def _record(self, folder: ServiceFolder, slot: Record, number: int, process: Mapping[str, int], why: str) -> Record:
         previous = state.read(folder)["previous"]
         return {
             "project": folder.project,
@@ -63,21 +84,20 @@ class View:
             "port": slot.get("port", 0),
             "slot": number,
             "mode": slot.get("mode", ""),
-            "pid": process.get("pid", 0) if processes.same(process) else 0,
-            "state": "healthy" if well else "unhealthy",
+            "pid": process.get("pid", 0) if processes.same(dict(process)) else 0,
+            "state": "unhealthy" if why else "healthy",
             "why": why,
             "previous": previous["version"] if previous else "",
             "log": self.guard.driver.log(folder, number),
         }
 
-    def _wellness(self, folder: ServiceFolder, slot: Record, process: Dict[str, int]) -> Tuple[bool, str]:
+    def _illness(self, folder: ServiceFolder, slot: Record, process: Dict[str, int]) -> str:
         if not slot or not processes.same(process):
-            return False, "no process"
+            return "no process"
         try:
-            why = self.guard.ask(folder, slot)
+            return self.guard.ask(folder, slot)
         except Failed as error:
-            why = error.what
-        return not why, why
+            return error.what
 
     def logs(self, request: Mapping[str, Any]) -> Record:
         """Return the last lines of the live versions' logs: at most LINES, and what one answer can hold of them."""

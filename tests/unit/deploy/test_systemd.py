@@ -39,6 +39,7 @@ class Machine:
 
     def __init__(self, root):
         self.root, self.processes, self.sockets, self.calls, self.failing = root, {}, set(), [], set()
+        self.declared, self.tell = {}, lambda _: None
 
     def run(self, words):
         self.calls.append(words)
@@ -138,19 +139,20 @@ def wanted(host, kind, version, old):
     return Transaction(f"{kind}-{version}", kind, "shop", "rollback", "d" * 64, (change,))
 
 
-def engine(host, version):
+def engine(host, version, **declared):
     file = File(f"api-{version[1:]}", 1, host.programs[version], "binary", "linux", "amd64", "", {"program": "api"})
-    declared = {"api": {"binary": "api", "listen": {"socket": True}, "bake_ms": 1, "drain_ms": 1}}
+    api = {"binary": "api", "listen": {"socket": True}, "bake_ms": 1, "drain_ms": 1, **host.declared, **declared}
     created = "2026-01-01T00:00:00Z"
-    release = Manifest("shop", "m", version, "", int(version[1:]), created, (file,), services=declared)
-    guard, switch = parts(host)
+    release = Manifest("shop", "m", version, "", int(version[1:]), created, (file,), services={"api": api})
+    guard, host.switch = parts(host)
     host.root.prepare()
     name = f"{len(list(host.root.path.rglob('*.jsonl')))}.jsonl"
     return Engine(
         journal.Journal(host.root.project("shop") / ".journal" / name),
         Store(host.root, host.dist, release),
         guard,
-        switch,
+        host.switch,
+        host.tell,
     )
 
 

@@ -1,0 +1,67 @@
+"""Work side by side, each piece in a thread of its own, and nobody waited for beyond a deadline.
+
+A piece that is late goes on in its thread and is not looked at any more; so each must have a limit of its own.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from typing import Callable, Generic, List, Optional, Sequence, TypeVar
+
+T = TypeVar("T")
+MOST = 40
+"""Threads at once; the agent's unit has room for 64 tasks."""
+LOOK = 0.05
+"""Seconds between two looks at whether waiting still makes sense."""
+
+
+class Outcome(Generic[T]):
+    """What came of one piece: its value, the exception that it raised, or neither when it was late."""
+
+    def __init__(self) -> None:
+        self.done = False
+        self.value: Optional[T] = None
+        self.error: Optional[Exception] = None
+
+
+def gather(works: Sequence[Callable[[], T]], until: float, look: Callable[[], None] = lambda: None) -> List[Outcome[T]]:
+    """Do all of `works`, at most MOST at once, until the monotonic time `until`; return each one's outcome.
+
+    `look` is called before and while they are waited for; what it raises ends the waiting.
+    """
+    outcomes: List[Outcome[T]] = [Outcome() for _ in works]
+    waiting: "queue.SimpleQueue[int]" = queue.SimpleQueue()
+    finished: "queue.SimpleQueue[int]" = queue.SimpleQueue()
+    for number in range(len(works)):
+        waiting.put(number)
+
+    def work() -> None:
+        while time.monotonic() < until:
+            try:
+                number = waiting.get_nowait()
+            except queue.Empty:
+                return
+            _do(works[number], outcomes[number])
+            finished.put(number)
+
+    for _ in range(min(MOST, len(works))):
+        threading.Thread(target=work, daemon=True).start()
+    missing = len(works)
+    look()
+    while missing and time.monotonic() < until:
+        try:
+            finished.get(timeout=max(0.001, min(LOOK, until - time.monotonic())))
+            missing -= 1
+        except queue.Empty:
+            look()
+    return outcomes
+
+
+def _do(work: Callable[[], T], outcome: "Outcome[T]") -> None:
+    try:
+        outcome.value = work()
+    except Exception as error:  # noqa: BLE001  it is raised, or told, by who waits
+        outcome.error = error
+    outcome.done = True

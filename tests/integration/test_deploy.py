@@ -28,6 +28,8 @@ from goferry.trust import keys, seal
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = Settings.from_environ({**os.environ, "SECRET_OF_THE_DEPLOYER": "never passed on"})
+BEGIN = int(time.time()) - 3600
+"""Sequences are times: the tests' small ones count from here."""
 QUICK = {"ready_within_ms": 4000, "bake_ms": 400, "drain_ms": 1500}
 
 SERVICE = """package main
@@ -138,7 +140,7 @@ class Workshop:
         signers = keys.load_signers(
             openpgp_key=None, minisign_key_file=self.keys / "minisign.key", passphrase_file=None, settings=SETTINGS
         )
-        seal.seal(folder, signers, settings=SETTINGS, stream=Stream(), now=int(time.time()), sequence=sequence)
+        seal.seal(folder, signers, settings=SETTINGS, stream=Stream(), now=int(time.time()), sequence=BEGIN + sequence)
         return folder
 
 
@@ -275,8 +277,64 @@ def test_versions_change_under_traffic_without_a_lost_request_and_go_back(site):
     assert site.deploy(second)["services"]["api"]["version"] == "v2.0.0"
 
 
+def test_rollbacks_walk_back_under_traffic_and_a_named_version_comes_back(site, tmp_path):
+    trust = tmp_path / "goferry.trust"
+    trust.write_bytes((site.workshop.keys / "goferry.trust").read_bytes())
+    dists = [site.release(number) for number in (1, 2, 3)]
+    for dist in dists:
+        port = site.deploy(dist)["services"]["api"]["port"]
+    with Clients(port) as clients:
+        walked = [site.rollback()["version"] for _ in range(2)]
+        assert site.deploy(dists[0])["unchanged"]
+        planned = site.rollback(to="v3.0.0", dry_run=True)
+        named = site.rollback(to="v3.0.0")
+        same = site.rollback(to="v3.0.0")
+    assert (clients.lost, clients.heard) == ([], {"v1.0.0", "v2.0.0", "v3.0.0"})
+    assert walked == ["v2.0.0", "v1.0.0"]
+    assert [(step["from"], step["to"]) for step in planned["changes"]] == [("v1.0.0", "v3.0.0")]
+    assert (named["version"], named["previous"], named["unchanged"], same["unchanged"]) == (
+        "v3.0.0",
+        "v1.0.0",
+        False,
+        True,
+    )
+    shown = deploy.status(site.target(), settings=SETTINGS)
+    assert (shown["live"]["api"]["held"], shown["live"]["api"]["previous"]) == (["v2.0.0", "v1.0.0"], "v1.0.0")
+    assert shown["floors"]["shop"] == {"sequence": BEGIN + 3, "lowered": [], "error": ""}
+    argv = [sys.executable, "-I", "-m", "goferry", "status", "--target", "local", "--root", str(site.root)]
+    told = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    assert "api can go back: v2.0.0, v1.0.0 (v1.0.0 is next)" in told
+    record = json.loads(trust.read_text())
+    record.update(schema=2, projects={"shop": {"minimum": BEGIN + 2}})
+    trust.write_text(json.dumps(record))
+    argv[4] = "rollback"
+    refused = subprocess.run([*argv, "--trust", str(trust), "--json"], capture_output=True, text=True, check=False)
+    assert (refused.returncode, json.loads(refused.stdout)["error"]) == (3, "sequence-below-minimum")
+
+
+def test_a_rollback_without_a_trust_file_is_judged_by_that_of_the_last_deploy(site, tmp_path):
+    trust = tmp_path / "goferry.trust"
+    trust.write_bytes((site.workshop.keys / "goferry.trust").read_bytes())
+    target = deploy.Target(site.root, trust)
+    for number in (1, 2):
+        deploy.deploy(site.release(number), target, settings=SETTINGS, stream=Stream())
+    record = json.loads(trust.read_text())
+    for key in record["keys"]:
+        key.update(revoked_at="2020-01-01T00:00:00Z", reason="compromised")
+    trust.write_text(json.dumps(record))
+    with pytest.raises(GoferryError) as refused:
+        deploy.rollback(deploy.Target(site.root), settings=SETTINGS, stream=Stream())
+    assert (refused.value.name, refused.value.exit_code) == ("key-revoked", 3)
+    assert site.live()["api"]["version"] == "v2.0.0"
+
+
 def test_nothing_deployed_is_an_answer_and_leaves_no_trace(site):
-    assert deploy.status(site.target(), settings=SETTINGS) == {"live": {}, "recovered": [], "busy": False}
+    assert deploy.status(site.target(), settings=SETTINGS) == {
+        "live": {},
+        "recovered": [],
+        "busy": False,
+        "floors": {},
+    }
     assert site.down() == {"stopped": [], "dry_run": False}
     assert not site.root.exists()
 
@@ -728,7 +786,7 @@ def test_the_command_line_deploys_shows_and_takes_down(site):
     code, done = goferry("deploy", str(dist), "--trust", trust)
     assert (code, done["ok"], done["services"]["api"]["version"]) == (0, True, "v1.0.0")
     code, status = goferry("status")
-    assert (code, status["ok"], status["live"]["api"]["sequence"]) == (0, True, 1)
+    assert (code, status["ok"], status["live"]["api"]["sequence"]) == (0, True, BEGIN + 1)
     assert goferry("rollback")[1]["error"] == "nothing-to-roll-back-to"
     assert goferry("down")[1]["stopped"] == ["api"]
     assert goferry("status")[1]["live"] == {}

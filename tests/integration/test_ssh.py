@@ -54,6 +54,10 @@ func main() {
 """
 
 
+BEGIN = int(time.time()) - 3600
+"""Sequences are times; the works count from here."""
+
+
 class Works:
     """Binaries and releases of two services: one that takes its socket, and one that knows nothing of Goferry."""
 
@@ -101,7 +105,9 @@ class Works:
         ledger.save(folder)
         secret = self.folder / "keys" / "minisign.key"
         signers = keys.load_signers(openpgp_key=None, minisign_key_file=secret, passphrase_file=None, settings=SETTINGS)
-        seal.seal(folder, signers, settings=SETTINGS, stream=Stream(), now=int(time.time()), sequence=1000 + self.count)
+        seal.seal(
+            folder, signers, settings=SETTINGS, stream=Stream(), now=int(time.time()), sequence=BEGIN + self.count
+        )
         return folder
 
     def provision(self, *hosts, dry_run=False, **more):

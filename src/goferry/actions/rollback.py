@@ -1,4 +1,4 @@
-"""`actions/rollback`: the version before, from what the hosts hold."""
+"""`actions/rollback`: a version of before, from what the hosts hold."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from goferry.runner.job import Job
 
 
 def run(job: Job) -> Mapping[str, Any]:
-    """Bring the version before back on every host, without an upload."""
+    """Bring the version `to`, else the version before, back on every host, without an upload."""
     with service.place(job) as where, job.stream() as stream, service.told(job):
         record = deploy.rollback(
             where.target,
+            to=job.inputs.text("to"),
             services=job.inputs.lines("services"),
-            project=job.inputs.text("project"),
+            project=job.inputs.text("project") or where.project,
             settings=job.settings,
             stream=stream,
             dry_run=job.inputs.boolean("dry-run"),

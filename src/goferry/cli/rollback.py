@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,23 +18,48 @@ if TYPE_CHECKING:
 @click.command(
     epilog=example(
         "goferry rollback --target local --root run",
-        "goferry rollback --environment production --identity deploy_key",
+        "goferry rollback --environment production --identity deploy_key --to v1.4.0",
         "goferry rollback --host web-1 --service api --dry-run",
     )
 )
 @target_options()
+@click.option("--to", default="", help="The version to go back to, one that `goferry status` shows as held.")
 @click.option("--service", "services", multiple=True, help="Roll this service back alone; may be repeated.")
-@click.option("--project", default="", help="The project, when several are deployed there.")
+@click.option("--project", default="", help="The project, when several are deployed there; else the environment's.")
+@click.option(
+    "--trust",
+    type=click.Path(path_type=Path),
+    help="The trust file. For the local target, else that of the last deploy there; a host has its own.",
+)
 @dry_run_option
 @output_options
-def command(output: Output, *, said: Said, services: tuple[str, ...], project: str, dry_run: bool) -> None:
-    """Go back to the version before: one step, from what the host holds, without an upload."""
+def command(
+    output: Output,
+    *,
+    said: Said,
+    to: str,
+    services: tuple[str, ...],
+    project: str,
+    trust: Path | None,
+    dry_run: bool,
+) -> None:
+    """Go back to a version that was committed on the host before, from what it holds, without an upload.
+
+    Without --to it is the version before; several rollbacks in a row walk back. With --to all services of that release
+    go, or none.
+    """
     from goferry import deploy
     from goferry.deploy import place
 
-    where = place.resolve(said)
+    where = place.resolve(replace(said, project=project if said.environment else "", trust=trust))
     with output.stream() as stream:
         record = deploy.rollback(
-            where.target, services=services, project=project, settings=settings(), stream=stream, dry_run=dry_run
+            where.target,
+            to=to,
+            services=services,
+            project=project or where.project,
+            settings=settings(),
+            stream=stream,
+            dry_run=dry_run,
         )
     output.result(record, *lines_of(record))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -39,6 +40,20 @@ def command(output: Output, *, said: Said, lines: int) -> None:
         f"{name} {live['version']} {live['state']} at {live['url']} (pid {live['pid']}, {live['digest'][:12]})"
         for name, live in sorted(record["live"].items())
     ]
+    for name, live in sorted(record["live"].items()):
+        if live.get("held"):
+            first = f"{live['previous']} is next" if live.get("previous") else "none is earlier"
+            shown.append(f"{name} can go back: {', '.join(live['held'])} ({first})")
+    shown += [line for name, floor in sorted(record["floors"].items()) for line in _floor(name, floor)]
     busy = ["a deploy is going on"] if record["busy"] else []
     told = [line for name, log in sorted(record.get("logs", {}).items()) for line in ("", f"{name}:", *log)]
     output.result(record, *record["recovered"], *(shown or ["nothing is deployed"]), *busy, *told)
+
+
+def _floor(name: str, floor: Mapping[str, Any]) -> list[str]:
+    """Return when somebody lowered a project's floor, or why it can't be read."""
+    wrong = [f"{name}: its floor can't be read: {floor['error']}"] if floor.get("error") else []
+    return wrong + [
+        f"{name}: its floor was lowered from {each['from']} to {each['to']} on {each['at']}: {each['reason']}"
+        for each in floor.get("lowered") or []
+    ]

@@ -45,22 +45,22 @@ def deploy(
 def rollback(
     target: Target | Fleet,
     *,
+    to: str = "",
     services: Sequence[str] = (),
     project: str = "",
     settings: Settings,
     stream: Stream,
     dry_run: bool = False,
 ) -> dict[str, Any]:
-    """Bring the version before into service again; returns the same record as `deploy`."""
+    """Bring the version `to`, else the version before, into service again; returns the same record as `deploy`."""
+    asked: dict[str, Any] = {"to": to, "services": services, "project": project, "dry_run": dry_run}
     if isinstance(target, Fleet):
-        return remote.rollback(
-            target, services=services, project=project, settings=settings, stream=stream, dry_run=dry_run
-        )
-    return local.rollback(target, services=services, project=project, settings=settings, stream=stream, dry_run=dry_run)
+        return remote.rollback(target, settings=settings, stream=stream, **asked)
+    return local.rollback(target, settings=settings, stream=stream, **asked)
 
 
 def status(target: Target | Fleet, *, settings: Settings) -> dict[str, Any]:
-    """Return `{"live": {service: {…}}, "recovered": [text], "busy": bool}`; of a fleet `hosts` too."""
+    """Return `{"live": {service: {…}}, "recovered": [text], "busy": bool, "floors"}`; of a fleet `hosts` too."""
     if isinstance(target, Fleet):
         return remote.status(target, settings=settings)
     return local.status(target, settings=settings)

@@ -31,6 +31,11 @@ def text(value: object) -> str:
     return value[:TEXT] if isinstance(value, str) else ""
 
 
+def texts(value: object) -> list[str]:
+    """Return the texts of a list."""
+    return [text(each) for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
 _FIELDS: Mapping[str, Callable[[object], object]] = {
     "project": text,
     "service": text,
@@ -47,6 +52,7 @@ _FIELDS: Mapping[str, Callable[[object], object]] = {
     "slot": whole,
     "pid": whole,
     "gap_ms": milliseconds,
+    "held": texts,
 }
 """The fields of a live service that are known here (host.view), and how each is read."""
 _DRAWN = ("version", "previous", "url")
@@ -70,6 +76,25 @@ def gaps(answer: Mapping[str, Any] | None) -> dict[str, int]:
     found = (answer or {}).get("gap_ms")
     read = {name: milliseconds(value) for name, value in found.items()} if isinstance(found, dict) else {}
     return {name: value for name, value in read.items() if value is not None}
+
+
+def floors(answer: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return project → `{"sequence", "error", "lowered"}` as host.view says it; nothing of a host of before that."""
+    found = answer.get("floors")
+    return {
+        text(project): {
+            "sequence": whole(floor.get("sequence")) or 0,
+            "error": text(floor.get("error")),
+            "lowered": [_lowering(each) for each in floor.get("lowered") or () if isinstance(each, dict)],
+        }
+        for project, floor in (found.items() if isinstance(found, dict) else ())
+        if isinstance(floor, dict)
+    }
+
+
+def _lowering(each: Mapping[str, Any]) -> dict[str, Any]:
+    numbers = {key: whole(each.get(key)) or 0 for key in ("from", "to")}
+    return {**numbers, **{key: text(each.get(key)) for key in ("at", "reason")}}
 
 
 def changes(answer: Mapping[str, Any] | None) -> list[dict[str, Any]]:

@@ -78,6 +78,15 @@ class SnapshotRefused(Refused):
     name = "snapshot-refused"
 
 
+class HostOutdated(Misuse):
+    """The host's agent is older than what was asked of it, so nothing was done.
+
+    Usual causes: Goferry was upgraded here and not there. `goferry provision HOST` upgrades a host while it serves.
+    """
+
+    name = "host-outdated"
+
+
 class FleetDivided(FleetSplit):
     """Some hosts run the new version and some the one before.
 

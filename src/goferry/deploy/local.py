@@ -71,18 +71,19 @@ def deploy(
 def rollback(
     target: Target,
     *,
+    to: str = "",
     services: Sequence[str] = (),
     project: str = "",
     settings: Settings,
     stream: Stream,
     dry_run: bool = False,
 ) -> dict[str, Any]:
-    """Bring the version before into service again; returns the same record as `deploy`.
+    """Bring the version `to`, else the version before, into service again; returns the same record as `deploy`.
 
     Raises:
         NothingToRollBackTo, AmbiguousProject, and what `deploy` raises.
     """
-    request = {"services": list(services), "project": project}
+    request = {"services": list(services), "project": project, **({"to": to} if to else {})}
     return _change(
         "rollback", "rollback", request=request, target=target, settings=settings, stream=stream, dry_run=dry_run
     )
@@ -144,10 +145,10 @@ def with_host(record: dict[str, Any], outcome: str) -> dict[str, Any]:
 
 
 def status(target: Target, *, settings: Settings) -> dict[str, Any]:
-    """Return `{"live": {service: {…}}, "recovered": [text], "busy": bool}`."""
+    """Return `{"live": {service: {…}}, "recovered": [text], "busy": bool, "floors": {project: {…}}}`."""
     with target.agent(settings) as agent:
         answer = agent.ask("status")
-    return {key: answer[key] for key in ("live", "recovered", "busy")}
+    return {key: answer[key] for key in ("live", "recovered", "busy", "floors")}
 
 
 def logs(target: Target, *, services: Sequence[str] = (), lines: int = 50, settings: Settings) -> dict[str, Any]:

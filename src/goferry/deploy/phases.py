@@ -19,7 +19,7 @@ from goferry.deploy.errors import FleetDivided
 from goferry.deploy.fleet import Campaign
 from goferry.deploy.local import transaction_id
 from goferry.deploy.session import Session, connected
-from goferry.kernel.errors import Failed, GoferryError, RolledBack, Unreachable
+from goferry.kernel.errors import Failed, GoferryError, RolledBack, Unreachable, printable
 from goferry.kernel.outcomes import AgentLost, ClientSilent
 from goferry.observe.events import Span
 
@@ -153,16 +153,18 @@ def commit(campaign: Campaign) -> None:
 
 
 def bring_back(campaign: Campaign) -> None:
-    """Roll back the hosts that committed while another could not: one release more, from what they hold."""
+    """Bring what served before back on the hosts that committed while another could not, from what they hold."""
     committed = [session for session in campaign.sessions if session.outcome == "deployed"]
     earlier = {session.name: session.failure for session in committed}
 
     def work(session: Session) -> None:
-        changes = (session.prepared or {})["changes"]
-        fields = {"project": (session.prepared or {})["project"], "services": [each["service"] for each in changes]}
-        session.ask("rollback", id=transaction_id(), on_silence="rollback", wait_ms=60_000, **fields)
-        session.ask("switch")
-        session.ask("commit")
+        for sequence, services in _before(session).items():
+            fields = {"project": (session.prepared or {})["project"], "services": services}
+            if sequence:
+                fields["sequence"] = sequence
+            session.ask("rollback", id=transaction_id(), on_silence="rollback", wait_ms=60_000, **fields)
+            session.ask("switch")
+            session.ask("commit")
         session.outcome = "rolled-back"
 
     campaign.each(committed, work)
@@ -171,6 +173,14 @@ def bring_back(campaign: Campaign) -> None:
             session.outcome = "unknown"
         session.failure = session.failure or earlier[session.name]
     look_again(campaign)
+
+
+def _before(session: Session) -> dict[int, list[str]]:
+    """Return the releases that served before, by sequence, each with its services; 0 where an older agent said none."""
+    found: dict[int, list[str]] = {}
+    for change in (session.prepared or {})["changes"]:
+        found.setdefault(int(change.get("from_sequence") or 0), []).append(change["service"])
+    return found
 
 
 def look_again(campaign: Campaign) -> None:
@@ -246,13 +256,18 @@ def _divided(campaign: Campaign) -> FleetDivided:
 
 
 def _advice(campaign: Campaign) -> list[str]:
-    """Return what to type; a rollback is one step, so it is not for hosts that have gone it already."""
+    """Return what to type; a rollback is named, for without `--to` those that went back would go back again."""
     hosts = "".join(f" --host {session.name}" for session in campaign.sessions)
     again = "bring all to one version: run the same command again"
     if campaign.stage == "rollback":
-        again = "then on those that still serve the newer one alone:  goferry rollback --target ssh --host HOST"
-    look = f"see what serves on each:  goferry status --target ssh{hosts}"
-    return [again, look] if campaign.stage != "rollback" else [look, again]
+        versions = {str(each.get("to")) for session in campaign.sessions for each in _changes(session)}
+        to = printable(versions.pop(), 80) if len(versions) == 1 else "VERSION"
+        again = f"bring all to one version:  goferry rollback --to {to} --target ssh{hosts}"
+    return [again, f"see what serves on each:  goferry status --target ssh{hosts}"]
+
+
+def _changes(session: Session) -> list[dict[str, Any]]:
+    return [each for each in (session.prepared or {}).get("changes") or [] if isinstance(each, dict)]
 
 
 def _told(session: Session) -> str:
@@ -262,7 +277,7 @@ def _told(session: Session) -> str:
 
 
 def _serving(session: Session) -> str:
-    changes = [each for each in (session.prepared or {}).get("changes") or [] if isinstance(each, dict)]
+    changes = _changes(session)
     old = ", ".join(sorted({str(each.get("from") or "nothing") for each in changes}))
     new = ", ".join(sorted({str(each.get("to")) for each in changes}))
     if not changes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goferry.config import load, model
+from goferry.config.released import project_name
 from goferry.deploy.fleet import Fleet
 from goferry.deploy.local import Target
 from goferry.kernel.errors import Misuse, printable
@@ -50,10 +51,17 @@ class Said:
 
 @dataclass(frozen=True)
 class Place:
-    """Where it goes, and what is accepted there (`releases`, `snapshots`, or empty without an environment)."""
+    """Where it goes.
+
+    Attributes:
+        target: the folder or the hosts.
+        accepts: what the environment takes, `releases` or `snapshots`; empty without one.
+        project: whose environment it is, as its releases name it; empty without one.
+    """
 
     target: Target | Fleet
     accepts: str = ""
+    project: str = ""
 
 
 def resolve(said: Said, *, verifies: bool = False) -> Place:
@@ -62,12 +70,14 @@ def resolve(said: Said, *, verifies: bool = False) -> Place:
     Raises:
         EnvironmentUnknown, HostNameInvalid, Misuse: as their names say.
     """
-    rules = environment(said) if said.environment else model.Environment()
+    loaded = _loaded(said) if said.environment else None
+    rules = _rules(loaded, said.environment) if loaded else model.Environment()
+    project = project_name(loaded) if loaded else ""
     hosts = tuple(said.hosts) or tuple(rules.hosts)
     target = said.target or ("ssh" if said.hosts else "") or rules.target or "local"
     silence = said.on_silence or rules.on_silence or "rollback"
     if target == "local":
-        return Place(_local(said, silence, verifies=verifies), rules.accepts)
+        return Place(_local(said, silence, verifies=verifies), rules.accepts, project)
     if target != "ssh":
         known = ["use:  --target local --root DIR", "or:  --target ssh --host HOST"]
         raise Misuse(f"--target {printable(target, 40)} is not known", advice=known)
@@ -76,7 +86,7 @@ def resolve(said: Said, *, verifies: bool = False) -> Place:
     if said.root is not None:
         raise Misuse("--root is the local target's folder; a host has its own", advice=["leave --root away"])
     known_hosts = said.known_hosts or default_known_hosts(said.directory)
-    return Place(Fleet(hosts, said.identity, known_hosts, said.wait, silence), rules.accepts)
+    return Place(Fleet(hosts, said.identity, known_hosts, said.wait, silence), rules.accepts, project)
 
 
 def local_target(said: Said) -> Target:
@@ -114,13 +124,21 @@ def environment(said: Said) -> model.Environment:
     Raises:
         EnvironmentUnknown, ConfigInvalid: as their names say.
     """
-    found = load.load(said.directory, project=said.project).project.environments
-    if said.environment not in found:
+    return _rules(_loaded(said), said.environment)
+
+
+def _loaded(said: Said) -> load.Loaded:
+    return load.load(said.directory, project=said.project)
+
+
+def _rules(loaded: load.Loaded, environment: str) -> model.Environment:
+    found = loaded.project.environments
+    if environment not in found:
         raise EnvironmentUnknown(
-            f"there is no environment {printable(said.environment, 80)!r}",
+            f"there is no environment {printable(environment, 80)!r}",
             advice=["environments are: " + ", ".join(sorted(found))],
         )
-    return found[said.environment]
+    return found[environment]
 
 
 def default_known_hosts(directory: Path) -> Path | None:

@@ -9,9 +9,11 @@ from typing import Any
 
 from goferry.config.settings import Settings
 from goferry.deploy import answers, phases, upload
+from goferry.deploy.errors import HostOutdated
 from goferry.deploy.fleet import Campaign, Fleet, ask_all
 from goferry.deploy.local import transaction_id
 from goferry.deploy.session import Session, send_release, understood
+from goferry.kernel.errors import printable
 from goferry.observe.events import Span, Stream
 
 Request = Callable[[Session, Callable[[str], None]], dict[str, Any]]
@@ -49,17 +51,30 @@ def deploy(
 def rollback(
     fleet: Fleet,
     *,
+    to: str = "",
     services: Sequence[str] = (),
     project: str = "",
     settings: Settings,
     stream: Stream,
     dry_run: bool = False,
 ) -> dict[str, Any]:
-    """Bring the version before into service again on every host; returns the same record as `deploy`."""
+    """Bring the version `to`, else the version before, into service again on every host; see `deploy` for the record.
+
+    Raises:
+        HostOutdated: a host's agent knows no `to`. And what `deploy` raises.
+    """
     common = _common(fleet, dry_run=dry_run, services=services)
 
     def request(session: Session, heard: Callable[[str], None]) -> dict[str, Any]:
-        return session.ask("rollback", heard, project=project, **common)
+        answer = session.ask("rollback", heard, project=project, **common, **({"to": to} if to else {}))
+        if to and any(change["to"] != to for change in answer["changes"]):  # an agent of before `to` ignores it
+            session.ask("abort")
+            raise HostOutdated(
+                f"{session.name} would go back one step instead of to {printable(to, 80)}",
+                state="No traffic was touched.",
+                advice=["provision it again with this version:  goferry provision HOST"],
+            )
+        return answer
 
     return _change("rollback", fleet, request, settings=settings, stream=stream, dry_run=dry_run)
 
@@ -153,22 +168,29 @@ def _record(campaign: Campaign, seconds: float) -> dict[str, Any]:
 
 
 def status(fleet: Fleet, *, settings: Settings) -> dict[str, Any]:
-    """Return `{"hosts": {host: {"live": {service: {…}}, "recovered": [text], "busy": bool}}, "live", …}`.
+    """Return `{"hosts": {host: {"live": {service: {…}}, "recovered": [text], "busy": bool, "floors"}}, "live", …}`.
 
-    `live`, `recovered` and `busy` are all hosts' together; a service's key is `host service` where there are several.
+    The others are all hosts' together; where there are several, a service's key is `host service`, and a floor's
+    `host project`. A host of before `floors` has none.
     """
     with understood("a host"):
         return _together(ask_all(fleet, settings, "status"))
 
 
-def _together(answers: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    hosts = {name: {key: answer[key] for key in ("live", "recovered", "busy")} for name, answer in answers.items()}
-    live, recovered = {}, []
+def _together(answered: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    hosts = {name: {key: answer[key] for key in ("live", "recovered", "busy")} for name, answer in answered.items()}
+    for name, answer in answered.items():
+        hosts[name]["floors"] = answers.floors(answer)
+    live, recovered, floors = {}, [], {}
     for name, host in hosts.items():
         for service, each in host["live"].items():
-            live[service if len(hosts) == 1 else f"{name} {service}"] = dict(each)
+            held = {"held": answers.texts(each["held"])} if "held" in each else {}
+            live[service if len(hosts) == 1 else f"{name} {service}"] = {**each, **held}
+        for project, floor in host["floors"].items():
+            floors[project if len(hosts) == 1 else f"{name} {project}"] = dict(floor)
         recovered += [str(text) if len(hosts) == 1 else f"{name}: {text}" for text in host["recovered"]]
-    return {"live": live, "recovered": recovered, "busy": any(host["busy"] for host in hosts.values()), "hosts": hosts}
+    busy = any(host["busy"] for host in hosts.values())
+    return {"live": live, "recovered": recovered, "busy": busy, "floors": floors, "hosts": hosts}
 
 
 def logs(fleet: Fleet, *, services: Sequence[str] = (), lines: int = 50, settings: Settings) -> dict[str, Any]:

@@ -4,6 +4,7 @@
     connect [SOCKET]                                       the deploy key's forced command
     recover --root DIR [--host-file FILE]                  at boot: end what was open, start what is live
     purge PROJECT [SERVICE] [--yes | --dry-run]            for root: remove what the host keeps of it
+    floor PROJECT --to SEQUENCE --reason TEXT              by root alone: lower a project's floor
     shim SLOT                                              what a slot's unit starts; its standard input is the slot
     version
 
@@ -57,11 +58,24 @@ def _agent() -> int:
     purging.add_argument("--dry-run", action="store_true", help="say what would be removed")
     purging.add_argument("--root", type=Path, default=Path(hostfile.ROOT), help="the target's folder")
     purging.add_argument("--host-file", type=Path, default=Path(hostfile.HOST_FILE), help="the host file")
+    lowering = commands.add_parser("floor", help="lower a project's floor, on the host itself and by its root alone")
+    lowering.add_argument("project", help="whose floor")
+    lowering.add_argument("--to", type=int, required=True, help="the sequence that it is lowered to")
+    lowering.add_argument("--reason", required=True, help="why; `status` shows it")
+    lowering.add_argument("--root", type=Path, help="an embedded target's folder; else the provisioned host's")
     commands.add_parser("connect", help="pass bytes to the agent's socket")
     commands.add_parser("shim", help="start a slot's version")
     commands.add_parser("version", help="print the agent's version")
     options = parser.parse_args()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if options.command == "floor":
+        from goferry.host.floor import Lowering
+        from goferry.host.floor import run as lower
+
+        asked = Lowering(options.project, options.to, options.reason)
+        if options.root is not None:
+            return lower(options.root, None, asked, dict(os.environ))
+        return lower(Path(hostfile.ROOT), Path(hostfile.HOST_FILE), asked, dict(os.environ))
     if options.command == "recover":
         from goferry.host.recover import recover
 

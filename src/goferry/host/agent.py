@@ -19,15 +19,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
-from goferry.host import elf, incoming, journal, lock, plan, slots, state, takedown
+from goferry.host import admission, elf, incoming, journal, lock, plan, rollback, slots, state, takedown
 from goferry.host.engine import Engine, resume, rolled_back
 from goferry.host.layout import Root
-from goferry.host.store import Store, held, stored_release
+from goferry.host.store import Admitted, Store, held, services_of
 from goferry.host.supervised import free_port
 from goferry.host.target import assemble
 from goferry.host.view import View
 from goferry.kernel import checksums, machine, manifest, protocol, trustfile, verify
 from goferry.kernel.errors import Misuse, Refused
+from goferry.kernel.files import link_atomically
 from goferry.kernel.machine import Transaction
 from goferry.kernel.manifest import Manifest
 from goferry.kernel.outcomes import AmbiguousProject, ClientSilent, DeployBusy, NothingToRollBackTo, UnsupportedHost
@@ -127,18 +128,22 @@ class Session:
         if self.trust is None:
             raise Refused("no trust file was given, so nothing can be verified", advice=["name it:  --trust FILE"])
         self.tell("verify")
-        trust = trustfile.load(self.trust)
+        trust, now = trustfile.load(self.trust), int(time.time())
+        wanted = [str(name) for name in request.get("services") or []]
         try:
-            verified = verify.verify(source, trust, now=int(time.time()), only=_received(source) if sent else "")
+            with admission.clock_judged(self.root, now):
+                verified = verify.verify(source, trust, now=now, only=_received(source) if sent else "")
             assert verified.manifest is not None
             release = verified.manifest
             with self._opened(request):
-                verify.check_floor(release, self._floor(release.project))
-                changes = self._changes(release, [str(name) for name in request.get("services") or []])
+                with admission.clock_judged(self.root, now):
+                    admission.admit(self.root, release, trust, wanted, now)
+                changes = self._changes(release, wanted)
                 if sent:
                     self._refuse_missing(changes, verified.files)
                 transaction = self._transaction(request, "deploy", release.project, changes, verified.digest)
-                return self._begin(request, transaction, Store(self.root, source, release), release)
+                store = Store(self.root, source, Admitted(release, verified.proof, now))
+                return self._begin(request, transaction, store, release.version)
         except DeployBusy:
             sent = False  # what was sent is for the next try
             raise
@@ -174,25 +179,23 @@ class Session:
             raise FileMissing("neither sent nor held: %s" % ", ".join(missing), missing=missing)
 
     def rollback(self, request: Request) -> Record:
-        """Bring the version before up to HEALTHY in the free slot; no traffic is touched."""
+        """Bring a version that was committed here up to HEALTHY in the free slot; no traffic is touched."""
         with self._opened(request):
             project = self._project(str(request.get("project") or ""))
-            states = {folder.name: self._state(project, folder.name) for folder in self._services(project)}
-            changes = plan.rollback(states, [str(name) for name in request.get("services") or []])
+            folders = {folder.name: folder for folder in self._services(project)}
+            states = {name: self._state(project, name) for name in folders}
+            wanted = rollback.Wanted.of(request)
+            changes = rollback.plan(states, wanted, services_of(folders))
+            trust = admission.trust_of_now(self.root, self.trust)
+            if trust is not None:
+                for change in changes:
+                    admission.allow_back(folders[change.service], change, trust)
             if self.root.host is not None:
                 host = self.root.host
                 changes = [replace(c, port=host.place(project, c.service, c.mode).port) for c in changes]
             transaction = self._transaction(request, "rollback", project, changes, "")
-            return self._begin(request, transaction, Store(self.root), None)
-
-    def _floor(self, project: str) -> Optional[verify.Floor]:
-        """Return the project's floor; one whose file was removed is what the newest live release says."""
-        found = state.floor(self.root, project)
-        for folder in self._services(project):
-            live = state.read(folder)["live"]
-            if live and (found is None or live["sequence"] > found.sequence):
-                found = verify.Floor(live["sequence"], stored_release(folder, live["sequence"]).digest)
-        return found
+            versions = {change.version for change in changes} or {wanted.version}
+            return self._begin(request, transaction, Store(self.root), versions.pop() if len(versions) == 1 else "")
 
     @contextlib.contextmanager
     def _opened(self, request: Request) -> Iterator[None]:
@@ -239,9 +242,9 @@ class Session:
         policy = str(request.get("on_silence", "rollback"))
         return Transaction(str(request["id"]), kind, project, policy, digest, tuple(changes), trace=self._trace)
 
-    def _begin(self, request: Request, transaction: Transaction, store: Store, release: Optional[Manifest]) -> Record:
+    def _begin(self, request: Request, transaction: Transaction, store: Store, version: str) -> Record:
         steps = plan.as_steps(transaction.changes)
-        about = {"project": transaction.project, "changes": steps, "version": release.version if release else ""}
+        about = {"project": transaction.project, "changes": steps, "version": version}
         if not transaction.changes:
             return {**about, "phase": "IDLE", "unchanged": True}
         if request.get("dry_run"):
@@ -279,6 +282,8 @@ class Session:
         engine = self._open()
         with self._given_up():
             engine.advance("commit")
+        if self.root.host is None and self.trust is not None:
+            link_atomically(self.root.own / "trust", str(self.trust.absolute()))
         shown = self.view.changed(engine.transaction)
         self._close()
         numbers = {**engine.numbers, "gap_ms": dict(self.switcher.gaps)}
@@ -346,11 +351,12 @@ class Session:
     def status(self, _request: Request) -> Record:
         """Say what is live; recovers first when no other session works on the target."""
         if not self.root.path.is_dir() or not self.root.own.is_dir():
-            return {"live": {}, "recovered": [], "busy": False}
+            return {"live": {}, "recovered": [], "busy": False, "floors": {}}
         self.root.check()
         descriptor = lock.acquire(self.root.own / "lock")
         recovered = self._recovered_aside(descriptor) if descriptor >= 0 else None
-        return {"live": self.view.live(), "recovered": recovered or [], "busy": recovered is None}
+        shown = {"live": self.view.live(), "floors": self.view.floors()}
+        return {**shown, "recovered": recovered or [], "busy": recovered is None}
 
     def _recovered_aside(self, descriptor: int) -> Optional[List[str]]:
         """Recover in a thread, which holds the lock, and wait a moment for it; None: it goes on, also after us."""

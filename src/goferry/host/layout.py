@@ -1,8 +1,9 @@
 """Where things lie on a target, and that the folder is safe to use.
 
     <root>/.goferry/            lock · shim.py · supervisord.conf, .log, .json · bin/python · run/ (sockets, mode 0700)
+                                trust → the trust file of the last deploy
     <root>/<project>/.journal/<transaction>.jsonl
-    <root>/<project>/.floor.json
+    <root>/<project>/.floor.json, .floor.jsonl (each lowering)
     <root>/<project>/<service>/ state.json · live → slots/N.json · slots/ · releases/<sequence>/ · store/<sha256>
                                 log/ · data/ (the service's working folder, the same for every version)
 
@@ -26,6 +27,8 @@ from goferry.kernel.hostfile import HostFile, Place
 from goferry.kernel.outcomes import UnsafeRoot
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+KEEP = 5
+"""Releases of a service that stay where no policy says how many: enough to walk back a bad day."""
 
 
 class BadName(Misuse):
@@ -79,6 +82,11 @@ class Root:
                 )
             if found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
                 raise UnsafeRoot("others may write to %s" % folder, advice=["chmod go-w %s" % folder])
+
+    def keep(self, project: str) -> int:
+        """How many releases of each of the project's services stay in the store."""
+        policy = self.host.policy(project) if self.host is not None else None
+        return KEEP if policy is None else policy.keep
 
     def project(self, name: str) -> Path:
         """The folder of one project."""

@@ -1,16 +1,16 @@
-"""What a deploy or a rollback would change, from facts alone: the release, the host's state, the wishes."""
+"""What a deploy would change, from facts alone: the release, the host's state, the wishes."""
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Collection, Dict, List, Mapping, Sequence, Tuple
 
 from goferry.kernel.errors import printable
 from goferry.kernel.machine import Change
 from goferry.kernel.manifest import File, Manifest
-from goferry.kernel.outcomes import NothingToDeploy, NothingToRollBackTo, WrongPlatform
+from goferry.kernel.outcomes import NothingToDeploy, WrongPlatform
 
 State = Mapping[str, Any]
-"""A service's state.json with `running`: the slot of the `live` link, -1 when nothing is live."""
+"""A service's state (host.state.read) with `running`: the slot of the `live` link, -1 when nothing is live."""
 
 
 def deploy(
@@ -54,7 +54,7 @@ def _change(
     port = int(declared.get("port") or 0)
     if not port:
         port = int(live["port"]) if live.get("mode") == mode else pick_port()
-    return _between(
+    return between(
         name,
         mode=mode,
         port=port,
@@ -67,7 +67,7 @@ def _change(
     )
 
 
-def _between(
+def between(
     name: str,
     *,
     mode: str,
@@ -79,6 +79,7 @@ def _between(
     size: int = 0,
     source: str = "",
 ) -> Change:
+    """Return the change of one service from what its state says to a release."""
     live: Mapping[str, Any] = state["live"] or {}
     running = int(state["running"])
     return Change(
@@ -114,59 +115,7 @@ def _binary(release: Manifest, declared: Mapping[str, Any], platform: Tuple[str,
     return min(fitting, key=lambda f: (plainest.get(f.variant, 9), f.variant))
 
 
-def rollback(states: Mapping[str, State], wanted: Sequence[str]) -> List[Change]:
-    """Return one change for each service that has a version to go back to, of those that were deployed last.
-
-    Raises:
-        NothingToRollBackTo: when none has, or one in `wanted` has not.
-    """
-    for name in wanted:
-        if not _target(states.get(name)):
-            raise _nothing(name)
-    names = sorted(wanted) if wanted else _newest(states)
-    if not names:
-        raise _nothing(_names(states) or "this target")
-    changes = []
-    for name in names:
-        previous = _target(states[name])
-        assert previous is not None
-        port = (
-            int(states[name]["live"]["port"])
-            if previous["mode"] == states[name]["live"]["mode"]
-            else int(previous["port"])
-        )
-        changes.append(
-            _between(
-                name,
-                mode=previous["mode"],
-                port=port,
-                state=states[name],
-                sequence=previous["sequence"],
-                version=previous["version"],
-                sha256=previous["sha256"],
-            )
-        )
-    return changes
-
-
-def _newest(states: Mapping[str, State]) -> List[str]:
-    able = {name: int(state["live"]["sequence"]) for name, state in states.items() if _target(state)}
-    return sorted(name for name, sequence in able.items() if sequence == max(able.values()))
-
-
-def _target(state: Optional[State]) -> Optional[Mapping[str, Any]]:
-    return state["previous"] if state and state["live"] and state["running"] >= 0 else None
-
-
-def _nothing(name: str) -> NothingToRollBackTo:
-    return NothingToRollBackTo(
-        "%s has no earlier version on this target" % name,
-        state="Nothing was changed.",
-        advice=["deploy the release that you want:  goferry deploy DIST"],
-    )
-
-
-def _names(services: Mapping[str, Any]) -> str:
+def _names(services: Collection[str]) -> str:
     return printable(", ".join(sorted(services)))
 
 
@@ -176,6 +125,7 @@ def as_steps(changes: Sequence[Change]) -> List[Dict[str, Any]]:
         {
             "service": c.service,
             "from": c.old_version,
+            "from_sequence": c.old_sequence,
             "to": c.version,
             "sequence": c.sequence,
             "slot": c.slot,

@@ -1,4 +1,4 @@
-"""The store: binaries by digest, releases as folders of links to them, and what of both may be removed.
+"""The store: binaries by digest, releases as folders with their proof, and what of both may be removed.
 
 A file is copied into `store/.<digest>.part`, hashed while it is copied, and gets its name only when the digest is the
 listed one, the machine can run it, and its bytes are on the disk. So what lies under a digest's name is that digest's.
@@ -15,11 +15,11 @@ import hashlib
 import os
 import re
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Set
+from typing import Callable, Collection, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
-from goferry.host import elf, slots, state
+from goferry.host import elf, history, slots, state
 from goferry.host.layout import Root, ServiceFolder
-from goferry.kernel import files, manifest, verify
+from goferry.kernel import canonical, checksums, files, manifest, verify
 from goferry.kernel.machine import Change, Transaction
 from goferry.kernel.outcomes import BlobChanged, DiskFull, WrongPlatform
 from goferry.kernel.refusals import ManifestMalformed
@@ -28,14 +28,39 @@ MARGIN = 4 << 20
 """Bytes that stay free for journals and state, so that going back never lacks room."""
 _BLOB = re.compile(r"[0-9a-f]{64}|\.[0-9a-f]{64}\.part")
 _SEQUENCE = re.compile("[0-9]+")
+ADMISSION = "admission.json"
+"""Beside a stored release: when it was admitted."""
+_WRITTEN = (manifest.MANIFEST, ADMISSION, checksums.LIST, *manifest.SIGNATURES.values())
+
+
+class Admitted(NamedTuple):
+    """A release that was admitted.
+
+    Attributes:
+        release: its manifest.
+        proof: the list and the signatures that vouch for it, name → bytes.
+        at: when it was judged, seconds since the epoch.
+    """
+
+    release: manifest.Manifest
+    proof: Mapping[str, bytes]
+    at: int
+
+    def files(self) -> Dict[str, bytes]:
+        """Return what is kept of it beside its binaries, name → bytes."""
+        return {
+            **self.proof,
+            manifest.MANIFEST: self.release.to_bytes(),
+            ADMISSION: canonical.dumps({"schema": 1, "admitted": self.at}),
+        }
 
 
 class Store:
     """What lies on the disk for each service of a target."""
 
-    def __init__(self, root: Root, source: Optional[Path] = None, release: Optional[manifest.Manifest] = None) -> None:
-        """`source` is the verified folder of `release`; neither is needed for a rollback or a recovery."""
-        self.root, self.source, self.release = root, source, release
+    def __init__(self, root: Root, source: Optional[Path] = None, admitted: Optional[Admitted] = None) -> None:
+        """`source` is the folder of the release that was admitted; a rollback or a recovery needs neither."""
+        self.root, self.source, self.admitted = root, source, admitted
 
     def stage(self, transaction: Transaction, change: Change) -> None:
         """Bring the candidate's binary into the store, or, for a rollback, prove that it is still there.
@@ -47,8 +72,8 @@ class Store:
         folder.prepare()
         if not self._holds(folder, change.sha256):
             self._copy(folder, change)
-        if self.release is not None:
-            self._describe(folder, change, self.release)
+        if self.admitted is not None:
+            self._describe(folder, change, self.admitted)
 
     def _holds(self, folder: ServiceFolder, sha256: str) -> bool:
         path = folder.blob(sha256)
@@ -116,22 +141,37 @@ class Store:
             advice=["make room on the disk of %s" % self.root.path],
         )
 
-    def _describe(self, folder: ServiceFolder, change: Change, release: manifest.Manifest) -> None:
+    def _describe(self, folder: ServiceFolder, change: Change, admitted: Admitted) -> None:
+        """Keep what was admitted, with its proof: a rollback judges it again, by the trust file of that day."""
         place = folder.release(change.sequence)
         place.mkdir(exist_ok=True)
-        files.write_atomically(place / "release.json", release.to_bytes())
-        files.link_atomically(place / change.service, "../../store/" + change.sha256)
+        for name, data in admitted.files().items():
+            files.write_atomically(place / name, data)
 
     def record(self, transaction: Transaction, change: Change) -> None:
-        """Note the candidate as live and, after a deploy, the version before as the one to go back to."""
+        """Note the candidate as live, what can be gone back to from it, and after a deploy the floor."""
         folder = self.root.service(transaction.project, change.service)
         before = state.read(folder)
         now = {key: getattr(change, key) for key in ("slot", "sequence", "version", "sha256", "mode", "port")}
         if before["live"] != now or before["stopped"]:
-            previous = None if transaction.kind == "rollback" else before["live"]
-            if transaction.kind == "deploy" and previous and previous["sequence"] == change.sequence:
-                previous = before["previous"]
-            state.write(folder, {"schema": 1, "live": now, "previous": previous, "stopped": False})
+            kept = state.kept(self.root, transaction.project)
+            known = history.find(before["history"], change.sequence)
+            entry = history.Entry(
+                change.sequence,
+                change.version,
+                change.sha256,
+                change.mode,
+                change.port,
+                transaction.digest or (known.digest if known else ""),
+            )
+            held = history.committed(
+                before["history"],
+                entry,
+                int((before["live"] or {}).get("sequence", 0)),
+                keep=self.root.keep(transaction.project),
+                floor=kept.floor.sequence if kept else None,
+            )
+            state.write(folder, {"live": now, "history": held, "stopped": False})
         if transaction.kind == "deploy":
             state.raise_floor(self.root, transaction.project, change.sequence, transaction.digest)
         slot = slots.read(folder, change.slot)
@@ -139,7 +179,7 @@ class Store:
             slots.write(folder, {**slot, "guarded": True})
 
     def prune(self, transaction: Transaction, change: Change) -> None:
-        """Remove what neither the live version, the one before, nor a slot names."""
+        """Remove what neither the history nor a slot names."""
         self._remove_unnamed(self.root.service(transaction.project, change.service), set())
 
     def discard(self, transaction: Transaction, change: Change) -> None:
@@ -150,9 +190,9 @@ class Store:
 
     def _remove_unnamed(self, folder: ServiceFolder, keep: Set[str]) -> None:
         blobs, sequences = set(keep), set()
-        for entry in _named(folder):
-            blobs.add(str(entry["sha256"]))
-            sequences.add(str(entry["sequence"]))
+        for sequence, sha256 in _named(folder):
+            blobs.add(sha256)
+            sequences.add(str(sequence))
         for path in folder.releases.iterdir():
             if _SEQUENCE.fullmatch(path.name) and path.name not in sequences and not keep:
                 _remove_release(path, folder.name)
@@ -165,8 +205,9 @@ def _remove_release(place: Path, service: str) -> None:
     """Remove a release's folder: what was written there, and the folder unless somebody else put something there."""
     if place.is_symlink() or not place.is_dir():
         return
+    written = (*_WRITTEN, service)  # an older agent made a link of the service's name
     for path in place.iterdir():
-        if path.name in ("release.json", service) or path.name.startswith((".release.json.", ".%s." % service)):
+        if path.name in written or path.name.startswith(tuple(".%s." % name for name in written)):
             _remove(path)
     with contextlib.suppress(OSError):
         place.rmdir()
@@ -187,11 +228,13 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _named(folder: ServiceFolder) -> Iterator[Dict[str, Any]]:
+def _named(folder: ServiceFolder) -> Iterator[Tuple[int, str]]:
     record = state.read(folder)
-    for entry in (record["live"], record["previous"], slots.read(folder, 0), slots.read(folder, 1)):
-        if entry:
-            yield entry
+    for entry in record["history"]:
+        yield entry.sequence, entry.sha256
+    for slot in (record["live"], slots.read(folder, 0), slots.read(folder, 1)):
+        if slot:
+            yield int(slot["sequence"]), str(slot["sha256"])
 
 
 def _copy_hashed(folder: Path, name: str, part: Path) -> str:
@@ -222,3 +265,8 @@ def stored_release(folder: ServiceFolder, sequence: int) -> manifest.Manifest:
         return manifest.parse(path.read_bytes())
     except (OSError, ManifestMalformed) as error:
         raise BlobChanged("the store lost release %d of %s" % (sequence, folder.name)) from error
+
+
+def services_of(folders: Mapping[str, ServiceFolder]) -> Callable[[str, int], Collection[str]]:
+    """Return a look into the store: (service, sequence) → the services that this release declares."""
+    return lambda name, sequence: stored_release(folders[name], sequence).services

@@ -100,7 +100,7 @@ def kept(root: Root, project: str, service: str = "") -> List[Kept]:
     names = [service] if service else _services(root, project)
     places = [folder / name for name in names]
     if not service:
-        places += [folder / name for name in (".journal", ".floor.json")]
+        places += [folder / name for name in (".journal", ".floor.json", ".floor.jsonl")]
     for name in names:
         places += _outside(root.service(project, name))
     return [_measured(path) for path in places if os.path.lexists(str(path))]

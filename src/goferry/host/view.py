@@ -7,7 +7,7 @@ import json
 import time
 from typing import Any, Dict, List, Mapping, Sequence
 
-from goferry.host import processes, slots, state
+from goferry.host import admission, history, processes, slots, state
 from goferry.host.gather import Outcome, gather
 from goferry.host.guard import Guard
 from goferry.host.layout import Root, ServiceFolder
@@ -15,12 +15,15 @@ from goferry.host.switch import Links, url
 from goferry.kernel import frames
 from goferry.kernel.errors import Failed, GoferryError
 from goferry.kernel.machine import Transaction
+from goferry.kernel.outcomes import BlobChanged
 
 Record = Dict[str, Any]
 LINES, LINE = 1000, 4000
 """Lines of a log that are shown at most, and characters of each."""
 SECONDS = 2.5
 """Seconds in which all live services are asked; `status` answers within five, whatever they do."""
+LOWERED = 5
+"""Lowerings of a floor that are shown, the last ones."""
 ROOM = frames.MAX_HEADER // 2
 """Bytes of logs in one answer."""
 
@@ -73,7 +76,8 @@ class View:
         return self._record(folder, slot, number, process, self._illness(folder, slot, process))
 
     def _record(self, folder: ServiceFolder, slot: Record, number: int, process: Mapping[str, int], why: str) -> Record:
-        previous = state.read(folder)["previous"]
+        held, sequence = state.read(folder)["history"], int(slot.get("sequence", 0))
+        previous = history.before(held, sequence)
         return {
             "project": folder.project,
             "service": folder.name,
@@ -87,9 +91,22 @@ class View:
             "pid": process.get("pid", 0) if processes.same(dict(process)) else 0,
             "state": "unhealthy" if why else "healthy",
             "why": why,
-            "previous": previous["version"] if previous else "",
+            "previous": previous.version if previous else "",
+            "held": [entry.version for entry in held if entry.sequence != sequence],
             "log": self.guard.driver.log(folder, number),
         }
+
+    def floors(self) -> Record:
+        """Return, by project, its floor's sequence and the last times that somebody lowered it; an error's text."""
+        return {project: self._floor(project) for project in self.root.projects()}
+
+    def _floor(self, project: str) -> Record:
+        lowered = state.lowerings(self.root, project)[-LOWERED:]
+        try:
+            found = admission.floor(self.root, project)
+        except (Failed, BlobChanged) as error:
+            return {"sequence": 0, "lowered": lowered, "error": error.what}
+        return {"sequence": found.sequence if found else 0, "lowered": lowered, "error": ""}
 
     def _illness(self, folder: ServiceFolder, slot: Record, process: Dict[str, int]) -> str:
         if not slot or not processes.same(process):

@@ -62,9 +62,10 @@ class BlobChanged(Refused):
 
 
 class NothingToRollBackTo(Failed):
-    """The host holds no earlier version of the service.
+    """The host does not hold the version that was to come back.
 
-    It usually was deployed only once, or was rolled back already: a rollback is one step.
+    Usual causes: the service was deployed only once, it serves the oldest version that is held already, or the version
+    after `--to` was never committed there or is no longer kept. The message lists what is held.
     """
 
     name = "nothing-to-roll-back-to"

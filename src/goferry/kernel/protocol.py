@@ -78,7 +78,7 @@ REQUESTS: Mapping[str, Mapping[str, Check]] = {
     "hello": {},
     "upload": {"id": _identifier, "name": _text, "size": _number, "sha256": _text, "offset": _number},
     "prepare": {**_CHANGE, "dist": _text},
-    "rollback": {**_CHANGE, "project": _text},
+    "rollback": {**_CHANGE, "project": _text, "to": _text, "sequence": _number},
     "switch": {},
     "commit": {},
     "abort": {},

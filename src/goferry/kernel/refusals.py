@@ -12,7 +12,7 @@ so the first refusal is the one nearest to the root of trust:
     │                 key-out-of-scope, verifier-missing, threshold-unmet
     ├── manifest      manifest-missing, manifest-malformed, lists-disagree, project-mismatch
     ├── files         file-missing, file-unlisted, file-not-regular, file-linked, file-altered, folder-unreadable
-    └── order         sequence-lower, sequence-conflict
+    └── order         sequence-lower, sequence-conflict; kernel.sequence has what a host adds when it admits one
 """
 
 from __future__ import annotations
@@ -379,7 +379,7 @@ class FolderUnreadable(Refusal):
 class SequenceLower(Refusal):
     """The release is older than one that was admitted before.
 
-    It may be a replay of an old, correctly signed release. To go back on purpose use `goferry rollback`.
+    It may be a replay of an old, correctly signed release. To go back on purpose use `goferry rollback --to VERSION`.
     """
 
     name = "sequence-lower"

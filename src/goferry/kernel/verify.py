@@ -19,9 +19,9 @@ import errno
 import hashlib
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Collection, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from goferry.kernel import checksums, manifest, signatures
 from goferry.kernel.certificate import Verifier
@@ -53,7 +53,10 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class Floor:
-    """The newest release that was admitted: its sequence and its manifest's SHA-256."""
+    """The newest release that was admitted: its sequence and its manifest's SHA-256.
+
+    The digest is empty when a person set the floor: then any release of that sequence is fine.
+    """
 
     sequence: int
     manifest_digest: str
@@ -69,6 +72,7 @@ class Verified:
         unchecked: names of signature files that could not be judged here.
         digest: the SHA-256 of release.json, lower-case hex; empty without a manifest.
         files: name → SHA-256 of everything that was asked for and checked.
+        proof: the list and the signature files that vouch for the rest, name → bytes.
     """
 
     manifest: Optional[Manifest]
@@ -76,6 +80,7 @@ class Verified:
     unchecked: Tuple[str, ...]
     digest: str
     files: Dict[str, str]
+    proof: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def verify(
@@ -106,7 +111,8 @@ def verify(
     """
     with _opened(folder) as root:
         data = _read_list(root, folder)
-        signers, unchecked = signatures.check(_read_signatures(root), data, trust, openpgp, now)
+        signed = _read_signatures(root)
+        signers, unchecked = signatures.check(signed, data, trust, openpgp, now)
         listed = checksums.parse(data)
         single = isinstance(only, str)
         release = _read_manifest(root, listed, optional=single and only not in ("", MANIFEST))
@@ -123,7 +129,8 @@ def verify(
             if name != MANIFEST:
                 _check_file(root, name, listed[name], release)
     digest = release.digest if release is not None else ""
-    return Verified(release, signers, unchecked, digest, {name: listed[name] for name in wanted})
+    files = {name: listed[name] for name in wanted}
+    return Verified(release, signers, unchecked, digest, files, {LIST: data, **signed})
 
 
 def check_floor(release: Manifest, floor: Optional[Floor]) -> None:
@@ -138,9 +145,12 @@ def check_floor(release: Manifest, floor: Optional[Floor]) -> None:
         raise SequenceLower(
             "%s %s has sequence %d; %d was admitted before"
             % (release.project, release.version, release.sequence, floor.sequence),
-            advice=["to go back on purpose:  goferry rollback", "to release old code again: seal it anew"],
+            advice=[
+                "to go back on purpose:  goferry rollback --to VERSION",
+                "to release old code again, build it into an empty folder and sign that; a sealed one keeps its own",
+            ],
         )
-    if release.digest != floor.manifest_digest:
+    if floor.manifest_digest and release.digest != floor.manifest_digest:
         raise SequenceConflict(
             "another release of %s with sequence %d was admitted before" % (release.project, release.sequence),
             advice=["seal one of them again; the sequence is then the second of sealing"],

@@ -58,3 +58,12 @@ class FormatsMissing(Misuse):
     """
 
     name = "formats-missing"
+
+
+class SequenceSealed(Refused):
+    """The folder is sealed already, with another sequence than the one that was asked for.
+
+    Signing again keeps list and manifest, and the sequence is in the manifest. Build into an empty folder to seal anew.
+    """
+
+    name = "sequence-sealed"

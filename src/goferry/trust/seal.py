@@ -23,11 +23,12 @@ from goferry.kernel import manifest
 from goferry.kernel.checksums import LIST
 from goferry.kernel.files import write_atomically
 from goferry.kernel.manifest import MANIFEST, Manifest
+from goferry.kernel.sequence import check_sealed
 from goferry.kernel.verify import Verified
 from goferry.observe.events import Stream
 from goferry.trust import release
 from goferry.trust.check import check_release
-from goferry.trust.errors import FormatsMissing
+from goferry.trust.errors import FormatsMissing, SequenceSealed
 from goferry.trust.signer import Signer, clean_trust
 
 _READ_ONLY = 0o555
@@ -65,10 +66,13 @@ def seal(
 
     Raises:
         LedgerMissing, LedgerInvalid, LedgerDisagrees, FormatsMissing: the folder or the keys do not fit.
+        SequenceSealed: the folder is sealed with another sequence.
+        ReleaseInFuture: sequence or time is more than a day ahead of this machine's clock.
         PassphraseWrong, KeyUnusable, SigningFailed: a key could not sign.
         Refusal: the result would not be accepted; the folder is as before.
     """
     _check_formats(signers, formats)
+    _check_sequence(folder, sequence, now)
     with stream.span("sign") as span:
         if is_sealed(folder):
             sealed = _sign_again(folder, signers, settings=settings, stream=stream, now=now)
@@ -80,6 +84,7 @@ def seal(
 
 def plan(folder: Path, signers: Sequence[Signer], *, now: int, sequence: int = 0) -> list[str]:
     """Return what `seal` would do, one line a step, after checking the folder; writes nothing."""
+    _check_sequence(folder, sequence, now)
     names = [f"sign {LIST} with {signer.format} key {signer.id} as {signer.file}" for signer in signers]
     if is_sealed(folder):
         return names
@@ -111,6 +116,22 @@ def _check_formats(signers: Sequence[Signer], formats: Sequence[str]) -> None:
         raise FormatsMissing(
             f"goferry.yml demands signatures in {', '.join(missing)}, and there is no such key",
             advice=[f"give one:  goferry sign DIST --{missing[0]}-key FILE"],
+        )
+
+
+def _check_sequence(folder: Path, sequence: int, now: int) -> None:
+    if not is_sealed(folder):
+        check_sealed(sequence or now, now, _clock())
+        return
+    has = manifest.parse((folder / MANIFEST).read_bytes()).sequence
+    if sequence and sequence != has:
+        raise SequenceSealed(
+            f"{folder} is sealed with sequence {has}, which can't become {sequence}",
+            state="Nothing was signed.",
+            advice=[
+                "sign it as it is: leave --sequence away",
+                f"or build into an empty folder and seal that:  goferry sign DIST --sequence {sequence}",
+            ],
         )
 
 

@@ -226,4 +226,4 @@ def test_a_rollback_that_was_split_is_not_to_be_repeated_everywhere(hosts):
     error = made.failed("rollback")
     assert error.exit_code == 6
     assert error.state.splitlines()[0] == "web-1: deployed, v1 serves"
-    assert "alone" in error.advice[1]
+    assert "goferry rollback --to v1 --target ssh --host web-1" in error.advice[0]

@@ -8,9 +8,9 @@ from goferry.host import elf, plan, slots, supervisor
 from goferry.host.layout import BadName, Root
 from goferry.kernel.machine import Change
 from goferry.kernel.manifest import File, Manifest
-from goferry.kernel.outcomes import NothingToDeploy, NothingToRollBackTo, WrongPlatform
+from goferry.kernel.outcomes import NothingToDeploy, WrongPlatform
 
-EMPTY = {"schema": 1, "live": None, "previous": None, "stopped": False, "running": -1}
+EMPTY = {"live": None, "history": (), "stopped": False, "running": -1}
 PLATFORM = ("linux", "amd64")
 
 
@@ -27,7 +27,7 @@ def release(*files, sequence=5, **services):
     )
 
 
-def live(slot, sequence, sha="b", previous=None, port=81, mode="socket"):
+def live(slot, sequence, sha="b", port=81, mode="socket"):
     now = {
         "slot": slot,
         "sequence": sequence,
@@ -36,7 +36,7 @@ def live(slot, sequence, sha="b", previous=None, port=81, mode="socket"):
         "mode": mode,
         "port": port,
     }
-    return {**EMPTY, "live": now, "previous": previous, "running": slot}
+    return {**EMPTY, "live": now, "running": slot}
 
 
 def deploy(made, states, wanted=()):
@@ -89,20 +89,6 @@ def test_a_release_without_this_platform_is_refused_by_name():
 def test_a_service_that_is_not_declared_is_named(made):
     with pytest.raises(NothingToDeploy):
         deploy(made, {"apy": EMPTY, "api": EMPTY}, ["apy"])
-
-
-def test_rollback_takes_the_free_slot_and_the_version_before():
-    before = {"slot": 0, "sequence": 4, "version": "v4", "sha256": "c" * 64, "mode": "socket", "port": 81}
-    (change,) = plan.rollback({"api": live(1, 5, previous=before), "other": live(0, 3)}, [])
-    assert (change.slot, change.old_slot, change.version, change.sequence, change.port) == (0, 1, "v4", 4, 81)
-
-
-@pytest.mark.parametrize(
-    ("states", "wanted"), [({}, []), ({"api": live(0, 1)}, []), ({"api": live(0, 1)}, ["api"]), ({}, ["x"])]
-)
-def test_nothing_to_roll_back_to_is_named(states, wanted):
-    with pytest.raises(NothingToRollBackTo):
-        plan.rollback(states, wanted)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from goferry.host import slots, state
+from goferry.host import history, slots, state
 from goferry.host.layout import Root
 from goferry.host.store import Store
 from goferry.kernel.machine import Change, Transaction
@@ -20,7 +20,7 @@ def folder(tmp_path):
         made.blob(digest).write_text(digest)
         place = made.release(sequence)
         place.mkdir()
-        for name in ("release.json", ".release.json.x1y2", ".api.77", "api"):
+        for name in ("release.json", "SHA256SUMS", "admission.json", ".release.json.x1y2", ".api.77", "api"):
             (place / name).write_text("{}")
     (made.store / f".{DIGESTS['a']}.part").write_text("half")
     return made
@@ -28,7 +28,8 @@ def folder(tmp_path):
 
 def live(folder):
     entry = {"slot": 0, "sequence": 2, "version": "v2", "sha256": DIGESTS["b"], "mode": "socket", "port": 1}
-    state.write(folder, {"schema": 1, "live": entry, "previous": None, "stopped": False})
+    held = (history.Entry(*(entry[key] for key in ("sequence", "version", "sha256", "mode", "port"))),)
+    state.write(folder, {"live": entry, "history": held, "stopped": False})
 
 
 @pytest.mark.parametrize("act", ["discard", "prune"])

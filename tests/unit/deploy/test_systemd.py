@@ -18,7 +18,7 @@ from goferry.host.engine import Engine
 from goferry.host.guard import Guard
 from goferry.host.layout import Root
 from goferry.host.nginx import Nginx
-from goferry.host.store import Store
+from goferry.host.store import Admitted, Store
 from goferry.kernel import files, machine
 from goferry.kernel.hostfile import HostFile, Place
 from goferry.kernel.machine import Change, Transaction
@@ -149,7 +149,7 @@ def engine(host, version, **declared):
     name = f"{len(list(host.root.path.rglob('*.jsonl')))}.jsonl"
     return Engine(
         journal.Journal(host.root.project("shop") / ".journal" / name),
-        Store(host.root, host.dist, release),
+        Store(host.root, host.dist, Admitted(release, {}, 1_767_225_600)),
         guard,
         host.switch,
         host.tell,

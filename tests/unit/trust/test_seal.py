@@ -79,6 +79,37 @@ def test_the_sequence_may_be_given(dist, signer):
     assert sealed(dist, signer, sequence=7).manifest.sequence == 7
 
 
+def test_another_sequence_for_a_sealed_folder_is_refused_by_name(dist, signer):
+    sealed(dist, signer, sequence=7)
+    before = content(dist)
+    for ask in (sealed, planned):
+        with pytest.raises(GoferryError, match="is sealed with sequence 7, which can't become 8") as told:
+            ask(dist, signer, sequence=8)
+        assert (told.value.name, told.value.exit_code) == ("sequence-sealed", 3)
+    assert content(dist) == before
+    assert sealed(dist, signer, sequence=7).manifest.sequence == sealed(dist, signer).manifest.sequence == 7
+
+
+def planned(folder, *signers, **options):
+    return seal.plan(folder, signers, now=NOW, **options)
+
+
+@pytest.mark.parametrize("ahead", [86_400 + 60, 2**53 - 1 - NOW])
+def test_nothing_is_sealed_that_comes_from_the_future(dist, signer, monkeypatch, ahead):
+    monkeypatch.setattr(seal, "_clock", lambda: NOW)
+    before = content(dist)
+    for ask in (sealed, planned):
+        with pytest.raises(GoferryError, match="2026-11-23T04:57:02Z") as told:
+            ask(dist, signer, sequence=NOW + ahead)
+        assert (told.value.name, told.value.exit_code) == ("release-in-future", 3)
+    monkeypatch.setattr(seal, "_clock", lambda: NOW - 86_460)  # the time of sealing is ahead
+    with pytest.raises(GoferryError, match="the time of sealing"):
+        sealed(dist, signer, sequence=7)
+    assert content(dist) == before
+    monkeypatch.setattr(seal, "_clock", lambda: NOW)
+    assert sealed(dist, signer, sequence=NOW + 86_400).manifest.sequence == NOW + 86_400
+
+
 def test_the_same_ledger_gives_the_same_list(dist, signer, tmp_path):
     first = sealed(dist, signer).manifest
     again = Ledger.parse((tmp_path / ".goferry" / "dist.json").read_bytes())

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from goferry.config import survey
 from goferry.config.load import Loaded
+from goferry.config.released import project_name
 from goferry.deploy.errors import DeployKeyUnusable
 from goferry.deploy.provision import names
 from goferry.deploy.provision.plan import Wanted, Wishes
@@ -18,7 +18,6 @@ from goferry.kernel.hostfile import Place
 from goferry.kernel.outcomes import NothingToDeploy, PortTaken
 
 _KEY = re.compile(r"((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]{1,60}) ([A-Za-z0-9+/]{40,}={0,3})(?: (.*))?")
-_MAJOR = re.compile("v[0-9]+")
 
 
 def read(
@@ -42,7 +41,7 @@ def read(
     wanted = tuple(
         Wanted(name, _listen(each.listen), each.port, round(each.drain)) for name, each in sorted(services.items())
     )
-    project = project_name(loaded)
+    project = project_name(loaded) or loaded.directory.name
     names.refuse([Place(project, each.name, each.port, each.listen) for each in wanted])
     _refuse_shared_ports(wanted)
     if trust is not None:
@@ -74,15 +73,6 @@ def _refuse_shared_ports(wanted: Sequence[Wanted]) -> None:
                 state="Nothing was changed.",
                 advice=[f"choose another `port` for {service.name} in goferry.yml"],
             )
-
-
-def project_name(loaded: Loaded) -> str:
-    """Return the project's name as a release will bear it: goferry.yml's, else the module path's last element."""
-    if loaded.name or loaded.project.project:
-        return loaded.name or loaded.project.project
-    module = survey.survey(loaded.directory).modules.get(".", loaded.directory.name)
-    *above, last = module.split("/")
-    return above[-1] if above and _MAJOR.fullmatch(last) else last
 
 
 def _listen(listen: object) -> str:

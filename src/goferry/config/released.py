@@ -1,0 +1,18 @@
+"""The name under which a project's releases go, found without a Go toolchain."""
+
+from __future__ import annotations
+
+import re
+
+from goferry.config import survey
+from goferry.config.load import Loaded
+
+_MAJOR = re.compile("v[0-9]+")
+
+
+def project_name(loaded: Loaded) -> str:
+    """Return goferry.yml's name of the project, else the module path's last element; empty where there is neither."""
+    if loaded.name or loaded.project.project:
+        return loaded.name or loaded.project.project
+    *above, last = survey.survey(loaded.directory).modules.get(".", "").split("/")
+    return above[-1] if above and _MAJOR.fullmatch(last) else last

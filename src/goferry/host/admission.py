@@ -1,0 +1,212 @@
+"""What may be started on a host: which release is admitted, and which one a rollback may take.
+
+A release is admitted when its signatures are good (kernel.verify), it is not below the trust file's minimum, neither
+its date nor its sequence comes from the future, and it is not below the floor, unless it is what serves.
+
+A rollback may take what was committed here when the keys that signed it are not revoked now and it is not below the
+minimum. The floor is not asked: it is against replay by others, and this is the host's own past.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any, Collection, Iterator, List, Optional
+
+from goferry.host import history, state
+from goferry.host.layout import Root, ServiceFolder
+from goferry.host.store import ADMISSION, stored_release
+from goferry.kernel import canonical, sequence, trustfile, verify
+from goferry.kernel.checksums import LIST
+from goferry.kernel.errors import Failed
+from goferry.kernel.machine import Change
+from goferry.kernel.manifest import MANIFEST, Manifest
+from goferry.kernel.outcomes import BlobChanged
+from goferry.kernel.refusals import (
+    KeyNotYetValid,
+    KeyRevoked,
+    Refusal,
+    SequenceConflict,
+    SignatureInFuture,
+)
+from goferry.kernel.sequence import HostClockBehind, ReleaseInFuture
+from goferry.kernel.times import format_time, parse_time
+from goferry.kernel.trustfile import TrustFile, TrustKey
+from goferry.kernel.verify import Floor
+
+
+def admit(root: Root, release: Manifest, trust: TrustFile, wanted: Collection[str], now: int) -> None:
+    """Judge a release whose signatures are good.
+
+    Args:
+        root: the target.
+        release: what was verified.
+        trust: the trust file.
+        now: the host's clock, seconds since the epoch.
+        wanted: the services that are to be deployed; empty: all that the release declares.
+
+    Raises:
+        Refusal: the order's: below the minimum, from the future, lower than the floor, of another's sequence.
+        StateDamaged, BlobChanged: when the host can't tell.
+    """
+    rules = trust.project(release.project)
+    sequence.check_minimum(release.project, release.version, release.sequence, rules)
+    folders = _services(root, release.project)
+    if _serves(folders, release, wanted or release.services):
+        return
+    sequence.check_admitted(release, rules, now)
+    verify.check_floor(release, floor(root, release.project))
+    for folder in folders:
+        held = history.find(state.read(folder)["history"], release.sequence)
+        if held is not None and _digest(folder, held) != release.digest:
+            raise SequenceConflict(
+                "this host holds another release of %s with sequence %d" % (release.project, release.sequence),
+                advice=["build one of them again and sign it; the sequence is then the second of sealing"],
+            )
+
+
+def _serves(folders: List[ServiceFolder], release: Manifest, names: Collection[str]) -> bool:
+    """Whether each of the services was committed with this very release last; one that `down` ended counts."""
+    live = {folder.name: state.read(folder) for folder in folders}
+    for name in names:
+        now = live[name]["live"] if name in live else None
+        if not now or now["sequence"] != release.sequence:
+            return False
+        entry = history.find(live[name]["history"], release.sequence)
+        folder = next(folder for folder in folders if folder.name == name)
+        if entry is None or _digest(folder, entry) != release.digest:
+            return False
+    return bool(names)
+
+
+def _digest(folder: ServiceFolder, entry: history.Entry) -> str:
+    return entry.digest or stored_release(folder, entry.sequence).digest
+
+
+def _services(root: Root, project: str) -> List[ServiceFolder]:
+    return [folder for folder in root.services() if folder.project == project]
+
+
+def floor(root: Root, project: str) -> Optional[Floor]:
+    """Return the project's floor; one whose file was removed is what the newest committed release says.
+
+    What was given up when the floor was lowered (host.floor) may serve still, and raises it no more.
+    """
+    kept = state.kept(root, project)
+    found, above = (kept.floor, kept.above) if kept else (None, 0)
+    for folder in _services(root, project):
+        record = state.read(folder)
+        sequences = [entry.sequence for entry in record["history"]]
+        newest = max(sequences, default=0)
+        if newest > above and (found is None or newest > found.sequence):
+            entry = history.find(record["history"], newest)
+            found = Floor(newest, _digest(folder, entry) if entry else "")
+    return found
+
+
+@contextlib.contextmanager
+def clock_judged(root: Root, now: int) -> Iterator[None]:
+    """Say that the host's clock is wrong when that is why a release seems to come from the future.
+
+    Raises:
+        HostClockBehind: in the place of the refusal, when the host holds a release that is newer than its clock.
+    """
+    try:
+        yield
+    except (SignatureInFuture, ReleaseInFuture, KeyNotYetValid) as error:
+        newest = max(_created(root), default=0)
+        if newest <= now:
+            raise
+        raise HostClockBehind(
+            "this host's clock says %s, and it holds a release that was created %s; so %s"
+            % (format_time(now), format_time(newest), error.what),
+            advice=["set the host's clock and deploy again:  timedatectl"],
+        ) from error
+
+
+def _created(root: Root) -> Iterator[int]:
+    """Yield when the newest release of each service was created, as far as the store can tell."""
+    for folder in root.services():
+        with contextlib.suppress(Failed, BlobChanged):
+            newest = max((entry.sequence for entry in state.read(folder)["history"]), default=0)
+            if newest:
+                yield parse_time(stored_release(folder, newest).created)
+
+
+def trust_of_now(root: Root, given: Optional[Path]) -> Optional[TrustFile]:
+    """Return the trust file by which a stored release is judged; on the embedded target that of the last deploy.
+
+    None where nothing was deployed since agents note it.
+
+    Raises:
+        TrustFileMissing, TrustFileInvalid: as their names say.
+    """
+    noted = root.own / "trust"
+    path = given or (noted if os.path.lexists(str(noted)) else None)
+    return trustfile.load(path) if path else None
+
+
+def allow_back(folder: ServiceFolder, change: Change, trust: TrustFile) -> None:
+    """Judge a stored release that is to serve again, by the trust file of now.
+
+    Expiry is judged as of its admission: a key that merely ended since then takes no way back away.
+
+    Raises:
+        Refusal: it is below the minimum, or its signatures don't count any more.
+        BlobChanged: what is stored is not what was signed, or not that release.
+    """
+    try:
+        sequence.check_minimum(folder.project, change.version, change.sequence, trust.project(folder.project))
+        _check_proof(folder, change, trust)
+    except Refusal as error:
+        error.what = "%s %s can't serve again: %s" % (change.service, change.version, error.what)
+        error.state = "Nothing was changed."
+        error.advice = ("see what else is held:  goferry status", "then:  goferry rollback --to VERSION")
+        raise
+
+
+def _check_proof(folder: ServiceFolder, change: Change, trust: TrustFile) -> None:
+    place, release = folder.release(change.sequence), stored_release(folder, change.sequence)
+    if (place / LIST).is_file():
+        verify.verify(place, trust, project=folder.project, now=_admitted(place), only=[MANIFEST])
+    else:
+        _check_unproven(release, trust)
+    entry = history.find(state.read(folder)["history"], change.sequence)
+    listed = {file.sha256 for file in release.files}
+    if release.sequence != change.sequence or change.sha256 not in listed or _other(entry, release):
+        raise BlobChanged(
+            "the store's release %d of %s is another one than was committed" % (change.sequence, folder.name),
+            state="Nothing was changed.",
+            advice=["deploy a release instead:  goferry deploy DIST"],
+        )
+
+
+def _other(entry: Optional[history.Entry], release: Manifest) -> bool:
+    return entry is None or bool(entry.digest and entry.digest != release.digest)
+
+
+def _admitted(place: Path) -> int:
+    try:
+        record: Any = canonical.loads((place / ADMISSION).read_bytes())
+        return int(record["admitted"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BlobChanged("the store lost when %s was admitted: %s" % (place, error)) from error
+
+
+def _check_unproven(release: Manifest, trust: TrustFile) -> None:
+    """Judge a release of which an older agent kept no signature: any key may have signed it, so none may be revoked.
+
+    Raises:
+        KeyRevoked: when one is, and what it signed then counts no more.
+    """
+    created = parse_time(release.created)
+    for key in trust.keys:
+        if key.revoked_at is not None and not _retired_later(key, created):
+            raise KeyRevoked(
+                "the host kept no signature of it, and key %s, which may have signed it, is revoked" % key.id,
+            )
+
+
+def _retired_later(key: TrustKey, created: int) -> bool:
+    return key.reason == "retired" and key.revoked_at is not None and created < key.revoked_at

@@ -1,0 +1,112 @@
+"""`goferry-host floor`: lower a project's floor, by the host's root alone; no request of the agent can.
+
+A release that should never have been admitted (a sequence from the future) would keep every later one away. Lowering
+takes the floor and what serves together: what lies above the new floor is given up, so it raises the floor no more and
+can't be gone back to. It serves until the next deploy, for ending it is another decision. Each lowering is a line in
+the project's `.floor.jsonl`, in the journal's form, and `status` shows the last.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any, Dict, Mapping, NamedTuple, Optional
+
+from goferry.host import admission, history, journal, state
+from goferry.host.agent import Session
+from goferry.host.layout import Root
+from goferry.host.target import host_file
+from goferry.kernel.errors import GoferryError, Misuse, Refused, printable
+from goferry.kernel.files import write_atomically
+from goferry.kernel.times import format_time
+from goferry.kernel.verify import Floor
+
+WAIT = 60.0
+"""Seconds that a deploy may hold the lock."""
+REASON = 500
+"""Characters of a reason that are kept."""
+
+
+class NotRoot(Refused):
+    """The floor of a host can be lowered by its root alone.
+
+    Usual causes: the command was typed as another user. Log in to the host and use `sudo`; no client can ask for it.
+    """
+
+    name = "not-root"
+
+
+class Lowering(NamedTuple):
+    """What is asked: whose floor, to which sequence, and why."""
+
+    project: str
+    to: int
+    reason: str
+
+
+def run(root: Path, host: Optional[Path], asked: Lowering, environ: Mapping[str, str]) -> int:
+    """Lower the floor, say what was done, and return the exit code."""
+    try:
+        if host is not None and os.geteuid() != 0:
+            raise NotRoot("only root may lower a floor", state="Nothing was changed.", advice=["use:  sudo"])
+        record = lower(Root(root, host_file(host)), asked, environ)
+    except GoferryError as error:
+        lines = [error.what, *error.state.splitlines(), *error.advice]
+        sys.stderr.write("goferry: %s: %s\n" % (error.name, "\n  ".join(printable(line) for line in lines)))
+        return error.exit_code
+    sys.stdout.write(shown(asked.project, record) + "\n")
+    return 0
+
+
+def lower(root: Root, asked: Lowering, environ: Mapping[str, str]) -> Dict[str, Any]:
+    """Lower a project's floor and give up what lies above it; return the line that was noted.
+
+    Raises:
+        UnsafeRoot, DeployBusy: as their names say.
+        Misuse: there is no such floor, it is lower already, or no reason is given.
+    """
+    if not asked.reason.strip() or asked.to < 1:
+        raise Misuse("a floor is lowered to a sequence from 1 on, for a reason", advice=["say why:  --reason TEXT"])
+    session = Session(root, None, environ)
+    with session.alone(WAIT):
+        session.recover(restore=False)
+        return _lower(root, asked)
+
+
+def _lower(root: Root, asked: Lowering) -> Dict[str, Any]:
+    project, to, reason = asked
+    found = admission.floor(root, project)
+    if found is None or to >= found.sequence:
+        raise Misuse(
+            "the floor of %s is %s; it can be lowered alone" % (printable(project, 80), _number(found)),
+            state="Nothing was changed.",
+            advice=["to keep releases from starting, set `minimum` for the project in the trust file"],
+        )
+    before, at = state.kept(root, project), format_time(int(time.time()))
+    record = {"event": "floor", "from": found.sequence, "to": to, "reason": printable(reason.strip(), REASON), "at": at}
+    lines = b"".join(journal.encode(each) for each in [*state.lowerings(root, project), record])
+    write_atomically(state.lowerings_file(root, project), lines)
+    state.keep(root, project, state.Kept(Floor(to, ""), max(found.sequence, before.above if before else 0)))
+    for folder in root.services():
+        kept = state.read(folder)
+        if folder.project == project and kept["live"]:
+            held = history.above(kept["history"], to, int(kept["live"]["sequence"]))
+            state.write(folder, {**kept, "history": held})
+    return record
+
+
+def _number(floor: Optional[Floor]) -> str:
+    return "not set" if floor is None else str(floor.sequence)
+
+
+def shown(project: str, record: Mapping[str, Any]) -> str:
+    """Return a lowering as a person reads it."""
+    return "%s: the floor was lowered from %s to %s on %s: %s" % (
+        project,
+        record["from"],
+        record["to"],
+        record["at"],
+        record["reason"],
+    )

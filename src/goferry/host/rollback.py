@@ -1,0 +1,130 @@
+"""Which release each service would go back to, from what the host holds alone; pure. host.history says what is held."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence
+
+from goferry.host import history
+from goferry.host.history import Entry
+from goferry.host.plan import State, between
+from goferry.kernel.errors import printable
+from goferry.kernel.machine import Change
+from goferry.kernel.outcomes import NothingToRollBackTo
+
+
+class Wanted(NamedTuple):
+    """What a rollback is to bring back.
+
+    Attributes:
+        services: these alone; else, without a release, those that were deployed last, and with one all that it has.
+        version: a release that the services' histories hold, the newest of that version.
+        sequence: that release exactly; 0 and an empty version: each service's version before.
+    """
+
+    services: Sequence[str] = ()
+    version: str = ""
+    sequence: int = 0
+
+    @classmethod
+    def of(cls, request: Mapping[str, Any]) -> Wanted:
+        """Read it from a request that kernel.protocol checked."""
+        return cls(request.get("services") or (), request.get("to") or "", request.get("sequence") or 0)
+
+    def means(self, entry: Entry) -> bool:
+        """Whether it is the release."""
+        return entry.sequence == self.sequence if self.sequence else entry.version == self.version
+
+    @property
+    def shown(self) -> str:
+        """The release for a message."""
+        return printable(self.version or "of sequence %d" % self.sequence, 80)
+
+
+ServicesOf = Callable[[str, int], Collection[str]]
+"""(service, sequence) → the services that this stored release declares."""
+
+
+def plan(
+    states: Mapping[str, State], wanted: Wanted, services_of: ServicesOf = lambda _name, _sequence: ()
+) -> List[Change]:
+    """Return one change for each service that goes back; none where the release that is wanted serves already.
+
+    `states` are those of every service of the project; `services_of` looks into the store.
+
+    Raises:
+        NothingToRollBackTo: when a service does not have it.
+    """
+    named = wanted.version or wanted.sequence
+    targets = _named(states, wanted, services_of) if named else _steps(states, wanted.services)
+    return [_change(name, states[name], target) for name, target in sorted(targets.items())]
+
+
+def _steps(states: Mapping[str, State], wanted: Sequence[str]) -> Dict[str, Entry]:
+    """Return each service's version before."""
+    able = {name: target for name, state in states.items() for target in [_before(state)] if target}
+    missing = [name for name in wanted if name not in able]
+    if missing or not able:
+        who = _names(missing or sorted(states)) or "this target"
+        raise _nothing("%s has no earlier version to go back to" % who, states, missing or [*states])
+    last = max(int(states[name]["live"]["sequence"]) for name in able)
+    return {name: able[name] for name in wanted or able if wanted or states[name]["live"]["sequence"] == last}
+
+
+def _before(state: State) -> Optional[Entry]:
+    runs = state["live"] and state["running"] >= 0
+    return history.before(state["history"], int(state["live"]["sequence"])) if runs else None
+
+
+def _named(states: Mapping[str, State], wanted: Wanted, services_of: ServicesOf) -> Dict[str, Entry]:
+    """Return the release that is wanted, by service; those that serve it already are left out."""
+    asked = [name for name in states if name in (wanted.services or states)]
+    held = [(entry.sequence, name) for name in asked for entry in states[name]["history"] if wanted.means(entry)]
+    if not held:
+        raise _nothing("no release %s is held here" % wanted.shown, states, asked or [*states])
+    sequence, first = max(held)
+    having = {name for number, name in held if number == sequence}
+    missing = sorted({*(wanted.services or services_of(first, sequence))} - having)
+    if missing:
+        raise _nothing("release %s of %s is not held here" % (wanted.shown, _names(missing)), states, missing, having)
+    found = {name: history.find(states[name]["history"], sequence) for name in having}
+    return {name: entry for name, entry in found.items() if entry and not _serves(states[name], sequence)}
+
+
+def _serves(state: State, sequence: int) -> bool:
+    return bool(state["live"]) and int(state["live"]["sequence"]) == sequence and state["running"] >= 0
+
+
+def _change(name: str, state: State, target: Entry) -> Change:
+    live = state["live"] or {}
+    return between(
+        name,
+        mode=target.mode,
+        port=int(live["port"]) if live.get("mode") == target.mode else target.port,
+        state=state,
+        sequence=target.sequence,
+        version=target.version,
+        sha256=target.sha256,
+    )
+
+
+def _nothing(
+    what: str, states: Mapping[str, State], names: Collection[str], having: Collection[str] = ()
+) -> NothingToRollBackTo:
+    """Return the error, with what is held of the services in `names`; those in `having` could go back alone."""
+    held = {name: [entry.version for entry in states[name]["history"]] for name in sorted(names) if name in states}
+    lines = ["  %s: %s" % (name, printable(", ".join(versions))) for name, versions in held.items() if versions]
+    alone = "".join(" --service %s" % name for name in sorted(having))
+    return NothingToRollBackTo(
+        what,
+        state="\n".join(["Nothing was changed.", *(["Held here, the newest first:", *lines] if lines else [])]),
+        advice=[
+            *(["take those alone that have it:  goferry rollback --to VERSION%s" % alone] if having else []),
+            *(["name a version that is held:  goferry rollback --to VERSION"] if lines else []),
+            "deploy the release that you want:  goferry deploy DIST",
+        ],
+        held=held,
+    )
+
+
+def _names(services: Collection[str]) -> str:
+    return printable(", ".join(sorted(services)))

@@ -1,0 +1,124 @@
+"""How releases are ordered, and which order is believed.
+
+A sequence is the second of sealing, or a number of people's choice where the trust file says so (`sequence: manual`).
+Whoever may sign could take one from the future, and no later release would ever be admitted; so what is more than a day
+ahead is neither sealed nor admitted. A day is more than clocks differ by and less than a person needs to notice.
+"""
+
+from __future__ import annotations
+
+from goferry.kernel.manifest import Manifest
+from goferry.kernel.refusals import Refusal
+from goferry.kernel.times import format_time, parse_time
+from goferry.kernel.trustfile import ProjectTrust
+
+DAY = 86_400
+_LAST = 253_402_300_799
+"""The last second that RFC 3339 can name, of the year 9999."""
+
+
+class SequenceNotATime(Refusal):
+    """The release's sequence is more than a day from its time of sealing, and the trust file doesn't allow that.
+
+    Usual causes: it was sealed with `--sequence`. The trust file can say that a project's sequences are chosen by hand:
+    `"projects": {"shop": {"sequence": "manual"}}`.
+    """
+
+    name = "sequence-not-a-time"
+
+
+class SequenceBelowMinimum(Refusal):
+    """The release's sequence is below the minimum that the trust file sets for its project, so it is not started.
+
+    Usual causes: the minimum was raised to keep releases with a known fault from ever serving again.
+    """
+
+    name = "sequence-below-minimum"
+
+
+class ReleaseInFuture(Refusal):
+    """The release's sequence or time of sealing is more than a day ahead of this machine's clock.
+
+    Usual causes: the clock of the machine that sealed it is wrong, a slip in `--sequence`, or somebody who wants no
+    later release to be admitted. Both clocks are shown.
+    """
+
+    name = "release-in-future"
+
+
+class HostClockBehind(Refusal):
+    """The release seems to come from the future because the host's clock is wrong: it is older than what serves there.
+
+    Usual causes: the host lost its time and reaches no time server. Set the clock (`timedatectl`) and deploy again.
+    """
+
+    name = "host-clock-behind"
+
+
+def is_time(sequence: int, created: int) -> bool:
+    """Whether a sequence can be the time of sealing of a release that was created then; seconds since the epoch."""
+    return abs(sequence - created) <= DAY
+
+
+def shown(seconds: int) -> str:
+    """Return a time for a message; also one that no calendar has."""
+    return format_time(seconds) if 0 <= seconds <= _LAST else "after the year 9999"
+
+
+def check_sealed(sequence: int, created: int, now: int) -> None:
+    """Refuse to seal what hosts would refuse; `now` is this machine's clock, seconds since the epoch.
+
+    Raises:
+        ReleaseInFuture: as it says.
+    """
+    for what, seconds in (("sequence %d" % sequence, sequence), ("the time of sealing", created)):
+        if seconds > now + DAY:
+            raise ReleaseInFuture(
+                "%s (%s) is more than a day ahead of this machine's clock, %s" % (what, shown(seconds), shown(now)),
+                state="Nothing was signed.",
+                advice=["leave --sequence away: it is the second of sealing then", "or set this machine's clock"],
+            )
+
+
+def check_admitted(release: Manifest, trust: ProjectTrust, now: int) -> None:
+    """Refuse a release whose sequence or time a host must not believe.
+
+    Args:
+        release: one whose signatures are good.
+        trust: what the trust file says of its project.
+        now: the host's clock, seconds since the epoch.
+
+    Raises:
+        SequenceNotATime, ReleaseInFuture: as their names say.
+    """
+    created, manual = parse_time(release.created), trust.sequence == "manual"
+    ahead = created if manual else max(created, release.sequence)
+    if ahead > now + DAY:
+        raise ReleaseInFuture(
+            "%s %s has sequence %d and was created %s: %s is more than a day ahead of this host's clock, %s"
+            % (release.project, release.version, release.sequence, release.created, shown(ahead), shown(now)),
+            advice=["see which clock is wrong; what comes from the future must be built and sealed again"],
+        )
+    if not manual and not is_time(release.sequence, created):
+        raise SequenceNotATime(
+            "%s %s has sequence %d and was created %s, at second %d"
+            % (release.project, release.version, release.sequence, release.created, created),
+            advice=[
+                "seal without --sequence: it is the second of sealing then",
+                'or say in the trust file:  "projects": {"%s": {"sequence": "manual"}}' % release.project,
+            ],
+        )
+
+
+def check_minimum(project: str, version: str, sequence: int, trust: ProjectTrust) -> None:
+    """Refuse what the trust file wants never to be started again.
+
+    Raises:
+        SequenceBelowMinimum: as it says.
+    """
+    if sequence < trust.minimum:
+        raise SequenceBelowMinimum(
+            "%s %s has sequence %d; the trust file's minimum for %s is %d"
+            % (project, version, sequence, project, trust.minimum),
+            advice=["deploy a newer release, or lower `minimum` in the trust file"],
+        )

@@ -25,7 +25,27 @@ from goferry.cli.target import directory_option, environment_option, identity_op
     "keys",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="A public key that may deploy, and nothing else; may be repeated. Without one the host's stay.",
+    help="A public key that may deploy this project, and nothing else; may be repeated.",
+)
+@click.option(
+    "--remove-deploy-key",
+    "removed",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A public key that may not deploy this project any more; may be repeated.",
+)
+@click.option(
+    "--accepts",
+    default="",
+    type=click.Choice(["", "releases", "snapshots"]),
+    show_choices=True,
+    help="What the host takes of this project.  [default: as --environment says; on a new host, releases]",
+)
+@click.option(
+    "--keep",
+    default=0,
+    type=click.IntRange(0, 100),
+    help="How many releases of each service the host keeps.  [default: what it keeps; on a new host, 5]",
 )
 @click.option(
     "--trust", type=click.Path(path_type=Path), help="The trust file.  [default: goferry.trust, if it is there]"
@@ -46,6 +66,9 @@ def command(
     directory: Path,
     project: str,
     keys: tuple[Path, ...],
+    removed: tuple[Path, ...],
+    accepts: str,
+    keep: int,
     trust: Path | None,
     user: str,
     identity: Path | None,
@@ -63,7 +86,21 @@ def command(
     from goferry.deploy.provision import command as work
 
     order = work.Order(
-        hosts, environment, directory, project, keys, trust, user, identity, known_hosts, host_key, bind, not no_install
+        hosts=hosts,
+        environment=environment,
+        directory=directory,
+        project=project,
+        keys=keys,
+        removed=removed,
+        accepts=accepts,
+        keep=keep,
+        trust=trust,
+        user=user,
+        identity=identity,
+        known_hosts=known_hosts,
+        host_key=host_key,
+        bind=bind,
+        install=not no_install,
     )
     with output.stream() as stream:
         record = work.run(order, settings=settings(), stream=stream, dry_run=dry_run)

@@ -59,6 +59,15 @@ class AgentMissing(Misuse):
     name = "agent-missing"
 
 
+class DeployKeyTaken(Refused):
+    """The key deploys another project on that host, and a key is for one project.
+
+    Usual causes: one key is kept for several repositories. Make one for each.
+    """
+
+    name = "deploy-key-taken"
+
+
 class HostNameInvalid(Misuse):
     """A host is not written as NAME, NAME:PORT or USER@NAME:PORT.
 
@@ -66,16 +75,6 @@ class HostNameInvalid(Misuse):
     """
 
     name = "host-name-invalid"
-
-
-class SnapshotRefused(Refused):
-    """The environment accepts releases only, and this is a snapshot.
-
-    Usual causes: it was built on a branch or for a pull request, from a commit that no tag names, or from a changed
-    work tree.
-    """
-
-    name = "snapshot-refused"
 
 
 class HostOutdated(Misuse):

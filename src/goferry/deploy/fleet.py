@@ -30,6 +30,7 @@ class Fleet:
         known_hosts: the file with the hosts' keys; None means the user's own.
         wait: seconds to wait on each host for another deploy to end.
         on_silence: `rollback` or `commit`, should this side fall silent before it commits.
+        environment: the environment that the hosts are asked for, or empty; they may refuse another than theirs.
         user: the login where none is written. connect_timeout: seconds.
     """
 
@@ -38,6 +39,7 @@ class Fleet:
     known_hosts: Path | None = None
     wait: float = 60.0
     on_silence: str = "rollback"
+    environment: str = ""
     user: str = "goferry"
     connect_timeout: int = 15
 

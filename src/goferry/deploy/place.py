@@ -86,7 +86,8 @@ def resolve(said: Said, *, verifies: bool = False) -> Place:
     if said.root is not None:
         raise Misuse("--root is the local target's folder; a host has its own", advice=["leave --root away"])
     known_hosts = said.known_hosts or default_known_hosts(said.directory)
-    return Place(Fleet(hosts, said.identity, known_hosts, said.wait, silence), rules.accepts, project)
+    fleet = Fleet(hosts, said.identity, known_hosts, said.wait, silence, said.environment)
+    return Place(fleet, rules.accepts, project)
 
 
 def local_target(said: Said) -> Target:

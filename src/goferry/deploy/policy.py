@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from goferry.deploy.errors import SnapshotRefused
 from goferry.deploy.upload import read_release
 from goferry.kernel.errors import printable
+from goferry.kernel.outcomes import SnapshotRefused
 
 
 def judge_accepts(dist: Path, accepts: str, environment: str = "") -> None:

@@ -80,7 +80,9 @@ def rollback(
 
 
 def _common(fleet: Fleet, *, dry_run: bool, services: Sequence[str]) -> dict[str, Any]:
+    environment = {"environment": fleet.environment} if fleet.environment else {}
     return {
+        **environment,
         "id": transaction_id(),
         "wait_ms": round(fleet.wait * 1000),
         "on_silence": fleet.on_silence,

@@ -16,6 +16,11 @@ from goferry.kernel.manifest import Manifest
 from goferry.kernel.outcomes import AgentLost
 from goferry.observe.events import Span
 
+NO_POLICY = (
+    "the host has no policy for {project} and takes every signed release of it, snapshots too; set one:  "
+    "goferry provision HOST --accepts releases"
+)
+
 
 @dataclass
 class Session:
@@ -127,6 +132,8 @@ def understood(name: str) -> Iterator[None]:
 def send_release(session: Session, dist: Path, release: Manifest, services: Sequence[str], transaction: str) -> None:
     """Ask the host what it needs and send that."""
     hello = session.ask("hello")
+    if session.span is not None and hello.get("project") and hello.get("policy") is None:
+        session.span.note(NO_POLICY.format(project=printable(str(hello["project"]), 80)), "warning")
     held = {digest for digest in hello.get("held") or [] if isinstance(digest, str)}
     items = upload.plan(dist, release, services=services, platform=str(hello["platform"]), held=held)
     assert session.agent is not None

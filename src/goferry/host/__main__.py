@@ -1,7 +1,8 @@
 """The agent as a program: `python -m goferry.host VERB` from source, `goferry-host VERB` on a host.
 
-    serve --root DIR [--trust FILE] [--host-file FILE]     serve one client on standard input and output
-    connect [SOCKET]                                       the deploy key's forced command
+    serve --root DIR [--trust FILE] [--trust-folder DIR] [--host-file FILE]
+                                                           serve one client on standard input and output
+    connect [--project NAME] [--socket FILE]               the deploy key's forced command
     recover --root DIR [--host-file FILE]                  at boot: end what was open, start what is live
     purge PROJECT [SERVICE] [--yes | --dry-run]            for root: remove what the host keeps of it
     floor PROJECT --to SEQUENCE --reason TEXT              by root alone: lower a project's floor
@@ -26,7 +27,8 @@ def main() -> int:
     if words[:1] == ["connect"]:
         from goferry.host.connect import connect
 
-        return connect(words[1] if len(words) > 1 else "/run/goferry/agent.sock")
+        said = dict(zip(words[1::2], words[2::2]))  # noqa: B905  Python 3.9 has no strict=
+        return connect(said.get("--socket", "/run/goferry/agent.sock"), said.get("--project", ""))
     if words[:1] == ["shim"] and len(words) == 2:
         from goferry.host import shim
 
@@ -48,6 +50,7 @@ def _agent() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     serving = commands.add_parser("serve", help="serve one client on standard input and output")
     serving.add_argument("--trust", type=Path, help="the trust file")
+    serving.add_argument("--trust-folder", type=Path, help="the folder of projects' own trust files")
     recovering = commands.add_parser("recover", help="end what is unfinished, and start what is live")
     for command in (serving, recovering):
         command.add_argument("--root", type=Path, required=True, help="the target's folder")
@@ -90,8 +93,9 @@ def _agent() -> int:
     reader = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115  unbuffered: its thread may outlive us
     writer = Outlet(os.dup(1))
     os.dup2(2, 1)  # nothing but frames may reach the client's stream
+    trust, own = options.trust, options.trust_folder
     try:
-        return serve(reader, writer, options.root, options.trust, dict(os.environ), host=options.host_file)
+        return serve(reader, writer, options.root, trust, dict(os.environ), host=options.host_file, own=own)
     finally:
         writer.close()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

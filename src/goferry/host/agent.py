@@ -17,9 +17,9 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
-from goferry.host import admission, elf, incoming, journal, lock, plan, rollback, slots, state, takedown
+from goferry.host import admission, elf, incoming, journal, lock, plan, policy, rollback, slots, state, takedown
 from goferry.host.engine import Engine, resume, rolled_back
 from goferry.host.layout import Root
 from goferry.host.store import Admitted, Store, held, services_of
@@ -29,10 +29,11 @@ from goferry.host.view import View
 from goferry.kernel import checksums, machine, manifest, protocol, trustfile, verify
 from goferry.kernel.errors import Misuse, Refused
 from goferry.kernel.files import link_atomically
+from goferry.kernel.hostfile import Policy
 from goferry.kernel.machine import Transaction
 from goferry.kernel.manifest import Manifest
 from goferry.kernel.outcomes import AmbiguousProject, ClientSilent, DeployBusy, NothingToRollBackTo, UnsupportedHost
-from goferry.kernel.refusals import FileMissing
+from goferry.kernel.refusals import FileMissing, ProjectMismatch
 
 ASIDE = 2.0
 """Seconds that `status` waits for a recovery before it says what is live meanwhile."""
@@ -106,11 +107,17 @@ class Session:
             "platform": "%s/%s" % (system, arch),
             "held": held(self.root),
             "provisioned": self.root.host is not None,
+            "project": self.root.bound,
+            "policy": policy.as_record(self._policy()),
             "projects": {
                 name: {service: {"port": place.port, "listen": place.listen} for service, place in places.items()}
                 for name, places in projects.items()
+                if self.root.bound in ("", name)
             },
         }
+
+    def _policy(self) -> Optional[Policy]:
+        return self.root.host.policy(self.root.bound) if self.root.host else None
 
     def upload(self, request: Request, payload: bytes) -> Record:
         """Take one block of a file of the release that is to be prepared."""
@@ -125,16 +132,19 @@ class Session:
     def prepare(self, request: Request) -> Record:
         """Verify the release, and bring its candidates up to HEALTHY; no traffic is touched."""
         source, sent = self._source(request)
+        policy.judge_environment(self._policy(), str(request.get("environment", "")))
         if self.trust is None:
             raise Refused("no trust file was given, so nothing can be verified", advice=["name it:  --trust FILE"])
         self.tell("verify")
         trust, now = trustfile.load(self.trust), int(time.time())
         wanted = [str(name) for name in request.get("services") or []]
         try:
+            only = _received(source) if sent else ""
             with admission.clock_judged(self.root, now):
-                verified = verify.verify(source, trust, now=now, only=_received(source) if sent else "")
+                verified = verify.verify(source, trust, project=self.root.bound, now=now, only=only)
             assert verified.manifest is not None
             release = verified.manifest
+            policy.judge(self._policy(), release)
             with self._opened(request):
                 with admission.clock_judged(self.root, now):
                     admission.admit(self.root, release, trust, wanted, now)
@@ -180,6 +190,7 @@ class Session:
 
     def rollback(self, request: Request) -> Record:
         """Bring a version that was committed here up to HEALTHY in the free slot; no traffic is touched."""
+        policy.judge_environment(self._policy(), str(request.get("environment", "")))
         with self._opened(request):
             project = self._project(str(request.get("project") or ""))
             folders = {folder.name: folder for folder in self._services(project)}
@@ -220,7 +231,7 @@ class Session:
     def take_lock(self, wait: float) -> None:
         """Take the target's lock for this session, as long as its client is there to wait for it."""
         self.root.prepare()
-        self._held.enter_context(lock.held(self.root.own / "lock", wait, self.gone))
+        self._held.enter_context(lock.held(self.root.locks, wait, self.gone))
 
     def recover(self, restore: bool = True) -> List[str]:
         """End what a dead agent left unfinished, and start what should run; return what was done, for people."""
@@ -339,6 +350,10 @@ class Session:
         return {**state.read(folder), "running": slots.live(folder)}
 
     def _project(self, wanted: str) -> str:
+        if self.root.bound:
+            if wanted not in ("", self.root.bound):
+                raise ProjectMismatch("the deploy key is for %s alone" % self.root.bound, state="Nothing was changed.")
+            return self.root.bound
         running = sorted({folder.project for folder in self.root.services() if slots.live(folder) >= 0})
         if wanted or len(running) == 1:
             return wanted or running[0]
@@ -352,14 +367,17 @@ class Session:
         """Say what is live; recovers first when no other session works on the target."""
         if not self.root.path.is_dir() or not self.root.own.is_dir():
             return {"live": {}, "recovered": [], "busy": False, "floors": {}}
+        if self.root.bound:
+            self.root.prepare()
         self.root.check()
-        descriptor = lock.acquire(self.root.own / "lock")
-        recovered = self._recovered_aside(descriptor) if descriptor >= 0 else None
-        shown = {"live": self.view.live(), "floors": self.view.floors()}
-        return {**shown, "recovered": recovered or [], "busy": recovered is None}
+        descriptors = lock.acquire(self.root.locks)
+        recovered = self._recovered_aside(descriptors) if descriptors else None
+        shown: Record = {"live": self.view.live(), "floors": self.view.floors()}
+        shown.update(recovered=recovered or [], busy=recovered is None)
+        return {**shown, "policy": policy.as_record(self._policy())} if self.root.host else shown
 
-    def _recovered_aside(self, descriptor: int) -> Optional[List[str]]:
-        """Recover in a thread, which holds the lock, and wait a moment for it; None: it goes on, also after us."""
+    def _recovered_aside(self, descriptors: Sequence[int]) -> Optional[List[str]]:
+        """Recover in a thread, which holds the locks, and wait a moment for it; None: it goes on, also after us."""
         found: List[str] = []
         failed: List[Exception] = []
 
@@ -369,7 +387,7 @@ class Session:
             except Exception as error:  # noqa: BLE001  it is raised below, by who waits
                 failed.append(error)
             finally:
-                os.close(descriptor)
+                lock.release(descriptors)
 
         thread = threading.Thread(target=work)
         thread.start()

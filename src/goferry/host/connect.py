@@ -1,7 +1,8 @@
 """The forced command of the deploy key: bytes between the ssh session and the agent's socket, and nothing else.
 
-Each direction ends by itself: when the client has sent all, the agent is told so and may still answer. What the client
-asked ssh to run (`SSH_ORIGINAL_COMMAND`) is never looked at.
+Before the first byte of the client the agent is told for which project the key is: its line in authorized_keys says so,
+and nothing that the client sends can say otherwise. Each direction ends by itself: when the client has sent all, the
+agent is told so and may still answer. What the client asked ssh to run (`SSH_ORIGINAL_COMMAND`) is never looked at.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ import os
 import signal
 import socket
 
+from goferry.kernel import frames, protocol
 
-def connect(path: str) -> int:
-    """Bridge standard input and output to the unix socket at `path`; return the exit code."""
+
+def connect(path: str, project: str) -> int:
+    """Bridge standard input and output to the unix socket at `path`, for `project`; return the exit code."""
     agent = socket.socket(socket.AF_UNIX)
     try:
         agent.connect(path)
+        agent.sendall(frames.encode(protocol.bind(project)))
     except OSError as error:
         os.write(2, ("goferry: the host agent can't be reached: %s: %s\n" % (path, error.strerror)).encode())
         return 5

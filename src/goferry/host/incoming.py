@@ -72,7 +72,7 @@ def _made(root: Root, place: Path) -> int:
 
 
 def _locked(place: Path) -> int:
-    return lock.exclusive(os.open(str(place), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))
+    return lock.flock(os.open(str(place), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))
 
 
 def receive(root: Root, request: Mapping[str, Any], payload: bytes) -> Dict[str, Any]:

@@ -7,8 +7,9 @@
     <root>/<project>/<service>/ state.json · live → slots/N.json · slots/ · releases/<sequence>/ · store/<sha256>
                                 log/ · data/ (the service's working folder, the same for every version)
 
-A provisioned host (kernel.hostfile) has in `.goferry` the lock and `incoming/` alone, and instead of `live` the link
-`live.sock` → the slot's socket, which the proxy follows too. systemd has the logs and makes the working folder.
+A provisioned host (kernel.hostfile) has in `.goferry` the lock alone, in each project's folder its `.lock` and
+`.incoming/`, and instead of `live` the link `live.sock` → the slot's socket, which the proxy follows too. systemd has
+the logs and makes the working folder.
 
 Names of projects and services never begin with a dot, so they can't meet the agent's own.
 """
@@ -20,7 +21,7 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Iterator, Optional, Tuple
 
 from goferry.kernel.errors import Misuse
 from goferry.kernel.hostfile import HostFile, Place
@@ -48,16 +49,17 @@ def check_name(text: str) -> str:
 
 
 class Root:
-    """The target's folder.
+    """The target's folder, or what one project has of it.
 
     Attributes:
         path: the folder. own: the agent's own in it. host: what the host was provisioned for; None: embedded.
+        bound: the one project that is seen, or empty: all of them. incoming: where its uploads arrive.
     """
 
-    def __init__(self, path: Path, host: Optional[HostFile] = None) -> None:
-        self.path, self.host = path.absolute(), host
+    def __init__(self, path: Path, host: Optional[HostFile] = None, bound: str = "") -> None:
+        self.path, self.host, self.bound = path.absolute(), host, bound
         self.own = self.path / ".goferry"
-        self.incoming = self.own / "incoming"
+        self.incoming = (self.project(bound) / ".incoming") if bound else self.own / "incoming"
 
     def prepare(self) -> None:
         """Make the folders that every deploy needs.
@@ -68,7 +70,20 @@ class Root:
         self.path.mkdir(mode=0o755, parents=True, exist_ok=True)
         for folder in (self.own, *((self.own / "run", self.own / "bin") if self.host is None else ())):
             folder.mkdir(mode=0o700, exist_ok=True)
+        if self.bound:
+            self.project(self.bound).mkdir(mode=0o755, exist_ok=True)
         self.check()
+
+    @property
+    def locks(self) -> "Tuple[Tuple[Path, bool], ...]":
+        """What a change holds: (file, whether others may hold it too), in this order.
+
+        On a provisioned host projects change at the same time, each under its own lock. An agent of the time when a
+        host had one lock takes that for itself alone, so it and these keep out of each other's way.
+        """
+        if not self.bound:
+            return ((self.own / "lock", False),)
+        return ((self.own / "lock", True), (self.project(self.bound) / ".lock", False))
 
     def check(self) -> None:
         """Refuse a folder that is not ours alone."""
@@ -93,9 +108,10 @@ class Root:
         return self.path / check_name(name)
 
     def projects(self) -> Iterator[str]:
-        """Names of the projects that have a folder here."""
+        """Names of the projects that have a folder here, as far as they are seen."""
         if self.path.is_dir():
-            yield from sorted(p.name for p in self.path.iterdir() if NAME.fullmatch(p.name) and p.is_dir())
+            names = sorted(p.name for p in self.path.iterdir() if NAME.fullmatch(p.name) and p.is_dir())
+            yield from (name for name in names if self.bound in ("", name))
 
     def service(self, project: str, name: str) -> ServiceFolder:
         """The folder of one service."""

@@ -1,4 +1,4 @@
-"""One change at a time on a target: a lock that the kernel drops when its process ends, however it ends."""
+"""One change at a time on a target: locks that the kernel drops when their process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -7,23 +7,39 @@ import fcntl
 import os
 import time
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable, Iterator, List, Sequence, Tuple
 
 from goferry.kernel.outcomes import DeployBusy
 
+Lock = Tuple[Path, bool]
+"""A file, and whether others may hold it at the same time in the same way."""
 
-def acquire(path: Path) -> int:
-    """Take the lock at once and return its descriptor, or -1 when another process has it.
 
-    The descriptor is not inherited: a supervisor started while it is held does not keep it.
+def acquire(locks: Sequence[Lock]) -> List[int]:
+    """Take all locks at once and return their descriptors; none when another process has one of them.
+
+    The descriptors are not inherited: a supervisor started while they are held does not keep them.
     """
-    return exclusive(os.open(str(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    taken: List[int] = []
+    for path, shared in locks:
+        descriptor = flock(os.open(str(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), shared=shared)
+        if descriptor < 0:
+            release(taken)
+            return []
+        taken.append(descriptor)
+    return taken
 
 
-def exclusive(descriptor: int) -> int:
+def release(descriptors: Sequence[int]) -> None:
+    """Let go of locks."""
+    for descriptor in reversed(descriptors):
+        os.close(descriptor)
+
+
+def flock(descriptor: int, *, shared: bool = False) -> int:
     """Lock what was opened and return its descriptor; -1, and closed, when another process has it."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         return -1
@@ -31,15 +47,15 @@ def exclusive(descriptor: int) -> int:
 
 
 @contextlib.contextmanager
-def held(path: Path, wait: float, gone: Callable[[], bool] = lambda: False) -> Iterator[None]:
-    """Hold the lock, after waiting at most `wait` seconds for it, and only while nobody is `gone`.
+def held(locks: Sequence[Lock], wait: float, gone: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Hold the locks, after waiting at most `wait` seconds for them, and only while nobody is `gone`.
 
     Raises:
-        DeployBusy: when another process still has it then.
+        DeployBusy: when another process still has one then.
     """
     deadline = time.monotonic() + wait
-    descriptor = acquire(path)
-    while descriptor < 0:
+    descriptors = acquire(locks)
+    while not descriptors:
         if time.monotonic() >= deadline or gone():
             raise DeployBusy(
                 "another deploy on this target has not ended within %g s" % wait,
@@ -47,8 +63,8 @@ def held(path: Path, wait: float, gone: Callable[[], bool] = lambda: False) -> I
                 advice=["try again, or wait longer:  --wait SECONDS"],
             )
         time.sleep(0.05)
-        descriptor = acquire(path)
+        descriptors = acquire(locks)
     try:
         yield
     finally:
-        os.close(descriptor)
+        release(descriptors)

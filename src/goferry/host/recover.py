@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
 from pathlib import Path
-from typing import Mapping, Optional
+from typing import List, Mapping, Optional
 
 from goferry.host import incoming
 from goferry.host.agent import Session
@@ -13,21 +14,39 @@ from goferry.host.target import host_file
 from goferry.kernel.errors import GoferryError, printable
 
 WAIT = 120.0
-"""Seconds that another agent may hold the lock; one that was started by a client recovers too."""
+"""Seconds that another agent may hold a lock; one that was started by a client recovers too."""
 
 
 def recover(root: Path, host: Optional[Path], environ: Mapping[str, str]) -> int:
-    """Recover a target; return 0 when everything that should run does."""
+    """Recover a target, each project of a provisioned host by itself; return 0 when everything that should run does."""
     try:
-        target = Root(root, host_file(host))
-        if not any(target.projects()):
-            return 0
+        found = host_file(host)
+    except GoferryError as error:
+        return _told(error)
+    whole = Root(root, found)
+    if found is not None:
+        incoming.prune(whole, 0)  # where uploads of all projects lay before each had its own folder
+    targets = [Root(root, found, name) for name in whole.projects()] if found else [whole] * any(whole.projects())
+    codes: List[int] = []
+    threads = [threading.Thread(target=_one, args=(target, environ, codes)) for target in targets]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return max(codes, default=0)
+
+
+def _one(target: Root, environ: Mapping[str, str], codes: List[int]) -> None:
+    try:
         session = Session(target, None, environ)
         session.take_lock(WAIT)
         incoming.prune(target, 0)
         for done in session.recover():
             sys.stderr.write("goferry: %s\n" % printable(done))
     except GoferryError as error:
-        sys.stderr.write("goferry: %s: %s\n" % (error.name, printable(error.what)))
-        return error.exit_code
-    return 0
+        codes.append(_told(error))
+
+
+def _told(error: GoferryError) -> int:
+    sys.stderr.write("goferry: %s: %s\n" % (error.name, printable(error.what)))
+    return error.exit_code

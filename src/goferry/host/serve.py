@@ -16,9 +16,10 @@ from typing import IO, Any, Dict, Mapping, Optional, Tuple, Union
 from goferry.host.agent import Session
 from goferry.host.layout import Root
 from goferry.host.target import host_file
-from goferry.kernel import frames
+from goferry.kernel import frames, protocol
 from goferry.kernel.errors import GoferryError
-from goferry.kernel.outcomes import HostFailed, MalformedFrame, as_frame, of_defect
+from goferry.kernel.hostfile import HostFile
+from goferry.kernel.outcomes import DeployKeyUnbound, HostFailed, MalformedFrame, NotProvisioned, as_frame, of_defect
 
 DEADLINE = 60.0
 """Seconds in which a client with an open transaction must speak."""
@@ -133,15 +134,22 @@ def serve(
     environ: Mapping[str, str],
     *,
     host: Optional[Path] = None,
+    own: Optional[Path] = None,
 ) -> int:
-    """Serve one client until it goes; `host` names the host file of a provisioned host. Return the exit code."""
+    """Serve one client until it goes, and return the exit code.
+
+    `host` names the host file of a provisioned host; `own` the folder of its projects' own trust files, of which one
+    takes the place of `trust`.
+    """
     line = Line(reader, writer)
     try:
-        target = Root(root, host_file(host))
+        target = _target(line, root, host_file(host))
     except GoferryError as error:
         line.next(DEADLINE)
         line.send({"ok": False, "error": as_frame(error)})
         return error.exit_code
+    if own is not None and (own / (target.bound + ".trust")).exists():
+        trust = own / (target.bound + ".trust")
     session = Session(target, trust, environ, tell=lambda text: line.send({"progress": text}), gone=line.gone)
     phase, since = "", time.monotonic()
     while True:
@@ -153,6 +161,29 @@ def serve(
             session.silence()
             return _refused(line) if line.malformed else 0
         line.send(_answer(session, *frame))
+
+
+def _target(line: Line, root: Path, host: Optional[HostFile]) -> Root:
+    """Return the target, on a provisioned host as the project of the client's key sees it.
+
+    Raises:
+        DeployKeyUnbound, NotProvisioned, RequestMalformed: when that is not to be known, or not there.
+    """
+    if host is None:
+        return Root(root)
+    frame = line.next(DEADLINE)
+    project = protocol.bound(frame[0] if frame else {})
+    if not project and len(host.projects) == 1:
+        (project,) = host.projects
+    if not project:
+        raise DeployKeyUnbound(
+            "the line of this deploy key names no project",
+            state="Nothing was changed.",
+            advice=["give it again for its project:  goferry provision HOST --deploy-key FILE.pub"],
+        )
+    if project not in host.projects:
+        raise NotProvisioned("%s: this host was not provisioned for it" % project, state="Nothing was changed.")
+    return Root(root, host, project)
 
 
 def _refused(line: Line) -> int:

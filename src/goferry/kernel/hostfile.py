@@ -39,6 +39,8 @@ MAX_KEEP = 100
 
 HOST_FILE = "/etc/goferry/host.json"
 TRUST_FILE = "/etc/goferry/goferry.trust"
+"""Whose signatures count for a project that has no file of its own in TRUST_FOLDER: the first hosts had this alone."""
+TRUST_FOLDER = "/etc/goferry/trust"
 AGENT = "/usr/local/libexec/goferry-host"
 AGENT_SOCKET = "/run/goferry/agent.sock"
 ROOT = "/var/lib/goferry"
@@ -122,6 +124,11 @@ class Place:
         """The user of both slots; systemd makes it (DynamicUser=) and takes at most 31 letters."""
         name = "goferry-" + self.stem
         return name if _USER.fullmatch(name) else "goferry-" + hashlib.sha256(self.stem.encode()).hexdigest()[:16]
+
+
+def trust_file(project: str) -> str:
+    """Return where a project's own trust file lies."""
+    return "%s/%s.trust" % (TRUST_FOLDER, project)
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,26 @@ class NotProvisioned(Refused):
     name = "not-provisioned"
 
 
+class DeployKeyUnbound(Refused):
+    """The deploy key's line on the host names no project, and the host has several.
+
+    Usual causes: the key was let in before the host had a second project. Give it again for its project, with
+    `goferry provision HOST --deploy-key FILE.pub`.
+    """
+
+    name = "deploy-key-unbound"
+
+
+class SnapshotRefused(Refused):
+    """Only releases are accepted there, and this is a snapshot.
+
+    Usual causes: it was built on a branch or a pull request, from a commit that no tag names, or from a changed work
+    tree.
+    """
+
+    name = "snapshot-refused"
+
+
 class MalformedFrame(Misuse):
     """The host agent was sent something else than a frame of its version.
 

@@ -5,6 +5,9 @@ last three may be in every request: the trace id of the run (W3C Trace Context, 
 places of kernel.extension, in which every later addition travels. Any other field is refused by name, and so is one
 that holds what it can't: a request that is understood in part would be carried out in part.
 
+On a provisioned host the first frame of a connection is none of the client's: with it the forced command of its key
+says for which project the key is, before a byte of the client is passed on.
+
 Clients of the first agents send no trace and no open places; agents of that time ignore both.
 """
 
@@ -77,8 +80,8 @@ _CHANGE: Dict[str, Check] = {
 REQUESTS: Mapping[str, Mapping[str, Check]] = {
     "hello": {},
     "upload": {"id": _identifier, "name": _text, "size": _number, "sha256": _text, "offset": _number},
-    "prepare": {**_CHANGE, "dist": _text},
-    "rollback": {**_CHANGE, "project": _text, "to": _text, "sequence": _number},
+    "prepare": {**_CHANGE, "dist": _text, "environment": _text},
+    "rollback": {**_CHANGE, "project": _text, "environment": _text, "to": _text, "sequence": _number},
     "switch": {},
     "commit": {},
     "abort": {},
@@ -124,6 +127,23 @@ def check(request: Mapping[str, Any]) -> str:
     except (TypeError, ValueError) as error:
         raise _malformed("%s: %s" % (name, error)) from None
     return str(name)
+
+
+def bind(project: str) -> Dict[str, Any]:
+    """Return the frame by which the forced command says for which project a key is; empty: its line names none."""
+    return {"bind": {"project": project}}
+
+
+def bound(header: Mapping[str, Any]) -> str:
+    """Return the project of a connection's first frame.
+
+    Raises:
+        RequestMalformed: when it is another frame.
+    """
+    said = header.get("bind")
+    if set(header) != {"bind"} or type(said) is not dict or set(said) != {"project"} or not _text(said["project"]):
+        raise _malformed("the connection does not begin with the project of its key")
+    return str(said["project"])
 
 
 def trace(request: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from goferry.deploy.bundle import SHEBANG, bundle
-from goferry.kernel import frames
+from goferry.kernel import frames, protocol
 
 
 def pythons():
@@ -61,7 +61,7 @@ def test_what_is_no_frame_is_named_and_ends_it(program, sent, tmp_path):
     assert b"Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema":2}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema":2}', '{"schema":3}'])
 def test_a_damaged_host_file_is_named(program, text, tmp_path):
     (tmp_path / "host.json").write_text(text)
     words = ("serve", "--root", tmp_path / "r", "--host-file", tmp_path / "host.json")
@@ -86,13 +86,14 @@ def test_connect_passes_bytes_and_lets_the_agent_answer_after_the_client_has_end
         thread = threading.Thread(target=agent)
         thread.start()
         environ = {"SSH_ORIGINAL_COMMAND": "rm -rf /"}
-        done = run(sys.executable, program, "connect", path, input=data, env=environ)
+        done = run(sys.executable, program, "connect", "--project", "shop", "--socket", path, input=data, env=environ)
         thread.join()
     os.unlink(path)
-    assert (done.returncode, done.stdout) == (0, hashlib.sha256(data).digest() + data)
+    heard = frames.encode(protocol.bind("shop")) + data
+    assert (done.returncode, done.stdout) == (0, hashlib.sha256(heard).digest() + heard)
 
 
 def test_connect_says_when_no_agent_is_there(program, tmp_path):
-    done = run(sys.executable, program, "connect", tmp_path / "none.sock", input=b"")
+    done = run(sys.executable, program, "connect", "--socket", tmp_path / "none.sock", input=b"")
     assert done.returncode == 5
     assert b"can't be reached" in done.stderr

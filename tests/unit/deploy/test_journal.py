@@ -79,26 +79,29 @@ def test_old_journals_are_pruned(tmp_path):
     assert kept == [f"{number:03}" for number in range(5, journal.KEEP + 5)]
 
 
-HOLDER = "import sys, time; from goferry.host import lock; from pathlib import Path; d = lock.acquire(Path(sys.argv[1])); print(d, flush=True); time.sleep(60)"
+HOLDER = "import sys, time; from goferry.host import lock; from pathlib import Path; d = lock.acquire([(Path(sys.argv[1]), False)]); print(d[0], flush=True); time.sleep(60)"
 
 
 def test_a_lock_is_waited_for_and_dies_with_its_process(tmp_path):
-    path = tmp_path / "lock"
+    path, mine = tmp_path / "lock", [(tmp_path / "other", True), (tmp_path / "lock", False)]
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE)
     with holder:
         assert int(holder.stdout.readline()) > 0
         start = time.monotonic()
-        with pytest.raises(DeployBusy), lock.held(path, 0.2):
+        with pytest.raises(DeployBusy), lock.held(mine, 0.2):
             pass
         assert 0.2 <= time.monotonic() - start < 2
-        with pytest.raises(DeployBusy), lock.held(path, 1e9, lambda: True):  # nobody waits for who went away
+        with pytest.raises(DeployBusy), lock.held(mine, 1e9, lambda: True):  # nobody waits for who went away
             pass
         os.kill(holder.pid, signal.SIGKILL)
-    with lock.held(path, 2):
-        assert lock.acquire(path) == -1
-    descriptor = lock.acquire(path)
-    assert descriptor > 0
-    os.close(descriptor)
+    with lock.held(mine, 2):
+        assert lock.acquire(mine) == []
+        others = lock.acquire(mine[:1])  # what is shared is shared, and keeps those out who want it for themselves
+        assert lock.acquire([(mine[0][0], False)]) == []
+        lock.release(others)
+    descriptors = lock.acquire(mine)
+    assert len(descriptors) == 2
+    lock.release(descriptors)
 
 
 def test_room_is_set_aside_until_it_goes_back(tmp_path):

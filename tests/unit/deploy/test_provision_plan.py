@@ -19,7 +19,8 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIvrSTAtI/cBS03iAAY0MIJTr3s3nZ6wzO7QZ
 FACTS = {
     "user": 0, "system": "Linux", "machine": "x86_64", "hostname": "web-1", "python": [3, 11, 2], "systemd": 252,
     "apt": True, "nginx": "1.22.1", "nginx_group": "www-data", "proxyd": "/usr/lib/systemd/systemd-socket-proxyd",
-    "private_users": False, "ipv6": True, "ports": [22, 80], "host_file": "", "trust": "", "host_keys": [],
+    "private_users": False, "ipv6": True, "ports": [22, 80], "host_file": "", "trust": "", "trusts": [],
+    "authorized_keys": "", "host_keys": [],
 }  # fmt: skip
 SHOP = Wishes("shop", (Wanted("api", "socket", 8080, 120), Wanted("web", "env")), b"trust", (KEY,), b"agent")
 CASES = {

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from goferry.config import load
+from goferry.config import load, model
 from goferry.config.settings import Settings
 from goferry.deploy import place, ssh
 from goferry.deploy.provision import execute, wishes
 from goferry.kernel.errors import Misuse
+from goferry.kernel.hostfile import Policy
 from goferry.observe.events import Stream
 
 
@@ -22,6 +23,7 @@ class Order:
         hosts: else those of `environment`. directory, project: whose services. keys: public keys that may deploy.
         trust: the trust file. user, identity, known_hosts: how to log in. host_key: a fingerprint that was compared.
         bind: where the proxy listens. install: whether missing packages may be installed.
+        removed: public keys that may not deploy any more. accepts, keep: of the project's policy on the host.
     """
 
     hosts: tuple[str, ...] = ()
@@ -36,6 +38,9 @@ class Order:
     host_key: str = ""
     bind: str = ""
     install: bool = True
+    removed: tuple[Path, ...] = ()
+    accepts: str = ""
+    keep: int = 0
 
 
 def run(order: Order, *, settings: Settings, stream: Stream, dry_run: bool) -> dict[str, Any]:
@@ -47,7 +52,15 @@ def run(order: Order, *, settings: Settings, stream: Stream, dry_run: bool) -> d
     loaded = load.load(order.directory, project=order.project)
     default = loaded.directory / "goferry.trust"
     trust = order.trust or (default if default.is_file() else None)
-    wanted, notes = wishes.read(loaded, trust=trust, keys=order.keys, bind=order.bind, install=order.install)
+    wanted, notes = wishes.read(
+        loaded,
+        trust=trust,
+        keys=order.keys,
+        removed=order.removed,
+        policy=_policy(order),
+        bind=order.bind,
+        install=order.install,
+    )
     known = order.known_hosts or place.default_known_hosts(order.directory)
     if order.host_key and known is None:
         known = loaded.root / place.KNOWN_HOSTS
@@ -65,14 +78,24 @@ def run(order: Order, *, settings: Settings, stream: Stream, dry_run: bool) -> d
     return {**record, "notes": notes, "next": _next(order, record)}
 
 
+def _policy(order: Order) -> Policy:
+    """Return what was told of the project's policy: by flags, else by the environment."""
+    rules = _environment(order).accepts if order.environment else ""
+    return Policy(order.accepts or rules, (order.environment,) if order.environment else (), order.keep)
+
+
+def _environment(order: Order) -> model.Environment:
+    said = place.Said(environment=order.environment, directory=order.directory, project=order.project)
+    return place.environment(said)
+
+
 def _hosts(order: Order) -> list[str]:
     """Return the hosts, bare: an environment's `deploy@host` is the deploy's login, not the one that sets up."""
     if order.hosts:
         return list(order.hosts)
     if not order.environment:
         raise Misuse("no host is named", advice=["goferry provision HOST", "or:  --environment NAME"])
-    said = place.Said(environment=order.environment, directory=order.directory, project=order.project)
-    return [host.rpartition("@")[2] for host in place.environment(said).hosts]
+    return [host.rpartition("@")[2] for host in _environment(order).hosts]
 
 
 def _next(order: Order, record: dict[str, Any]) -> list[str]:

@@ -74,6 +74,8 @@ def _one(
         after = checked(address, ask({"do": "facts"}))
         facts = {**facts, "nginx": after["nginx"], "nginx_group": after["nginx_group"]}
         made = plan(wishes, facts)
+    for note in made.notes:  # before anything changes: a person may have to act first
+        span.note(note, "warning")
     span.progress("compare" if dry_run else "apply")
     done = _done(address, ask(as_request(made, dry_run=dry_run)), "What nginx was given was brought back.")
     if installed:
@@ -97,8 +99,6 @@ def _record(
     changed, ran = _texts(done.get("changed")), _texts(done.get("ran"))
     if not changed and not ran:
         span.skip("unchanged")
-    for note in made.notes:
-        span.note(note, "warning")
     planned = [" ".join(words) for words in made.install] if dry_run else []
     return {
         "changed": changed,
@@ -151,6 +151,8 @@ _KINDS: Mapping[str, Callable[[Any], bool]] = {
     "ports": lambda value: isinstance(value, list) and all(type(port) is int for port in value),
     "host_file": lambda value: isinstance(value, str),
     "trust": lambda value: isinstance(value, str),
+    "trusts": lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value),
+    "authorized_keys": lambda value: isinstance(value, str),
     "host_keys": lambda value: isinstance(value, list),
 }
 

@@ -77,6 +77,8 @@ def facts() -> Record:
         "ports": listening(),
         "host_file": text("/etc/goferry/host.json"),
         "trust": text("/etc/goferry/goferry.trust"),
+        "trusts": sorted(os.path.basename(path)[:-6] for path in glob.glob("/etc/goferry/trust/*.trust")),
+        "authorized_keys": text("/var/lib/goferry-login/.ssh/authorized_keys"),
         "host_keys": [
             line for path in sorted(glob.glob("/etc/ssh/ssh_host_*_key.pub")) for line in [text(path).strip()]
         ],

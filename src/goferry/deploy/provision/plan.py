@@ -10,14 +10,15 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from goferry.deploy.errors import HostUnsuitable
-from goferry.deploy.provision import names, render
+from goferry.deploy.provision import keys, names, render
 from goferry.kernel import hostfile
 from goferry.kernel.errors import printable
-from goferry.kernel.hostfile import HostFile, Place
+from goferry.kernel.hostfile import HostFile, Place, Policy
 from goferry.kernel.outcomes import PortTaken
 
 FIRST_PORT, FIRST_BACKEND = 8080, 23_000
 UNITS, NGINX = "/etc/systemd/system/", "/etc/nginx/"
+AUTHORIZED_KEYS = render.HOME + "/.ssh/authorized_keys"
 
 Facts = Mapping[str, Any]
 """What `on_host.facts` tells."""
@@ -40,7 +41,8 @@ class Wishes:
     Attributes:
         project: its name. services: what it deploys.
         trust: the trust file's bytes; empty keeps the host's own.
-        keys: public keys that may deploy, `type base64 comment`; empty keeps the host's own.
+        keys: public keys that may deploy it from now on, `type base64 comment`. removed: those that may not any more.
+        accepts, environments, keep: its policy on the host (kernel.hostfile.Policy); empty or 0 keeps the host's own.
         agent: the bundled agent.
         bind: the address that the proxy listens on; empty means every one.
         install: whether missing packages may be installed.
@@ -53,6 +55,10 @@ class Wishes:
     agent: bytes = b""
     bind: str = ""
     install: bool = True
+    removed: tuple[str, ...] = ()
+    accepts: str = ""
+    environments: tuple[str, ...] = ()
+    keep: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,25 +113,60 @@ def plan(wishes: Wishes, facts: Facts) -> Plan:
     Raises:
         HostUnsuitable: when the host lacks what can't be installed. PortTaken: when a port is another program's or
         service's. ServiceNameUnusable: when a name meets another project's.
-        HostFileInvalid: when its host.json was damaged.
+        DeployKeyTaken: when a key is another project's. HostFileInvalid: when its host.json was damaged.
     """
-    _refuse_unsuitable(wishes, facts)
     before = hostfile.parse(facts["host_file"].encode()) if facts["host_file"] else HostFile()
+    _refuse_unsuitable(wishes, facts, before)
     mine = _places(wishes, before, facts)
     _refuse_meeting(mine, before)
     kept = {place.service: place for place in before.projects.get(wishes.project, {}).values()}
     gone = sorted(set(kept) - {place.service for place in mine})
-    after = replace(before, projects={**before.projects, wishes.project: {**kept, **{p.service: p for p in mine}}})
+    after = replace(
+        before,
+        projects={**before.projects, wishes.project: {**kept, **{p.service: p for p in mine}}},
+        policies=_policies(wishes, before),
+    )
     hostfile.parse(after.to_bytes())
-    entries = [*_common(wishes), *_trust(wishes), Entry(hostfile.HOST_FILE, after.to_bytes())]
+    authorized, key_notes = keys.changed(
+        facts["authorized_keys"], wishes.project, wishes.keys, wishes.removed, after.projects
+    )
+    entries = [
+        *_common(wishes),
+        *_authorized(authorized, facts),
+        *_trust(wishes),
+        Entry(hostfile.HOST_FILE, after.to_bytes()),
+    ]
     for place, service in zip(mine, wishes.services, strict=True):
         entries += _service(place, service, wishes, facts)
     entries.append(Entry("/etc/nginx/conf.d/goferry.conf", render.NGINX_INCLUDE.encode()))
-    notes = tuple(f"{name} is no longer declared; the host stays ready for it" for name in gone)
-    return Plan(tuple(entries), _commands(), _install(wishes, facts), tuple(mine), notes)
+    notes = [f"{name} is no longer declared; the host stays ready for it" for name in gone]
+    if after.policy(wishes.project) is None:
+        notes.append(
+            f"{wishes.project} has no policy on this host, which takes every signed release of it, snapshots too; set "
+            "one:  --accepts releases"
+        )
+    return Plan(tuple(entries), _commands(), _install(wishes, facts), tuple(mine), (*notes, *key_notes))
 
 
-def _refuse_unsuitable(wishes: Wishes, facts: Facts) -> None:
+def _policies(wishes: Wishes, before: HostFile) -> dict[str, Policy]:
+    """Return the host's policies with what is told of this project; a project that is new there takes releases."""
+    old = before.policy(wishes.project)
+    told = wishes.accepts or wishes.environments or wishes.keep
+    if not told and wishes.project in before.projects:
+        return dict(before.policies)
+    base = old or Policy()
+    named = base.environments if old and not old.environments else (*base.environments, *wishes.environments)
+    policy = Policy(wishes.accepts or base.accepts, tuple(sorted(set(named))), wishes.keep or base.keep)
+    return {**before.policies, wishes.project: policy}
+
+
+def _authorized(text: str, facts: Facts) -> list[Entry]:
+    """Return the login's keys where they change: what nobody spoke of is not even written again."""
+    return [Entry(AUTHORIZED_KEYS, text.encode())] if text != facts["authorized_keys"] else []
+
+
+def _refuse_unsuitable(wishes: Wishes, facts: Facts, before: HostFile) -> None:
+    trusted = wishes.project in facts["trusts"] or (facts["trust"] and wishes.project in before.projects)
     able = wishes.install and facts["apt"]
     lacks = [
         (facts["user"] != 0, "the login is not root's", "log in as root:  --user root"),
@@ -141,7 +182,11 @@ def _refuse_unsuitable(wishes: Wishes, facts: Facts) -> None:
             "systemd 247 or later is needed",
         ),
         (not facts["nginx"] and not able, "it has no nginx", "install it there:  apt-get install nginx-light"),
-        (not wishes.trust and not facts["trust"], "it has no trust file yet", "give one:  --trust goferry.trust"),
+        (
+            not wishes.trust and not trusted,
+            f"it has no trust file for {wishes.project} yet",
+            "give one:  --trust goferry.trust",
+        ),
     ]
     for lacking, what, advice in lacks:
         if lacking:
@@ -209,9 +254,10 @@ def _free(first: int, step: int, taken: set[int]) -> int:
 
 
 def _common(wishes: Wishes) -> list[Entry]:
-    entries = [
+    return [
         Entry("/etc/goferry", mode=0o755),
         Entry("/etc/goferry/env", mode=0o700),
+        Entry(hostfile.TRUST_FOLDER, mode=0o755),
         Entry(hostfile.ROOT, mode=0o755),
         Entry("/usr/local/libexec", mode=0o755),
         Entry("/etc/nginx/goferry", mode=0o755),
@@ -225,14 +271,11 @@ def _common(wishes: Wishes) -> list[Entry]:
         Entry(UNITS + "goferry-agent@.service", render.AGENT_UNIT.encode()),
         Entry(UNITS + "goferry-recover.service", render.RECOVER_UNIT.encode()),
     ]
-    if wishes.keys:
-        keys = render.authorized_keys(list(wishes.keys)).encode()
-        entries.append(Entry(render.HOME + "/.ssh/authorized_keys", keys))
-    return entries
 
 
 def _trust(wishes: Wishes) -> list[Entry]:
-    return [Entry(hostfile.TRUST_FILE, wishes.trust)] if wishes.trust else []
+    """Return the project's own trust file; another project's, and the one that they once shared, stay as they are."""
+    return [Entry(hostfile.trust_file(wishes.project), wishes.trust)] if wishes.trust else []
 
 
 def _service(place: Place, service: Wanted, wishes: Wishes, facts: Facts) -> list[Entry]:

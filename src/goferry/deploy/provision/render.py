@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goferry.kernel.hostfile import AGENT, AGENT_SOCKET, HOST_FILE, ROOT, TRUST_FILE, Place
+from goferry.kernel.hostfile import AGENT, AGENT_SOCKET, HOST_FILE, ROOT, TRUST_FILE, TRUST_FOLDER, Place
 
 USER = "goferry"
 HOME = "/var/lib/goferry-login"
@@ -145,7 +145,7 @@ Description=Goferry host agent
 CollectMode=inactive-or-failed
 
 [Service]
-ExecStart={AGENT} serve --root {ROOT} --trust {TRUST_FILE} --host-file {HOST_FILE}
+ExecStart={AGENT} serve --root {ROOT} --trust {TRUST_FILE} --trust-folder {TRUST_FOLDER} --host-file {HOST_FILE}
 StandardInput=socket
 StandardOutput=socket
 StandardError=journal
@@ -186,12 +186,6 @@ WantedBy=multi-user.target
 """
 
 SYSUSERS = f'u {USER} - "Goferry deploys" {HOME} /bin/sh\n'
-
-
-def authorized_keys(keys: list[str]) -> str:
-    """Return the login's keys: each may do one thing, and gets no terminal, forwarding or agent."""
-    return "".join(f'restrict,command="{AGENT} connect" {key}\n' for key in keys)
-
 
 NGINX_INCLUDE = """\
 # Written by goferry provision.

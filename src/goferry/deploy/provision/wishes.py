@@ -14,16 +14,23 @@ from goferry.deploy.provision import names
 from goferry.deploy.provision.plan import Wanted, Wishes
 from goferry.kernel import trustfile
 from goferry.kernel.errors import Misuse, printable
-from goferry.kernel.hostfile import Place
+from goferry.kernel.hostfile import Place, Policy
 from goferry.kernel.outcomes import NothingToDeploy, PortTaken
 
 _KEY = re.compile(r"((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]{1,60}) ([A-Za-z0-9+/]{40,}={0,3})(?: (.*))?")
 
 
 def read(
-    loaded: Loaded, *, trust: Path | None, keys: Sequence[Path], bind: str = "", install: bool = True
+    loaded: Loaded,
+    *,
+    trust: Path | None,
+    keys: Sequence[Path],
+    removed: Sequence[Path] = (),
+    policy: Policy | None = None,
+    bind: str = "",
+    install: bool = True,
 ) -> tuple[Wishes, list[str]]:
-    """Return the wishes, and notes for people.
+    """Return the wishes, and notes for people; `policy` holds what was told of it, empty or 0 where nothing was.
 
     Raises:
         NothingToDeploy: when the project declares no services.
@@ -51,6 +58,10 @@ def read(
         services=wanted,
         trust=trust.read_bytes() if trust is not None else b"",
         keys=tuple(public_key(path) for path in keys),
+        removed=tuple(public_key(path) for path in removed),
+        accepts=policy.accepts if policy else "",
+        environments=policy.environments if policy else (),
+        keep=policy.keep if policy else 0,
         agent=bundle(),
         bind=_bind(bind),
         install=install,

@@ -1,0 +1,61 @@
+"""What a provisioned host takes of a project, whatever its clients say: judged here, of what was verified here."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Optional
+
+from goferry.kernel.errors import Refused, printable
+from goferry.kernel.hostfile import Policy
+from goferry.kernel.manifest import Manifest
+from goferry.kernel.outcomes import SnapshotRefused
+
+
+class EnvironmentRefused(Refused):
+    """The host serves other environments of the project than the one that the deploy is for.
+
+    Usual causes: `--host` names a host of another environment, or `--environment` was left out.
+    """
+
+    name = "environment-refused"
+
+
+def judge(policy: Optional[Policy], release: Manifest) -> None:
+    """Refuse a release that the host does not take; without a policy it takes every signed one.
+
+    Raises:
+        SnapshotRefused: as it says.
+    """
+    if policy is None or policy.accepts != "releases" or not (release.snapshot or release.dirty):
+        return
+    why = "a snapshot" if release.snapshot else "built from a changed work tree"
+    raise SnapshotRefused(
+        "%s %s is %s; this host takes releases" % (release.project, release.version, why),
+        state="Nothing was changed.",
+        advice=[
+            "tag the commit, push the tag and deploy what that builds",
+            "a host for development takes snapshots:  goferry provision HOST --accepts snapshots",
+        ],
+    )
+
+
+def judge_environment(policy: Optional[Policy], environment: str) -> None:
+    """Refuse a client that means another environment; one that says none is refused where the host names any.
+
+    Raises:
+        EnvironmentRefused: as it says.
+    """
+    if policy is None or not policy.environments or environment in policy.environments:
+        return
+    said = "for %s" % printable(environment, 80) if environment else "for no environment"
+    raise EnvironmentRefused(
+        "this host serves %s; the deploy is %s" % (", ".join(policy.environments), said),
+        state="Nothing was changed.",
+        advice=["say it:  --environment %s" % policy.environments[0]],
+    )
+
+
+def as_record(policy: Optional[Policy]) -> Optional[Dict[str, Any]]:
+    """Return what `hello` and `status` tell of it; JSON types, None without one."""
+    if policy is None:
+        return None
+    return {"accepts": policy.accepts, "environments": list(policy.environments), "keep": policy.keep}

@@ -218,7 +218,7 @@ def test_status_answers_soon_whatever_services_do(host, drips, monkeypatch, busy
     folder = host.root.service("shop", "api")
     monkeypatch.setattr(type(host.root), "services", lambda _: iter([folder] * 60))
     since = time.monotonic()
-    with lock.held(host.root.own / "lock", 1) if busy else contextlib.nullcontext():
+    with lock.held(host.root.locks, 1) if busy else contextlib.nullcontext():
         answer = session.answer({"request": "status"})
     assert time.monotonic() - since < 5
     assert answer["busy"] is busy
@@ -237,7 +237,7 @@ def test_status_does_not_wait_for_a_recovery(host, monkeypatch):
     assert answer["live"]["api"]["version"] == "v1"
     assert lock.acquire(host.root.locks) == []  # it goes on, and nobody else begins
     goes_on.set()
-    with lock.held(host.root.own / "lock", 5):
+    with lock.held(host.root.locks, 5):
         pass
 
 

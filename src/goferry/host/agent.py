@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
 from goferry.host import admission, elf, incoming, journal, lock, plan, policy, rollback, slots, state, takedown
 from goferry.host.engine import Engine, resume, rolled_back
+from goferry.host.gather import aside
 from goferry.host.layout import Root
 from goferry.host.store import Admitted, Store, held, services_of
 from goferry.host.supervised import free_port
@@ -371,32 +371,10 @@ class Session:
             self.root.prepare()
         self.root.check()
         descriptors = lock.acquire(self.root.locks)
-        recovered = self._recovered_aside(descriptors) if descriptors else None
+        recovered = aside(self.recover, ASIDE, lambda: lock.release(descriptors)) if descriptors else None
         shown: Record = {"live": self.view.live(), "floors": self.view.floors()}
         shown.update(recovered=recovered or [], busy=recovered is None)
         return {**shown, "policy": policy.as_record(self._policy())} if self.root.host else shown
-
-    def _recovered_aside(self, descriptors: Sequence[int]) -> Optional[List[str]]:
-        """Recover in a thread, which holds the locks, and wait a moment for it; None: it goes on, also after us."""
-        found: List[str] = []
-        failed: List[Exception] = []
-
-        def work() -> None:
-            try:
-                found.extend(self.recover())
-            except Exception as error:  # noqa: BLE001  it is raised below, by who waits
-                failed.append(error)
-            finally:
-                lock.release(descriptors)
-
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join(ASIDE)
-        if thread.is_alive():
-            return None
-        if failed:
-            raise failed[0]
-        return found
 
     @contextlib.contextmanager
     def alone(self, wait: float) -> Iterator[None]:

@@ -59,6 +59,30 @@ def gather(works: Sequence[Callable[[], T]], until: float, look: Callable[[], No
     return outcomes
 
 
+def aside(work: Callable[[], T], seconds: float, after: Callable[[], None]) -> Optional[T]:
+    """Do `work` and then `after` in a thread, and wait a moment for it; None: it goes on, also when we end.
+
+    Raises:
+        what `work` raises in that time.
+    """
+    outcome: Outcome[T] = Outcome()
+
+    def whole() -> None:
+        try:
+            _do(work, outcome)
+        finally:
+            after()
+
+    thread = threading.Thread(target=whole)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        return None
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.value
+
+
 def _do(work: Callable[[], T], outcome: "Outcome[T]") -> None:
     try:
         outcome.value = work()

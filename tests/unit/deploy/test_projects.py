@@ -52,6 +52,9 @@ class Quiet:
     def runs(self, *_):
         return True
 
+    def tidy(self):
+        pass
+
 
 def session(root, project, monkeypatch):
     made = Session(Root(root, HOST, project), None, {})

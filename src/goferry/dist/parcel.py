@@ -11,6 +11,7 @@ import shutil
 import tarfile
 from pathlib import Path
 
+from goferry.kernel import invisible
 from goferry.kernel.errors import Misuse, Refused, printable
 
 MOST_FILES, MOST_BYTES = 10_000, 16 << 30
@@ -84,7 +85,7 @@ def _extract(archive: tarfile.TarFile, folder: Path) -> None:
         total += member.size
         name = member.name
         plain = (
-            name == os.path.basename(name) and name not in ("", ".", "..") and "\\" not in name and name.isprintable()
+            name == os.path.basename(name) and name not in ("", ".", "..") and "\\" not in name and not invisible.holds(name)
         )
         if not (plain and member.isreg() and not member.issparse() and len(os.fsencode(name)) <= MOST_NAMES):
             raise ParcelUnsafe(f"{printable(name, 200)} is no plain file", state="Nothing was unpacked.")

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from typing import Dict, Iterable, Mapping
 
+from goferry.kernel import invisible
 from goferry.kernel.refusals import ListDuplicate, ListMalformed, ListNameUnsafe, ListTooLarge, ListUnsorted
 
 LIST = "SHA256SUMS"
@@ -20,7 +21,7 @@ MAX_ENTRIES = 10_000
 MAX_NAME = 200
 
 _DIGEST = re.compile("[0-9a-f]{64}")
-_FORBIDDEN = frozenset('/\\<>:"|?*')
+_FORBIDDEN = re.compile(r'[/\\<>:"|?*]')
 _DEVICES = frozenset(
     ["con", "prn", "aux", "nul"] + [d + n for d in ("com", "lpt") for n in "123456789\u00b9\u00b2\u00b3"]
 )
@@ -113,10 +114,12 @@ def _unsafe(name: str, raw: bytes) -> str:
         return "is empty or longer than %d bytes" % MAX_NAME
     if name[0] in "-." or name[0] == " " or name[-1] in ". ":
         return "begins with a dash, a dot or a space, or ends with a dot or a space"
-    if any(char in _FORBIDDEN for char in name):
+    if _FORBIDDEN.search(name):
         return "holds a path or a character that some system reserves"
-    if any(char != " " and unicodedata.category(char)[0] in "CZ" for char in name):
+    if invisible.holds(name):
         return "holds control, bidi or invisible characters"
+    if unicodedata.category(name[0])[0] == "M":
+        return "begins with a mark that joins what stands before it"
     if unicodedata.normalize("NFC", name) != name:
         return "is not in Unicode normal form C"
     if name.split(".", 1)[0].rstrip().lower() in _DEVICES:

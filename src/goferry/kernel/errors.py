@@ -19,18 +19,20 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, Sequence, Tuple
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+from goferry.kernel import invisible
+
 _COMMAND = re.compile(r"(?m)^([^\S\n]*):(?=:.*::)|#(?=#\[)")
 
 
 def printable(text: str, limit: int = 2000) -> str:
-    r"""Return `text` fit for a terminal or a log: control and bidi characters as `\xNN`, at most `limit` characters.
+    r"""Return `text` fit for a terminal or a log: what nobody sees as `\xNN`, at most `limit` characters.
 
-    Untrusted text (file names, host answers, commit messages) passes through here before a person sees it. Surrogates
-    are escaped too, for no stream takes them, and so is the first character of what GitHub's runner would obey in a
-    log: `::name::` behind nothing but white space, and `##[name]` anywhere.
+    Untrusted text (file names, host answers, commit messages) passes through here before a person sees it. Invisible
+    characters (kernel.invisible) are escaped but for line feeds, tabs and no-break spaces, surrogates with them, for
+    no stream takes those, and so is the first character of what GitHub's runner would obey in a log: `::name::` behind
+    nothing but white space, and `##[name]` anywhere. Of a long text only the beginning is looked at.
     """
-    safe = _CONTROL.sub(lambda match: ("\\x%02x" if ord(match.group()) < 256 else "\\u%04x") % ord(match.group()), text)
+    safe = invisible.escaped(text[: limit + 1], keep="\n\t\xa0")
     safe = _COMMAND.sub(lambda match: (match.group(1) or "") + "\\x%02x" % ord(match.group()[-1]), safe)
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
 

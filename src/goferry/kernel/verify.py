@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
-from goferry.kernel import checksums, manifest, signatures
+from goferry.kernel import checksums, invisible, manifest, signatures
 from goferry.kernel.certificate import Verifier
 from goferry.kernel.checksums import LIST
 from goferry.kernel.manifest import MANIFEST, SIGNATURES, Manifest
@@ -182,11 +182,11 @@ def open_file(name: str, root: int) -> int:
 
 
 def shown(name: str) -> str:
-    """Return a name that anybody may have chosen for a message: quoted and escaped unless every character prints.
+    """Return a name that anybody may have chosen for a message: quoted and escaped unless every character is seen.
 
     A name with a line break could otherwise begin a line of its own, which a runner may take for a command.
     """
-    return name if name.isprintable() else ascii(name)
+    return ascii(name) if invisible.holds(name) else name
 
 
 def hash_file(descriptor: int) -> Tuple[str, int]:

@@ -26,12 +26,19 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from goferry.kernel import canonical, certificate, extension, minisign
 from goferry.kernel.certificate import Certificate
 from goferry.kernel.packets import FormError
-from goferry.kernel.refusals import KeyExpired, KeyNotYetValid, KeyRevoked, TrustFileInvalid, TrustFileMissing
+from goferry.kernel.refusals import (
+    KeyExpired,
+    KeyNotYetValid,
+    KeyRevoked,
+    ThresholdUnreachable,
+    TrustFileInvalid,
+    TrustFileMissing,
+)
 from goferry.kernel.times import format_time, parse_time
 
 MAX_BYTES = 1 << 20
@@ -77,6 +84,19 @@ class TrustKey:
     def minisign(self) -> minisign.PublicKey:
         """The minisign key; a ValueError for another format."""
         return minisign.read_public(self.public)
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is revoked for good, here or by its owner."""
+        revoked = self.format == "openpgp" and self.certificate.primary.revoked
+        return revoked or (self.revoked_at is not None and self.reason != "retired")
+
+    @property
+    def usable(self) -> bool:
+        """Whether a signature of it can count at all, at some time."""
+        never = self.valid_from is not None and self.valid_until is not None and self.valid_from >= self.valid_until
+        weak = self.format == "openpgp" and self.certificate.primary.weak
+        return not (self.lost or never or weak)
 
     def covers(self, project: str) -> bool:
         """Whether the key may sign for the project."""
@@ -163,7 +183,7 @@ def parse(data: bytes, where: str = "the trust file") -> TrustFile:
     """Read a trust file's bytes; `where` names them in the refusal.
 
     Raises:
-        TrustFileInvalid: when they are not one.
+        TrustFileInvalid: when they are not one. ThresholdUnreachable: when no release can satisfy it.
     """
     if len(data) > MAX_BYTES:
         raise TrustFileInvalid("%s is larger than %d bytes" % (where, MAX_BYTES))
@@ -185,9 +205,27 @@ def _trust(record: Any) -> TrustFile:
     keys = tuple(_key(entry) for entry in record["keys"])
     if len({key.id for key in keys}) != len(keys):
         raise ValueError("a key is listed twice")
-    if not 1 <= record["threshold"] <= sum(key.role == "release" for key in keys):
-        raise ValueError("the threshold %d does not fit the number of release keys" % record["threshold"])
+    _check_threshold(keys, record["threshold"])
     return TrustFile(keys, record["threshold"], _projects(record.get("projects", {})), places)
+
+
+def _check_threshold(keys: Sequence[TrustKey], threshold: int) -> None:
+    """Refuse a threshold that no release can meet. A file whose release keys are all revoked is a lock, not a slip."""
+    release = [key for key in keys if key.role == "release"]
+    if threshold < 1 or not release:
+        raise ValueError("the threshold %d does not fit the number of release keys" % threshold)
+    usable = [key for key in release if key.usable]
+    if not usable and all(key.lost for key in release):
+        return
+    scopes = {name for key in usable for name in key.scope}
+    formats = [{key.format for key in usable if key.covers(name)} for name in scopes]
+    most = max((len(each) for each in formats), default=0)
+    if threshold > most:
+        raise ThresholdUnreachable(
+            "the threshold is %d; the keys of the trust file allow for %d signatures of one release"
+            % (threshold, most),
+            advice=["list a key of each format, openpgp and minisign, for one project; or lower the threshold"],
+        )
 
 
 def _projects(record: Any) -> Dict[str, ProjectTrust]:

@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from tests.parts.openpgp import BORN, Public, Secret, dated
 
 from goferry.kernel import trustfile
 from goferry.kernel.refusals import Refusal
@@ -58,11 +59,10 @@ INVALID = {
     "no keys": lambda r: r.update(keys=[], threshold=1),
     "keys as an object": lambda r: r.update(keys={}),
     "a threshold of zero": lambda r: r.update(threshold=0),
-    "a threshold above the number of keys": lambda r: r.update(threshold=3),
     "a threshold as a flag": lambda r: r.update(threshold=True),
     "a key twice": lambda r: r["keys"].append(r["keys"][0]),
     "a key that is a text": lambda r: r["keys"].append("x"),
-    "a threshold of other roles": key(1, role="pointer"),
+    "no key for releases": lambda r: [entry.update(role="pointer") for entry in r["keys"]],
     "an unknown field of a key": key(0, trusted="yes"),
     "a missing field of a key": key(0, role=...),
     "an unknown format": key(0, format="pgp"),
@@ -89,6 +89,64 @@ def test_refuses(case, trust):
     with pytest.raises(Refusal) as caught:
         trustfile.parse(edited(trust, INVALID[case]))
     assert caught.value.name == "trust-file-invalid"
+
+
+# Thresholds that no release can meet. The file has an OpenPGP key for all projects and a minisign key for two.
+
+
+def of_one_format(record):
+    stranger = sequoia.load(sequoia.generate("two")[0], "", "two").as_trust_key()
+    record["keys"][1] = json.loads(TrustFile((stranger,)).to_bytes())["keys"][0]
+
+
+def weak(record, kind="rsa-1024"):
+    public = Public(Secret(kind))
+    record["keys"][0].update(id=public.primary.fingerprint, public=public.text)
+
+
+def revoked_by_its_owner(record):
+    secret = Secret("ed25519")
+    public = Public(secret).add(secret.sign(0x20, secret.hashable, dated(BORN) + secret.fpr))
+    record["keys"][0].update(id=secret.fingerprint, public=public.text)
+
+
+UNREACHABLE = {
+    "more than there are keys": lambda r: r.update(threshold=3),
+    "far more": lambda r: r.update(threshold=2**53 - 1),
+    "one key of another role": key(1, role="pointer"),
+    "two keys of one format": of_one_format,
+    "scopes that share no project": lambda r: (key(0, scope=["web"])(r), key(1, scope=["shop", "billing"])(r)),
+    "a key that is compromised": key(1, reason="compromised"),
+    "a key that is revoked for no reason": key(1, reason=...),
+    "a key whose owner revoked it": revoked_by_its_owner,
+    "a key that is never valid": lambda r: r["keys"][1].update(valid_from=r["keys"][1]["valid_until"]),
+    "a weak key": weak,
+    "a weak key alone": lambda r: (weak(r), r.update(threshold=1, keys=r["keys"][:1])),
+    "a key that anybody can sign for": lambda r: weak(r, "exponent-1"),
+}
+
+
+@pytest.mark.parametrize("case", UNREACHABLE)
+def test_a_threshold_that_no_release_can_meet_is_refused(case, trust):
+    with pytest.raises(Refusal) as caught:
+        trustfile.parse(edited(trust, UNREACHABLE[case]))
+    assert caught.value.name == "threshold-unreachable"
+
+
+REACHABLE = {
+    "one of two keys of one format": lambda r: (of_one_format(r), r.update(threshold=1)),
+    "one key for each of two projects": lambda r: (key(0, scope=["web"])(r), r.update(threshold=1)),
+    "two keys that share one project of several": key(0, scope=["web", "shop"]),
+    "one of two, the other revoked": lambda r: (key(1, reason="compromised")(r), r.update(threshold=1)),
+    "all keys revoked, so that nothing is taken any more": lambda r: [
+        entry.update(revoked_at="2026-01-02T03:04:05Z", reason="compromised") for entry in r["keys"]
+    ],
+}
+
+
+@pytest.mark.parametrize("case", REACHABLE)
+def test_a_threshold_that_some_release_can_meet_is_taken(case, trust):
+    trustfile.parse(edited(trust, REACHABLE[case]))
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"null", b"[]", b"\xff", b'{"schema":1,"schema":1}', b" " * (1 << 20 | 1)])

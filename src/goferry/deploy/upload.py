@@ -5,7 +5,6 @@ A file goes in blocks at offsets that the host names, so an upload that broke of
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from goferry.deploy.client import Agent
 from goferry.kernel import checksums, manifest
 from goferry.kernel.errors import printable
+from goferry.kernel.files import sha256_file
 from goferry.kernel.outcomes import AgentLost, UploadDamaged
 from goferry.kernel.refusals import FileMissing, ManifestMissing
 
@@ -37,7 +37,8 @@ def read_release(dist: Path) -> manifest.Manifest:
         ManifestMissing, ManifestMalformed: as their names say.
     """
     try:
-        return manifest.parse((dist / manifest.MANIFEST).read_bytes())
+        with (dist / manifest.MANIFEST).open("rb") as file:
+            return manifest.parse(file.read(manifest.MAX_BYTES + 1))
     except OSError as error:
         raise ManifestMissing(
             f"{printable(str(dist / manifest.MANIFEST), 300)}: {error.strerror}",
@@ -61,8 +62,7 @@ def plan(
 
 
 def _item(path: Path) -> Item:
-    data = path.read_bytes()
-    return Item(path, path.name, len(data), hashlib.sha256(data).hexdigest())
+    return Item(path, path.name, path.stat().st_size, sha256_file(path))
 
 
 def send(agent: Agent, items: Sequence[Item], transaction: str, told: Callable[[str], None]) -> int:

@@ -64,6 +64,7 @@ class Session:
         self.engine: Optional[Engine] = None
         self._held = contextlib.ExitStack()
         self._claimed: Dict[str, int] = {}
+        self._digests: Dict[str, str] = {}
         self._trace = ""
 
     @property
@@ -127,7 +128,7 @@ class Session:
             if self._claimed:
                 raise Misuse("one session uploads one release")
             self._claimed[identifier] = incoming.claim(self.root, identifier)
-        return incoming.receive(self.root, request, payload)
+        return incoming.receive(self.root, request, payload, self._digests)
 
     def prepare(self, request: Request) -> Record:
         """Verify the release, and bring its candidates up to HEALTHY; no traffic is touched."""
@@ -163,6 +164,7 @@ class Session:
                 for descriptor in self._claimed.values():
                     os.close(descriptor)
                 self._claimed.clear()
+                self._digests.clear()
 
     def _source(self, request: Request) -> "tuple[Path, bool]":
         """Return the folder that is to be verified, and whether it was sent; a provisioned host takes no other."""
@@ -184,7 +186,8 @@ class Session:
 
     def _refuse_missing(self, changes: List[machine.Change], received: Mapping[str, str]) -> None:
         """Refuse before anything begins when a binary was neither sent nor is held."""
-        missing = [c.source for c in changes if c.source not in received and c.sha256 not in held(self.root)]
+        stored = set(held(self.root))
+        missing = [c.source for c in changes if c.source not in received and c.sha256 not in stored]
         if missing:
             raise FileMissing("neither sent nor held: %s" % ", ".join(missing), missing=missing)
 

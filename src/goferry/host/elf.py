@@ -32,7 +32,8 @@ def host_platform() -> Tuple[str, str]:
 def cannot_run(path: Path) -> str:
     """Return why this machine can't run the file, or an empty string."""
     try:
-        found = elf.read(path.read_bytes())
+        with path.open("rb") as file:
+            found = elf.read(file)
     except ValueError as error:
         return str(error)
     host = host_platform()[1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 from goferry.image.errors import BinaryDynamic, BinaryWrongPlatform
 from goferry.kernel import elf
 
@@ -15,7 +17,7 @@ def check(data: bytes, name: str, goarch: str) -> None:
     """
     again = "build it again:  goferry build"
     try:
-        found = elf.read(data)
+        found = elf.read(io.BytesIO(data))
     except ValueError as error:
         raise BinaryWrongPlatform(f"{name} is {error}", state="No image was written.", advice=[again]) from None
     if found.goarch != goarch:

@@ -3,7 +3,7 @@
 It is RFC 8785 (the JSON Canonicalization Scheme), narrowed and with one line feed at the end: no white space, keys in
 the order of their UTF-16 code units, strings as UTF-8 with only the escapes that RFC 8259 demands, and of numbers the
 integers of less than 2^53 alone, which every JSON library reads as what they are. Parsing is strict: duplicate keys,
-NaN, floats, integers of more than 64 digits and nesting deeper than 32 are errors.
+NaN, floats, integers of more than 64 digits, nesting deeper than 32 and more than MAX_VALUES values are errors.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from typing import Any, Dict, List, Tuple
 
 MAX_DEPTH = 32
 MAX_DIGITS = 64
+MAX_VALUES = 300_000
+"""Values in one text, so that no text of the size that is read takes seconds or hundreds of megabytes; a release of
+10,000 files has some 120,000."""
 MAX_INTEGER = 2**53 - 1
 """The largest integer that a double holds exactly (RFC 7493, section 2.2)."""
 
@@ -21,9 +24,10 @@ def dumps(value: Any) -> bytes:
     """Return `value` as canonical JSON with a final newline.
 
     Raises:
-        ValueError: on a float, an integer beyond MAX_INTEGER, a key that is no string, or a lone surrogate.
+        ValueError: on a float, an integer beyond MAX_INTEGER, a key that is no string, a lone surrogate, too deep
+            nesting or too many values.
     """
-    if _check(value, 0, MAX_INTEGER):  # else the order of code points, which Python sorts by, is the same
+    if _check(value, MAX_INTEGER):  # else the order of code points, which Python sorts by, is the same
         value = _ordered(value)
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     else:
@@ -35,8 +39,11 @@ def loads(data: bytes) -> Any:
     """Parse JSON strictly; the inverse of `dumps` but tolerant of white space and key order.
 
     Raises:
-        ValueError: on duplicate keys, NaN, floats, huge integers, too deep nesting, or anything but UTF-8 JSON.
+        ValueError: on duplicate keys, NaN, floats, huge integers, too deep nesting, too many values, or anything but
+            UTF-8 JSON.
     """
+    if data.count(b",") + data.count(b"[") + data.count(b"{") >= MAX_VALUES:  # before any is made; texts count too
+        raise ValueError("more than %d values, or commas and brackets in texts" % MAX_VALUES)
     try:
         text = data.decode("utf-8")
         value = json.loads(
@@ -48,7 +55,7 @@ def loads(data: bytes) -> Any:
         )
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    _check(value, 0)
+    _check(value, 10**MAX_DIGITS)
     return value
 
 
@@ -56,7 +63,7 @@ def _no_duplicates(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
     result: Dict[str, Any] = {}
     for key, value in pairs:
         if key in result:
-            raise ValueError("duplicate key %r" % key)
+            raise ValueError("duplicate key %s" % ascii(key[:80]))
         result[key] = value
     return result
 
@@ -75,24 +82,37 @@ def _no_constant(name: str) -> Any:
     raise ValueError("%s is not JSON" % name)
 
 
-def _check(value: Any, depth: int, most: int = 10**MAX_DIGITS) -> bool:
-    """Refuse what has no canonical form; return whether a key has a character beyond U+FFFF."""
-    if depth > MAX_DEPTH:
-        raise ValueError("nested too deeply")
-    if isinstance(value, float):
-        raise ValueError("floats have no canonical form")  # noqa: TRY004
-    if isinstance(value, int) and not -most <= value <= most:
-        raise ValueError("an integer beyond 2^53 has no canonical form")
-    beyond = False
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise ValueError("a key is no string")  # noqa: TRY004
-            beyond = _check(item, depth + 1, most) or beyond or (not key.isascii() and max(key) > "\uffff")
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            beyond = _check(item, depth + 1, most) or beyond
-    return beyond
+def _check(value: Any, most: int) -> bool:
+    """Refuse what has no canonical form, level by level; return whether a key has a character beyond U+FFFF."""
+    level, count, beyond = [value], 1, False
+    for _ in range(MAX_DEPTH + 1):
+        below: List[Any] = []
+        for item in level:
+            if type(item) is str:
+                continue
+            if isinstance(item, dict):
+                beyond = _beyond(item) or beyond
+                below.extend(item.values())
+            elif isinstance(item, (list, tuple)):
+                below.extend(item)
+            elif isinstance(item, float):
+                raise ValueError("floats have no canonical form")  # noqa: TRY004
+            elif isinstance(item, int) and not -most <= item <= most:
+                raise ValueError("an integer beyond 2^53 has no canonical form")
+        if not below:
+            return beyond
+        level, count = below, count + len(below)
+        if count > MAX_VALUES:
+            raise ValueError("more than %d values" % MAX_VALUES)
+    raise ValueError("nested too deeply")
+
+
+def _beyond(item: Dict[Any, Any]) -> bool:
+    try:
+        keys = "".join(item)
+    except TypeError:
+        raise ValueError("a key is no string") from None
+    return not keys.isascii() and max(keys) > "\uffff"
 
 
 def _ordered(value: Any) -> Any:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import IO
 
 _PT_INTERP = 3
 _ET_EXEC, _ET_DYN = 2, 3
 _LITTLE, _BIG = 1, 2
+MAX_SEGMENTS = 256
+"""Program headers that are read; Go's linker writes about ten."""
 _MACHINES = {
     # e_machine, EI_CLASS (1: 32 bits, 2: 64 bits), EI_DATA → GOARCH
     (3, 1, _LITTLE): "386",
@@ -39,34 +42,42 @@ class Elf:
     interpreter: str
 
 
-def read(data: bytes) -> Elf:
-    """Read an executable's headers.
+def read(file: IO[bytes]) -> Elf:
+    """Read an executable's headers, and nothing else of the file: it may be larger than the memory.
 
     Raises:
         ValueError: when it is no ELF executable, or its headers lead outside of it.
     """
-    if len(data) < 52 or data[:4] != b"\x7fELF" or data[4] not in (1, 2) or data[5] not in (_LITTLE, _BIG):
+    head = file.read(64)
+    if len(head) < 52 or head[:4] != b"\x7fELF" or head[4] not in (1, 2) or head[5] not in (_LITTLE, _BIG):
         raise ValueError("not an ELF file")
-    order = "<" if data[5] == _LITTLE else ">"
-    wide = data[4] == 2
+    order = "<" if head[5] == _LITTLE else ">"
+    wide = head[4] == 2
     try:
-        kind, machine = struct.unpack_from(order + "HH", data, 16)
+        kind, machine = struct.unpack_from(order + "HH", head, 16)
         if kind not in (_ET_EXEC, _ET_DYN):
             raise ValueError("an ELF file, but not an executable")
-        interpreter = _interpreter(data, order, wide=wide)
-    except (struct.error, OverflowError):
+        interpreter = _interpreter(file, head, order, wide=wide)
+    except (struct.error, OverflowError, OSError):
         raise ValueError("an ELF file that is cut off") from None
-    return Elf(_MACHINES.get((machine, data[4], data[5]), ""), interpreter)
+    return Elf(_MACHINES.get((machine, head[4], head[5]), ""), interpreter)
 
 
-def _interpreter(data: bytes, order: str, *, wide: bool) -> str:
-    (table,) = struct.unpack_from(order + ("Q" if wide else "I"), data, 32 if wide else 28)
-    size, count = struct.unpack_from(order + "HH", data, 54 if wide else 42)
+def _interpreter(file: IO[bytes], head: bytes, order: str, *, wide: bool) -> str:
+    (table,) = struct.unpack_from(order + ("Q" if wide else "I"), head, 32 if wide else 28)
+    size, count = struct.unpack_from(order + "HH", head, 54 if wide else 42)
+    form = order + ("I4xQQQQ" if wide else "IIIII")  # type, offset, two addresses, size in the file
+    if count > MAX_SEGMENTS:
+        raise ValueError("an ELF file with %d program headers; at most %d are read" % (count, MAX_SEGMENTS))
     for number in range(count):
-        at = table + number * size
-        (segment,) = struct.unpack_from(order + "I", data, at)
+        segment, place, _, _, length = struct.unpack(form, _at(file, table + number * size, struct.calcsize(form)))
         if segment == _PT_INTERP:
-            form, offset = ("QQQQ", 8) if wide else ("IIII", 4)
-            place, _, _, length = struct.unpack_from(order + form, data, at + offset)
-            return data[place : place + min(length, 4096)].split(b"\0")[0].decode("utf-8", "replace") or "unnamed"
+            return _at(file, place, min(length, 4096)).split(b"\0")[0].decode("utf-8", "replace") or "unnamed"
     return ""
+
+
+def _at(file: IO[bytes], offset: int, size: int) -> bytes:
+    if offset >= 1 << 62:  # further than any file; Python says so in several ways
+        raise OverflowError
+    file.seek(offset)
+    return file.read(size)

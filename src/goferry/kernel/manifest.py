@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from goferry.kernel import canonical, checksums, extension, services
@@ -103,13 +104,14 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """Return the file's bytes."""
-        record = asdict(self)
+        record = dict(_fields(self), files=[_fields(each) for each in self.files])
+        record["images"] = [_fields(each) for each in self.images]
         record["flags"] = {"snapshot": record.pop("snapshot"), "dirty": record.pop("dirty")}
         if self.schema == 1:
             del record["critical"], record["notes"]
         return canonical.dumps(record)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The SHA-256 of the manifest's bytes, lower-case hex: the identity of the release."""
         return hashlib.sha256(self.to_bytes()).hexdigest()
@@ -120,10 +122,16 @@ class Manifest:
         Raises:
             KeyError: when the release has none.
         """
-        for entry in self.files:
-            if entry.name == name:
-                return entry
-        raise KeyError(name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> Dict[str, File]:
+        return {entry.name: entry for entry in self.files}
+
+
+def _fields(record: Any) -> Dict[str, Any]:
+    """Return a record's fields as they are; `dataclasses.asdict` copies each value in them, for seconds."""
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
 def parse(data: bytes) -> Manifest:
@@ -217,7 +225,7 @@ def _object(value: Any, what: str, keys: Sequence[str]) -> Dict[str, Any]:
     fields = dict(_typed(value, dict, what))
     if set(fields) != set(keys):
         odd = sorted(set(fields) ^ set(keys))
-        raise ValueError("%s lacks or has an unknown field: %s" % (what, ", ".join(odd)))
+        raise ValueError("%s lacks or has an unknown field: %s" % (what, ", ".join(odd[:3])[:200]))
     return fields
 
 

@@ -10,6 +10,7 @@ from goferry.deploy import upload
 from goferry.host import incoming
 from goferry.host.layout import Root
 from goferry.kernel.errors import Misuse
+from goferry.kernel.files import sha256_file
 from goferry.kernel.outcomes import DiskFull, UploadDamaged, UploadRefused
 
 DATA = os.urandom(3000)
@@ -26,7 +27,7 @@ def send(root, data, offset, name="api_linux_amd64", identifier="t1", whole=DATA
     request = {"id": identifier, "name": name, "size": len(whole), "sha256": hashlib.sha256(whole).hexdigest()}
     if not incoming.folder(root, identifier).is_dir():
         os.close(incoming.claim(root, identifier))
-    return incoming.receive(root, {**request, "offset": offset, **changes}, data)
+    return incoming.receive(root, {**request, "offset": offset, **changes}, data, {})
 
 
 def test_a_file_gets_its_name_when_it_is_whole_and_right(root):
@@ -201,11 +202,11 @@ class Line:
     """An agent that is asked without a connection."""
 
     def __init__(self, root):
-        self.root, self.payloads = root, []
+        self.root, self.payloads, self.digests = root, [], {}
 
     def ask(self, _request, payload=b"", **fields):
         self.payloads.append(len(payload))
-        return incoming.receive(self.root, fields, payload)
+        return incoming.receive(self.root, fields, payload, self.digests)
 
 
 def test_the_client_sends_the_rest_and_all_of_it_when_the_beginning_was_wrong(root, tmp_path):
@@ -221,3 +222,19 @@ def test_the_client_sends_the_rest_and_all_of_it_when_the_beginning_was_wrong(ro
     os.close(incoming.claim(root, "t4"))
     assert upload.send(Line(root), [item], "t4", lambda _: None) == 2990 + 3000
     assert (incoming.folder(root, "t4") / path.name).read_bytes() == DATA
+
+
+def test_asking_again_does_not_hash_again(root, monkeypatch):
+    hashed = []
+    monkeypatch.setattr(incoming, "sha256_file", lambda path: hashed.append(path) or sha256_file(path))
+    line, about = Line(root), {"id": "t1", "name": "api", "size": len(DATA), "offset": 0}
+    right, wrong = hashlib.sha256(DATA).hexdigest(), "0" * 64
+    os.close(incoming.claim(root, "t1"))
+    assert line.ask("upload", DATA, **about, sha256=right)["done"]
+    assert len(hashed) == 1
+    assert [line.ask("upload", **about, sha256=right)["done"] for _ in range(50)] == [True] * 50
+    assert [line.ask("upload", **about, sha256=wrong)["done"] for _ in range(50)] == [False] * 50
+    assert len(hashed) == 1
+    later = Line(root)  # a session that finds the file there looks once
+    assert [later.ask("upload", **about, sha256=right)["done"] for _ in range(50)] == [True] * 50
+    assert len(hashed) == 2

@@ -254,4 +254,4 @@ def test_elf_offsets_that_lead_outside_are_errors():
     data = bytearray(program())
     data[32:40] = (1 << 63).to_bytes(8, "little")
     with pytest.raises(ValueError, match="cut off"):
-        elf.read(bytes(data))
+        elf.read(io.BytesIO(bytes(data)))

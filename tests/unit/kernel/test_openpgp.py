@@ -112,7 +112,6 @@ def test_any_flipped_bit_of_a_signature_is_refused(draw, signer, packet):
     bit = draw.draw(st.integers(0, 7))
     bent = bytearray(packet)
     bent[at] ^= 1 << bit
-    assert verdict(signer, packets.armor(packet, SIGNATURE)) == "good"
     assert verdict(signer, packets.armor(bytes(bent), SIGNATURE)) != "good"
 
 
@@ -126,8 +125,8 @@ def verdict(signer, data, message=MESSAGE, *others):
     return "good"
 
 
-def test_a_signature_over_something_else_does_not_match(signer):
-    data = signer.sign(MESSAGE, 0)
+def test_a_signature_over_something_else_does_not_match(signer, packet):
+    data = packets.armor(packet, SIGNATURE)
     assert verdict(signer, data) == "good"
     assert verdict(signer, data, MESSAGE + b"x") == "signature-wrong"
 

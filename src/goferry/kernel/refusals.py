@@ -4,7 +4,7 @@ A release is a list (`SHA256SUMS`), signatures over it, a manifest (`release.jso
 so the first refusal is the one nearest to the root of trust:
 
     Refusal
-    ├── trust file    trust-file-missing, trust-file-invalid, threshold-unreachable
+    ├── trust file    trust-file-missing, trust-file-invalid
     ├── list          list-missing, list-too-large, list-malformed, list-name-unsafe, list-duplicate, list-unsorted
     ├── signature     signature-missing, signature-malformed, signature-not-single, signature-not-detached,
     │                 signature-wrong, signature-expired, signature-in-future, digest-weak, issuer-ambiguous
@@ -55,16 +55,6 @@ class TrustFileInvalid(Refusal):
     """
 
     name = "trust-file-invalid"
-
-
-class ThresholdUnreachable(TrustFileInvalid):
-    """The trust file demands more signatures than a release can have by the keys that it lists.
-
-    A release has one signature of each format, so a threshold of two needs an OpenPGP and a minisign key that may both
-    sign for one project. Usual causes: two keys of one format, or a key that was revoked and not replaced.
-    """
-
-    name = "threshold-unreachable"
 
 
 class ListMissing(Refusal):

@@ -35,7 +35,6 @@ from goferry.kernel.refusals import (
     KeyExpired,
     KeyNotYetValid,
     KeyRevoked,
-    ThresholdUnreachable,
     TrustFileInvalid,
     TrustFileMissing,
 )
@@ -52,6 +51,16 @@ _TIMES = ("valid_from", "valid_until", "revoked_at")
 _OPTIONAL = ("projects", *extension.PLACES)
 SEQUENCES = ("time", "manual")
 _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class ThresholdUnreachable(TrustFileInvalid):
+    """The trust file demands more signatures than a release can have by the keys that it lists.
+
+    A release has one signature of each format, so a threshold of two needs an OpenPGP and a minisign key that may both
+    sign for one project. Usual causes: two keys of one format, or a key that was revoked and not replaced.
+    """
+
+    name = "threshold-unreachable"
 
 
 @dataclass(frozen=True)

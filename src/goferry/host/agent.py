@@ -339,7 +339,7 @@ class Session:
         if result.get("outcome") != "rolled-back":
             raise failure
         place = "--target local --root DIR" if self.root.host is None else "--target ssh --host HOST"
-        raise rolled_back(engine, failure, place, self.switcher.unreached)
+        raise rolled_back(engine, failure, place, self.switcher.unreached, self.switcher.gaps)
 
     def _close(self) -> None:
         self.engine = None

@@ -214,11 +214,16 @@ class Engine:
 
 
 def rolled_back(
-    engine: Engine, failure: GoferryError, place: str, unreached: Mapping[str, str] = MappingProxyType({})
+    engine: Engine,
+    failure: GoferryError,
+    place: str,
+    unreached: Mapping[str, str] = MappingProxyType({}),
+    gaps: Mapping[str, int] = MappingProxyType({}),
 ) -> RolledBack:
     """Return the error of a deploy that was undone after its switch; `place` is how a client names the target.
 
-    `unreached` says of each service why nobody is served by the version before, where that is so.
+    `unreached` says of each service why nobody is served by the version before, where that is so; `gaps` for how many
+    milliseconds nobody was.
     """
     versions = ["%s %s" % (c.service, c.old_version) for c in engine.transaction.changes if c.old_slot >= 0]
     serving = "%s %s again." % (", ".join(versions), "serves" if len(versions) == 1 else "serve")
@@ -228,12 +233,15 @@ def rolled_back(
             ", ".join(versions) + (" is" if len(versions) == 1 else " are"),
             "\n  ".join(closed),
         )
+    told = [serving if versions else "Nothing serves: there was no version before."]
+    told += ["%s: nobody was served for %d ms." % each for each in sorted(gaps.items())]
     kind = RollbackFailed if closed else RolledBack
     return kind(
         failure.what,
-        state="%s\n%s" % (serving if versions else "Nothing serves: there was no version before.", failure.state),
+        state="\n".join([*told, failure.state]),
         advice=["what is live:  goferry status " + place],
         cause=failure.name,
+        gap_ms=dict(gaps),
         **engine.numbers,
     )
 

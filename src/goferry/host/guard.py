@@ -60,6 +60,7 @@ class Guard:
         """`gone` says that the client went away."""
         self.root, self.driver, self.gone = root, driver, gone
         self._started: Dict[Tuple[str, int], float] = {}
+        self._well: Dict[Tuple[str, int], float] = {}
         self._blamed: Dict[Tuple[str, int], GoferryError] = {}
 
     def start(self, transaction: Transaction, change: Change) -> None:
@@ -117,6 +118,8 @@ class Guard:
             if last.ended:
                 raise self._crashed(folder, slot, "ended by itself: " + last.ended)
             good = 0 if last.said else good + 1 if last.pid == before.pid else 1
+            if good:
+                self.note_well(folder, number)
             if good < GOOD and time.monotonic() > until:
                 raise self._unready(folder, slot, last.said or LATE)
         if processes.executable_digest(last.pid) != slot["sha256"]:
@@ -132,6 +135,14 @@ class Guard:
             ],
         )
         return self.blame(folder, number, error)
+
+    def note_well(self, folder: ServiceFolder, number: int) -> None:
+        """Remember that the slot answered well just now."""
+        self._well[_key(folder, number)] = time.monotonic()
+
+    def last_well(self, folder: ServiceFolder, number: int) -> float:
+        """Return the monotonic time of the slot's last good answer, 0 when it never gave one."""
+        return self._well.get(_key(folder, number), 0.0)
 
     def _look(self, folder: ServiceFolder, slot: Slot, until: float, *, heed: bool) -> Look:
         """Look once at a slot that is to become healthy, whatever its supervisor and its service do until then."""
@@ -291,6 +302,8 @@ class Guard:
         for number, each in enumerate(watched):
             each.said = said[number]
             each.bad = each.bad + 1 if each.said else 0
+            if not each.bad:
+                self.note_well(each.folder, int(each.slot["slot"]))
 
     def _refuse_ill(self, watched: Sequence[Watched], most: int) -> None:
         """Raise of the first whose last answers, as many as `most`, were bad."""

@@ -167,7 +167,7 @@ class Switch(Links):
         slot = self.guard.describe(folder, change, change.port)
         slots.write(folder, slot)
         self.guard.driver.arm(folder, slot)
-        with self._gap(change, slot) as gap:
+        with self._gap(change, slot, 0.0) as gap:
             if change.old_slot >= 0:
                 self.guard.end(folder, change.old_slot)
             gap.turn()
@@ -175,15 +175,18 @@ class Switch(Links):
             self.guard.prove_slot(folder, change.slot, heed=True)
 
     @contextlib.contextmanager
-    def _gap(self, change: Change, slot: Dict[str, Any]) -> Iterator[Gap]:
-        """Measure what passes in the block until the port answers again; one that it does not is not over yet."""
+    def _gap(self, change: Change, slot: Dict[str, Any], last: float) -> Iterator[Gap]:
+        """Measure what passes until the port answers again; when it does not in the block, that is not over yet.
+
+        `last` is when whoever is to end in the block gave a last good answer, or 0.
+        """
 
         def asked() -> bool:
             with contextlib.suppress(OSError):
                 return control.ask_port(change.port, slot["health"])[0] == 200
             return False
 
-        with asking(asked, self._since.pop(change.service, 0.0)) as gap:
+        with asking(asked, self._since.pop(change.service, last)) as gap:
             try:
                 yield gap
             except BaseException:
@@ -210,7 +213,7 @@ class Switch(Links):
             self.guard.end(folder, change.old_slot)
             self._restart(folder, {**old, "guarded": True})
         elif not self._well(folder, old):
-            with self._gap(change, old) as gap:
+            with self._gap(change, old, self.guard.last_well(folder, change.slot)) as gap:
                 self.guard.end(folder, change.slot)
                 self.guard.end(folder, change.old_slot)
                 gap.turn()

@@ -180,6 +180,7 @@ class Local:
 
     def status(self):
         with self.opened() as agent:
+            agent.ask("hello")  # it is there: what its start takes is not the services' doing
             since = time.monotonic()
             answer = agent.ask("status")
             return answer, time.monotonic() - since
@@ -280,6 +281,7 @@ class Provisioned(provisioned.Site):
 
     def status(self):
         with self.opened() as agent:
+            agent.ask("hello")  # it is there: what its start takes is not the services' doing
             since = time.monotonic()
             answer = agent.ask("status")
             return answer, time.monotonic() - since
@@ -292,7 +294,7 @@ def ill(site, version, service="api"):
 def test_on_a_systemd_host_drips_hold_nobody(shared_host, workshop, part, tmp_path):
     site = Provisioned(shared_host, workshop, part("go"), tmp_path)
     site.provision()
-    quick = {"ready_within_ms": 1500, "drain_ms": 300}
+    quick = {"ready_within_ms": 5000, "drain_ms": 300}
     site.deploy(site.release(1, **quick))
     site.deploy(site.release(1, "web", **quick))
     acts = Acts()
@@ -316,7 +318,7 @@ def test_on_a_systemd_host_drips_hold_nobody(shared_host, workshop, part, tmp_pa
     back = acts.between("unpoint", "return")
     returned = acts.between("return", "stop")
     assert back < BUSY  # traffic was with the version before at once
-    assert returned < 5 + 2 * 0.3 + 5 + 1.5 + 1 + BUSY
+    assert returned < 5 + 0.3 + 5 + 5 + 1 + BUSY
     assert site.fetch(8080) == "v1.0.0"  # ill, and it answers
     answer, held = site.status()
     assert held < 5

@@ -35,7 +35,7 @@ from goferry.kernel.manifest import Manifest
 from goferry.kernel.outcomes import AmbiguousProject, ClientSilent, DeployBusy, NothingToRollBackTo, UnsupportedHost
 from goferry.kernel.refusals import FileMissing, ProjectMismatch
 
-ASIDE = 2.0
+ASIDE = 1.5
 """Seconds that `status` waits for a recovery before it says what is live meanwhile."""
 Request = Mapping[str, Any]
 Record = Dict[str, Any]

@@ -149,8 +149,10 @@ class Guard:
 
         def work() -> Look:
             how = self.driver.ended(folder, slot)
-            said = "" if how else self.ask(folder, slot, max(0.05, until - time.monotonic()))
-            return Look(how, said, self.driver.running(folder, int(slot["slot"])).get("pid", 0))
+            process = {} if how else self.driver.running(folder, int(slot["slot"]))
+            pid = process.get("pid", 0)
+            said = "" if how else self.ask(folder, slot, max(0.05, until - time.monotonic()), pid)
+            return Look(how, said, pid if processes.same(process) else 0)
 
         latest = time.monotonic() + max(0.1, min(control.SECONDS, until - time.monotonic()) + 0.1)
         (found,) = gather([work], latest, lambda: self.patience(0, heed=heed))
@@ -160,14 +162,14 @@ class Guard:
             raise found.error
         return found.value or Look(said=LATE)
 
-    def ask(self, folder: ServiceFolder, slot: Slot, seconds: float = control.SECONDS) -> str:
-        """Return an empty string when the slot's process says that it is well, else what it said.
+    def ask(self, folder: ServiceFolder, slot: Slot, seconds: float = control.SECONDS, pid: int = -1) -> str:
+        """Return an empty string when the slot's process (`pid`, where known) says that it is well, else its words.
 
         Raises:
             HealthIdentity: when something else answers in its place.
         """
         seconds = min(seconds, control.SECONDS)
-        pid = self.driver.running(folder, int(slot["slot"])).get("pid", 0)
+        pid = self.driver.running(folder, int(slot["slot"])).get("pid", 0) if pid < 0 else pid
         try:
             if slot["mode"] == "plain":
                 return self._ask_plain(folder, slot, pid, seconds)

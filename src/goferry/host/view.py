@@ -20,7 +20,7 @@ from goferry.kernel.outcomes import BlobChanged
 Record = Dict[str, Any]
 LINES, LINE = 1000, 4000
 """Lines of a log that are shown at most, and characters of each."""
-SECONDS = 2.5
+SECONDS = 2.4
 """Seconds in which all live services are asked; `status` answers within five, whatever they do."""
 LOWERED = 5
 """Lowerings of a floor that are shown, the last ones."""
@@ -112,7 +112,7 @@ class View:
         if not slot or not processes.same(process):
             return "no process"
         try:
-            return self.guard.ask(folder, slot)
+            return self.guard.ask(folder, slot, pid=process["pid"])
         except Failed as error:
             return error.what
 

@@ -10,16 +10,22 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import struct
 
 from goferry.kernel import frames, protocol
+
+WAIT = 15
+"""Seconds in which the agent's socket must take the connection."""
 
 
 def connect(path: str, project: str) -> int:
     """Bridge standard input and output to the unix socket at `path`, for `project`; return the exit code."""
     agent = socket.socket(socket.AF_UNIX)
     try:
-        agent.connect(path)
+        agent.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", WAIT, 0))
+        agent.connect(path)  # connect(2) takes that limit where the socket's queue is full
         agent.sendall(frames.encode(protocol.bind(project)))
+        agent.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 0, 0))
     except OSError as error:
         os.write(2, ("goferry: the host agent can't be reached: %s: %s\n" % (path, error.strerror)).encode())
         return 5

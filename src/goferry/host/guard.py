@@ -269,7 +269,8 @@ class Guard:
         """Watch all candidates for the longest of their bake times: the same processes, well all the while.
 
         The last answer must be a good one. All are asked side by side, and the watch is over OVER seconds after its
-        time whatever they answer. Towards the end nobody is asked who would have less time than he was seen to need.
+        time whatever they answer. Towards the end they are not asked when they would have less time than they have
+        needed so far.
 
         Raises:
             CandidateCrashed, CandidateUnhealthy: as their names say.

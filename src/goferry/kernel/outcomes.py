@@ -209,9 +209,10 @@ class UnsupportedHost(Misuse):
 
 
 class RollbackFailed(RolledBack):
-    """After a failed switch the version before did not answer again at once.
+    """A deploy was undone, and the version before does not answer well either.
 
-    It usually died meanwhile; its link is restored, and every later command tries again to bring it up.
+    Usual causes: it was ill before the deploy, or what both versions need is down. It is the live version again and is
+    started again when it ends; nothing keeps you from deploying another version.
     """
 
     name = "rollback-failed"

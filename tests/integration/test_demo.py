@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from goferry.observe import figures
+
 FOLDER = Path(__file__).resolve().parents[2] / ".demo"
 
 
@@ -67,7 +69,11 @@ def test_the_demo_tells_the_truth_and_leaves_nothing_running(root):
         re.findall(r"^  ([a-z-]+) ", out, re.MULTILINE)
     )
     page = Path(facts["report"]).read_text()
-    assert "0 of " in page
+    sent, (bare_lost, bare_sent) = int(facts["sent"]), map(int, facts["lost by a bare restart"].split(" of "))
+    assert f"{facts['lost']} of {sent:,} requests lost" in page
+    assert f"{bare_lost:,}</span> of {bare_sent:,} requests" in page
+    switched = int(facts["time to switch"].split()[0])
+    assert figures.seconds(switched / 1000).replace(" ", "\xa0") in page
     assert "<svg" in page
     assert "<script" not in page
     assert not await_gone(mark)

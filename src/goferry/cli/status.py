@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goferry.cli.output import Output, example, output_options, settings
-from goferry.cli.target import target_options
+from goferry.cli.target import known, target_options
 
 if TYPE_CHECKING:
     from goferry.deploy.place import Said
@@ -37,7 +37,7 @@ def command(output: Output, *, said: Said, lines: int) -> None:
     if lines:
         record = {**record, "logs": deploy.logs(where.target, lines=lines, settings=settings())["logs"]}
     shown = [
-        f"{name} {live['version']} {live['state']} at {live['url']} (pid {live['pid']}, {live['digest'][:12]})"
+        f"{name} {live['version']} {live['state']} at {live['url']} (pid {known(live['pid'])}, {live['digest'][:12]})"
         for name, live in sorted(record["live"].items())
     ]
     for name, live in sorted(record["live"].items()):

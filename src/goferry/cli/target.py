@@ -132,8 +132,13 @@ def _planned(record: dict[str, Any]) -> list[str]:
         head = f"{host}: " if host else ""
         lines += [
             f"{head}{step['service']}: {step['from'] or 'nothing'} → {step['to']} "
-            f"(slot {step['slot']}, port {step['port']})"
+            f"(slot {known(step['slot'])}, port {known(step['port'])})"
             for step in plan["changes"]
         ]
     acts = [f"  {act['act']} {', '.join(act['services'])}" for act in record["acts"]]
     return [*lines, *acts] or ["nothing to do: it is live already"]
+
+
+def known(figure: int | None) -> str:
+    """Return a figure of a host, or that it told none."""
+    return "unknown" if figure is None else str(figure)

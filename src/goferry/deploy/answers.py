@@ -6,7 +6,11 @@ A deploy that happened is not called a failure because its host described it bad
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
+
+from goferry.kernel.errors import printable
+from goferry.kernel.outcomes import AgentLost
 
 DAY = 24 * 3600 * 1000
 """Milliseconds of the longest time that is believed."""
@@ -32,7 +36,7 @@ def text(value: object) -> str:
 
 
 def texts(value: object) -> list[str]:
-    """Return the texts of a list."""
+    """Return the texts of a list; anything else is empty."""
     return [text(each) for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
@@ -48,18 +52,18 @@ _FIELDS: Mapping[str, Callable[[object], object]] = {
     "why": text,
     "log": text,
     "sequence": whole,
-    "port": whole,
+    "port": partial(whole, most=65535),
     "slot": whole,
-    "pid": whole,
+    "pid": partial(whole, most=2**22),  # proc_pid_max(5)
     "gap_ms": milliseconds,
     "held": texts,
 }
 """The fields of a live service that are known here (host.view), and how each is read."""
-_DRAWN = ("version", "previous", "url")
+_NOTHING = {name: read(None) for name, read in _FIELDS.items()}
 
 
 def services(answer: Mapping[str, Any] | None, key: str = "services") -> dict[str, dict[str, Any]]:
-    """Return service → its fields; texts that are drawn are always there, fields of a newer host stay as they are."""
+    """Return service → its fields; those that are known here are always there, a newer host's others as they are."""
     found = (answer or {}).get(key)
     if not isinstance(found, dict):
         return {}
@@ -68,7 +72,7 @@ def services(answer: Mapping[str, Any] | None, key: str = "services") -> dict[st
 
 def _service(each: Mapping[str, Any]) -> dict[str, Any]:
     read = {key: _FIELDS[key](value) if key in _FIELDS else value for key, value in each.items()}
-    return {**dict.fromkeys(_DRAWN, ""), **read}
+    return {**_NOTHING, **read}
 
 
 def gaps(answer: Mapping[str, Any] | None) -> dict[str, int]:
@@ -85,7 +89,7 @@ def floors(answer: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         text(project): {
             "sequence": whole(floor.get("sequence")) or 0,
             "error": text(floor.get("error")),
-            "lowered": [_lowering(each) for each in floor.get("lowered") or () if isinstance(each, dict)],
+            "lowered": [_lowering(each) for each in _rows(floor.get("lowered"))],
         }
         for project, floor in (found.items() if isinstance(found, dict) else ())
         if isinstance(floor, dict)
@@ -97,10 +101,49 @@ def _lowering(each: Mapping[str, Any]) -> dict[str, Any]:
     return {**numbers, **{key: text(each.get(key)) for key in ("at", "reason")}}
 
 
+def status(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `{"live": {service: {…}}, "recovered": [text], "busy": bool, "floors": {project: {…}}}`.
+
+    Raises:
+        AgentLost: it is no status at all: nothing would be drawn, and that would say that nothing is deployed.
+    """
+    for key, kind in (("live", dict), ("recovered", list), ("busy", bool)):
+        if not isinstance(answer.get(key), kind):
+            raise AgentLost(
+                f"the host answered something that is no status: {key} is {printable(repr(answer.get(key)), 80)}",
+                advice=["provision it again with this version:  goferry provision HOST"],
+            )
+    return {
+        "live": services(answer, "live"),
+        "recovered": texts(answer.get("recovered")),
+        "busy": answer.get("busy") is True,
+        "floors": floors(answer),
+    }
+
+
+def plan(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `{"changes", "acts"}` of a dry run, each entry with all that is drawn of it."""
+    return {
+        "changes": [{**each, **_step(each)} for each in changes(answer)],
+        "acts": [
+            {**act, "act": text(act.get("act")), "services": texts(act.get("services"))}
+            for act in _rows(answer.get("acts"))
+        ],
+    }
+
+
+def _step(change: Mapping[str, Any]) -> dict[str, Any]:
+    told = {key: text(change.get(key)) for key in ("service", "from", "to")}
+    return {**told, **{key: _FIELDS[key](change.get(key)) for key in ("slot", "port")}}
+
+
 def changes(answer: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """Return the changes of a plan."""
-    found = (answer or {}).get("changes")
-    return [change for change in found if isinstance(change, dict)] if isinstance(found, list) else []
+    return _rows((answer or {}).get("changes"))
+
+
+def _rows(value: object) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def versions(rows: Iterable[Mapping[str, Any]], key: str) -> str:

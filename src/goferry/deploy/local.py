@@ -148,7 +148,7 @@ def status(target: Target, *, settings: Settings) -> dict[str, Any]:
     """Return `{"live": {service: {…}}, "recovered": [text], "busy": bool, "floors": {project: {…}}}`."""
     with target.agent(settings) as agent:
         answer = agent.ask("status")
-    return {key: answer[key] for key in ("live", "recovered", "busy", "floors")}
+    return answers.status(answer)
 
 
 def logs(target: Target, *, services: Sequence[str] = (), lines: int = 50, settings: Settings) -> dict[str, Any]:

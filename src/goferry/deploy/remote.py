@@ -114,8 +114,8 @@ def _change(
 def _planned(campaign: Campaign) -> dict[str, Any]:
     hosts = {session.name: session.prepared or {} for session in campaign.sessions}
     first = next(iter(hosts.values()))
-    plans = {name: {"changes": answer["changes"], "acts": answer.get("acts", [])} for name, answer in hosts.items()}
-    about = {key: first[key] for key in ("project", "version")}
+    plans = {name: answers.plan(answer) for name, answer in hosts.items()}
+    about = {key: answers.text(first[key]) for key in ("project", "version")}
     changes = max((plan["changes"] for plan in plans.values()), key=len)
     acts = max((plan["acts"] for plan in plans.values()), key=len)
     return {**about, "changes": changes, "dry_run": True, "acts": acts, "hosts": plans}
@@ -179,18 +179,15 @@ def status(fleet: Fleet, *, settings: Settings) -> dict[str, Any]:
         return _together(ask_all(fleet, settings, "status"))
 
 
-def _together(answered: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    hosts = {name: {key: answer[key] for key in ("live", "recovered", "busy")} for name, answer in answered.items()}
-    for name, answer in answered.items():
-        hosts[name]["floors"] = answers.floors(answer)
+def _together(told: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    hosts = {name: answers.status(answer) for name, answer in told.items()}
     live, recovered, floors = {}, [], {}
     for name, host in hosts.items():
         for service, each in host["live"].items():
-            held = {"held": answers.texts(each["held"])} if "held" in each else {}
-            live[service if len(hosts) == 1 else f"{name} {service}"] = {**each, **held}
+            live[service if len(hosts) == 1 else f"{name} {service}"] = each
         for project, floor in host["floors"].items():
-            floors[project if len(hosts) == 1 else f"{name} {project}"] = dict(floor)
-        recovered += [str(text) if len(hosts) == 1 else f"{name}: {text}" for text in host["recovered"]]
+            floors[project if len(hosts) == 1 else f"{name} {project}"] = floor
+        recovered += [text if len(hosts) == 1 else f"{name}: {text}" for text in host["recovered"]]
     busy = any(host["busy"] for host in hosts.values())
     return {"live": live, "recovered": recovered, "busy": busy, "floors": floors, "hosts": hosts}
 
@@ -198,11 +195,11 @@ def _together(answered: dict[str, dict[str, Any]]) -> dict[str, Any]:
 def logs(fleet: Fleet, *, services: Sequence[str] = (), lines: int = 50, settings: Settings) -> dict[str, Any]:
     """Return `{"logs": {service: [line]}, "hosts": {host: {service: [line]}}}` of what is live."""
     with understood("a host"):
-        answers = ask_all(fleet, settings, "logs", services=list(services), lines=lines)
-        hosts = {name: dict(answer["logs"]) for name, answer in answers.items()}
+        told = ask_all(fleet, settings, "logs", services=list(services), lines=lines)
+        hosts = {name: dict(answer["logs"]) for name, answer in told.items()}
         merged = {
-            service if len(hosts) == 1 else f"{name} {service}": [str(line) for line in told]
+            service if len(hosts) == 1 else f"{name} {service}": [str(line) for line in written]
             for name, host in hosts.items()
-            for service, told in host.items()
+            for service, written in host.items()
         }
     return {"logs": merged, "hosts": hosts}

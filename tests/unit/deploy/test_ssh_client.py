@@ -248,7 +248,9 @@ def test_a_banner_can_not_speak_to_the_runner(hostile):
 def test_a_good_answer_is_read(hostile):
     live = {"api": {"project": "shop", "service": "api", "version": "v1"}}
     fleet, settings = hostile(frame(ok=True, live=live, recovered=[], busy=False))
-    assert remote.status(fleet, settings=settings)["live"] == live
+    told = remote.status(fleet, settings=settings)["live"]["api"]
+    assert {**told, **live["api"]} == told
+    assert told["pid"] is None, "a figure that the host did not tell is none"
 
 
 def test_told_never_ends_well():

@@ -329,7 +329,9 @@ def test_after_a_power_cut_in_the_middle_one_version_serves(site, when):
     now = site.live()
     assert (now["api"]["version"], now["api"]["state"]) == (live["version"], "healthy")
     assert now["web"]["state"] == "healthy"
-    assert site.properties(1 - now["api"]["slot"])["ActiveState"] == "inactive"
+    free = 1 - now["api"]["slot"]
+    assert site.properties(free)["ActiveState"] == "inactive"
+    assert "starting v13" not in site.host.run(f"journalctl --no-pager -b -o cat -u goferry-shop-api@{free}.service")
     assert "Hello" in site.fetch(8081, "GET", "/hello/you")
     with site.opened() as agent:
         assert agent.ask("status")["recovered"] == []

@@ -16,18 +16,19 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from goferry.host import admission, elf, incoming, journal, lock, plan, policy, rollback, slots, state, takedown
-from goferry.host.engine import Engine, resume, rolled_back
+from goferry.host.engine import Engine, rolled_back
 from goferry.host.gather import aside
 from goferry.host.layout import Root
+from goferry.host.recovery import recover
 from goferry.host.store import Admitted, Store, held, services_of
 from goferry.host.supervised import free_port
 from goferry.host.target import assemble
 from goferry.host.view import View
 from goferry.kernel import checksums, machine, manifest, protocol, trustfile, verify
-from goferry.kernel.errors import Misuse, Refused
+from goferry.kernel.errors import GoferryError, Misuse, Refused
 from goferry.kernel.files import link_atomically
 from goferry.kernel.hostfile import Policy
 from goferry.kernel.machine import Transaction
@@ -237,18 +238,19 @@ class Session:
         self._held.enter_context(lock.held(self.root.locks, wait, self.gone))
 
     def recover(self, restore: bool = True) -> List[str]:
-        """End what a dead agent left unfinished, and start what should run; return what was done, for people."""
-        done = []
-        incoming.prune(self.root)
-        for project in list(self.root.projects()):
-            folder = self.root.project(project) / ".journal"
-            for entry in journal.journals(folder):
-                if journal.never_begun(entry):
-                    entry.path.unlink()
-                elif resume(Engine(entry, Store(self.root), self.guard, self.switcher, self.tell)):
-                    done.append("ended the unfinished transaction %s" % entry.path.stem)
-            journal.prune(folder)
-        return done + ["started %s again" % name for name in (self.guard.restore() if restore else [])]
+        """End what a dead agent left unfinished, and start what should run; return what was done, for people.
+
+        Raises:
+            GoferryError: the first failure, after all the rest was done.
+        """
+        done, failed = self.recovery(restore)
+        if failed:
+            raise failed[0]
+        return done
+
+    def recovery(self, restore: bool = True) -> Tuple[List[str], List[GoferryError]]:
+        """Do the same, and return what failed beside what was done."""
+        return recover(self.root, self.guard, self.switcher, self.tell, restore=restore)
 
     def _transaction(
         self, request: Request, kind: str, project: str, changes: List[machine.Change], digest: str
@@ -374,10 +376,14 @@ class Session:
             self.root.prepare()
         self.root.check()
         descriptors = lock.acquire(self.root.locks)
-        recovered = aside(self.recover, ASIDE, lambda: lock.release(descriptors)) if descriptors else None
+        recovered = aside(self._recovered, ASIDE, lambda: lock.release(descriptors)) if descriptors else None
         shown: Record = {"live": self.view.live(), "floors": self.view.floors()}
         shown.update(recovered=recovered or [], busy=recovered is None)
         return {**shown, "policy": policy.as_record(self._policy())} if self.root.host else shown
+
+    def _recovered(self) -> List[str]:
+        done, failed = self.recovery()
+        return done + ["not recovered: %s: %s" % (error.name, error.what) for error in failed]
 
     @contextlib.contextmanager
     def alone(self, wait: float) -> Iterator[None]:

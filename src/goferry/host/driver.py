@@ -49,6 +49,12 @@ class Driver(Protocol):
     def runs(self, folder: ServiceFolder, slot: Slot) -> bool:
         """Whether the slot's process runs under this control."""
 
+    def revive(self, folder: ServiceFolder, slot: Slot) -> bool:
+        """Start a committed slot's process unless it runs, or is started again by itself; return whether that was due.
+
+        It returns without waiting for the process.
+        """
+
     def door(self, folder: ServiceFolder, slot: Slot) -> Optional[Path]:
         """Return the unix socket on which the slot answers; None: `listen` on the loopback."""
 

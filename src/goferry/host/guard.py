@@ -345,19 +345,18 @@ class Guard:
         """Drop what no slot needs any more."""
         self.driver.tidy()
 
-    def restore(self) -> List[str]:
-        """Start every live slot that should run and does not (after a reboot); return what was started."""
-        started = []
-        for folder in self.root.services():
-            slot = self._live(folder)
-            if slot and not self.driver.runs(folder, slot):
-                self.driver.stop(folder, slot, slot["drain_ms"] / 1000)
-                slots.write(folder, {**slot, "guarded": True})
-                self.launch_slot(folder, {**slot, "guarded": True})
-                started.append(folder.name)
-                with contextlib.suppress(GoferryError):
-                    self.prove_slot(folder, int(slot["slot"]))
-        return started
+    def restore(self, folder: ServiceFolder) -> bool:
+        """Start a live slot that should run and does not, without waiting for its health; return whether that was due.
+
+        Whoever starts it again from then on is the supervisor: an ill one is its matter, and holds nobody back.
+        """
+        slot = self._live(folder)
+        if slot is None:
+            return False
+        if not slot["guarded"]:
+            slot = {**slot, "guarded": True}
+            slots.write(folder, slot)
+        return self.driver.revive(folder, slot)
 
     def _live(self, folder: ServiceFolder) -> Optional[Slot]:
         """Return the live slot's description; one that is gone or damaged is made again from what is stored."""

@@ -1,4 +1,8 @@
-"""Recovery at boot, without a client: unfinished transactions come to their end, and live versions run again."""
+"""Recovery at boot, without a client: unfinished transactions come to their end.
+
+Services don't wait for it: systemd starts them by itself. What is live and is not started so (a service of a host that
+was provisioned before this was so, one whose slot's file was lost) is started here.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,14 @@ from goferry.host.agent import Session
 from goferry.host.layout import Root
 from goferry.host.target import host_file
 from goferry.kernel.errors import GoferryError, printable
+from goferry.kernel.outcomes import of_defect
 
 WAIT = 120.0
 """Seconds that another agent may hold a lock; one that was started by a client recovers too."""
 
 
 def recover(root: Path, host: Optional[Path], environ: Mapping[str, str]) -> int:
-    """Recover a target, each project of a provisioned host by itself; return 0 when everything that should run does."""
+    """Recover a target, each project of a provisioned host by itself; return 0 when nothing is left to be done."""
     try:
         found = host_file(host)
     except GoferryError as error:
@@ -41,10 +46,12 @@ def _one(target: Root, environ: Mapping[str, str], codes: List[int]) -> None:
         session = Session(target, None, environ)
         session.take_lock(WAIT)
         incoming.prune(target, 0)
-        for done in session.recover():
-            sys.stderr.write("goferry: %s\n" % printable(done))
-    except GoferryError as error:
-        codes.append(_told(error))
+        done, failed = session.recovery()
+        for text in [*done, *("%s: %s" % (error.name, error.what) for error in failed)]:
+            sys.stderr.write("goferry: %s\n" % printable(text))
+        codes += [error.exit_code for error in failed]
+    except Exception as error:  # noqa: BLE001  whatever it is, the unit must not count as done
+        codes.append(_told(of_defect(error)))
 
 
 def _told(error: GoferryError) -> int:

@@ -1,4 +1,4 @@
-"""What the supervisor starts in a slot: it becomes the service's binary, or ends with 77 when that may not be.
+"""What the supervisor starts in a slot: it becomes the service's binary, or ends without it and says why.
 
     python -I -S shim.py PROJECT/SERVICE SLOT     under supervisord, in ROOT/.goferry
     goferry-host shim SLOT                        under systemd, which opens the slot's file as standard input
@@ -6,10 +6,12 @@
 It reads `slots/SLOT.json`, checks the binary's SHA-256, moves the listening socket from descriptor 0 to 3, sets the
 socket-activation environment (sd_listen_fds(3)) and executes the binary from the descriptor that it hashed. A candidate
 is started once: a second start of the same attempt ends with 77, which the supervisor does not repeat. A committed
-version that dies is started again, with growing pauses; the socket stays open in the pause.
+version that dies, or that can't be started at the moment, is started again for ever, with growing pauses; the socket
+stays open in the pause.
 
 Under systemd the socket is descriptor 3 already, the process is not root, and its attempts are noted in the unit's
-RUNTIME_DIRECTORY. This file is copied to the embedded target's folder and imports nothing but the standard library.
+RUNTIME_DIRECTORY. systemd starts both slots at boot, a candidate only by the agent's leave. This file is copied to the
+embedded target's folder, so it imports the standard library alone.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ import sys
 import time
 from typing import Any, Dict, Mapping
 
-REFUSED = 77
+REFUSED, FAILED = 77, 1
+LEAVE = "GOFERRY_LEAVE"
+"""As in kernel.hostfile; a unit that has none was provisioned before there was one."""
 SECONDS, ROOM = 2.0, 65536
 """What one question to the service may take as a whole: seconds, and bytes of its answer."""
 
@@ -34,13 +38,11 @@ SECONDS, ROOM = 2.0, 65536
 def main() -> int:
     """Become the service."""
     base, number = os.path.abspath(os.path.join("..", sys.argv[1])), sys.argv[2]
+    slot: Dict[str, Any] = {}
     try:
         with open(os.path.join(base, "slots", number + ".json")) as file:
-            slot = json.load(file)
-        pause = note_start(os.path.join(base, "slots", number + ".run"), slot)
-        if pause:
-            say("the process ended; starting it again in %.1f s" % pause)
-            time.sleep(pause)
+            slot = described(file.read())
+        wait_turn(os.path.join(base, "slots", number + ".run"), slot)
         environ = environment(base, slot)
         descriptor = checked(os.path.join(base, "store", slot["sha256"]), slot["sha256"])
         if slot["mode"] == "socket":
@@ -50,8 +52,28 @@ def main() -> int:
         environ.setdefault("STATE_DIRECTORY", os.path.join(base, "data"))  # as systemd.exec(5) names it
         become(descriptor, slot, environ, os.path.join(base, "data"))
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        say("cannot start: %s" % error)
-    return REFUSED
+        return failed(slot, error)
+    return FAILED
+
+
+def described(text: str) -> Dict[str, Any]:
+    """Return what a slot's file says.
+
+    Raises:
+        ValueError: when it is not a description of a slot.
+    """
+    slot = json.loads(text)
+    if not isinstance(slot, dict) or type(slot.get("guarded")) is not bool:
+        raise ValueError("the slot's file is damaged")
+    return slot
+
+
+def failed(slot: Dict[str, Any], error: Exception) -> int:
+    """Say why the slot can't be started; return the exit code, which makes a candidate's end final."""
+    say("cannot start: %s" % error)
+    if not slot:
+        time.sleep(1)  # nothing could be noted, so nothing else makes a pause
+    return REFUSED if slot.get("guarded") is False else FAILED
 
 
 STORE = "/var/lib/goferry/%s/%s/store"
@@ -73,23 +95,28 @@ KEPT = frozenset(
         "CREDENTIALS_DIRECTORY",
     ]
 )
-OWN = frozenset(["RUNTIME_DIRECTORY", "SYSTEMD_EXEC_PID"])
+OWN = frozenset(["RUNTIME_DIRECTORY", "SYSTEMD_EXEC_PID", LEAVE])
 """What systemd puts into the environment: KEPT stays, OWN is the shim's; the rest is the environment file's."""
 
 
 def unit() -> int:
     """Become the service that systemd starts; the slot's description is standard input."""
+    slot: Dict[str, Any] = {}
     try:
-        slot = json.loads(b"".join(iter(lambda: os.read(0, 1 << 16), b"")))
-        pause = note_start(os.path.join(os.environ["RUNTIME_DIRECTORY"], "start"), slot)
-        if pause:
-            say("the process ended; starting it again in %.1f s" % pause)
-            time.sleep(pause)
+        slot = described(b"".join(iter(lambda: os.read(0, 1 << 16), b"")).decode())
+        refuse_without_leave(slot, os.environ)
+        wait_turn(os.path.join(os.environ["RUNTIME_DIRECTORY"], "start"), slot)
         descriptor = checked(os.path.join(STORE % (slot["project"], slot["service"]), slot["sha256"]), slot["sha256"])
         become(descriptor, slot, unit_environment(slot, os.environ), os.environ["STATE_DIRECTORY"])
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        say("cannot start: %s" % error)
-    return REFUSED
+        return failed(slot, error)
+    return FAILED
+
+
+def refuse_without_leave(slot: Dict[str, Any], given: Mapping[str, str]) -> None:
+    """Raise ValueError when a candidate is started by the boot instead of by the agent."""
+    if not slot["guarded"] and given.get(LEAVE, slot["attempt"]) != slot["attempt"]:
+        raise ValueError("this version was not committed before the host was switched off")
 
 
 def unit_environment(slot: Dict[str, Any], given: Mapping[str, str]) -> Dict[str, str]:
@@ -115,6 +142,14 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
+def wait_turn(path: str, slot: Dict[str, Any]) -> None:
+    """Note this start, and wait when the one before was only a moment ago."""
+    pause = note_start(path, slot)
+    if pause:
+        say("the process ended; starting it again in %.1f s" % pause)
+        time.sleep(pause)
+
+
 def note_start(path: str, slot: Dict[str, Any]) -> float:
     """Record this process beside the slot and return how long to wait before it becomes the service, in seconds.
 
@@ -131,13 +166,11 @@ def note_start(path: str, slot: Dict[str, Any]) -> float:
         raise ValueError("this version ended before it was committed; it is not started again")
     age = time.time() - before.get("at", 0)
     count = before.get("count", 0) + 1 if again and 0 <= age < 30 else 0
-    with open("/proc/self/stat") as file:
-        started = int(file.read().rpartition(")")[2].split()[19])
     boot = 0
     with contextlib.suppress(FileNotFoundError), open("/proc/sys/kernel/random/boot_id") as file:
         boot = int(file.read().replace("-", "")[:12], 16)  # a hardened unit does not see it, and needs it not
-    record = {"attempt": slot["attempt"], "count": count, "at": time.time(), "pid": os.getpid(), "started": started}
-    record["boot"] = boot
+    record = {"attempt": slot["attempt"], "count": count, "at": time.time(), "pid": os.getpid(), "boot": boot}
+    record["started"] = started(os.getpid())
     with open(path + ".new", "w") as file:
         json.dump(record, file)
     os.replace(path + ".new", path)
@@ -186,6 +219,7 @@ def hand_over(slot: Dict[str, Any], environ: Dict[str, str]) -> str:
 def accept_when_ready(control: str, health: str) -> None:
     """Leave a process behind that tells a committed version, started again, to accept once it is healthy."""
     me = os.getpid()
+    since = started(me)
     if os.fork():
         os.wait()
         return
@@ -196,13 +230,23 @@ def accept_when_ready(control: str, health: str) -> None:
         os.closerange(3, 9)
         os.closerange(10, 256)
         pause = 0.02
-        while os.path.exists("/proc/%d" % me):  # however long it takes to become healthy: nobody else tells it
+        while started(me) == since:  # however long it takes to become healthy: nobody else tells it
             mine = b'"pid":%d,' % me in request(control, "GET " + health).replace(b" ", b"")
             if mine and b" 200 " in request(control, "POST /accept")[:16]:
                 break
             time.sleep(pause)
             pause = min(1.0, pause * 1.1)
     os._exit(0)
+
+
+def started(pid: int) -> int:
+    """Return when a process started, in the kernel's ticks; 0 when it is gone."""
+    try:
+        with open("/proc/%d/stat" % pid) as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return 0 if fields[0] == "Z" else int(fields[19])
 
 
 def request(path: str, line: str) -> bytes:

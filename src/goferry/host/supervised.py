@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+import threading
 import time
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
@@ -25,6 +26,7 @@ class Supervised:
         """`environ` is the agent's own."""
         self.root, self.environ = root, environ
         self.supervisor = Supervisor(root)
+        self._configuring = threading.RLock()
 
     def listen(self, folder: ServiceFolder, change: Change) -> int:  # noqa: ARG002  the port is the protocol's
         """Return the public port for a service that shares its socket, else a private one that is free now."""
@@ -39,9 +41,9 @@ class Supervised:
         self._configure()
 
     def _configure(self) -> None:
-        groups = self._groups()
-        self.root.prepare()
-        self.supervisor.configure(groups)
+        with self._configuring:
+            self.root.prepare()
+            self.supervisor.configure(self._groups())
 
     def _groups(self) -> List[Dict[str, Any]]:
         found: Dict[str, Dict[str, Any]] = {}
@@ -90,6 +92,15 @@ class Supervised:
             return False
         return processes.same(slots.running(folder, int(slot["slot"])))
 
+    def revive(self, folder: ServiceFolder, slot: Slot) -> bool:
+        """Start the process unless it runs; one that outlived its supervisord is ended first."""
+        if self.runs(folder, slot):
+            return False
+        self.stop(folder, slot, slot["drain_ms"] / 1000)
+        self.arm(folder, slot)
+        self.start(folder, slot)
+        return True
+
     def door(self, folder: ServiceFolder, slot: Slot) -> Optional[Path]:  # noqa: ARG002
         """Return the control socket of a service that follows the app contract."""
         return self.root.own / "run" / slot["control"] if slot["mode"] == "socket" else None
@@ -108,10 +119,11 @@ class Supervised:
         Its log and what it complained of stay, and so does whatever is not the agent's: `.goferry` may also be the
         folder in which a repository keeps its hosts' keys.
         """
-        if self._groups():
-            self._configure()
-            return
-        self.supervisor.shutdown(5.0)
+        with self._configuring:
+            if self._groups():
+                self._configure()
+                return
+            self.supervisor.shutdown(5.0)
         for name in ("supervisord.conf", "shim.py", "bin/python"):
             with contextlib.suppress(FileNotFoundError):
                 (self.root.own / name).unlink()

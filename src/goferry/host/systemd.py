@@ -19,10 +19,14 @@ from goferry.host import processes
 from goferry.host.driver import Slot
 from goferry.host.layout import ServiceFolder
 from goferry.kernel.errors import printable
+from goferry.kernel.files import write_atomically
+from goferry.kernel.hostfile import LEAVE
 from goferry.kernel.machine import Change
 from goferry.kernel.outcomes import GuardFailed
 
 PROPERTIES = ("ActiveState", "SubState", "Result", "MainPID", "NRestarts", "ExecMainStatus")
+TENDED = ("active", "activating", "reloading")
+"""States of a unit that runs, or that systemd starts again by itself."""
 PATIENCE = 5.0
 """Seconds that a unit has to be gone after SIGKILL."""
 ORDER, LIMITS = 10.0, {"show": 2.0, "is-active": 2.0, "stop --no-block": 3.0, "kill": 3.0, "journalctl": 5.0}
@@ -89,9 +93,11 @@ class Systemd:
     environ: Mapping[str, str] = {}
     """The unit's surroundings are systemd's; the agent adds nothing."""
 
-    def __init__(self, run: Callable[[Sequence[str]], Said] = run) -> None:
-        """`run` runs a program; another one in tests."""
-        self._run = run
+    def __init__(
+        self, run: Callable[[Sequence[str]], Said] = run, put: Callable[[str, bytes], None] = write_atomically
+    ) -> None:
+        """`run` runs a program, `put` writes a file of /run; others in tests."""
+        self._run, self._put = run, put
 
     def _systemctl(self, *words: str) -> str:
         said = self._run(["systemctl", *words])
@@ -115,9 +121,14 @@ class Systemd:
         """Nothing is to be made ready."""
 
     def start(self, folder: ServiceFolder, slot: Slot) -> None:
-        """Start the slot's socket, then its service; one that fails at once is for `ended` to tell."""
+        """Start the slot's socket, then its service; one that fails at once is for `ended` to tell.
+
+        The note of the attempt lies beside the socket. It is the leave that a candidate needs, and ends with the power:
+        at boot systemd starts both slots, and a candidate that nobody committed must not be among them.
+        """
         number = int(slot["slot"])
         self._systemctl("start", "--", folder.place.socket_unit(number))
+        self._put(folder.place.leave(number), ("%s=%s\n" % (LEAVE, slot["attempt"])).encode())
         said = self._run(["systemctl", "start", "--", folder.place.unit(number)])
         if said.code and self.show(folder.place.unit(number)).get("ActiveState") != "failed":
             raise GuardFailed("%s: %s" % (folder.place.unit(number), printable(said.err.strip(), 500)))
@@ -166,6 +177,20 @@ class Systemd:
         if self.ended(folder, slot) or self.show(folder.place.socket_unit(number)).get("ActiveState") != "active":
             return False
         return processes.same(self.running(folder, number))
+
+    def revive(self, folder: ServiceFolder, slot: Slot) -> bool:
+        """Queue the start of the socket and the service, unless systemd tends to both.
+
+        A service that runs without its socket was given one that is gone, so it is started anew.
+        """
+        number = int(slot["slot"])
+        unit, socket = folder.place.unit(number), folder.place.socket_unit(number)
+        listens, runs = (self.show(each).get("ActiveState") in TENDED for each in (socket, unit))
+        if listens and runs:
+            return False
+        self._systemctl("start", "--no-block", "--", socket)
+        self._systemctl("restart" if runs else "start", "--no-block", "--", unit)
+        return True
 
     def door(self, folder: ServiceFolder, slot: Slot) -> Optional[Path]:
         """Return the slot's socket."""

@@ -21,7 +21,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import asdict, dataclass, field
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 from goferry.kernel import canonical, extension
 from goferry.kernel.errors import Refused, printable
@@ -44,6 +44,8 @@ TRUST_FOLDER = "/etc/goferry/trust"
 AGENT = "/usr/local/libexec/goferry-host"
 AGENT_SOCKET = "/run/goferry/agent.sock"
 ROOT = "/var/lib/goferry"
+LEAVE = "GOFERRY_LEAVE"
+"""The variable by which a slot's unit tells the shim which attempt may start though nobody committed it."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _USER = re.compile("[a-z][a-z0-9-]{0,30}")
@@ -104,6 +106,10 @@ class Place:
     def socket_path(self, slot: int) -> str:
         """The slot's unix socket."""
         return "/run/goferry/%s/%d.sock" % (self.stem, slot)
+
+    def leave(self, slot: Union[int, str]) -> str:
+        """The file that lets an uncommitted version start in the slot, until the host is switched off."""
+        return "/run/goferry/%s/%s.start" % (self.stem, slot)
 
     def address(self, slot: int) -> int:
         """The port on 127.0.0.1 that a slot of a plain service listens on, else 0."""

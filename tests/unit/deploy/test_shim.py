@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from goferry.host import shim
-from goferry.kernel import errors, outcomes
+from goferry.kernel import errors, hostfile, outcomes
 from goferry.kernel.errors import Failed
 
 
@@ -72,9 +72,46 @@ def test_a_committed_version_is_started_again_with_growing_pauses(place):
 def test_a_changed_binary_is_not_started(place):
     with (place[1] / "store" / place[2]["sha256"]).open("ab") as file:
         file.write(b"evil")
-    done = start(place)
-    assert (done.returncode, done.stdout) == (shim.REFUSED, "")
-    assert "was changed" in done.stderr
+    for guarded, code in ((False, shim.REFUSED), (True, shim.FAILED)):
+        done = start(place, guarded=guarded, attempt=str(guarded))
+        assert (done.returncode, done.stdout) == (code, "")
+        assert "was changed" in done.stderr
+
+
+def test_a_committed_version_whose_binary_cannot_be_opened_now_is_tried_again(place):
+    blob = place[1] / "store" / place[2]["sha256"]
+    away = blob.rename(blob.with_suffix(".away"))
+    said = [start(place, guarded=True) for _ in range(3)]
+    assert [done.returncode for done in said] == [shim.FAILED] * 3
+    assert "starting it again in 0.2 s" in said[2].stderr
+    away.rename(blob)
+    assert start(place, guarded=True).stdout == "hello\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "guarded", "code"),
+    [
+        ({}, False, 0),  # the unit is an older provisioning's
+        ({shim.LEAVE: "one"}, False, 0),
+        ({shim.LEAVE: "none"}, False, shim.REFUSED),  # /run is new: the host was switched off
+        ({shim.LEAVE: "another"}, False, shim.REFUSED),
+        ({shim.LEAVE: "none"}, True, 0),
+    ],
+)
+def test_a_unit_starts_a_candidate_by_the_agents_leave_alone(place, tmp_path, given, guarded, code):
+    _, base, slot = place
+    slot = {**slot, "guarded": guarded, "project": "shop", "service": "api", "args": ["hello"]}
+    store = f"shim.STORE = {str(tmp_path)!r} + '/%s/%s/store'"
+    done = subprocess.run(
+        [sys.executable, "-c", f"from goferry.host import shim; {store}; raise SystemExit(shim.unit())"],
+        input=json.dumps(slot),
+        env={"RUNTIME_DIRECTORY": str(base / "slots"), "STATE_DIRECTORY": str(base / "data"), **given},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (code, "" if code else "hello\n")
+    assert shim.LEAVE == hostfile.LEAVE
 
 
 def test_a_link_in_place_of_the_binary_is_not_followed(place):
@@ -84,11 +121,11 @@ def test_a_link_in_place_of_the_binary_is_not_followed(place):
     assert start(place).returncode == shim.REFUSED
 
 
-@pytest.mark.parametrize("slot", ["", "{", "[]", "{}"])
-def test_a_damaged_slot_is_not_started(place, slot):
+@pytest.mark.parametrize("slot", ["", "{", "[]", "{}", '{"guarded": 1}'])
+def test_a_damaged_slot_is_not_started_and_tried_again(place, slot):
     (place[1] / "slots" / "0.json").write_text(slot)
     argv = [sys.executable, "-I", "-S", shim.__file__, "shop/api", "0"]
-    assert subprocess.run(argv, cwd=place[0], capture_output=True, check=False).returncode == shim.REFUSED
+    assert subprocess.run(argv, cwd=place[0], capture_output=True, check=False).returncode == shim.FAILED
 
 
 def test_the_environment_file_is_read(tmp_path):

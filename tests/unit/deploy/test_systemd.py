@@ -40,6 +40,7 @@ class Machine:
     def __init__(self, root):
         self.root, self.processes, self.sockets, self.calls, self.failing = root, {}, set(), [], set()
         self.declared, self.tell = {}, lambda _: None
+        self.leaves = {}
 
     def run(self, words):
         self.calls.append(words)
@@ -47,6 +48,9 @@ class Machine:
         verb, units = words[1], words[words.index("--") + 1 :] if "--" in words else []
         out = "".join(getattr(self, verb.replace("-", "_"))(unit) or "" for unit in units) if units else "a line\n"
         return systemd.Said(0, out, "")
+
+    def put(self, path, data):
+        self.leaves[path] = data
 
     def start(self, unit):
         if unit.endswith(".socket"):
@@ -119,13 +123,13 @@ def host(tmp_path, monkeypatch):
         made.programs[f"v{number}"] = files.sha256_file(path)
     monkeypatch.setattr(control, "health", lambda path, *_: made.answer(path))
     monkeypatch.setattr(control, "ask", lambda path, *_: (made.answer(path)["http"], b"{}"))
-    monkeypatch.setattr(target, "Systemd", lambda: systemd.Systemd(made.run))
+    monkeypatch.setattr(target, "Systemd", lambda: systemd.Systemd(made.run, made.put))
     yield made
     made.power_cut()
 
 
 def parts(host):
-    guard = Guard(host.root, systemd.Systemd(host.run))
+    guard = Guard(host.root, systemd.Systemd(host.run, host.put))
     return guard, Nginx(host.root, guard)
 
 

@@ -270,6 +270,8 @@ def _common(wishes: Wishes) -> list[Entry]:
         Entry(UNITS + "goferry-agent.socket", render.AGENT_SOCKET_UNIT.encode()),
         Entry(UNITS + "goferry-agent@.service", render.AGENT_UNIT.encode()),
         Entry(UNITS + "goferry-recover.service", render.RECOVER_UNIT.encode()),
+        Entry(UNITS + "goferry.target", render.TARGET.encode()),
+        Entry(UNITS + "goferry.target.d", mode=0o755),
     ]
 
 
@@ -286,6 +288,7 @@ def _service(place: Place, service: Wanted, wishes: Wishes, facts: Facts) -> lis
         Entry(f"{UNITS}goferry-{place.stem}@.service", unit.encode()),
         Entry(f"{UNITS}goferry-{place.stem}@.socket", render.socket(place, facts["nginx_group"]).encode()),
         Entry(f"{UNITS}goferry.door-{place.stem}@.service", render.door(place, facts["proxyd"]).encode()),
+        Entry(f"{UNITS}goferry.target.d/{place.stem}.conf", render.wanted(place).encode()),
         Entry(place.env_file, b"", 0o600, keep=True),
         Entry(f"{NGINX}goferry/{place.stem}.conf", server.encode()),
     ]
@@ -300,6 +303,7 @@ def _commands() -> tuple[Command, ...]:
         _enabled("goferry-agent.socket"),
         _started("goferry-agent.socket"),
         _enabled("goferry-recover.service"),
+        _enabled("goferry.target"),
         Command(("nginx", "-t", "-q"), changed=(NGINX,), undo=(NGINX,)),
         _enabled("nginx.service"),
         _started("nginx.service"),

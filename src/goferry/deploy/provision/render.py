@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goferry.kernel.hostfile import AGENT, AGENT_SOCKET, HOST_FILE, ROOT, TRUST_FILE, TRUST_FOLDER, Place
+from goferry.kernel.hostfile import AGENT, AGENT_SOCKET, HOST_FILE, LEAVE, ROOT, TRUST_FILE, TRUST_FOLDER, Place
 
 USER = "goferry"
 HOME = "/var/lib/goferry-login"
@@ -47,10 +47,14 @@ def service(place: Place, *, drain_seconds: int, private_users: bool) -> str:
     own_users = "PrivateUsers=yes" if private_users else "# PrivateUsers= is left out: this host can't have it."
     folder = f"{ROOT}/{place.project}/{place.service}"
     return f"""\
-# Written by goferry provision; instances 0 and 1 are the two slots, started and ended by the host agent.
+# Written by goferry provision; instances 0 and 1 are the two slots. The host agent starts and ends versions; at boot
+# goferry.target starts both slots, each for itself: an empty one is skipped, and a version that was not committed
+# refuses by itself, as the leave to start it lay in /run. A committed one is started again for ever.
 [Unit]
 Description=Goferry: {place.project} {place.service}, slot %i
-After=network.target
+ConditionPathExists={folder}/slots/%i.json
+Wants=goferry-{place.stem}@%i.socket
+After=network.target goferry-{place.stem}@%i.socket
 StartLimitIntervalSec=0
 
 [Service]
@@ -59,7 +63,9 @@ ExecStart={AGENT} shim %i
 {socket}StandardInput=file:{folder}/slots/%i.json
 StandardOutput=journal
 StandardError=journal
+Environment={LEAVE}=none
 EnvironmentFile=-{place.env_file}
+EnvironmentFile=-{place.leave("%i")}
 Restart=always
 RestartSec=100ms
 RestartPreventExitStatus=77
@@ -171,19 +177,41 @@ TasksMax=64
 """
 
 RECOVER_UNIT = f"""\
-# Written by goferry provision: brings up what was live, and ends what a power cut left unfinished.
+# Written by goferry provision: ends what a power cut left unfinished. Services are goferry.target's, and wait for
+# nothing here; nor does the boot. What can't be ended now is tried again.
 [Unit]
-Description=Goferry: bring up what is live
-After=network.target goferry-agent.socket
+Description=Goferry: end what was left unfinished
+After=network.target
+StartLimitIntervalSec=0
 
 [Service]
-Type=oneshot
+Type=exec
 ExecStart={AGENT} recover --root {ROOT} --host-file {HOST_FILE}
-TimeoutStartSec=300
+Restart=on-failure
+RestartSec=15
 
 [Install]
 WantedBy=multi-user.target
 """
+
+TARGET = """\
+# Written by goferry provision: what starts at boot, listed in goferry.target.d/, a file a service.
+[Unit]
+Description=Goferry: the services of this host
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def wanted(place: Place) -> str:
+    """Return the part of goferry.target that starts a service's slots at boot."""
+    return f"""\
+# Written by goferry provision.
+[Unit]
+Wants={place.unit(0)} {place.unit(1)}
+"""
+
 
 SYSUSERS = f'u {USER} - "Goferry deploys" {HOME} /bin/sh\n'
 

@@ -263,6 +263,31 @@ def test_a_service_sees_its_secrets_and_its_own_binary_alone(site):
     assert site.host.run(f"stat -c %U /proc/{live['pid']}") != "root"
 
 
+def test_what_services_are_given_is_read_by_nobody_else(site):
+    site.deploy(site.release(11, env={"SECRET": "given-in-the-release"}))
+    look = "grep -rsl given-in-the-release /var/lib/goferry /run /etc /tmp"
+    assert "/releases/" in site.host.run(look)
+    assert site.host.run(f"setpriv --reuid 65534 --regid 65534 --clear-groups {look}", check=False) == ""
+    site.host.run(
+        f"chmod -R go+rX {DEPLOYED}/releases {DEPLOYED}/slots {DEPLOYED}/../.journal"
+    )  # as older agents left it
+    site.live()
+    assert site.host.run(f"setpriv --reuid 65534 --regid 65534 --clear-groups {look}", check=False) == ""
+
+
+def test_every_unit_is_confined_and_says_why_it_is_not_more_so(site):
+    exposed = {}
+    for path in site.host.run("ls /etc/systemd/system/goferry*.service").split():
+        unit = path.rpartition("/")[2].replace("@.", "@0.")
+        *rows, last = site.host.run(f"systemd-analyze security --no-pager {unit} 2>&1").splitlines()
+        exposed[unit] = float(last.partition(": ")[2].split()[0])
+        open_ = {row.split()[1].partition("=")[0] for row in rows if row.startswith("✗")}
+        reasons = [line for line in site.host.run(f"cat {path}").splitlines() if line.startswith("#   ")]
+        assert {name for name in open_ if f"{name}=" not in "".join(reasons)} == set(), unit
+    assert len(exposed) == 6
+    assert max(exposed.values()) <= 3.0, exposed
+
+
 STORM = """
 import socket
 for _ in range(600):
@@ -316,6 +341,7 @@ def test_after_a_power_cut_in_the_middle_one_version_serves(site, when):
             deadline = time.monotonic() + 15
             while site.fetch(8080) != "v13.0.0" and time.monotonic() < deadline:
                 time.sleep(0.05)
+        cut = time.time()
         site.host.cut_power()
         if when == "baking":
             thread.join()
@@ -331,7 +357,7 @@ def test_after_a_power_cut_in_the_middle_one_version_serves(site, when):
     assert now["web"]["state"] == "healthy"
     free = 1 - now["api"]["slot"]
     assert site.properties(free)["ActiveState"] == "inactive"
-    assert "starting v13" not in site.host.run(f"journalctl --no-pager -b -o cat -u goferry-shop-api@{free}.service")
+    assert "starting v13" not in site.host.run(f"journalctl --since @{cut} -u goferry-shop-api@{free}.service")
     assert "Hello" in site.fetch(8081, "GET", "/hello/you")
     with site.opened() as agent:
         assert agent.ask("status")["recovered"] == []

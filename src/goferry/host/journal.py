@@ -59,13 +59,13 @@ class Journal:
         """Add one line and return when it survives a power cut."""
         fresh, reserve = not self.path.exists(), self.path.parent / ".reserve"
         if fresh:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _set_aside(reserve)
         else:
             if record.get("event") in BACK and reserve.exists():
                 reserve.unlink()
             self._cut_torn_tail()
-        descriptor = os.open(str(self.path), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(str(self.path), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             _write(descriptor, encode(record))
             os.fdatasync(descriptor)

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Iterator, Optional, Tuple
 
 from goferry.kernel.errors import Misuse
+from goferry.kernel.files import make_folder
 from goferry.kernel.hostfile import HostFile, Place
 from goferry.kernel.outcomes import UnsafeRoot
 
@@ -157,10 +158,18 @@ class ServiceFolder:
         return "slots/%d.json" % number if self.root.host is None else self.place.socket_path(number)
 
     def prepare(self) -> None:
-        """Make the folders."""
-        embedded = (self.log, self.data) if self.root.host is None else ()
-        for folder in (self.path.parent, self.path, self.slots, self.store, self.releases, *embedded):
-            folder.mkdir(mode=0o755, exist_ok=True)
+        """Make the folders, or make them what they should be.
+
+        Releases and slots hold what services are given as environment, journals what they wrote: their folders are the
+        agent's alone. On a provisioned host the proxy passes through to the live link, and a slot to its binary.
+        """
+        embedded = self.root.host is None
+        for folder in (self.path.parent, self.path, self.store):
+            make_folder(folder, 0o700 if embedded else 0o711)
+        for folder in (self.slots, self.releases, *((self.log, self.data) if embedded else ())):
+            make_folder(folder, 0o700)
+        if (self.path.parent / ".journal").is_dir():
+            make_folder(self.path.parent / ".journal", 0o700)
 
     def slot(self, number: int) -> Path:
         """The file that says what the slot runs."""

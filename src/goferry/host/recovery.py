@@ -41,6 +41,8 @@ def recover(
         return [folder.name] if guard.restore(folder) else []
 
     incoming.prune(root)
+    for folder in root.services():
+        folder.prepare()  # what an older agent made may be open to all
     ended, failed = all_of(finish, root.projects())
     done = ["ended the unfinished transaction %s" % name for names in ended for name in names]
     if restore:

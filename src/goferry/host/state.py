@@ -89,7 +89,7 @@ def _before_histories(record: Dict[str, Any]) -> "list[Dict[str, Any]]":
 def write(folder: ServiceFolder, record: Dict[str, Any]) -> None:
     """Replace the service's state; `record` is as `read` returns it."""
     history = [asdict(entry) for entry in record["history"]]
-    write_atomically(folder.state, canonical.dumps({**record, "schema": SCHEMA, "history": history}))
+    write_atomically(folder.state, canonical.dumps({**record, "schema": SCHEMA, "history": history}), 0o600)
 
 
 def kept(root: Root, project: str) -> Optional[Kept]:
@@ -113,7 +113,7 @@ def keep(root: Root, project: str, wanted: Kept) -> None:
     """Replace the project's floor file."""
     floor = {"sequence": wanted.floor.sequence, "manifest_digest": wanted.floor.manifest_digest}
     record = {"schema": SCHEMA, **floor, "above": wanted.above}
-    write_atomically(root.project(project) / ".floor.json", canonical.dumps(record))
+    write_atomically(root.project(project) / ".floor.json", canonical.dumps(record), 0o600)
 
 
 def lowerings_file(root: Root, project: str) -> Path:

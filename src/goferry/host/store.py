@@ -146,7 +146,7 @@ class Store:
         place = folder.release(change.sequence)
         place.mkdir(exist_ok=True)
         for name, data in admitted.files().items():
-            files.write_atomically(place / name, data)
+            files.write_atomically(place / name, data, 0o600)
 
     def record(self, transaction: Transaction, change: Change) -> None:
         """Note the candidate as live, what can be gone back to from it, and after a deploy the floor."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import Union
@@ -31,6 +32,14 @@ def write_atomically(path: PathLike, data: bytes, mode: int = 0o644) -> None:
             os.unlink(name)
         raise
     sync_folder(target.parent)
+
+
+def make_folder(path: PathLike, mode: int) -> None:
+    """Make a folder of exactly this mode, whatever the caller's umask is; one that is there gets the mode."""
+    folder = Path(path)
+    folder.mkdir(mode=mode, exist_ok=True)
+    if stat.S_IMODE(folder.stat().st_mode) != mode:
+        folder.chmod(mode)
 
 
 def link_atomically(path: PathLike, destination: str) -> None:

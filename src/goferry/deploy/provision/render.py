@@ -8,8 +8,8 @@ USER = "goferry"
 HOME = "/var/lib/goferry-login"
 """The login's home; root's, so that the login owns nothing at all."""
 
+POWERLESS = "CapabilityBoundingSet=\n"
 HARDENED = """\
-CapabilityBoundingSet=
 AmbientCapabilities=
 NoNewPrivileges=yes
 ProtectSystem=strict
@@ -35,16 +35,35 @@ SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
 SystemCallErrorNumber=EPERM
 KeyringMode=private
+UMask=0077
 LimitCORE=0
 """
-"""What every service runs under. `ProcSubset=pid` is not in it: Go reads /proc/sys/net/core/somaxconn for its listen
-queue, and takes 128 where it can't. No core files: a service's secrets are in its memory."""
+"""What every unit of Goferry runs under. No core files: a service's secrets are in its memory."""
+
+OPEN = """\
+# Left out, each with its reason:
+#   PrivateNetwork=, RestrictAddressFamilies=~AF_INET, ~AF_UNIX, IPAddressDeny=
+#                       whom a service talks to is its own affair
+#   ProcSubset=         Go reads /proc/sys/net/core/somaxconn for its listen queue, and takes 128 where it can't
+#   RootDirectory=      the host's certificates, time zones and programs are read
+#   DeviceAllow=        ProtectClock= adds the clock to it, for reading
+"""
+
+
+CLOSED = """\
+# Left out, each with its reason:
+#   PrivateNetwork=, RestrictAddressFamilies=~AF_INET, ~AF_UNIX, IPAddressDeny=
+#                       it passes bytes from a unix socket to a port, or has no socket of its own
+#   ProcSubset=, RootDirectory=, PrivateUsers=
+#                       not every host can give them, and systemd's own program needs no keeping out
+#   DeviceAllow=        ProtectClock= adds the clock to it, for reading
+"""
 
 
 def service(place: Place, *, drain_seconds: int, private_users: bool) -> str:
     """Return the unit of a service's slots."""
     socket = f"Sockets=goferry-{place.stem}@%i.socket\n" if place.mode == "socket" else ""
-    own_users = "PrivateUsers=yes" if private_users else "# PrivateUsers= is left out: this host can't have it."
+    own_users = "PrivateUsers=yes" if private_users else "#   PrivateUsers=       this host can't have it"
     folder = f"{ROOT}/{place.project}/{place.service}"
     return f"""\
 # Written by goferry provision; instances 0 and 1 are the two slots. The host agent starts and ends versions; at boot
@@ -71,7 +90,6 @@ RestartSec=100ms
 RestartPreventExitStatus=77
 KillMode=mixed
 TimeoutStopSec={max(90, drain_seconds + 30)}
-UMask=0077
 User={place.user}
 DynamicUser=yes
 StateDirectory=goferry-data/{place.stem}
@@ -81,7 +99,7 @@ TemporaryFileSystem={ROOT}:ro
 BindReadOnlyPaths={folder}/store
 InaccessiblePaths=-/etc/goferry -/run/goferry
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
-{HARDENED}{own_users}
+{POWERLESS}{HARDENED}{OPEN}{own_users}
 """
 
 
@@ -91,6 +109,7 @@ def socket(place: Place, group: str) -> str:
 # Written by goferry provision.
 [Unit]
 Description=Goferry: {place.project} {place.service}, slot %i, its socket
+ConditionPathExists={ROOT}/{place.project}/{place.service}/slots/%i.json
 
 [Socket]
 ListenStream=/run/goferry/{place.stem}/%i.sock
@@ -117,12 +136,17 @@ StartLimitIntervalSec=0
 [Service]
 """
     if place.mode == "socket":
-        return head + "Type=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
+        return f"""{head}Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/true
+DynamicUser=yes
+RestrictAddressFamilies=none
+{POWERLESS}{HARDENED}{CLOSED}"""
     return f"""{head}ExecStart={proxyd} --connections-max=4096 127.0.0.1:{place.backend // 10}%i
 DynamicUser=yes
 LimitNOFILE=65536
 RestrictAddressFamilies=AF_INET AF_UNIX
-{HARDENED}"""
+{POWERLESS}{HARDENED}{CLOSED}"""
 
 
 AGENT_SOCKET_UNIT = f"""\
@@ -144,6 +168,29 @@ TriggerLimitIntervalSec=0
 WantedBy=sockets.target
 """
 
+CONFINED = f"""\
+ReadWritePaths={ROOT}
+RuntimeDirectory=goferry
+RuntimeDirectoryPreserve=yes
+CapabilityBoundingSet=CAP_SYS_PTRACE CAP_DAC_OVERRIDE
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+{HARDENED}\
+# Left out, each with its reason:
+#   User=, PrivateUsers=
+#                       it owns the store, and systemd takes orders from root alone
+#   CapabilityBoundingSet=~CAP_SYS_PTRACE
+#                       which binary a service's process runs is read from /proc/PID/exe
+#   CapabilityBoundingSet=~CAP_DAC_OVERRIDE
+#                       which process holds a port is read from /proc/PID/fd, where containers lack
+#                       CAP_DAC_READ_SEARCH; it writes to nothing but what ProtectSystem=strict leaves it
+#   PrivateNetwork=, RestrictAddressFamilies=~AF_INET, ~AF_UNIX, IPAddressDeny=
+#                       services are asked at their sockets and ports, and at every address where the public asks them
+#   ProcSubset=         the kernel's boot id is read, and the host's list of sockets
+#   RootDirectory=      systemctl, journalctl and gpgv are the host's
+#   DeviceAllow=        ProtectClock= adds the clock to it, for reading
+"""
+"""What the agent runs under: it is root without root's powers, and writes to its store and to /run/goferry alone."""
+
 AGENT_UNIT = f"""\
 # Written by goferry provision: one instance a connection; it lives on when the connection is cut.
 [Unit]
@@ -156,25 +203,9 @@ StandardInput=socket
 StandardOutput=socket
 StandardError=journal
 TimeoutStopSec=180
-NoNewPrivileges=yes
-ProtectHome=yes
-ProtectSystem=full
-ProtectKernelTunables=yes
-ProtectKernelModules=yes
-ProtectKernelLogs=yes
-ProtectClock=yes
-ProtectHostname=yes
-PrivateTmp=yes
-PrivateDevices=yes
-LockPersonality=yes
-RestrictRealtime=yes
-RestrictNamespaces=yes
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
-SystemCallArchitectures=native
-LimitCORE=0
 MemoryMax=512M
-TasksMax=64
-"""
+TasksMax=192
+{CONFINED}"""
 
 RECOVER_UNIT = f"""\
 # Written by goferry provision: ends what a power cut left unfinished. Services are goferry.target's, and wait for
@@ -189,7 +220,9 @@ Type=exec
 ExecStart={AGENT} recover --root {ROOT} --host-file {HOST_FILE}
 Restart=on-failure
 RestartSec=15
-
+MemoryMax=512M
+TasksMax=192
+{CONFINED}
 [Install]
 WantedBy=multi-user.target
 """

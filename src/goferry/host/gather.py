@@ -12,7 +12,7 @@ from typing import Callable, Generic, List, Optional, Sequence, TypeVar
 
 T = TypeVar("T")
 MOST = 40
-"""Threads at once; the agent's unit has room for 64 tasks."""
+"""Threads at once; the agent's unit has room for 192 tasks: a piece may ask side by side itself, and run a program."""
 LOOK = 0.05
 """Seconds between two looks at whether waiting still makes sense."""
 

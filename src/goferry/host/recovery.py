@@ -5,19 +5,23 @@ Each project and each service goes its own way at the same time: one that is ill
 
 from __future__ import annotations
 
+import functools
+import math
 import threading
-from typing import Callable, List, Tuple, Union
+from typing import Callable, Iterable, List, Tuple, TypeVar, Union
 
 from goferry.host import incoming, journal
 from goferry.host.engine import Engine, resume
+from goferry.host.gather import gather
 from goferry.host.guard import Guard
 from goferry.host.layout import Root, ServiceFolder
 from goferry.host.nginx import Nginx
 from goferry.host.store import Store
 from goferry.host.switch import Switch
-from goferry.host.together import all_of
 from goferry.kernel.errors import GoferryError
+from goferry.kernel.outcomes import of_defect
 
+Item = TypeVar("Item")
 Tell = Callable[[str], None]
 
 
@@ -43,13 +47,20 @@ def recover(
     incoming.prune(root)
     for folder in root.services():
         folder.prepare()  # what an older agent made may be open to all
-    ended, failed = all_of(finish, root.projects())
+    ended, failed = _each(finish, root.projects())
     done = ["ended the unfinished transaction %s" % name for names in ended for name in names]
     if restore:
-        started, more = all_of(start, root.services())
+        started, more = _each(start, root.services())
         done += ["started %s again" % name for names in started for name in names]
         failed += more
     return done, failed
+
+
+def _each(act: Callable[[Item], List[str]], items: Iterable[Item]) -> Tuple[List[List[str]], List[GoferryError]]:
+    """Do `act` for every item, side by side; return the results and the failures."""
+    outcomes = gather([functools.partial(act, item) for item in items], math.inf)
+    results = [outcome.value for outcome in outcomes if outcome.value is not None]
+    return results, [of_defect(outcome.error) for outcome in outcomes if outcome.error is not None]
 
 
 def _finish(root: Root, project: str, engine: Callable[[journal.Journal], Engine]) -> List[str]:

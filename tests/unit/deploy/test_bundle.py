@@ -49,7 +49,7 @@ def test_every_verb_runs(program, python, tmp_path):
     answer, _ = frames.read(BytesIO(served.stdout))
     assert (served.returncode, answer["ok"], answer["held"], answer["provisioned"]) == (0, True, [], False)
     assert run(python, program, "recover", "--root", tmp_path / "r").returncode == 0
-    assert run(python, program, "shim", "0", input=b"{}").returncode == 77
+    assert run(python, program, "shim", "0", input=b"{}").returncode == 1
     assert run(python, program, "unknown").returncode == 2
 
 

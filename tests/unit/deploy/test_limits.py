@@ -231,7 +231,7 @@ def test_status_does_not_wait_for_a_recovery(host, monkeypatch):
     monkeypatch.setattr(agent, "ASIDE", 0.3)
     session = agent.Session(host.root, None, {})
     goes_on = threading.Event()
-    monkeypatch.setattr(session, "recover", lambda: goes_on.wait(10) and ["done"])
+    monkeypatch.setattr(session, "recovery", lambda: goes_on.wait(10) and (["done"], []))
     answer = session.answer({"request": "status"})
     assert answer["busy"] is True
     assert answer["live"]["api"]["version"] == "v1"

@@ -50,6 +50,9 @@ var version, fault string
 
 func main() {
 	fmt.Fprintln(os.Stderr, "starting", version)
+	for _, err := os.Stat("ill"); err == nil; _, err = os.Stat("ill") {
+		time.Sleep(50 * time.Millisecond)
+	}
 	switch fault {
 	case "crash":
 		os.WriteFile("state.db", []byte("kept by "+version), 0o600)
@@ -750,9 +753,27 @@ def test_supervisord_killed_is_recovered_by_the_next_command(site):
     os.kill(note["pid"], signal.SIGKILL)
     while processes.same(note):
         time.sleep(0.01)
-    assert deploy.status(site.target(), settings=SETTINGS)["recovered"] == ["started api again"]
     assert until_healthy(site)["api"]["version"] == post(before["port"]) == "v1.0.0"
     assert len(site.pids()) == 2
+
+
+def test_ill_services_hold_no_other_back_when_everything_is_started_again(site):
+    dist, binary = site.folder / "three", site.workshop.binary(site.go, "v1.0.0")
+    site.workshop.release(dist, dict.fromkeys(("a", "b", "c"), binary), "v1.0.0", 1, ready_within_ms=30_000)
+    ports = {name: one["port"] for name, one in site.deploy(dist)["services"].items()}
+    for name in ("a", "b"):
+        (site.root / "shop" / name / "data/ill").touch()
+    for pid in site.pids():
+        os.kill(pid, signal.SIGKILL)
+    since = time.monotonic()
+    while site.live()["c"]["state"] != "healthy":
+        assert time.monotonic() - since < 30
+    assert post(ports["c"]) == "v1.0.0"
+    assert time.monotonic() - since < 30  # for each that is ill it was 30 once
+    for name in ("a", "b"):
+        (site.root / "shop" / name / "data/ill").unlink()
+    assert set(until_healthy(site)) == {"a", "b", "c"}
+    assert {post(port) for port in ports.values()} == {"v1.0.0"}
 
 
 def until_healthy(site, seconds=15):

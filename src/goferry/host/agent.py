@@ -238,11 +238,7 @@ class Session:
         self._held.enter_context(lock.held(self.root.locks, wait, self.gone))
 
     def recover(self, restore: bool = True) -> List[str]:
-        """End what a dead agent left unfinished, and start what should run; return what was done, for people.
-
-        Raises:
-            GoferryError: the first failure, after all the rest was done.
-        """
+        """End what is unfinished, start what should run; return what was done. The first failure is raised last."""
         done, failed = self.recovery(restore)
         if failed:
             raise failed[0]

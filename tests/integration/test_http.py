@@ -1,9 +1,13 @@
 """The download client against a loopback server that misbehaves."""
 
+import contextlib
 import http.server
 import io
+import socket
 import threading
+import time
 
+import hostile
 import pytest
 
 from goferry.system.http import AddressInvalid, Client, DownloadTooLarge, HostUnreachable, ServerFailing, shown
@@ -135,3 +139,51 @@ def test_proxy(url, no_proxy, direct):
 
 def test_shown():
     assert shown("https://user:secret@a.test/x?y#z") == "https://a.test/x"
+
+
+@pytest.mark.parametrize("kind", sorted(hostile.KINDS))
+def test_an_answer_that_does_not_end_is_given_up_as_a_whole(kind):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    client = Client({}, timeout=0.4, attempts=2, wait=0.01)
+    with hostile.listening(port, kind):
+        since = time.monotonic()
+        with pytest.raises((HostUnreachable, DownloadTooLarge)):
+            client.get(f"http://127.0.0.1:{port}/", limit=50_000)
+        assert time.monotonic() - since < 2 * (1.2 + 0.3) + 1
+
+
+def test_what_is_slow_and_comes_through_has_its_time(monkeypatch):
+    whole = hostile.OK + b"Content-Length: 100000\r\n\r\n" + b"x" * 100_000
+    parts = [whole[n : n + 10_000] for n in range(0, len(whole), 10_000)]
+    monkeypatch.setitem(hostile.KINDS, "slow", lambda: ((each, 0.25) for each in parts))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with hostile.listening(port, "slow"):
+        assert Client({}, timeout=0.5, attempts=1).get(f"http://127.0.0.1:{port}/", limit=200_000).size == 100_000
+
+
+def test_an_upload_that_is_hardly_taken_is_given_up():
+    with socket.socket() as listener, contextlib.ExitStack() as held:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        over = threading.Event()
+
+        def take():
+            connection = held.enter_context(listener.accept()[0])
+            with contextlib.suppress(OSError):
+                while not over.wait(0.1):
+                    connection.recv(1)
+
+        thread = threading.Thread(target=take)
+        thread.start()
+        url, body = f"http://127.0.0.1:{listener.getsockname()[1]}/", io.BytesIO(bytes(30 << 20))
+        since = time.monotonic()
+        with pytest.raises(HostUnreachable):
+            Client({}, timeout=0.4).send("POST", url, body=body, headers={"Content-Length": str(30 << 20)})
+        assert time.monotonic() - since < 30
+        over.set()
+        thread.join()

@@ -23,12 +23,13 @@ import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError, SSLError
 
 from goferry.kernel.errors import Failed, Unreachable
+from goferry.system.pace import Pace, fitted, paced
 from goferry.system.proxyenv import authorization, proxy_for
 
 ATTEMPTS = 4
 AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-BLOCK = 1 << 18
+BLOCK = 1 << 15
 WAIT_MOST = 10.0
 
 Take = Callable[[bytes, int], None]
@@ -102,7 +103,8 @@ class Client:
 
     Args:
         environ: where proxies, certificates and credentials are looked up.
-        timeout: seconds without a byte before an attempt fails.
+        timeout: seconds without a byte before an attempt fails; three times that, and a second for each 4 KiB that got
+            through, is what it may take as a whole.
         attempts: how often a request is tried.
         wait: seconds before the second attempt; doubled for each further one.
     """
@@ -112,6 +114,7 @@ class Client:
     ) -> None:
         self._environ = environ
         self._timeout = urllib3.Timeout(connect=min(timeout, 10.0), read=timeout)
+        self._seconds = 3 * timeout
         self._attempts = attempts
         self._wait = wait
         self._pools: dict[str, urllib3.PoolManager] = {}
@@ -177,9 +180,8 @@ class Client:
         """
         parts: list[bytes] = []
         try:
-            with self._open(url, headers, method, body) as response:
-                found = {name.lower(): value for name, value in response.headers.items()}
-                answer = self._read(url, response, found, limit, lambda block, _total: parts.append(block))
+            with paced(self._seconds) as pace, self._open(url, headers, method, pace.counted(body)) as response:
+                answer = self._read(url, response, limit, lambda block, _total: parts.append(block), pace)
         except (HTTPError, OSError) as error:
             if isinstance(error, SSLError) or isinstance(getattr(error, "reason", None), SSLError):
                 raise _untrusted(url, error) from error
@@ -231,15 +233,14 @@ class Client:
     def _attempt(self, url: str, headers: Mapping[str, str] | None, limit: int, take: Take) -> Answer:
         address = url
         for _ in range(6):
-            with self._open(address, headers) as response:
+            with paced(self._seconds) as pace, self._open(address, headers) as response:
                 found = {name.lower(): value for name, value in response.headers.items()}
-                if response.status in REDIRECTS and "location" in found:
-                    _finish(response, found)
-                    target = _redirected(address, found["location"])
-                    headers = headers if _origin(target) == _origin(address) else without_credentials(headers)
-                    address = target
-                    continue
-                return self._read(address, response, found, limit, take)
+                if response.status not in REDIRECTS or "location" not in found:
+                    return self._read(address, response, limit, take, pace)
+                _finish(response, found)
+                target = _redirected(address, found["location"])
+                headers = headers if _origin(target) == _origin(address) else without_credentials(headers)
+                address = target
         raise AddressInvalid(f"{shown(url)} redirects in a circle")
 
     @contextlib.contextmanager
@@ -273,10 +274,11 @@ class Client:
         self,
         address: str,
         response: urllib3.BaseHTTPResponse,
-        headers: Mapping[str, str],
         limit: int,
         take: Take,
+        pace: Pace,
     ) -> Answer:
+        headers = {name.lower(): value for name, value in response.headers.items()}
         digest, size = hashlib.sha256(), 0
         length = headers.get("content-length", "")
         total = int(length) if length.isdigit() else 0
@@ -285,6 +287,7 @@ class Client:
             raise _too_large(address, limit)
         for block in response.stream(BLOCK, decode_content=False):
             size += len(block)
+            pace.got += len(block)
             if size > limit:
                 response.close()
                 raise _too_large(address, limit)
@@ -301,9 +304,9 @@ class Client:
     def _new_pool(self, proxy: str) -> urllib3.PoolManager:
         context = trust_context(self._environ)
         if not proxy:
-            return urllib3.PoolManager(maxsize=8, ssl_context=context)
+            return fitted(urllib3.PoolManager(maxsize=8, ssl_context=context))
         login = authorization(proxy, {}, header="Proxy-Authorization")
-        return urllib3.ProxyManager(shown(proxy), proxy_headers=login, maxsize=8, ssl_context=context)
+        return fitted(urllib3.ProxyManager(shown(proxy), proxy_headers=login, maxsize=8, ssl_context=context))
 
 
 def trust_context(environ: Mapping[str, str]) -> ssl.SSLContext:

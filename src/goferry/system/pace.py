@@ -1,0 +1,140 @@
+"""HTTP connections that end when they are too slow as a whole.
+
+A timeout on each read is renewed by every byte, so a server that sends one now and then holds its client for ever. A
+`Pace` looks at the whole attempt: it has some seconds, and further ones for what got through. When they are over the
+connection is shut down under whoever reads or writes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import IO, Any
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+RATE = 4 << 10
+"""Bytes a second, on average, that a transfer must bring."""
+_now = threading.local()
+
+
+class Pace:
+    """One attempt's.
+
+    Attributes:
+        got: bytes of body that got through so far. cut: whether the connection was ended for being too slow.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.got, self.cut, self.seconds = 0, False, seconds
+        self._since, self._over = time.monotonic(), threading.Event()
+        self._handle: socket.socket | None = None
+        self._lock = threading.Lock()
+
+    def take(self, descriptor: int) -> None:
+        """Look at this connection from now on; it is held by a descriptor of our own, whoever closes the other."""
+        with self._lock:
+            if self._handle is not None:
+                self._handle.close()
+            self._handle = socket.socket(fileno=os.dup(descriptor))
+
+    def watch(self) -> None:
+        """End the connection when the time is over."""
+        while not self._over.wait(0.1):
+            if time.monotonic() - self._since > self.seconds + self.got / RATE:
+                self.cut = True
+                with self._lock, contextlib.suppress(OSError):
+                    if self._handle is not None:
+                        self._handle.shutdown(socket.SHUT_RDWR)
+
+    def told(self) -> str:
+        """Return what was too slow."""
+        return f"too slow: {self.got} bytes in {time.monotonic() - self._since:.0f} s"
+
+    def end(self) -> None:
+        """Nobody waits any more."""
+        self._over.set()
+        with self._lock:
+            if self._handle is not None:
+                self._handle.close()
+
+    def counted(self, body: IO[bytes]) -> Any:
+        """Return a body whose bytes count as they are sent."""
+        return _Counted(body, self)
+
+
+class _Counted:
+    def __init__(self, body: IO[bytes], pace: Pace) -> None:
+        self._body, self._pace = body, pace
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._body.read(size)
+        self._pace.got += len(data)
+        return data
+
+
+@contextlib.contextmanager
+def paced(seconds: float) -> Iterator[Pace]:
+    """Hold this thread's connections to a pace for the block.
+
+    Raises:
+        TimeoutError: instead of whatever became of a connection that was cut.
+    """
+    pace = Pace(seconds)
+    thread = threading.Thread(target=pace.watch, daemon=True)
+    thread.start()
+    _now.pace = pace
+    try:
+        yield pace
+    except Exception as error:
+        if not pace.cut:
+            raise
+        raise TimeoutError(pace.told()) from error
+    finally:
+        _now.pace = None
+        pace.end()
+        thread.join()
+    if pace.cut:
+        raise TimeoutError(pace.told())
+
+
+def _take(descriptor: int) -> None:
+    pace = getattr(_now, "pace", None)
+    if pace is not None:
+        pace.take(descriptor)
+
+
+class _Plain(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        made = super()._new_conn()
+        _take(made.fileno())
+        return made
+
+    def putrequest(self, *words: Any, **more: Any) -> None:
+        if self.sock is not None:  # kept from an earlier request
+            _take(self.sock.fileno())
+        super().putrequest(*words, **more)
+
+
+class _Secure(_Plain, HTTPSConnection):
+    pass
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _Secure
+
+
+def fitted(manager: urllib3.PoolManager) -> urllib3.PoolManager:
+    """Let a manager make connections that keep a pace."""
+    manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
+    return manager

@@ -75,6 +75,7 @@ def _get(address: str, bearer: str, environ: Mapping[str, str]) -> tuple[int, by
     import urllib3
 
     from goferry.system.http import trust_context
+    from goferry.system.pace import fitted, paced
     from goferry.system.proxyenv import proxy_for
 
     proxy = proxy_for(address, environ)
@@ -82,16 +83,17 @@ def _get(address: str, bearer: str, environ: Mapping[str, str]) -> tuple[int, by
     context = trust_context(environ)
     pool = urllib3.ProxyManager(proxy, ssl_context=context) if proxy else urllib3.PoolManager(ssl_context=context)
     try:
-        answer = pool.request(
-            "GET",
-            address,
-            headers={"Authorization": f"Bearer {bearer}", "Accept": "application/json", "User-Agent": "goferry"},
-            redirect=False,
-            retries=False,
-            timeout=timeout,
-            preload_content=False,
-        )
-        return answer.status, answer.read(_LIMIT), ""
+        with paced(60):
+            answer = fitted(pool).request(
+                "GET",
+                address,
+                headers={"Authorization": f"Bearer {bearer}", "Accept": "application/json", "User-Agent": "goferry"},
+                redirect=False,
+                retries=False,
+                timeout=timeout,
+                preload_content=False,
+            )
+            return answer.status, answer.read(_LIMIT), ""
     except (urllib3.exceptions.HTTPError, OSError) as error:
         return 0, b"", type(error).__name__
     finally:

@@ -19,7 +19,7 @@ from goferry.host import control
 from goferry.kernel.errors import GoferryError
 
 ROOT = Path(__file__).resolve().parents[2]
-BUSY = 0.9
+BUSY = 1.5
 """Seconds that a machine with more to do may add to a limit."""
 SERVICE = r"""package main
 

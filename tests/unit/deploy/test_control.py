@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from goferry.host import control, shim, supervisor
 
-SECONDS, SLACK = 0.5, 0.5
+SECONDS, SLACK = 0.5, 2.0
 
 
 def supervisord(place):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import time
@@ -88,7 +89,7 @@ class Works:
             self.built[key] = out
         return self.built[key]
 
-    def release(self, version, services=("shop", "plain"), fault="", snapshot=False):
+    def release(self, version, services=("shop", "plain"), fault="", snapshot=False, sequence=0):
         self.count += 1
         folder = self.folder / f"dist-{self.count}"
         folder.mkdir()
@@ -105,9 +106,10 @@ class Works:
         ledger.save(folder)
         secret = self.folder / "keys" / "minisign.key"
         signers = keys.load_signers(openpgp_key=None, minisign_key_file=secret, passphrase_file=None, settings=SETTINGS)
-        seal.seal(
-            folder, signers, settings=SETTINGS, stream=Stream(), now=int(time.time()), sequence=BEGIN + self.count
-        )
+        number = sequence or BEGIN + self.count
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(seal, "check_sealed", lambda *_: None)  # a thief of the key has no client that refuses
+            seal.seal(folder, signers, settings=SETTINGS, stream=Stream(), now=int(time.time()), sequence=number)
         return folder
 
     def provision(self, *hosts, dry_run=False, **more):
@@ -236,6 +238,59 @@ def test_the_chain_and_the_way_back(works, ready):
     assert (back["version"], back["outcome"]) == ("v1.0.0", "deployed")
     assert fetch(ready, 8081).startswith("v1.0.0")
     assert '"version":"v1.0.0"' in fetch(ready, 8080, "/healthz").replace(" ", "")
+
+
+RULES = """
+import glob, json, sys
+(path,) = glob.glob("/etc/goferry/trust/PROJECT.trust") or ["/etc/goferry/goferry.trust"]
+record = json.load(open(path))
+record.update(schema=2, projects={"PROJECT": json.loads(sys.argv[1])})
+open(path, "w").write(json.dumps(record))
+"""
+
+
+def test_back_to_the_third_version_and_from_a_release_of_the_future(works, ready, capsys):
+    def rules(**said):
+        code = RULES.replace("PROJECT", works.project)
+        ready.run(f"python3 -c {shlex.quote(code)} {shlex.quote(json.dumps(said))}")
+
+    def refused(ask, *arguments, **more):
+        with pytest.raises(GoferryError) as told:
+            ask(*arguments, **more)
+        return told.value.name
+
+    dists = [works.release(f"v5.{number}.0", services=("plain",)) for number in range(4)]
+    for dist in dists:
+        works.deploy(dist, ready)
+    since = time.monotonic()
+    back = works.rollback(ready, to="v5.0.0")
+    with capsys.disabled():
+        print(f"\nback to the third version before in {time.monotonic() - since:.1f} s, {back['gap_ms']} ms gap")
+    assert (back["version"], back["previous"]) == ("v5.0.0", "v5.3.0")
+    assert fetch(ready, 8081).startswith("v5.0.0")
+    assert works.deploy(dists[0], ready)["unchanged"]
+    assert refused(works.deploy, dists[1], ready) == "sequence-lower"
+    assert works.deploy(dists[3], ready)["version"] == "v5.3.0"
+    rogue = works.release("v6.0.0", services=("plain",), sequence=2**53 - 1)
+    assert refused(works.deploy, rogue, ready) == "release-in-future"
+    rules(sequence="manual")  # as an agent of before admitted it
+    assert works.deploy(rogue, ready)["version"] == "v6.0.0"
+    rules()
+    good = works.release("v6.0.1", services=("plain",))
+    assert refused(works.deploy, good, ready) == "sequence-lower"
+    words = f"/usr/local/libexec/goferry-host floor {works.project} --to {BEGIN + works.count - 2} --reason 'a slip of the build'"
+    assert "not-root" in ready.run(f"runuser -u nobody -- {words} 2>&1 || true")
+    assert ready.run(f"{words} 2>&1 || true").startswith(f"{works.project}: the floor was lowered from {2**53 - 1}")
+    shown = deploy.status(works.fleet(ready), settings=SETTINGS)
+    assert shown["floors"][works.project]["lowered"][-1]["reason"] == "a slip of the build"
+    assert shown["live"]["plain"]["version"] == "v6.0.0"  # nothing was ended
+    assert works.deploy(good, ready)["version"] == "v6.0.1"
+    assert refused(works.rollback, ready, to="v6.0.0") == "nothing-to-roll-back-to"
+    rules(minimum=BEGIN + works.count - 1)
+    assert refused(works.rollback, ready, to="v5.3.0") == "sequence-below-minimum"
+    rules()
+    assert works.rollback(ready)["version"] == "v5.3.0"
+    works.deploy(good, ready)
 
 
 def test_a_wrong_signature_and_a_foreign_service_are_refused_by_the_host(works, ready):

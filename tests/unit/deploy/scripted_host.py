@@ -1,7 +1,8 @@
 """A host as a program in ssh's place: it speaks frames, remembers what it serves, and fails where its script says.
 
-`<folder>/<host>.json` is its state, `{"live", "previous", "faults": {request: kind}, "gone", "busy": seconds}`; sequences
-stand for releases. A fault happens once. Kinds: `refuse` answers an error; `cut-before` and `cut-after` break the
+`<folder>/<host>.json` is its state, `{"live", "previous", "faults": {request: kind}, "gone", "busy": seconds,
+"passed": what a step back from a newly committed release leads to, "ignorant": it knows no release to go back to}`;
+sequences stand for releases. A fault happens once. Kinds: `refuse` answers an error; `cut-before` and `cut-after` break the
 connection before or after the work; `gone-before` and `gone-after` do too, and nobody reaches the host from then on. As
 on a real host, an open transaction whose client is gone goes back. `"says": {request: fields}` replaces fields of its
 answers.
@@ -69,7 +70,8 @@ class Host:
         return {"have": have, "done": have == request["size"]}
 
     def changes(self, to):
-        change = {"service": "api", "from": f"v{self.state['live']}", "to": f"v{to}", "sequence": to}
+        live = self.state["live"]
+        change = {"service": "api", "from": f"v{live}", "from_sequence": live, "to": f"v{to}", "sequence": to}
         return {"project": "shop", "version": f"v{to}", "changes": [change]}
 
     def prepare(self, _request):
@@ -79,10 +81,13 @@ class Host:
         self.open = (self.state["live"], to, self.state["previous"])
         return self.changes(to)
 
-    def rollback(self, _request):
+    def rollback(self, request):
         assert self.open is None
-        self.open = (self.state["live"], self.state["previous"], None)
-        return self.changes(self.state["previous"])
+        to = request.get("sequence") or int(request.get("to", "v0")[1:])
+        if not to or self.state.get("ignorant"):
+            to = self.state["previous"]
+        self.open = (self.state["live"], to, None)
+        return self.changes(to)
 
     def switch(self, _request):
         self.save(live=self.open[1])
@@ -100,7 +105,7 @@ class Host:
     def commit(self, _request):
         old, new, _ = self.open
         self.open = None
-        self.save(live=new, previous=old if new > old else None)
+        self.save(live=new, previous=self.state.get("passed", old if new > old else None))
         return {"switch_ms": 1, "gap_ms": {}, "services": self.live()}
 
     def abort(self, _request):

@@ -218,6 +218,33 @@ def test_one_host_alone_is_never_split(hosts):
     assert error.facts["hosts"]["web-1"]["outcome"] == "unknown"
 
 
+@pytest.mark.parametrize(("verb", "live"), [("deploy", OLD), ("rollback", NEW)])
+def test_those_that_committed_are_brought_back_to_what_served_and_not_one_step_back(hosts, verb, live):
+    made = hosts()
+    for name in made.names:
+        made.write(name, live=live, previous=OLD, passed=7)
+    made.write("web-2", faults={"commit": "cut-before"})
+    error = made.failed(verb)
+    assert error.exit_code != 6
+    assert [made.live(name) for name in made.names] == [live, live]
+
+
+def test_an_agent_that_knows_no_release_to_go_back_to_is_told_before_traffic_is_touched(hosts):
+    made = hosts()
+    for name in made.names:
+        made.write(name, live=4, previous=3)
+    made.write("web-2", ignorant=True)
+    fleet = Fleet(made.names, wait=1.0, connect_timeout=2)
+    with pytest.raises(GoferryError) as told:
+        remote.rollback(fleet, to="v1", settings=made.settings, stream=Stream())
+    assert (told.value.name, told.value.exit_code) == ("host-outdated", 2)
+    assert [made.live(name) for name in made.names] == [4, 4]
+    assert "switch" not in made.heard("web-1") + made.heard("web-2")
+    made.write("web-2", ignorant=False)
+    assert remote.rollback(fleet, to="v1", settings=made.settings, stream=Stream())["outcome"] == "deployed"
+    assert [made.live(name) for name in made.names] == [1, 1]
+
+
 def test_a_rollback_that_was_split_is_not_to_be_repeated_everywhere(hosts):
     made = hosts()
     for name in made.names:

@@ -288,7 +288,19 @@ def test_back_to_the_third_version_and_from_a_release_of_the_future(works, ready
     assert refused(works.rollback, ready, to="v6.0.0") == "nothing-to-roll-back-to"
     rules(minimum=BEGIN + works.count - 1)
     assert refused(works.rollback, ready, to="v5.3.0") == "sequence-below-minimum"
+    rules(minimum=2**53 - 1)
+    unit = ready.run(f"systemctl list-units --plain --no-legend 'goferry-{works.project}-plain@*.service'").split()[0]
+    ready.run(f"systemctl kill --signal=SIGKILL {unit}")
+    for _ in range(100):
+        if "below the minimum" in ready.run(f"journalctl --unit {unit} --lines 20 --output cat"):
+            break
+        time.sleep(0.1)
+    time.sleep(1)  # ten times the pause before a restart
+    assert ready.run(f"systemctl show --property=ActiveState {unit}") == "ActiveState=inactive"
+    assert "below the minimum" in ready.run(f"journalctl --unit {unit} --lines 20 --output cat")
+    assert deploy.status(works.fleet(ready), settings=SETTINGS)["live"]["plain"]["barred"]
     rules()
+    ready.run(f"systemctl start {unit}")
     assert works.rollback(ready)["version"] == "v5.3.0"
     works.deploy(good, ready)
 

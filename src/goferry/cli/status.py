@@ -41,6 +41,8 @@ def command(output: Output, *, said: Said, lines: int) -> None:
         for name, live in sorted(record["live"].items())
     ]
     for name, live in sorted(record["live"].items()):
+        if live.get("barred"):
+            shown.append(f"{name} is below the trust file's minimum: once it ends it is not started again")
         if live.get("held"):
             first = f"{live['previous']} is next" if live.get("previous") else "none is earlier"
             shown.append(f"{name} can go back: {', '.join(live['held'])} ({first})")

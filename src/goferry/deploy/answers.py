@@ -57,6 +57,7 @@ _FIELDS: Mapping[str, Callable[[object], object]] = {
     "pid": partial(whole, most=2**22),  # proc_pid_max(5)
     "gap_ms": milliseconds,
     "held": texts,
+    "barred": bool,
 }
 """The fields of a live service that are known here (host.view), and how each is read."""
 _NOTHING = {name: read(None) for name, read in _FIELDS.items()}

@@ -7,6 +7,7 @@
     purge PROJECT [SERVICE] [--yes | --dry-run]            for root: remove what the host keeps of it
     floor PROJECT --to SEQUENCE --reason TEXT              by root alone: lower a project's floor
     shim SLOT                                              what a slot's unit starts; its standard input is the slot
+    may-start                                              what the unit asks before: may the slot's release run?
     version
 
 Each verb loads only what it needs: the first two are part of every deploy's time.
@@ -33,6 +34,10 @@ def main() -> int:
         from goferry.host import shim
 
         return shim.unit()
+    if words == ["may-start"]:
+        from goferry.host import shim
+
+        return shim.may_start()
     if words == ["version"]:
         sys.stdout.write("goferry-host %d\n" % VERSION)
         return 0
@@ -68,6 +73,7 @@ def _agent() -> int:
     lowering.add_argument("--root", type=Path, help="an embedded target's folder; else the provisioned host's")
     commands.add_parser("connect", help="pass bytes to the agent's socket")
     commands.add_parser("shim", help="start a slot's version")
+    commands.add_parser("may-start", help="say whether a slot's unit may start")
     commands.add_parser("version", help="print the agent's version")
     options = parser.parse_args()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

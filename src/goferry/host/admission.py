@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import Any, Collection, Iterator, List, Optional
+from typing import Any, Collection, Dict, Iterator, List, Optional
 
 from goferry.host import history, state
 from goferry.host.layout import Root, ServiceFolder
@@ -145,6 +145,17 @@ def trust_of_now(root: Root, given: Optional[Path]) -> Optional[TrustFile]:
     noted = root.own / "trust"
     path = given or (noted if os.path.lexists(str(noted)) else None)
     return trustfile.load(path) if path else None
+
+
+def with_minimums(live: Dict[str, Any], root: Root, given: Optional[Path]) -> Dict[str, Any]:
+    """Return what is live, each service with `barred`: whether the trust file lets it never be started again."""
+    trust = None
+    with contextlib.suppress(Refusal):
+        trust = trust_of_now(root, given)
+    return {
+        name: {**each, "barred": trust is not None and each["sequence"] < trust.project(each["project"]).minimum}
+        for name, each in live.items()
+    }
 
 
 def allow_back(folder: ServiceFolder, change: Change, trust: TrustFile) -> None:

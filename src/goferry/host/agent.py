@@ -373,7 +373,8 @@ class Session:
         self.root.check()
         descriptors = lock.acquire(self.root.locks)
         recovered = aside(self._recovered, ASIDE, lambda: lock.release(descriptors)) if descriptors else None
-        shown: Record = {"live": self.view.live(), "floors": self.view.floors()}
+        live = admission.with_minimums(self.view.live(), self.root, self.trust)
+        shown: Record = {"live": live, "floors": self.view.floors()}
         shown.update(recovered=recovered or [], busy=recovered is None)
         return {**shown, "policy": policy.as_record(self._policy())} if self.root.host else shown
 

@@ -51,7 +51,8 @@ def run(root: Path, host: Optional[Path], asked: Lowering, environ: Mapping[str,
     try:
         if host is not None and os.geteuid() != 0:
             raise NotRoot("only root may lower a floor", state="Nothing was changed.", advice=["use:  sudo"])
-        record = lower(Root(root, host_file(host)), asked, environ)
+        provisioned = host_file(host)
+        record = lower(Root(root, provisioned, asked.project if provisioned else ""), asked, environ)
     except GoferryError as error:
         lines = [error.what, *error.state.splitlines(), *error.advice]
         sys.stderr.write("goferry: %s: %s\n" % (error.name, "\n  ".join(printable(line) for line in lines)))
@@ -65,10 +66,12 @@ def lower(root: Root, asked: Lowering, environ: Mapping[str, str]) -> Dict[str, 
 
     Raises:
         UnsafeRoot, DeployBusy: as their names say.
-        Misuse: there is no such floor, it is lower already, or no reason is given.
+        Misuse: there is no such project or floor, it is lower already, or no reason is given.
     """
     if not asked.reason.strip() or asked.to < 1:
         raise Misuse("a floor is lowered to a sequence from 1 on, for a reason", advice=["say why:  --reason TEXT"])
+    if asked.project not in root.projects():
+        raise Misuse("nothing of %s is here" % printable(asked.project, 80), state="Nothing was changed.")
     session = Session(root, None, environ)
     with session.alone(WAIT):
         session.recover(restore=False)

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
-from goferry.host import control, processes, slots, state, store
+from goferry.host import control, processes, shim, slots, state, store
 from goferry.host.driver import Driver, Slot
 from goferry.host.engine import Silence
 from goferry.host.gather import gather
@@ -351,7 +351,8 @@ class Guard:
         Whoever starts it again from then on is the supervisor: an ill one is its matter, and holds nobody back.
         """
         slot = self._live(folder)
-        if slot is None:
+        trust = shim.trust_of(folder.project) if self.root.host else str(self.root.own / "trust")
+        if slot is None or shim.below_minimum(slot, trust):
             return False
         if not slot["guarded"]:
             slot = {**slot, "guarded": True}

@@ -43,6 +43,10 @@ def main() -> int:
         with open(os.path.join(base, "slots", number + ".json")) as file:
             slot = described(file.read())
         wait_turn(os.path.join(base, "slots", number + ".run"), slot)
+        why = below_minimum(slot, "trust")
+        if why:
+            say("not started: %s" % why)
+            return REFUSED
         environ = environment(base, slot)
         descriptor = checked(os.path.join(base, "store", slot["sha256"]), slot["sha256"])
         if slot["mode"] == "socket":
@@ -97,6 +101,46 @@ KEPT = frozenset(
 )
 OWN = frozenset(["RUNTIME_DIRECTORY", "SYSTEMD_EXEC_PID", LEAVE])
 """What systemd puts into the environment: KEPT stays, OWN is the shim's; the rest is the environment file's."""
+
+
+TRUST = ("/etc/goferry/trust/%s.trust", "/etc/goferry/goferry.trust")
+"""Where a provisioned host's trust file lies: the project's own, else the one that is everybody's."""
+
+
+def may_start() -> int:
+    """Return 0 when the slot on standard input may start, and 1 when its release is below the trust file's minimum.
+
+    systemd asks it as root before each start (`ExecCondition=+`), also after a crash and at boot, since the unit itself
+    sees no trust file. A slot that can't be read is for the shim to refuse.
+    """
+    try:
+        slot = json.loads(b"".join(iter(lambda: os.read(0, 1 << 16), b"")))
+        why = below_minimum(slot, trust_of(slot["project"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+    if why:
+        say("not started: %s" % why)
+    return 1 if why else 0
+
+
+def trust_of(project: str) -> str:
+    """Return the path of the trust file that holds for a project of a provisioned host."""
+    own, common = TRUST[0] % project, TRUST[1]
+    return own if os.path.exists(own) else common
+
+
+def below_minimum(slot: Mapping[str, Any], trust: str) -> str:
+    """Return why the trust file lets a slot's release never be started again, or an empty text.
+
+    One that is not there, or can't be read, ends nothing that serves: it is the agent's to complain.
+    """
+    try:
+        with open(trust) as file:
+            minimum = json.load(file)["projects"][slot["project"]]["minimum"]
+        barred = slot["sequence"] < minimum
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return "sequence %d is below the minimum %d of the trust file" % (slot["sequence"], minimum) if barred else ""
 
 
 def unit() -> int:

@@ -202,6 +202,9 @@ def test_below_the_minimum_nothing_starts_by_a_deploy_or_a_rollback(site):
     site.commit(one)
     site.set_trust(minimum=NOW - 8)
     assert site.refused(site.deploy, one).name == "sequence-below-minimum"  # though it serves
+    for number, barred in ((NOW - 9, True), (NOW - 8, False)):
+        shown = {"api": {"project": "shop", "sequence": number}}
+        assert admission.with_minimums(shown, site.root, site.trust)["api"]["barred"] is barred
     assert site.steps(site.deploy(two)) == {"api": ("v1", "v2")}
     site.commit(two)
     for wanted in ({}, {"to": "v1"}):
@@ -367,6 +370,10 @@ def test_a_floor_is_lowered_only_and_only_for_a_reason(site):
     for to, reason in ((NOW - 9, "x"), (NOW, "x"), (0, "x"), (-1, "x"), (5, "  ")):
         with pytest.raises(Misuse):
             lower(site, to, reason)
+    for project in ("other", "", ".."):
+        with pytest.raises(GoferryError):
+            floor.lower(site.root, floor.Lowering(project, 5, "x"), {})
+    assert not (site.root.path / "other").exists()
     assert lower(site, 5, "\x1b[31mred\n::error::x")["reason"] == "\\x1b[31mred\n\\x3a:error::x"
     assert state.kept(site.root, "shop").floor.sequence == 5
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -180,3 +181,43 @@ def test_the_service_does_not_inherit_an_ignored_sigpipe(place):
     done = start(place, sha256=digest, args=["/proc/self/status"])
     ignored = next(line for line in done.stdout.splitlines() if line.startswith("SigIgn"))
     assert int(ignored.split()[1], 16) & (1 << 12) == 0
+
+
+@pytest.mark.parametrize(("minimum", "starts"), [(7, True), (8, False), (2**53 - 1, False)])
+def test_below_the_minimum_nothing_is_started_whoever_starts_it(place, tmp_path, monkeypatch, minimum, starts):
+    own, base, _ = place
+    trust = tmp_path / "goferry.trust"
+    trust.write_text(json.dumps({"schema": 2, "projects": {"shop": {"sequence": "time", "minimum": minimum}}}))
+    (own / "trust").symlink_to(trust)
+    for guarded in (False, True):
+        done = start(place, project="shop", sequence=7, guarded=guarded, attempt=f"a{guarded}")
+        assert (done.returncode, "below the minimum" in done.stderr) == ((0, False) if starts else (77, True))
+    monkeypatch.setattr(shim, "TRUST", (str(tmp_path / "%s.none"), str(trust)))
+    for own_file, code in ((False, 0 if starts else 1), (True, 0)):
+        if own_file:  # the project's own takes the other's place
+            (tmp_path / "shop.none").write_text("{}")
+        with (base / "slots/0.json").open("rb") as file:
+            saved = os.dup(0)
+            os.dup2(file.fileno(), 0)
+            try:
+                assert shim.may_start() == code
+            finally:
+                os.dup2(saved, 0)
+                os.close(saved)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"projects": []}',
+        '{"projects": {"shop": {"minimum": "9"}}}',
+        '{"projects": {"x": {"minimum": 9}}}',
+    ],
+)
+def test_a_trust_file_that_says_nothing_of_it_ends_nothing_that_serves(place, tmp_path, text):
+    (tmp_path / "goferry.trust").write_text(text)
+    (place[0] / "trust").symlink_to(tmp_path / "goferry.trust")
+    assert start(place, project="shop", sequence=7).returncode == 0

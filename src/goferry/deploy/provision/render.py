@@ -78,6 +78,7 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=exec
+ExecCondition=+{AGENT} may-start
 ExecStart={AGENT} shim %i
 {socket}StandardInput=file:{folder}/slots/%i.json
 StandardOutput=journal

@@ -25,6 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from goferry.kernel import invisible
 from goferry.kernel.errors import Refused, printable
 
 MOST_FILES = 60_000
@@ -147,7 +148,7 @@ def _folded(path: str) -> str:
 
 
 def _foreign(letter: str) -> bool:
-    return (unicodedata.category(letter)[0] in "CZ" and letter != " ") or letter in '\\:*?"<>|'
+    return invisible.holds(letter) or letter in '\\:*?"<>|'
 
 
 def _unsafe(name: str, why: str) -> ZipUnsafe:

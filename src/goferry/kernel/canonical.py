@@ -32,18 +32,19 @@ def dumps(value: Any) -> bytes:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     else:
         text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode("utf-8") + b"\n"
+    data = text.encode("utf-8") + b"\n"
+    _refuse_many(data, MAX_VALUES)
+    return data
 
 
-def loads(data: bytes) -> Any:
-    """Parse JSON strictly; the inverse of `dumps` but tolerant of white space and key order.
+def loads(data: bytes, most: int = MAX_VALUES) -> Any:
+    """Parse JSON of at most `most` values strictly; the inverse of `dumps`, but tolerant of white space and key order.
 
     Raises:
         ValueError: on duplicate keys, NaN, floats, huge integers, too deep nesting, too many values, or anything but
             UTF-8 JSON.
     """
-    if data.count(b",") + data.count(b"[") + data.count(b"{") >= MAX_VALUES:  # before any is made; texts count too
-        raise ValueError("more than %d values, or commas and brackets in texts" % MAX_VALUES)
+    _refuse_many(data, most)
     try:
         text = data.decode("utf-8")
         value = json.loads(
@@ -57,6 +58,12 @@ def loads(data: bytes) -> Any:
         raise ValueError("nested too deeply") from None
     _check(value, 10**MAX_DIGITS)
     return value
+
+
+def _refuse_many(data: bytes, most: int) -> None:
+    """Refuse too many values before any is made, by the commas and brackets; those in texts count too."""
+    if data.count(b",") + data.count(b"[") + data.count(b"{") >= most:
+        raise ValueError("more than %d values, or commas and brackets in texts" % most)
 
 
 def _no_duplicates(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:

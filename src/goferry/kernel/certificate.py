@@ -76,6 +76,7 @@ class Standing:
             of an algorithm that is not checked here.
         signs: it may sign data. expires: seconds since the epoch, or None.
         since: when the newest statement was made. weak_digest: it uses a digest for which collisions can be made.
+        untried: statements that were not looked at, since none of the newest TRIES holds.
     """
 
     bound: Optional[bool] = False
@@ -83,6 +84,7 @@ class Standing:
     expires: Optional[int] = None
     since: int = 0
     weak_digest: bool = False
+    untried: int = 0
 
 
 @dataclass(frozen=True)
@@ -232,7 +234,7 @@ def _standing(primary: Key, part: Part) -> Standing:
             holding.append(statement)
             verdicts.append(False if statement.signature.odd else verdict)
     if not holding:
-        return Standing()
+        return Standing(untried=max(0, len(part.statements) - TRIES))
     return _summed(primary, part.key, [statement.signature for statement in holding], verdicts)
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
-from goferry.kernel import canonical, checksums, extension, services
+from goferry.kernel import canonical, checksums, extension, invisible, services
 from goferry.kernel.refusals import ManifestMalformed
 from goferry.kernel.times import parse_time
 
@@ -28,6 +28,9 @@ MANIFEST = "release.json"
 SCHEMA = 2
 SCHEMAS = (1, 2)
 MAX_BYTES = 8 << 20
+MAX_VALUES = canonical.MAX_VALUES - 50_000
+"""So that what is written about a release, such as a journal, can be read again."""
+MAX_SERVICES = 1000
 SIGNATURES = {"openpgp": "SHA256SUMS.asc", "minisign": "SHA256SUMS.minisig"}
 """Signature format → the name of its file."""
 
@@ -35,8 +38,8 @@ _RESERVED = (MANIFEST, checksums.LIST, *SIGNATURES.values())
 _SHA256 = re.compile("[0-9a-f]{64}")
 _IMAGE_DIGEST = re.compile("sha256:[0-9a-f]{64}")
 _COMMIT = re.compile("([0-9a-f]{40}([0-9a-f]{24})?)?")
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~+/@-]*")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~+/@-]{0,254}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ def parse(data: bytes) -> Manifest:
     if len(data) > MAX_BYTES:
         raise ManifestMalformed("release.json has %d bytes; at most %d are read" % (len(data), MAX_BYTES))
     try:
-        record = canonical.loads(data)
+        record = canonical.loads(data, MAX_VALUES)
         manifest = _manifest(record)
         canonical_form = manifest.to_bytes()
     except (ValueError, TypeError, KeyError) as error:
@@ -166,7 +169,7 @@ def _manifest(record: Any) -> Manifest:
     for flag, value in flags.items():
         _typed(value, bool, flag)
     for name in ("project", "module", "version", "commit", "created"):
-        _typed(fields[name], str, name)
+        _visible(fields[name], name)
     _matches(_NAME, fields["project"], "project")
     _matches(_WORD, fields["version"], "version")
     _matches(_COMMIT, fields["commit"], "commit")
@@ -174,7 +177,9 @@ def _manifest(record: Any) -> Manifest:
     if not 0 < _typed(fields["sequence"], int, "sequence") < 2**53:
         raise ValueError("sequence %d is out of range" % fields["sequence"])
     _typed(fields["toolchain"], dict, "toolchain")
-    for name, service in _typed(fields["services"], dict, "services").items():
+    if len(_typed(fields["services"], dict, "services")) > MAX_SERVICES:
+        raise ValueError("more than %d services" % MAX_SERVICES)
+    for name, service in fields["services"].items():
         services.check(name, service)
         services.check_project(fields["project"])
     files = tuple(_file(entry) for entry in _typed(fields.pop("files"), list, "files"))
@@ -201,8 +206,9 @@ def _schema(record: Any) -> int:
 
 def _file(record: Any) -> File:
     fields = _object(record, "a file", list(File.__dataclass_fields__))
-    for name in ("name", "sha256", "kind", "goos", "goarch", "variant"):
-        _typed(fields[name], str, name)
+    _typed(fields["name"], str, "name")
+    for name in ("sha256", "kind", "goos", "goarch", "variant"):
+        _visible(fields[name], name)
     _typed(fields["meta"], dict, "meta")
     if _typed(fields["size"], int, "size") < 0:
         raise ValueError("a size is negative")
@@ -215,9 +221,9 @@ def _file(record: Any) -> File:
 def _image(record: Any) -> Image:
     fields = _object(record, "an image", list(Image.__dataclass_fields__))
     for name in ("name", "digest", "file"):
-        _typed(fields[name], str, name)
+        _visible(fields[name], name)
     _matches(_IMAGE_DIGEST, fields["digest"], "an image's digest")
-    platforms = _strings(fields.pop("platforms"), "platforms")
+    platforms = [_visible(each, "a platform") for each in _strings(fields.pop("platforms"), "platforms")]
     return Image(platforms=tuple(platforms), **fields)
 
 
@@ -233,6 +239,13 @@ def _typed(value: Any, kind: type, what: str) -> Any:
     if type(value) is not kind:
         raise TypeError("%s is not of type %s" % (what, kind.__name__))
     return value
+
+
+def _visible(value: Any, what: str) -> str:
+    """Refuse a text with characters that nobody sees."""
+    if invisible.holds(_typed(value, str, what)):
+        raise ValueError("%s holds invisible characters: %s" % (what, ascii(value[:80])))
+    return str(value)
 
 
 def _strings(value: Any, what: str) -> List[str]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Optional, Sequence, Tuple
 
 from goferry.kernel import gpgv, packets, pgp_signature
-from goferry.kernel.certificate import Certificate, Key, Standing, Verifier
+from goferry.kernel.certificate import TRIES, Certificate, Key, Standing, Verifier
 from goferry.kernel.pgp_signature import Signature, Unsupported
 from goferry.kernel.refusals import (
     DigestWeak,
@@ -118,6 +118,11 @@ def judge(certificate: Certificate, key: Key, read: Tuple[Signature, bytes], now
     above, own = certificate.standing(primary), certificate.standing(key)
     _check_standing(primary, above, signature, now, where)
     _check_standing(key, own, signature, now, where)
+    if above.untried or own.untried:
+        raise KeyCannotSign(
+            "of the statements about key %s the newest %d are not its owner's" % (key.fingerprint, TRIES),
+            advice=["get the key from its owner, not from a key server:  gpg --export-options export-minimal --export"],
+        )
     if not own.signs or above.bound is False or own.bound is False:
         raise KeyCannotSign("%s was made by key %s, which may not sign data" % (where, key.fingerprint))
     check_time(signature.created, now, where)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, Dict
 
+from goferry.kernel import invisible
+
 MAX_MS = 86_400_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
@@ -54,7 +56,7 @@ def _word(value: Any) -> bool:
 
 
 def _program(value: Any) -> bool:
-    return _word(value) and "/" not in value
+    return _word(value) and "/" not in value and not invisible.holds(value)
 
 
 def _listen(value: Any) -> bool:

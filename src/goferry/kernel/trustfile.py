@@ -26,10 +26,12 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from goferry.kernel import canonical, certificate, extension, minisign
 from goferry.kernel.certificate import Certificate
+from goferry.kernel.invisible import holds
 from goferry.kernel.packets import FormError
 from goferry.kernel.refusals import (
     KeyExpired,
@@ -84,7 +86,7 @@ class TrustKey:
     revoked_at: Optional[int] = None
     reason: str = ""
 
-    @property
+    @cached_property
     def certificate(self) -> Certificate:
         """The OpenPGP certificate; a ValueError for another format."""
         return certificate.read(self.public.encode("ascii"))
@@ -262,7 +264,7 @@ def _key(entry: Any) -> TrustKey:
     for name, values in allowed:
         if fields.get(name, values[0]) not in values:
             raise ValueError("%s of a key is not one of %s" % (name, ", ".join(filter(None, values))))
-    if not fields["scope"] or not all(type(name) is str and name for name in fields["scope"]):
+    if not fields["scope"] or not all(type(name) is str and name and not holds(name) for name in fields["scope"]):
         raise ValueError('scope of a key lists project names, or is ["*"]')
     for name in _TIMES:
         fields[name] = parse_time(fields[name]) if name in fields else None

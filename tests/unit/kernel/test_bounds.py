@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 from tests.parts.openpgp import BORN, Public, Secret, dated, detached, flags, mpi, sub
@@ -66,7 +67,7 @@ def test_eight_megabytes_of_values_are_refused_before_they_are_made(shape):
 
 def test_so_many_values_as_are_taken_take_little():
     part = 20  # of what is taken, for counting makes Python slow
-    inner = {f"{number:06d}": {} for number in range(canonical.MAX_VALUES // 3 // part)}
+    inner = {f"{number:06d}": {} for number in range(manifest.MAX_VALUES // 3 // part)}
     data = release(inner).to_bytes()
     used, result = peak(manifest.parse, data)
     assert isinstance(result, manifest.Manifest)
@@ -76,6 +77,20 @@ def test_so_many_values_as_are_taken_take_little():
 def test_too_many_values_are_not_written_either():
     with pytest.raises(ValueError, match="more than 300000 values"):
         canonical.dumps([0] * canonical.MAX_VALUES)
+
+
+def test_what_is_written_can_be_read():
+    """A journal that was written and can't be read again would be taken for one that never began."""
+    canonical.loads(canonical.dumps(["," * (canonical.MAX_VALUES - 2)]))
+    with pytest.raises(ValueError, match="commas and brackets in texts"):
+        canonical.dumps(["," * (canonical.MAX_VALUES - 1)])
+    assert manifest.MAX_VALUES < canonical.MAX_VALUES
+
+
+def test_a_release_has_a_bounded_number_of_services():
+    services = {f"s{number}": {"main": "x"} for number in range(manifest.MAX_SERVICES + 1)}
+    with pytest.raises(ManifestMalformed, match="more than 1000 services"):
+        manifest.parse(replace(release({}), services=services).to_bytes())
 
 
 def test_a_release_of_ten_thousand_files_fits_with_room():

@@ -2,12 +2,13 @@
 
 import subprocess
 import unicodedata
+from dataclasses import replace
 
 import pytest
 
-from goferry.kernel import checksums, invisible, verify
+from goferry.kernel import checksums, invisible, manifest, verify
 from goferry.kernel.errors import printable
-from goferry.kernel.refusals import ListNameUnsafe
+from goferry.kernel.refusals import ListNameUnsafe, ManifestMalformed
 
 BLANK = "\u2800\u115f\u1160\u3164\uffa0\u17b4\u17b5\u180b\u180e\u034f\ufffc\U0001d159\U00016fe4\U00013441"
 SPACES = "\u00a0\u1680\u2000\u2007\u200a\u2028\u2029\u202f\u205f\u3000\x85"
@@ -28,6 +29,22 @@ def test_an_invisible_letter_is_refused_in_names_and_shown_in_messages(letter):
 def test_what_is_seen_passes(letter):
     name = f"api{letter}linux"
     assert checksums.check_name(name.encode()) == verify.shown(name) == printable(name) == name
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"module": "example.com/sh\u3164op"},
+        {"files": (manifest.File("api", 1, "0" * 64, "binary\u2800"),)},
+        {"files": (manifest.File("api", 1, "0" * 64, "binary", "linux", "amd\u034f64"),)},
+        {"services": {"api": {"binary": "api\ufe0f"}}},
+    ],
+)
+def test_no_name_in_a_manifest_has_one(change):
+    plain = manifest.Manifest("shop", "example.com/shop", "v1.2.3", "", 7, "2026-01-02T03:04:05Z", ())
+    manifest.parse(plain.to_bytes())
+    with pytest.raises(ManifestMalformed):
+        manifest.parse(replace(plain, **change).to_bytes())
 
 
 def test_all_that_unicode_calls_ignorable_is_invisible(part):

@@ -70,6 +70,7 @@ INVALID = {
     "an unknown reason": key(1, reason="lost"),
     "a scope of no project": key(0, scope=[]),
     "a scope as text": key(0, scope="*"),
+    "a scope that nobody sees": key(0, scope=["shop\u3164"]),
     "a scope of numbers": key(0, scope=[1]),
     "a time as a number": key(1, valid_from=5),
     "a time with an offset": key(1, valid_from="2026-11-23T05:00:00+01:00"),

@@ -147,6 +147,10 @@ def test_the_plain_example_with_what_init_writes(tmp_path, goferry):
     repo = tmp_path / "plain"
     shutil.copytree(ROOT / "examples" / "plain", repo)
     (repo / ".gitignore").write_text("/dist/\n")
+    refused = goferry(repo, *LOCAL, "--json", code=2)
+    assert refused["error"] == "nothing-to-deploy"
+    assert "{plain: {main: ., " in refused["advice"][0]
+    assert not (repo / "dist").exists(), "it was said before anything was built"
     goferry(repo, "init")
     lines = [line for line in (repo / "goferry.yml").read_text().splitlines() if line and not line.startswith("#")]
     assert len(lines) <= 3

@@ -8,7 +8,8 @@ import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options
 
-NEXT = ("goferry test", "goferry build", "goferry up --target local --root ~/services")
+NEXT = ("goferry test", "goferry build", "goferry up")
+DEPLOYED = (*NEXT[:-1], "goferry up --target local --root ~/services")
 
 
 @click.command(epilog=example("goferry init", "goferry init --dir ../shop --dry-run"))
@@ -37,16 +38,20 @@ def command(output: Output, *, directory: Path, dry_run: bool) -> None:
     if seen.configured:
         verdict = "goferry.yml is there and stays as it is"
     elif not text:
-        verdict = "no goferry.yml is needed"
+        verdict = "no goferry.yml is needed to build, image, sign and publish"
     else:
         verdict = f"wrote {written}:" if written else "would write goferry.yml:"
-    record = {**start.as_json(seen, text), "written": written, "ignored": ignored, "next": list(NEXT)}
+    following = DEPLOYED if text or seen.configured else NEXT
+    example_of = start.example(seen)
+    record = {**start.as_json(seen, text), "written": written, "ignored": ignored, "next": list(following)}
     output.result(
         record,
         *start.found(seen),
         verdict,
         *(f"  {line}" for line in text.splitlines()),
+        *(["to deploy a program that takes its address from ADDR, write into goferry.yml:"] if example_of else []),
+        *(f"  {line}" for line in example_of),
         *([f"{'would add' if dry_run else 'added'} /dist/ to .gitignore"] if ignored else []),
         "next:",
-        *(f"  {line}" for line in NEXT),
+        *(f"  {line}" for line in following),
     )

@@ -38,7 +38,7 @@ def proposal(survey: Survey) -> str:
     lines = ["projects:\n"]
     for home in homes:
         inner = [main for main in served if main.module == home]
-        lines += [f"  {_name(survey.modules[home])}:\n", f"    dir: {home}\n"]
+        lines += [f"  {service_name(survey.modules[home])}:\n", f"    dir: {home}\n"]
         lines += [_services(inner, survey, "    ")] if inner else []
     return "".join(lines)
 
@@ -48,17 +48,29 @@ def _services(mains: list[Main], survey: Survey, indent: str) -> str:
 
 
 def _service(main: Main, survey: Survey) -> str:
-    name = _name(survey.modules[main.module] if main.path == "." else main.path)
+    name = service_name(survey.modules[main.module] if main.path == "." else main.path)
     ((kind, value),) = main.listen.items()
     health = f", health: {main.health}" if main.health not in {"", "/healthz"} else ""
     return f"{name}: {{main: {main.path}, listen: {{{kind}: {value}}}{health}}}"
 
 
-def _name(path: str) -> str:
+def service_name(path: str) -> str:
     """Return a name that goferry.yml accepts: the last element that is not a major version."""
     parts = [part for part in path.split("/") if not re.fullmatch(r"v[0-9]+|\.", part)] or ["service"]
     plain = re.sub(r"[^a-z0-9-]+", "-", parts[-1].lower()).strip("-")
     return (plain if plain[:1].isalpha() else f"service-{plain}".rstrip("-"))[:63]
+
+
+def example(survey: Survey) -> list[str]:
+    """Return what a person writes to deploy a main whose address was not recognised; empty where nothing is to be said.
+
+    Of several mains the first that serves HTTP stands in it, else the first.
+    """
+    if survey.configured or not survey.mains or proposal(survey):
+        return []
+    main = min(survey.mains, key=lambda main: not main.serves)
+    name = service_name(survey.modules[main.module] if main.path == "." else main.path)
+    return [f"services: {{{name}: {{main: {main.path}, listen: {{env: ADDR}}}}}}   # or {{flag: --listen}}"]
 
 
 def write(directory: Path, text: str) -> Path:

@@ -61,7 +61,9 @@ def number(key: str, value: Number) -> str:
         return f"{name.removesuffix('ms').strip()} {seconds(value / 1000)}"
     if key.endswith("seconds"):
         return f"{name.removesuffix('seconds').strip()} {seconds(value)}".strip()
-    return f"{value:,} {name}" if isinstance(value, int) else f"{name} {value:.3g}"
+    if not isinstance(value, int):
+        return f"{name} {value:.3g}"
+    return f"{value:,} {name.removesuffix('s') if value == 1 else name}"
 
 
 def numbers(values: Mapping[str, Number]) -> str:

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from goferry import deploy
+from goferry.config import start
 from goferry.config.settings import Settings
+from goferry.kernel.outcomes import NothingToDeploy
 from goferry.observe.events import Event, Stream
 from goferry.pipeline import keys, summary, way
 from goferry.pipeline.graph import Choice
+from goferry.pipeline.project import OpenProject
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,16 @@ def up(order: Order, settings: Settings, stream: Stream) -> dict[str, Any]:
     `unchanged` means that nothing was made and nothing was switched.
 
     Raises:
+        NothingToDeploy: it is to be deployed, and goferry.yml names no service; before anything is built.
         GoferryError: of the first stage that fails; what stood before stands.
     """
     began, events = time.monotonic(), list[Event]()
     stream.renderers.append(events.append)
     request = order.request
-    keys.make_once(request.keys, stream)
     opened = way.look(request, settings, stream)
+    if order.root:
+        _refuse_without_services(opened)
+    keys.make_once(request.keys, stream)
     release = way.carry(request, opened, settings, stream)
     deployed = None
     if order.root:
@@ -67,6 +73,22 @@ def up(order: Order, settings: Settings, stream: Stream) -> dict[str, Any]:
         "deploy": deployed,
         "seconds": round(seconds, 3),
     }
+
+
+def _refuse_without_services(opened: OpenProject) -> None:
+    if opened.config.services:
+        return
+    main = next((main.path for main in opened.facts.mains), "./cmd/NAME")
+    name = start.service_name(main if main != "." else opened.facts.module)
+    raise NothingToDeploy(
+        f"{opened.name} names no service in goferry.yml, so there is nothing to deploy",
+        state="Nothing was built.",
+        advice=[
+            f"name one:  services: {{{name}: {{main: {main}, listen: {{env: ADDR}}}}}}",
+            "ADDR is the variable from which the program takes 127.0.0.1:PORT; or say  listen: {flag: --listen}",
+            "to build and sign without deploying:  goferry up",
+        ],
+    )
 
 
 def lines(record: dict[str, Any]) -> list[str]:

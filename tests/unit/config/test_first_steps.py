@@ -1,6 +1,7 @@
 """The JSON Schema, `init`, and `doctor`."""
 
 import json
+import re
 
 import jsonschema
 import pytest
@@ -13,6 +14,7 @@ from goferry.config.start import NoModule, proposal
 from goferry.config.survey import survey
 
 SERVER = 'package main\nimport (\n"net/http"\n"os"\n)\nfunc main() {\n%s\nhttp.ListenAndServe(addr, nil)\n}\n'
+NAMED = "{shop: {main: ., listen: {env: ADDR}}}"
 
 
 def validator():
@@ -88,7 +90,22 @@ def test_nothing_is_written_where_nothing_is_needed(repository, path, text, caps
     root = repository(path, text)
     assert run(["init", "--dir", str(root)]) == 0
     assert not (root / "goferry.yml").exists()
-    assert "no goferry.yml is needed" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "no goferry.yml is needed to build" in out
+    assert "--target local" not in out, "nothing here can be deployed yet"
+    named = re.findall(r"^  services: (.*?)   #", out, re.MULTILINE)
+    assert named == ([NAMED] if path == "main.go" else [])
+
+
+def test_the_lines_to_write_name_the_main_that_serves(repository, capsys):
+    root = repository("cmd/web/main.go", SERVER % 'addr := ":8080"')
+    (root / "cmd" / "a").mkdir()
+    (root / "cmd" / "a" / "main.go").write_text("package main\nfunc main() {}\n")
+    assert run(["init", "--dir", str(root)]) == 0
+    line = re.search(r"^  (services: .*?)   #", capsys.readouterr().out, re.MULTILINE)[1]
+    assert line == "services: {web: {main: ./cmd/web, listen: {env: ADDR}}}"
+    (root / "goferry.yml").write_text(line + "\n")
+    assert load(root).project.services["web"].listen.env == "ADDR"
 
 
 def test_init_never_overwrites_and_a_dry_run_writes_nothing(repository, capsys):

@@ -33,6 +33,12 @@ def test_numbers_take_their_unit_from_the_key():
     assert figures.numbers(values) == "7.9 MB, 268 packages, switch 21 ms, digest abababababab, image 9.0 MB"
 
 
+def test_one_is_not_many_and_milliseconds_are_a_time():
+    assert figures.numbers({"hosts": 1, "files": 2, "switch_ms": 21, "upload_ms": 1300}) == (
+        "1 host, 2 files, switch 21 ms, upload 1.3 s"
+    )
+
+
 def test_untrusted_text_stays_one_harmless_line():
     assert figures.one_line("a\nb\x1b[31m\u202e") == "a b\\x1b[31m\\u202e"
     assert "\x1b" not in figures.number("k\x1b", "v\x1b\n")

@@ -11,6 +11,7 @@ from typing import Any
 
 from goferry.deploy import answers, client, ssh, upload
 from goferry.deploy.address import Address
+from goferry.deploy.errors import HostOutdated
 from goferry.kernel.errors import GoferryError, printable
 from goferry.kernel.manifest import Manifest
 from goferry.kernel.outcomes import AgentLost
@@ -132,6 +133,12 @@ def understood(name: str) -> Iterator[None]:
 def send_release(session: Session, dist: Path, release: Manifest, services: Sequence[str], transaction: str) -> None:
     """Ask the host what it needs and send that."""
     hello = session.ask("hello")
+    if hello.get("agent") == 1 and release.schema > 1:
+        raise HostOutdated(
+            f"the agent of {session.name} does not read releases of schema {release.schema}",
+            state="Nothing was sent.",
+            advice=["upgrade it while it serves:  goferry provision HOST"],
+        )
     if session.span is not None and hello.get("project") and hello.get("policy") is None:
         session.span.note(NO_POLICY.format(project=printable(str(hello["project"]), 80)), "warning")
     held = {digest for digest in hello.get("held") or [] if isinstance(digest, str)}

@@ -70,7 +70,7 @@ class Line:
     """The connection to the client."""
 
     def __init__(self, reader: IO[bytes], writer: Union[Outlet, IO[bytes]]) -> None:
-        self._writer, self._deaf, self._over = writer, False, False
+        self._writer, self._deaf = writer, False
         self._doing, self._told = "", time.monotonic()
         self._requests: queue.Queue[Optional[Frame]] = queue.Queue(AHEAD)
         self.malformed = ""
@@ -99,11 +99,9 @@ class Line:
     def next(self, timeout: Optional[float]) -> Optional[Frame]:
         """Return the next request; None at the end or when the time is over."""
         try:
-            frame = None if self._deaf or self._over else self._requests.get(timeout=timeout)
+            return None if self._deaf else self._requests.get(timeout=timeout)
         except queue.Empty:
             return None
-        self._over = frame is None  # the end comes once, and whoever asks again must hear it too
-        return frame
 
     def send(self, header: Dict[str, Any]) -> None:
         """Send one frame; a client that no longer listens changes nothing.

@@ -12,7 +12,7 @@ import pytest
 
 from goferry.deploy.client import sendable
 from goferry.host import serve
-from goferry.kernel import canonical, frames
+from goferry.kernel import frames
 from goferry.kernel.errors import Misuse
 from goferry.system import process
 
@@ -121,20 +121,3 @@ def test_signs_of_life_do_not_hold_the_lock_for_ever(monkeypatch, tmp_path):
     alive.join(5)
     assert ended
     assert Waiting.made.silent
-
-
-@pytest.mark.parametrize("projects", [(), ("shop",), ("shop", "wiki")])
-def test_a_client_that_leaves_at_once_leaves_no_agent_behind(tmp_path, projects):
-    file, made = tmp_path / "host.json", {}
-    for number, name in enumerate(projects):
-        made[name] = {"services": {"api": {"port": 8080 + number, "listen": "socket"}}}
-    file.write_bytes(canonical.dumps({"schema": 1, "guard": "systemd", "switch": "nginx", "projects": made}))
-    serving = threading.Thread(
-        target=serve.serve,
-        args=(io.BytesIO(), io.BytesIO(), tmp_path, None, {}),
-        kwargs={"host": file if projects else None},
-        daemon=True,
-    )
-    serving.start()
-    serving.join(5)
-    assert not serving.is_alive()

@@ -1,0 +1,242 @@
+"""A running host that an earlier Goferry made ready is provisioned by this one, under traffic: nothing is lost.
+
+Two projects, three versions in the store of one of them, data, secrets and journals. An old client at the new host and
+a new one at the old host either work or are refused by name.
+"""
+
+import http.client
+import importlib.util
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from earlier import Earlier
+
+from goferry import deploy
+from goferry.dist import Ledger
+from goferry.kernel import hostfile
+from goferry.kernel.errors import GoferryError
+
+spec = importlib.util.spec_from_file_location("ssh_target", Path(__file__).with_name("test_ssh.py"))
+ssh_target = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(ssh_target)
+SETTINGS, fetch = ssh_target.SETTINGS, ssh_target.fetch
+CONFIGURATION = """\
+project: PROJECT
+services:
+  plain: {main: ./plain, listen: {env: ADDR}, port: PORT}
+"""
+CONTRACT = "  shop: {main: ./cmd/shop-server, listen: {socket: true}, port: 8080}\n"
+PORTS = {8080: "/healthz", 8081: "/", 8082: "/"}
+
+
+class Traffic:
+    """Clients that ask each port all the time, one that keeps its connection and one that does not."""
+
+    def __init__(self, host):
+        self.host, self.ending = host, threading.Event()
+        self.good, self.bad, self.versions = dict.fromkeys(PORTS, 0), [], {port: set() for port in PORTS}
+        self.threads = [
+            threading.Thread(target=self.work, args=(port, keep)) for port in PORTS for keep in (True, False)
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def work(self, port, keep):
+        connection = None
+        while not self.ending.is_set():
+            connection = connection or http.client.HTTPConnection("127.0.0.1", self.host.ports[port], timeout=20)
+            try:
+                connection.request("POST", PORTS[port], b"x" * 100)
+                answer = connection.getresponse()
+                body = answer.read()
+                if answer.status < 500:  # whatever it says, the service said it
+                    self.good[port] += 1
+                    self.versions[port].add(body[:6])
+                else:
+                    self.bad.append((port, answer.status))
+            except (OSError, http.client.HTTPException) as error:
+                self.bad.append((port, repr(error)))
+                connection.close()
+                connection = None
+            if not keep and connection is not None:
+                connection.close()
+                connection = None
+            time.sleep(0.02)  # the machine is small, and a request that is lost is lost at any rate
+
+        if connection is not None:
+            connection.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.ending.set()
+        for thread in self.threads:
+            thread.join()
+
+
+class Before:
+    """What the earlier Goferry does: makes the host ready, seals and deploys."""
+
+    def __init__(self, folder, go, missing, host):
+        self.earlier, self.host = Earlier(folder / "earlier", missing), host
+        self.works = {}
+        for name, port in (("shop", 8081), ("blog", 8082)):
+            (folder / name).mkdir()
+            made = ssh_target.Works(folder / name, go)
+            made.project = name
+            made.configuration = CONFIGURATION.replace("PORT", str(port)) + (CONTRACT if name == "shop" else "")
+            made.repository.joinpath("goferry.yml").write_text(made.configuration.replace("PROJECT", name))
+            made.folder.joinpath("known_hosts").write_text(host.known_hosts.read_text())
+            self.works[name] = made
+            made.trust.write_text(made.trust.read_text().replace('"schema": 2', '"schema": 1'))  # as it was committed
+        shop, blog = self.works["shop"], self.works["blog"]
+        blog.deploy_key, blog.trust = shop.deploy_key, shop.trust  # as a host had one set of each
+        for file in (folder / "shop" / "keys").iterdir():
+            (folder / "blog" / "keys" / file.name).write_bytes(file.read_bytes())
+        blog.sources, blog.built = shop.sources, shop.built
+
+    def provision(self, name):
+        made = self.works[name]
+        self.earlier.run(
+            "provision", self.host.address, "--dir", made.repository, "--deploy-key",
+            made.deploy_key.with_suffix(".pub"), "--trust", made.trust, "--identity", self.host.root_key,
+            "--known-hosts", self.host.known_hosts,
+        )  # fmt: skip
+
+    def release(self, name, version, services, sequence):
+        made = self.works[name]
+        folder = unsealed(made, version, services)
+        key = made.folder / "keys" / "minisign.key"
+        self.earlier.run("sign", folder, "--minisign-key", key, "--sequence", sequence)
+        return folder
+
+    def access(self):
+        shop = self.works["shop"]
+        return (
+            "--host",
+            f"127.0.0.1:{self.host.port}",
+            "--identity",
+            shop.deploy_key,
+            "--known-hosts",
+            self.host.known_hosts,
+        )
+
+    def deploy(self, folder, check=True):
+        return self.earlier.run("deploy", folder, *self.access(), check=check)
+
+
+def unsealed(made, version, services):
+    """Return a folder as the build leaves it: binaries and ledger."""
+    sealing, ssh_target.seal.seal = ssh_target.seal.seal, lambda *_, **__: None
+    try:
+        folder = made.release(version, services)
+    finally:
+        ssh_target.seal.seal = sealing
+    assert Ledger.load(folder).version == version
+    return folder
+
+
+def kept(host):
+    """What must be as it was: floors, journals, data, secrets, processes."""
+    root = hostfile.ROOT
+    return {
+        "floors": host.run(f"cat {root}/*/.floor.json"),
+        "journals": host.run(f"cd {root}; sha256sum */.journal/*.jsonl | sort").splitlines(),
+        "data": host.run("cat /var/lib/private/goferry-data/shop-plain/kept"),
+        "secrets": host.run("stat -c '%a %U' /etc/goferry/env/shop-plain; cat /etc/goferry/env/shop-plain"),
+        "pids": host.run("systemctl show -p MainPID 'goferry-shop-*@*.service' 'goferry-blog-*@*.service' | sort -u"),
+        "store": host.run(f"cd {root}; ls -d */*/store/* */*/releases/*").splitlines(),
+    }
+
+
+@pytest.fixture
+def before(tmp_path, part, missing, systemd_host):
+    return Before(tmp_path, part("go"), missing, systemd_host)
+
+
+def test_a_running_host_is_upgraded_under_traffic(before, systemd_host):
+    host, works = systemd_host, before.works
+    begin = ssh_target.BEGIN - 100
+    before.provision("shop")
+    before.provision("blog")
+    host.run("printf 'SECRET=ours\\n' >/etc/goferry/env/shop-plain")
+    for number, version in enumerate(("v1.0.0", "v1.1.0", "v1.2.0")):
+        before.deploy(before.release("shop", version, ("shop", "plain"), begin + number))
+    before.deploy(before.release("blog", "v7.0.0", ("plain",), begin))
+    before.deploy(before.release("blog", "v7.1.0", ("plain",), begin + 1))
+    host.run("echo 42 >/var/lib/private/goferry-data/shop-plain/kept")
+    assert fetch(host, 8081) == "v1.2.0 ours\n"
+
+    newer = works["shop"].release("v1.3.0")  # a new client at the old host
+    with pytest.raises(GoferryError) as told:
+        works["shop"].deploy(newer, host)
+    assert (told.value.name, told.value.exit_code) == ("host-outdated", 2)
+    assert deploy.status(works["shop"].fleet(host), settings=SETTINGS)["live"]
+
+    was = kept(host)
+    with Traffic(host) as traffic:
+        time.sleep(1)
+        for name in ("shop", "blog"):
+            (record,) = upgrade(works[name], host).values()
+            assert any("no policy" in note for note in record["notes"])
+            assert any("name no project" in note for note in record["notes"])
+        for name in ("shop", "blog"):
+            (again,) = upgrade(works[name], host).values()
+            assert again["unchanged"], again
+        is_ = kept(host)
+        assert {key: is_[key] for key in was if key != "journals"} == {
+            key: was[key] for key in was if key != "journals"
+        }
+        assert set(was["journals"]) <= set(is_["journals"])
+
+        older = before.release("shop", "v1.2.1", ("shop", "plain"), begin + 3)
+        refused = before.deploy(older, check=False)  # an old client, and a key that names no project
+        assert (refused["exit_code"], refused["error"]) == (3, "deploy-key-unbound")
+        works["shop"].provision(host, dry_run=False)
+        works["blog"].deploy_key = works["blog"].folder / "own"
+        ssh_target.subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", works["blog"].deploy_key], check=True
+        )
+        works["blog"].provision(host)
+        shown = before.earlier.run("status", *before.access())
+        assert {live["version"] for live in shown["live"].values()} == {"v1.2.0"}
+        old = before.deploy(older)  # of schema 1, by an old client
+        assert old["outcome"] == "deployed"
+
+        back = works["shop"].rollback(host)
+        assert back["version"] == "v1.2.0"
+        done = works["shop"].deploy(newer, host)
+        assert (done["version"], done["previous"]) == ("v1.3.0", "v1.2.0")
+        assert works["blog"].rollback(host)["version"] == "v7.0.0"
+    assert traffic.bad == [], traffic.bad[:5]
+    assert min(traffic.good.values()) > 100, traffic.good
+    assert traffic.versions[8081] >= {b"v1.2.0", b"v1.2.1", b"v1.3.0"}
+    assert fetch(host, 8081) == "v1.3.0 ours\n"
+    print(json.dumps({"requests": traffic.good, "lost": len(traffic.bad)}))
+
+    host.cut_power()
+    host.start()
+    deadline = time.monotonic() + 60
+    while not (live := answers(host)) and time.monotonic() < deadline:
+        time.sleep(0.3)
+    assert live == ("v1.3.0", "v7.0.0")
+
+
+def answers(host):
+    try:
+        return fetch(host, 8081)[:6], fetch(host, 8082)[:6]
+    except OSError:
+        return ()
+
+
+def upgrade(made, host):
+    """Provision as somebody does who has upgraded Goferry and says nothing else."""
+    order = ssh_target.provisioning.Order(
+        (host.address,), directory=made.repository, identity=host.root_key, known_hosts=host.known_hosts
+    )
+    record = ssh_target.provisioning.run(order, settings=SETTINGS, stream=ssh_target.Stream(), dry_run=False)
+    return record["hosts"]

@@ -1,0 +1,41 @@
+"""An earlier Goferry, from this repository's own history: what provisioned the hosts that are upgraded in tests.
+
+`EARLIER` is the commit; a host that it made ready must survive every later one.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+EARLIER = "8a72acad4e8ffb94fe908e2156e1dc843c82fe5a"
+_RUN = "import sys; sys.path.insert(0, sys.argv.pop(1)); from goferry.__main__ import main; main()"
+
+
+class Earlier:
+    """Its source in a folder, and its command line under this interpreter with today's libraries."""
+
+    def __init__(self, folder: Path, missing: Callable[[str], None]) -> None:
+        done = subprocess.run(["git", "archive", EARLIER, "src"], cwd=ROOT, capture_output=True, check=False)
+        if done.returncode:
+            missing(f"the commit {EARLIER[:12]}: a clone with its whole history")
+        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+            archive.extractall(folder, filter="data")
+        self.source = folder / "src"
+
+    def run(self, *words: object, check: bool = True) -> dict[str, object]:
+        """Run a command with --json and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-c", _RUN, self.source, *map(str, words), "--json"],
+            env={**os.environ, "PYTHONPATH": ""}, capture_output=True, text=True, check=False, timeout=300,
+        )  # fmt: skip
+        assert done.stdout, done.stderr
+        assert not (check and done.returncode), done.stdout + done.stderr
+        return {"exit_code": done.returncode, **json.loads(done.stdout)}

@@ -112,7 +112,11 @@ def found(survey: Survey) -> list[str]:
 def _how(main: Main) -> str:
     if not main.serves:
         return ""
-    ways = {"env": f"address from {main.env}", "flag": f"address from --{main.flag}"}
+    ways = {
+        "env": f"address from {main.env}",
+        "flag": f"address from --{main.flag}",
+        "socket": "takes its listening socket, so it needs no port",
+    }
     health = (
         f"health at {main.health}" if main.health else "no health path recognised: /healthz is asked, else say health:"
     )

@@ -30,9 +30,17 @@ _HEALTH = re.compile(
 )
 
 
+_IMPORT = re.compile(r'^\s*(?:import\s+)?(?:[\w.]+\s+)?"([^"\s]+)"\s*$', re.MULTILINE)
+_CONTRACT = ('"LISTEN_FDS"', '"GOFERRY_CONTROL"')
+"""What a service of the app contract asks its environment for, in its main package or in one that this imports."""
+
+
 @dataclass(frozen=True)
 class Main:
-    """A main package: its module's and its own folder (`./cmd/api`), and how it listens, when it serves HTTP."""
+    """A main package: its module's and its own folder (`./cmd/api`), and how it listens, when it serves HTTP.
+
+    `socket` says that it takes its listening socket, which is best: it needs no port, so nobody can take it.
+    """
 
     module: str
     path: str
@@ -40,10 +48,13 @@ class Main:
     env: str = ""
     flag: str = ""
     health: str = ""
+    socket: bool = False
 
     @property
     def listen(self) -> dict[str, str]:
         """Return the service's `listen`, or an empty mapping when nothing was recognised."""
+        if self.socket:
+            return {"socket": "true"}
         return {"env": self.env} if self.env else ({"flag": f"--{self.flag}"} if self.flag else {})
 
 
@@ -71,7 +82,8 @@ def survey(directory: Path) -> Survey:
     for name in files:
         if name.endswith(".go") and not name.endswith("_test.go"):
             packages.setdefault(_folder(name), []).append(_source(directory / name))
-    mains = (_main(folder, sources, modules) for folder, sources in packages.items())
+    imports = {_import_path(folder, modules): "\n".join(sources) for folder, sources in packages.items()}
+    mains = (_main(folder, sources, modules, imports) for folder, sources in packages.items())
     return Survey(
         modules=modules,
         mains=tuple(sorted((main for main in mains if main), key=lambda main: (main.module, main.path))),
@@ -118,7 +130,7 @@ def _source(path: Path) -> str:
     return re.sub(r"^\s*//[^\n]*", "", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL), flags=re.MULTILINE)
 
 
-def _main(folder: str, sources: list[str], modules: dict[str, str]) -> Main | None:
+def _main(folder: str, sources: list[str], modules: dict[str, str], imports: dict[str, str]) -> Main | None:
     text = "\n".join(source for source in sources if _PACKAGE_MAIN.search(source))
     if not _FUNC_MAIN.search(text):
         return None
@@ -127,12 +139,20 @@ def _main(folder: str, sources: list[str], modules: dict[str, str]) -> Main | No
         return None
     inner = Path(folder).relative_to(home).as_posix()
     path = "." if inner == "." else f"./{inner}"
-    if '"net/http"' not in text or not _SERVES.search(text):
+    near = "\n".join((text, *(imports.get(name, "") for name in _IMPORT.findall(text))))
+    socket = all(name in near for name in _CONTRACT)
+    if not socket and ('"net/http"' not in text or not _SERVES.search(text)):
         return Main(home, path)
-    health = _HEALTH.search(text)
-    return Main(
-        home, path, serves=True, env=_first(_ENV, text), flag=_first(_FLAG, text), health=health[1] if health else ""
-    )
+    health = _HEALTH.search(near if socket else text)
+    ways = {"env": _first(_ENV, text), "flag": _first(_FLAG, text)}
+    return Main(home, path, serves=True, **ways, health=health[1] if health else "", socket=socket)
+
+
+def _import_path(folder: str, modules: dict[str, str]) -> str:
+    """Return the path by which a package of a folder is imported; empty where no module holds it."""
+    home = _module_of(folder, modules)
+    inside = "" if home is None else Path(folder).relative_to(home).as_posix()
+    return "" if home is None else "/".join(part for part in (modules[home], inside) if part not in ("", "."))
 
 
 def _module_of(folder: str, modules: dict[str, str]) -> str | None:

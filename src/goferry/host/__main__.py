@@ -6,8 +6,11 @@
     recover --root DIR [--host-file FILE]                  at boot: end what was open, start what is live
     purge PROJECT [SERVICE] [--yes | --dry-run]            for root: remove what the host keeps of it
     floor PROJECT --to SEQUENCE --reason TEXT              by root alone: lower a project's floor
+    adopt --root DIR [--host-file FILE]                    after provisioning: bring what runs to what the units say now
     shim SLOT                                              what a slot's unit starts; its standard input is the slot
     may-start                                              what the unit asks before: may the slot's release run?
+    ports [NOTE FIRST]                                     before that: draws the slot's port, denies those of others
+    forward NOTE                                           from a slot's unix socket to its port
     version
 
 Each verb loads only what it needs: the first two are part of every deploy's time.
@@ -38,6 +41,14 @@ def main() -> int:
         from goferry.host import shim
 
         return shim.may_start()
+    if words[:1] == ["ports"] and len(words) in (1, 3):
+        from goferry.host import ports
+
+        return ports.main(words[1:])
+    if words[:1] == ["forward"] and len(words) == 2:
+        from goferry.host import forward
+
+        return forward.main(words[1])
     if words == ["version"]:
         sys.stdout.write("goferry-host %d\n" % VERSION)
         return 0
@@ -57,7 +68,7 @@ def _agent() -> int:
     serving.add_argument("--trust", type=Path, help="the trust file")
     serving.add_argument("--trust-folder", type=Path, help="the folder of projects' own trust files")
     recovering = commands.add_parser("recover", help="end what is unfinished, and start what is live")
-    for command in (serving, recovering):
+    for command in (serving, recovering, commands.add_parser("adopt", help="bring what runs to what units say now")):
         command.add_argument("--root", type=Path, required=True, help="the target's folder")
         command.add_argument("--host-file", type=Path, help="the host file of a provisioned host")
     purging = commands.add_parser("purge", help="remove what the host keeps: data, logs, releases, secrets, history")
@@ -85,10 +96,11 @@ def _agent() -> int:
         if options.root is not None:
             return lower(options.root, None, asked, dict(os.environ))
         return lower(Path(hostfile.ROOT), Path(hostfile.HOST_FILE), asked, dict(os.environ))
-    if options.command == "recover":
-        from goferry.host.recover import recover
+    if options.command in ("recover", "adopt"):
+        from goferry.host import recover
 
-        return recover(options.root, options.host_file, dict(os.environ))
+        ways = {"recover": recover.recover, "adopt": recover.adopt}
+        return ways[options.command](options.root, options.host_file, dict(os.environ))
     if options.command == "purge":
         from goferry.host import takedown
 

@@ -27,6 +27,18 @@ class Driver(Protocol):
     def listen(self, folder: ServiceFolder, change: Change) -> int:
         """Return the port that the candidate's process is given; 0 when it gets a socket of its own."""
 
+    def port(self, folder: ServiceFolder, slot: Slot) -> int:
+        """Return the port on which a plain slot's process is to listen now."""
+
+    def robbed(self, folder: ServiceFolder, slot: Slot) -> int:
+        """Return a port that was given to a plain slot and that somebody else listens on, else 0."""
+
+    def elsewhere(self, folder: ServiceFolder, slot: Slot) -> Slot:
+        """End a slot's process whose port was taken; return the slot as it is described for another one."""
+
+    def adopt(self, folder: ServiceFolder, slot: Slot) -> None:
+        """Bring a live slot's way in, as an older Goferry left it, to what it is now; no request is lost."""
+
     def arm(self, folder: ServiceFolder, slot: Slot) -> None:
         """Do all that a start needs but the start itself.
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from dataclasses import dataclass
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
 
 from goferry.host import control, processes, shim, slots, state, store
 from goferry.host.driver import Driver, Slot
 from goferry.host.engine import Silence
 from goferry.host.gather import gather
 from goferry.host.layout import Root, ServiceFolder
+from goferry.host.look import Look, Watched
 from goferry.kernel.errors import GoferryError, printable
 from goferry.kernel.machine import Change, Transaction
-from goferry.kernel.outcomes import CandidateCrashed, CandidateUnhealthy, GuardFailed, HealthIdentity
+from goferry.kernel.outcomes import CandidateCrashed, CandidateUnhealthy, GuardFailed, HealthIdentity, PortTaken
 
 GOOD, BAD = 3, 3
 """Answers in a row, of the same process, that make it healthy or ill."""
+MOVES = 8
+"""Ports that may be taken from a slot, one after the other, before its start is given up."""
 OVER = 0.7
 """Seconds that a phase may last beyond its limit, for the answer that it ends with."""
 EVIDENCE = 3.0
@@ -28,29 +30,6 @@ Asked = Tuple[ServiceFolder, Slot]
 
 
 Blamed = TypeVar("Blamed", bound=GoferryError)
-
-
-@dataclass
-class Watched:
-    """A candidate in its bake: its process as `processes.same` takes it, its last answer, and how many bad in a row."""
-
-    folder: ServiceFolder
-    slot: Slot
-    process: Dict[str, int]
-    said: str = ""
-    bad: int = 0
-
-
-class Look(NamedTuple):
-    """What one look at a slot found: how its process ended, what is wrong with its answer, which process it is.
-
-    `failure` says that its supervisor could not tell.
-    """
-
-    ended: str = ""
-    said: str = "no answer"
-    pid: int = 0
-    failure: Optional[GuardFailed] = None
 
 
 class Guard:
@@ -108,13 +87,16 @@ class Guard:
         slot = self.described(folder, number)
         since = self._started.get(_key(folder, number), time.monotonic())
         until = max(since + slot["ready_ms"] / 1000, time.monotonic() + OVER)
-        good, failed, last = 0, 0, Look()
+        good, failed, moves, last = 0, 0, 0, Look()
         while good < GOOD:
             self.patience(0.02 if good else 0.01, heed=heed)
             before, last = last, self._look(folder, slot, until, heed=heed)
             failed = failed + 1 if last.failure else 0
             if last.failure and (failed == BAD or time.monotonic() > until):
                 raise last.failure
+            if last.robbed:
+                slot, moves, good, last = self._elsewhere(folder, slot, last.robbed, moves), moves + 1, 0, Look()
+                continue
             if last.ended:
                 raise self._crashed(folder, slot, "ended by itself: " + last.ended)
             good = 0 if last.said else good + 1 if last.pid == before.pid else 1
@@ -124,6 +106,19 @@ class Guard:
                 raise self._unready(folder, slot, last.said or LATE)
         if processes.executable_digest(last.pid) != slot["sha256"]:
             raise HealthIdentity("process %d of %s does not run the released binary" % (last.pid, slot["service"]))
+
+    def _elsewhere(self, folder: ServiceFolder, slot: Slot, taken: int, moves: int) -> Slot:
+        """Start a slot anew on another port, as somebody took the one that it had been given before it could listen."""
+        if moves == MOVES:
+            raise PortTaken(
+                "%d ports that %s was given were taken before it listened on them; the last one is %d"
+                % (moves + 1, slot["service"], taken),
+                advice=["see who listens there:  ss -ltnp 'sport = :%d'" % taken],
+            )
+        slot = {**self.driver.elsewhere(folder, slot), "attempt": slots.attempt()}
+        slots.write(folder, slot)
+        self.launch_slot(folder, slot)
+        return slot
 
     def _unready(self, folder: ServiceFolder, slot: Slot, said: str) -> CandidateUnhealthy:
         number = int(slot["slot"])
@@ -152,7 +147,8 @@ class Guard:
             process = {} if how else self.driver.running(folder, int(slot["slot"]))
             pid = process.get("pid", 0)
             said = "" if how else self.ask(folder, slot, max(0.05, until - time.monotonic()), pid)
-            return Look(how, said, pid if processes.same(process) else 0)
+            robbed = self.driver.robbed(folder, slot) if how or said else 0
+            return Look(how, said, pid if processes.same(process) else 0, robbed=robbed)
 
         latest = time.monotonic() + max(0.1, min(control.SECONDS, until - time.monotonic()) + 0.1)
         (found,) = gather([work], latest, lambda: self.patience(0, heed=heed))
@@ -217,15 +213,15 @@ class Guard:
         return said
 
     def _ask_plain(self, folder: ServiceFolder, slot: Slot, pid: int, seconds: float) -> str:
-        door = self.driver.door(folder, slot)
+        door, port = self.driver.door(folder, slot), self.driver.port(folder, slot)
         if door is None:
-            status, _ = control.ask_port(int(slot["listen"]), slot["health"], seconds)
+            status, _ = control.ask_port(port, slot["health"], seconds)
         else:
             status, _ = control.ask(door, "GET", slot["health"], seconds)
         if status != 200:
             return "HTTP %d at %s" % (status, slot["health"])
-        if not processes.listens(pid, int(slot["listen"])):
-            return "port %d is answered by another process than %d" % (slot["listen"], pid)
+        if not processes.listens(pid, port):
+            return "port %d is answered by another process than %d" % (port, pid)
         return ""
 
     def _crashed(self, folder: ServiceFolder, slot: Slot, how: str) -> CandidateCrashed:
@@ -350,7 +346,7 @@ class Guard:
 
         Whoever starts it again from then on is the supervisor: an ill one is its matter, and holds nobody back.
         """
-        slot = self._live(folder)
+        slot = self.adopt(folder)
         trust = shim.trust_of(folder.project) if self.root.host else str(self.root.own / "trust")
         if slot is None or shim.below_minimum(slot, trust):
             return False
@@ -358,6 +354,13 @@ class Guard:
             slot = {**slot, "guarded": True}
             slots.write(folder, slot)
         return self.driver.revive(folder, slot)
+
+    def adopt(self, folder: ServiceFolder) -> Optional[Slot]:
+        """Bring the live slot's way in to what it is now, and return the slot; None when there is none."""
+        slot = self._live(folder)
+        if slot:
+            self.driver.adopt(folder, slot)
+        return slot
 
     def _live(self, folder: ServiceFolder) -> Optional[Slot]:
         """Return the live slot's description; one that is gone or damaged is made again from what is stored."""

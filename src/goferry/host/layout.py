@@ -153,9 +153,11 @@ class ServiceFolder:
         """
         return (self.root.host or HostFile()).place(self.project, self.name)
 
-    def pointer(self, number: int) -> str:
-        """What the `live` link names when the slot is live."""
-        return "slots/%d.json" % number if self.root.host is None else self.place.socket_path(number)
+    def pointer(self, number: int, mode: str = "") -> str:
+        """What the `live` link names when the slot is live; `mode` is its version's, if not the place's."""
+        if self.root.host is None:
+            return "slots/%d.json" % number
+        return self.place.serving(mode or self.place.mode).socket_path(number)
 
     def prepare(self) -> None:
         """Make the folders, or make them what they should be.

@@ -85,9 +85,24 @@ def listens(pid: int, port: int) -> bool:
     return False
 
 
+def listened(port: int) -> bool:
+    """Whether any process listens on a TCP port of this machine."""
+    return bool(_listening(port))
+
+
 def connections(port: int) -> int:
     """Return how many established TCP connections have `port` of this machine as their own end."""
     return len(list(_sockets(port, "01")))
+
+
+def in_use(path: str) -> bool:
+    """Whether a connection to the unix socket that listens at `path` is open."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[5] == "03" and fields[7:] == [path]:
+                return True
+    return False
 
 
 def _listening(port: int) -> Set[str]:

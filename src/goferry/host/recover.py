@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from pathlib import Path
-from typing import List, Mapping, Optional
+from typing import Callable, List, Mapping, Optional
 
 from goferry.host import incoming
 from goferry.host.agent import Session
@@ -24,6 +24,15 @@ WAIT = 120.0
 
 def recover(root: Path, host: Optional[Path], environ: Mapping[str, str]) -> int:
     """Recover a target, each project of a provisioned host by itself; return 0 when nothing is left to be done."""
+    return _each(root, host, environ, _recover)
+
+
+def adopt(root: Path, host: Optional[Path], environ: Mapping[str, str]) -> int:
+    """Bring the ways into live services, as an older Goferry left them, to what they are now; return 0 when all are."""
+    return _each(root, host, environ, _adopt)
+
+
+def _each(root: Path, host: Optional[Path], environ: Mapping[str, str], do: Callable[[Session], List[int]]) -> int:
     try:
         found = host_file(host)
     except GoferryError as error:
@@ -33,7 +42,7 @@ def recover(root: Path, host: Optional[Path], environ: Mapping[str, str]) -> int
         incoming.prune(whole, 0)  # where uploads of all projects lay before each had its own folder
     targets = [Root(root, found, name) for name in whole.projects()] if found else [whole] * any(whole.projects())
     codes: List[int] = []
-    threads = [threading.Thread(target=_one, args=(target, environ, codes)) for target in targets]
+    threads = [threading.Thread(target=_one, args=(target, environ, do, codes)) for target in targets]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -41,17 +50,27 @@ def recover(root: Path, host: Optional[Path], environ: Mapping[str, str]) -> int
     return max(codes, default=0)
 
 
-def _one(target: Root, environ: Mapping[str, str], codes: List[int]) -> None:
+def _one(target: Root, environ: Mapping[str, str], do: Callable[[Session], List[int]], codes: List[int]) -> None:
     try:
         session = Session(target, None, environ)
         session.take_lock(WAIT)
-        incoming.prune(target, 0)
-        done, failed = session.recovery()
-        for text in [*done, *("%s: %s" % (error.name, error.what) for error in failed)]:
-            sys.stderr.write("goferry: %s\n" % printable(text))
-        codes += [error.exit_code for error in failed]
+        codes += do(session)
     except Exception as error:  # noqa: BLE001  whatever it is, the unit must not count as done
         codes.append(_told(of_defect(error)))
+
+
+def _recover(session: Session) -> List[int]:
+    incoming.prune(session.root, 0)
+    done, failed = session.recovery()
+    for text in [*done, *("%s: %s" % (error.name, error.what) for error in failed)]:
+        sys.stderr.write("goferry: %s\n" % printable(text))
+    return [error.exit_code for error in failed]
+
+
+def _adopt(session: Session) -> List[int]:
+    for folder in session.root.services():
+        session.guard.adopt(folder)
+    return []
 
 
 def _told(error: GoferryError) -> int:

@@ -99,7 +99,8 @@ KEPT = frozenset(
         "CREDENTIALS_DIRECTORY",
     ]
 )
-OWN = frozenset(["RUNTIME_DIRECTORY", "SYSTEMD_EXEC_PID", LEAVE])
+PORT = "GOFERRY_PORT"
+OWN = frozenset(["RUNTIME_DIRECTORY", "SYSTEMD_EXEC_PID", LEAVE, PORT])
 """What systemd puts into the environment: KEPT stays, OWN is the shim's; the rest is the environment file's."""
 
 
@@ -150,6 +151,8 @@ def unit() -> int:
         slot = described(b"".join(iter(lambda: os.read(0, 1 << 16), b"")).decode())
         refuse_without_leave(slot, os.environ)
         wait_turn(os.path.join(os.environ["RUNTIME_DIRECTORY"], "start"), slot)
+        if os.environ.get(PORT):
+            slot = placed(slot, int(os.environ[PORT]))
         descriptor = checked(os.path.join(STORE % (slot["project"], slot["service"]), slot["sha256"]), slot["sha256"])
         become(descriptor, slot, unit_environment(slot, os.environ), os.environ["STATE_DIRECTORY"])
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
@@ -161,6 +164,14 @@ def refuse_without_leave(slot: Dict[str, Any], given: Mapping[str, str]) -> None
     """Raise ValueError when a candidate is started by the boot instead of by the agent."""
     if not slot["guarded"] and given.get(LEAVE, slot["attempt"]) != slot["attempt"]:
         raise ValueError("this version was not committed before the host was switched off")
+
+
+def placed(slot: Dict[str, Any], port: int) -> Dict[str, Any]:
+    """Return the slot with another port in place of the one that it was described with; pure."""
+    before, now = "127.0.0.1:%s" % slot["listen"], "127.0.0.1:%d" % port
+    env = {name: now if value == before else value for name, value in slot["env"].items()}
+    args = [now if word == before else word for word in slot["args"]]
+    return {**slot, "env": env, "args": args, "listen": port}
 
 
 def unit_environment(slot: Dict[str, Any], given: Mapping[str, str]) -> Dict[str, str]:

@@ -64,8 +64,13 @@ def describe(
         "bake_ms": int(declared.get("bake_ms", 2_000)),
         "drain_ms": drain,
         "guarded": False,
-        "attempt": secrets.token_hex(8),
+        "attempt": attempt(),
     }
+
+
+def attempt() -> str:
+    """Return a new name for one start of a version in a slot."""
+    return secrets.token_hex(8)
 
 
 def group(project: str, change: Change) -> str:
@@ -106,7 +111,8 @@ def live(folder: ServiceFolder) -> int:
     """Return the slot that the `live` link names, or -1."""
     try:
         target = os.readlink(str(folder.live))
-        return next((number for number in (0, 1) if target == folder.pointer(number)), -1)
+        places = [(number, mode) for number in (0, 1) for mode in ("socket", "plain")]
+        return next((number for number, mode in places if target == folder.pointer(number, mode)), -1)
     except (OSError, NotProvisioned):
         return -1
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
-from goferry.host import processes, slots
+from goferry.host import processes, shim, slots
 from goferry.host.driver import Slot
 from goferry.host.layout import Root, ServiceFolder
 from goferry.host.supervisor import Supervisor
@@ -31,6 +31,27 @@ class Supervised:
     def listen(self, folder: ServiceFolder, change: Change) -> int:  # noqa: ARG002  the port is the protocol's
         """Return the public port for a service that shares its socket, else a private one that is free now."""
         return change.port if change.mode == "socket" else free_port()
+
+    def port(self, folder: ServiceFolder, slot: Slot) -> int:  # noqa: ARG002
+        """Return the port that the slot was described with."""
+        return int(slot["listen"])
+
+    def robbed(self, folder: ServiceFolder, slot: Slot) -> int:
+        """Return a candidate's private port when another process listens on it, else 0; the public one can't be moved.
+
+        All processes may be one user's here, so the process itself is what tells them apart.
+        """
+        port, pid = int(slot["listen"]), self.running(folder, int(slot["slot"])).get("pid", 0)
+        taken = slot["mode"] == "plain" and port != slot["port"] and processes.listened(port)
+        return port if taken and not processes.listens(pid, port) else 0
+
+    def elsewhere(self, folder: ServiceFolder, slot: Slot) -> Slot:
+        """End the process; return the slot with another private port."""
+        self.stop(folder, slot, 2.0)
+        return shim.placed(slot, free_port())
+
+    def adopt(self, folder: ServiceFolder, slot: Slot) -> None:
+        """Nothing stands between this target's clients and its services."""
 
     def arm(self, folder: ServiceFolder, slot: Slot) -> None:
         """Let supervisord know the groups of all slots; a new socket's port must be free."""

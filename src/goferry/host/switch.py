@@ -48,8 +48,10 @@ class Links:
         self._link(self._folder(transaction, change), change.slot)
 
     def _link(self, folder: ServiceFolder, number: int) -> None:
-        link_atomically(folder.live, folder.pointer(number))
-        if os.readlink(str(folder.live)) != folder.pointer(number):
+        slot = slots.read(folder, number)
+        pointer = folder.pointer(number, slot["mode"] if slot else "")
+        link_atomically(folder.live, pointer)
+        if os.readlink(str(folder.live)) != pointer:
             raise HostFailed("%s does not name slot %d after its rename" % (folder.live, number))
 
     def unpoint(self, transaction: Transaction, change: Change) -> None:

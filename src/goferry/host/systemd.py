@@ -15,11 +15,11 @@ import time
 from pathlib import Path
 from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
-from goferry.host import processes
+from goferry.host import listener, note, processes
 from goferry.host.driver import Slot
 from goferry.host.layout import ServiceFolder
 from goferry.kernel.errors import printable
-from goferry.kernel.files import write_atomically
+from goferry.kernel.files import link_atomically, write_atomically
 from goferry.kernel.hostfile import LEAVE
 from goferry.kernel.machine import Change
 from goferry.kernel.outcomes import GuardFailed
@@ -29,6 +29,8 @@ TENDED = ("active", "activating", "reloading")
 """States of a unit that runs, or that systemd starts again by itself."""
 PATIENCE = 5.0
 """Seconds that a unit has to be gone after SIGKILL."""
+QUICK = 2.0
+"""Seconds for a process that got no port, and so no request, to end."""
 ORDER, LIMITS = 10.0, {"show": 2.0, "is-active": 2.0, "stop --no-block": 3.0, "kill": 3.0, "journalctl": 5.0}
 """Seconds that a call may take: an order that waits for its job, and what answers at once on a host that is well."""
 
@@ -114,8 +116,56 @@ class Systemd:
         return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
 
     def listen(self, folder: ServiceFolder, change: Change) -> int:
-        """Return the slot's own port, or 0 for a service that gets its socket."""
-        return folder.place.address(change.slot)
+        """Return the first of the slot's own ports, or 0 for a service that gets its socket.
+
+        Which one it is given is drawn when it starts, and its shim puts it in place of this one.
+        """
+        return folder.place.first_port(change.slot)
+
+    def port(self, folder: ServiceFolder, slot: Slot) -> int:
+        """Return the port that the slot's last start was given."""
+        return self._note(folder, slot).port or int(slot["listen"])
+
+    def _note(self, folder: ServiceFolder, slot: Slot) -> note.Note:
+        return note.read(folder.place.port_note(int(slot["slot"])))
+
+    def robbed(self, folder: ServiceFolder, slot: Slot) -> int:
+        """Return a port of the slot's last starts that a socket of another unit listens on, else 0."""
+        if slot["mode"] != "plain":
+            return 0
+        start = self._note(folder, slot)
+        unit = listener.Unit(start.group)
+        with contextlib.closing(listener.Kernel()) as kernel:
+            found = [kernel.listener(port) for port in (start.port, *start.before) if port]
+        return next((each.port for each in found if each and not unit.owns(each)), 0)
+
+    def elsewhere(self, folder: ServiceFolder, slot: Slot) -> Slot:
+        """End the process and leave its way in; the next start draws another port."""
+        self._end(folder.place.unit(int(slot["slot"])), time.monotonic() + QUICK)
+        return slot
+
+    def adopt(self, folder: ServiceFolder, slot: Slot) -> None:
+        """Lead the traffic of a plain service past the systemd-socket-proxyd that an older Goferry put before it.
+
+        The new way in is opened beside the old one and the link renamed; what is passed on by the old one still ends
+        there, and it goes when it is idle, or with its slot.
+        """
+        number, place = int(slot["slot"]), folder.place
+        former = place.serving("socket")
+        if slot["mode"] != place.mode or os.readlink(str(folder.live)) == place.socket_path(number):
+            return
+        running = self.running(folder, number)
+        if running and not self._note(folder, slot).port:
+            start = note.Note(int(slot["listen"]), listener.group_of(str(running["pid"])))
+            note.write(place.port_note(number), start)
+        self._systemctl("start", "--", place.socket_unit(number))
+        link_atomically(folder.live, place.socket_path(number))
+        deadline = time.monotonic() + PATIENCE
+        while processes.in_use(former.socket_path(number)):
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.05)
+        self._systemctl("stop", "--", former.socket_unit(number), former.door_unit(number))
 
     def arm(self, folder: ServiceFolder, slot: Slot) -> None:
         """Nothing is to be made ready."""
@@ -127,6 +177,8 @@ class Systemd:
         at boot systemd starts both slots, and a candidate that nobody committed must not be among them.
         """
         number = int(slot["slot"])
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(folder.place.port_note(number))  # it speaks of this start, and of what systemd makes of it
         self._systemctl("start", "--", folder.place.socket_unit(number))
         self._put(folder.place.leave(number), ("%s=%s\n" % (LEAVE, slot["attempt"])).encode())
         said = self._run(["systemctl", "start", "--", folder.place.unit(number)])
@@ -137,15 +189,21 @@ class Systemd:
         """End the service (SIGTERM, SIGKILL after `grace`), then its socket and what that triggered."""
         number, place = int(slot["slot"]), folder.place
         deadline = time.monotonic() + grace
-        while place.backend and processes.connections(place.address(number)) and time.monotonic() < deadline - 2:
+        port = self.port(folder, slot) if slot["mode"] == "plain" else 0
+        while port and processes.connections(port) and time.monotonic() < deadline - 2:
             time.sleep(0.05)  # a plain service ends at once on SIGTERM: let its last answers go first
-        self._systemctl("stop", "--no-block", "--", place.unit(number))
-        if not self._gone(place.unit(number), deadline):
-            self._run(["systemctl", "kill", "--signal=SIGKILL", "--", place.unit(number)])
-            if not self._gone(place.unit(number), time.monotonic() + PATIENCE):
-                raise GuardFailed("%s does not end" % place.unit(number))
-        self._systemctl("stop", "--", place.socket_unit(number), place.door_unit(number))
+        self._end(place.unit(number), deadline)
+        ways = [place.serving(mode) for mode in ("socket", "plain")]  # the slot may have listened in the other one
+        units = [unit for way in ways for unit in (way.socket_unit(number), way.door_unit(number))]
+        self._systemctl("stop", "--", *units)
         self._run(["systemctl", "reset-failed", "--", place.unit(number)])
+
+    def _end(self, unit: str, deadline: float) -> None:
+        self._systemctl("stop", "--no-block", "--", unit)
+        if not self._gone(unit, deadline):
+            self._run(["systemctl", "kill", "--signal=SIGKILL", "--", unit])
+            if not self._gone(unit, time.monotonic() + PATIENCE):
+                raise GuardFailed("%s does not end" % unit)
 
     def _gone(self, unit: str, deadline: float) -> bool:
         while time.monotonic() < deadline:
@@ -174,7 +232,8 @@ class Systemd:
     def runs(self, folder: ServiceFolder, slot: Slot) -> bool:
         """Whether the unit is active and its socket too."""
         number = int(slot["slot"])
-        if self.ended(folder, slot) or self.show(folder.place.socket_unit(number)).get("ActiveState") != "active":
+        place = folder.place.serving(slot["mode"])
+        if self.ended(folder, slot) or self.show(place.socket_unit(number)).get("ActiveState") != "active":
             return False
         return processes.same(self.running(folder, number))
 
@@ -184,7 +243,7 @@ class Systemd:
         A service that runs without its socket was given one that is gone, so it is started anew.
         """
         number = int(slot["slot"])
-        unit, socket = folder.place.unit(number), folder.place.socket_unit(number)
+        unit, socket = folder.place.unit(number), folder.place.serving(slot["mode"]).socket_unit(number)
         listens, runs = (self.show(each).get("ActiveState") in TENDED for each in (socket, unit))
         if listens and runs:
             return False
@@ -194,7 +253,7 @@ class Systemd:
 
     def door(self, folder: ServiceFolder, slot: Slot) -> Optional[Path]:
         """Return the slot's socket."""
-        return Path(folder.place.socket_path(int(slot["slot"])))
+        return Path(folder.place.serving(slot["mode"]).socket_path(int(slot["slot"])))
 
     def tail(self, folder: ServiceFolder, number: int, lines: int = 12) -> List[str]:
         """Return the unit's last lines in the journal."""

@@ -12,15 +12,16 @@ Schema 1, which is still read, has neither `policy` nor the last two, which are 
 (kernel.extension). A project without a policy takes what hosts took before there were any: every signed release.
 
 `port` is where nginx listens. `listen` says how the service gets its own place: `socket` by socket activation, `env` or
-`flag` by an address. Such a service listens on 127.0.0.1, in slot 0 on port `backend`, a multiple of ten, and in slot 1
-on the port after it. The names of units, sockets and users below are what provisioning renders and the agent calls.
+`flag` by an address. Such a service listens on 127.0.0.1, on a port that is drawn for each start (host.ports): one of
+the ten from `backend` on, a multiple of ten, while nobody else has them. The names of units, sockets and users below
+are what provisioning renders and the agent calls.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 from goferry.kernel import canonical, extension
@@ -67,7 +68,7 @@ class Place:
     Attributes:
         project, service: its names.
         port: where the proxy listens for it. listen: one of LISTENS.
-        backend: the port of slot 0 on 127.0.0.1, or 0 for a service that gets its socket.
+        backend: the first of its own ports on 127.0.0.1, or 0 for a service that gets its socket.
     """
 
     project: str
@@ -90,29 +91,44 @@ class Place:
         """The service that runs a slot; `goferry-shop-api@0.service`."""
         return "goferry-%s@%d.service" % (self.stem, slot)
 
-    def socket_unit(self, slot: int) -> str:
-        """The socket on which a slot is reached; `goferry-shop-api@0.socket`."""
-        return "goferry-%s@%d.socket" % (self.stem, slot)
+    def serving(self, mode: str) -> Place:
+        """Return the place as it is, or was, for a version that listens in this way: its sockets have other names."""
+        return self if mode == self.mode else replace(self, listen="socket" if mode == "socket" else "env")
+
+    def instance(self, slot: Union[int, str]) -> str:
+        """What the units and files of a slot's way in are told apart by.
+
+        A plain service's are named otherwise than an older Goferry named them, when systemd-socket-proxyd passed on
+        what came: so both can be there while a host is upgraded.
+        """
+        return "%s" % slot if self.mode == "socket" else "port%s" % slot
+
+    def socket_unit(self, slot: Union[int, str]) -> str:
+        """The socket on which a slot is reached; `goferry-shop-api@0.socket`, `goferry-shop-web@port0.socket`."""
+        return "goferry-%s@%s.socket" % (self.stem, self.instance(slot))
 
     def door_unit(self, slot: int) -> str:
         """What the slot's socket triggers; `goferry.door-shop-api@0.service`.
 
         For a service that gets the socket it does nothing and stays, so that traffic never starts a slot that the
-        agent ended; else it is the systemd-socket-proxyd before the slot's port. The dot keeps it apart from every
-        service's unit.
+        agent ended; else it is host.forward, before the slot's port. The dot keeps it apart from every service's unit.
         """
-        return "goferry.door-%s@%d.service" % (self.stem, slot)
+        return "goferry.door-%s@%s.service" % (self.stem, self.instance(slot))
 
     def socket_path(self, slot: int) -> str:
         """The slot's unix socket."""
-        return "/run/goferry/%s/%d.sock" % (self.stem, slot)
+        return "/run/goferry/%s/%s.sock" % (self.stem, self.instance(slot))
 
     def leave(self, slot: Union[int, str]) -> str:
         """The file that lets an uncommitted version start in the slot, until the host is switched off."""
         return "/run/goferry/%s/%s.start" % (self.stem, slot)
 
-    def address(self, slot: int) -> int:
-        """The port on 127.0.0.1 that a slot of a plain service listens on, else 0."""
+    def port_note(self, slot: Union[int, str]) -> str:
+        """The file that says which port the last start of a plain service's slot was given (host.ports)."""
+        return "/run/goferry/%s/port%s" % (self.stem, slot)
+
+    def first_port(self, slot: int) -> int:
+        """The first of the ports that a slot of a plain service may be given, else 0."""
         return self.backend + slot if self.backend else 0
 
     @property
@@ -296,7 +312,7 @@ def _object(value: Any, what: str, keys: Tuple[str, ...]) -> Dict[str, Any]:
 def _refuse_twins(places: "list[Place]") -> None:
     stems = [place.stem for place in places]
     ports = [place.port for place in places]
-    ports += [place.address(slot) for place in places if place.backend for slot in SLOTS]
+    ports += [place.first_port(slot) for place in places if place.backend for slot in SLOTS]
     for values in (stems, [str(port) for port in ports]):
         twice = sorted({value for value in values if values.count(value) > 1})
         if twice:

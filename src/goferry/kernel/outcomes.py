@@ -108,9 +108,10 @@ class DiskFull(Failed):
 
 
 class PortTaken(Failed):
-    """Another program listens on the service's public port.
+    """Another program listens on the service's public port, or took each private one before the service could.
 
-    It usually is an older copy that was started by hand, or `port` names one that is in use.
+    Usual causes: an older copy that was started by hand, a `port` that is in use, or a program that waits for ports of
+    127.0.0.1 to become free.
     """
 
     name = "port-taken"

@@ -71,6 +71,28 @@ def test_a_server_is_named_in_two_lines(repository, line, listen):
     validator().validate(yaml.safe_load(text))
 
 
+CONTRACT = 'package ferry\nvar names = []string{"LISTEN_FDS", "GOFERRY_CONTROL"}\n'
+
+
+def test_a_service_that_can_take_its_socket_is_given_no_port(repository, root):
+    server = (
+        'package main\nimport (\n"os"\n"example.com/shop/v3/ferry"\n)\nfunc main() { ferry.Run(os.Getenv("ADDR")) }\n'
+    )
+    directory = repository("cmd/api/main.go", server)
+    assert proposal(survey(directory)) == ""  # nothing says that it serves
+    repository("ferry/ferry.go", CONTRACT)
+    repository("cmd/web/main.go", SERVER % 'addr := os.Getenv("ADDR")')
+    services = yaml.safe_load(proposal(survey(directory)))["services"]
+    assert {name: each["listen"] for name, each in services.items()} == {
+        "api": {"socket": True},
+        "web": {"env": "ADDR"},
+    }
+    (directory / "goferry.yml").write_text(proposal(survey(directory)))
+    assert load(directory).project.services["api"].listen.socket
+    shop = next(main for main in survey(root / "examples/shop").mains if main.path == "./cmd/shop-server")
+    assert shop.listen == {"socket": "true"}
+
+
 def test_the_only_main_is_named_after_the_module(repository):
     assert "shop: {main: ., " in proposal(survey(repository("main.go", SERVER % 'addr := os.Getenv("ADDR")')))
 

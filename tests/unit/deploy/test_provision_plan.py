@@ -18,7 +18,7 @@ GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "provision"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIvrSTAtI/cBS03iAAY0MIJTr3s3nZ6wzO7QZvd7WtZ4 ci"
 FACTS = {
     "user": 0, "system": "Linux", "machine": "x86_64", "hostname": "web-1", "python": [3, 11, 2], "systemd": 252,
-    "apt": True, "nginx": "1.22.1", "nginx_group": "www-data", "proxyd": "/usr/lib/systemd/systemd-socket-proxyd",
+    "apt": True, "nginx": "1.22.1", "nginx_group": "www-data",
     "private_users": False, "ipv6": True, "ports": [22, 80], "host_file": "", "trust": "", "trusts": [],
     "authorized_keys": "", "host_keys": [],
 }  # fmt: skip
@@ -140,7 +140,7 @@ def test_what_the_repository_alone_says_wrong_is_refused_before_a_host_is_named(
 def test_a_port_of_another_service_is_refused_by_name():
     first = plan(Wishes("blog", (Wanted("web", "env", 9000),), b"trust"), FACTS)
     there = {**FACTS, "host_file": host_file(first)}
-    backend = first.places[0].address(1)
+    backend = first.places[0].first_port(1)
     for port in (9000, backend):
         with pytest.raises(GoferryError, match="service web's of project blog") as told:
             plan(Wishes("shop", (Wanted("api", "socket", port),), b"trust"), there)
@@ -156,7 +156,7 @@ def test_without_a_trust_file_nothing_is_planned():
     "change",
     [
         {"nginx_group": "x;\nExecStart=/bin/sh"},
-        {"proxyd": "/tmp/evil"},
+        {"private_users": "yes"},
         {"ports": "no"},
         {"nginx": "1;x"},
         {"python": ["3"]},

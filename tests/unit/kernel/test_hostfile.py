@@ -60,9 +60,11 @@ def test_what_was_not_provisioned_is_refused(asked, why):
 
 def test_names():
     place = Place("shop", "web", 8081, "env", 23180)
-    assert (place.unit(1), place.socket_unit(0)) == ("goferry-shop-web@1.service", "goferry-shop-web@0.socket")
-    assert place.door_unit(0) == "goferry.door-shop-web@0.service"
-    assert (place.socket_path(1), place.address(1)) == ("/run/goferry/shop-web/1.sock", 23181)
+    assert (place.unit(1), place.socket_unit(0)) == ("goferry-shop-web@1.service", "goferry-shop-web@port0.socket")
+    assert place.door_unit(0) == "goferry.door-shop-web@port0.service"
+    assert (place.socket_path(1), place.first_port(1)) == ("/run/goferry/shop-web/port1.sock", 23181)
+    assert place.port_note(1) == "/run/goferry/shop-web/port1"
+    assert place.serving("socket").socket_path(1) == "/run/goferry/shop-web/1.sock"
     assert place.user == "goferry-shop-web"
     assert HostFile().projects == {}
 

@@ -22,6 +22,10 @@ from goferry.system.process import run
 
 _LOADER = "import sys;exec(compile(sys.stdin.buffer.read(int(sys.argv[1])),'goferry-provision','exec'))"
 TIMEOUT = 1200.0
+SHARED_PORTS = (
+    "this host can't keep services from listening on each other's ports (it was tried with a unit); "
+    "public traffic reaches its own service alone all the same"
+)
 
 
 def provision(
@@ -105,7 +109,7 @@ def _record(
         "ran": ran or planned,
         "unchanged": not (changed or ran or planned),
         "services": {place.service: {"port": place.port, "listen": place.listen} for place in made.places},
-        "notes": list(made.notes),
+        "notes": [*made.notes, *([] if done.get("denied", True) else [SHARED_PORTS])],
         "known_hosts": known_lines(address, _texts(facts.get("host_keys"))),
     }
 
@@ -145,7 +149,6 @@ _KINDS: Mapping[str, Callable[[Any], bool]] = {
     "apt": lambda value: isinstance(value, bool),
     "nginx": lambda value: isinstance(value, str) and all(part.isdigit() for part in value.split(".") if part),
     "nginx_group": lambda value: isinstance(value, str) and value.replace("-", "").replace("_", "").isalnum(),
-    "proxyd": lambda value: value in ("/usr/lib/systemd/systemd-socket-proxyd", "/lib/systemd/systemd-socket-proxyd"),
     "private_users": lambda value: isinstance(value, bool),
     "ipv6": lambda value: isinstance(value, bool),
     "ports": lambda value: isinstance(value, list) and all(type(port) is int for port in value),

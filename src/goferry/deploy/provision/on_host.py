@@ -71,7 +71,6 @@ def facts() -> Record:
         "systemd": int(version.group(1)) if version and os.path.isdir("/run/systemd/system") else 0,
         "apt": os.path.exists("/usr/bin/apt-get"),
         **nginx(),
-        "proxyd": next(iter(glob.glob("/usr/lib/systemd/systemd-socket-proxyd")), "/lib/systemd/systemd-socket-proxyd"),
         "private_users": private_users(),
         "ipv6": os.path.exists("/proc/net/if_inet6"),
         "ports": listening(),
@@ -109,6 +108,32 @@ def private_users() -> bool:
     given += ["ProtectProc=invisible", "PrivateMounts=yes"]
     properties = [word for each in given for word in ("-p", each)]
     return run(["systemd-run", "--quiet", "--wait", "--collect", *properties, "true"], 30)[0] == 0
+
+
+TRY_PORT = """
+import errno, socket
+MPTCP = 262  # as which Go makes its listeners
+kinds = [(socket.AF_INET, 0), (socket.AF_INET6, 0), (socket.AF_INET, MPTCP)]
+for family, protocol in kinds:
+    try:
+        one = socket.socket(family, socket.SOCK_STREAM, protocol)
+    except OSError:
+        continue  # the host has no such protocol
+    try:
+        one.bind(("", 23999))
+    except OSError as error:
+        if error.errno in (errno.EPERM, errno.EACCES):
+            continue
+    raise SystemExit(1)
+"""
+
+
+def denied() -> bool:
+    """Whether a unit can't listen on a port of another service's: tried with one, hardened as the services' are."""
+    given = ["ExecStartPre=+/usr/local/libexec/goferry-host ports", "DynamicUser=yes", "NoNewPrivileges=yes"]
+    properties = [word for each in [*given, "CapabilityBoundingSet="] for word in ("-p", each)]
+    words = ["systemd-run", "--quiet", "--wait", "--collect", *properties, "/usr/bin/python3", "-I", "-c", TRY_PORT]
+    return run(words, 30)[0] == 0
 
 
 def listening() -> List[int]:
@@ -194,7 +219,7 @@ def apply(request: Record) -> Record:
         obey(command, changed + owed, ran, before)
     if os.path.exists(NOTE):
         os.unlink(NOTE)
-    return {"changed": changed, "ran": ran, "unchanged": not changed and not ran}
+    return {"changed": changed, "ran": ran, "unchanged": not changed and not ran, "denied": denied()}
 
 
 def note(paths: List[str]) -> None:

@@ -15,10 +15,14 @@ from goferry.kernel import hostfile
 from goferry.kernel.errors import printable
 from goferry.kernel.hostfile import HostFile, Place, Policy
 from goferry.kernel.outcomes import PortTaken
+from goferry.kernel.ports import OWN_PORTS, RANGE
 
-FIRST_PORT, FIRST_BACKEND = 8080, 23_000
+FIRST_PORT = 8080
 UNITS, NGINX = "/etc/systemd/system/", "/etc/nginx/"
 AUTHORIZED_KEYS = render.HOME + "/.ssh/authorized_keys"
+
+ADOPT = ("adopt", "--root", hostfile.ROOT, "--host-file", hostfile.HOST_FILE)
+"""What the agent is told when its own file or a unit changed: to bring what runs to what the units say now."""
 
 Facts = Mapping[str, Any]
 """What `on_host.facts` tells."""
@@ -211,7 +215,7 @@ def _places(wishes: Wishes, before: HostFile, facts: Facts) -> list[Place]:
         port = service.port or (old.port if old else _free(FIRST_PORT, 1, ports | set(facts["ports"])))
         backend = 0
         if service.listen != "socket":
-            backend = (old.backend if old else 0) or _free(FIRST_BACKEND, 10, backends)
+            backend = (old.backend if old else 0) or _free(RANGE.start, OWN_PORTS, backends)
         if port in facts["ports"] and port not in {place.port for place in all_before}:
             raise PortTaken(
                 f"another program of the host listens on port {port}",
@@ -243,7 +247,7 @@ def _refuse_meeting(mine: Sequence[Place], before: HostFile) -> None:
 
 def _ports(place: Place) -> list[int]:
     """Return every port that a service has: the public one, and its slots' own."""
-    return [place.port, *(place.address(slot) for slot in hostfile.SLOTS if place.backend)]
+    return [place.port, *(place.first_port(slot) for slot in hostfile.SLOTS if place.backend)]
 
 
 def _free(first: int, step: int, taken: set[int]) -> int:
@@ -287,7 +291,7 @@ def _service(place: Place, service: Wanted, wishes: Wishes, facts: Facts) -> lis
     return [
         Entry(f"{UNITS}goferry-{place.stem}@.service", unit.encode()),
         Entry(f"{UNITS}goferry-{place.stem}@.socket", render.socket(place, facts["nginx_group"]).encode()),
-        Entry(f"{UNITS}goferry.door-{place.stem}@.service", render.door(place, facts["proxyd"]).encode()),
+        Entry(f"{UNITS}goferry.door-{place.stem}@.service", render.door(place).encode()),
         Entry(f"{UNITS}goferry.target.d/{place.stem}.conf", render.wanted(place).encode()),
         Entry(place.env_file, b"", 0o600, keep=True),
         Entry(f"{NGINX}goferry/{place.stem}.conf", server.encode()),
@@ -304,6 +308,7 @@ def _commands() -> tuple[Command, ...]:
         _started("goferry-agent.socket"),
         _enabled("goferry-recover.service"),
         _enabled("goferry.target"),
+        Command((hostfile.AGENT, *ADOPT), changed=(hostfile.AGENT, UNITS)),
         # A new agent looks at what it takes over: folders that were open to all are closed before the next deploy.
         Command(("systemctl", "start", "--no-block", "goferry-recover.service"), changed=(hostfile.AGENT,)),
         Command(("nginx", "-t", "-q"), changed=(NGINX,), undo=(NGINX,)),

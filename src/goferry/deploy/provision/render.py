@@ -55,7 +55,9 @@ CLOSED = """\
 #   PrivateNetwork=, RestrictAddressFamilies=~AF_INET, ~AF_UNIX, IPAddressDeny=
 #                       it passes bytes from a unix socket to a port, or has no socket of its own
 #   ProcSubset=, RootDirectory=, PrivateUsers=
-#                       not every host can give them, and systemd's own program needs no keeping out
+#                       not every host can give them, and the user whose the port is must be seen as he is
+#   ProtectProc=invisible
+#                       where control groups are old, the unit's processes say whose it is
 #   DeviceAllow=        ProtectClock= adds the clock to it, for reading
 """
 
@@ -63,6 +65,8 @@ CLOSED = """\
 def service(place: Place, *, drain_seconds: int, private_users: bool) -> str:
     """Return the unit of a service's slots."""
     socket = f"Sockets=goferry-{place.stem}@%i.socket\n" if place.mode == "socket" else ""
+    note = place.port_note("%i") if place.backend else ""
+    port = f"EnvironmentFile=-{note}\n" if note else ""
     own_users = "PrivateUsers=yes" if private_users else "#   PrivateUsers=       this host can't have it"
     folder = f"{ROOT}/{place.project}/{place.service}"
     return f"""\
@@ -72,13 +76,14 @@ def service(place: Place, *, drain_seconds: int, private_users: bool) -> str:
 [Unit]
 Description=Goferry: {place.project} {place.service}, slot %i
 ConditionPathExists={folder}/slots/%i.json
-Wants=goferry-{place.stem}@%i.socket
-After=network.target goferry-{place.stem}@%i.socket
+Wants={place.socket_unit("%i")}
+After=network.target {place.socket_unit("%i")}
 StartLimitIntervalSec=0
 
 [Service]
 Type=exec
 ExecCondition=+{AGENT} may-start
+ExecStartPre=+{f"{AGENT} ports {note} {place.backend // 10}%i" if note else f"{AGENT} ports"}
 ExecStart={AGENT} shim %i
 {socket}StandardInput=file:{folder}/slots/%i.json
 StandardOutput=journal
@@ -86,7 +91,7 @@ StandardError=journal
 Environment={LEAVE}=none
 EnvironmentFile=-{place.env_file}
 EnvironmentFile=-{place.leave("%i")}
-Restart=always
+{port}Restart=always
 RestartSec=100ms
 RestartPreventExitStatus=77
 KillMode=mixed
@@ -105,13 +110,17 @@ RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
 
 
 def socket(place: Place, group: str) -> str:
-    """Return the unit of the sockets on which the proxy reaches the slots."""
+    """Return the unit of the sockets on which the proxy reaches the slots.
+
+    A socket of an empty slot is not opened at boot, lest it keeps those waiting who connect. Before a port it may be:
+    what it triggers refuses.
+    """
+    filled = f"ConditionPathExists={ROOT}/{place.project}/{place.service}/slots/%i.json\n"
     return f"""\
 # Written by goferry provision.
 [Unit]
 Description=Goferry: {place.project} {place.service}, slot %i, its socket
-ConditionPathExists={ROOT}/{place.project}/{place.service}/slots/%i.json
-
+{filled if place.mode == "socket" else ""}
 [Socket]
 ListenStream=/run/goferry/{place.stem}/%i.sock
 Service=goferry.door-{place.stem}@%i.service
@@ -124,8 +133,12 @@ RemoveOnStop=yes
 """
 
 
-def door(place: Place, proxyd: str) -> str:
-    """Return the unit that a slot's socket triggers: nothing, or the way from the socket to the slot's port."""
+def door(place: Place) -> str:
+    """Return the unit that a slot's socket triggers: nothing, or the way from the socket to the slot's port.
+
+    The latter looks at who listens there, for which it needs the kernel's word (netlink) and, where control groups are
+    old, to see whose the slot's processes are.
+    """
     what = "holds its socket" if place.mode == "socket" else "from its socket to its port"
     head = f"""\
 # Written by goferry provision.
@@ -143,11 +156,15 @@ ExecStart=/bin/true
 DynamicUser=yes
 RestrictAddressFamilies=none
 {POWERLESS}{HARDENED}{CLOSED}"""
-    return f"""{head}ExecStart={proxyd} --connections-max=4096 127.0.0.1:{place.backend // 10}%i
+    return f"""{head}ExecStart={AGENT} forward /run/goferry/{place.stem}/%i
+Restart=on-failure
+RestartSec=100ms
+TimeoutStopSec=10
 DynamicUser=yes
 LimitNOFILE=65536
-RestrictAddressFamilies=AF_INET AF_UNIX
-{POWERLESS}{HARDENED}{CLOSED}"""
+RestrictAddressFamilies=AF_INET AF_UNIX AF_NETLINK
+{POWERLESS}{HARDENED}{CLOSED}ProtectProc=default
+"""
 
 
 AGENT_SOCKET_UNIT = f"""\

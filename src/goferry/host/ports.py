@@ -1,0 +1,90 @@
+"""The port of a plain service's slot: drawn anew for each start, so that nobody can keep a service from one.
+
+    goferry-host ports [NOTE FIRST]      root's, before the unit's own process starts; FIRST is the service's first port
+
+A service has ten ports of its own of RANGE, every other one for each slot. A start takes a free one that the starts
+just before did not take; where a squatter has them all, a free one of SPARE, and at last whatever the kernel gives.
+The port is put into the slot's NOTE (host.note).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from typing import Iterable, Iterator, List, Tuple
+
+from goferry.host import listener, note
+from goferry.kernel.ports import OWN_PORTS, SPARE
+
+TRIES, REMEMBERED = 64, 3
+
+
+def main(words: List[str]) -> int:
+    """Draw the port, note it, and deny the unit the ports of the others where the host can."""
+    from goferry.host import bindings  # loads ctypes
+
+    own: Iterable[int] = ()
+    try:
+        if words:
+            own = _noted(words[0], int(words[1]))
+    except OSError as error:
+        sys.stderr.write("goferry: no port for the service: %s\n" % error)
+        return 1
+    try:
+        bindings.deny(own)
+    except OSError as error:
+        sys.stderr.write("goferry: this host can't keep a service from the ports of others: %s\n" % error)
+    return 0
+
+
+def _noted(path: str, first: int) -> Iterable[int]:
+    """Draw a port and note it; return the service's own ports."""
+    last = note.read(path)
+    before = tuple(port for port in (last.port, *last.before) if port)[:REMEMBERED]
+    note.write(path, note.Note(draw(first, before), listener.group_of(), before))
+    return _own(first)
+
+
+def _own(first: int) -> range:
+    base = first - first % OWN_PORTS
+    return range(base, base + OWN_PORTS)
+
+
+def draw(first: int, before: Tuple[int, ...] = ()) -> int:
+    """Return a port that is free now for the slot whose first one is `first`; none of `before`.
+
+    Raises:
+        OSError: when the kernel has none at all.
+    """
+    return next(port for port in (free(each) for each in _choices(first) if each not in before) if port)
+
+
+def _choices(first: int) -> Iterator[int]:
+    yield from _shuffled([port for port in _own(first) if port % 2 == first % 2])
+    yield from _shuffled(SPARE)[:TRIES]
+    yield 0
+
+
+def _shuffled(ports: Iterable[int]) -> List[int]:
+    return sorted(ports, key=lambda _: os.urandom(8))
+
+
+def free(port: int) -> int:
+    """Return `port` (for 0, one that the kernel chooses) when a service could listen on it now, else 0.
+
+    Raises:
+        OSError: when the kernel has none.
+    """
+    kind = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET  # as Go does for an address without host
+    with socket.socket(kind) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if kind == socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        try:
+            probe.bind(("", port))
+        except OSError:
+            if port:
+                return 0
+            raise
+        return int(probe.getsockname()[1])

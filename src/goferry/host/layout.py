@@ -25,12 +25,10 @@ from typing import Iterator, Optional, Tuple
 
 from goferry.kernel.errors import Misuse
 from goferry.kernel.files import make_folder
-from goferry.kernel.hostfile import HostFile, Place
+from goferry.kernel.hostfile import KEEP, HostFile, Place
 from goferry.kernel.outcomes import UnsafeRoot
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-KEEP = 5
-"""Releases of a service that stay where no policy says how many: enough to walk back a bad day."""
 
 
 class BadName(Misuse):

@@ -18,6 +18,7 @@ from goferry.host.layout import Root
 from goferry.host.store import Admitted, Store
 from goferry.kernel import manifest, sequence, trustfile, verify
 from goferry.kernel.errors import GoferryError, Misuse
+from goferry.kernel.hostfile import HostFile, Place, Policy
 from goferry.kernel.machine import Change, Transaction
 from goferry.kernel.trustfile import ProjectTrust
 from goferry.observe.events import Stream
@@ -324,6 +325,13 @@ def test_five_releases_stay_with_their_proof_and_the_rest_goes(site):
     error = site.refused(site.rollback, to="v1")
     assert (error.name, error.exit_code) == ("nothing-to-roll-back-to", 1)
     assert "v6, v5, v4, v3, v2" in error.state
+
+
+def test_a_host_s_policy_says_how_many_stay(tmp_path):
+    places = {"shop": {"api": Place("shop", "api", 8080, "socket")}}
+    host = HostFile(projects=places, policies={"shop": Policy("releases", (), 2)})
+    assert Root(tmp_path, host).keep("shop") == 2
+    assert Root(tmp_path, HostFile(projects=places)).keep("shop") == Root(tmp_path).keep("shop") == 5
 
 
 def lower(site, to, reason="the clock of the build machine was wrong"):

@@ -115,6 +115,16 @@ class Site(provisioned.Site):
             places[project] = json.loads(self.host.run("cat /etc/goferry/host.json"))["projects"][project]["services"]
         self.ports = {(project, name): places[project][name]["port"] for project in LISTENS for name in NAMES}
 
+    def opened(self):
+        words = ["docker", "exec", "-i", self.host.name, provisioned.AGENT, "connect", "--project", self.project]
+        return provisioned.client.opened(words, provisioned.SETTINGS.environ)
+
+    def states(self):
+        found = {}
+        for self.project in LISTENS:
+            found.update({(self.project, name): one["state"] for name, one in self.live().items()})
+        return found
+
     def deploy_all(self):
         (self.workshop.source / "main.go").write_text(SERVICE)
         binary = self.workshop.binary(self.go, "v1.0.0")
@@ -122,6 +132,7 @@ class Site(provisioned.Site):
             dist = self.folder / f"dist-{project}"
             binaries = dict.fromkeys(NAMES, binary)
             self.workshop.release(dist, binaries, "v1.0.0", sequence, project, listen=listen, ready_within_ms=60_000)
+            self.project = project
             assert len(self.deploy(dist)["services"]) == len(NAMES)
 
     def answer(self, ports, seconds):
@@ -167,9 +178,8 @@ def test_ten_ill_services_hold_ten_healthy_ones_not_back_at_boot(site, record_pr
     site.host.start()
     for unit in ("goferry.target", "goferry-recover.service"):
         assert site.host.run(f"systemctl is-failed {unit}", check=False) != "failed"
-    live = site.live()
-    assert {name: one["state"] for name, one in live.items()} == {
-        f"{project}/{name}": "unhealthy" if name in ILL else "healthy" for project in LISTENS for name in NAMES
+    assert site.states() == {
+        (project, name): "unhealthy" if name in ILL else "healthy" for project in LISTENS for name in NAMES
     }
 
 

@@ -364,10 +364,13 @@ class Guard:
 
     def _live(self, folder: ServiceFolder) -> Optional[Slot]:
         """Return the live slot's description; one that is gone or damaged is made again from what is stored."""
-        number, live = slots.live(folder), state.read(folder)["live"]
+        number = slots.live(folder)
         slot = slots.read(folder, number) if number >= 0 else None
-        if slot is not None or number < 0 or not live or live["slot"] != number:
+        if slot is not None or number < 0:
             return slot
+        live = state.read(folder)["live"]
+        if not live or live["slot"] != number:
+            return None
         stored = {key: live[key] for key in ("mode", "slot", "sequence", "version", "sha256", "port")}
         change = Change(folder.name, old_slot=-1, **stored)
         with contextlib.suppress(GoferryError):

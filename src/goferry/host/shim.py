@@ -28,7 +28,7 @@ import sys
 import time
 from typing import Any, Dict, Mapping
 
-REFUSED, FAILED = 77, 1
+REFUSED, FAILED, BARRED = 77, 1, 78
 LEAVE = "GOFERRY_LEAVE"
 """As in kernel.hostfile; a unit that has none was provisioned before there was one."""
 SECONDS, ROOM = 2.0, 65536
@@ -109,7 +109,7 @@ TRUST = ("/etc/goferry/trust/%s.trust", "/etc/goferry/goferry.trust")
 
 
 def may_start() -> int:
-    """Return 0 when the slot on standard input may start, and 1 when its release is below the trust file's minimum.
+    """Return 0 when the slot on standard input may start, BARRED when its release is below the trust file's minimum.
 
     systemd asks it as root before each start (`ExecCondition=+`), also after a crash and at boot, since the unit itself
     sees no trust file. A slot that can't be read is for the shim to refuse.
@@ -121,7 +121,7 @@ def may_start() -> int:
         return 0
     if why:
         say("not started: %s" % why)
-    return 1 if why else 0
+    return BARRED if why else 0
 
 
 def trust_of(project: str) -> str:

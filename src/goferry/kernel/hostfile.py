@@ -45,6 +45,8 @@ TRUST_FOLDER = "/etc/goferry/trust"
 AGENT = "/usr/local/libexec/goferry-host"
 AGENT_SOCKET = "/run/goferry/agent.sock"
 ROOT = "/var/lib/goferry"
+BARRED = 78
+"""How `goferry-host may-start` ends for a release below the trust file's minimum."""
 LEAVE = "GOFERRY_LEAVE"
 """The variable by which a slot's unit tells the shim which attempt may start though nobody committed it."""
 

@@ -1,13 +1,14 @@
 """Provisioning as data: golden plans, ports that stay, what is refused, and the script on a folder of its own."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from goferry.config.load import load
 from goferry.deploy.address import parse
-from goferry.deploy.provision import Wanted, Wishes, plan
+from goferry.deploy.provision import Wanted, Wishes, plan, render
 from goferry.deploy.provision.execute import as_request, checked, known_lines
 from goferry.deploy.provision.wishes import public_key
 from goferry.deploy.provision.wishes import read as read_wishes
@@ -185,3 +186,15 @@ def test_a_key_s_comment_can_not_add_a_line(tmp_path):
 def test_requests_are_json_and_known_hosts_lines_bear_the_name():
     json.dumps(as_request(plan(SHOP, FACTS), dry_run=False))
     assert known_lines(parse("root@web:2222", "root"), [KEY]) == ["[web]:2222 " + " ".join(KEY.split()[:2])]
+
+
+@pytest.mark.parametrize(("said", "skipped"), [(0, False), (hostfile.BARRED, True), (1, False), (127, False)])
+def test_a_unit_is_skipped_for_good_only_when_the_agent_says_so(tmp_path, said, skipped):
+    unit = render.service(hostfile.Place("shop", "api", 8080, "socket"), drain_seconds=1, private_users=False)
+    (condition,) = (line for line in unit.splitlines() if line.startswith("ExecCondition="))
+    agent = tmp_path / "goferry-host"
+    agent.write_text(f"#!/bin/sh\nexit {said}\n")
+    agent.chmod(0o755)
+    script = condition.partition("-c ")[2].strip("'").replace("$$", "$").replace(hostfile.AGENT, str(agent))
+    done = subprocess.run(["/bin/sh", "-c", script], check=False)
+    assert (done.returncode != 0) is skipped

@@ -40,7 +40,7 @@ def root(tmp_path):
         for place in places.values():
             folder = made.service(place.project, place.service)
             folder.prepare()
-            slots.write(folder, {"slot": 0, "guarded": True, "drain_ms": 1, "attempt": "a"})
+            slots.write(folder, {"slot": 0, "mode": "socket", "guarded": True, "drain_ms": 1, "attempt": "a"})
             folder.live.symlink_to(folder.pointer(0))
     return made
 

@@ -112,7 +112,7 @@ def test_a_unit_starts_a_candidate_by_the_agents_leave_alone(place, tmp_path, gi
         check=False,
     )
     assert (done.returncode, done.stdout) == (code, "" if code else "hello\n")
-    assert shim.LEAVE == hostfile.LEAVE
+    assert (shim.LEAVE, shim.BARRED) == (hostfile.LEAVE, hostfile.BARRED)
 
 
 def test_a_link_in_place_of_the_binary_is_not_followed(place):
@@ -193,7 +193,7 @@ def test_below_the_minimum_nothing_is_started_whoever_starts_it(place, tmp_path,
         done = start(place, project="shop", sequence=7, guarded=guarded, attempt=f"a{guarded}")
         assert (done.returncode, "below the minimum" in done.stderr) == ((0, False) if starts else (77, True))
     monkeypatch.setattr(shim, "TRUST", (str(tmp_path / "%s.none"), str(trust)))
-    for own_file, code in ((False, 0 if starts else 1), (True, 0)):
+    for own_file, code in ((False, 0 if starts else shim.BARRED), (True, 0)):
         if own_file:  # the project's own takes the other's place
             (tmp_path / "shop.none").write_text("{}")
         with (base / "slots/0.json").open("rb") as file:

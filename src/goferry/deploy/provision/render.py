@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goferry.kernel.hostfile import AGENT, AGENT_SOCKET, HOST_FILE, LEAVE, ROOT, TRUST_FILE, TRUST_FOLDER, Place
+from goferry.kernel.hostfile import AGENT, AGENT_SOCKET, BARRED, HOST_FILE, LEAVE, ROOT, TRUST_FILE, TRUST_FOLDER, Place
 
 USER = "goferry"
 HOME = "/var/lib/goferry-login"
@@ -82,7 +82,8 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=exec
-ExecCondition=+{AGENT} may-start
+# Skipped for good by that answer alone: whatever else keeps the question from being asked is tried again.
+ExecCondition=+/bin/sh -c '{AGENT} may-start; [ $$? -ne {BARRED} ]'
 ExecStartPre=+{f"{AGENT} ports {note} {place.backend // 10}%i" if note else f"{AGENT} ports"}
 ExecStart={AGENT} shim %i
 {socket}StandardInput=file:{folder}/slots/%i.json

@@ -54,6 +54,11 @@ func main() {
 		time.Sleep(50 * time.Millisecond)
 	}
 	switch fault {
+	case "chatty":
+		for number := range 3000 {
+			fmt.Fprintln(os.Stderr, "line", number)
+		}
+		os.Exit(3)
 	case "crash":
 		os.WriteFile("state.db", []byte("kept by "+version), 0o600)
 		fmt.Fprintln(os.Stderr, "panic: no database \\x1b[31m")
@@ -352,6 +357,8 @@ def test_a_bad_candidate_never_gets_traffic(site, fault, name, code):
     with Clients(port, 2) as clients:
         error = site.refused(site.release(2, fault, ready_within_ms=1500))
     assert (error.name, error.exit_code) == (name, code)
+    assert error.facts["serving"] == {"api": {"version": "v1.0.0", "state": "healthy"}}
+    assert error.state.endswith("Serving now: api v1.0.0")
     assert clients.lost == []
     assert clients.heard == {"v1.0.0"}
     if fault == "crash":
@@ -390,7 +397,9 @@ def test_nothing_that_a_service_or_a_person_keeps_is_lost_by_a_failure_a_rollbac
         assert "panic: no database" in (service / "log/0.log").read_text()
         assert (service / "data/state.db").read_text() == "kept by v1.0.0"
 
-    assert site.refused(site.release(1, "crash", **more)).name == "candidate-crashed"
+    first = site.refused(site.release(1, "crash", **more))
+    assert first.name == "candidate-crashed"
+    assert first.state.endswith("Serving now: nothing")
     kept()
     assert site.live() == {}
     assert site.pids() == []
@@ -439,6 +448,26 @@ def test_purge_alone_removes_what_is_kept_and_says_what(site):
     code, again = purge("shop", "--yes")
     assert (code, again["error"]) == (2, "nothing-kept")
     assert site.deploy(site.release(1))["services"]["api"]["version"] == "v1.0.0"
+
+
+def test_a_log_shows_the_lines_of_its_own_version_alone(site):
+    for number in (1, 2):
+        site.deploy(site.release(number))
+    error = site.refused(site.release(3, "chatty"))
+    assert error.name == "candidate-crashed"
+    *lines, serving = [line.strip() for line in error.state.splitlines()]
+    assert serving == "Serving now: api v2.0.0"
+    assert lines[0] == f"Its log since it was started ({site.root}/shop/api/log/0.log):"
+    assert "api v3.0.0 starts" in lines[1]
+    assert lines[2:14] == ["starting v3.0.0", *(f"line {number}" for number in range(10)), "…"]
+    last = [line for line in lines[14:] if not line.startswith("goferry: ")]  # which refuses a second start, if it may
+    assert last == [f"line {number}" for number in range(3000 - len(last), 3000)]
+    assert len(lines[14:]) == 12
+    assert len(last) >= 10
+    assert (site.root / "shop/api/log/0.log").is_file()
+    site.deploy(site.release(4))
+    shown = deploy.logs(site.target(), settings=SETTINGS)["logs"]["api"]
+    assert [line for line in shown if "starting" in line] == ["starting v4.0.0"]
 
 
 @pytest.mark.parametrize(("fault", "cause"), [("bake", "candidate-crashed"), ("freeze", "candidate-unhealthy")])
@@ -600,6 +629,7 @@ def test_the_second_of_two_deploys_waits_or_says_that_the_first_is_busy(site):
     time.sleep(1.2)
     error = site.refused(late, wait=0.2)
     assert (error.name, error.exit_code) == ("deploy-busy", 5)
+    assert error.state.splitlines()[-1].startswith("Serving now: api v")
     site.deploy(late, wait=30)
     thread.join()
     assert site.live()["api"]["version"] == "v3.0.0"
@@ -660,6 +690,8 @@ def test_killed_at_each_journal_line_one_version_answers(site, kind):
         assert caught.value.name == "agent-lost"
         committed = line in ("retired", "settled") or (line, when) == ("commit", "after")
         now = after if committed else before
+        told = caught.value.state.splitlines()[-1]  # the agent that is asked once more may be killed in its turn
+        assert told == f"Serving now: api v{now}.0.0" or told.startswith("Serving now: nobody knows: ")
         live = site.live()["api"]
         assert (live["version"], live["state"]) == (f"v{now}.0.0", "healthy"), (line, when)
         assert {post(port) for _ in range(6)} == {f"v{now}.0.0"}
@@ -707,6 +739,7 @@ def test_an_interrupted_deploy_goes_back_and_says_so(site):
         said = command.communicate(timeout=30)[1]
     assert command.returncode == 130
     assert "Traceback" not in said
+    assert "Serving now: api v1.0.0" in said
     assert (site.root / "shop/api/live").readlink() == Path("slots/0.json")
     assert site.live()["api"]["version"] == "v1.0.0"
 
@@ -717,7 +750,8 @@ def test_a_floor_that_was_removed_is_found_again_and_a_damaged_one_stops_everyth
     site.deploy(new)
     floor = site.root / "shop/.floor.json"
     floor.unlink()
-    assert site.refused(old).name == "sequence-lower"
+    refused = site.refused(old)
+    assert (refused.name, refused.facts["serving"]["api"]["version"]) == ("sequence-lower", "v2.0.0")
     assert site.refused(site.release(2, bake_ms=401)).name == "sequence-conflict"
     floor.write_text("{")
     assert site.refused(site.release(3)).name == "state-damaged"

@@ -9,6 +9,7 @@ import http.client
 import importlib.util
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -194,7 +195,13 @@ def test_a_candidate_that_crashes_is_started_once_and_gets_no_traffic(site):
     live = site.live()["api"]
     error = site.refused(site.release(7, fault="crash"))
     assert (error.name, error.exit_code) == ("candidate-crashed", 1)
-    assert "panic: no database" in error.state
+    lines = [line.strip() for line in error.state.splitlines()]
+    assert re.search(r"journalctl --unit goferry-shop-api@\d.service --since=@\d+", lines[0])
+    timed = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (.*)")
+    texts = [timed.fullmatch(line)[1] for line in lines[1:] if timed.fullmatch(line)]
+    assert texts[0] == "starting v7.0.0"
+    assert "panic: no database" in texts[1]
+    assert not any(f"v{other}.0.0" in text for text in texts for other in (1, 2))
     assert site.fetch(8080) == live["version"]
     assert site.live()["api"]["pid"] == live["pid"]
 
@@ -218,6 +225,9 @@ def test_a_committed_version_that_dies_is_started_again(site):
         time.sleep(0.1)
     assert said == live["version"]
     assert site.live()["api"]["pid"] != live["pid"]
+    with site.opened() as agent:  # both of its starts, and neither another version's
+        lines = agent.ask("logs", services=["api"])["logs"]["api"]
+    assert [line.split()[-1] for line in lines if "starting" in line] == [live["version"]] * 2
 
 
 def test_what_was_not_provisioned_is_refused(site):

@@ -33,6 +33,8 @@ MOST = 20_000
 """Signs of progress that one request may have: a day's bake has one a minute."""
 COMPLAINTS = 32 << 10
 """Bytes of an agent's standard error that are kept, of its beginning and of its end each."""
+CHANGES = ("prepare", "rollback", "switch", "commit", "down", "purge")
+"""Requests that begin or go on with a change of the target."""
 _NAME = re.compile("[a-z][a-z0-9-]{0,60}")
 
 Explain = Callable[[int | None, str], GoferryError | None]
@@ -79,7 +81,7 @@ class Agent:
         self._process, self._explain, self._look, self._settle = process, explain, look, settle
         self.complaints = _Complaints(process.stderr).text
         self._writing = threading.Lock()
-        self.pid = process.pid
+        self.pid, self._begun = process.pid, False
 
     def ask(
         self, request: str, heard: Callable[[str], None] = lambda _: None, payload: bytes = b"", **fields: Any
@@ -90,6 +92,7 @@ class Agent:
             GoferryError: the host's own, by its name.
             AgentLost: when the agent ended or answered something else.
         """
+        self._begun = self._begun or request in CHANGES
         try:
             data = frames.encode({"request": request, **self._about, **fields}, payload)
             with contextlib.suppress(BrokenPipeError):  # it may have said why before it ended
@@ -136,7 +139,9 @@ class Agent:
         last = printable(said.splitlines()[-1], 300) if said else ""
         return AgentLost(
             f"the host agent gave no answer: {why}" + (f" ({last})" if last else ""),
-            state="What it had begun is undone by the next command on the target.",
+            state="What it had begun is undone by the next command on the target."
+            if self._begun
+            else "It had begun nothing, so nothing was undone.",
             advice=[f"look:  {self._look}"],
         )
 

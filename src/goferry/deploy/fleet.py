@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 from goferry.config.settings import Settings
-from goferry.deploy import address, ssh
+from goferry.deploy import address, serving, ssh
 from goferry.deploy.session import Session, connected, understood
 from goferry.kernel.errors import GoferryError
 from goferry.observe.events import Span, Stream
@@ -139,6 +139,22 @@ class Campaign:
 
 def _sign_of_life(session: Session) -> None:
     session.ask("hello")
+
+
+def standing(fleet: Fleet, settings: Settings) -> dict[str, serving.Serving]:
+    """Return what each host serves now, asked over new connections; of who can't be asked the reason."""
+    campaign = Campaign(replace(fleet, connect_timeout=min(5, fleet.connect_timeout)), settings, Stream(), "status")
+    found: dict[str, serving.Serving] = {}
+
+    def work(session: Session) -> None:
+        with connected(session.address, campaign.fleet.access, settings.environ) as agent:
+            found[session.name] = serving.of_status(agent.ask("status"))
+
+    campaign.each(campaign.sessions, work)
+    for session in campaign.failed():
+        if session.failure is not None and session.name not in found:
+            found[session.name] = {"unknown": f"{session.failure.name}, {session.failure.what}"}
+    return {session.name: found[session.name] for session in campaign.sessions}
 
 
 def ask_all(fleet: Fleet, settings: Settings, request: str, **fields: Any) -> dict[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Sequence
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from goferry.config.settings import Settings
-from goferry.deploy import answers, client
+from goferry.deploy import answers, client, serving
+from goferry.kernel.errors import GoferryError
 from goferry.observe.events import Span, Stream
 
 
@@ -99,6 +101,32 @@ def _change(
     stream: Stream,
     dry_run: bool,
 ) -> dict[str, Any]:
+    told = serving.told(lambda error: _standing(target, settings, error), local=True)
+    with told if not dry_run else contextlib.nullcontext():
+        return _changed(stage, verb, request=request, target=target, settings=settings, stream=stream, dry_run=dry_run)
+
+
+def _standing(target: Target, settings: Settings, error: GoferryError) -> dict[str, serving.Serving]:
+    """Return what the target serves, as its error says or, when that says nothing, as it answers now."""
+    known = error.facts.get("serving")
+    if isinstance(known, dict):
+        return {"local": {"serving": serving.of_services(known)}}
+    try:
+        return {"local": serving.of_status(status(target, settings=settings))}
+    except (GoferryError, KeyError) as other:
+        return {"local": {"unknown": str(other)}}
+
+
+def _changed(
+    stage: str,
+    verb: str,
+    *,
+    request: dict[str, Any],
+    target: Target,
+    settings: Settings,
+    stream: Stream,
+    dry_run: bool,
+) -> dict[str, Any]:
     start = time.monotonic()
     common = {"id": transaction_id(), "wait_ms": round(target.wait * 1000), "on_silence": target.on_silence}
     with stream.span(stage, host="local") as span, target.agent(settings, stream.trace) as agent:
@@ -141,6 +169,7 @@ def with_host(record: dict[str, Any], outcome: str) -> dict[str, Any]:
     previous = answers.versions(record["services"].values(), "previous")
     host = {"version": record["version"], "previous": previous, "outcome": outcome}
     host |= {key: record[key] for key in ("switch_ms", "gap_ms")}
+    host |= {"serving": serving.of_services(record["services"])}
     return {**record, "previous": previous, "outcome": outcome, "hosts": {"local": host}}
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from goferry.config.settings import Settings
-from goferry.deploy import answers, phases, upload
+from goferry.deploy import answers, phases, serving, upload
 from goferry.deploy.errors import HostOutdated
-from goferry.deploy.fleet import Campaign, Fleet, ask_all
+from goferry.deploy.fleet import Campaign, Fleet, ask_all, standing
 from goferry.deploy.local import transaction_id
 from goferry.deploy.session import Session, send_release, understood
 from goferry.kernel.errors import printable
@@ -96,6 +97,12 @@ def _change(
 ) -> dict[str, Any]:
     start = time.monotonic()
     campaign = Campaign(fleet, settings, stream, stage)
+    told = serving.told(lambda _: standing(fleet, settings))
+    with told if not dry_run else contextlib.nullcontext():
+        return _changed(campaign, request, start, dry_run=dry_run)
+
+
+def _changed(campaign: Campaign, request: Request, start: float, *, dry_run: bool) -> dict[str, Any]:
     with campaign.running() as span:
         phases.prepare(campaign, span, request)
         with understood("a host"):

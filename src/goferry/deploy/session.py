@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from goferry.deploy import answers, client, ssh, upload
+from goferry.deploy import answers, client, serving, ssh, upload
 from goferry.deploy.address import Address
 from goferry.deploy.errors import HostOutdated
 from goferry.kernel.errors import GoferryError, printable
@@ -87,6 +87,8 @@ class Session:
             "uploaded": self.uploaded,
             "services": services,
         }
+        if services:
+            record["serving"] = serving.of_services(services)
         if self.failure is not None:
             record |= {"error": self.failure.name, "what": self.failure.what}
         return record

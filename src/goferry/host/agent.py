@@ -27,13 +27,20 @@ from goferry.host.store import Admitted, Store, held, services_of
 from goferry.host.supervised import free_port
 from goferry.host.target import assemble
 from goferry.host.view import View
-from goferry.kernel import checksums, machine, manifest, protocol, trustfile, verify
+from goferry.kernel import machine, protocol, trustfile, verify
 from goferry.kernel.errors import GoferryError, Misuse, Refused
 from goferry.kernel.files import link_atomically
 from goferry.kernel.hostfile import Policy
 from goferry.kernel.machine import Transaction
 from goferry.kernel.manifest import Manifest
-from goferry.kernel.outcomes import AmbiguousProject, ClientSilent, DeployBusy, NothingToRollBackTo, UnsupportedHost
+from goferry.kernel.outcomes import (
+    AmbiguousProject,
+    ClientSilent,
+    DeployBusy,
+    NothingToRollBackTo,
+    UnsupportedHost,
+    of_defect,
+)
 from goferry.kernel.refusals import FileMissing, ProjectMismatch
 
 ASIDE = 1.5
@@ -64,8 +71,8 @@ class Session:
         self.view = View(root, self.guard, self.switcher)
         self.engine: Optional[Engine] = None
         self._held = contextlib.ExitStack()
-        self._claimed: Dict[str, int] = {}
-        self._digests: Dict[str, str] = {}
+        self._uploads = incoming.Uploads(root)
+        self._project_asked = root.bound
         self._trace = ""
 
     @property
@@ -84,7 +91,7 @@ class Session:
             raise UnsupportedHost("this host runs %s" % os.uname().sysname)
         self._trace = protocol.trace(request) or self._trace
         if name == "upload":
-            return self.upload(request, payload)
+            return self._uploads.receive(request, payload)
         kinds: Dict[str, Callable[[Request], Record]] = {
             "hello": self.hello,
             "prepare": self.prepare,
@@ -97,7 +104,10 @@ class Session:
             "down": lambda asked: takedown.down(self, asked),
             "purge": lambda asked: takedown.purge_asked(self, asked),
         }
-        return kinds[name](request)
+        try:
+            return kinds[name](request)
+        except Exception as error:
+            raise self.view.told(of_defect(error), self._project_asked) from error
 
     def hello(self, _request: Request) -> Record:
         """Say who answers, what it can run, and which binaries need not be sent."""
@@ -121,16 +131,6 @@ class Session:
     def _policy(self) -> Optional[Policy]:
         return self.root.host.policy(self.root.bound) if self.root.host else None
 
-    def upload(self, request: Request, payload: bytes) -> Record:
-        """Take one block of a file of the release that is to be prepared."""
-        self.root.prepare()
-        identifier = str(request.get("id"))
-        if identifier not in self._claimed:
-            if self._claimed:
-                raise Misuse("one session uploads one release")
-            self._claimed[identifier] = incoming.claim(self.root, identifier)
-        return incoming.receive(self.root, request, payload, self._digests)
-
     def prepare(self, request: Request) -> Record:
         """Verify the release, and bring its candidates up to HEALTHY; no traffic is touched."""
         source, sent = self._source(request)
@@ -141,11 +141,12 @@ class Session:
         trust, now = trustfile.load(self.trust), int(time.time())
         wanted = [str(name) for name in request.get("services") or []]
         try:
-            only = _received(source) if sent else ""
+            only = incoming.received(source) if sent else ""
             with admission.clock_judged(self.root, now):
                 verified = verify.verify(source, trust, project=self.root.bound, now=now, only=only)
             assert verified.manifest is not None
             release = verified.manifest
+            self._project_asked = release.project
             policy.judge(self._policy(), release)
             with self._opened(request):
                 with admission.clock_judged(self.root, now):
@@ -161,16 +162,12 @@ class Session:
             raise
         finally:
             if sent:
-                incoming.remove(source)
-                for descriptor in self._claimed.values():
-                    os.close(descriptor)
-                self._claimed.clear()
-                self._digests.clear()
+                self._uploads.drop()
 
     def _source(self, request: Request) -> "tuple[Path, bool]":
         """Return the folder that is to be verified, and whether it was sent; a provisioned host takes no other."""
         if request["dist"] == "incoming":
-            return incoming.folder(self.root, str(request["id"])), True
+            return self._uploads.folder(str(request["id"])), True
         if self.root.host is not None:
             raise Refused("this host takes a release by upload alone", state="Nothing was changed.")
         return Path(str(request["dist"])), False
@@ -196,7 +193,7 @@ class Session:
         """Bring a version that was committed here up to HEALTHY in the free slot; no traffic is touched."""
         policy.judge_environment(self._policy(), str(request.get("environment", "")))
         with self._opened(request):
-            project = self._project(str(request.get("project") or ""))
+            project = self._project_asked = self._project(str(request.get("project") or ""))
             folders = {folder.name: folder for folder in self._services(project)}
             states = {name: self._state(project, name) for name in folders}
             wanted = rollback.Wanted.of(request)
@@ -262,10 +259,11 @@ class Session:
         if request.get("dry_run"):
             acts = [{"act": act.name, "services": list(act.services)} for act in machine.outlook(transaction)]
             return {**about, "phase": "IDLE", "acts": acts}
-        entry = journal.Journal(self.root.project(transaction.project) / ".journal" / (transaction.id + ".jsonl"))
-        stored = journal.result(entry)
+        folder = self.root.project(transaction.project) / ".journal"
+        stored = journal.result(folder, transaction.id)
         if stored is not None:
             return {**about, "phase": "IDLE", "stored": stored}
+        entry = journal.begin(folder, transaction.id, transaction.kind)
         engine = Engine(entry, store, self.guard, self.switcher, self.tell)
         self.engine = engine
         with self._given_up():
@@ -309,13 +307,16 @@ class Session:
             self._close()
         return {"phase": machine.IDLE}
 
-    def silence(self) -> None:
-        """Follow the on-silence policy for an open transaction."""
-        if self.engine is not None:
-            with self._given_up():
-                if machine.waits(self.engine.transaction) and self.engine.transaction.phase != machine.IDLE:
-                    self.engine.advance("silence")
-            self._close()
+    def silence(self) -> str:
+        """Follow the on-silence policy for an open transaction; return what it came to, empty when none was open."""
+        engine = self.engine
+        if engine is None:
+            return ""
+        with self._given_up():
+            if machine.waits(engine.transaction) and engine.transaction.phase != machine.IDLE:
+                engine.advance("silence")
+        self._close()
+        return str((journal.outcome(engine.journal) or {}).get("outcome"))  # type: ignore[arg-type]
 
     @contextlib.contextmanager
     def _given_up(self) -> Iterator[None]:
@@ -332,7 +333,7 @@ class Session:
         if engine.transaction.phase != machine.IDLE:
             return
         self.engine = None
-        result = journal.result(engine.journal) or {}  # type: ignore[arg-type]
+        result = journal.outcome(engine.journal) or {}  # type: ignore[arg-type]
         failure = engine.failure or ClientSilent("the client went away before it committed")
         if result.get("outcome") != "rolled-back":
             raise failure
@@ -390,9 +391,3 @@ class Session:
             yield
         finally:
             self._held.close()
-
-
-def _received(source: Path) -> List[str]:
-    """Return the names that are to be checked of a folder that was sent: the manifest, and each file of a release."""
-    lists = {checksums.LIST, *manifest.SIGNATURES.values()}
-    return sorted({manifest.MANIFEST, *incoming.names(source)} - lists)

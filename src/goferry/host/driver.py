@@ -70,8 +70,11 @@ class Driver(Protocol):
     def door(self, folder: ServiceFolder, slot: Slot) -> Optional[Path]:
         """Return the unix socket on which the slot answers; None: `listen` on the loopback."""
 
-    def tail(self, folder: ServiceFolder, number: int, lines: int = 12) -> List[str]:
-        """Return the last lines that the slot wrote."""
+    def tail(self, folder: ServiceFolder, number: int, lines: int) -> List[str]:
+        """Return the last lines that the slot's version wrote since it was started, and no other version's."""
+
+    def head(self, folder: ServiceFolder, number: int, lines: int) -> List[str]:
+        """Return the first ones."""
 
     def log(self, folder: ServiceFolder, number: int) -> str:
         """Return where a person reads on: a path or a command."""

@@ -25,6 +25,8 @@ OVER = 0.7
 """Seconds that a phase may last beyond its limit, for the answer that it ends with."""
 EVIDENCE = 3.0
 """Seconds that a log may take to be read for an error."""
+SHOWN = 12
+"""Lines of a log's beginning that an error shows, and as many of its end."""
 LATE = "no answer in time"
 Asked = Tuple[ServiceFolder, Slot]
 
@@ -244,15 +246,16 @@ class Guard:
         error = self._blamed.pop(_key(folder, number), None)
         if error is not None:
             (found,) = gather([lambda: self.log_end(folder, number)], time.monotonic() + EVIDENCE)
-            text = "The log's end:\n" + (found.value or "  (it can't be read: %s)" % (found.error or LATE))
+            text = found.value or "Its log: it can't be read: %s" % (found.error or LATE)
             error.state = error.state + "\n" + text if error.state else text
 
     def log_end(self, folder: ServiceFolder, number: int) -> str:
-        """Return the last lines of a slot's log, fit to be shown."""
-        return (
-            "\n".join("  " + printable(line, 300) for line in self.driver.tail(folder, number))
-            or "  (it wrote nothing)"
-        )
+        """Return the first and the last lines that the slot's version wrote since it was started, fit to be shown."""
+        lines = self.driver.tail(folder, number, 2 * SHOWN + 1)
+        if len(lines) > 2 * SHOWN:
+            lines = [*self.driver.head(folder, number, SHOWN), "…", *lines[-SHOWN:]]
+        shown = ["  " + printable(line, 300) for line in lines] or ["  (it wrote nothing)"]
+        return "\n".join(["Its log since it was started (%s):" % self.driver.log(folder, number), *shown])
 
     def described(self, folder: ServiceFolder, number: int) -> Slot:
         """Return the slot's description; a slot that should be filled and is not is a failure."""

@@ -15,7 +15,7 @@ import re
 import shutil
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, Mapping
+from typing import Any, Dict, Iterator, List, Mapping
 
 from goferry.host import lock
 from goferry.host.layout import NAME, Root
@@ -73,6 +73,43 @@ def _made(root: Root, place: Path) -> int:
 
 def _locked(place: Path) -> int:
     return lock.flock(os.open(str(place), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))
+
+
+class Uploads:
+    """What one session uploads: one release, which it alone may have prepared."""
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+        self._claimed: Dict[str, int] = {}
+        self._digests: Dict[str, str] = {}
+
+    def receive(self, request: Mapping[str, Any], payload: bytes) -> Dict[str, Any]:
+        """Take one block of a file, as the function `receive` does; the folder is claimed with the first one."""
+        self._root.prepare()
+        identifier = str(request.get("id"))
+        if identifier not in self._claimed:
+            if self._claimed:
+                raise Misuse("one session uploads one release")
+            self._claimed[identifier] = claim(self._root, identifier)
+        return receive(self._root, request, payload, self._digests)
+
+    def folder(self, identifier: str) -> Path:
+        """Return where what this session uploaded lies: another session's is neither verified nor removed.
+
+        Raises:
+            UploadRefused: when it has uploaded nothing as that.
+        """
+        if identifier not in self._claimed:
+            raise UploadRefused("this session has uploaded nothing as %s" % identifier, state="Nothing was changed.")
+        return folder(self._root, identifier)
+
+    def drop(self) -> None:
+        """Remove what was uploaded, and claim nothing any more."""
+        for identifier, descriptor in self._claimed.items():
+            remove(folder(self._root, identifier))
+            os.close(descriptor)
+        self._claimed.clear()
+        self._digests.clear()
 
 
 def receive(root: Root, request: Mapping[str, Any], payload: bytes, digests: Dict[str, str]) -> Dict[str, Any]:
@@ -220,6 +257,12 @@ def names(place: Path) -> Iterator[str]:
     """Yield the names of the files that arrived whole."""
     if place.is_dir():
         yield from sorted(path.name for path in place.iterdir() if not path.name.startswith("."))
+
+
+def received(source: Path) -> List[str]:
+    """Return the names that are to be checked of a folder that was sent: the manifest, and each file of a release."""
+    lists = {checksums.LIST, *manifest.SIGNATURES.values()}
+    return sorted({manifest.MANIFEST, *names(source)} - lists)
 
 
 def remove(place: Path) -> None:

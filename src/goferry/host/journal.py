@@ -2,23 +2,49 @@ r"""The journal: one file a transaction, one line an event, on the disk before i
 
 A line is `<crc32, 8 hex> <canonical JSON>\n`. A torn or damaged tail (power cut) is dropped: the acts of a line that
 never reached the disk were never begun. The first line holds the whole transaction, the last one its result.
+
+A file's name is the agent's own: `_<number>-<digest of the client's id>.jsonl`, numbered by a counter that never sinks.
+So the order of journals, and which is removed first, is nothing that a client chooses, and its id says only what was
+asked for twice. The first agents named the file by the client's id; those are read too, and count as older.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
+import re
+import time
 import zlib
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from goferry.kernel import canonical
-from goferry.kernel.files import sync_folder
+from goferry.kernel.errors import Failed
+from goferry.kernel.files import sync_folder, write_atomically
 
 RESERVE = 1 << 20
 """Bytes that a transaction sets aside when it begins and gives up when it goes back: that must never lack room."""
+COUNTER = ".counter"
+"""The file with the number of the journal that was begun last."""
 BACK = ("failed", "abort", "silence", "recover")
-KEEP = 20
-"""Settled journals that are kept for people to read."""
+KEEP, YOUNG = 20, 30 * 86_400.0
+"""Settled journals that stay whatever their age; and seconds for which each stays after its last line."""
+MOST = {"deploy": 10_000, "rollback": 11_000}
+"""Journals of a project with which nothing more is begun. Deploys alone can't use up what the way back needs."""
+_OWN = re.compile(r"_([0-9]{10,})-([0-9a-f]{16})\.jsonl")
+
+
+_TORN = re.compile(rb"[0-9a-f]{0,8}|[0-9a-f]{8} (\{[^\n]*)?")
+
+
+class JournalFull(Failed):
+    """The project has as many journals as a host keeps, each younger than 30 days, so nothing more is begun.
+
+    Usual causes: something that deploys the same project in a loop. Each journal is removed when it is 30 days old.
+    """
+
+    name = "journal-full"
 
 
 def encode(record: Dict[str, Any]) -> bytes:
@@ -100,25 +126,88 @@ def _write(descriptor: int, data: bytes) -> None:
 
 def journals(folder: Path) -> Iterator[Journal]:
     """Yield a project's journals, the oldest first."""
-    for path in sorted(folder.glob("*.jsonl")):
+    own: List[Tuple[int, Path]] = []
+    older: List[Tuple[int, Path]] = []
+    for path in folder.glob("*.jsonl"):
+        with contextlib.suppress(FileNotFoundError):
+            if not path.is_file():
+                continue
+            found = _OWN.fullmatch(path.name)
+            (own if found else older).append((int(found[1]) if found else path.stat().st_mtime_ns, path))
+    for _, path in [*sorted(older), *sorted(own)]:
         yield Journal(path)
 
 
+def unsettled(folder: Path) -> Iterator[Journal]:
+    """Yield what may be unfinished. Nothing begins before that, so none is older than one that is settled."""
+    for entry in reversed(list(journals(folder))):
+        if not settled(entry):
+            yield entry
+        elif _OWN.fullmatch(entry.path.name):
+            return
+
+
+def begin(folder: Path, identifier: str, kind: str) -> Journal:
+    """Return the journal of a new transaction, with the next number; nothing of it but the number is on the disk.
+
+    Raises:
+        JournalFull: when there are too many.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [found for found in map(_OWN.fullmatch, os.listdir(str(folder))) if found]
+    if len(names) >= MOST[kind]:
+        raise JournalFull(
+            "%d journals of the last 30 days lie in %s" % (len(names), folder),
+            state="Nothing was changed.",
+            advice=["wait until the oldest is 30 days old", "or remove old ones by hand, on the host"],
+        )
+    number = max([_counted(folder), *(int(found[1]) for found in names)]) + 1
+    write_atomically(folder / COUNTER, b"%d\n" % number)
+    return Journal(folder / ("_%010d-%s.jsonl" % (number, _digest(identifier))))
+
+
+def _counted(folder: Path) -> int:
+    try:
+        return int((folder / COUNTER).read_bytes()[:20])
+    except (OSError, ValueError):  # the names say it too
+        return 0
+
+
+def _digest(identifier: str) -> str:
+    return hashlib.sha256(identifier.encode()).hexdigest()[:16]
+
+
 def prune(folder: Path) -> None:
-    """Remove all but the newest settled journals."""
-    paths = sorted(folder.glob("*.jsonl"))
-    for path in paths[:-KEEP]:
-        path.unlink()
+    """Remove settled journals whose last line is older than YOUNG, all but the newest KEEP of them."""
+    now = time.time()
+    for entry in list(journals(folder))[:-KEEP]:
+        with contextlib.suppress(FileNotFoundError):
+            if now - entry.path.stat().st_mtime >= YOUNG and settled(entry):
+                entry.path.unlink()
 
 
 def never_begun(journal: Journal) -> bool:
-    """Whether not even the first line reached the disk whole; a damaged one is left for people to read."""
-    return b"\n" not in journal.path.read_bytes()
+    """Whether not even the first line reached the disk whole; what is damaged, or no journal, is left for people."""
+    return bool(_TORN.fullmatch(journal.path.read_bytes()))
 
 
-def result(journal: Journal) -> Optional[Dict[str, Any]]:
-    """Return the stored result of a settled transaction, else None."""
+def settled(journal: Journal) -> bool:
+    """Whether the transaction came to its end."""
     records = journal.records()
-    if records and records[-1].get("event") == "settled":
-        return dict(records[-1].get("result") or {})
+    return bool(records) and records[-1].get("event") == "settled"
+
+
+def result(folder: Path, identifier: str) -> Optional[Dict[str, Any]]:
+    """Return the stored result of a client's transaction, or None: it was never begun here, or is not over."""
+    named = sorted(folder.glob("_*-%s.jsonl" % _digest(identifier)), reverse=True)
+    for entry in map(Journal, [*named, folder / (identifier + ".jsonl")]):
+        records = entry.records()
+        asked = records[0].get("transaction") if records else None
+        if isinstance(asked, dict) and asked.get("id") == identifier and settled(entry):
+            return outcome(entry)
     return None
+
+
+def outcome(journal: Journal) -> Optional[Dict[str, Any]]:
+    """Return the result in a journal's last line, or None when the transaction is not over."""
+    return dict(journal.records()[-1].get("result") or {}) if settled(journal) else None

@@ -179,6 +179,10 @@ class ServiceFolder:
         """The file in which the slot's process notes its pid and start time."""
         return self.slots / ("%d.run" % number)
 
+    def since(self, number: int) -> Path:
+        """The file that says where the log of the slot's version begins."""
+        return self.slots / ("%d.since" % number)
+
     def log_file(self, number: int) -> Path:
         """Where the slot's output goes."""
         return self.log / ("%d.log" % number)

@@ -66,10 +66,11 @@ def _each(act: Callable[[Item], List[str]], items: Iterable[Item]) -> Tuple[List
 def _finish(root: Root, project: str, engine: Callable[[journal.Journal], Engine]) -> List[str]:
     """Bring a project's unfinished transactions to their end; return their names."""
     done, folder = [], root.project(project) / ".journal"
-    for entry in journal.journals(folder):
+    for entry in journal.unsettled(folder):
+        course = engine(entry)
         if journal.never_begun(entry):
             entry.path.unlink()
-        elif resume(engine(entry)):
-            done.append(entry.path.stem)
+        elif resume(course):
+            done.append(course.transaction.id)
     journal.prune(folder)
     return done

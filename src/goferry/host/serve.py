@@ -19,12 +19,24 @@ from goferry.host.target import host_file
 from goferry.kernel import frames, protocol
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.hostfile import HostFile
-from goferry.kernel.outcomes import DeployKeyUnbound, HostFailed, MalformedFrame, NotProvisioned, as_frame, of_defect
+from goferry.kernel.outcomes import (
+    ClientSilent,
+    DeployKeyUnbound,
+    HostFailed,
+    MalformedFrame,
+    NotProvisioned,
+    SessionIdle,
+    as_frame,
+    of_defect,
+)
 
 DEADLINE = 60.0
 """Seconds in which a client with an open transaction must speak."""
-IDLE = 900.0
-"""Seconds in which any client must speak: one whose connection was cut without a word leaves nothing behind."""
+IDLE = 300.0
+"""Seconds that a session without a transaction waits for its client in all, whatever that says meanwhile: connections
+are few, and one that only says hello would keep everybody else out. What it uploads gives it more time."""
+SLOWEST = 16_384
+"""Bytes a second that an upload must bring on average."""
 QUIET = 60.0
 """Seconds after which a client that waits hears from us again, while it is waited for the candidate."""
 AHEAD = 2
@@ -151,15 +163,16 @@ def serve(
     if own is not None and (own / (target.bound + ".trust")).exists():
         trust = own / (target.bound + ".trust")
     session = Session(target, trust, environ, tell=lambda text: line.send({"progress": text}), gone=line.gone)
-    phase, since = "", time.monotonic()
+    phase, since, patience = "", time.monotonic(), IDLE
     while True:
+        asked = time.monotonic()
         if session.phase != phase:
-            phase, since = session.phase, time.monotonic()
-        left = min(DEADLINE, since + LONGEST - time.monotonic()) if session.engine else IDLE
+            phase, since, patience = session.phase, asked, IDLE
+        left = min(DEADLINE, since + LONGEST - asked) if session.engine else patience
         frame = line.next(left) if left > 0 else None
         if frame is None:
-            session.silence()
-            return _refused(line) if line.malformed else 0
+            return _ended(session, line)
+        patience = min(IDLE, patience - (time.monotonic() - asked) + len(frame[1]) / SLOWEST)
         line.send(_answer(session, *frame))
 
 
@@ -186,10 +199,33 @@ def _target(line: Line, root: Path, host: Optional[HostFile]) -> Root:
     return Root(root, host, project)
 
 
-def _refused(line: Line) -> int:
-    error = MalformedFrame("the host agent was sent something else than a frame: %s" % line.malformed)
-    line.send({"ok": False, "error": as_frame(error)})
-    return error.exit_code
+CAME_TO = {
+    "": "No transaction was open, so nothing was undone.",
+    "aborted": "What it had prepared was undone, and no traffic was touched.",
+    "rolled-back": "Its transaction was undone: what served before serves again.",
+    "committed": "Its new version was committed, as its on-silence says.",
+}
+
+
+def _ended(session: Session, line: Line) -> int:
+    """End a session that nothing more is heard of, and tell a client that is still there how; return the exit code."""
+    try:
+        state = CAME_TO.get(session.silence(), "The next command on the host ends what was begun.")
+    except Exception as defect:  # noqa: BLE001  the next session tries again
+        error = of_defect(defect)
+    else:
+        error = _why(line, state)
+    if line.malformed or not line.gone():
+        line.send({"ok": False, "error": as_frame(error)})
+    return error.exit_code if line.malformed else 0
+
+
+def _why(line: Line, state: str) -> GoferryError:
+    if line.malformed:
+        return MalformedFrame("the host agent was sent something else than a frame: %s" % line.malformed, state=state)
+    if state == CAME_TO[""]:
+        return SessionIdle("the host ended a session in which it was asked for nothing that changes it", state=state)
+    return ClientSilent("nothing was heard of the client in time", state=state)
 
 
 def _answer(session: Session, request: Dict[str, Any], payload: bytes) -> Dict[str, Any]:

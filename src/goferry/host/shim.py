@@ -49,6 +49,8 @@ def main() -> int:
             return REFUSED
         environ = environment(base, slot)
         descriptor = checked(os.path.join(base, "store", slot["sha256"]), slot["sha256"])
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        say("%s: %s %s starts" % (now, slot.get("service"), slot.get("version")))  # its log has no other times
         if slot["mode"] == "socket":
             control = hand_over(slot, environ)
             if slot["guarded"]:

@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import secrets
-from typing import Any, Dict, List, Mapping, Optional
+from typing import IO, Any, Dict, List, Mapping, Optional
 
 from goferry.host.layout import ServiceFolder
 from goferry.kernel import canonical
@@ -17,6 +17,10 @@ from goferry.kernel.files import write_atomically
 from goferry.kernel.machine import Change
 from goferry.kernel.outcomes import NotProvisioned
 
+MAX_LOG = 4 << 20
+"""Bytes that are read of one log file; supervisord begins a new one after one megabyte."""
+MARK = 64
+"""Bytes before a log's beginning by which its file is known again."""
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TZ")
 """What a service gets of the agent's own environment; the rest it must declare."""
 
@@ -93,7 +97,8 @@ def write(folder: ServiceFolder, slot: Mapping[str, Any]) -> None:
 
 def clear(folder: ServiceFolder, number: int) -> None:
     """Empty the slot."""
-    for path in (folder.slot(number), folder.run(number), folder.root.own / "run" / folder.control(number)):
+    control = folder.root.own / "run" / folder.control(number)
+    for path in (folder.slot(number), folder.run(number), folder.since(number), control):
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
 
@@ -117,11 +122,52 @@ def live(folder: ServiceFolder) -> int:
         return -1
 
 
-def tail(folder: ServiceFolder, number: int, lines: int = 12) -> List[str]:
-    """Return the last lines of the slot's log."""
-    try:
-        with open(str(folder.log_file(number)), "rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - 8192))
-            return file.read().decode("utf-8", "replace").splitlines()[-lines:]
-    except OSError:
-        return []
+def note_start(folder: ServiceFolder, slot: Mapping[str, Any], **where: Any) -> None:
+    """Note where the log of what is started now begins; a disk that is full keeps nothing from starting."""
+    with contextlib.suppress(OSError):
+        record = {"attempt": str(slot["attempt"]), **where}
+        write_atomically(folder.since(int(slot["slot"])), canonical.dumps(record), 0o600)
+
+
+def noted_start(folder: ServiceFolder, number: int) -> Dict[str, Any]:
+    """Return what `note_start` noted of the slot's attempt; empty when an older agent started it."""
+    with contextlib.suppress(OSError, ValueError):
+        record = canonical.loads(folder.since(number).read_bytes())
+        if isinstance(record, dict) and record.get("attempt") == (read(folder, number) or {}).get("attempt"):
+            return dict(record)
+    return {}
+
+
+def end_of_log(folder: ServiceFolder, number: int) -> Dict[str, Any]:
+    """Return which file a slot's log is now, how long, and how it ends: what is written next begins there."""
+    with contextlib.suppress(OSError), open(str(folder.log_file(number)), "rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(0, end - MARK))
+        return {"inode": os.fstat(file.fileno()).st_ino, "offset": end, "mark": file.read(MARK).hex()}
+    return {"inode": 0, "offset": 0, "mark": ""}
+
+
+def lines(folder: ServiceFolder, number: int) -> List[str]:
+    """Return what the slot's version has written to its log since it was started, as far as it is kept.
+
+    supervisord renames a log of a megabyte to `.1` and begins a new one, so the file that was noted may be either; when
+    it is neither, all that is there was written since.
+    """
+    current = folder.log_file(number)
+    noted, data = noted_start(folder, number), b""
+    for path in (current.with_name(current.name + ".1"), current):
+        with contextlib.suppress(OSError), open(str(path), "rb") as file:
+            data = b"" if noted and _at_start(file, noted) else data
+            data += file.read(MAX_LOG)
+    return data.decode("utf-8", "replace").splitlines()
+
+
+def _at_start(file: IO[bytes], noted: Mapping[str, Any]) -> bool:
+    """Bring a file to where the log began when it is the one that was noted; a later file may have its inode."""
+    offset, mark = int(noted.get("offset", 0)), bytes.fromhex(str(noted.get("mark", "")))
+    if os.fstat(file.fileno()).st_ino == noted.get("inode"):
+        file.seek(max(0, offset - len(mark)))
+        if file.read(len(mark)) == mark:
+            return True
+    file.seek(0)
+    return False

@@ -78,8 +78,9 @@ class Supervised:
                     found.setdefault(slot["group"], entry)
         return list(found.values())
 
-    def start(self, folder: ServiceFolder, slot: Slot) -> None:  # noqa: ARG002
+    def start(self, folder: ServiceFolder, slot: Slot) -> None:
         """Start the slot's process."""
+        slots.note_start(folder, slot, **slots.end_of_log(folder, int(slot["slot"])))
         self.supervisor.start(slot["group"], int(slot["slot"]))
 
     def stop(self, folder: ServiceFolder, slot: Slot, grace: float) -> None:
@@ -126,9 +127,13 @@ class Supervised:
         """Return the control socket of a service that follows the app contract."""
         return self.root.own / "run" / slot["control"] if slot["mode"] == "socket" else None
 
-    def tail(self, folder: ServiceFolder, number: int, lines: int = 12) -> List[str]:
-        """Return the log file's end."""
-        return slots.tail(folder, number, lines)
+    def tail(self, folder: ServiceFolder, number: int, lines: int) -> List[str]:
+        """Return the last lines that the slot's version wrote since it was started."""
+        return slots.lines(folder, number)[-max(1, lines) :]
+
+    def head(self, folder: ServiceFolder, number: int, lines: int) -> List[str]:
+        """Return the first ones."""
+        return slots.lines(folder, number)[: max(1, lines)]
 
     def log(self, folder: ServiceFolder, number: int) -> str:
         """Return the log file."""

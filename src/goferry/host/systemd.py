@@ -8,14 +8,17 @@ second time (`RestartPreventExitStatus=77`), and a candidate that was started ag
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 import subprocess
 import threading
 import time
+from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
-from goferry.host import listener, note, processes
+from goferry.host import listener, note, processes, slots
 from goferry.host.driver import Slot
 from goferry.host.layout import ServiceFolder
 from goferry.kernel.errors import printable
@@ -24,14 +27,25 @@ from goferry.kernel.hostfile import LEAVE
 from goferry.kernel.machine import Change
 from goferry.kernel.outcomes import GuardFailed
 
-PROPERTIES = ("ActiveState", "SubState", "Result", "MainPID", "NRestarts", "ExecMainStatus")
+PROPERTIES = ("ActiveState", "SubState", "Result", "MainPID", "NRestarts", "ExecMainStatus", "InvocationID")
 TENDED = ("active", "activating", "reloading")
 """States of a unit that runs, or that systemd starts again by itself."""
+JOURNAL = (
+    "journalctl",
+    "--no-pager",
+    "--quiet",
+    "--all",
+    "--output=json",
+    "--output-fields=MESSAGE,_SYSTEMD_INVOCATION_ID",
+)
+SECONDS, LONGEST, ENTRY = 2.0, 4000, 1 << 20
+"""What reading the journal once may take: seconds, characters that are kept of a line, bytes of an entry."""
+_INVOCATION = re.compile("[0-9a-f]{32}")
 PATIENCE = 5.0
 """Seconds that a unit has to be gone after SIGKILL."""
 QUICK = 2.0
 """Seconds for a process that got no port, and so no request, to end."""
-ORDER, LIMITS = 10.0, {"show": 2.0, "is-active": 2.0, "stop --no-block": 3.0, "kill": 3.0, "journalctl": 5.0}
+ORDER, LIMITS = 10.0, {"show": 2.0, "is-active": 2.0, "stop --no-block": 3.0, "kill": 3.0, "journalctl": 1.0}
 """Seconds that a call may take: an order that waits for its job, and what answers at once on a host that is well."""
 
 
@@ -89,6 +103,28 @@ def limit(words: Sequence[str]) -> float:
     return next((LIMITS[name] for name in names if name in LIMITS), ORDER)
 
 
+def stream(words: Sequence[str]) -> Iterator[bytes]:
+    """Yield the lines that a program writes, as they come; it is ended with the iteration, and after SECONDS."""
+    environ = {"PATH": os.defpath, "LANG": "C.UTF-8"}
+    try:
+        process = subprocess.Popen(
+            list(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environ
+        )
+    except OSError as error:
+        raise GuardFailed("%s: %s" % (words[0], error)) from error
+    assert process.stdout is not None
+    limit = threading.Timer(SECONDS, process.kill)
+    limit.daemon = True
+    limit.start()
+    try:
+        yield from iter(partial(process.stdout.readline, ENTRY), b"")
+    finally:
+        limit.cancel()
+        process.kill()
+        process.stdout.close()
+        process.wait()
+
+
 class Systemd:
     """The system's systemd as a `driver.Driver`."""
 
@@ -96,10 +132,13 @@ class Systemd:
     """The unit's surroundings are systemd's; the agent adds nothing."""
 
     def __init__(
-        self, run: Callable[[Sequence[str]], Said] = run, put: Callable[[str, bytes], None] = write_atomically
+        self,
+        run: Callable[[Sequence[str]], Said] = run,
+        stream: Callable[[Sequence[str]], Iterable[bytes]] = stream,
+        put: Callable[[str, bytes], None] = write_atomically,
     ) -> None:
-        """`run` runs a program, `put` writes a file of /run; others in tests."""
-        self._run, self._put = run, put
+        """`run` runs a program, `stream` yields what one writes, `put` writes a file of /run; others in tests."""
+        self._run, self._stream, self._put = run, stream, put
 
     def _systemctl(self, *words: str) -> str:
         said = self._run(["systemctl", *words])
@@ -179,6 +218,8 @@ class Systemd:
         number = int(slot["slot"])
         with contextlib.suppress(FileNotFoundError):
             os.unlink(folder.place.port_note(number))  # it speaks of this start, and of what systemd makes of it
+        before = self.show(folder.place.unit(number)).get("InvocationID", "")
+        slots.note_start(folder, slot, since=time.time_ns() // 1000, before=before)
         self._systemctl("start", "--", folder.place.socket_unit(number))
         self._put(folder.place.leave(number), ("%s=%s\n" % (LEAVE, slot["attempt"])).encode())
         said = self._run(["systemctl", "start", "--", folder.place.unit(number)])
@@ -255,16 +296,71 @@ class Systemd:
         """Return the slot's socket."""
         return Path(folder.place.serving(slot["mode"]).socket_path(int(slot["slot"])))
 
-    def tail(self, folder: ServiceFolder, number: int, lines: int = 12) -> List[str]:
-        """Return the unit's last lines in the journal."""
-        self._run(["journalctl", "--sync"])
-        unit = folder.place.unit(number)
-        words = ["journalctl", "--no-pager", "--output=cat", "--lines=%d" % max(1, lines), "_SYSTEMD_UNIT=" + unit]
-        return self._run(words).out.splitlines()[-lines:]
+    def tail(self, folder: ServiceFolder, number: int, lines: int) -> List[str]:
+        """Return the last lines that the slot's version wrote since it was started, each with its time."""
+        return self._logged(folder, number, ["--lines=%d" % max(1, lines)])[-max(1, lines) :]
+
+    def head(self, folder: ServiceFolder, number: int, lines: int) -> List[str]:
+        """Return the first ones."""
+        return self._logged(folder, number, [], max(1, lines))
+
+    def _logged(self, folder: ServiceFolder, number: int, how_many: List[str], most: int = 1 << 20) -> List[str]:
+        """Return what systemd's journal has of the slot's version.
+
+        A unit's restarts have an invocation each, so what is asked for is the unit's lines since the agent started it,
+        less what the invocation before may have left in the pipe.
+        """
+        matches = self._matches(folder, number)
+        if not matches:
+            return []
+        with contextlib.suppress(GuardFailed):
+            self._run(["journalctl", "--sync"])
+        before, found = slots.noted_start(folder, number).get("before"), []
+        for data in self._stream([*JOURNAL, *how_many, *matches]):
+            entry = _entry(data)
+            if not before or entry.get("_SYSTEMD_INVOCATION_ID") != before:
+                found += _lines(entry)
+            if len(found) >= most:
+                break
+        return found[:most]
+
+    def _matches(self, folder: ServiceFolder, number: int) -> List[str]:
+        """Return journalctl's words for the version that is in the slot; none when nothing is known of one."""
+        unit = "_SYSTEMD_UNIT=" + folder.place.unit(number)
+        since = slots.noted_start(folder, number).get("since")
+        if type(since) is int:
+            return ["--since=@%d.%06d" % divmod(since, 1_000_000), unit]
+        invocation = self.show(folder.place.unit(number)).get("InvocationID", "")
+        return ["_SYSTEMD_INVOCATION_ID=" + invocation, unit] if _INVOCATION.fullmatch(invocation) else []
 
     def log(self, folder: ServiceFolder, number: int) -> str:
         """Return the command that shows the unit's journal."""
-        return "journalctl --unit %s" % folder.place.unit(number)
+        since = slots.noted_start(folder, number).get("since")
+        words = "journalctl --unit %s" % folder.place.unit(number)
+        return words + (" --since=@%d" % (since // 1_000_000) if type(since) is int else "")
 
     def tidy(self) -> None:
         """Units stay: they are provisioning's."""
+
+
+def _entry(data: bytes) -> Dict[str, Any]:
+    try:
+        entry = json.loads(data)
+        return entry if isinstance(entry, dict) else {}
+    except ValueError:  # cut off at LONGEST
+        return {}
+
+
+def _lines(entry: Mapping[str, Any]) -> List[str]:
+    """Return an entry's lines, each behind its time; what is no UTF-8 comes as a list of bytes."""
+    message = entry.get("MESSAGE")
+    if isinstance(message, list) and all(type(each) is int and 0 <= each < 256 for each in message):
+        message = bytes(message).decode("utf-8", "replace")
+    if not isinstance(message, str):
+        return []
+    return ["%s %s" % (_time(entry.get("__REALTIME_TIMESTAMP")), line[:LONGEST]) for line in message.splitlines()]
+
+
+def _time(stamp: object) -> str:
+    micros = int(stamp) if isinstance(stamp, str) and stamp.isdigit() else 0
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(micros // 1_000_000)) + ".%03dZ" % (micros // 1000 % 1000)

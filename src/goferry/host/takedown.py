@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 DATA = ("/var/lib/private/goferry-data", "/var/lib/goferry-data")
 """Where systemd keeps the units' state folders, and the links to them."""
+OWN = (".journal", ".floor.json", ".floor.jsonl", ".incoming")
+"""What the agent keeps of a project beside its services; the lock stays, as others may wait for it."""
 WAIT = 60.0
 """Seconds that another change of the target may take."""
 
@@ -196,7 +198,8 @@ def command(
     from goferry.host.agent import Session  # which asks for `down` here
 
     try:
-        session = Session(Root(root, host_file(host)), None, environ)
+        provisioned = host_file(host)
+        session = Session(Root(root, provisioned, names[0] if provisioned else ""), None, environ)
         record = purge(session, names[0], names[1] if len(names) > 1 else "", dry_run=dry_run or not yes)
         for line in lines(record, "removed" if yes and not dry_run else "would remove"):
             write(printable(line, 10_000) + "\n")

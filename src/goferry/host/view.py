@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import time
@@ -67,6 +68,17 @@ class View:
         why = outcome.error.what if isinstance(outcome.error, GoferryError) else "no answer within %g s" % SECONDS
         number = slots.live(folder)
         return self._record(folder, slots.read(folder, number) or {}, number, {}, why)
+
+    def told(self, error: GoferryError, project: str) -> GoferryError:
+        """Return the error with what serves now of the project that was to change, if one was: `serving`."""
+        if project:
+            with contextlib.suppress(GoferryError, OSError):
+                error.facts = {**error.facts, "serving": self._serving(project)}
+        return error
+
+    def _serving(self, project: str) -> Record:
+        folders = [each for each in self.root.services() if each.project == project and slots.live(each) >= 0]
+        return {each["service"]: {key: each[key] for key in ("version", "state")} for each in self._all(folders)}
 
     def one(self, folder: ServiceFolder) -> Record:
         """Return what is live of one service."""

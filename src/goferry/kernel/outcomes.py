@@ -228,6 +228,16 @@ class AgentLost(Unreachable):
     name = "agent-lost"
 
 
+class SessionIdle(Unreachable):
+    """The host ended a session in which nothing was deployed for some minutes.
+
+    Usual causes: a client that stays connected and only asks how things are, or one that was stopped meanwhile. Nothing
+    was open, so nothing was undone; run the command again.
+    """
+
+    name = "session-idle"
+
+
 class ClientSilent(Failed):
     """The client went away before it committed, so the host went back by itself.
 

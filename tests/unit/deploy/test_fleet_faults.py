@@ -31,6 +31,7 @@ class Hosts:
     """Scripted hosts `web-1`, `web-2`, … and the client that deploys to them."""
 
     def __init__(self, folder, count):
+        self.lost = set()
         self.folder, self.names = folder, [f"web-{number + 1}" for number in range(count)]
         program = folder / "bin" / "ssh"
         program.parent.mkdir()
@@ -58,6 +59,9 @@ class Hosts:
 
     def heard(self, name):
         return (self.folder / f"{name}.heard").read_text().split()
+
+    def gone(self, name):
+        return json.loads((self.folder / f"{name}.json").read_text())["gone"]
 
     def deploy(self, verb="deploy"):
         fleet = Fleet(self.names, wait=1.0, connect_timeout=2)
@@ -90,6 +94,12 @@ def judge(hosts, error):
         return
     means = {"deployed": NEW, "unchanged": NEW, "rolled-back": OLD, "aborted": OLD, "failed": OLD}
     outcomes = {name: record["outcome"] for name, record in error.facts["hosts"].items()}
+    for name, record in error.facts["hosts"].items():  # measured: asked of each host after the end
+        told = f"{name}: " + (f"api v{live[name]}" if "serving" in record else "nobody knows: ")
+        assert any(line.startswith(told) for line in error.state.splitlines()), (told, error.state)
+        assert ("serving" in record) != ("unknown" in record), record
+        assert "unknown" not in record or hosts.gone(name) or "status" in hosts.lost, record
+        assert "serving" not in record or record["serving"]["api"]["version"] == f"v{live[name]}"
     for name, outcome in outcomes.items():
         assert outcome == "unknown" or live[name] == means[outcome], (name, outcome, live)
         assert name in error.state
@@ -127,6 +137,7 @@ def test_wherever_a_host_fails_what_is_said_is_what_serves(hosts, first, second)
         if request:
             faults = json.loads((made.folder / f"{name}.json").read_text())["faults"]
             made.write(name, faults={**faults, request: kind})
+            made.lost.add(request)
     error = run(made)
     judge(made, error)
     if first[0] in ("hello", "upload", "prepare"):
@@ -159,7 +170,8 @@ def test_a_host_that_comes_back_after_the_commit_was_lost_brings_the_others_back
     error = made.failed()
     assert error.exit_code in (1, 5)
     assert {made.live(name) for name in made.names} == {OLD}
-    assert [made.heard(name)[-3:] for name in ("web-1", "web-2")] == [["rollback", "switch", "commit"]] * 2
+    heard = [["rollback", "switch", "commit", "status"]] * 2
+    assert [made.heard(name)[-4:] for name in ("web-1", "web-2")] == heard
     assert "So every host serves the version before." in error.state
 
 
@@ -254,3 +266,25 @@ def test_a_rollback_that_was_split_is_not_to_be_repeated_everywhere(hosts):
     assert error.exit_code == 6
     assert error.state.splitlines()[0] == "web-1: deployed, v1 serves"
     assert "goferry rollback --to v1 --target ssh --host web-1" in error.advice[0]
+
+
+@pytest.mark.parametrize("phase", ["prepare", "switch", "commit"])
+def test_an_interrupt_says_what_serves_on_each_host(hosts, monkeypatch, phase):
+    made = hosts()
+    act = getattr(phases, phase)
+
+    def interrupted(*arguments):
+        if phase == "prepare":
+            act(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(phases, phase, interrupted)
+    error = made.failed()
+    assert (error.name, error.exit_code) == ("interrupted", 130)
+    assert error.state.splitlines() == ["Serving now:", "web-1: api v1", "web-2: api v1"]
+    assert {made.live(name) for name in made.names} == {OLD}
+
+
+def test_a_good_end_says_what_serves_on_each_host(hosts):
+    record = hosts().deploy()
+    assert [host["serving"]["api"]["version"] for host in record["hosts"].values()] == ["v2", "v2"]

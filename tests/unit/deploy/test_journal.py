@@ -26,14 +26,14 @@ def written(tmp_path):
 
 def test_lines_come_back(written):
     assert written.records() == RECORDS
-    assert journal.result(written) == {"outcome": "aborted"}
+    assert journal.outcome(written) == {"outcome": "aborted"}
 
 
 def test_an_open_transaction_has_no_result(tmp_path):
     made = journal.Journal(tmp_path / "j" / "t.jsonl")
-    assert journal.result(made) is None
+    assert journal.outcome(made) is None
     made.append(RECORDS[0])
-    assert journal.result(made) is None
+    assert journal.outcome(made) is None
 
 
 @settings(deadline=None, max_examples=80)
@@ -71,12 +71,138 @@ def test_a_torn_tail_is_cut_before_the_next_line(written):
     assert written.records() == [*RECORDS, {"event": "more"}]
 
 
-def test_old_journals_are_pruned(tmp_path):
+def begin(folder, identifier, kind="deploy"):
+    made = journal.begin(folder, identifier, kind)
+    made.append({"event": "begin", "transaction": {"id": identifier}})
+    return made
+
+
+def settle(folder, identifier, age=0.0):
+    made = begin(folder, identifier)
+    made.append({"event": "settled", "result": {"outcome": identifier}})
+    age_by(made.path, age)
+    return made
+
+
+def age_by(path, days):
+    then = time.time() - days * 86_400
+    os.utime(path, (then, then))
+
+
+def of_a_first_agent(folder, identifier, days, event="settled"):
+    made = journal.Journal(folder / f"{identifier}.jsonl")
+    made.append({"event": "begin", "transaction": {"id": identifier}})
+    made.append({"event": event, "result": {"outcome": "committed"}})
+    age_by(made.path, days)
+    return made
+
+
+def names(folder):
+    return [entry.path.name for entry in journal.journals(folder)]
+
+
+def test_order_and_pruning_are_the_agent_s_whatever_ids_a_client_chooses(tmp_path):
+    ids = ["zzz", "00000", "~".replace("~", "a.b"), "9" * 60, "_0000000099-x".strip("_")]
+    made = [settle(tmp_path, identifier).path for identifier in ids]
+    assert [entry.path for entry in journal.journals(tmp_path)] == made
+    for number in range(3 * journal.KEEP):
+        settle(tmp_path, f"z{number}")
+    journal.prune(tmp_path)
+    assert len(names(tmp_path)) == len(ids) + 3 * journal.KEEP
+    assert names(tmp_path)[: len(ids)] == [path.name for path in made]
+
+
+def test_what_is_older_than_thirty_days_goes_and_the_newest_stay(tmp_path):
     for number in range(journal.KEEP + 5):
-        journal.Journal(tmp_path / "j" / f"{number:03}.jsonl").append({"event": "settled"})
-    journal.prune(tmp_path / "j")
-    kept = [entry.path.stem for entry in journal.journals(tmp_path / "j")]
-    assert kept == [f"{number:03}" for number in range(5, journal.KEEP + 5)]
+        settle(tmp_path, f"t{number}", age=31)
+    unfinished = begin(tmp_path, "open")
+    age_by(unfinished.path, 400)
+    young = settle(tmp_path, "young", age=29)
+    for _ in range(journal.KEEP - 2):
+        settle(tmp_path, "new")
+    before = names(tmp_path)
+    journal.prune(tmp_path)
+    assert names(tmp_path) == before[journal.KEEP + 5 :]
+    assert unfinished.path.exists()
+    assert young.path.exists()
+
+
+def test_the_counter_never_sinks(tmp_path):
+    for number in range(3):
+        settle(tmp_path, f"t{number}")
+    for path in tmp_path.glob("*.jsonl"):
+        path.unlink()
+    assert settle(tmp_path, "t").path.name.startswith("_0000000004-")
+    (tmp_path / ".counter").write_bytes(b"torn")
+    assert settle(tmp_path, "t").path.name.startswith("_0000000005-")
+    (tmp_path / ".counter").unlink()
+    assert settle(tmp_path, "t").path.name.startswith("_0000000006-")
+
+
+def test_an_id_is_the_key_of_what_was_asked_twice(tmp_path):
+    settle(tmp_path, "one")
+    settle(tmp_path, "two")
+    begin(tmp_path, "three")
+    assert journal.result(tmp_path, "one") == {"outcome": "one"}
+    assert journal.result(tmp_path, "two") == {"outcome": "two"}
+    assert journal.result(tmp_path, "three") is None
+    assert journal.result(tmp_path, "none") is None
+    of_a_first_agent(tmp_path, "20260101T000000-0a", 1)
+    assert journal.result(tmp_path, "20260101T000000-0a") == {"outcome": "committed"}
+    assert journal.result(tmp_path / "another", "one") is None
+
+
+def test_journals_that_a_client_named_are_read_and_are_the_older_ones(tmp_path):
+    settle(tmp_path, "new")
+    for number, identifier in enumerate(("zzz", "aaa", "_x".strip("_"))):
+        of_a_first_agent(tmp_path, identifier, 10 - number)
+    crashed = of_a_first_agent(tmp_path, "9999", 20, event="staged")
+    assert names(tmp_path)[:4] == ["9999.jsonl", "zzz.jsonl", "aaa.jsonl", "x.jsonl"]
+    assert [entry.path for entry in journal.unsettled(tmp_path)] == []  # one was begun since, so all had been ended
+    for path in tmp_path.glob("_*"):
+        path.unlink()
+    assert [entry.path for entry in journal.unsettled(tmp_path)] == [crashed.path]
+    last = begin(tmp_path, "last")
+    assert [entry.path for entry in journal.unsettled(tmp_path)] == [last.path, crashed.path]
+
+
+def test_a_project_has_an_end_of_journals_and_the_way_back_has_more_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "MOST", {"deploy": 5, "rollback": 6})
+    for number in range(5):
+        settle(tmp_path, f"t{number}")
+    with pytest.raises(journal.JournalFull) as caught:
+        begin(tmp_path, "t5")
+    assert (caught.value.name, caught.value.exit_code) == ("journal-full", 1)
+    begin(tmp_path, "back", "rollback")
+    with pytest.raises(journal.JournalFull):
+        begin(tmp_path, "back again", "rollback")
+
+
+def test_what_is_no_journal_of_the_agent_s_is_left_alone(tmp_path):
+    (tmp_path / "notes.jsonl").write_text("theirs")
+    (tmp_path / "damaged.jsonl").write_text("00000000 {}\n")
+    (tmp_path / "folder.jsonl").mkdir()
+    torn = tmp_path / "torn.jsonl"
+    torn.write_text('0123abcd {"event":')
+    begun = {entry.path.name: journal.never_begun(entry) for entry in journal.journals(tmp_path)}
+    assert begun == {"notes.jsonl": False, "damaged.jsonl": False, "torn.jsonl": True}
+    for _ in range(2 * journal.KEEP):
+        settle(tmp_path, "t", age=31)
+    age_by(tmp_path / "notes.jsonl", 99)
+    journal.prune(tmp_path)
+    assert (tmp_path / "notes.jsonl").read_text() == "theirs"
+
+
+def test_ten_thousand_journals_are_looked_through_quickly(tmp_path):
+    line = journal.encode({"event": "settled", "result": {}})
+    for number in range(journal.MOST["deploy"]):
+        (tmp_path / f"_{number:010d}-{number:016x}.jsonl").write_bytes(line)
+    last = begin(tmp_path, "last", "rollback")
+    since = time.monotonic()
+    journal.prune(tmp_path)
+    assert [entry.path for entry in journal.unsettled(tmp_path)] == [last.path]
+    assert journal.result(tmp_path, "none") is None
+    assert time.monotonic() - since < 10
 
 
 HOLDER = "import sys, time; from goferry.host import lock; from pathlib import Path; d = lock.acquire([(Path(sys.argv[1]), False)]); print(d[0], flush=True); time.sleep(60)"

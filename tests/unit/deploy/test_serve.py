@@ -69,6 +69,13 @@ def test_a_client_that_takes_nothing_is_gone_and_keeps_nobody_waiting(monkeypatc
         assert line.next(5) is None
 
 
+def test_the_end_of_a_client_is_the_end_however_often_it_is_asked_for():
+    line = serve.Line(io.BytesIO(), io.BytesIO())
+    since = time.monotonic()
+    assert [line.next(60) for _ in range(3)] == [None] * 3
+    assert time.monotonic() - since < 20
+
+
 def test_an_outlet_sends_all_of_it_to_who_reads():
     ours, theirs = socket.socketpair()
     data = os.urandom(900_000)
@@ -85,8 +92,12 @@ def test_an_outlet_sends_all_of_it_to_who_reads():
 class Waiting:
     """A session whose transaction waits for the client."""
 
+    PHASE = "HEALTHY"
+
     def __init__(self, *_words, **_more):
-        self.engine, self.phase, self.silent = object(), "HEALTHY", False
+        self.engine, self.phase, self.silent = object(), self.PHASE, False
+        if not self.PHASE:
+            self.engine = None
         Waiting.made = self
 
     def answer(self, _request, _payload):
@@ -94,6 +105,7 @@ class Waiting:
 
     def silence(self):
         self.silent = True
+        return "rolled-back" if self.PHASE else ""
 
 
 def test_signs_of_life_do_not_hold_the_lock_for_ever(monkeypatch, tmp_path):
@@ -121,3 +133,70 @@ def test_signs_of_life_do_not_hold_the_lock_for_ever(monkeypatch, tmp_path):
     alive.join(5)
     assert ended
     assert Waiting.made.silent
+
+
+def served(monkeypatch, tmp_path, request, payload=b"", pause=0.05, kind=Waiting, seconds=30):
+    """Serve a client that asks the same for as long as it is heard; return how long that was, and the last answer."""
+    monkeypatch.setattr(serve, "Session", kind)
+    ours, theirs = socket.socketpair()
+    said = {}
+
+    def ask():
+        with contextlib.suppress(OSError), theirs.makefile("rb", buffering=0) as reader:
+            while True:
+                theirs.sendall(frames.encode({"request": request}, payload))
+                frame = frames.read(reader)
+                if frame is None:
+                    return
+                said["last"] = frame[0]
+                time.sleep(pause)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    since = time.monotonic()
+    with ours, theirs, ours.makefile("rb", buffering=0) as reader:
+        outlet = serve.Outlet(ours.fileno())
+        serving = threading.Thread(target=serve.serve, args=(reader, outlet, tmp_path, None, {}), daemon=True)
+        serving.start()
+        asking.start()
+        serving.join(seconds)
+        took, ended = time.monotonic() - since, not serving.is_alive()
+        time.sleep(0.3)
+        ours.shutdown(socket.SHUT_RDWR)
+    asking.join(5)
+    return ended, took, said["last"]
+
+
+class Idle(Waiting):
+    """A session without a transaction."""
+
+    PHASE = ""
+
+
+@pytest.mark.parametrize("payload", [b"", b"x"], ids=["asking", "dripping"])
+def test_a_session_without_a_transaction_ends_whatever_it_asks_and_says_that_nothing_was_undone(
+    monkeypatch, tmp_path, payload
+):
+    monkeypatch.setattr(serve, "IDLE", 1.0)
+    ended, took, last = served(monkeypatch, tmp_path, "hello", payload, kind=Idle)
+    assert ended
+    assert took < 20
+    assert (last["error"]["name"], last["error"]["exit_code"]) == ("session-idle", 5)
+    assert "nothing was undone" in last["error"]["state"]
+
+
+def test_a_session_that_uploads_goes_on(monkeypatch, tmp_path):
+    monkeypatch.setattr(serve, "IDLE", 1.0)
+    ended, _, last = served(monkeypatch, tmp_path, "upload", bytes(200_000), kind=Idle, seconds=3)
+    assert not ended
+    assert last == {"ok": True}
+
+
+def test_a_client_that_falls_silent_and_is_still_there_is_told_what_became_of_its_transaction(monkeypatch, tmp_path):
+    monkeypatch.setattr(serve, "DEADLINE", 0.3)
+    ended, _, last = served(monkeypatch, tmp_path, "hello", pause=2, kind=Waiting)
+    assert ended
+    assert last == {"ok": True}
+    monkeypatch.setattr(serve, "LONGEST", 0.3)
+    _, _, last = served(monkeypatch, tmp_path, "hello", kind=Waiting)
+    assert last["error"]["name"] == "client-silent"
+    assert last["error"]["state"] == serve.CAME_TO["rolled-back"]

@@ -5,7 +5,9 @@ power cut ends them all. After recovery one version serves, and recovering again
 """
 
 import contextlib
+import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -23,7 +25,7 @@ from goferry.kernel import files, machine
 from goferry.kernel.hostfile import HostFile, Place
 from goferry.kernel.machine import Change, Transaction
 from goferry.kernel.manifest import File, Manifest
-from goferry.kernel.outcomes import CandidateCrashed
+from goferry.kernel.outcomes import CandidateCrashed, GuardFailed
 
 PLACE = Place("shop", "api", 8080, "socket")
 HOST = HostFile(projects={"shop": {"api": PLACE}})
@@ -41,6 +43,7 @@ class Machine:
         self.root, self.processes, self.sockets, self.calls, self.failing = root, {}, set(), [], set()
         self.declared, self.tell = {}, lambda _: None
         self.leaves = {}
+        self.journal, self.invocations = [], {}
 
     def run(self, words):
         self.calls.append(words)
@@ -52,6 +55,23 @@ class Machine:
     def put(self, path, data):
         self.leaves[path] = data
 
+    def stream(self, words):
+        """What journalctl would write of the unit: entries of the time that is asked for, the last ones of them."""
+        (unit,) = [word[14:] for word in words if word.startswith("_SYSTEMD_UNIT=")]
+        since = [float(word[9:]) for word in words if word.startswith("--since=@")]
+        wanted = [word[23:] for word in words if word.startswith("_SYSTEMD_INVOCATION_ID=")]
+        found = [entry for entry in self.journal if entry["unit"] == unit]
+        found = [entry for entry in found if not since or int(entry["__REALTIME_TIMESTAMP"]) >= since[0] * 1e6]
+        found = [entry for entry in found if not wanted or entry["_SYSTEMD_INVOCATION_ID"] in wanted]
+        lines = [int(word[8:]) for word in words if word.startswith("--lines=")]
+        return [json.dumps(entry).encode() + b"\n" for entry in found[-lines[0] if lines else 0 :]]
+
+    def write(self, unit, message):
+        """Have what runs in a unit write a line."""
+        stamp, invocation = str(time.time_ns() // 1000), self.invocations.get(unit, "")
+        entry = {"MESSAGE": message, "__REALTIME_TIMESTAMP": stamp, "_SYSTEMD_INVOCATION_ID": invocation}
+        self.journal.append({**entry, "unit": unit})
+
     def start(self, unit):
         if unit.endswith(".socket"):
             self.sockets.add(unit)
@@ -60,6 +80,8 @@ class Machine:
             slot = slots.read(folder, int(unit[-9]))
             path = folder.blob(slot["sha256"])
             self.processes[unit] = subprocess.Popen([path, "1000"])
+            self.invocations[unit] = os.urandom(16).hex()
+            self.write(unit, "starting " + slot["version"])
             while os.readlink(f"/proc/{self.processes[unit].pid}/exe") != str(path.resolve()):
                 time.sleep(0.001)
 
@@ -84,6 +106,7 @@ class Machine:
             return "ActiveState=failed\nSubState=failed\nResult=exit-code\nMainPID=0\nNRestarts=1\nExecMainStatus=77\n"
         process = self.processes.get(unit)
         state = "active\nSubState=running" if process else "inactive\nSubState=dead"
+        state += f"\nInvocationID={self.invocations.get(unit, '')}"
         return f"ActiveState={state}\nResult=success\nMainPID={process.pid if process else 0}\nNRestarts=0\n"
 
     def power_cut(self):
@@ -123,13 +146,13 @@ def host(tmp_path, monkeypatch):
         made.programs[f"v{number}"] = files.sha256_file(path)
     monkeypatch.setattr(control, "health", lambda path, *_: made.answer(path))
     monkeypatch.setattr(control, "ask", lambda path, *_: (made.answer(path)["http"], b"{}"))
-    monkeypatch.setattr(target, "Systemd", lambda: systemd.Systemd(made.run, made.put))
+    monkeypatch.setattr(target, "Systemd", lambda: systemd.Systemd(made.run, made.stream, made.put))
     yield made
     made.power_cut()
 
 
 def parts(host):
-    guard = Guard(host.root, systemd.Systemd(host.run, host.put))
+    guard = Guard(host.root, systemd.Systemd(host.run, host.stream, host.put))
     return guard, Nginx(host.root, guard)
 
 
@@ -273,3 +296,85 @@ def test_what_was_not_provisioned_is_left_alone(host):
     assert [folder.name for folder in host.root.services()] == []
     with contextlib.suppress(FileNotFoundError):
         assert slots.live(host.root.service("shop", "other")) == -1
+
+
+def shown(host, number):
+    """The log's lines without their times, which are well-formed."""
+    driver = systemd.Systemd(host.run, host.stream, host.put)
+    lines = driver.tail(host.root.service("shop", "api"), number, 50)
+    assert [line for line in lines if not re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z .*", line)] == []
+    return [line.split(" ", 1)[1] for line in lines]
+
+
+def test_a_log_is_the_slot_s_own_version_s_with_times_and_its_restarts(host):
+    change(host, "deploy", "v1", "")
+    host.write(PLACE.unit(0), "of v1")
+    change(host, "deploy", "v2", "v1")
+    host.write(PLACE.unit(0), "late: it was still in the pipe")
+    change(host, "rollback", "v1", "v2")
+    assert shown(host, 0) == ["starting v1"]
+    host.kill(PLACE.unit(0))
+    host.write(PLACE.unit(0), [27, 91, 255, 10, 98])
+    host.start(PLACE.unit(0))
+    assert shown(host, 0) == ["starting v1", "\x1b[\ufffd", "b", "starting v1"]
+    assert (
+        systemd.Systemd(host.run, host.stream, host.put)
+        .head(host.root.service("shop", "api"), 0, 1)[0]
+        .endswith("starting v1")
+    )
+
+
+def test_a_slot_that_an_older_agent_started_shows_its_invocation_alone(host):
+    change(host, "deploy", "v1", "")
+    folder = host.root.service("shop", "api")
+    folder.since(0).unlink()
+    host.journal.insert(0, {**host.journal[0], "_SYSTEMD_INVOCATION_ID": "0" * 32, "MESSAGE": "another version's"})
+    assert shown(host, 0) == ["starting v1"]
+    assert "--since" not in systemd.Systemd(host.run, host.stream, host.put).log(folder, 0)
+    slots.clear(folder, 0)
+    host.invocations.clear()
+    assert shown(host, 0) == []
+
+
+def test_an_error_shows_a_log_s_first_and_last_lines_and_no_other_version_s(host):
+    change(host, "deploy", "v1", "")
+    change(host, "deploy", "v2", "v1")
+    start = host.start
+
+    def crashing(unit):
+        start(unit)
+        for number in range(200):
+            host.write(unit, f"line {number}")
+        host.failing.add(unit)
+
+    host.start = crashing
+    failure = change(host, "deploy", "v1", "v2").failure
+    lines = [line.split(" ", 3)[-1] for line in failure.state.splitlines()]
+    first, last = [f"line {number}" for number in range(11)], [f"line {number}" for number in range(188, 200)]
+    assert lines[1:] == ["starting v1", *first, "…", *last]
+    assert "journalctl --unit goferry-shop-api@0.service --since=@" in failure.state
+
+
+def test_a_journal_that_can_t_be_read_hides_no_failure(host):
+    def broken(_words):
+        raise GuardFailed("journalctl: none here")
+
+    change(host, "deploy", "v1", "")
+    host.stream = broken
+    start, host.start = host.start, lambda unit: start(unit) or host.failing.add(PLACE.unit(1))
+    failure = change(host, "deploy", "v2", "v1").failure
+    assert isinstance(failure, CandidateCrashed)
+    assert "it can't be read: journalctl: none here" in failure.state
+
+
+def test_what_a_program_writes_is_read_as_far_as_it_is_wanted():
+    since = time.monotonic()
+    endless = systemd.stream(["sh", "-c", "while :; do echo line; done"])
+    assert [next(endless) for _ in range(3)] == [b"line\n"] * 3
+    endless.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(systemd, "SECONDS", 0.3)
+        assert list(systemd.stream(["sh", "-c", "echo one; exec sleep 60"])) == [b"one\n"]
+    assert time.monotonic() - since < 20
+    with pytest.raises(GuardFailed):
+        next(systemd.stream(["/nonexistent"]))

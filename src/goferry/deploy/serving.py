@@ -1,0 +1,78 @@
+"""What serves now, told at every end of a deploy that is not a good one: refused, failed, rolled back or interrupted.
+
+A host tells it with its error where it can, as `{service: {"version", "state"}}`; else it is asked once more, over a
+connection of its own. Nothing here changes how a deploy ended, and who can't be asked is said to be so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from goferry.deploy import answers
+from goferry.kernel.errors import GoferryError, Interrupted
+
+Serving = dict[str, Any]
+"""Of one host: `{"serving": {service: {"version", "state"}}, "busy": bool}`, or `{"unknown": why}`."""
+
+
+def of_status(answer: Mapping[str, Any]) -> Serving:
+    """Return what a status answer says."""
+    live = answer.get("live")
+    return {"serving": of_services(live if isinstance(live, dict) else {}), "busy": answer.get("busy") is True}
+
+
+def of_services(services: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return each service's version and state; both are texts, whatever a host sent."""
+    return {
+        str(name): {key: answers.text(each.get(key)) for key in ("version", "state")}
+        for name, each in services.items()
+        if isinstance(each, Mapping)
+    }
+
+
+def text(host: Serving) -> str:
+    """Return one line: `api v1.0.0, web v2.0.0 (unhealthy)`."""
+    if "serving" not in host:
+        return f"nobody knows: {host.get('unknown', 'it can not be asked')}"
+    services = [
+        f"{name} {each['version']}" + ("" if each["state"] in ("", "healthy") else f" ({each['state']})")
+        for name, each in sorted(host["serving"].items())
+    ]
+    return (", ".join(services) or "nothing") + ("; a deploy is going on" if host.get("busy") else "")
+
+
+@contextlib.contextmanager
+def told(ask: Callable[[GoferryError], Mapping[str, Serving]], *, local: bool = False) -> Iterator[None]:
+    """Have what leaves the block say what serves: an error in its state and its facts, an interrupt as an error.
+
+    `ask` returns each host's; of the local target the one is named in no line.
+    """
+    try:
+        yield
+    except GoferryError as error:
+        _add(error, ask(error), local=local)
+        raise
+    except KeyboardInterrupt:
+        stopped = Interrupted("stopped before the end", advice=["run the same command again to go on"])
+        _add(stopped, ask(stopped), local=local)
+        raise stopped from None
+
+
+def _add(error: GoferryError, hosts: Mapping[str, Serving], *, local: bool) -> None:
+    lines = [f"{name}: {text(host)}" for name, host in hosts.items()]
+    if local:
+        lines = [f"Serving now: {text(host)}" for host in hosts.values()]
+    elif lines:
+        lines.insert(0, "Serving now:")
+    error.state = "\n".join([error.state, *lines]).lstrip("\n")
+    if local:
+        error.facts = {**error.facts, **next(iter(hosts.values()), {})}
+        return
+    before = error.facts.get("hosts")
+    records: dict[str, Any] = dict(before) if isinstance(before, dict) else {}
+    for name, host in hosts.items():  # what was told before the end is of then
+        record = {key: value for key, value in dict(records.get(name, {})).items() if key != "serving"}
+        records[name] = {**record, **host}
+    error.facts = {**error.facts, "hosts": records}

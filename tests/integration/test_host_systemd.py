@@ -23,7 +23,7 @@ import pytest
 from goferry.config.settings import Settings
 from goferry.deploy import client, upload
 from goferry.deploy.local import transaction_id
-from goferry.kernel import frames
+from goferry.kernel import frames, protocol
 from goferry.kernel.errors import GoferryError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -314,6 +314,39 @@ def test_a_storm_of_connections_does_not_shut_the_agent_out(site):
         time.sleep(0.2)
     assert site.host.run("systemctl is-active goferry-agent.socket", check=False) == "active"
     assert site.live()["api"]["version"] == live
+
+
+CROWD = """
+import contextlib, socket, time
+begin, hello = bytes.fromhex("BEGIN"), bytes.fromhex("HELLO")
+until, many = time.monotonic() + 120, []
+while time.monotonic() < until:
+    if len(many) < 16:
+        many.append(socket.socket(socket.AF_UNIX))
+        many[-1].connect("/run/goferry/agent.sock")
+        many[-1].sendall(begin)
+        print(len(many), flush=True)
+    for one in many:
+        with contextlib.suppress(OSError):
+            one.sendall(hello)
+    time.sleep(0.3)
+"""
+
+
+def test_sessions_that_only_say_hello_make_room_for_others(site):
+    live = site.live()["api"]["version"]
+    begin, hello = (frames.encode(each).hex() for each in (protocol.bind("shop"), {"request": "hello"}))
+    script = CROWD.replace("BEGIN", begin).replace("HELLO", hello)
+    site.host.run(f"setpriv --reuid goferry --clear-groups --regid goferry python3 -c '{script}' >/tmp/crowd 2>&1 &")
+    count = "systemctl list-units --plain --no-legend --state=active 'goferry-agent@*' | wc -l"
+    deadline = time.monotonic() + 80
+    while "16" not in site.host.run("cat /tmp/crowd") or int(site.host.run(count)) > 11:
+        assert time.monotonic() < deadline, site.host.run("cat /tmp/crowd; systemctl list-units 'goferry-agent@*'")
+        time.sleep(0.3)
+    assert int(site.host.run(count)) >= 8
+    for _ in range(3):
+        assert site.live()["api"]["version"] == live
+    site.host.run("systemctl stop 'goferry-agent@*'")
 
 
 def test_the_size_of_a_request_is_the_service_s_to_bound_and_not_the_disk_s(site):

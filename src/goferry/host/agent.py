@@ -53,7 +53,7 @@ class Session:
     """One client's session.
 
     Attributes:
-        engine: the open transaction's, or None.
+        engine: the open transaction's, or None. leave: whether to wait for the lock no longer: others need the place.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Session:
         self.engine: Optional[Engine] = None
         self._held = contextlib.ExitStack()
         self._uploads = incoming.Uploads(root)
+        self.leave: Callable[[], bool] = lambda: False
         self._project_asked = root.bound
         self._trace = ""
 
@@ -232,7 +233,7 @@ class Session:
     def take_lock(self, wait: float) -> None:
         """Take the target's lock for this session, as long as its client is there to wait for it."""
         self.root.prepare()
-        self._held.enter_context(lock.held(self.root.locks, wait, self.gone))
+        self._held.enter_context(lock.held(self.root.locks, wait, lambda: self.gone() or self.leave()))
 
     def recover(self, restore: bool = True) -> List[str]:
         """End what is unfinished, start what should run; return what was done. The first failure is raised last."""

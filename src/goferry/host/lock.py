@@ -56,9 +56,11 @@ def held(locks: Sequence[Lock], wait: float, gone: Callable[[], bool] = lambda: 
     deadline = time.monotonic() + wait
     descriptors = acquire(locks)
     while not descriptors:
-        if time.monotonic() >= deadline or gone():
+        over = time.monotonic() >= deadline
+        if over or gone():
             raise DeployBusy(
-                "another deploy on this target has not ended within %g s" % wait,
+                "another deploy on this target has not ended"
+                + (" within %g s" % wait if over else ", and was not waited for"),
                 state="Nothing was changed by this one.",
                 advice=["try again, or wait longer:  --wait SECONDS"],
             )

@@ -5,16 +5,18 @@ A client that ends the stream, or says nothing until the deadline, is silent: an
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import select
 import threading
 import time
 from pathlib import Path
-from typing import IO, Any, Dict, Mapping, Optional, Tuple, Union
+from typing import IO, Any, Callable, Dict, Iterator, Mapping, Optional, Tuple, Union
 
 from goferry.host.agent import Session
 from goferry.host.layout import Root
+from goferry.host.places import Place
 from goferry.host.target import host_file
 from goferry.kernel import frames, protocol
 from goferry.kernel.errors import GoferryError
@@ -43,6 +45,10 @@ AHEAD = 2
 """Frames that are read before they are answered; a client that sends faster waits."""
 LONGEST = 3600.0
 """Seconds that a transaction waits in one phase, whatever else the client says: the lock is not its own."""
+TURN = 1.0
+"""Seconds after which a session without a transaction looks whether its place is wanted."""
+LOOKS = ("hello", "status", "logs")
+"""Requests that change nothing: a session that asks for nothing else is an idle one."""
 DEAF = 60.0
 """Seconds in which a client must take something of what it is sent; one that does not is gone."""
 Frame = Tuple[Dict[str, Any], bytes]
@@ -55,6 +61,7 @@ class Outlet:
         self._descriptor = descriptor
         self._room = select.poll()
         self._room.register(descriptor, select.POLLOUT)
+        self.hurried: Callable[[], bool] = lambda: False
 
     def write(self, data: bytes) -> int:
         """Write all of it.
@@ -65,9 +72,12 @@ class Outlet:
         deadline = time.monotonic() + DEAF
         view = memoryview(data)
         while view:
-            if not self._room.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            left = deadline - time.monotonic()
+            if self._room.poll(max(0.0, min(left, TURN)) * 1000):
+                sent = os.write(self._descriptor, view[: select.PIPE_BUF])  # so much never blocks after the poll
+                view = view[sent:]
+            elif left <= TURN or self.hurried():
                 raise TimeoutError("the client does not listen")
-            view = view[os.write(self._descriptor, view[: select.PIPE_BUF]) :]  # so much never blocks after the poll
         return len(data)
 
     def flush(self) -> None:
@@ -86,6 +96,7 @@ class Line:
         self._doing, self._told = "", time.monotonic()
         self._requests: queue.Queue[Optional[Frame]] = queue.Queue(AHEAD)
         self.malformed = ""
+        self.place: Optional[Place] = None
         self._gone = threading.Event()
         threading.Thread(target=self._read, args=(reader,), daemon=True).start()
 
@@ -108,12 +119,25 @@ class Line:
             self.send({"progress": self._doing})
         return self._gone.is_set()
 
-    def next(self, timeout: Optional[float]) -> Optional[Frame]:
-        """Return the next request; None at the end or when the time is over."""
-        try:
-            return None if self._deaf else self._requests.get(timeout=timeout)
-        except queue.Empty:
-            return None
+    def next(self, timeout: float, *, idle: bool = False) -> Optional[Frame]:
+        """Return the next request; None at the end, when the time is over, or when an idle one's place is wanted."""
+        until = time.monotonic() + timeout
+        while not (self._deaf or (idle and self.wanted())):
+            left = until - time.monotonic()
+            try:
+                frame = self._requests.get(timeout=max(0.0, min(left, TURN)))
+            except queue.Empty:
+                if left <= TURN:
+                    break
+                continue
+            if frame is None:
+                self._requests.put(None)  # the end is the end, also for who asks again
+            return frame
+        return None
+
+    def wanted(self) -> bool:
+        """Whether another session needs this one's place."""
+        return self.place is not None and self.place.wanted()
 
     def send(self, header: Dict[str, Any]) -> None:
         """Send one frame; a client that no longer listens changes nothing.
@@ -163,16 +187,42 @@ def serve(
     if own is not None and (own / (target.bound + ".trust")).exists():
         trust = own / (target.bound + ".trust")
     session = Session(target, trust, environ, tell=lambda text: line.send({"progress": text}), gone=line.gone)
+    session.leave = line.wanted
+    if isinstance(writer, Outlet):
+        writer.hurried = lambda: session.engine is None and line.wanted()
+    with _placed(target) as place:
+        line.place = place
+        return _served(session, line)
+
+
+@contextlib.contextmanager
+def _placed(target: Root) -> Iterator[Optional[Place]]:
+    """Take a place among a provisioned host's sessions for the block; a disk that has no room for it is no reason."""
+    place = None
+    if target.host is not None:
+        with contextlib.suppress(OSError, GoferryError):
+            target.prepare()
+            place = Place(target)
+    try:
+        yield place
+    finally:
+        if place is not None:
+            place.leave()
+
+
+def _served(session: Session, line: Line) -> int:
     phase, since, patience = "", time.monotonic(), IDLE
     while True:
         asked = time.monotonic()
         if session.phase != phase:
             phase, since, patience = session.phase, asked, IDLE
         left = min(DEADLINE, since + LONGEST - asked) if session.engine else patience
-        frame = line.next(left) if left > 0 else None
+        frame = line.next(left, idle=session.engine is None) if left > 0 else None
         if frame is None:
             return _ended(session, line)
         patience = min(IDLE, patience - (time.monotonic() - asked) + len(frame[1]) / SLOWEST)
+        if line.place is not None and frame[0].get("request") not in LOOKS:
+            line.place.used()
         line.send(_answer(session, *frame))
 
 
@@ -224,7 +274,8 @@ def _why(line: Line, state: str) -> GoferryError:
     if line.malformed:
         return MalformedFrame("the host agent was sent something else than a frame: %s" % line.malformed, state=state)
     if state == CAME_TO[""]:
-        return SessionIdle("the host ended a session in which it was asked for nothing that changes it", state=state)
+        why = "others wait for its place" if line.wanted() else "it was asked for nothing that changes it"
+        return SessionIdle("the host ended a session: %s" % why, state=state)
     return ClientSilent("nothing was heard of the client in time", state=state)
 
 

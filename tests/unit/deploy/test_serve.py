@@ -11,7 +11,8 @@ import time
 import pytest
 
 from goferry.deploy.client import sendable
-from goferry.host import serve
+from goferry.host import places, serve
+from goferry.host.layout import Root
 from goferry.kernel import frames
 from goferry.kernel.errors import Misuse
 from goferry.system import process
@@ -170,6 +171,61 @@ class Idle(Waiting):
     """A session without a transaction."""
 
     PHASE = ""
+
+
+def test_the_session_that_was_idle_the_longest_makes_room_for_a_new_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(places, "MOST", 3)
+    root = Root(tmp_path)
+    root.prepare()
+    first, second, third = (places.Place(root) for _ in range(3))
+    first.used()
+    assert [each.wanted() for each in (first, second, third)] == [False] * 3
+    fourth = places.Place(root)
+    assert [each.wanted() for each in (first, second, third, fourth)] == [False, True, False, False]
+    second.leave()
+    fifth = places.Place(root)
+    assert [each.wanted() for each in (first, third, fourth, fifth)] == [False, True, False, False]
+    for each in (first, third, fourth, fifth):
+        each.leave()
+    (tmp_path / ".goferry/sessions/~77-dead").touch()
+    places.Place(root).leave()
+    assert list((tmp_path / ".goferry/sessions").iterdir()) == []
+
+
+def test_one_project_s_sessions_do_not_crowd_out_another_s(tmp_path, monkeypatch):
+    monkeypatch.setattr(places, "MOST", 4)
+    Root(tmp_path).prepare()
+    quiet = places.Place(Root(tmp_path, None, "shop"))
+    crowd = [places.Place(Root(tmp_path, None, "blog")) for _ in range(12)]
+    assert not quiet.wanted()
+    assert [each.wanted() for each in crowd] == [True] * 9 + [False] * 3
+    for each in [quiet, *crowd]:
+        each.leave()
+
+
+class Wanted:
+    """A place that another session needs."""
+
+    def wanted(self):
+        return True
+
+    def leave(self):
+        pass
+
+    def used(self):
+        pass
+
+
+@pytest.mark.parametrize(("kind", "name"), [("", "session-idle"), ("HEALTHY", "client-silent")])
+def test_an_idle_session_gives_its_place_up_and_one_with_a_transaction_does_not(monkeypatch, tmp_path, kind, name):
+    monkeypatch.setattr(serve, "_placed", lambda _: contextlib.nullcontext(Wanted()))
+    monkeypatch.setattr(serve, "LONGEST", 1.5)
+    monkeypatch.setattr(Waiting, "PHASE", kind)
+    ended, took, last = served(monkeypatch, tmp_path, "hello", pause=0.1, kind=Waiting)
+    assert ended
+    assert last["error"]["name"] == name
+    assert ("others wait" in last["error"]["what"]) is (not kind)
+    assert took < 1.4 if not kind else took >= 1.4
 
 
 @pytest.mark.parametrize("payload", [b"", b"x"], ids=["asking", "dripping"])

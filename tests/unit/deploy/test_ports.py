@@ -1,6 +1,7 @@
 """The ports of plain services: which one a start draws, what a unit is denied, and who listens, as the kernel tells it."""
 
 import contextlib
+import json
 import os
 import socket
 import struct
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from goferry.host import bindings, listener, note, ports, shim
+from goferry.host import bindings, listener, note, ports, processes, shim
+from goferry.host.layout import Root
+from goferry.host.supervised import Supervised
 from goferry.kernel.ports import RANGE, SPARE
 
 SO_COOKIE = 57
@@ -265,3 +268,29 @@ def test_the_kernel_takes_the_denial_for_each_kind_of_stream(groups):
     assert set(denied.split("|")) <= {"Operation not permitted", "Protocol not supported"}
     assert denied.startswith("Operation not permitted|Operation not permitted|Operation not permitted")
     assert allowed == "ok|ok|ok|ok"
+
+
+def test_the_embedded_target_tells_by_the_process_who_took_a_candidate_s_port(tmp_path, listen):
+    """All may be one user's there: the listener must be the slot's own process."""
+    root = Root(tmp_path / "root")
+    root.prepare()
+    folder, driver = root.service("shop", "web"), Supervised(root, {})
+    folder.prepare()
+    port = listen().getsockname()[1]
+    address = f"127.0.0.1:{port}"
+    slot = {
+        "slot": 0, "mode": "plain", "listen": port, "port": 8080, "env": {"ADDR": address}, "args": [], "drain_ms": 1,
+        "group": "g",
+    }  # fmt: skip
+    with subprocess.Popen(["sleep", "100"]) as other:
+        for pid, taken in ((other.pid, port), (os.getpid(), 0)):
+            folder.run(0).write_text(json.dumps(processes.identity(pid)))
+            assert driver.robbed(folder, slot) == taken
+        folder.run(0).write_text(json.dumps(processes.identity(other.pid)))
+        assert driver.robbed(folder, {**slot, "port": port}) == 0  # the public one can't be moved
+        assert driver.robbed(folder, {**slot, "mode": "socket"}) == 0
+        moved = driver.elsewhere(folder, slot)
+        assert other.wait(5) == -15
+    assert moved["listen"] != port
+    assert moved["env"] == {"ADDR": f"127.0.0.1:{moved['listen']}"}
+    assert driver.robbed(folder, moved) == 0

@@ -16,10 +16,12 @@ Names of projects and services never begin with a dot, so they can't meet the ag
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Iterator, Optional, Tuple
 
@@ -28,6 +30,8 @@ from goferry.kernel.files import make_folder
 from goferry.kernel.hostfile import KEEP, HostFile, Place
 from goferry.kernel.outcomes import UnsafeRoot
 
+DOOR, FORMER = "/etc/systemd/system/goferry.door-%s@.service", "systemd-socket-proxyd"
+"""The unit before a service's slots, and what an older Goferry put into that of a plain one."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -149,7 +153,10 @@ class ServiceFolder:
         Raises:
             NotProvisioned: when it was not.
         """
-        return (self.root.host or HostFile()).place(self.project, self.name)
+        place = (self.root.host or HostFile()).place(self.project, self.name)
+        with contextlib.suppress(OSError):
+            return replace(place, former=FORMER in Path(DOOR % place.stem).read_text())
+        return place
 
     def pointer(self, number: int, mode: str = "") -> str:
         """What the `live` link names when the slot is live; `mode` is its version's, if not the place's."""

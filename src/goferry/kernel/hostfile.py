@@ -71,6 +71,7 @@ class Place:
         project, service: its names.
         port: where the proxy listens for it. listen: one of LISTENS.
         backend: the first of its own ports on 127.0.0.1, or 0 for a service that gets its socket.
+        former: its units are still an older Goferry's; the file does not say it, the host's unit does.
     """
 
     project: str
@@ -78,6 +79,7 @@ class Place:
     port: int
     listen: str
     backend: int = 0
+    former: bool = False
 
     @property
     def mode(self) -> str:
@@ -103,7 +105,7 @@ class Place:
         A plain service's are named otherwise than an older Goferry named them, when systemd-socket-proxyd passed on
         what came: so both can be there while a host is upgraded.
         """
-        return "%s" % slot if self.mode == "socket" else "port%s" % slot
+        return "%s" % slot if self.mode == "socket" or self.former else "port%s" % slot
 
     def socket_unit(self, slot: Union[int, str]) -> str:
         """The socket on which a slot is reached; `goferry-shop-api@0.socket`, `goferry-shop-web@port0.socket`."""

@@ -47,6 +47,7 @@ def command(output: Output, *, said: Said, lines: int) -> None:
             first = f"{live['previous']} is next" if live.get("previous") else "none is earlier"
             shown.append(f"{name} can go back: {', '.join(live['held'])} ({first})")
     shown += [line for name, floor in sorted(record["floors"].items()) for line in _floor(name, floor)]
+    shown += [f"note: {note}" for note in record.get("notes", [])]
     busy = ["a deploy is going on"] if record["busy"] else []
     told = [line for name, log in sorted(record.get("logs", {}).items()) for line in ("", f"{name}:", *log)]
     output.result(record, *record["recovered"], *(shown or ["nothing is deployed"]), *busy, *told)

@@ -13,7 +13,7 @@ from goferry.deploy import answers, phases, serving, upload
 from goferry.deploy.errors import HostOutdated
 from goferry.deploy.fleet import Campaign, Fleet, ask_all, standing
 from goferry.deploy.local import transaction_id
-from goferry.deploy.session import Session, send_release, understood
+from goferry.deploy.session import NO_POLICY, Session, send_release, understood
 from goferry.kernel.errors import printable
 from goferry.observe.events import Span, Stream
 
@@ -196,7 +196,8 @@ def _together(told: dict[str, dict[str, Any]]) -> dict[str, Any]:
             floors[project if len(hosts) == 1 else f"{name} {project}"] = floor
         recovered += [text if len(hosts) == 1 else f"{name}: {text}" for text in host["recovered"]]
     busy = any(host["busy"] for host in hosts.values())
-    return {"live": live, "recovered": recovered, "busy": busy, "floors": floors, "hosts": hosts}
+    notes = [f"{name}: {NO_POLICY}" for name, host in hosts.items() if not host["policy"]]
+    return {"live": live, "recovered": recovered, "busy": busy, "floors": floors, "notes": notes, "hosts": hosts}
 
 
 def logs(fleet: Fleet, *, services: Sequence[str] = (), lines: int = 50, settings: Settings) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from goferry.kernel.outcomes import AgentLost
 from goferry.observe.events import Span
 
 NO_POLICY = (
-    "the host has no policy for {project} and takes every signed release of it, snapshots too; set one:  "
+    "the host has no policy for this project and takes every signed release of it, snapshots too; set one:  "
     "goferry provision HOST --accepts releases"
 )
 
@@ -142,7 +142,7 @@ def send_release(session: Session, dist: Path, release: Manifest, services: Sequ
             advice=["upgrade it while it serves:  goferry provision HOST"],
         )
     if session.span is not None and hello.get("project") and hello.get("policy") is None:
-        session.span.note(NO_POLICY.format(project=printable(str(hello["project"]), 80)), "warning")
+        session.span.note(NO_POLICY, "warning")
     held = {digest for digest in hello.get("held") or [] if isinstance(digest, str)}
     items = upload.plan(dist, release, services=services, platform=str(hello["platform"]), held=held)
     assert session.agent is not None

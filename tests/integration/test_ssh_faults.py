@@ -34,7 +34,7 @@ spec = importlib.util.spec_from_file_location("ssh_target", ROOT / "tests/integr
 target = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(target)
 fetch = target.fetch
-INCOMING = "/var/lib/goferry/.goferry/incoming"
+INCOMING = "/var/lib/goferry/shop/.incoming"
 
 
 @pytest.fixture(scope="module")

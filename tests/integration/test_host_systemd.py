@@ -176,7 +176,7 @@ def test_versions_change_behind_nginx_without_a_lost_request_and_go_back(site):
     assert site.deploy(second)["unchanged"]
     site.deploy(site.release(2))
     assert site.sent < 100_000  # another release of the same binary, which the host holds
-    assert site.host.run("ls /var/lib/goferry/.goferry/incoming") == ""
+    assert site.host.run("ls /var/lib/goferry/shop/.incoming") == ""
     slot = site.live()["api"]["slot"]
     assert site.properties(1 - slot)["ActiveState"] == "inactive"
 

@@ -1,7 +1,7 @@
 """Services that do their worst, on the embedded target and on a real systemd host: each phase ends within its limit.
 
 The service is a real one. What it does is in its environment: READY (milliseconds until it is ready), DEAF (SIGTERM is
-ignored), ILL (its health drips from then on); a file `ill-VERSION` in its folder makes its health drip too.
+ignored), ILL (its health drips after so many milliseconds); a file `ill-VERSION` in its folder makes it drip too.
 """
 
 import contextlib
@@ -117,13 +117,15 @@ def workshop(tmp_path_factory):
 
 
 class Acts:
-    """What the agent does, each act with the time at which it began."""
+    """What the agent does, each act with the time at which it began; `watch` is called when the bake begins."""
 
-    def __init__(self):
-        self.heard = []
+    def __init__(self, watch=lambda: None):
+        self.heard, self.watch = [], watch
 
     def __call__(self, text):
         self.heard.append((text.split()[0], time.monotonic()))
+        if text.startswith("watch"):
+            self.watch()
 
     def between(self, first, then):
         begun = next(at for name, at in self.heard if name == first)
@@ -165,6 +167,10 @@ class Local:
         self.site = embedded.Site(workshop, go, folder, folder / "root")
         self.data = self.site.root / "shop/api/data"
 
+    def ill(self, version):
+        """Let a version's health drip from now on."""
+        (self.data / f"ill-{version}").write_text("")
+
     def release(self, number, **service):
         return self.site.release(number, listen={"env": "ADDR"}, **service)
 
@@ -201,21 +207,21 @@ def refused(target, dist, acts):
 
 
 def test_a_service_that_is_slow_to_start_and_deaf_is_replaced_once_and_the_gap_told_is_the_one_found(local):
-    deaf = {"env": {"DEAF": "1", "READY": "1500"}, "ready_within_ms": 2600, "drain_ms": 1200}
+    deaf = {"env": {"DEAF": "1", "READY": "2000"}, "ready_within_ms": 5500, "drain_ms": 3000}
     local.deploy(local.release(1, **deaf), Acts())
     port = local.site.live()["api"]["port"]
     with Watcher(port) as watcher:
         done = local.deploy(local.release(2, **deaf), Acts())  # stopping takes longer than the rest of ready-within
     assert done["services"]["api"]["version"] == "v2.0.0"
-    assert watcher.longest >= 1500
-    assert abs(done["gap_ms"]["api"] - watcher.longest) < 400
-    assert done["switch_ms"] >= 3200 + 1500  # the deaf one served on until it was killed: no gap, but no switch yet
+    assert watcher.longest >= 1900
+    assert abs(done["gap_ms"]["api"] - watcher.longest) < 1000
+    assert done["switch_ms"] >= 5000 + 2000  # the deaf one served on until it was killed: no gap, but no switch yet
 
 
 def test_a_drip_in_the_bake_goes_back_in_time_and_says_how_long_nobody_was_served(local):
     local.deploy(local.release(1), Acts())
-    port, acts = local.site.live()["api"]["port"], Acts()
-    dist = local.release(2, bake_ms=1500, env={"ILL": "900"})
+    port, acts = local.site.live()["api"]["port"], Acts(lambda: local.ill("v2.0.0"))
+    dist = local.release(2, bake_ms=1500)
     with Watcher(port) as watcher:
         error = refused(local, dist, acts)
     assert (error.name, error.exit_code, error.facts["cause"]) == ("rolled-back", 4, "candidate-unhealthy")
@@ -226,18 +232,18 @@ def test_a_drip_in_the_bake_goes_back_in_time_and_says_how_long_nobody_was_serve
 
 
 def test_a_version_before_that_drips_ends_the_way_back_and_the_next_deploy_goes_on(local):
-    quick = {"ready_within_ms": 1000, "drain_ms": 300}
+    quick = {"ready_within_ms": 4000, "drain_ms": 300}
     local.deploy(local.release(1, **quick), Acts())
-    acts = Acts()
-    (local.data / "ill-v1.0.0").write_text("")
+    acts = Acts(lambda: local.ill("v2.0.0"))
+    local.ill("v1.0.0")
     answer, lasted = local.status()
     assert lasted < 5
     assert answer["live"]["api"]["state"] == "unhealthy"
     assert "no whole answer" in answer["live"]["api"]["why"]
-    error = refused(local, local.release(2, bake_ms=1500, env={"ILL": "1200"}, **quick), acts)
+    error = refused(local, local.release(2, bake_ms=1500, **quick), acts)
     assert (error.name, error.exit_code) == ("rollback-failed", 4)
     assert "v1.0.0 is live again, and nobody is served" in error.state
-    assert acts.between("return", "stop") < 5 + 2 * (0.3 + 4) + 1 + 1 + BUSY
+    assert acts.between("return", "stop") < 5 + 2 * (0.3 + 4) + 4 + 1 + BUSY
     answer, lasted = local.status()
     assert lasted < 5
     assert (answer["busy"], answer["live"]["api"]["version"]) == (False, "v1.0.0")
@@ -297,12 +303,12 @@ def test_on_a_systemd_host_drips_hold_nobody(shared_host, workshop, part, tmp_pa
     quick = {"ready_within_ms": 5000, "drain_ms": 300}
     site.deploy(site.release(1, **quick))
     site.deploy(site.release(1, "web", **quick))
-    acts = Acts()
+    acts = Acts(lambda: ill(site, "v2.0.0"))
     with pytest.raises(GoferryError) as caught:
-        site.timed(site.release(2, bake_ms=1500, env={"ILL": "900"}, **quick), acts)
+        site.timed(site.release(2, bake_ms=4000, **quick), acts)
     assert (caught.value.name, caught.value.exit_code) == ("rolled-back", 4)
     baked = acts.between("watch", "unpoint")
-    assert baked < 1.5 + 1 + BUSY
+    assert baked < 4 + 1 + BUSY
     assert site.fetch(8080) == "v1.0.0"
 
     for service in ("api", "web"):
@@ -311,9 +317,9 @@ def test_on_a_systemd_host_drips_hold_nobody(shared_host, workshop, part, tmp_pa
     assert idle < 5
     assert {each["state"] for each in answer["live"].values()} == {"unhealthy"}
     pid = answer["live"]["api"]["pid"]
-    acts = Acts()
+    acts = Acts(lambda: ill(site, "v3.0.0"))
     with pytest.raises(GoferryError) as caught:
-        site.timed(site.release(3, bake_ms=1500, env={"ILL": "900"}, **quick), acts)
+        site.timed(site.release(3, bake_ms=4000, **quick), acts)
     assert (caught.value.name, caught.value.exit_code) == ("rollback-failed", 4)
     back = acts.between("unpoint", "return")
     returned = acts.between("return", "stop")

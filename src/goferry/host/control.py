@@ -31,6 +31,7 @@ class _Deadline(socket.socket):
 
     until = 0.0
     room = 0
+    ended = False
 
     def left(self) -> None:
         """Let the next operation take what is left of the time."""
@@ -44,6 +45,7 @@ class _Deadline(socket.socket):
         self.left()
         got = super().recv_into(*words, **more)
         self.room -= got
+        self.ended = not got
         if self.room < 0:
             raise OSError("the answer does not end")
         return got
@@ -71,6 +73,15 @@ class Connection(http.client.HTTPConnection):
         except OSError:
             self.sock.close()
             raise
+
+    def getresponse(self) -> http.client.HTTPResponse:
+        """Return the answer, when its head is whole; the end of the stream passes for that in http.client."""
+        sock = self.sock
+        response = super().getresponse()
+        if sock is not None and sock.ended:
+            response.close()
+            raise http.client.IncompleteRead(b"")
+        return response
 
     def _socket(self) -> _Deadline:
         raise NotImplementedError
@@ -137,7 +148,10 @@ def _exchange(connection: Connection, method: str, target: str, seconds: float) 
         try:
             connection.request(method, target, headers={"Connection": "close", "Content-Length": "0"})
             with contextlib.closing(connection.getresponse()) as response:
-                return response.status, response.read(LIMIT)
+                body = response.read(LIMIT)
+                if response.length and len(body) < LIMIT:
+                    raise http.client.IncompleteRead(body, response.length)
+                return response.status, body
         except socket.timeout as error:
             raise OSError("no whole answer within %.2g s" % seconds) from error
         except (http.client.HTTPException, ValueError) as error:

@@ -92,6 +92,15 @@ def test_a_slow_but_whole_answer_is_an_answer(tmp_path, monkeypatch):
         assert control.health(tmp_path / "a.sock", "/healthz", 5.0) == {"http": 200}
 
 
+@pytest.mark.parametrize(
+    "part", [b"HTTP/1.1 200", hostile.OK, hostile.OK + b"X: x", hostile.OK + b"Content-Length: 9\r\n\r\n{}"]
+)
+def test_an_answer_that_breaks_off_is_none(tmp_path, monkeypatch, part):
+    monkeypatch.setitem(hostile.KINDS, "breaks off", lambda: iter([(part, 0.0)]))
+    with hostile.listening(tmp_path / "a.sock", "breaks off"), pytest.raises(OSError, match="not an HTTP answer"):
+        control.ask(tmp_path / "a.sock", "GET", "/healthz")
+
+
 def test_an_interim_answer_is_no_answer(tmp_path, monkeypatch):
     body = b"HTTP/1.1 100 Continue\r\n\r\n" * 3 + hostile.OK + b"Content-Length: 2\r\n\r\n{}"
     monkeypatch.setitem(hostile.KINDS, "interim", lambda: iter([(body, 0.0)]))

@@ -172,7 +172,7 @@ class Local:
         (self.data / f"ill-{version}").write_text("")
 
     def release(self, number, **service):
-        return self.site.release(number, listen={"env": "ADDR"}, **service)
+        return self.site.release(number, **{"listen": {"env": "ADDR"}, "ready_within_ms": 15_000, **service})
 
     def opened(self):
         argv = client.agent_argv(self.site.root, self.site.workshop.keys / "goferry.trust")
@@ -232,7 +232,7 @@ def test_a_drip_in_the_bake_goes_back_in_time_and_says_how_long_nobody_was_serve
 
 
 def test_a_version_before_that_drips_ends_the_way_back_and_the_next_deploy_goes_on(local):
-    quick = {"ready_within_ms": 4000, "drain_ms": 300}
+    quick = {"ready_within_ms": 8000, "drain_ms": 300}
     local.deploy(local.release(1, **quick), Acts())
     acts = Acts(lambda: local.ill("v2.0.0"))
     local.ill("v1.0.0")
@@ -243,7 +243,7 @@ def test_a_version_before_that_drips_ends_the_way_back_and_the_next_deploy_goes_
     error = refused(local, local.release(2, bake_ms=1500, **quick), acts)
     assert (error.name, error.exit_code) == ("rollback-failed", 4)
     assert "v1.0.0 is live again, and nobody is served" in error.state
-    assert acts.between("return", "stop") < 5 + 2 * (0.3 + 4) + 4 + 1 + BUSY
+    assert acts.between("return", "stop") < 5 + 2 * (0.3 + 4) + 8 + 1 + BUSY
     answer, lasted = local.status()
     assert lasted < 5
     assert (answer["busy"], answer["live"]["api"]["version"]) == (False, "v1.0.0")
@@ -300,7 +300,7 @@ def ill(site, version, service="api"):
 def test_on_a_systemd_host_drips_hold_nobody(shared_host, workshop, part, tmp_path):
     site = Provisioned(shared_host, workshop, part("go"), tmp_path)
     site.provision()
-    quick = {"ready_within_ms": 5000, "drain_ms": 300}
+    quick = {"ready_within_ms": 8000, "drain_ms": 300}
     site.deploy(site.release(1, **quick))
     site.deploy(site.release(1, "web", **quick))
     acts = Acts(lambda: ill(site, "v2.0.0"))
@@ -324,7 +324,7 @@ def test_on_a_systemd_host_drips_hold_nobody(shared_host, workshop, part, tmp_pa
     back = acts.between("unpoint", "return")
     returned = acts.between("return", "stop")
     assert back < BUSY  # traffic was with the version before at once
-    assert returned < 5 + 0.3 + 5 + 5 + 1 + BUSY
+    assert returned < 5 + 0.3 + 5 + 8 + 1 + BUSY
     assert site.fetch(8080) == "v1.0.0"  # ill, and it answers
     answer, held = site.status()
     assert held < 5

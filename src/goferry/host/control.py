@@ -78,7 +78,7 @@ class Connection(http.client.HTTPConnection):
         """Return the answer, when its head is whole; the end of the stream passes for that in http.client."""
         sock = self.sock
         response = super().getresponse()
-        if sock is not None and sock.ended:
+        if isinstance(sock, _Deadline) and sock.ended:
             response.close()
             raise http.client.IncompleteRead(b"")
         return response

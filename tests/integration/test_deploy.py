@@ -355,7 +355,7 @@ def test_a_bad_candidate_never_gets_traffic(site, fault, name, code):
     site.deploy(site.release(1))
     port = site.live()["api"]["port"]
     with Clients(port, 2) as clients:
-        error = site.refused(site.release(2, fault, ready_within_ms=1500))
+        error = site.refused(site.release(2, fault, ready_within_ms=1500 if fault == "hang" else 10_000))
     assert (error.name, error.exit_code) == (name, code)
     assert error.facts["serving"] == {"api": {"version": "v1.0.0", "state": "healthy"}}
     assert error.state.endswith("Serving now: api v1.0.0")

@@ -73,7 +73,11 @@ class Site:
         binary = self.workshop.binary(self.go, f"v{number}.0.0", fault, source)
         folder = self.folder / f"dist-{self.sequence}"
         return self.workshop.release(
-            folder, {service: binary}, f"v{number}.0.0", self.sequence, **{"listen": listen, **more}
+            folder,
+            {service: binary},
+            f"v{number}.0.0",
+            self.sequence,
+            **{"listen": listen, "ready_within_ms": 15_000, **more},
         )
 
     def opened(self):

@@ -14,6 +14,7 @@ from goferry.cli.target import directory_option, environment_option, identity_op
     epilog=example(
         "goferry provision web-1 --deploy-key deploy_key.pub --trust goferry.trust",
         "goferry provision --environment production --identity ~/.ssh/id_ed25519 --dry-run",
+        "goferry provision web-1 --check",
     )
 )
 @click.argument("hosts", nargs=-1)
@@ -56,6 +57,7 @@ from goferry.cli.target import directory_option, environment_option, identity_op
 @click.option("--host-key", default="", help="The host's key fingerprint (SHA256:…), compared on the host's console.")
 @click.option("--bind", default="", help="The address on which services are served.  [default: every one]")
 @click.option("--no-install", is_flag=True, help="Don't install nginx where it is missing.")
+@click.option("--check", is_flag=True, help="Change nothing: say what differs and what is not reached; exit 1 then.")
 @dry_run_option
 @output_options
 def command(
@@ -76,6 +78,7 @@ def command(
     host_key: str,
     bind: str,
     no_install: bool,
+    check: bool,
     dry_run: bool,
 ) -> None:
     """Make Debian hosts with sshd and python3 ready for deploys: agent, login, hardened units, proxy.
@@ -101,6 +104,7 @@ def command(
         host_key=host_key,
         bind=bind,
         install=not no_install,
+        check=check,
     )
     with output.stream() as stream:
         record = work.run(order, settings=settings(), stream=stream, dry_run=dry_run)

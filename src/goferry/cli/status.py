@@ -36,10 +36,7 @@ def command(output: Output, *, said: Said, lines: int) -> None:
     record = deploy.status(where.target, settings=settings())
     if lines:
         record = {**record, "logs": deploy.logs(where.target, lines=lines, settings=settings())["logs"]}
-    shown = [
-        f"{name} {live['version']} {live['state']} at {live['url']} (pid {known(live['pid'])}, {live['digest'][:12]})"
-        for name, live in sorted(record["live"].items())
-    ]
+    shown = [line for name, live in sorted(record["live"].items()) for line in _lines(name, live)]
     for name, live in sorted(record["live"].items()):
         if live.get("barred"):
             shown.append(f"{name} is below the trust file's minimum: once it ends it is not started again")
@@ -60,3 +57,10 @@ def _floor(name: str, floor: Mapping[str, Any]) -> list[str]:
         f"{name}: its floor was lowered from {each['from']} to {each['to']} on {each['at']}: {each['reason']}"
         for each in floor.get("lowered") or []
     ]
+
+
+def _lines(name: str, live: Mapping[str, Any]) -> list[str]:
+    first = (
+        f"{name} {live['version']} {live['state']} at {live['url']} (pid {known(live['pid'])}, {live['digest'][:12]})"
+    )
+    return [first, f"  nobody reaches it: {live['unreached']}"] if live.get("unreached") else [first]

@@ -105,13 +105,22 @@ class HostUnsuitable(Misuse):
 
 
 class ProvisionFailed(Failed):
-    """A step of provisioning failed on the host.
+    """A step of provisioning failed on the host; what the run had changed there was brought back, as the message says.
 
-    It usually is a configuration of nginx that was broken before, or a package that can't be installed; what nginx was
-    given is brought back, and the same command goes on from there.
+    Usual causes: nginx's configuration was broken before, a package can't be installed, or the disk is full.
     """
 
     name = "provision-failed"
+
+
+class HostDiffers(Failed):
+    """The host is not as `goferry provision` would leave it, or a service is not reached on it.
+
+    Usual causes: a file that was edited or removed on the host, nginx stopped, or goferry.yml changed since then.
+    Nothing was changed; each difference is named with the line to type.
+    """
+
+    name = "host-differs"
 
 
 class ServiceNameUnusable(Misuse):

@@ -7,6 +7,7 @@
     purge PROJECT [SERVICE] [--yes | --dry-run]            for root: remove what the host keeps of it
     floor PROJECT --to SEQUENCE --reason TEXT              by root alone: lower a project's floor
     adopt --root DIR [--host-file FILE]                    after provisioning: bring what runs to what the units say now
+    check                                                  for root: what is not as it should be? JSON
     shim SLOT                                              what a slot's unit starts; its standard input is the slot
     may-start                                              what the unit asks before: may the slot's release run?
     ports [NOTE FIRST]                                     before that: draws the slot's port, denies those of others
@@ -49,6 +50,10 @@ def main() -> int:
         from goferry.host import forward
 
         return forward.main(words[1])
+    if words == ["check"]:
+        from goferry.host import checks
+
+        return checks.command()
     if words == ["version"]:
         sys.stdout.write("goferry-host %d\n" % VERSION)
         return 0
@@ -82,10 +87,14 @@ def _agent() -> int:
     lowering.add_argument("--to", type=int, required=True, help="the sequence that it is lowered to")
     lowering.add_argument("--reason", required=True, help="why; `status` shows it")
     lowering.add_argument("--root", type=Path, help="an embedded target's folder; else the provisioned host's")
-    commands.add_parser("connect", help="pass bytes to the agent's socket")
-    commands.add_parser("shim", help="start a slot's version")
-    commands.add_parser("may-start", help="say whether a slot's unit may start")
-    commands.add_parser("version", help="print the agent's version")
+    for name, text in (
+        ("check", "say what of the host is not as it should be, as JSON"),
+        ("connect", "pass bytes to the agent's socket"),
+        ("shim", "start a slot's version"),
+        ("may-start", "say whether a slot's unit may start"),
+        ("version", "print the agent's version"),
+    ):
+        commands.add_parser(name, help=text)
     options = parser.parse_args()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if options.command == "floor":

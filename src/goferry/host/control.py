@@ -12,8 +12,9 @@ import http.client
 import os
 import socket
 import time
+from email.message import Message
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Mapping, NamedTuple, Tuple
 
 from goferry.kernel import canonical
 from goferry.kernel.errors import printable
@@ -61,12 +62,12 @@ class Connection(http.client.HTTPConnection):
 
     def __init__(self, seconds: float, room: int) -> None:
         super().__init__("localhost")
-        self._seconds, self._room = seconds, room
+        self.seconds, self._room = seconds, room
 
     def connect(self) -> None:
         """Connect."""
         self.sock = self._socket()
-        self.sock.until, self.sock.room = time.monotonic() + self._seconds, self._room
+        self.sock.until, self.sock.room = time.monotonic() + self.seconds, self._room
         try:
             self.sock.left()
             self._reach(self.sock)
@@ -131,7 +132,8 @@ def ask(path: Path, method: str, target: str, seconds: float = SECONDS) -> Tuple
     Raises:
         OSError: when no whole answer comes within `seconds`, or the answer is not HTTP.
     """
-    return _exchange(UnixConnection(path, seconds), method, target, seconds)
+    answer = fetch(UnixConnection(path, seconds), method, target, {})
+    return answer.status, answer.body
 
 
 def ask_port(port: int, target: str, seconds: float = SECONDS, address: str = "127.0.0.1") -> Tuple[int, bytes]:
@@ -140,20 +142,34 @@ def ask_port(port: int, target: str, seconds: float = SECONDS, address: str = "1
     Raises:
         OSError: when no whole answer comes within `seconds`, or the answer is not HTTP.
     """
-    return _exchange(PortConnection(address, port, seconds), "GET", target, seconds)
+    answer = fetch(PortConnection(address, port, seconds), "GET", target, {})
+    return answer.status, answer.body
 
 
-def _exchange(connection: Connection, method: str, target: str, seconds: float) -> Tuple[int, bytes]:
+class Answer(NamedTuple):
+    """A whole answer: its status, its headers by any case of their names, and its body."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+
+def fetch(connection: Connection, method: str, target: str, headers: Mapping[str, str]) -> Answer:
+    """Make one request and return its answer.
+
+    Raises:
+        OSError: when no whole answer comes within the connection's time, or the answer is not HTTP.
+    """
     with contextlib.closing(connection):
         try:
-            connection.request(method, target, headers={"Connection": "close", "Content-Length": "0"})
+            connection.request(method, target, headers={"Connection": "close", "Content-Length": "0", **headers})
             with contextlib.closing(connection.getresponse()) as response:
                 body = response.read(LIMIT)
                 if response.length and len(body) < LIMIT:
                     raise http.client.IncompleteRead(body, response.length)
-                return response.status, body
+                return Answer(response.status, response.headers, body)
         except socket.timeout as error:
-            raise OSError("no whole answer within %.2g s" % seconds) from error
+            raise OSError("no whole answer within %.2g s" % connection.seconds) from error
         except (http.client.HTTPException, ValueError) as error:
             raise OSError("not an HTTP answer: %s" % printable(str(error), 200)) from error
 

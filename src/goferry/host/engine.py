@@ -102,6 +102,9 @@ class Switch(Protocol):
     def drain(self, transaction: Transaction, change: Change) -> None:
         """Let the version before finish and take no more."""
 
+    def reach(self, transaction: Transaction, change: Change) -> None:
+        """Ask the candidate at its public address."""
+
     def give_back(self, transaction: Transaction, change: Change) -> None:
         """Let the version before take connections again."""
 
@@ -131,6 +134,7 @@ class Engine:
             "point": switch.point,
             "accept": switch.accept,
             "drain": switch.drain,
+            "reach": switch.reach,
             "record": store.record,
             "retire": guard.retire,
             "prune": store.prune,
@@ -239,7 +243,7 @@ def rolled_back(
     return kind(
         failure.what,
         state="\n".join([*told, failure.state]),
-        advice=["what is live:  goferry status " + place],
+        advice=[*failure.advice, "what is live:  goferry status " + place],
         cause=failure.name,
         gap_ms=dict(gaps),
         **engine.numbers,

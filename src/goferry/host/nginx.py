@@ -1,58 +1,82 @@
 """The switch of a provisioned host: nginx's upstream names `live.sock`, so renaming that link is the whole switch.
 
 nginx connects to the upstream anew for each request and keeps no connection, so the next request goes to the candidate.
-The version before stays warm and idle until the commit; the way back is one rename.
+The version before stays warm and idle until the commit; the way back is one rename. Whether anybody reaches the
+candidate is asked where the public asks: at the port on which nginx serves it.
 """
 
 from __future__ import annotations
 
+import time
 from typing import Any, Dict
 
 from goferry.host import control, slots
-from goferry.host.layout import ServiceFolder
-from goferry.host.switch import Links, insisted
+from goferry.host.guard import BAD, Guard
+from goferry.host.layout import Root, ServiceFolder
+from goferry.host.public import FRONT, SERVICE, Finding, Public
+from goferry.host.switch import Links
+from goferry.kernel import canonical
 from goferry.kernel.errors import printable
 from goferry.kernel.machine import Change, Transaction
-from goferry.kernel.outcomes import CandidateUnhealthy
 
 
 class Nginx(Links):
     """Traffic through nginx."""
 
+    def __init__(self, root: Root, guard: Guard) -> None:
+        super().__init__(root, guard)
+        self.public = Public()
+
     def accept(self, transaction: Transaction, change: Change) -> None:
-        """Read the switch back: whoever follows the link now must reach the candidate, and find it well.
-
-        Raises:
-            CandidateUnhealthy: when it is another, or does not answer.
-        """
-        folder = self._folder(transaction, change)
-        slot = self.guard.described(folder, change.slot)
-        said = "nothing"
-
-        def reached(seconds: float) -> bool:
-            nonlocal said
-            said = self._behind(folder, slot, seconds)
-            return not said
-
-        if not insisted(reached):
-            raise CandidateUnhealthy("%s behind its link answers: %s" % (folder.name, said))
-
-    def _behind(self, folder: ServiceFolder, slot: Dict[str, Any], seconds: float) -> str:
-        """Return an empty string when the candidate answers well behind the link, else what was said."""
-        try:
-            if slot["mode"] != "socket":
-                status, _ = control.ask(folder.live, "GET", slot["health"], seconds)
-                return "" if status == 200 else "HTTP %d" % status
-            answer = control.health(folder.live, slot["health"], seconds)
-        except (OSError, ValueError) as error:
-            return printable(str(error), 200)
-        wanted = self.guard.driver.running(folder, int(slot["slot"])).get("pid", 0)
-        if answer["http"] == 200 and answer.get("pid") == wanted:
-            return ""
-        return "HTTP %d, process %s instead of %d" % (answer["http"], printable(str(answer.get("pid")), 80), wanted)
+        """The link is followed already, so nothing is to be told."""
 
     def drain(self, transaction: Transaction, change: Change) -> None:
         """No connection is kept, so nothing is to be told."""
+
+    def address(self, folder: ServiceFolder, slot: Dict[str, Any]) -> str:  # noqa: ARG002
+        """Return where nginx serves the service."""
+        return self.public.address(folder.place)
+
+    def publicly(self, folder: ServiceFolder, slot: Dict[str, Any], seconds: float = control.SECONDS) -> Finding:
+        """Return what comes of asking a live slot at its public address; an answer that is bad once is asked again."""
+        deadline, found = time.monotonic() + seconds, Finding()
+        for _ in range(BAD):
+            found = self._look(folder, slot, max(0.1, deadline - time.monotonic()))
+            if not found.where or time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        return found
+
+    def _look(self, folder: ServiceFolder, slot: Dict[str, Any], seconds: float) -> Finding:
+        found = self.public.look(folder.place, slot["health"], seconds)
+        if found.where:
+            return found
+        if slots.live(folder) != slot["slot"]:
+            return Finding(FRONT, "%s does not name slot %d" % (folder.live, slot["slot"]))
+        return Finding(SERVICE, wrong) if (wrong := self._stranger(folder, slot, found.body)) else found
+
+    def _stranger(self, folder: ServiceFolder, slot: Dict[str, Any], body: bytes) -> str:
+        """Return how an answer is another process's, where the service says which one it is."""
+        if slot["mode"] != "socket":
+            return ""
+        try:
+            answer = canonical.loads(body)
+        except ValueError as error:
+            return str(error)
+        pid = self.guard.driver.running(folder, int(slot["slot"])).get("pid", 0)
+        wanted = {"pid": pid, "version": slot["version"], "digest": slot["sha256"]}
+        said = answer if isinstance(answer, dict) else {}
+        wrong = [key for key, value in wanted.items() if said.get(key) != value]
+        return ", ".join("%s %s instead of %s" % (key, printable(str(said.get(key)), 80), wanted[key]) for key in wrong)
+
+    def give_back(self, transaction: Transaction, change: Change) -> None:
+        """Let the version before take connections again, and note when nobody reaches it there."""
+        super().give_back(transaction, change)
+        folder = self._folder(transaction, change)
+        slot = slots.read(folder, change.old_slot) if change.old_slot >= 0 else None
+        found = self.publicly(folder, slot) if slot and change.service not in self.unreached else Finding()
+        if found.where:
+            self.unreached[change.service] = found.what
 
     def _give_back(self, folder: ServiceFolder, change: Change, old: Dict[str, Any]) -> None:  # noqa: ARG002
         if self._well(folder, old):

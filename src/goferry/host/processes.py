@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Dict, Iterator, Set
+from typing import Dict, Iterator, List, Set
 
 from goferry.kernel.files import sha256_file
 
@@ -105,15 +105,25 @@ def in_use(path: str) -> bool:
     return False
 
 
+def listeners(port: int) -> Set[int]:
+    """Return the numbers of the users who listen on a TCP port of this machine."""
+    return {int(fields[7]) for fields in _rows(port, "0A")}
+
+
 def _listening(port: int) -> Set[str]:
     return set(_sockets(port, "0A"))
 
 
 def _sockets(port: int, state: str) -> Iterator[str]:
     """Yield the inodes of a local port's TCP sockets in a state (the kernel's include/net/tcp_states.h)."""
+    return (fields[9] for fields in _rows(port, state))
+
+
+def _rows(port: int, state: str) -> Iterator[List[str]]:
+    """Yield the lines of a local port's TCP sockets in a state; field 7 is the user's number, 9 the inode."""
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError):
             for line in Path(table).read_text().splitlines()[1:]:
                 fields = line.split()
                 if fields[3] == state and int(fields[1].rpartition(":")[2], 16) == port:
-                    yield fields[9]
+                    yield fields

@@ -12,19 +12,32 @@ import contextlib
 import os
 import time
 from dataclasses import replace
-from typing import Any, Callable, Dict, Iterator
+from typing import Any, Callable, Dict, Iterator, Tuple, Type
 
-from goferry.host import control, slots, state
+from goferry.host import control, processes, slots, state
 from goferry.host.gap import Gap, asking
 from goferry.host.guard import BAD, Guard
 from goferry.host.layout import Root, ServiceFolder
-from goferry.kernel.errors import GoferryError, printable
+from goferry.host.public import FRONT, SERVICE, Finding
+from goferry.kernel import canonical
+from goferry.kernel.errors import Failed, GoferryError, printable
 from goferry.kernel.files import link_atomically, sync_folder
 from goferry.kernel.machine import Change, Transaction
-from goferry.kernel.outcomes import CandidateCrashed, CandidateUnhealthy, HealthIdentity, HostFailed, RollbackFailed
+from goferry.kernel.outcomes import (
+    CandidateCrashed,
+    CandidateUnhealthy,
+    HealthIdentity,
+    HostFailed,
+    PublicAddressUnreachable,
+    RollbackFailed,
+)
 
 SWITCH = 5.0
 """Seconds in which a service must have answered that it takes connections, or that it is well, to be given them."""
+_REACHED: Dict[str, Tuple[Type[Failed], str]] = {
+    FRONT: (PublicAddressUnreachable, "is not reached at"),
+    SERVICE: (CandidateUnhealthy, "answers badly at"),
+}
 
 
 class Links:
@@ -119,6 +132,29 @@ class Links:
             return self.guard.driver.runs(folder, slot) and insisted(asked)
         return False
 
+    def reach(self, transaction: Transaction, change: Change) -> None:
+        """Ask the public address: whoever asks there now must reach the candidate, and find it well.
+
+        Raises:
+            PublicAddressUnreachable: when nobody reaches it. CandidateUnhealthy: when it is reached and is not well.
+        """
+        folder = self._folder(transaction, change)
+        slot = self.guard.described(folder, change.slot)
+        found = self.publicly(folder, slot)
+        if found.where:
+            kind, how = _REACHED[found.where]
+            what = "%s %s %s %s: %s" % (change.service, change.version, how, self.address(folder, slot), found.what)
+            error = kind(what, advice=found.advice)
+            raise self.guard.blame(folder, change.slot, error) if found.where == SERVICE else error
+
+    def publicly(self, folder: ServiceFolder, slot: Dict[str, Any], seconds: float = control.SECONDS) -> Finding:
+        """Return what comes of asking a live slot at its public address, within `seconds`."""
+        raise NotImplementedError
+
+    def address(self, folder: ServiceFolder, slot: Dict[str, Any]) -> str:  # noqa: ARG002
+        """Return where the service is reached from this machine."""
+        return url(int(slot.get("port", 0)))
+
     def _restart(self, folder: ServiceFolder, slot: Dict[str, Any]) -> None:
         slots.write(folder, slot)
         self.guard.launch_slot(folder, slot)
@@ -143,6 +179,28 @@ class Switch(Links):
             self._replace(folder, change)
         else:
             self._tell(folder, change.slot, "/accept", 200)
+
+    def publicly(self, folder: ServiceFolder, slot: Dict[str, Any], seconds: float = control.SECONDS) -> Finding:
+        """Return what comes of asking a slot on its public port.
+
+        A plain service's own port is the public one, where its health is asked anyway. Of the two that share a socket
+        the version before may still answer what it took before it drained, so a few questions are put.
+        """
+        if slot["mode"] == "plain":
+            said = self.guard.ask_all([(folder, slot)], seconds)[0]
+            return Finding(SERVICE, said) if said else Finding()
+        said, pid = "", self.guard.driver.running(folder, int(slot["slot"])).get("pid", 0)
+        until = time.monotonic() + seconds
+        for _ in range(BAD):
+            try:
+                body = control.ask_port(int(slot["port"]), slot["health"], max(0.05, until - time.monotonic()))[1]
+                said = _stranger(body, pid)
+            except OSError as error:
+                said = str(error)
+            if not said and processes.listens(pid, int(slot["port"])):
+                return Finding()
+            time.sleep(0.05)
+        return Finding(FRONT, said or "process %d does not listen on port %s" % (pid, slot["port"]))
 
     def _tell(self, folder: ServiceFolder, number: int, target: str, wanted: int, tries: int = BAD) -> None:
         said = "nothing"
@@ -235,6 +293,16 @@ def insisted(ask: Callable[[float], bool], tries: int = BAD) -> bool:
             return True
         time.sleep(0.05 if number + 1 < tries else 0)
     return False
+
+
+def _stranger(body: bytes, pid: int) -> str:
+    """Return how an answer is another process's; one that names no process may be anybody's."""
+    try:
+        said = canonical.loads(body)
+    except ValueError:
+        return ""
+    other = said.get("pid", pid) if isinstance(said, dict) else pid
+    return "" if other == pid else "process %s answers instead of %d" % (printable(str(other), 40), pid)
 
 
 def url(port: int) -> str:

@@ -12,7 +12,7 @@ from goferry.host import admission, history, processes, slots, state
 from goferry.host.gather import Outcome, gather
 from goferry.host.guard import Guard
 from goferry.host.layout import Root, ServiceFolder
-from goferry.host.switch import Links, url
+from goferry.host.switch import Links
 from goferry.kernel import frames
 from goferry.kernel.errors import Failed, GoferryError
 from goferry.kernel.machine import Transaction
@@ -25,6 +25,8 @@ SECONDS = 2.4
 """Seconds in which all live services are asked; `status` answers within five, whatever they do."""
 LOWERED = 5
 """Lowerings of a floor that are shown, the last ones."""
+ASKED = 1.5
+"""Seconds of these that the public address has, after the service itself answered well."""
 ROOM = frames.MAX_HEADER // 2
 """Bytes of logs in one answer."""
 
@@ -85,7 +87,9 @@ class View:
         number = slots.live(folder)
         slot = slots.read(folder, number) or {}
         process = self.guard.driver.running(folder, number) if number >= 0 else {}
-        return self._record(folder, slot, number, process, self._illness(folder, slot, process))
+        why = self._illness(folder, slot, process)
+        unreached = "" if why else self.switcher.publicly(folder, slot, ASKED).what
+        return {**self._record(folder, slot, number, process, why), "unreached": unreached}
 
     def _record(self, folder: ServiceFolder, slot: Record, number: int, process: Mapping[str, int], why: str) -> Record:
         held, sequence = state.read(folder)["history"], int(slot.get("sequence", 0))
@@ -96,13 +100,14 @@ class View:
             "version": slot.get("version", ""),
             "digest": slot.get("sha256", ""),
             "sequence": slot.get("sequence", 0),
-            "url": url(int(slot.get("port", 0))),
+            "url": self.switcher.address(folder, slot) if slot else "",
             "port": slot.get("port", 0),
             "slot": number,
             "mode": slot.get("mode", ""),
             "pid": process.get("pid", 0) if processes.same(dict(process)) else 0,
             "state": "unhealthy" if why else "healthy",
             "why": why,
+            "unreached": "",
             "previous": previous.version if previous else "",
             "held": [entry.version for entry in held if entry.sequence != sequence],
             "log": self.guard.driver.log(folder, number),

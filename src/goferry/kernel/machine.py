@@ -16,7 +16,8 @@
 
 An event is journalled and synced before its acts begin, so the journal's last line always names the acts that may have
 been done in part. Every act is idempotent; `recover` before the switch undoes, after it goes back, and in a phase that
-is already an ending does that phase's acts again. Several services of one release are one transaction and move
+is already an ending does that phase's acts again. `reach` asks the public address, after the switch and once more
+before the commit. Several services of one release are one transaction and move
 together. A rollback is the same machine with a release that the store holds already.
 """
 
@@ -61,8 +62,8 @@ ACTS: Dict[str, Tuple[str, ...]] = {
     STARTED: ("prove",),
     HEALTHY: (),
     SWITCHING: ("point",),
-    SWITCHED: ("accept", "drain"),
-    BAKING: ("watch",),
+    SWITCHED: ("accept", "drain", "reach"),
+    BAKING: ("watch", "reach"),
     COMMITTED: ("record", "retire"),
     PRUNED: ("prune",),
     ABORTED: ("stop", "discard"),

@@ -117,6 +117,17 @@ class PortTaken(Failed):
     name = "port-taken"
 
 
+class PublicAddressUnreachable(Failed):
+    """The service is not reached at its public address: the port on which the proxy serves it.
+
+    Usual causes: nginx is stopped, or did not take its configuration; its file for the service is gone; nginx.conf does
+    not include it; another server or program has the port; a folder on the way to the socket is closed to nginx. The
+    message says which it is, and the line to type.
+    """
+
+    name = "public-address-unreachable"
+
+
 class HostFailed(Failed):
     """The host met an error of its own while it worked on a deploy.
 
@@ -210,10 +221,11 @@ class UnsupportedHost(Misuse):
 
 
 class RollbackFailed(RolledBack):
-    """A deploy was undone, and the version before does not answer well either.
+    """A deploy was undone, and nobody is served by the version before either; the message says why.
 
-    Usual causes: it was ill before the deploy, or what both versions need is down. It is the live version again and is
-    started again when it ends; nothing keeps you from deploying another version.
+    Usual causes: nginx is stopped or serves somebody else on the port, the version before was ill already, or what both
+    versions need is down. It is the live version again and is started again when it ends; nothing keeps you from
+    deploying another version.
     """
 
     name = "rollback-failed"

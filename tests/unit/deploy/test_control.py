@@ -138,6 +138,6 @@ def test_whatever_bytes_come_the_outcome_is_an_answer_or_an_oserror(data):
     answering = threading.Thread(target=answer)
     answering.start()
     with contextlib.suppress(OSError):
-        status, body = control._exchange(Paired(1.0, 4096), "GET", "/", 1.0)
-        assert (type(status), type(body)) == (int, bytes)
+        heard = control.fetch(Paired(1.0, 4096), "GET", "/", {})
+        assert (type(heard.status), type(heard.body)) == (int, bytes)
     answering.join()

@@ -12,7 +12,7 @@ from goferry.deploy.provision import Wanted, Wishes, plan, render
 from goferry.deploy.provision.execute import as_request, checked, known_lines
 from goferry.deploy.provision.wishes import public_key
 from goferry.deploy.provision.wishes import read as read_wishes
-from goferry.kernel import hostfile
+from goferry.kernel import hostfile, probe
 from goferry.kernel.errors import GoferryError
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "provision"
@@ -20,15 +20,18 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIvrSTAtI/cBS03iAAY0MIJTr3s3nZ6wzO7QZ
 FACTS = {
     "user": 0, "system": "Linux", "machine": "x86_64", "hostname": "web-1", "python": [3, 11, 2], "systemd": 252,
     "apt": True, "nginx": "1.22.1", "nginx_group": "www-data",
-    "private_users": False, "ipv6": True, "ports": [22, 80], "host_file": "", "trust": "", "trusts": [],
+    "private_users": False, "ipv6": True, "ports": [22, 80], "host_file": "", "proxy": "", "trust": "", "trusts": [],
     "authorized_keys": "", "host_keys": [],
 }  # fmt: skip
-SHOP = Wishes("shop", (Wanted("api", "socket", 8080, 120), Wanted("web", "env")), b"trust", (KEY,), b"agent")
+SECRET = probe.Secret("0" * 32, "f" * 32)
+SHOP = Wishes(
+    "shop", (Wanted("api", "socket", 8080, 120), Wanted("web", "env")), b"trust", (KEY,), b"agent", secret=SECRET
+)
 CASES = {
     "bare": (SHOP, FACTS),
     "no-nginx": (SHOP, {**FACTS, "nginx": ""}),
     "bound-newer": (
-        Wishes("shop", (Wanted("api", "socket", 8080),), b"trust", bind="127.0.0.1"),
+        Wishes("shop", (Wanted("api", "socket", 8080),), b"trust", bind="127.0.0.1", secret=SECRET),
         {**FACTS, "nginx": "1.29.7", "private_users": True, "ipv6": False},
     ),
 }
@@ -63,6 +66,20 @@ def test_a_second_plan_on_what_the_first_made_is_the_same():
     first = plan(SHOP, FACTS)
     after = {**FACTS, "host_file": host_file(first), "ports": [22, 80, 8080, 8081]}
     assert plan(SHOP, after) == first
+
+
+def test_the_secret_that_a_host_has_is_kept_and_shown_to_nobody():
+    first = plan(SHOP, FACTS)
+    (include,) = (each for each in first.entries if each.path == "/etc/nginx/conf.d/goferry.conf")
+    assert include.mode == 0o600
+    other = Wishes("blog", (Wanted("web", "flag"),), b"trust")
+    assert probe.secret(include.content.decode()) == SECRET != other.secret
+    assert SECRET.asked not in repr(SHOP)
+    second = plan(other, {**FACTS, "host_file": host_file(first), "proxy": include.content.decode()})
+    assert include in second.entries
+    old = include.content.decode().replace(probe.line(SECRET) + "\n", "")  # as it was before there was a secret
+    (renewed,) = (each for each in plan(other, {**FACTS, "proxy": old}).entries if each.path == include.path)
+    assert probe.secret(renewed.content.decode()) == other.secret
 
 
 def test_another_project_keeps_its_place_and_ports_are_never_shared():
@@ -184,7 +201,7 @@ def test_a_key_s_comment_can_not_add_a_line(tmp_path):
 
 
 def test_requests_are_json_and_known_hosts_lines_bear_the_name():
-    json.dumps(as_request(plan(SHOP, FACTS), dry_run=False))
+    json.dumps(as_request(plan(SHOP, FACTS), do="apply"))
     assert known_lines(parse("root@web:2222", "root"), [KEY]) == ["[web]:2222 " + " ".join(KEY.split()[:2])]
 
 

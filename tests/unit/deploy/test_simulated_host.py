@@ -126,6 +126,9 @@ class Host:
         if (c.service, c.old_slot) in self.processes:
             self.processes[c.service, c.old_slot]["accepts"] = False
 
+    def reach(self, _, c):
+        assert self.processes[c.service, self.cache["live"][c.service]]["version"] == c.version
+
     def give_back(self, _, c):
         if c.old_slot >= 0:
             version = self.cache["slots"][c.service, c.old_slot]
@@ -169,6 +172,7 @@ def faulty(host):
         "unpoint",
         "accept",
         "drain",
+        "reach",
         "give_back",
     )
     for name in names:
@@ -279,7 +283,8 @@ def test_a_crash_in_the_recovery_is_recovered_too(case, second):
 
 
 @pytest.mark.parametrize(
-    ("case", "act"), list(itertools.product(CASES, ("stage", "start", "prove", "point", "accept", "drain", "watch")))
+    ("case", "act"),
+    list(itertools.product(CASES, ("stage", "start", "prove", "point", "accept", "drain", "reach", "watch"))),
 )
 def test_whatever_fails_the_version_before_serves(case, act):
     before, wanted = CASES[case]

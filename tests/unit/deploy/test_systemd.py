@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from goferry.host import agent, control, journal, slots, state, systemd, target
-from goferry.host.engine import Engine
+from goferry.host import agent, control, journal, public, slots, state, systemd, target
+from goferry.host.engine import Engine, rolled_back
 from goferry.host.guard import Guard
 from goferry.host.layout import Root
 from goferry.host.nginx import Nginx
 from goferry.host.store import Admitted, Store
-from goferry.kernel import files, machine
+from goferry.kernel import canonical, files, machine
 from goferry.kernel.hostfile import HostFile, Place
 from goferry.kernel.machine import Change, Transaction
 from goferry.kernel.manifest import File, Manifest
@@ -44,6 +44,7 @@ class Machine:
         self.declared, self.tell = {}, lambda _: None
         self.leaves = {}
         self.journal, self.invocations = [], {}
+        self.closed = ""
 
     def run(self, words):
         self.calls.append(words)
@@ -125,6 +126,14 @@ class Machine:
             "http": 200, "pid": self.processes[unit].pid, "version": slot["version"], "digest": slot["sha256"],
         }  # fmt: skip
 
+    def look(self):
+        """What comes of asking nginx, which follows the link."""
+        try:
+            answer = self.answer(self.root.service("shop", "api").live)
+            return public.Finding(self.closed and public.FRONT, self.closed, body=canonical.dumps(answer))
+        except OSError as error:
+            return public.Finding(public.SERVICE, str(error))
+
     def serving(self):
         try:
             return self.answer(self.root.service("shop", "api").live)["version"]
@@ -147,6 +156,7 @@ def host(tmp_path, monkeypatch):
     monkeypatch.setattr(control, "health", lambda path, *_: made.answer(path))
     monkeypatch.setattr(control, "ask", lambda path, *_: (made.answer(path)["http"], b"{}"))
     monkeypatch.setattr(target, "Systemd", lambda: systemd.Systemd(made.run, made.stream, made.put))
+    monkeypatch.setattr(public.Public, "look", lambda _, __, ___, ____: made.look())
     yield made
     made.power_cut()
 
@@ -230,6 +240,32 @@ def test_the_version_before_stays_warm_through_the_bake(host):
     made.advance("abort")
     assert (host.serving(), host.processes[PLACE.unit(0)].pid) == ("v1", before)
     assert set(host.processes) == {PLACE.unit(0)}
+
+
+def test_whom_nobody_reaches_goes_back_and_what_is_told_is_true(host):
+    change(host, "deploy", "v1", "")
+    host.closed = "nginx is not running"
+    made = engine(host, "v2")
+    made.begin(wanted(host, "deploy", "v2", "v1"))
+    made.advance("switch")
+    assert (made.transaction.phase, made.failure.name) == (machine.IDLE, "public-address-unreachable")
+    assert "nginx is not running" in made.failure.what
+    assert host.serving() == "v1"
+    told = rolled_back(made, made.failure, "--host HOST", host.switch.unreached)
+    assert told.exit_code == 4
+    assert told.state.startswith("api v1 is live again, and nobody is served:\n  api: nginx is not running")
+    assert state.read(host.root.service("shop", "api"))["live"]["version"] == "v1"
+
+
+def test_an_address_that_is_lost_in_the_bake_is_found_before_the_commit(host):
+    change(host, "deploy", "v1", "")
+    made = engine(host, "v2")
+    watch = made.guard.watch
+    made.guard.watch = lambda transaction: watch(transaction) or setattr(host, "closed", "its file is gone")
+    made.begin(wanted(host, "deploy", "v2", "v1"))
+    made.advance("switch")
+    assert (made.transaction.phase, made.failure.name) == (machine.IDLE, "public-address-unreachable")
+    assert host.serving() == "v1"
 
 
 @pytest.mark.parametrize("power", [False, True], ids=["killed", "power cut"])

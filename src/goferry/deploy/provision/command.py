@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 from goferry.config import load, model
 from goferry.config.settings import Settings
 from goferry.deploy import place, ssh
+from goferry.deploy.errors import HostDiffers
 from goferry.deploy.provision import execute, wishes
 from goferry.kernel.errors import Misuse
 from goferry.kernel.hostfile import Policy
+from goferry.kernel.outcomes import PublicAddressUnreachable
 from goferry.observe.events import Stream
 
 
@@ -24,6 +27,7 @@ class Order:
         trust: the trust file. user, identity, known_hosts: how to log in. host_key: a fingerprint that was compared.
         bind: where the proxy listens. install: whether missing packages may be installed.
         removed: public keys that may not deploy any more. accepts, keep: of the project's policy on the host.
+        check: whether to say what is not as it should be, and change nothing.
     """
 
     hosts: tuple[str, ...] = ()
@@ -41,13 +45,15 @@ class Order:
     removed: tuple[Path, ...] = ()
     accepts: str = ""
     keep: int = 0
+    check: bool = False
 
 
 def run(order: Order, *, settings: Settings, stream: Stream, dry_run: bool) -> dict[str, Any]:
     """Provision; returns `execute.provision`'s record with `notes` and `next`.
 
     Raises:
-        what `wishes.read` and `execute.provision` raise.
+        what `wishes.read` and `execute.provision` raise. PublicAddressUnreachable: when all is in place and nobody
+        reaches a service of the project. HostDiffers: when a check found something.
     """
     loaded = load.load(order.directory, project=order.project)
     default = loaded.directory / "goferry.trust"
@@ -74,7 +80,12 @@ def run(order: Order, *, settings: Settings, stream: Stream, dry_run: bool) -> d
         settings=settings,
         stream=stream,
         dry_run=dry_run,
+        check=order.check,
     )
+    if order.check:
+        _refuse_differing(record)
+    elif not dry_run:
+        _refuse_unreached(record)
     return {**record, "notes": notes, "next": _next(order, record)}
 
 
@@ -87,6 +98,42 @@ def _policy(order: Order) -> Policy:
 def _environment(order: Order) -> model.Environment:
     said = place.Said(environment=order.environment, directory=order.directory, project=order.project)
     return place.environment(said)
+
+
+def _refuse_unreached(record: dict[str, Any]) -> None:
+    """Raise when nobody reaches a service of the project; another project's is a note."""
+    for name, host in record["hosts"].items():
+        closed = [each for each in host["checks"] if each["name"] in ("public-address", "agent") and not each["ok"]]
+        mine = [each for each in closed if each["of"].partition("/")[0] in ("", record["project"])]
+        host["notes"] += [each["what"] for each in closed if each not in mine]
+        if mine:
+            raise PublicAddressUnreachable(
+                "; ".join(f"{name}: {each['what']}" for each in mine),
+                state="Everything is in place on the host; a deploy would go back with this error.",
+                advice=list(dict.fromkeys(line for each in mine for line in each["advice"])),
+                hosts=record["hosts"],
+            )
+
+
+def _refuse_differing(record: dict[str, Any]) -> None:
+    found = {name: differing(host) for name, host in record["hosts"].items()}
+    told = [f"{name}: {what}" for name, (lines, _) in found.items() for what in lines]
+    if told:
+        raise HostDiffers(
+            f"{len(told)} {'thing is' if len(told) == 1 else 'things are'} not as they should be",
+            state="\n".join([*told, "Nothing was changed."]),
+            advice=list(dict.fromkeys(line for _, advice in found.values() for line in advice)),
+            hosts=record["hosts"],
+        )
+
+
+def differing(host: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Return what of a host is not as it should be, and what to type."""
+    lines = [f"{path} differs or is missing" for path in host["changed"]]
+    lines += [f"would run: {words}" for words in host["ran"]]
+    advice = ["put it right:  goferry provision HOST"] if lines else []
+    closed = [each for each in host["checks"] if not each["ok"]]
+    return lines + [each["what"] for each in closed], advice + [line for each in closed for line in each["advice"]]
 
 
 def _hosts(order: Order) -> list[str]:
@@ -112,6 +159,7 @@ def lines(record: dict[str, Any]) -> list[str]:
         told += [f"{name}: unchanged"] if host["unchanged"] else [f"{name}: {verb}"]
         told += [f"  {each}" for each in (*host["changed"], *(f"$ {words}" for words in host["ran"]))]
         told += [f"  {service} will be served on port {each['port']}" for service, each in host["services"].items()]
+        told += [f"  ok: {each['name']} {each['of']}".rstrip() for each in host["checks"] if each["ok"]]
         told += [f"  note: {note}" for note in host["notes"]]
     keys = [line for host in record["hosts"].values() for line in host["known_hosts"]]
     told += [f"note: {note}" for note in record["notes"]]

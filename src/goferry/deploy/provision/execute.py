@@ -6,6 +6,7 @@ import base64
 import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,21 @@ from goferry.deploy.address import Address, parse_all
 from goferry.deploy.errors import HostKeyUnknown, HostUnsuitable, ProvisionFailed
 from goferry.deploy.provision import host_key
 from goferry.deploy.provision.plan import Entry, Plan, Wishes, plan
+from goferry.kernel import hostfile
 from goferry.kernel.errors import printable
 from goferry.kernel.outcomes import AgentLost
 from goferry.observe.events import Span, Stream
 from goferry.system.process import run
 
-_LOADER = "import sys;exec(compile(sys.stdin.buffer.read(int(sys.argv[1])),'goferry-provision','exec'))"
+_SCRIPTS = ("changes_on_host", "on_host")
+"""What is sent, in this order: the last one is the program, and imports those before it."""
+_LOADER = """\
+import sys, types
+for name, size in zip(sys.argv[1::2], sys.argv[2::2]):
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(sys.stdin.buffer.read(int(size)), name, "exec"), module.__dict__)
+module.main()
+"""
 TIMEOUT = 1200.0
 SHARED_PORTS = (
     "this host can't keep services from listening on each other's ports (it was tried with a unit); "
@@ -39,12 +49,14 @@ def provision(
     settings: Settings,
     stream: Stream,
     dry_run: bool = False,
+    check: bool = False,
 ) -> dict[str, Any]:
     """Make hosts ready, one after the other; return `{"hosts": {host: {…}}, "unchanged": bool, "dry_run": bool}`.
 
     Each host's: `{"changed": [path], "ran": [command], "unchanged", "services": {name: {"port", "listen"}}, "notes",
-    "known_hosts": [line]}`. `confirmed` is the fingerprint that a person has compared; the host's key is then added to
-    `known_hosts`.
+    "known_hosts": [line], "checks": [{"name", "of", "ok", "what", "advice"}]}`. A dry run and a check change nothing,
+    and name what would be changed and run; a dry run has no checks. `confirmed` is the fingerprint that a person has
+    compared; the host's key is then added to `known_hosts`.
 
     Raises:
         HostKeyUnknown: of a host that was never met, with its fingerprint. HostUnsuitable, ProvisionFailed, and what
@@ -52,18 +64,18 @@ def provision(
     """
     addresses = parse_all(hosts, user)
     ssh.check(access, settings.environ)
-    record = {}
+    record, do = {}, "check" if check else "diff" if dry_run else "apply"
     for address in addresses:
         with stream.span("provision", host=address.text) as span:
             if confirmed and known_hosts is not None:
                 host_key.confirm(address, access, settings.environ, confirmed, known_hosts)
-            record[address.text] = _one(address, wishes, access, settings.environ, span, dry_run=dry_run)
+            record[address.text] = _one(address, wishes, access, settings.environ, span, do=do)
     unchanged = all(host["unchanged"] for host in record.values())
-    return {"project": wishes.project, "hosts": record, "unchanged": unchanged, "dry_run": dry_run}
+    return {"project": wishes.project, "hosts": record, "unchanged": unchanged, "dry_run": do != "apply"}
 
 
 def _one(
-    address: Address, wishes: Wishes, access: ssh.Access, environ: Mapping[str, str], span: Span, *, dry_run: bool
+    address: Address, wishes: Wishes, access: ssh.Access, environ: Mapping[str, str], span: Span, *, do: str
 ) -> dict[str, Any]:
     def ask(request: dict[str, Any]) -> dict[str, Any]:
         return _ask(address, access, environ, request)
@@ -71,47 +83,55 @@ def _one(
     span.progress("look")
     facts = checked(address, ask({"do": "facts"}))
     made, installed = plan(wishes, facts), list[str]()
-    if made.install and not dry_run:
+    if made.install and do == "apply":
         span.progress("install")
-        order = {"do": "apply", "install": [list(words) for words in made.install], "entries": [], "commands": []}
-        installed = _texts(_done(address, ask(order), "").get("ran"))
+        order = as_request(replace(made, entries=(), commands=()), do="install")
+        installed = _texts(_done(address, ask(order)).get("ran"))
         after = checked(address, ask({"do": "facts"}))
         facts = {**facts, "nginx": after["nginx"], "nginx_group": after["nginx_group"]}
         made = plan(wishes, facts)
     for note in made.notes:  # before anything changes: a person may have to act first
         span.note(note, "warning")
-    span.progress("compare" if dry_run else "apply")
-    done = _done(address, ask(as_request(made, dry_run=dry_run)), "What nginx was given was brought back.")
+    span.progress("apply" if do == "apply" else "compare")
+    done = _done(address, ask(as_request(made, do=do)), "The packages that were installed stay." if installed else "")
     if installed:
         done = {**done, "ran": installed + _texts(done.get("ran"))}
-    return _record(made, facts, done, address, span, dry_run=dry_run)
+    return _record(made, facts, done, address, span, do=do)
 
 
-def _done(address: Address, answer: dict[str, Any], brought_back: str) -> dict[str, Any]:
+def _done(address: Address, answer: dict[str, Any], more: str = "") -> dict[str, Any]:
     if "error" in answer:
         raise ProvisionFailed(
             f"{address.text}: {printable(str(answer['error']), 1500)}",
-            state=brought_back if "nginx" in str(answer["error"]) else "",
+            state=f"{printable(str(answer.get('state', '')), 1500)} {more}".strip(),
             advice=["mend it on the host, then run the same command again"],
         )
     return answer
 
 
 def _record(
-    made: Plan, facts: Mapping[str, Any], done: Mapping[str, Any], address: Address, span: Span, *, dry_run: bool
+    made: Plan, facts: Mapping[str, Any], done: Mapping[str, Any], address: Address, span: Span, *, do: str
 ) -> dict[str, Any]:
     changed, ran = _texts(done.get("changed")), _texts(done.get("ran"))
     if not changed and not ran:
         span.skip("unchanged")
-    planned = [" ".join(words) for words in made.install] if dry_run else []
+    planned = [" ".join(words) for words in made.install] if do != "apply" else []
     return {
         "changed": changed,
-        "ran": ran or planned,
+        "ran": planned + ran,
         "unchanged": not (changed or ran or planned),
         "services": {place.service: {"port": place.port, "listen": place.listen} for place in made.places},
         "notes": [*made.notes, *([] if done.get("denied", True) else [SHARED_PORTS])],
         "known_hosts": known_lines(address, _texts(facts.get("host_keys"))),
+        "checks": [_check(each) for each in done.get("checks") or []],
     }
+
+
+def _check(record: object) -> dict[str, Any]:
+    """Return one of the host's checks, its texts fit to be shown; what has another shape is not well."""
+    fields = record if isinstance(record, dict) else {}
+    texts = {key: printable(str(fields.get(key, "")), 1000) for key in ("name", "of", "what")}
+    return {**texts, "ok": fields.get("ok") is True, "advice": _texts(fields.get("advice"))}
 
 
 def _texts(value: object) -> list[str]:
@@ -124,13 +144,15 @@ def known_lines(address: Address, keys: Sequence[str]) -> list[str]:
     return [f"{name} {' '.join(key.split()[:2])}" for key in keys if len(key.split()) >= 2]
 
 
-def as_request(made: Plan, *, dry_run: bool) -> dict[str, Any]:
-    """Return a plan as the script on the host takes it; JSON types."""
+def as_request(made: Plan, *, do: str) -> dict[str, Any]:
+    """Return a plan as the script on the host takes it; JSON types. `do` is `diff`, `check`, `install` or `apply`."""
     return {
-        "do": "diff" if dry_run else "apply",
+        "do": do,
         "install": [list(words) for words in made.install],
         "entries": [_entry(entry) for entry in made.entries],
         "commands": [command.as_record() for command in made.commands],
+        "check": [hostfile.AGENT, "check"],
+        "seen": dict(made.seen),
     }
 
 
@@ -153,6 +175,7 @@ _KINDS: Mapping[str, Callable[[Any], bool]] = {
     "ipv6": lambda value: isinstance(value, bool),
     "ports": lambda value: isinstance(value, list) and all(type(port) is int for port in value),
     "host_file": lambda value: isinstance(value, str),
+    "proxy": lambda value: isinstance(value, str),
     "trust": lambda value: isinstance(value, str),
     "trusts": lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value),
     "authorized_keys": lambda value: isinstance(value, str),
@@ -182,10 +205,16 @@ def _ask(
         algorithms = ssh.pinned_algorithms(address, access, environ)
     except HostKeyUnknown as error:
         raise host_key.unknown(error, address, access, environ) from None
-    script = (Path(__file__).parent / "on_host.py").read_bytes()
-    command = f"exec /usr/bin/python3 -I -c {shlex.quote(_LOADER)} {len(script)}"
+    scripts = {f"{__package__}.{name}": (Path(__file__).parent / f"{name}.py").read_bytes() for name in _SCRIPTS}
+    sizes = " ".join(f"{name} {len(script)}" for name, script in scripts.items())
+    command = f"exec /usr/bin/python3 -I -c {shlex.quote(_LOADER)} {sizes}"
     words = ssh.argv(address, access, algorithms, [command])
-    done = run(words, environ=ssh.spoken(environ), stdin=script + json.dumps(request).encode(), timeout=TIMEOUT)
+    done = run(
+        words,
+        environ=ssh.spoken(environ),
+        stdin=b"".join(scripts.values()) + json.dumps(request).encode(),
+        timeout=TIMEOUT,
+    )
     if done.code == 0:
         return _answer(address, done.stdout)
     failed = ssh.failure(address, access, done.code, done.errors)

@@ -1,62 +1,45 @@
 """Runs on the host that is provisioned, as root, by its Python alone: tells facts, or makes files be as they should.
 
-It is sent over ssh with a JSON request behind it and prints one JSON object. `facts` changes nothing. `apply` writes
-what differs, each file whole or not at all, then runs the commands whose files changed; a check that fails brings back
-the files of its group as they were.
+It is sent over ssh with a JSON request behind it and prints one JSON object. `facts`, `diff` and `check` change
+nothing. `apply` makes all files be as they should and runs the commands whose files changed; when anything of it fails,
+what it had changed is brought back.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
+import fcntl
 import glob
 import grp
+import hashlib
 import json
 import os
 import pwd
 import re
+import signal
 import socket
-import subprocess
 import sys
-import tempfile
-from typing import Any, Dict, List, Optional, Tuple
+import time
+from typing import Callable, Dict, Iterator, List
 
-Record = Dict[str, Any]
-NOTE = "/etc/goferry/.changing"
-"""Files that were changed by a run that did not end; their commands are still to be run."""
+from goferry.deploy.provision.changes_on_host import (
+    Changes,
+    Failure,
+    Record,
+    due,
+    must,
+    note,
+    owed_by_note,
+    run,
+    same,
+    sweep,
+    text,
+)
 
-
-def run(argv: List[str], timeout: float = 120) -> Tuple[int, str]:
-    """Run a program; return its code and its output's end."""
-    environ = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
-    environ["DEBIAN_FRONTEND"] = "noninteractive"
-    try:
-        done = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environ,
-            timeout=timeout,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return 127, str(error)
-    return done.returncode, done.stdout.decode("utf-8", "replace")[-2000:]
-
-
-def read(path: str) -> Optional[bytes]:
-    """Return a file's bytes, or None when there is none."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(4 << 20)
-    except OSError:
-        return None
-
-
-def text(path: str) -> str:
-    """Return a file's text, or an empty string."""
-    return (read(path) or b"").decode("utf-8", "replace")
+LOCK = "/run/goferry-provision.lock"
+DEPLOYS = "/var/lib/goferry/.goferry/lock"
+PATIENCE, SETTLE = 60.0, 5.0
+"""Seconds that another provision or a deploy may take, and that nginx may take for a reload."""
 
 
 def facts() -> Record:
@@ -75,6 +58,7 @@ def facts() -> Record:
         "ipv6": os.path.exists("/proc/net/if_inet6"),
         "ports": listening(),
         "host_file": text("/etc/goferry/host.json"),
+        "proxy": text("/etc/nginx/conf.d/goferry.conf"),
         "trust": text("/etc/goferry/goferry.trust"),
         "trusts": sorted(os.path.basename(path)[:-6] for path in glob.glob("/etc/goferry/trust/*.trust")),
         "authorized_keys": text("/var/lib/goferry-login/.ssh/authorized_keys"),
@@ -147,143 +131,170 @@ def listening() -> List[int]:
     return sorted(found)
 
 
-def same(entry: Record) -> bool:
-    """Whether a file or folder is as it should be already."""
-    try:
-        found = os.lstat(entry["path"])
-    except OSError:
-        return False
-    wanted = (pwd.getpwnam(entry["owner"]).pw_uid, grp.getgrnam(entry["group"]).gr_gid)
-    if (found.st_uid, found.st_gid) != wanted or found.st_mode & 0o7777 != entry["mode"]:
-        return False
-    if "content" not in entry:
-        return os.path.isdir(entry["path"])
-    return entry["keep"] or read(entry["path"]) == base64.b64decode(entry["content"])
-
-
-def put(entry: Record) -> None:
-    """Make a file or a folder; a file that is kept gets its mode only."""
-    path, owner, group = entry["path"], pwd.getpwnam(entry["owner"]).pw_uid, grp.getgrnam(entry["group"]).gr_gid
-    if "content" not in entry:
-        os.makedirs(path, exist_ok=True)
-        os.chown(path, owner, group)
-        os.chmod(path, entry["mode"])
-        return
-    if entry["keep"] and os.path.lexists(path):
-        os.chown(path, owner, group)
-        os.chmod(path, entry["mode"])
-        return
-    write(path, base64.b64decode(entry["content"]), entry["mode"], owner, group)
-
-
-def write(path: str, data: bytes, mode: int, owner: int, group: int) -> None:
-    """Write beside, sync, rename."""
-    descriptor, name = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".goferry.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            os.fchown(file.fileno(), owner, group)
-            os.fchmod(file.fileno(), mode)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-
-
-class Failure(Exception):
-    """Provisioning stopped; its text is for people."""
-
-
 def apply(request: Record) -> Record:
-    """Do the plan; return `{"changed": [path], "ran": [text], "unchanged": bool}`.
+    """Do the plan, all of it or nothing; return `{"changed": [path], "ran": [text], "unchanged": bool, "checks"}`.
 
-    What changed is noted before it does, so that a run that is cut short is made whole by the next one.
+    What changes is noted before it does, so that a run that is cut short is made whole by the next one: it finds the
+    files right or wrong, and the commands that are owed in the note.
     """
-    changed: List[str] = []
-    ran: List[str] = []
+    with alone(LOCK, "another provision"):
+        changes = Changes()
+        owed = owed_by_note(request)
+        with alone(DEPLOYS, "a deploy"):
+            refuse_changed(request)
+            sweep(request["entries"])
+            try:
+                later = carry_out(request, changes, owed)
+            except Exception as error:
+                what = str(error) if isinstance(error, Failure) else "%s: %s" % (type(error).__name__, error)
+                with deaf():
+                    raise Failure(what, changes.bring_back()) from error
+            changes.done()
+        if later:
+            afterwards(later, changes)
+    unchanged = not changes.changed and not changes.ran
+    done = {"changed": changes.changed, "ran": changes.ran, "unchanged": unchanged}
+    return {**done, "denied": denied(), "checks": settled_checks(request)}
+
+
+def install(request: Record) -> Record:
+    """Install packages; return `{"ran": [text]}`."""
     for words in request["install"]:
-        must(words, ran, 600)
-    owed = json.loads(text(NOTE) or "[]")
+        must(words, 600)
+    return {"ran": [" ".join(words) for words in request["install"]]}
+
+
+def afterwards(commands: List[Record], changes: Changes) -> None:
+    """Run what takes the locks of deploys; until it is done the note says that it is owed."""
+    for command in commands:
+        try:
+            must(command["run"])
+        except Failure as error:
+            state = "The files and units are in place and were taken; the same command runs this step again."
+            raise Failure(str(error), state) from error
+        changes.ran.append(" ".join(command["run"]))
+    note([])
+
+
+def carry_out(request: Record, changes: Changes, owed: List[str]) -> List[Record]:
+    """Stage, swap, and run what is due; return the commands that are due afterwards."""
     differing = [entry for entry in request["entries"] if not same(entry)]
-    before: Dict[str, Optional[Tuple[bytes, os.stat_result]]] = {}
-    if differing:
-        note(owed + [entry["path"] for entry in differing])
     for entry in differing:
-        data = read(entry["path"]) if "content" in entry else None
-        before[entry["path"]] = (data, os.stat(entry["path"])) if data is not None else None
-        put(entry)
-        changed.append(entry["path"])
+        changes.stage(entry)
+    changes.swap(owed)
+    later = [each for each in request["commands"] if each.get("after") and due(each, changes.changed + owed)]
     for command in request["commands"]:
-        obey(command, changed + owed, ran, before)
-    if os.path.exists(NOTE):
-        os.unlink(NOTE)
-    return {"changed": changed, "ran": ran, "unchanged": not changed and not ran, "denied": denied()}
+        if not command.get("after"):
+            changes.obey(command, owed)
+    if not later:
+        note([])
+    return later
 
 
-def note(paths: List[str]) -> None:
-    """Remember which files' commands are owed."""
-    os.makedirs(os.path.dirname(NOTE), exist_ok=True)
-    write(NOTE, json.dumps(sorted(set(paths))).encode(), 0o600, 0, 0)
+def refuse_changed(request: Record) -> None:
+    """Refuse a plan whose files somebody changed since they were looked at: it would undo that."""
+    for path, digest in request.get("seen", {}).items():
+        if hashlib.sha256(text(path).encode()).hexdigest() != digest:
+            raise Failure("%s was changed by somebody else meanwhile" % path, "Nothing was changed.")
 
 
-def obey(command: Record, changed: List[str], ran: List[str], before: Dict[str, Any]) -> None:
-    """Run one command when it has a reason: files under its prefixes changed, its question is answered no, or the
-    user that it names is locked.
-    """  # noqa: D205
-    touched = any(path.startswith(prefix) for path in changed for prefix in command.get("changed", []))
-    asked = bool(command.get("unless")) and run(command["unless"])[0] != 0
-    if not (touched or asked or locked(command.get("locked", ""))):
+@contextlib.contextmanager
+def alone(path: str, who: str) -> Iterator[None]:
+    """Be the only one that does what `who` says, for the block; a host that never had a deploy has no lock of them."""
+    if path == DEPLOYS and not os.path.exists(path):
+        yield
         return
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        must(command["run"], ran, 180)
-    except Failure:
-        bring_back([path for path in before if any(path.startswith(each) for each in command.get("undo", []))], before)
-        raise
+        await_lock(descriptor, who)
+        yield
+    finally:
+        os.close(descriptor)
 
 
-def locked(user: str) -> bool:
-    """Whether a user's password field locks the account, so that sshd without PAM would refuse its keys."""
-    found = [line.split(":")[1] for line in text("/etc/shadow").splitlines() if user and line.startswith(user + ":")]
-    return any(field.startswith("!") for field in found)
+def await_lock(descriptor: int, who: str) -> None:
+    """Take a lock, or give up after PATIENCE seconds."""
+    deadline = time.monotonic() + PATIENCE
+    while not taken(descriptor):
+        if time.monotonic() > deadline:
+            raise Failure("%s is going on" % who, "Nothing was changed.")
+        time.sleep(0.1)
 
 
-def must(words: List[str], ran: List[str], timeout: float) -> None:
-    """Run a command that has to succeed."""
-    code, output = run(words, timeout)
-    if code:
-        raise Failure("%s ended with %d: %s" % (" ".join(words), code, output.strip()[-1500:]))
-    ran.append(" ".join(words))
+def taken(descriptor: int) -> bool:
+    """Take a lock if nobody has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
-def bring_back(paths: List[str], before: Dict[str, Any]) -> None:
-    """Make files be what they were before this run."""
-    for path in paths:
-        if before[path] is None:
-            if os.path.isfile(path):
-                os.unlink(path)
-        else:
-            data, found = before[path]
-            write(path, data, found.st_mode & 0o7777, found.st_uid, found.st_gid)
+def diff(request: Record) -> Record:
+    """Return what apply would write and run."""
+    changed = [entry["path"] for entry in request["entries"] if not same(entry)]
+    return {"changed": changed, "ran": [" ".join(each["run"]) for each in request["commands"] if due(each, changed)]}
+
+
+def check(request: Record) -> Record:
+    """Return what differs, and the agent's own checks."""
+    return {**diff(request), "checks": checks(request)}
+
+
+def checks(request: Record) -> List[Record]:
+    """Return what the agent finds: `[{"name", "of", "ok", "what", "advice"}]`."""
+    code, output = run(request["check"], 60)
+    try:
+        found = json.loads(output.strip().splitlines()[-1])["checks"]
+    except (ValueError, KeyError, IndexError, TypeError):
+        what = "the host agent's checks ended with %d: %s" % (code, output.strip()[-500:])
+        return [{"name": "agent", "of": "", "ok": False, "what": what, "advice": []}]
+    return list(found)
+
+
+def settled_checks(request: Record) -> List[Record]:
+    """Return the agent's checks, after a moment in which nginx may take what it was given."""
+    deadline = time.monotonic() + SETTLE
+    found = checks(request)
+    while any(each["name"] == "public-address" and not each["ok"] for each in found) and time.monotonic() < deadline:
+        time.sleep(0.3)
+        found = checks(request)
+    return found
+
+
+@contextlib.contextmanager
+def deaf() -> Iterator[None]:
+    """Heed no SIGTERM for the block."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def ended(*_: object) -> None:
+    """Let a SIGTERM be a failure like any other: what was changed is brought back."""
+    raise Failure("the run was ended by a signal")
 
 
 def main() -> None:
     """Answer the one request."""
     request = json.loads(sys.stdin.buffer.read().decode())
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, ended)
     try:
-        answer = facts() if request["do"] == "facts" else diff(request) if request["do"] == "diff" else apply(request)
+        answer = DOES[request["do"]](request)
     except Failure as error:
-        answer = {"error": str(error)}
+        answer = {"error": str(error), "state": error.state}
     except (OSError, KeyError) as error:
-        answer = {"error": "%s: %s" % (type(error).__name__, error)}
+        answer = {"error": "%s: %s" % (type(error).__name__, error), "state": ""}
     sys.stdout.write(json.dumps(answer) + "\n")
 
 
-def diff(request: Record) -> Record:
-    """Return what apply would write."""
-    return {"changed": [entry["path"] for entry in request["entries"] if not same(entry)]}
-
-
-if __name__ == "__main__":
-    main()
+DOES: Dict[str, Callable[[Record], Record]] = {
+    "facts": lambda _: facts(),
+    "diff": diff,
+    "check": check,
+    "install": install,
+    "apply": apply,
+}

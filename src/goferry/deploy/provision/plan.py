@@ -5,13 +5,15 @@ Files say how they must be, commands what they are run for, so doing a plan twic
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from goferry.deploy.errors import HostUnsuitable
 from goferry.deploy.provision import keys, names, render
-from goferry.kernel import hostfile
+from goferry.kernel import hostfile, probe
 from goferry.kernel.errors import printable
 from goferry.kernel.hostfile import HostFile, Place, Policy
 from goferry.kernel.outcomes import PortTaken
@@ -49,6 +51,7 @@ class Wishes:
         accepts, environments, keep: its policy on the host (kernel.hostfile.Policy); empty or 0 keeps the host's own.
         agent: the bundled agent.
         bind: the address that the proxy listens on; empty means every one.
+        secret: what nginx and the agent share from now on, on a host that has no such secret yet.
         install: whether missing packages may be installed.
     """
 
@@ -63,6 +66,9 @@ class Wishes:
     accepts: str = ""
     environments: tuple[str, ...] = ()
     keep: int = 0
+    secret: probe.Secret = field(
+        default_factory=lambda: probe.Secret(secrets.token_hex(16), secrets.token_hex(16)), repr=False
+    )
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,9 @@ class Command:
         changed: path prefixes; a changed file under one is a reason.
         unless: a question; its answer no (an exit code but 0) is a reason.
         locked: a user; a locked password field is a reason.
-        undo: path prefixes; when the command fails, these files are brought back as they were.
+        undo: what takes the command back when something fails after it. again: what has to be run then, once the files
+            are as they were. stays: what it made that nothing takes back.
+        after: it is run when all else is done and deploys may go on, whose locks it takes.
     """
 
     run: tuple[str, ...]
@@ -94,6 +102,9 @@ class Command:
     unless: tuple[str, ...] = ()
     locked: str = ""
     undo: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
+    stays: str = ""
+    after: bool = False
 
     def as_record(self) -> dict[str, Any]:
         """Return JSON types, reasons that it lacks left out."""
@@ -102,13 +113,18 @@ class Command:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done on one host; `notes` are for people."""
+    """What is to be done on one host; `notes` are for people.
+
+    Attributes:
+        seen: files that the plan was made from, with their texts' SHA-256: it holds while they are the same.
+    """
 
     entries: tuple[Entry, ...]
     commands: tuple[Command, ...]
     install: tuple[tuple[str, ...], ...] = ()
     places: tuple[Place, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    seen: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
 
 def plan(wishes: Wishes, facts: Facts) -> Plan:
@@ -142,14 +158,26 @@ def plan(wishes: Wishes, facts: Facts) -> Plan:
     ]
     for place, service in zip(mine, wishes.services, strict=True):
         entries += _service(place, service, wishes, facts)
-    entries.append(Entry("/etc/nginx/conf.d/goferry.conf", render.NGINX_INCLUDE.encode()))
+    include = render.nginx_include(probe.secret(facts["proxy"]) or wishes.secret)
+    entries.append(Entry(NGINX + probe.INCLUDE, include.encode(), 0o600))
     notes = [f"{name} is no longer declared; the host stays ready for it" for name in gone]
     if after.policy(wishes.project) is None:
         notes.append(
             f"{wishes.project} has no policy on this host, which takes every signed release of it, snapshots too; set "
             "one:  --accepts releases"
         )
-    return Plan(tuple(entries), _commands(), _install(wishes, facts), tuple(mine), (*notes, *key_notes))
+    told = (*notes, *key_notes)
+    return Plan(tuple(entries), _commands(), _install(wishes, facts), tuple(mine), told, _seen(facts))
+
+
+def _seen(facts: Facts) -> tuple[tuple[str, str], ...]:
+    """Return the files that several projects share, as they were looked at."""
+    files = {
+        hostfile.HOST_FILE: facts["host_file"],
+        AUTHORIZED_KEYS: facts["authorized_keys"],
+        NGINX + probe.INCLUDE: facts["proxy"],
+    }
+    return tuple((path, hashlib.sha256(text.encode()).hexdigest()) for path, text in files.items())
 
 
 def _policies(wishes: Wishes, before: HostFile) -> dict[str, Policy]:
@@ -294,36 +322,54 @@ def _service(place: Place, service: Wanted, wishes: Wishes, facts: Facts) -> lis
         Entry(f"{UNITS}goferry.door-{place.stem}@.service", render.door(place).encode()),
         Entry(f"{UNITS}goferry.target.d/{place.stem}.conf", render.wanted(place).encode()),
         Entry(place.env_file, b"", 0o600, keep=True),
-        Entry(f"{NGINX}goferry/{place.stem}.conf", server.encode()),
+        Entry(NGINX + probe.server_file(place), server.encode()),
     ]
 
 
 def _commands() -> tuple[Command, ...]:
+    reload, socket = ("systemctl", "daemon-reload"), ("systemctl", "try-restart", "goferry-agent.socket")
     return (
-        Command(("systemd-sysusers",), changed=("/etc/sysusers.d/goferry.conf",), unless=("id", "-u", render.USER)),
+        Command(("nginx", "-t", "-q"), changed=(NGINX,)),
+        Command(
+            ("systemd-sysusers",),
+            changed=("/etc/sysusers.d/goferry.conf",),
+            unless=("id", "-u", render.USER),
+            stays=f"the login {render.USER}",
+        ),
         Command(("usermod", "-p", "*", render.USER), locked=render.USER),
-        Command(("systemctl", "daemon-reload"), changed=(UNITS,)),
-        Command(("systemctl", "restart", "goferry-agent.socket"), changed=(UNITS + "goferry-agent.socket",)),
+        Command(reload, changed=(UNITS,), again=reload),
+        Command(socket, changed=(UNITS + "goferry-agent.socket",), again=socket),
         _enabled("goferry-agent.socket"),
         _started("goferry-agent.socket"),
         _enabled("goferry-recover.service"),
         _enabled("goferry.target"),
-        Command((hostfile.AGENT, *ADOPT), changed=(hostfile.AGENT, UNITS)),
-        # A new agent looks at what it takes over: folders that were open to all are closed before the next deploy.
-        Command(("systemctl", "start", "--no-block", "goferry-recover.service"), changed=(hostfile.AGENT,)),
-        Command(("nginx", "-t", "-q"), changed=(NGINX,), undo=(NGINX,)),
         _enabled("nginx.service"),
         _started("nginx.service"),
-        Command(("systemctl", "reload", "nginx.service"), changed=(NGINX,)),
+        Command(
+            ("systemctl", "reload", "nginx.service"),
+            changed=(NGINX,),
+            again=("systemctl", "try-reload-or-restart", "nginx.service"),
+        ),
+        Command((hostfile.AGENT, *ADOPT), changed=(hostfile.AGENT, UNITS), after=True),
+        # A new agent looks at what it takes over: folders that were open to all are closed before the next deploy.
+        Command(("systemctl", "start", "--no-block", "goferry-recover.service"), changed=(hostfile.AGENT,), after=True),
     )
 
 
 def _enabled(unit: str) -> Command:
-    return Command(("systemctl", "--quiet", "enable", unit), unless=("systemctl", "is-enabled", "--quiet", unit))
+    return Command(
+        ("systemctl", "--quiet", "enable", unit),
+        unless=("systemctl", "is-enabled", "--quiet", unit),
+        undo=("systemctl", "--quiet", "disable", unit),
+    )
 
 
 def _started(unit: str) -> Command:
-    return Command(("systemctl", "start", unit), unless=("systemctl", "is-active", "--quiet", unit))
+    return Command(
+        ("systemctl", "start", unit),
+        unless=("systemctl", "is-active", "--quiet", unit),
+        undo=("systemctl", "stop", unit),
+    )
 
 
 def _install(wishes: Wishes, facts: Facts) -> tuple[tuple[str, ...], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from goferry.kernel import probe
 from goferry.kernel.hostfile import AGENT, AGENT_SOCKET, BARRED, HOST_FILE, LEAVE, ROOT, TRUST_FILE, TRUST_FOLDER, Place
 
 USER = "goferry"
@@ -267,9 +268,13 @@ Wants={place.unit(0)} {place.unit(1)}
 
 SYSUSERS = f'u {USER} - "Goferry deploys" {HOME} /bin/sh\n'
 
-NGINX_INCLUDE = """\
+
+def nginx_include(secret: probe.Secret) -> str:
+    """Return what nginx's http block includes; it holds the secret by which the host agent asks."""
+    return f"""\
 # Written by goferry provision.
-map $http_upgrade $goferry_connection { default upgrade; '' ''; }
+map $http_upgrade $goferry_connection {{ default upgrade; '' ''; }}
+{probe.line(secret)}
 include /etc/nginx/goferry/*.conf;
 """
 
@@ -279,7 +284,8 @@ def nginx(place: Place, *, bind: str, ipv6: bool, version: tuple[int, ...]) -> s
 
     The upstream names a link that the host agent renames, so a switch needs no reload; a connection that nginx kept to
     the upstream would outlive it, hence none is kept. How large a request may be is the service's to say, so nginx
-    passes it on as it comes: kept until it is whole, one without an end would fill the disk.
+    passes it on as it comes: kept until it is whole, one without an end would fill the disk. What the agent is told
+    is added in an `if`, because `add_header` in the location itself would drop those of the http block for everybody.
     """
     keepalive = "\n    keepalive 0;" if version >= (1, 29, 7) else ""
     places = [f"{bind}:{place.port}"] if bind else [str(place.port), *([f"[::]:{place.port}"] if ipv6 else [])]
@@ -295,6 +301,9 @@ server {{
     client_max_body_size 0;
     proxy_request_buffering off;
     location / {{
+        if ($goferry_probe) {{
+            add_header {probe.ANSWERED} "$goferry_probe $upstream_addr $upstream_status $upstream_connect_time" always;
+        }}
         proxy_pass http://goferry-{place.stem};
         proxy_http_version 1.1;
         proxy_next_upstream off;
@@ -304,6 +313,8 @@ server {{
         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
         proxy_set_header X-Forwarded-Proto $scheme;
         proxy_set_header X-Forwarded-Host $http_host;
+        proxy_set_header {probe.ASKED} "";
+        proxy_hide_header {probe.ANSWERED};
     }}
 }}
 """

@@ -1,0 +1,291 @@
+"""What one run of provisioning changes on the host, each act with its way back; part of `on_host`, and sent with it.
+
+New files are written beside their places and synced, then renamed into place. What was there stays as a link until all
+is done, so the way back needs no room on the disk. A run that is cut short has noted what it was about to change.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import errno
+import grp
+import json
+import os
+import pwd
+import re
+import secrets
+import stat
+import subprocess
+from functools import partial
+from typing import Any, Callable
+
+Record = dict[str, Any]
+NOTE = "/etc/goferry/.changing"
+"""Files that were changed by a run that did not end; their commands are still to be run."""
+NOT_FOUND = 5
+"""systemctl's code for a unit that is not there (any more)."""
+
+
+def run(argv: list[str], timeout: float = 120) -> tuple[int, str]:
+    """Run a program; return its code and its output's end."""
+    environ = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+    environ["DEBIAN_FRONTEND"] = "noninteractive"
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environ,
+            timeout=timeout,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return 127, str(error)
+    return done.returncode, done.stdout.decode("utf-8", "replace")[-2000:]
+
+
+def read(path: str) -> bytes | None:
+    """Return a file's bytes, or None when there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(4 << 20)
+    except OSError:
+        return None
+
+
+def text(path: str) -> str:
+    """Return a file's text, or an empty string."""
+    return (read(path) or b"").decode("utf-8", "replace")
+
+
+def same(entry: Record) -> bool:
+    """Whether a file or folder is as it should be already; a folder, or a file that is yours, may be a link to one."""
+    yours = entry.get("keep", True)
+    try:
+        found = os.stat(entry["path"]) if yours else os.lstat(entry["path"])
+    except OSError:
+        return False
+    if (found.st_uid, found.st_gid) != owner(entry) or found.st_mode & 0o7777 != entry["mode"]:
+        return False
+    if "content" not in entry:
+        return stat.S_ISDIR(found.st_mode)
+    return stat.S_ISREG(found.st_mode) and (yours or read(entry["path"]) == base64.b64decode(entry["content"]))
+
+
+def owner(entry: Record) -> tuple[int, int]:
+    """Return the user's and group's numbers."""
+    return pwd.getpwnam(entry["owner"]).pw_uid, grp.getgrnam(entry["group"]).gr_gid
+
+
+class Failure(Exception):
+    """Provisioning stopped; its text is for people, and so is `state`: what the host is like now."""
+
+    def __init__(self, what: str, state: str = "") -> None:
+        super().__init__(what)
+        self.state = state
+
+
+class Changes:
+    """What one run does, each act with the way back.
+
+    New files are first written beside their places and synced, so that a full disk is found before anything changed.
+    The files that they replace stay as links until all is done: the way back needs no room.
+    """
+
+    def __init__(self) -> None:
+        self.changed: list[str] = []
+        self.ran: list[str] = []
+        self._staged: dict[str, str] = {}
+        self._links: list[str] = []
+        self._back: list[tuple[str, Callable[[], None]]] = []
+        self._again: list[list[str]] = []
+        self._stays: list[str] = []
+        self._left: list[str] = []
+
+    def stage(self, entry: Record) -> None:
+        """Make a folder, or write a file beside its place."""
+        path = entry["path"]
+        if "content" not in entry:
+            self._folder(path)
+        if "content" not in entry or (entry["keep"] and os.path.isfile(path)):
+            self._own(path, owner(entry), entry["mode"])
+            self.changed.append(path)
+        else:
+            self._staged[path] = new = beside(path)
+            self._back.append((new, partial(gone, new)))
+            write(new, base64.b64decode(entry["content"]), entry["mode"], owner(entry))
+
+    def _folder(self, path: str) -> None:
+        missing = []
+        while not os.path.isdir(path):
+            missing.append(path)
+            path = os.path.dirname(path)
+        for each in reversed(missing):
+            self._back.append((each, partial(empty, each)))
+            os.mkdir(each, 0o755)
+
+    def _own(self, path: str, wanted: tuple[int, int], mode: int) -> None:
+        found = os.stat(path)
+
+        def back() -> None:
+            os.chown(path, found.st_uid, found.st_gid)
+            os.chmod(path, found.st_mode & 0o7777)
+
+        self._back.append((path, back))
+        os.chown(path, *wanted)
+        os.chmod(path, mode)
+
+    def swap(self, owed: list[str]) -> None:
+        """Note what is going to change, and rename what is staged into place."""
+        if self._staged or self.changed:
+            self._back.append((NOTE, lambda: None if self._left else note(owed)))
+            note([*owed, *self.changed, *self._staged])
+        for path, new in sorted(self._staged.items()):
+            self._back.append((path, self._keep(path)))
+            os.rename(new, path)
+            del self._staged[path]
+            self.changed.append(path)
+        for folder in sorted({os.path.dirname(path) for path in self.changed}):
+            sync(folder)
+
+    def _keep(self, path: str) -> Callable[[], None]:
+        """Keep what is at a path; return what brings it back."""
+        if not os.path.lexists(path):
+            return partial(gone, path)
+        old = beside(path)
+        self._links.append(old)
+        os.link(path, old, follow_symlinks=False)
+        return partial(os.rename, old, path)
+
+    def obey(self, command: Record, owed: list[str]) -> None:
+        """Run a command that has a reason."""
+        if not due(command, self.changed + owed):
+            return
+        if command.get("undo"):
+            self._back.append((" ".join(command["undo"]), partial(must, command["undo"])))
+        self._again += [command["again"]] if command.get("again") else []
+        self._stays += [command["stays"]] if command.get("stays") and asked(command) else []
+        must(command["run"])
+        self.ran.append(" ".join(command["run"]))
+
+    def done(self) -> None:
+        """Forget the way back."""
+        for path in self._links:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
+    def bring_back(self) -> str:
+        """Undo everything, the last act first; return what the host is like then, for people."""
+        for what, back in reversed(self._back):
+            try:
+                back()
+            except (OSError, Failure) as error:
+                self._left.append("%s (%s)" % (what, error))
+        for words in self._again:
+            code, output = run(words, 180)
+            if code not in (0, NOT_FOUND):
+                self._left.append("%s (%s)" % (" ".join(words), output.strip()[-300:]))
+        self.done()
+        if self._left:
+            return "Not everything that this run had changed could be brought back: %s." % ", ".join(self._left)
+        stays = ", but for " + " and ".join(self._stays) if self._stays else ""
+        return "What this run had changed was brought back%s." % stays if self._back else "Nothing was changed."
+
+
+def beside(path: str) -> str:
+    """Return a name in the same folder that nobody has, which `sweep` knows again."""
+    return os.path.join(os.path.dirname(path), ".goferry." + secrets.token_hex(8))
+
+
+def sweep(entries: list[Record]) -> None:
+    """Remove what a run that was cut short left beside the files."""
+    for folder in sorted({os.path.dirname(entry["path"]) for entry in entries}):
+        for name in os.listdir(folder) if os.path.isdir(folder) else ():
+            if re.fullmatch(r"\.goferry\.([0-9a-f]{16}|[a-z0-9_]{8})", name):
+                gone(os.path.join(folder, name))
+
+
+def gone(path: str) -> None:
+    """Remove a file that may not be there."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def empty(folder: str) -> None:
+    """Remove a folder when nothing lies in it."""
+    try:
+        os.rmdir(folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+            raise
+
+
+def write(path: str, data: bytes, mode: int, whose: tuple[int, int]) -> None:
+    """Write a new file and sync it."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        os.fchown(file.fileno(), *whose)
+        os.fchmod(file.fileno(), mode)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync(folder: str) -> None:
+    """Make what was renamed in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def owed_by_note(request: Record) -> list[str]:
+    """Return the files whose commands are owed by a run that was cut short."""
+    try:
+        return [str(path) for path in json.loads(text(NOTE) or "[]")]
+    except ValueError:
+        return [entry["path"] for entry in request["entries"]]
+
+
+def note(paths: list[str]) -> None:
+    """Remember which files' commands are owed."""
+    if not paths:
+        gone(NOTE)
+        return
+    new = beside(NOTE)
+    try:
+        write(new, json.dumps(sorted(set(paths))).encode(), 0o600, (os.geteuid(), os.getegid()))
+        os.rename(new, NOTE)
+    except OSError:
+        gone(new)
+        raise
+    sync(os.path.dirname(NOTE))
+
+
+def due(command: Record, changed: list[str]) -> bool:
+    """Whether a command has a reason: files under its prefixes changed, its question is answered no, or the user that
+    it names is locked.
+    """  # noqa: D205
+    touched = any(path.startswith(prefix) for path in changed for prefix in command.get("changed", []))
+    return touched or asked(command) or locked(command.get("locked", ""))
+
+
+def asked(command: Record) -> bool:
+    """Whether a command's question is answered no."""
+    return bool(command.get("unless")) and run(command["unless"])[0] != 0
+
+
+def locked(user: str) -> bool:
+    """Whether a user's password field locks the account, so that sshd without PAM would refuse its keys."""
+    found = [line.split(":")[1] for line in text("/etc/shadow").splitlines() if user and line.startswith(user + ":")]
+    return any(field.startswith("!") for field in found)
+
+
+def must(words: list[str], timeout: float = 180) -> None:
+    """Run a command that has to succeed."""
+    code, output = run(words, timeout)
+    if code:
+        raise Failure("%s ended with %d: %s" % (" ".join(words), code, output.strip()[-1500:]))

@@ -1,0 +1,196 @@
+"""The public address of a provisioned service, as nginx serves it on the service's `port`: asked, and judged.
+
+An answer counts when it bears what nginx alone can say (kernel.probe): that this host's nginx passed the question on to
+the service's own link. What stands in the way else is told with the line to type: nginx is not running, its server file
+is gone, nginx.conf does not include it, another server or program has the port, a folder is closed to nginx.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import pwd
+import re
+import stat
+from pathlib import Path
+from typing import Callable, Iterator, List, NamedTuple, Sequence, Set, Tuple
+
+from goferry.host import control, processes, systemd
+from goferry.host.systemd import Said
+from goferry.kernel import probe
+from goferry.kernel.errors import GoferryError, printable
+from goferry.kernel.hostfile import Place
+
+FRONT, SERVICE = "front", "service"
+_PROVISION = "provision the host again:  goferry provision HOST"
+_RELOAD = "on the host:  nginx -t && systemctl reload nginx.service"
+_LOG = "nginx's own reason, on the host:  tail /var/log/nginx/error.log"
+_LISTEN = re.compile(r"(?m)^\s*listen\s+(?:(\[[0-9A-Fa-f:.]+\]|[0-9.]+):)?([0-9]+)\s*;")
+_INCLUDED = re.compile(r"(?m)^[^#\n]*?\binclude\s+([^;#\n]+);")
+_ANY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  read, not listened on
+"""Where a wildcard is asked."""
+_TELLING = ("Server", "Location")
+"""Headers by which a person knows a foreign server again."""
+
+
+class Finding(NamedTuple):
+    """What came of a question.
+
+    Attributes:
+        where: empty when the service answered 200; FRONT: nobody reaches it; SERVICE: it is reached and is not well.
+        what: what was found, for people. advice: what to type. body: the answer's.
+    """
+
+    where: str = ""
+    what: str = ""
+    advice: Tuple[str, ...] = ()
+    body: bytes = b""
+
+
+class Public:
+    """The eyes on nginx; nothing here changes anything."""
+
+    def __init__(self, run: Callable[[Sequence[str]], Said] = systemd.run, folder: Path = Path(probe.NGINX)) -> None:
+        """`run` runs a program, `folder` is nginx's; other ones in tests."""
+        self._run, self._folder = run, folder
+
+    def address(self, place: Place) -> str:
+        """Return where a service is reached from this machine, such as `http://127.0.0.1:8080`."""
+        return _url((self._addresses(place) or ["127.0.0.1"])[0], place.port)
+
+    def _addresses(self, place: Place) -> List[str]:
+        found = _LISTEN.findall(_text(self._folder / probe.server_file(place)))
+        asked = [_ANY.get(bare, bare) for bare in (each.strip("[]") for each, port in found if int(port) == place.port)]
+        return [address for address in asked if address != "::1" or _has_ipv6()] or asked
+
+    def look(self, place: Place, target: str, seconds: float = control.SECONDS) -> Finding:
+        """Ask for `target` on each address that nginx listens on for the service; return the first that is not well."""
+        addresses, server = self._addresses(place), self._folder / probe.server_file(place)
+        secret = probe.secret(_text(self._folder / probe.INCLUDE))
+        if not addresses:
+            gone = "has no `listen` on port %d" % place.port if server.exists() else "is gone"
+            return Finding(FRONT, "nginx's server file %s %s" % (server, gone), (_PROVISION,))
+        if secret is None:
+            return Finding(FRONT, "%s is gone or older than the agent" % (self._folder / probe.INCLUDE), (_PROVISION,))
+        found = [self._ask(place, address, target, secret, seconds) for address in addresses]
+        return next((each for each in found if each.where), found[0])
+
+    def _ask(self, place: Place, address: str, target: str, secret: probe.Secret, seconds: float) -> Finding:
+        connection = control.PortConnection(address, place.port, seconds)
+        try:
+            answer = control.fetch(connection, "GET", target, {probe.ASKED: secret.asked})
+        except OSError as error:
+            return self._unheard(place, _url(address, place.port), str(error) or type(error).__name__)
+        served = str(answer.headers.get(probe.ANSWERED, "")).split()
+        if len(served) != 4 or served[0] != secret.answered:
+            return self._another(place, answer)
+        if served[1] != "unix:" + place.live_link:
+            what = "nginx passes port %d on to %s" % (place.port, printable(served[1], 200))
+            return Finding(FRONT, what, (_PROVISION,))
+        if served[3] == "-":
+            return self._closed(place, target, seconds)
+        if answer.status != 200:
+            location = answer.headers.get("Location")
+            said = "HTTP %d at %s" % (answer.status, target) + (" to %s" % printable(location, 200) if location else "")
+            return Finding(SERVICE, said, body=answer.body)
+        return Finding(body=answer.body)
+
+    def _unheard(self, place: Place, url: str, error: str) -> Finding:
+        """Say why nothing answers on the port."""
+        if not self._runs():
+            return Finding(FRONT, "nginx is not running", ("on the host:  systemctl start nginx.service",))
+        if not self._included(place):
+            return self._not_included(place)
+        if not processes.listeners(place.port):
+            return Finding(FRONT, "nginx runs and listens nowhere on port %d" % place.port, (_RELOAD, _LOG))
+        return Finding(FRONT, "nothing answers at %s: %s" % (url, error), (_RELOAD, _LOG))
+
+    def _another(self, place: Place, answer: control.Answer) -> Finding:
+        """Say who answered instead of the service's own server."""
+        strangers = sorted(processes.listeners(place.port) - {0})
+        if strangers:
+            what = "a program of user %s listens on port %d" % (_user(strangers[0]), place.port)
+            return Finding(FRONT, what, ("on the host:  ss -ltnp sport = :%d" % place.port,))
+        if not self._included(place):
+            return self._not_included(place)
+        told = [name + ": " + printable(answer.headers[name], 100) for name in _TELLING if name in answer.headers]
+        said = ", ".join(["HTTP %d" % answer.status, *told])
+        return Finding(
+            FRONT,
+            "another server answers on port %d (%s)" % (place.port, said),
+            (_RELOAD, "which one, on the host:  nginx -T | grep -n 'listen.*%d'" % place.port),
+        )
+
+    def _closed(self, place: Place, target: str, seconds: float) -> Finding:
+        """Say why nginx could not connect to the service's link."""
+        if not os.path.islink(place.live_link):
+            return Finding(SERVICE, "nothing is deployed")
+        for path in _way(place.live_link):
+            if not os.stat(path).st_mode & stat.S_IXOTH:
+                mode = stat.S_IMODE(os.stat(path).st_mode)
+                advice = ("on the host:  chmod o+x %s" % path,)
+                return Finding(FRONT, "%s is closed to nginx (mode %04o)" % (path, mode), advice)
+        try:
+            control.ask(Path(place.live_link), "GET", target, seconds)
+        except OSError as error:
+            return Finding(SERVICE, "nothing answers behind %s: %s" % (place.live_link, error))
+        return Finding(FRONT, "nginx can't connect to %s, which answers" % place.live_link, (_LOG, _PROVISION))
+
+    def _runs(self) -> bool:
+        with contextlib.suppress(GoferryError):
+            return self._run(["systemctl", "is-active", "--quiet", "nginx.service"]).code == 0
+        return False
+
+    def _not_included(self, place: Place) -> Finding:
+        path = self._folder / probe.INCLUDE
+        main = self._folder / "nginx.conf"
+        return Finding(
+            FRONT,
+            "%s does not include %s" % (main, path if path.exists() else probe.server_file(place)),
+            ("in the http block of %s:  include %s;" % (main, path), _RELOAD),
+        )
+
+    def _included(self, place: Place) -> bool:
+        """Whether nginx.conf's includes lead to the service's server file."""
+        return (self._folder / probe.server_file(place)) in _includes(self._folder, self._folder / "nginx.conf", set())
+
+
+def _includes(folder: Path, file: Path, seen: Set[Path]) -> Set[Path]:
+    """Return every file that nginx reads, from one on."""
+    if file not in seen and len(seen) < 1000:
+        seen.add(file)
+        for pattern in _INCLUDED.findall(_text(file)):
+            for path in glob.glob(str(folder / pattern.strip().strip("\"'"))):
+                _includes(folder, Path(path), seen)
+    return seen
+
+
+def _way(link: str) -> Iterator[str]:
+    """Yield the folders that lead to a link and to what it names."""
+    for path in (Path(link), Path(os.path.realpath(link))):
+        yield from (str(parent) for parent in reversed(path.parents) if parent.is_dir())
+
+
+def _has_ipv6() -> bool:
+    return any(line.endswith("lo") for line in _text(Path("/proc/net/if_inet6")).splitlines())
+
+
+def _url(address: str, port: int) -> str:
+    return "http://%s:%d" % ("[%s]" % address if ":" in address else address, port)
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def _text(path: Path) -> str:
+    """Return a small file's text, or an empty string."""
+    try:
+        with path.open("rb") as file:
+            return file.read(1 << 20).decode("utf-8", "replace")
+    except OSError:
+        return ""

@@ -1,0 +1,43 @@
+"""How nginx proves that it serves a service: the words that provisioning renders and the host agent asks by.
+
+A request that bears the first half of the host's secret in ASKED is answered with ANSWERED beside the service's own
+answer: the secret's second half, nginx's upstream, that one's status, and the seconds that connecting took, or `-` when
+no connection came about. Without the secret nobody is told anything, and no service ever sees either half.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple, Optional
+
+from goferry.kernel.hostfile import Place
+
+ASKED, ANSWERED = "X-Goferry-Probe", "X-Goferry-Served"
+NGINX = "/etc/nginx"
+INCLUDE = "conf.d/goferry.conf"
+"""In nginx's folder; it includes the services' server files, and holds the secret, so it is root's alone."""
+
+_LINE = re.compile(r'(?m)^map \$http_x_goferry_probe \$goferry_probe \{ default ""; ([0-9a-f]{32}) ([0-9a-f]{32}); \}$')
+
+
+class Secret(NamedTuple):
+    """What is sent, and what only nginx can answer; 32 hex digits each."""
+
+    asked: str
+    answered: str
+
+
+def line(secret: Secret) -> str:
+    """Return nginx's line that knows the secret."""
+    return 'map $http_x_goferry_probe $goferry_probe { default ""; %s %s; }' % secret
+
+
+def secret(text: str) -> Optional[Secret]:
+    """Return the secret of an INCLUDE file's text; None when it has none, as before there was one."""
+    found = _LINE.search(text)
+    return Secret(found.group(1), found.group(2)) if found else None
+
+
+def server_file(place: Place) -> str:
+    """Return the file of a service's server and upstream, in nginx's folder."""
+    return "goferry/%s.conf" % place.stem

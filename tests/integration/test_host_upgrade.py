@@ -7,6 +7,7 @@ a new one at the old host either work or are refused by name.
 import http.client
 import importlib.util
 import json
+import select
 import threading
 import time
 from pathlib import Path
@@ -47,6 +48,11 @@ class Traffic:
     def work(self, port, keep):
         connection = None
         while not self.ending.is_set():
+            if connection and select.select([connection.sock], [], [], 0)[0]:
+                # nginx ends idle connections when it is reloaded, and clients look for that before they ask (as Go's
+                # net/http and urllib3 do): no request was on its way
+                connection.close()
+                connection = None
             connection = connection or http.client.HTTPConnection("127.0.0.1", self.host.ports[port], timeout=20)
             try:
                 connection.request("POST", PORTS[port], b"x" * 100)

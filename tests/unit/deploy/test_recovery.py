@@ -93,7 +93,9 @@ def test_projects_end_their_transactions_at_the_same_time_and_one_that_fails_is_
     for project in PLACES:
         folder = root.project(project) / ".journal"
         folder.mkdir()
-        (folder / "one.jsonl").write_bytes(journal.encode({"event": "begin", "phase": "STAGING"}))
+        (folder / "one.jsonl").write_bytes(
+            journal.encode({"event": "begin", "phase": "STAGING", "transaction": {"id": "one"}})
+        )
     monkeypatch.setattr(recovery, "resume", resume)
     done, failed = recover(root, Machine())
     assert "ended the unfinished transaction one" in done

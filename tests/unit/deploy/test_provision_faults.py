@@ -241,7 +241,9 @@ def test_a_second_fault_on_the_way_back_is_told_and_the_next_run_makes_it_whole(
         if error:
             lost = error.state.startswith("Not everything")
             told += lost
-            assert lost or world.files() == before, (first, second, error.state)
+            empty = {name for name in FOLDERS if name not in before}  # one may stay, with a file that is swept later
+            after = {name: what for name, what in world.files().items() if name not in empty}
+            assert lost or after == before, (first, second, error.state)
         assert attempt(world) is None
         world.right()
     assert told

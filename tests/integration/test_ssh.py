@@ -181,7 +181,10 @@ def test_a_broken_nginx_is_told_and_what_was_given_is_brought_back(works, system
         works.provision(systemd_host)
     assert told.value.name == "provision-failed"
     assert "nonsense" in told.value.what
-    assert systemd_host.run("ls /etc/nginx/goferry") == ""
+    assert told.value.state.startswith("What this run had changed was brought back")
+    made = "/etc/nginx/goferry /etc/goferry /usr/local/libexec/goferry-host /etc/systemd/system/goferry*"
+    assert systemd_host.run(f"ls -d {made} 2>/dev/null", check=False) == ""
+    assert "goferry" not in systemd_host.run("systemctl list-units --all --no-legend", check=False)
     systemd_host.run("rm /etc/nginx/conf.d/other.conf")
     works.provision(systemd_host)
     assert "goferry-shop-shop" in systemd_host.run("nginx -T 2>&1")

@@ -103,9 +103,7 @@ def _lowering(each: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def status(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `{"live": {service: {…}}, "recovered": [text], "busy": bool, "floors": {project: {…}}, "policy": bool}`.
-
-    `policy` tells whether the host has one for the project.
+    """Return `{"live": {service: {…}}, "recovered": [text], "busy": bool, "floors": {project: {…}}}`.
 
     Raises:
         AgentLost: it is no status at all: nothing would be drawn, and that would say that nothing is deployed.
@@ -121,7 +119,6 @@ def status(answer: Mapping[str, Any]) -> dict[str, Any]:
         "recovered": texts(answer.get("recovered")),
         "busy": answer.get("busy") is True,
         "floors": floors(answer),
-        "policy": isinstance(answer.get("policy"), dict),
     }
 
 

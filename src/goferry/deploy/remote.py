@@ -196,7 +196,7 @@ def _together(told: dict[str, dict[str, Any]]) -> dict[str, Any]:
             floors[project if len(hosts) == 1 else f"{name} {project}"] = floor
         recovered += [text if len(hosts) == 1 else f"{name}: {text}" for text in host["recovered"]]
     busy = any(host["busy"] for host in hosts.values())
-    notes = [f"{name}: {NO_POLICY}" for name, host in hosts.items() if not host["policy"]]
+    notes = [f"{name}: {NO_POLICY}" for name, answer in told.items() if not isinstance(answer.get("policy"), dict)]
     return {"live": live, "recovered": recovered, "busy": busy, "floors": floors, "notes": notes, "hosts": hosts}
 
 

@@ -55,10 +55,10 @@ LOST = {
         "ss -ltnp",
     ),
     "a folder is closed to nginx": (
-        "chmod 0700 /var/lib/goferry/shop",
-        "chmod 0755 /var/lib/goferry/shop",
-        "/var/lib/goferry/shop is closed to nginx (mode 0700)",
-        "chmod o+x /var/lib/goferry/shop",
+        "chmod 0700 /run/goferry/shop-api",
+        "chmod 0755 /run/goferry/shop-api",
+        "/run/goferry/shop-api is closed to nginx (mode 0700)",
+        "chmod o+x /run/goferry/shop-api",
     ),
     "nginx hangs": (
         "systemctl kill --signal=STOP nginx",

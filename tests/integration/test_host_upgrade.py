@@ -37,7 +37,7 @@ class Traffic:
     """Clients that ask each port all the time, one that keeps its connection and one that does not."""
 
     def __init__(self, host):
-        self.host, self.ending = host, threading.Event()
+        self.host, self.ending, self.again = host, threading.Event(), 0
         self.good, self.bad, self.versions = dict.fromkeys(PORTS, 0), [], {port: set() for port in PORTS}
         self.threads = [
             threading.Thread(target=self.work, args=(port, keep)) for port in PORTS for keep in (True, False)
@@ -53,6 +53,7 @@ class Traffic:
                 # net/http and urllib3 do): no request was on its way
                 connection.close()
                 connection = None
+            fresh = connection is None
             connection = connection or http.client.HTTPConnection("127.0.0.1", self.host.ports[port], timeout=20)
             try:
                 connection.request("POST", PORTS[port], b"x" * 100)
@@ -64,7 +65,11 @@ class Traffic:
                 else:
                     self.bad.append((port, answer.status))
             except (OSError, http.client.HTTPException) as error:
-                self.bad.append((port, repr(error)))
+                if isinstance(error, http.client.RemoteDisconnected) and not fresh:
+                    # it was ended idle while the request was on its way: asked again, as Go's net/http does, and counted
+                    self.again += 1
+                else:
+                    self.bad.append((port, repr(error)))
                 connection.close()
                 connection = None
             if not keep and connection is not None:
@@ -220,9 +225,10 @@ def test_a_running_host_is_upgraded_under_traffic(before, systemd_host):
         assert works["blog"].rollback(host)["version"] == "v7.0.0"
     assert traffic.bad == [], traffic.bad[:5]
     assert min(traffic.good.values()) > 100, traffic.good
+    assert traffic.again <= 20, traffic.again  # a few at each reload of nginx, and none of a fresh connection
     assert traffic.versions[8081] >= {b"v1.2.0", b"v1.2.1", b"v1.3.0"}
     assert fetch(host, 8081) == "v1.3.0 ours\n"
-    print(json.dumps({"requests": traffic.good, "lost": len(traffic.bad)}))
+    print(json.dumps({"requests": traffic.good, "lost": len(traffic.bad), "again": traffic.again}))
 
     host.cut_power()
     host.start()

@@ -48,7 +48,7 @@ class Traffic:
     def work(self, port, keep):
         connection = None
         while not self.ending.is_set():
-            if connection and select.select([connection.sock], [], [], 0)[0]:
+            if connection and (connection.sock is None or select.select([connection.sock], [], [], 0)[0]):
                 # nginx ends idle connections when it is reloaded, and clients look for that before they ask (as Go's
                 # net/http and urllib3 do): no request was on its way
                 connection.close()

@@ -1,23 +1,24 @@
 """The live table: a line a target or host with its state, elapsed time and size, redrawn in place.
 
-      build   linux/amd64   ✓ done       18.2 s   7.9 MB
-              linux/arm64   ━━━━━━━╸──   12.0 s   compiling 141 of 268 packages
-      image                 · running     0.2 s
+      build          · running    18.4 s
+        linux/amd64  ✓ done       18.2 s  7.9 MB
+        linux/arm64  ━━━━━━━─────  12.0 s  compiling 141 of 268 packages
+      image          · running     0.2 s
 
-Finished inner steps without a target of their own fold into their parent, so nothing scrolls.
+Finished inner steps without a target of their own fold into their parent, so nothing scrolls. On a narrow terminal the
+details give way first, then the ends of long names; state and time never do.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Self, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from goferry.observe import figures
@@ -25,6 +26,10 @@ from goferry.observe.events import Event
 from goferry.observe.plain import echoes, subject
 
 BAR = 12
+GAP = 2
+_SHORTEST = 10
+_ROOMY = 60
+_TIME = 2
 _STYLES = {"done": "green", "skipped": "dim", "": "cyan"}
 _MARKS = {"done": ("✓", "+"), "skipped": ("○", "-"), "": ("·", "."), "failed": ("✗", "x")}
 
@@ -35,7 +40,7 @@ class Row:
 
     event: Event
     depth: int
-    echo: bool = False
+    above: str = ""
     said: str = ""
 
     @property
@@ -47,7 +52,7 @@ class Row:
     def shown(self) -> bool:
         """Whether the row stays: roots, targets, hosts, what runs and what failed."""
         event = self.event
-        if self.echo:
+        if echoes(event, self.above):
             return False
         return not event.parent or bool(event.target or event.host) or self.running or event.outcome not in _STYLES
 
@@ -93,41 +98,37 @@ class LiveTable:
         row = self._rows.get(event.span)
         if row is None:
             above = self._rows.get(event.parent)
-            row = self._rows[event.span] = Row(
-                event, above.depth + 1 if above else 0, echoes(event, above.event.stage if above else "")
-            )
+            depth, stage = (above.depth + 1, above.event.stage) if above else (0, "")
+            row = self._rows[event.span] = Row(event, depth, stage)
         row.event = event if event.start else replace(event, start=row.event.start)
         if event.message:
             row.said = event.message
 
     def draw(self) -> Group:
         """Return the table as it stands, cut to the terminal's height from the top."""
-        rows = [row for row in list(self._rows.values()) if row.shown]
-        room = max(4, self.console.height - len(self._notes) - 1)
-        table = Table.grid(padding=(0, 2))
-        table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True, justify="right")
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        previous = ""
-        for row in rows[-room:]:
-            table.add_row(*self._cells(row, previous))
-            previous = row.event.stage
-        return Group(table, *self._notes)
+        width = self.console.width
+        below = sum(max(1, -(-note.cell_len // width)) for note in self._notes)
+        room = max(4, self.console.height - below - 1)
+        rows = [self._cells(row) for row in [row for row in list(self._rows.values()) if row.shown][-room:]]
+        fits = widths([max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)], width)
+        return Group(*(_line(row, fits) for row in rows), *self._notes)
 
-    def _cells(self, row: Row, previous: str) -> list[Any]:
+    def _cells(self, row: Row) -> list[Text]:
         event = row.event
         style = _STYLES.get(event.outcome, "bold red")
-        stage = "" if event.stage == previous and (event.target or event.host) else event.stage
+        place = figures.one_line(event.target or event.host, 64)
+        stage = "" if event.stage == row.above and place else figures.one_line(event.stage, 24)
         elapsed = event.seconds if event.end else max(0.0, self._clock() - event.start)
         return [
-            Text("  " + "  " * min(row.depth, 2) + figures.one_line(stage, 24), style="bold" if not row.depth else ""),
-            Text(figures.one_line(event.target or event.host, 32)),
+            Text(self._indent(row) + f"{stage} {place}".strip(), style="bold" if not row.depth else ""),
             self._state(row, style),
             Text("" if event.outcome == "skipped" else figures.seconds(elapsed), style="dim"),
             Text(self._detail(row), style="dim" if event.outcome in {"done", "skipped"} else ""),
         ]
+
+    def _indent(self, row: Row) -> str:
+        """Return what a name is set in by; a narrow terminal has no room for a margin."""
+        return "  " * (min(row.depth, 2) + (self.console.width >= _ROOMY))
 
     def _state(self, row: Row, style: str) -> Text:
         event, plain = row.event, self.console.encoding != "utf-8"
@@ -146,3 +147,31 @@ class LiveTable:
         if row.event.outcome == "done":
             return figures.numbers(row.event.numbers)
         return figures.one_line(row.said) if row.running or row.event.outcome == "skipped" else ""
+
+
+def widths(needed: Sequence[int], total: int) -> list[int]:
+    """Return the widths of the columns name, state, time and detail on a terminal of `total`; pure.
+
+    Each gets what it needs while there is room; 0 means that the column is left out.
+    """
+    if not needed:
+        return []
+    name, state, clock, detail = needed
+    state = min(state, max(_SHORTEST, total // 4))
+    name = min(name, max(_SHORTEST, total - state - clock - 2 * GAP))
+    left = total - name - state - clock - 3 * GAP
+    return [name, state, clock, min(detail, left) if min(detail, _SHORTEST) <= left else 0]
+
+
+def _line(row: Sequence[Text], fits: Sequence[int]) -> Text:
+    line = Text(no_wrap=True, overflow="crop")
+    for column, (cell, width) in enumerate(zip(row, fits, strict=True)):
+        if not width:
+            continue
+        cell.truncate(width, overflow="ellipsis")
+        if column == _TIME:
+            cell.align("right", width)
+        elif column != len(row) - 1:
+            cell.align("left", width)
+        line.append_text(Text(" " * GAP if column else "")).append_text(cell)
+    return line

@@ -99,8 +99,45 @@ def test_the_table_has_a_line_a_target_and_folds_inner_steps():
     assert "\x1b" not in text
 
 
-def test_the_table_fits_a_narrow_terminal():
-    assert all(len(line) <= 60 for line in picture({"NO_COLOR": "1"}, width=60).splitlines()[:6])
+def fleet():
+    """Return the events of a build of two targets and a deploy to two hosts, in the middle of it."""
+    started = {"kind": "start", "trace": "t", "parent": "", "start": 2.0}
+    ended = {**started, "kind": "end", "end": 161.0}
+    return [
+        Event(span="a", stage="build", **started),
+        Event(**{**ended, "span": "b", "parent": "a", "stage": "build", "target": "windows/arm64"}, outcome="done",
+              numbers={"bytes": 7_900_000}),
+        Event(**{**started, "kind": "progress", "span": "c", "parent": "a", "stage": "build", "target": "linux/arm64"},
+              message="compiling 5 of 10 packages", numbers={"done": 5, "total": 10}),
+        Event(span="d", stage="deploy", **started),
+        Event(**{**ended, "span": "e", "parent": "d", "stage": "deploy", "host": "web-1.production.example.internal"},
+              outcome="public-address-unreachable"),
+        Event(**{**ended, "span": "f", "parent": "d", "stage": "deploy", "host": "web-2"}, outcome="skipped",
+              message="live already"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 200])
+def test_names_states_and_times_are_read_at_every_width(width):
+    table = LiveTable(io.StringIO(), {"NO_COLOR": "1"}, clock=lambda: 14.0, width=width)
+    for event in fleet():
+        table(event)
+    with table.console.capture() as capture:
+        table.console.print(table.draw())
+    lines = capture.get().replace("=", "━").splitlines()
+    assert max(map(len, lines)) <= width
+    words = [
+        ("build", "running", "12.0 s"),
+        ("windows/arm64", "done", "2 min 39 s"),
+        ("linux/arm64", "━━━━━━", "12.0 s"),
+        ("deploy", "running", "12.0 s"),
+        ("web-1.", "public-", "2 min 39 s"),
+        ("web-2", "skipped", ""),
+    ]
+    for line, parts in zip(lines, words, strict=True):
+        assert all(part in line for part in parts), line
+    assert ("7.9 MB" in lines[1]) == (width >= 100)
+    assert ("web-1.production.example.internal" in lines[4]) == (width >= 80)
 
 
 def test_a_running_span_shows_its_bar_and_elapsed_time():

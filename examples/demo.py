@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """The main job end to end on examples/shop: `make demo`.
 
 A proven Go is set up, the shop is tested, built for three platforms, put into an image, sealed with throw-away keys

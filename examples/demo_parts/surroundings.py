@@ -30,7 +30,7 @@ class Folder:
     def environ(self, base: Mapping[str, str]) -> dict[str, str]:
         """`base` with every cache in this folder; what a person configured for Go (proxies) is kept."""
         path = self.path
-        home = base.get("XDG_CONFIG_HOME") or (os.path.join(base["HOME"], ".config") if base.get("HOME") else "")
+        home = base.get("XDG_CONFIG_HOME") or (str(Path(base["HOME"]) / ".config") if base.get("HOME") else "")
         environ = {
             **base,
             "GOFERRY_CACHE": str(path / "cache"),
@@ -41,7 +41,7 @@ class Folder:
             "XDG_CONFIG_HOME": str(path / "config"),  # the go command counts its own use there
         }
         if home and not base.get("GOENV"):
-            environ["GOENV"] = os.path.join(home, "go", "env")
+            environ["GOENV"] = str(Path(home) / "go" / "env")
         environ.pop("RUNNER_TOOL_CACHE", None)
         return environ
 

@@ -18,6 +18,7 @@ def lines(told: Told, events: Sequence[Event], folder: Folder, seconds: float) -
     assert told.load is not None
     assert told.bare is not None
     newest = told.releases[-1]
+    back = told.rolled_back["switch_ms"]
     return [
         "",
         "stages",
@@ -35,7 +36,7 @@ def lines(told: Told, events: Sequence[Event], folder: Folder, seconds: float) -
         f"ids: {'equal' if told.load.ids_equal else 'not equal'}",
         f"lost by a bare restart: {told.bare.lost} of {told.bare.sent}",
         f"time to switch: {told.switched['switch_ms']} ms",
-        f"time to roll back: {figures.seconds(told.rolled_back['seconds'])} (switched in {told.rolled_back['switch_ms']} ms)",
+        f"time to roll back: {figures.seconds(told.rolled_back['seconds'])} (switched in {back} ms)",
         f"time in all: {figures.seconds(seconds)}",
         f"report: {folder.report}",
     ]

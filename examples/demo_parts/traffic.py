@@ -14,7 +14,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "load"))
-from load import Load, Report  # noqa: E402
+from load import Load, Report
 
 T = TypeVar("T")
 

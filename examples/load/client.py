@@ -34,6 +34,7 @@ class Order:
 
     @classmethod
     def make(cls, host: str, id_: str, delay: float, *, close: bool) -> Order:
+        """An order that asks `host`'s service to answer after `delay` seconds."""
         query = f"?delay={round(delay * 1000)}ms" if delay else ""
         body = f'{{"id":"{id_}"}}'
         head = f"POST /orders{query} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
@@ -132,25 +133,32 @@ class Wire(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport; asyncio calls this first."""
         self._transport = cast("asyncio.Transport", transport)
 
     def usable(self) -> bool:
+        """Whether another request can be sent."""
         return not self._transport.is_closing()
 
     def send(self, request: bytes) -> None:
+        """Write one request; its answer goes to the client."""
         self._waiting = True
         self._transport.write(request)
 
     def abort(self) -> None:
+        """Close the connection without waiting for what is on its way."""
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        """Read on; a whole answer goes to the client, and what is none closes the connection."""
         self._data += data
         try:
             answer = parse(self._data)
-            if answer is not None and (not self._waiting or answer.length != len(self._data)):
-                raise ValueError("more than was asked for")
         except ValueError:
+            answer, foreign = None, True
+        else:
+            foreign = answer is not None and (not self._waiting or answer.length != len(self._data))
+        if foreign:
             self._client.closed(self, "not HTTP")
             self.abort()
             return
@@ -160,7 +168,9 @@ class Wire(asyncio.Protocol):
             self._client.answered(self, answer)
 
     def eof_received(self) -> None:
+        """The server sends no more."""
         self._client.closed(self, "closed before the answer")
 
     def connection_lost(self, error: Exception | None) -> None:
+        """The connection is gone; `error` says why, if it was not closed in order."""
         self._client.closed(self, "reset" if isinstance(error, ConnectionError) else "closed before the answer")

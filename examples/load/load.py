@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """An honest load for a service that takes orders, to count what a change of version loses.
 
     with Load.start("http://127.0.0.1:8080") as load:
@@ -31,7 +30,7 @@ import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -176,7 +175,7 @@ class Load:
         self._input.close()
         self._output.close()
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

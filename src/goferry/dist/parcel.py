@@ -84,9 +84,7 @@ def _extract(archive: tarfile.TarFile, folder: Path) -> None:
     for member in archive:
         total += member.size
         name = member.name
-        plain = (
-            name == os.path.basename(name) and name not in ("", ".", "..") and "\\" not in name and not invisible.holds(name)
-        )
+        plain = name not in ("", ".", "..") and not {"/", "\\"} & set(name) and not invisible.holds(name)
         if not (plain and member.isreg() and not member.issparse() and len(os.fsencode(name)) <= MOST_NAMES):
             raise ParcelUnsafe(f"{printable(name, 200)} is no plain file", state="Nothing was unpacked.")
         if name.casefold() in seen:

@@ -1,21 +1,16 @@
 """Two projects on one real host: neither key reaches the other's, and the host's own policy decides."""
 
-import importlib.util
 import shutil
 import threading
 import time
-from pathlib import Path
 
 import pytest
+from releases import SETTINGS, Works, fetch
 
 from goferry import deploy
 from goferry.kernel.errors import GoferryError
 from goferry.observe.events import Stream
 
-spec = importlib.util.spec_from_file_location("ssh_target", Path(__file__).with_name("test_ssh.py"))
-ssh_target = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(ssh_target)
-SETTINGS, fetch = ssh_target.SETTINGS, ssh_target.fetch
 CONFIGURATION = """\
 project: PROJECT
 services:
@@ -27,7 +22,7 @@ environments:
 
 def project(folder, go, name, port):
     folder.mkdir()
-    works = ssh_target.Works(folder, go)
+    works = Works(folder, go)
     works.project, works.configuration = name, CONFIGURATION.replace("PORT", str(port))
     return works
 

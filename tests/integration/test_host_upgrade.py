@@ -5,25 +5,24 @@ a new one at the old host either work or are refused by name.
 """
 
 import http.client
-import importlib.util
 import json
 import select
+import subprocess
 import threading
 import time
-from pathlib import Path
 
 import pytest
+import releases
 from earlier import Earlier
+from releases import SETTINGS, fetch
 
 from goferry import deploy
+from goferry.deploy.provision import command as provisioning
 from goferry.dist import Ledger
 from goferry.kernel import hostfile
 from goferry.kernel.errors import GoferryError
+from goferry.observe.events import Stream
 
-spec = importlib.util.spec_from_file_location("ssh_target", Path(__file__).with_name("test_ssh.py"))
-ssh_target = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(ssh_target)
-SETTINGS, fetch = ssh_target.SETTINGS, ssh_target.fetch
 CONFIGURATION = """\
 project: PROJECT
 services:
@@ -97,7 +96,7 @@ class Before:
         self.works = {}
         for name, port in (("shop", 8081), ("blog", 8082)):
             (folder / name).mkdir()
-            made = ssh_target.Works(folder / name, go)
+            made = releases.Works(folder / name, go)
             made.project = name
             made.configuration = CONFIGURATION.replace("PORT", str(port)) + (CONTRACT if name == "shop" else "")
             made.repository.joinpath("goferry.yml").write_text(made.configuration.replace("PROJECT", name))
@@ -142,11 +141,11 @@ class Before:
 
 def unsealed(made, version, services):
     """Return a folder as the build leaves it: binaries and ledger."""
-    sealing, ssh_target.seal.seal = ssh_target.seal.seal, lambda *_, **__: None
+    sealing, releases.seal.seal = releases.seal.seal, lambda *_, **__: None
     try:
         folder = made.release(version, services)
     finally:
-        ssh_target.seal.seal = sealing
+        releases.seal.seal = sealing
     assert Ledger.load(folder).version == version
     return folder
 
@@ -171,7 +170,7 @@ def before(tmp_path, part, missing, systemd_host):
 
 def test_a_running_host_is_upgraded_under_traffic(before, systemd_host):
     host, works = systemd_host, before.works
-    begin = ssh_target.BEGIN - 100
+    begin = releases.BEGIN - 100
     before.provision("shop")
     before.provision("blog")
     host.run("printf 'SECRET=ours\\n' >/etc/goferry/env/shop-plain")
@@ -209,9 +208,7 @@ def test_a_running_host_is_upgraded_under_traffic(before, systemd_host):
         assert (refused["exit_code"], refused["error"]) == (3, "deploy-key-unbound")
         works["shop"].provision(host, dry_run=False)
         works["blog"].deploy_key = works["blog"].folder / "own"
-        ssh_target.subprocess.run(
-            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", works["blog"].deploy_key], check=True
-        )
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", works["blog"].deploy_key], check=True)
         works["blog"].provision(host)
         shown = before.earlier.run("status", *before.access())
         assert {live["version"] for live in shown["live"].values()} == {"v1.2.0"}
@@ -247,8 +244,8 @@ def answers(host):
 
 def upgrade(made, host):
     """Provision as somebody does who has upgraded Goferry and says nothing else."""
-    order = ssh_target.provisioning.Order(
+    order = provisioning.Order(
         (host.address,), directory=made.repository, identity=host.root_key, known_hosts=host.known_hosts
     )
-    record = ssh_target.provisioning.run(order, settings=SETTINGS, stream=ssh_target.Stream(), dry_run=False)
+    record = provisioning.run(order, settings=SETTINGS, stream=Stream(), dry_run=False)
     return record["hosts"]

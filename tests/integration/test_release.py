@@ -522,8 +522,8 @@ def test_a_tag_that_moves_meanwhile_is_found_before_publishing(dist, github, fak
 @pytest.mark.parametrize(
     ("flags", "why"),
     [
-        ({"snapshot": True}, "it was built on a branch or for a pull request"),
-        ({"snapshot": True, "version": "v1.4.1-0.20261123040322-3f1c2ab4d5e6"}, "no tag names its commit"),
+        ({"snapshot": True}, "a snapshot: it was not built by the run of its tag"),
+        ({"snapshot": True, "version": "v1.4.1-0.20261123040322-3f1c2ab4d5e6"}, "not built by the run of its tag"),
         ({"snapshot": True, "dirty": True}, "built from a changed work tree"),
         ({"dirty": True}, "built from a changed work tree"),
         ({"commit": ""}, "of no commit"),

@@ -16,11 +16,12 @@ import time
 from pathlib import Path
 
 import pytest
+import releases
 from hosts import docker
+from releases import SETTINGS, Works, fetch
 from sampling import FULL
 
 from goferry import deploy
-from goferry.config.settings import Settings
 from goferry.deploy.client import Agent
 from goferry.deploy.session import Session
 from goferry.kernel.errors import FleetSplit, GoferryError
@@ -28,18 +29,13 @@ from goferry.observe.events import Stream
 
 ROOT = Path(__file__).resolve().parents[2]
 GOFERRY = str(ROOT / ".venv" / "bin" / "goferry")
-SETTINGS = Settings.from_environ(os.environ)
 
-spec = importlib.util.spec_from_file_location("ssh_target", ROOT / "tests/integration/test_ssh.py")
-target = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(target)
-fetch = target.fetch
 INCOMING = "/var/lib/goferry/shop/.incoming"
 
 
 @pytest.fixture(scope="module")
 def works(tmp_path_factory, part):
-    return target.Works(tmp_path_factory.mktemp("works"), part("go"))
+    return Works(tmp_path_factory.mktemp("works"), part("go"))
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +49,7 @@ def ready(works, shared_host):
 def release(works, version, bake_ms=500):
     """A release of the plain service; it bakes for 3000 ms where something is to happen meanwhile."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(target.QUICK, "bake_ms", bake_ms)
+        patch.setitem(releases.QUICK, "bake_ms", bake_ms)
         return works.release(version, services=("plain",))
 
 
@@ -251,7 +247,7 @@ def test_two_clients_at_once(works, ready, monkeypatch):
 def test_two_projects_share_a_host_one_after_the_other(works, ready, monkeypatch):
     ours = release(works, "v2.2.0", 3000)
     monkeypatch.setattr(works, "project", "mall")
-    ports = target.CONFIGURATION.replace("8080", "8082").replace("8081", "8083")
+    ports = releases.CONFIGURATION.replace("8080", "8082").replace("8081", "8083")
     monkeypatch.setattr(works, "configuration", ports)
     works.provision(ready)
     theirs = release(works, "v7.0.0", 3000)
@@ -377,7 +373,7 @@ def test_the_way_through_a_bastion(bastion, works, ready):
 
 
 def test_a_bare_host_gets_nginx(works, systemd_host, monkeypatch):
-    monkeypatch.setattr(works, "configuration", target.CONFIGURATION.replace("8081", "80"))
+    monkeypatch.setattr(works, "configuration", releases.CONFIGURATION.replace("8081", "80"))
     packages = "nginx nginx-light nginx-common libnginx-mod-http-echo"
     systemd_host.run(f"DEBIAN_FRONTEND=noninteractive apt-get -qq purge -y {packages} >&2; rm -rf /etc/nginx")
     assert systemd_host.run("command -v nginx", check=False) == ""
@@ -399,7 +395,7 @@ def test_the_page_s_commands(works, systemd_host, own_ssh, tmp_path):
     work = tmp_path / "work"
     shutil.copytree(release(works, "v1.1.0"), work / "dist")
     shutil.copy(works.trust, work / "goferry.trust")
-    (work / "goferry.yml").write_text(target.CONFIGURATION.replace("PROJECT", "shop").replace("HOSTS", "web-1"))
+    (work / "goferry.yml").write_text(releases.CONFIGURATION.replace("PROJECT", "shop").replace("HOSTS", "web-1"))
     spec = importlib.util.spec_from_file_location("pages", ROOT / "tests/integration/test_docs.py")
     pages = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(pages)

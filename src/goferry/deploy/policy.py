@@ -18,11 +18,10 @@ def judge_accepts(dist: Path, accepts: str, environment: str = "") -> None:
     if accepts != "releases":
         return
     release = read_release(dist)
-    if release.snapshot or release.dirty:
-        why = "built from a changed work tree" if release.dirty else "a snapshot, not built by the run of a tag"
+    if release.why_no_release:
+        where = printable(environment, 80) or "the environment"
         raise SnapshotRefused(
-            f"{release.project} {release.version} is {why}; {printable(environment, 80) or 'the environment'} accepts "
-            "releases",
+            f"{where} accepts releases; {release.project} {release.version} is {release.why_no_release}",
             state="Nothing was changed.",
             advice=[
                 "tag the commit, push the tag, and deploy what the tag's run builds:  git push origin v1.2.3",

@@ -1,122 +1,88 @@
-"""The agent as a program: `python -m goferry.host VERB` from source, `goferry-host VERB` on a host.
+"""The agent as a program: `python -m goferry.host VERB` from source, `goferry-host VERB` on a host; VERBS lists them.
 
-    serve --root DIR [--trust FILE] [--trust-folder DIR] [--host-file FILE]
-                                                           serve one client on standard input and output
-    connect [--project NAME] [--socket FILE]               the deploy key's forced command
-    recover --root DIR [--host-file FILE]                  at boot: end what was open, start what is live
-    purge PROJECT [SERVICE] [--yes | --dry-run]            for root: remove what the host keeps of it
-    floor PROJECT --to SEQUENCE --reason TEXT              by root alone: lower a project's floor
-    adopt --root DIR [--host-file FILE]                    after provisioning: bring what runs to what the units say now
-    check                                                  for root: what is not as it should be? JSON
-    shim SLOT                                              what a slot's unit starts; its standard input is the slot
-    may-start                                              what the unit asks before: may the slot's release run?
-    ports [NOTE FIRST]                                     before that: draws the slot's port, denies those of others
-    forward NOTE                                           from a slot's unix socket to its port
-    version
-
-Each verb loads only what it needs: the first two are part of every deploy's time.
+Each verb loads only what it needs: `connect` and `serve` are part of every deploy's time, and a slot's unit runs four
+more at each of its starts. Those take plain words; the others have a parser.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Tuple
+
+if TYPE_CHECKING:
+    import argparse
 
 VERSION = 1
 """The agent's, raised when a client must know of a change."""
 
 
+class Verb(NamedTuple):
+    """What the program can do.
+
+    Attributes:
+        words: how its arguments are written. does: what it does, for `--help`.
+        run: takes the arguments and returns the exit code.
+        takes: how many plain words it takes; empty where `run` has a parser of its own.
+    """
+
+    words: str
+    does: str
+    run: Callable[[List[str]], int]
+    takes: Tuple[int, ...] = ()
+
+
 def main() -> int:
     """Run the verb and return the exit code."""
-    words = sys.argv[1:]
-    if words[:1] == ["connect"]:
-        from goferry.host.connect import connect
-
-        said = dict(zip(words[1::2], words[2::2]))  # noqa: B905  Python 3.9 has no strict=
-        return connect(said.get("--socket", "/run/goferry/agent.sock"), said.get("--project", ""))
-    if words[:1] == ["shim"] and len(words) == 2:
-        from goferry.host import shim
-
-        return shim.unit()
-    if words == ["may-start"]:
-        from goferry.host import shim
-
-        return shim.may_start()
-    if words[:1] == ["ports"] and len(words) in (1, 3):
-        from goferry.host import ports
-
-        return ports.main(words[1:])
-    if words[:1] == ["forward"] and len(words) == 2:
-        from goferry.host import forward
-
-        return forward.main(words[1])
-    if words == ["check"]:
-        from goferry.host import checks
-
-        return checks.command()
-    if words == ["version"]:
-        sys.stdout.write("goferry-host %d\n" % VERSION)
-        return 0
-    return _agent()
+    name, words = (sys.argv[1:2] or [""])[0], sys.argv[2:]
+    verb = VERBS.get(name)
+    if verb and (not verb.takes or len(words) in verb.takes):
+        return verb.run(words)
+    asked = name in ("-h", "--help")
+    listed = ["  %s\n      %s\n" % (("%s %s" % (each, of.words)).rstrip(), of.does) for each, of in VERBS.items()]
+    (sys.stdout if asked else sys.stderr).write("usage: goferry-host VERB ...\n\n%s" % "".join(listed))
+    return 0 if asked else 2
 
 
-def _agent() -> int:
+def _parser(name: str) -> argparse.ArgumentParser:
+    """Return a parser for the words of a verb that goes on when its terminal is lost."""
     import argparse
     import signal
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    return argparse.ArgumentParser(
+        prog="goferry-host %s" % name,
+        usage="goferry-host %s %s" % (name, VERBS[name].words),
+        description=VERBS[name].does,
+        allow_abbrev=False,
+    )
+
+
+def _places(parser: argparse.ArgumentParser) -> None:
+    """Let it say the target's folder, and the host file of a provisioned host."""
     from pathlib import Path
 
-    from goferry.kernel import hostfile
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--host-file", type=Path)
 
-    parser = argparse.ArgumentParser(prog="goferry.host", description="The Goferry host agent.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    serving = commands.add_parser("serve", help="serve one client on standard input and output")
-    serving.add_argument("--trust", type=Path, help="the trust file")
-    serving.add_argument("--trust-folder", type=Path, help="the folder of projects' own trust files")
-    recovering = commands.add_parser("recover", help="end what is unfinished, and start what is live")
-    for command in (serving, recovering, commands.add_parser("adopt", help="bring what runs to what units say now")):
-        command.add_argument("--root", type=Path, required=True, help="the target's folder")
-        command.add_argument("--host-file", type=Path, help="the host file of a provisioned host")
-    purging = commands.add_parser("purge", help="remove what the host keeps: data, logs, releases, secrets, history")
-    purging.add_argument("names", nargs="+", metavar="NAME", help="the project, and one service of it or all")
-    purging.add_argument("--yes", action="store_true", help="remove it, and do not only say what would be removed")
-    purging.add_argument("--dry-run", action="store_true", help="say what would be removed")
-    purging.add_argument("--root", type=Path, default=Path(hostfile.ROOT), help="the target's folder")
-    purging.add_argument("--host-file", type=Path, default=Path(hostfile.HOST_FILE), help="the host file")
-    lowering = commands.add_parser("floor", help="lower a project's floor, on the host itself and by its root alone")
-    lowering.add_argument("project", help="whose floor")
-    lowering.add_argument("--to", type=int, required=True, help="the sequence that it is lowered to")
-    lowering.add_argument("--reason", required=True, help="why; `status` shows it")
-    lowering.add_argument("--root", type=Path, help="an embedded target's folder; else the provisioned host's")
-    for name, text in (
-        ("check", "say what of the host is not as it should be, as JSON"),
-        ("connect", "pass bytes to the agent's socket"),
-        ("shim", "start a slot's version"),
-        ("may-start", "say whether a slot's unit may start"),
-        ("version", "print the agent's version"),
-    ):
-        commands.add_parser(name, help=text)
-    options = parser.parse_args()
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    if options.command == "floor":
-        from goferry.host.floor import Lowering
-        from goferry.host.floor import run as lower
 
-        asked = Lowering(options.project, options.to, options.reason)
-        if options.root is not None:
-            return lower(options.root, None, asked, dict(os.environ))
-        return lower(Path(hostfile.ROOT), Path(hostfile.HOST_FILE), asked, dict(os.environ))
-    if options.command in ("recover", "adopt"):
-        from goferry.host import recover
+def _connect(words: List[str]) -> int:
+    from goferry.host.connect import connect
 
-        ways = {"recover": recover.recover, "adopt": recover.adopt}
-        return ways[options.command](options.root, options.host_file, dict(os.environ))
-    if options.command == "purge":
-        from goferry.host import takedown
+    said = dict(zip(words[::2], words[1::2]))  # noqa: B905  Python 3.9 has no strict=
+    return connect(said.get("--socket", "/run/goferry/agent.sock"), said.get("--project", ""))
 
-        chosen = {"yes": options.yes, "dry_run": options.dry_run}
-        return takedown.command(options.root, options.host_file, options.names, dict(os.environ), **chosen)
-    from goferry.host.serve import Outlet, serve  # --help needs none of it
 
+def _serve(words: List[str]) -> int:
+    from pathlib import Path
+
+    from goferry.host.serve import Outlet, serve
+
+    parser = _parser("serve")
+    _places(parser)
+    parser.add_argument("--trust", type=Path)
+    parser.add_argument("--trust-folder", type=Path)
+    options = parser.parse_args(words)
     reader = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115  unbuffered: its thread may outlive us
     writer = Outlet(os.dup(1))
     os.dup2(2, 1)  # nothing but frames may reach the client's stream
@@ -126,6 +92,115 @@ def _agent() -> int:
     finally:
         writer.close()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+
+
+def _recover(words: List[str]) -> int:
+    return _as_root("recover", words)
+
+
+def _adopt(words: List[str]) -> int:
+    return _as_root("adopt", words)
+
+
+def _as_root(name: str, words: List[str]) -> int:
+    from goferry.host import recover
+
+    parser = _parser(name)
+    _places(parser)
+    options = parser.parse_args(words)
+    run = {"recover": recover.recover, "adopt": recover.adopt}[name]
+    return run(options.root, options.host_file, dict(os.environ))
+
+
+def _purge(words: List[str]) -> int:
+    from pathlib import Path
+
+    from goferry.host import takedown
+    from goferry.kernel import hostfile
+
+    parser = _parser("purge")
+    parser.add_argument("names", nargs="+")
+    parser.add_argument("--yes", action="store_true")
+    parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--root", type=Path, default=Path(hostfile.ROOT))
+    parser.add_argument("--host-file", type=Path, default=Path(hostfile.HOST_FILE))
+    options = parser.parse_args(words)
+    chosen = {"yes": options.yes, "dry_run": options.dry_run}
+    return takedown.command(options.root, options.host_file, options.names, dict(os.environ), **chosen)
+
+
+def _floor(words: List[str]) -> int:
+    from pathlib import Path
+
+    from goferry.host import floor
+    from goferry.kernel import hostfile
+
+    parser = _parser("floor")
+    parser.add_argument("project")
+    parser.add_argument("--to", type=int, required=True)
+    parser.add_argument("--reason", required=True)
+    parser.add_argument("--root", type=Path)
+    options = parser.parse_args(words)
+    asked = floor.Lowering(options.project, options.to, options.reason)
+    if options.root is not None:
+        return floor.run(options.root, None, asked, dict(os.environ))
+    return floor.run(Path(hostfile.ROOT), Path(hostfile.HOST_FILE), asked, dict(os.environ))
+
+
+def _check(_: List[str]) -> int:
+    from goferry.host import checks
+
+    return checks.command()
+
+
+def _shim(_: List[str]) -> int:
+    from goferry.host import shim
+
+    return shim.unit()
+
+
+def _may_start(_: List[str]) -> int:
+    from goferry.host import shim
+
+    return shim.may_start()
+
+
+def _ports(words: List[str]) -> int:
+    from goferry.host import ports
+
+    return ports.main(words)
+
+
+def _forward(words: List[str]) -> int:
+    from goferry.host import forward
+
+    return forward.main(words[0])
+
+
+def _version(_: List[str]) -> int:
+    sys.stdout.write("goferry-host %d\n" % VERSION)
+    return 0
+
+
+_PLACES = "--root DIR [--host-file FILE]"
+VERBS: Dict[str, Verb] = {
+    "serve": Verb(
+        _PLACES + " [--trust FILE] [--trust-folder DIR]", "serve one client on standard input and output", _serve
+    ),
+    "connect": Verb(
+        "[--project NAME] [--socket FILE]", "the deploy key's forced command: pass bytes to the agent", _connect
+    ),
+    "recover": Verb(_PLACES, "at boot: end what was open, start what is live", _recover),
+    "adopt": Verb(_PLACES, "after provisioning: bring what runs to what the units say now", _adopt),
+    "purge": Verb("PROJECT [SERVICE] [--yes | --dry-run]", "for root: remove what the host keeps of it", _purge),
+    "floor": Verb("PROJECT --to SEQUENCE --reason TEXT", "by root alone: lower a project's floor", _floor),
+    "check": Verb("", "for root: what is not as it should be, as JSON", _check, (0,)),
+    "shim": Verb("SLOT", "what a slot's unit starts; its standard input is the slot", _shim, (1,)),
+    "may-start": Verb("", "what the unit asks before: may the slot's release run?", _may_start, (0,)),
+    "ports": Verb("[NOTE FIRST]", "before that: draw the slot's port, deny those of others", _ports, (0, 2)),
+    "forward": Verb("NOTE", "from a slot's unix socket to its port", _forward, (1,)),
+    "version": Verb("", "print the agent's version", _version, (0,)),
+}
 
 
 if __name__ == "__main__":

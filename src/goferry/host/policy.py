@@ -25,11 +25,10 @@ def judge(policy: Optional[Policy], release: Manifest) -> None:
     Raises:
         SnapshotRefused: as it says.
     """
-    if policy is None or policy.accepts != "releases" or not (release.snapshot or release.dirty):
+    if policy is None or policy.accepts != "releases" or not release.why_no_release:
         return
-    why = "a snapshot" if release.snapshot else "built from a changed work tree"
     raise SnapshotRefused(
-        "%s %s is %s; this host takes releases" % (release.project, release.version, why),
+        "this host takes releases; %s %s is %s" % (release.project, release.version, release.why_no_release),
         state="Nothing was changed.",
         advice=[
             "tag the commit, push the tag and deploy what that builds",

@@ -60,7 +60,6 @@ def _one(target: Root, environ: Mapping[str, str], do: Callable[[Session], List[
 
 
 def _recover(session: Session) -> List[int]:
-    incoming.prune(session.root, 0)
     done, failed = session.recovery()
     for text in [*done, *("%s: %s" % (error.name, error.what) for error in failed)]:
         sys.stderr.write("goferry: %s\n" % printable(text))

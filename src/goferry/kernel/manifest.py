@@ -114,6 +114,13 @@ class Manifest:
             del record["critical"], record["notes"]
         return canonical.dumps(record)
 
+    @property
+    def why_no_release(self) -> str:
+        """Why this is a build and no release, as what follows "is"; empty for a release."""
+        if self.dirty:
+            return "built from a changed work tree"
+        return "a snapshot: it was not built by the run of its tag" if self.snapshot else ""
+
     @cached_property
     def digest(self) -> str:
         """The SHA-256 of the manifest's bytes, lower-case hex: the identity of the release."""

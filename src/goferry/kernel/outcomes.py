@@ -175,10 +175,11 @@ class DeployKeyUnbound(Refused):
 
 
 class SnapshotRefused(Refused):
-    """Only releases are accepted there, and this is a snapshot.
+    """Only releases are accepted there, or published, and this is a snapshot.
 
-    Usual causes: it was built on a branch or a pull request, from a commit that no tag names, or from a changed work
-    tree.
+    A release is what the run of a pushed tag builds, or a person in a clean checkout of the tag. Usual causes: it was
+    built on a branch (also at a tagged commit) or for a pull request, in a checkout without tags, or after something
+    had changed a file.
     """
 
     name = "snapshot-refused"

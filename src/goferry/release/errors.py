@@ -2,8 +2,7 @@
 
 Misuse       reference-invalid, repository-invalid, github-token-missing, github-token-invalid,
              github-permission-missing, github-not-found, tag-missing, tag-mismatch, folder-occupied, release-too-large
-Refused      snapshot-refused, tag-moved, release-differs, release-incomplete, draft-of-others, drafts-ambiguous,
-             asset-altered
+Refused      tag-moved, release-differs, release-incomplete, draft-of-others, drafts-ambiguous, asset-altered
 Failed       release-missing, asset-missing, asset-renamed, asset-damaged, github-unexpected
 Unreachable  github-rate-limited, github-failing
 """
@@ -98,16 +97,6 @@ class GitHubUnexpected(Failed):
     """
 
     name = "github-unexpected"
-
-
-class SnapshotRefused(Refused):
-    """A snapshot, or a build from a changed work tree, is not published.
-
-    A release is what the run of a pushed tag builds, or a person in a clean checkout of the tag. Usual causes: the
-    build ran on a branch (also at a tagged commit), in a checkout without tags, or after something had changed a file.
-    """
-
-    name = "snapshot-refused"
 
 
 class TagMissing(Misuse):

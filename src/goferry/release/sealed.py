@@ -13,6 +13,7 @@ from goferry.config.settings import Settings
 from goferry.kernel import checksums, manifest, trustfile
 from goferry.kernel.checksums import LIST
 from goferry.kernel.manifest import MANIFEST, Manifest
+from goferry.kernel.outcomes import SnapshotRefused
 from goferry.kernel.refusals import (
     FileAltered,
     FileMissing,
@@ -24,7 +25,6 @@ from goferry.kernel.refusals import (
 )
 from goferry.kernel.verify import hash_file, open_file, shown, verify
 from goferry.observe.events import Stream
-from goferry.release.errors import SnapshotRefused
 from goferry.release.facts import File
 from goferry.system import openpgp
 
@@ -109,32 +109,27 @@ def _bytes(folder: Path, file: File, limit: int) -> bytes:
 
 
 def _refuse_snapshot(release: Manifest) -> None:
-    if not (release.snapshot or release.dirty or not release.commit):
+    why = release.why_no_release or ("" if release.commit else "of no commit")
+    if not why:
         return
-    why, advice = _why_snapshot(release)
     raise SnapshotRefused(
-        f"{release.project} {release.version} is {why}",
+        f"only releases are published; {release.project} {release.version} is {why}",
         state="Nothing was published.",
-        advice=advice,
+        advice=_advice(release),
         snapshot=release.snapshot,
         dirty=release.dirty,
     )
 
 
-def _why_snapshot(release: Manifest) -> tuple[str, list[str]]:
-    """Return why a build is no release, and what to do."""
+def _advice(release: Manifest) -> list[str]:
+    """Return how what is no release becomes one."""
     tag = "tag the commit, push the tag, and build from a clean checkout of it"
     if release.dirty:
-        return "built from a changed work tree", ["see what changed:  git status", tag]
-    if not release.commit:
-        return "of no commit", [tag]
-    if _PSEUDO.search(release.version):
-        return "a snapshot: no tag names its commit as this version", [tag]
-    return (
-        "a snapshot: it was built on a branch or for a pull request, not by the run of its tag",
-        [
-            f"push the tag, and let its own run make the release:  git push origin {release.version}",
-            f"or start the workflow on the tag:  gh workflow run WORKFLOW --ref {release.version}",
-            "or build, on your own machine, a clean checkout of the tag",
-        ],
-    )
+        return ["see what changed:  git status", tag]
+    if not release.commit or _PSEUDO.search(release.version):
+        return [tag]
+    return [
+        f"push the tag, and let its own run make the release:  git push origin {release.version}",
+        f"or start the workflow on the tag:  gh workflow run WORKFLOW --ref {release.version}",
+        "or build, on your own machine, a clean checkout of the tag",
+    ]

@@ -323,3 +323,53 @@ def test_other_keys_beside_ours_are_told_apart(release):
     assert caught.value.name == "key-unknown"
     ours = TrustFile(tuple(key for key in trust.keys if key.format == "minisign"))
     assert verify(folder / "dist", ours, now=now() + 60).unchecked == ("SHA256SUMS.asc",)
+
+
+@pytest.fixture(scope="module")
+def gpg_keys(part):
+    """Return secret keys as gpg exports them: what each is good for is its name."""
+    with gpg_home(part("gpg")) as gpg:
+
+        def fingerprint(name):
+            return gpg("--with-colons", "--list-keys", name).decode().split("fpr:::::::::")[1].split(":")[0]
+
+        gpg("--quick-generate-key", "locked", "ed25519", "sign", "never", passphrase="right")
+        gpg("--quick-generate-key", "expired", "ed25519", "sign", "seconds=1")
+        for name, algorithm, use in (("encrypting", "cv25519", "encr"), ("subkey", "ed25519", "sign")):
+            gpg("--quick-generate-key", name, "ed25519", "cert", "never")
+            gpg("--quick-add-key", fingerprint(name), algorithm, use)
+        found = {name: gpg("--armor", "--export-secret-keys", name, passphrase="right") for name in ("locked",)}
+        found |= {name: gpg("--armor", "--export-secret-keys", name) for name in ("expired", "encrypting")}
+        found["public"] = gpg("--armor", "--export", "subkey")
+        gpg("--quick-generate-key", "stub", "ed25519", "sign", "never")
+        gpg("--quick-add-key", fingerprint("stub"), "cv25519", "encr")
+        found["left out"] = gpg("--armor", "--export-secret-subkeys", "stub")
+        return found
+
+
+@pytest.mark.parametrize(
+    ("name", "passphrase", "error", "said"),
+    [
+        ("expired", "", "key-unusable", "KEY expired at 20"),
+        ("encrypting", "", "key-unusable", "KEY holds no key for signing, only such for certifying or encrypting"),
+        ("public", "", "key-unusable", "KEY is a public key; signing needs the secret one"),
+        ("left out", "", "key-unusable", "KEY lacks the secret part of its key for signing"),
+        ("locked", "", "passphrase-wrong", "KEY is protected, and no passphrase was given"),
+        ("locked", "right ", "passphrase-wrong", "KEY is protected, and the passphrase in GOFERRY_SIGNING_PASSPHRASE"),
+    ],
+)
+def test_why_a_key_of_gpg_cannot_sign_is_told_apart(name, passphrase, error, said, gpg_keys, load, monkeypatch):
+    monkeypatch.setenv("RUST_BACKTRACE", "full")
+    if name == "expired":
+        time.sleep(1.1)
+    with pytest.raises(GoferryError) as caught:
+        load(gpg_keys[name], passphrase, "KEY")
+    assert caught.value.name == error
+    assert caught.value.what.startswith(said)
+    assert len(caught.value.what) < 200
+
+
+def test_the_variable_may_end_with_its_line(gpg_keys):
+    secret = keys.Secret("the secret GOFERRY_SIGNING_KEY", gpg_keys["locked"])
+    settings = Settings({**os.environ, "GOFERRY_SIGNING_PASSPHRASE": "right\n"}, Path("/nonexistent"))
+    assert keys.load_signers(openpgp_key=secret, minisign_key_file=None, passphrase_file=None, settings=settings)

@@ -27,6 +27,7 @@ def place(job: Job) -> Iterator[places.Place]:
     directory = shared.directory(job)
     job.required_secret("GOFERRY_DEPLOY_KEY", "to reach the hosts")
     with job.secret_file("GOFERRY_DEPLOY_KEY") as identity, _known_hosts(job) as known_hosts:
+        called = {identity: "the secret GOFERRY_DEPLOY_KEY", known_hosts: "the input known-hosts"}
         said = places.Said(
             target="ssh",
             hosts=job.inputs.lines("hosts", commas=True),
@@ -36,6 +37,7 @@ def place(job: Job) -> Iterator[places.Place]:
             environment=job.inputs.text("environment"),
             directory=directory,
             project=job.inputs.text("project"),
+            called={path: name for path, name in called.items() if path and path.is_relative_to(job.temp)},
         )
         yield places.resolve(said)
 

@@ -11,6 +11,7 @@ from goferry.kernel.errors import Misuse
 from goferry.observe.events import Stream
 from goferry.runner.errors import InputInvalid
 from goferry.runner.job import Job
+from goferry.system import keytext
 
 if TYPE_CHECKING:
     from goferry.pipeline.project import OpenProject
@@ -71,7 +72,7 @@ def folder(job: Job) -> Path:
 
 
 def signers(job: Job) -> list[Signer]:
-    """Read the signing keys of the step's `env:`; they lie in private files only while they are read.
+    """Read the signing keys of the step's `env:`; they are written to no file.
 
     Raises:
         SecretMissing, KeyUnusable, PassphraseWrong: as their names say.
@@ -80,14 +81,19 @@ def signers(job: Job) -> list[Signer]:
 
     if not job.secret("GOFERRY_MINISIGN_KEY"):
         job.required_secret("GOFERRY_SIGNING_KEY", "to sign the release (or GOFERRY_MINISIGN_KEY)")
-    with (
-        job.secret_file("GOFERRY_SIGNING_KEY") as openpgp,
-        job.secret_file("GOFERRY_MINISIGN_KEY") as minisign,
-        job.secret_file("GOFERRY_SIGNING_PASSPHRASE") as passphrase,
-    ):
-        return keys.load_signers(
-            openpgp_key=openpgp, minisign_key_file=minisign, passphrase_file=passphrase, settings=job.settings
-        )
+
+    def secret(name: str) -> keys.Secret | None:
+        data = job.secret(name).encode("utf-8", "surrogateescape")
+        return keys.Secret(f"the secret {name}", data) if data else None
+
+    for key in ("GOFERRY_SIGNING_KEY", "GOFERRY_MINISIGN_KEY"):  # the runner masks no text that a secret is base64 of
+        job.mask(keytext.unwrapped(job.secret(key).encode("utf-8", "surrogateescape")).decode("utf-8", "replace"))
+    return keys.load_signers(
+        openpgp_key=secret("GOFERRY_SIGNING_KEY"),
+        minisign_key_file=secret("GOFERRY_MINISIGN_KEY"),
+        passphrase_file=secret("GOFERRY_SIGNING_PASSPHRASE"),
+        settings=job.settings,
+    )
 
 
 def github(job: Job) -> GitHub:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -32,6 +32,7 @@ class Fleet:
         on_silence: `rollback` or `commit`, should this side fall silent before it commits.
         environment: the environment that the hosts are asked for, or empty; they may refuse another than theirs.
         user: the login where none is written. connect_timeout: seconds.
+        called: what messages call the files; see ssh.Access.
     """
 
     hosts: Sequence[str]
@@ -42,11 +43,12 @@ class Fleet:
     environment: str = ""
     user: str = "goferry"
     connect_timeout: int = 15
+    called: Mapping[Path, str] = field(default_factory=dict)
 
     @property
     def access(self) -> ssh.Access:
         """What opens the hosts."""
-        return ssh.Access(self.identity, self.known_hosts, self.connect_timeout)
+        return ssh.Access(self.identity, self.known_hosts, self.connect_timeout, self.called)
 
     def sessions(self, settings: Settings) -> list[Session]:
         """Return one session a host, in the order in which fleets lock them; nothing is connected yet.

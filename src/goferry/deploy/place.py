@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from goferry.config import load, model
@@ -34,6 +34,7 @@ class Said:
         root, trust: the local target's folder and trust file.
         identity, known_hosts: files for ssh. wait: seconds. on_silence: `rollback` or `commit`.
         environment: its name. directory: the repository's folder. project: which of several.
+        called: what messages call files that a person knows by another name; see ssh.Access.
     """
 
     target: str = ""
@@ -47,6 +48,7 @@ class Said:
     environment: str = ""
     directory: Path = Path()
     project: str = ""
+    called: Mapping[Path, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def resolve(said: Said, *, verifies: bool = False) -> Place:
     if said.root is not None:
         raise Misuse("--root is the local target's folder; a host has its own", advice=["leave --root away"])
     known_hosts = said.known_hosts or default_known_hosts(said.directory)
-    fleet = Fleet(hosts, said.identity, known_hosts, said.wait, silence, said.environment)
+    fleet = Fleet(hosts, said.identity, known_hosts, said.wait, silence, said.environment, called=said.called)
     return Place(fleet, rules.accepts, project)
 
 

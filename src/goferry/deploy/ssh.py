@@ -10,7 +10,7 @@ import re
 import shutil
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from goferry.deploy import known_hosts
@@ -24,6 +24,7 @@ from goferry.deploy.errors import (
     HostUnreachable,
 )
 from goferry.kernel.errors import GoferryError, Misuse, printable
+from goferry.system import keytext
 from goferry.system.process import ToolMissing, run
 
 AGENT = "/usr/local/libexec/goferry-host"
@@ -37,11 +38,17 @@ class Access:
         identity: the private key's file; None means the user's own keys and agent.
         known_hosts: the hosts' keys; None means the user's own file.
         connect_timeout: seconds until a host counts as unreachable.
+        called: what messages call these files, by path, where a person knows them by another name.
     """
 
     identity: Path | None = None
     known_hosts: Path | None = None
     connect_timeout: int = 15
+    called: Mapping[Path, str] = field(default_factory=dict)
+
+    def name(self, path: Path) -> str:
+        """Return what a person calls a file: the secret's or input's name, else its path."""
+        return self.called.get(path) or printable(str(path), 200)
 
 
 def argv(address: Address, access: Access, algorithms: Sequence[str] = (), command: Sequence[str] = ()) -> list[str]:
@@ -107,14 +114,14 @@ def pinned_algorithms(address: Address, access: Access, environ: Mapping[str, st
         text = access.known_hosts.read_text("utf-8", "replace")
     except OSError as error:
         raise HostKeyUnknown(
-            f"{printable(str(access.known_hosts), 200)}: {error.strerror}",
+            f"{access.name(access.known_hosts)}: {error.strerror}",
             state="Nothing was connected to.",
             advice=["write the hosts' keys there; `goferry provision HOST` prints the line"],
         ) from error
     names = _known_as(address, access, environ)
     found = known_hosts.algorithms(text, names)
     if not found:
-        raise _unknown(address, names[0], str(access.known_hosts))
+        raise _unknown(address, names[0], access.name(access.known_hosts))
     return found
 
 
@@ -151,21 +158,62 @@ def check(access: Access, environ: Mapping[str, str]) -> None:
     path = access.identity
     if path is None:
         return
+    name = access.name(path)
     try:
-        mode, head = path.stat().st_mode, path.read_bytes()[:64]
+        mode, data = path.stat().st_mode, path.read_bytes()[: keytext.MAX_BYTES]
     except OSError as error:
         raise DeployKeyUnusable(
-            f"{printable(str(path), 200)}: {error.strerror}",
-            advice=["name the private key that deploys:  --identity FILE", "make one:  docs/ssh.md"],
+            f"{name}: {error.strerror}", advice=["name the private key that deploys:  --identity FILE", MAKE_KEY]
         ) from error
-    if not stat.S_ISREG(mode) or b"PRIVATE KEY" not in head:
-        raise DeployKeyUnusable(
-            f"{printable(str(path), 200)} is no private key", advice=["name the half without .pub:  --identity FILE"]
-        )
     if mode & 0o077:
-        raise DeployKeyUnusable(
-            f"others may read {printable(str(path), 200)}", advice=[f"chmod 600 {printable(str(path), 200)}"]
-        )
+        raise DeployKeyUnusable(f"others may read {name}", advice=[f"chmod 600 {name}"])
+    wrong = _form(data) if stat.S_ISREG(mode) else "is no file"
+    if not wrong and shutil.which("ssh-keygen", path=environ.get("PATH")):
+        wrong = _unloadable(path, environ)
+    if wrong:
+        raise DeployKeyUnusable(f"{name} {wrong}", state="Nothing was connected to.", advice=[HAND_ON, MAKE_KEY])
+
+
+HAND_ON = "hand on the file as it is, from its first line to its last:  gh secret set GOFERRY_DEPLOY_KEY < FILE"
+MAKE_KEY = "make one:  ssh-keygen -t ed25519 -N '' -f ~/.ssh/goferry_deploy"
+_PUBLIC = re.compile(
+    rb"(ssh-|ecdsa-|sk-)[a-z0-9@.-]{1,64} AAAA|---- BEGIN SSH2 PUBLIC KEY|-----BEGIN [A-Z ]*PUBLIC KEY-----"
+)
+
+
+def _form(data: bytes) -> str:
+    """Return what is wrong with a private key's text, as the rest of a sentence about it."""
+    if keytext.unwrapped(data) is not data:
+        return "is base64 of a key; ssh reads the key itself"
+    wrong = keytext.flaw(data)
+    if wrong:
+        return wrong
+    if _PUBLIC.search(data):
+        return "is a public key; the half without .pub opens hosts"
+    if data.startswith(b"PuTTY-User-Key-File"):
+        return "is a key of PuTTY; make OpenSSH's form of it:  puttygen FILE -O private-openssh -o deploy_key"
+    if not keytext.label(data).endswith("PRIVATE KEY"):
+        return "is no private key of ssh"
+    if b"\r" in data:
+        return "has the line ends of Windows; ssh reads no such key"
+    if keytext.indented(data):
+        return "is set in: its lines begin with spaces, as in the YAML file that it was copied from"
+    return "" if data.endswith(b"\n") else "lacks the end of its last line; ssh reads no such key"
+
+
+def _unloadable(path: Path, environ: Mapping[str, str]) -> str:
+    """Return why ssh can't load a key, as the rest of a sentence; empty when it can, or when an agent holds the key."""
+    spoke = spoken(environ)
+    tested = run(["ssh-keygen", "-y", "-P", "", "-f", path], environ=spoke, timeout=30)
+    if tested.code == 0:
+        return ""
+    if "passphrase" not in tested.errors:
+        return f"can't be loaded by ssh: {_last(tested.errors).replace(str(path), 'it')}"
+    fingerprint = run(["ssh-keygen", "-l", "-f", path], environ=spoke, timeout=30).text.split()[1:2]
+    agent = run(["ssh-add", "-l"], environ=spoke, timeout=30).text if "SSH_AUTH_SOCK" in spoke else ""
+    if fingerprint and fingerprint[0] in agent.split():
+        return ""
+    return "is protected by a passphrase, and nobody is there to type it"
 
 
 def _last(errors: str, lines: int = 1) -> str:
@@ -196,7 +244,7 @@ def failure(address: Address, access: Access, code: int | None, errors: str) -> 
     before = _on_the_way(address, errors)
     if before is not None:
         return before
-    where = str(access.known_hosts) if access.known_hosts else "your known_hosts"
+    where = access.name(access.known_hosts) if access.known_hosts else "your known_hosts"
     if "REMOTE HOST IDENTIFICATION HAS CHANGED" in errors or "REVOKED HOST KEY" in errors:
         return _changed(address, where, errors)
     if "no matching host key type" in errors:
@@ -215,7 +263,7 @@ def failure(address: Address, access: Access, code: int | None, errors: str) -> 
             advice=["let it in:  goferry provision HOST --deploy-key FILE.pub"],
         )
     if "UNPROTECTED PRIVATE KEY" in errors or "invalid format" in errors or "error in libcrypto" in errors:
-        return DeployKeyUnusable(f"ssh can't use the key: {_last(errors)}")
+        return DeployKeyUnusable(f"ssh can't use the key: {_last(errors)}", advice=[HAND_ON, MAKE_KEY])
     found = _UNREACHABLE.search(errors)
     return HostUnreachable(
         f"{address.text}: {_last(errors, 2) or 'the connection ended'}",

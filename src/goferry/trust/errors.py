@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from goferry.kernel.errors import Failed, Misuse, Refused
 
+PASSPHRASE = "GOFERRY_SIGNING_PASSPHRASE"  # noqa: S105  the variable's name
+
+
+GIVE_PASSPHRASE = (f"set {PASSPHRASE}, or give its file:  --passphrase-file FILE",)
+
 
 class KeyUnusable(Misuse):
     """A signing key cannot be read or cannot sign.
 
-    It usually is a public key where the secret one belongs, an expired or revoked key, or a damaged file.
+    Usual causes: a public key where the secret one belongs; a key that has expired, is revoked, or is for encryption
+    alone; a text that lost its line ends or its last lines when it was copied. The message says which.
     """
 
     name = "key-unusable"
@@ -21,6 +27,12 @@ class PassphraseWrong(Misuse):
     """
 
     name = "passphrase-wrong"
+
+
+def passphrase_wrong(where: str, called: str) -> PassphraseWrong:
+    """Return the error of a protected key; `called` is where the passphrase came from, empty when none was given."""
+    why = f"the passphrase in {called} does not open it" if called else "no passphrase was given"
+    return PassphraseWrong(f"{where} is protected, and {why}", advice=GIVE_PASSPHRASE)
 
 
 class KeysExist(Misuse):

@@ -11,14 +11,15 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from goferry.config.settings import Settings
-from goferry.kernel import certificate, openpgp
-from goferry.kernel.packets import FormError
+from goferry.kernel import openpgp
 from goferry.system.process import Completed, run
-from goferry.trust.errors import KeyUnusable, PassphraseWrong, SigningFailed
+from goferry.trust import openpgp_key
+from goferry.trust.errors import PASSPHRASE, KeyUnusable, SigningFailed, passphrase_wrong
 from goferry.trust.signer import Signer
 
 TIMEOUT = 120.0
@@ -26,36 +27,23 @@ _LOCKED = ("BAD_PASSPHRASE", "MISSING_PASSPHRASE", "NEED_PASSPHRASE")
 _LOCKED_CODES = (11, 177)  # GPG_ERR_BAD_PASSPHRASE, GPG_ERR_NO_PASSPHRASE (libgpg-error, err-codes.h)
 
 
-def load(data: bytes, passphrase: str, where: str, settings: Settings) -> Signer:
-    """Read an armored secret key as a signer; it is imported anew for each signature.
+def load(data: bytes, passphrase: str, where: str, settings: Settings, *, called: str = PASSPHRASE) -> Signer:
+    """Read a secret key as a signer; it is imported anew for each signature. `called`: where the passphrase is from.
 
     Raises:
         KeyUnusable: when it is not one. PassphraseWrong: when it stays locked. ToolMissing: without gpg.
     """
-    with _home(settings, data, where) as home:
-        listed = home.gpg(["--with-colons", "--list-secret-keys"])
-        fingerprints = [line.split(":")[9] for line in listed.text.splitlines() if line.startswith("fpr:")]
-        if not fingerprints:
-            raise KeyUnusable(f"{where} is not an OpenPGP secret key", advice=["make one:  goferry keygen --out KEYS"])
-        primary = fingerprints[0]
+    found = openpgp_key.usable(data, where, int(time.time()))
+    primary = found.public.primary.fingerprint
+    with _home(settings, found.binary, where) as home:
         public = home.gpg(["--armor", "--no-emit-version", "--export", primary]).stdout
 
     def sign(message: bytes, _now: int) -> bytes:
-        with _home(settings, data, where) as home:
-            return home.sign(message, primary, passphrase, where)
+        with _home(settings, found.binary, where) as home:
+            return home.sign(message, primary, passphrase, where=where, called=called)
 
-    signer = Signer("openpgp", primary, public.decode("ascii"), sign)
-    _preflight(signer, where)
-    return signer
-
-
-def _preflight(signer: Signer, where: str) -> None:
-    try:
-        key = certificate.read(signer.public.encode("ascii"))
-    except FormError as error:
-        raise KeyUnusable(f"{where}: {error}") from None
-    if key.primary.revoked:
-        raise KeyUnusable(f"{where} is revoked")
+    sign(b"", 0)  # a passphrase that does not fit is told before anything is built
+    return Signer("openpgp", primary, public.decode("ascii"), sign)
 
 
 class _Home:
@@ -70,7 +58,7 @@ class _Home:
         argv = ["gpg", "--batch", "--no-tty", "--quiet", "--status-fd", "2", "--pinentry-mode", "loopback", *words]
         return run(argv, environ=self.environ, stdin=stdin, timeout=TIMEOUT, pass_fds=pass_fds)
 
-    def sign(self, message: bytes, fingerprint: str, passphrase: str, where: str) -> bytes:
+    def sign(self, message: bytes, fingerprint: str, passphrase: str, *, where: str, called: str) -> bytes:
         reader, writer = os.pipe()
         with os.fdopen(reader, "rb") as pipe:
             with os.fdopen(writer, "wb") as file:
@@ -85,13 +73,10 @@ class _Home:
             return done.stdout
         codes = [int(line[-1]) & 0xFFFF for line in lines if line[0] == "FAILURE" and line[-1].isdecimal()]
         if any(word in status for word in _LOCKED) or any(code in _LOCKED_CODES for code in codes):
-            raise PassphraseWrong(
-                f"{where} is protected, and the passphrase is missing or wrong",
-                advice=["set GOFERRY_SIGNING_PASSPHRASE, or give --passphrase-file"],
-            )
+            raise passphrase_wrong(where, called if passphrase else "")
         if "INV_SGNR" in status or "KEYEXPIRED" in status:
-            raise KeyUnusable(f"{where} has no key that may sign now", advice=["see its state:  gpg --show-keys FILE"])
-        raise SigningFailed("gpg did not sign: " + done.errors.strip()[-500:])
+            raise KeyUnusable(f"{where} has no key that may sign now", advice=openpgp_key.ANOTHER)
+        raise SigningFailed("gpg did not sign: " + _said(done.errors))
 
 
 @contextlib.contextmanager
@@ -101,9 +86,15 @@ def _home(settings: Settings, data: bytes, where: str) -> Iterator[_Home]:
     try:
         imported = home.gpg(["--import"], data)
         if "IMPORT_OK" not in imported.errors:
-            raise KeyUnusable(f"{where} is not an OpenPGP secret key", advice=["make one:  goferry keygen --out KEYS"])
+            raise KeyUnusable(f"gpg does not take {where}: {_said(imported.errors)}", advice=openpgp_key.ANOTHER)
         yield home
     finally:
         with contextlib.suppress(Exception):
             run(["gpgconf", "--kill", "all"], environ=home.environ, timeout=10)
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _said(errors: str) -> str:
+    """Return the last thing that gpg said to a person."""
+    told = [line.removeprefix("gpg: ") for line in errors.splitlines() if line.startswith("gpg: ")]
+    return told[-1][:300] if told else "it says nothing"

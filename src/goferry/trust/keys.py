@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from goferry.config.settings import Settings
@@ -10,36 +11,48 @@ from goferry.kernel import certificate
 from goferry.kernel.trustfile import TrustFile, TrustKey
 from goferry.system.openpgp import sequoia_available
 from goferry.trust import gnupg, minisign_key, sequoia
-from goferry.trust.errors import KeysExist, KeyUnusable
+from goferry.trust.errors import PASSPHRASE, KeysExist, KeyUnusable
 from goferry.trust.minisign_key import SecretKey
 from goferry.trust.signer import Signer
 
-PASSPHRASE = "GOFERRY_SIGNING_PASSPHRASE"  # noqa: S105  the variable's name
 MAX_BYTES = 1 << 20
 USER_ID = "Goferry release key"
 FILES = ("openpgp.asc", "openpgp.pub.asc", "minisign.key", "minisign.pub", "goferry.trust")
 
 
+@dataclass(frozen=True)
+class Secret:
+    """A key or passphrase that lies in no file: what a person calls it, and its bytes."""
+
+    name: str
+    data: bytes = field(repr=False)
+
+
 def load_signers(
-    *, openpgp_key: Path | None, minisign_key_file: Path | None, passphrase_file: Path | None, settings: Settings
+    *,
+    openpgp_key: Path | Secret | None,
+    minisign_key_file: Path | Secret | None,
+    passphrase_file: Path | Secret | None,
+    settings: Settings,
 ) -> list[Signer]:
-    """Read the given secret keys.
+    """Read the given secret keys; messages call a file by its path and a secret by its name.
 
     Raises:
         KeyUnusable: when none is given, or one is not a secret key that can sign.
         PassphraseWrong: when one stays locked.
     """
     secret = passphrase(settings, passphrase_file)
+    called = PASSPHRASE if passphrase_file is None else _name(passphrase_file)
     signers: list[Signer] = []
     if openpgp_key is not None:
-        data, where = _read(openpgp_key), str(openpgp_key)
+        data, where = _read(openpgp_key), _name(openpgp_key)
         if sequoia_available():
-            signers.append(sequoia.load(data, secret, where))
+            signers.append(sequoia.load(data, secret, where, called=called))
         else:
-            signers.append(gnupg.load(data, secret, where, settings))
+            signers.append(gnupg.load(data, secret, where, settings, called=called))
     if minisign_key_file is not None:
-        key = minisign_key.read(_read(minisign_key_file), secret, str(minisign_key_file))
-        signers.append(key.signer())
+        where = _name(minisign_key_file)
+        signers.append(minisign_key.read(_read(minisign_key_file), secret, where, called=called).signer())
     if not signers:
         raise KeyUnusable(
             "no signing key was given", advice=["give one:  --openpgp-key FILE", "make one:  goferry keygen --out KEYS"]
@@ -47,11 +60,17 @@ def load_signers(
     return signers
 
 
-def passphrase(settings: Settings, file: Path | None) -> str:
-    """Return the first line of `file`, else the variable's value, else an empty text."""
-    if file is not None:
-        return _read(file).split(b"\n", 1)[0].rstrip(b"\r").decode("utf-8", "replace")
-    return settings.environ.get(PASSPHRASE, "")
+def passphrase(settings: Settings, source: Path | Secret | None) -> str:
+    """Return the first line of `source`, else of the variable, else an empty text.
+
+    The line's end belongs to no passphrase: files and secrets that were piped in have one.
+    """
+    data = os.fsencode(settings.environ.get(PASSPHRASE, "")) if source is None else _read(source)
+    return data.lstrip(b"\r\n").splitlines()[0].decode("utf-8", "replace") if data.strip(b"\r\n") else ""
+
+
+def _name(source: Path | Secret) -> str:
+    return source.name if isinstance(source, Secret) else str(source)
 
 
 def refuse_occupied(folder: Path) -> None:
@@ -105,7 +124,9 @@ def _write_new(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path | Secret) -> bytes:
+    if isinstance(path, Secret):
+        return path.data
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 
 from goferry.kernel import minisign
 from goferry.kernel.times import format_time
-from goferry.trust.errors import KeyUnusable, PassphraseWrong
+from goferry.system import keytext
+from goferry.trust.errors import PASSPHRASE, KeyUnusable, passphrase_wrong
 from goferry.trust.signer import Signer
 
 _LENGTH = 158
@@ -90,48 +91,55 @@ class SecretKey:
         return Signer("minisign", self.name, self.public_line, self.sign)
 
 
-def read(data: bytes, passphrase: str, where: str) -> SecretKey:
-    """Read a secret key's file.
+ANOTHER = ("make one:  minisign -G -p minisign.pub -s minisign.key", "or for trying:  goferry keygen --out KEYS")
+
+
+def read(data: bytes, passphrase: str, where: str, *, called: str = PASSPHRASE) -> SecretKey:
+    """Read a secret key's file, or base64 of it; `called` is where the passphrase comes from.
 
     Raises:
         KeyUnusable: when it is not one. PassphraseWrong: when it is encrypted and the passphrase does not open it.
     """
-    raw = _decode(data, where)
+    raw = _decode(keytext.unwrapped(data), where)
     if raw[2:4] == b"Sc":
+        if not passphrase:
+            raise passphrase_wrong(where, "")
         raw = raw[:54] + _decrypt(raw[54:], raw[6:38], raw[38:46], raw[46:54], passphrase, where=where)
     elif raw[2:4] != b"\0\0":
-        raise KeyUnusable(f"{where} is protected in a way that minisign does not have")
+        raise KeyUnusable(f"{where} is protected in a way that minisign does not have", advice=ANOTHER)
     secret, checksum = raw[54:126], raw[126:]
     plain_without_one = raw[2:4] != b"Sc" and not any(checksum)
     if checksum != _checksum(secret) and not plain_without_one:
         if raw[2:4] == b"Sc":
-            raise PassphraseWrong(f"the passphrase does not open {where}", advice=["set GOFERRY_SIGNING_PASSPHRASE"])
-        raise KeyUnusable(f"{where} is damaged: its checksum is wrong")
+            raise passphrase_wrong(where, called)
+        raise KeyUnusable(f"{where} is damaged: its checksum is wrong", advice=ANOTHER)
     key = SecretKey.from_seed(secret[:8], secret[8:40])
     if key.public != secret[40:]:
-        raise KeyUnusable(f"{where} is damaged: its two halves do not belong together")
+        raise KeyUnusable(f"{where} is damaged: its two halves do not belong together", advice=ANOTHER)
     return key
 
 
 def _decode(data: bytes, where: str) -> bytes:
-    lines = data.split(b"\n")
+    label = keytext.label(data)
+    if label:
+        raise KeyUnusable(f"{where} holds a {label}, and a minisign key belongs there", advice=ANOTHER)
+    lines = [line.strip() for line in data.splitlines() if line.strip()]
+    if not lines:
+        raise KeyUnusable(f"{where} is empty", advice=ANOTHER)
+    if len(lines) == 1 and lines[0].startswith(b"untrusted comment:"):
+        raise KeyUnusable(f"{where} has lost its second line, or the line end before it", advice=ANOTHER)
     try:
-        raw = base64.b64decode(lines[1].strip(), validate=True)
-    except (IndexError, binascii.Error):
+        raw = base64.b64decode(lines[-1] if len(lines) < 3 else b"", validate=True)
+    except binascii.Error:
         raw = b""
     if len(raw) == 42:
         raise KeyUnusable(f"{where} is a public key", advice=["give the secret one, usually minisign.key"])
     if len(raw) != _LENGTH or raw[:2] != b"Ed" or raw[4:6] != b"B2":
-        raise KeyUnusable(f"{where} is not a minisign secret key", advice=["make one:  goferry keygen --out KEYS"])
+        raise KeyUnusable(f"{where} is not a minisign secret key", advice=ANOTHER)
     return raw
 
 
 def _decrypt(box: bytes, salt: bytes, operations: bytes, memory: bytes, passphrase: str, *, where: str) -> bytes:
-    if not passphrase:
-        raise PassphraseWrong(
-            f"{where} is protected by a passphrase",
-            advice=["set GOFERRY_SIGNING_PASSPHRASE, or give --passphrase-file"],
-        )
     n, p = _parameters(int.from_bytes(operations, "little"), int.from_bytes(memory, "little"), where)
     stream = hashlib.scrypt(passphrase.encode(), salt=salt, n=n, r=_R, p=p, maxmem=2**31 - 1, dklen=len(box))
     return bytes(one ^ two for one, two in zip(box, stream, strict=True))

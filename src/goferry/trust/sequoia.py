@@ -2,43 +2,51 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from goferry.kernel.certificate import KIND
 from goferry.kernel.packets import armor
-from goferry.trust.errors import KeyUnusable, PassphraseWrong
+from goferry.trust import openpgp_key
+from goferry.trust.errors import PASSPHRASE, KeyUnusable, SigningFailed, passphrase_wrong
 from goferry.trust.signer import Signer
 
 
-def load(data: bytes, passphrase: str, where: str) -> Signer:
-    """Read an armored secret key (also a subkey-only export) as a signer.
+def load(data: bytes, passphrase: str, where: str, *, called: str = PASSPHRASE) -> Signer:
+    """Read a secret key (also a subkey-only export) as a signer; `called` is where the passphrase comes from.
 
     Raises:
         KeyUnusable: when it is not one, or holds no key that may sign now. PassphraseWrong: when it stays locked.
     """
     import pysequoia
 
+    found = openpgp_key.usable(data, where, int(time.time()))
     try:
-        secret = pysequoia.Tsk.from_bytes(data)
+        secret = pysequoia.Tsk.from_bytes(found.binary)
         public = secret.extract_certificate()
     except Exception as error:  # noqa: BLE001  the library raises many kinds, and each means the same here
-        raise KeyUnusable(
-            f"{where} is not an OpenPGP secret key: {error}", advice=["make one:  goferry keygen --out KEYS"]
-        ) from None
-    if public.is_revoked:
-        raise KeyUnusable(f"{where} is revoked")
-    key, problem = _unlocked(secret, passphrase)
-    if problem and passphrase:
-        # A wrong passphrase turns the key into noise, and what is said of noise varies; without one it is clear.
-        _, problem = _unlocked(secret, "")
+        raise KeyUnusable(f"{where} can't be read: {complaint(error)}", advice=openpgp_key.ANOTHER) from None
+    key, problem = _unlocked(secret, "")  # one that nothing protects opens with no passphrase, whatever one is given
+    if key is None and passphrase:
+        key, _ = _unlocked(secret, passphrase)
+    if key is None and found.locked:
+        raise passphrase_wrong(where, called if passphrase else "")
     if key is None:
-        raise _why(problem, where)
+        raise KeyUnusable(f"{where} can't sign: {problem}", advice=openpgp_key.ANOTHER)
 
     def sign(message: bytes, _now: int) -> bytes:
-        result: bytes = pysequoia.sign(key, message, mode=pysequoia.SignatureMode.DETACHED)
+        try:
+            result: bytes = pysequoia.sign(key, message, mode=pysequoia.SignatureMode.DETACHED)
+        except Exception as error:  # noqa: BLE001  see above
+            raise SigningFailed(f"{where} did not sign: {complaint(error)}", state="Nothing was signed.") from None
         return result
 
     return Signer("openpgp", public.fingerprint.upper(), armored(bytes(public)), sign)
+
+
+def complaint(error: Exception) -> str:
+    """Return what the library says of an error, without the stack that RUST_BACKTRACE adds to it."""
+    return str(error).partition("\n\nStack backtrace:")[0].strip() or type(error).__name__
 
 
 def _unlocked(secret: Any, passphrase: str) -> tuple[Any, str]:
@@ -49,18 +57,8 @@ def _unlocked(secret: Any, passphrase: str) -> tuple[Any, str]:
         key = secret.signer(passphrase or None)
         pysequoia.sign(key, b"", mode=pysequoia.SignatureMode.DETACHED)
     except Exception as error:  # noqa: BLE001  the library raises many kinds
-        return None, str(error) or type(error).__name__
+        return None, complaint(error)
     return key, ""
-
-
-def _why(text: str, where: str) -> KeyUnusable | PassphraseWrong:
-    lowered = text.lower()
-    if any(word in lowered for word in ("password", "encrypted", "decrypt", "passphrase", "unlock", "checksum")):
-        return PassphraseWrong(
-            f"{where} is protected, and the passphrase is missing or wrong",
-            advice=["set GOFERRY_SIGNING_PASSPHRASE, or give --passphrase-file"],
-        )
-    return KeyUnusable(f"{where} cannot sign: {text}", advice=["see its state:  gpg --show-keys FILE"])
 
 
 def armored(binary: bytes) -> str:

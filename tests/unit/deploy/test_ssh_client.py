@@ -4,7 +4,10 @@ import base64
 import hashlib
 import hmac
 import os
+import subprocess
 import sys
+import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -262,3 +265,69 @@ def test_a_key_that_is_not_there_says_what_to_type(tmp_path):
     with pytest.raises(ssh.DeployKeyUnusable) as caught:
         ssh.check(ssh.Access(identity=tmp_path / "nokey"), dict(os.environ))
     assert any("--identity FILE" in line for line in caught.value.advice)
+
+
+@pytest.fixture(scope="module")
+def ssh_keys(tmp_path_factory, part):
+    """Return two private keys as texts: one that nothing protects, and one that a passphrase does."""
+    folder = tmp_path_factory.mktemp("keys")
+    for name, passphrase in (("plain", ""), ("locked", "right")):
+        argv = [part("ssh-keygen"), "-q", "-t", "ed25519", "-N", passphrase, "-f", folder / name]
+        subprocess.run(argv, check=True, timeout=30)
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def truncated(text):
+    lines = text.splitlines()
+    return "\n".join([*lines[:3], lines[-1], ""])
+
+
+FORMS = {
+    "set in": (lambda keys: textwrap.indent(keys["plain"], "  "), "is set in: its lines begin with spaces"),
+    "one line": (lambda keys: keys["plain"].replace("\n", " "), "has lost its line ends: it is on one line"),
+    "cut": (lambda keys: keys["plain"][:200], "is cut off: its last line, -----END OPENSSH PRIVATE KEY-----, is missing"),
+    "cut within": (lambda keys: truncated(keys["plain"]), "can't be loaded by ssh: Load key"),
+    "locked": (lambda keys: keys["locked"], "is protected by a passphrase, and nobody is there to type it"),
+    "public": (lambda keys: keys["plain.pub"], "is a public key; the half without .pub opens hosts"),
+    "base64": (lambda keys: base64.b64encode(keys["plain"].encode()).decode(), "is base64 of a key; ssh reads the key itself"),
+    "no line end": (lambda keys: keys["plain"].rstrip(), "lacks the end of its last line"),
+    "Windows": (lambda keys: keys["plain"].replace("\n", "\r\n"), "has the line ends of Windows"),
+    "empty": (lambda _: "", "is empty"),
+    "of PuTTY": (lambda _: "PuTTY-User-Key-File-3: ssh-ed25519\n", "is a key of PuTTY"),
+    "another kind": (lambda _: "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nx\n-----END PGP PRIVATE KEY BLOCK-----\n", "is no private key of ssh"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "said"), FORMS.values(), ids=FORMS)
+def test_a_deploy_key_that_ssh_cannot_load_is_told_before_anything_is_connected_to(change, said, ssh_keys, tmp_path):
+    path = tmp_path / "secret"
+    path.write_bytes(change(ssh_keys).encode())
+    path.chmod(0o600)
+    fleet = Fleet(["unreachable.invalid"], identity=path, called={path: "the secret GOFERRY_DEPLOY_KEY"})
+    with pytest.raises(ssh.DeployKeyUnusable) as caught:
+        remote.status(fleet, settings=Settings(dict(os.environ), tmp_path))
+    assert caught.value.what.startswith(f"the secret GOFERRY_DEPLOY_KEY {said}")
+    assert str(path) not in "\n".join([caught.value.what, *caught.value.advice])
+    assert "gh secret set GOFERRY_DEPLOY_KEY < FILE" in "\n".join(caught.value.advice)
+
+
+def test_a_protected_key_that_an_agent_holds_is_used(ssh_keys, tmp_path, part):
+    path = tmp_path / "key"
+    path.write_text(ssh_keys["plain"])
+    path.chmod(0o600)
+    ssh.check(ssh.Access(path), dict(os.environ))
+    agent = subprocess.Popen([part("ssh-agent"), "-D", "-a", tmp_path / "agent"], stdout=subprocess.DEVNULL)
+    try:
+        environ = {**os.environ, "SSH_AUTH_SOCK": str(tmp_path / "agent")}
+        until = time.monotonic() + 10
+        while not (tmp_path / "agent").exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        subprocess.run([part("ssh-add"), "-q", path], env=environ, check=True, timeout=30)
+        argv = [part("ssh-keygen"), "-q", "-p", "-N", "right", "-f", path]
+        subprocess.run(argv, check=True, timeout=30, stdout=subprocess.DEVNULL)
+        ssh.check(ssh.Access(path), environ)
+        with pytest.raises(ssh.DeployKeyUnusable, match="is protected by a passphrase"):
+            ssh.check(ssh.Access(path), dict(os.environ))
+    finally:
+        agent.terminate()
+        agent.wait(10)

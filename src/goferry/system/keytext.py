@@ -1,0 +1,61 @@
+"""Keys as people hand them on: what became of a key's text on the way, told before a tool reads it.
+
+Tools say "invalid format" of a key that was pasted with an indent, lost its line ends or its last lines, or is base64
+of a key. What is harmless is undone here; all else is named. Whether it is the right kind of key, its reader says.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+
+MAX_BYTES = 1 << 20
+_BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,60})-----")
+_SPACE = re.compile(rb"\s+")
+
+
+def unwrapped(data: bytes) -> bytes:
+    """Return the text that `data` is base64 of, when that is a key's text; else `data` as it is."""
+    inner = decoded(data)
+    return inner if _BEGIN.search(inner[:4096]) or inner.startswith(b"untrusted comment:") else data
+
+
+def decoded(data: bytes) -> bytes:
+    """Return what `data` is base64 of, white space in it left out; nothing where it is none."""
+    try:
+        return base64.b64decode(_SPACE.sub(b"", data), validate=True)
+    except binascii.Error:
+        return b""
+
+
+def label(data: bytes) -> str:
+    """Return what the text says that it holds, `PGP PRIVATE KEY BLOCK`; empty without a line that begins a block."""
+    found = _BEGIN.search(data)
+    return found[1].decode("ascii") if found else ""
+
+
+def flaw(data: bytes) -> str:
+    """Return what became of a key's text on the way, as the rest of a sentence about it; empty when nothing did.
+
+    Asked of text that has a `label`; binary keys have none.
+    """
+    found = _BEGIN.search(data)
+    if not data.strip():
+        return "is empty"
+    if not found:
+        return ""
+    end = b"-----END " + found[1] + b"-----"
+    block = data[found.start() :].partition(end)[0].strip()
+    if rb"\n" in block or len(block.splitlines()) == 1:
+        return "has lost its line ends: it is on one line"
+    if end not in data:
+        return f"is cut off: its last line, {end.decode('ascii')}, is missing"
+    return ""
+
+
+def indented(data: bytes) -> bool:
+    """Tell whether a line of the key is set in, as text is that was copied out of a YAML file."""
+    found = _BEGIN.search(data)
+    block = data[data.rfind(b"\n", 0, found.start()) + 1 :] if found else b""
+    return any(line[:1] in {b" ", b"\t"} for line in block.splitlines())

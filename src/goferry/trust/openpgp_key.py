@@ -1,0 +1,184 @@
+"""An OpenPGP secret key before a tool is asked to sign with it: why it could not, in words that name the reason.
+
+gpg and pysequoia say the same of a key that has expired, of one for encryption and of a public one. What they would do
+is foreseen here from the packets (RFC 4880 and RFC 9580, section 5.5.3) and from what the key says of itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from goferry.kernel import certificate, packets
+from goferry.kernel.certificate import Certificate, Standing
+from goferry.kernel.packets import FormError
+from goferry.kernel.times import format_time
+from goferry.system import keytext
+from goferry.trust.errors import KeyUnusable
+
+SECRET = "PGP PRIVATE KEY BLOCK"  # noqa: S105  the label of its armor
+_PUBLIC_OF = {packets.SECRET_KEY: packets.PUBLIC_KEY, packets.SECRET_SUBKEY: packets.PUBLIC_SUBKEY}
+_MPIS = {1: 2, 2: 2, 3: 2, 16: 3, 17: 4}
+"""How many numbers an algorithm's public part has (RFC 4880, section 5.5.2)."""
+_CURVED = {18: 1, 19: 0, 22: 0}
+"""Algorithms of a curve's name and a point, and how many more fields with a length follow."""
+_FIXED = {25: 32, 26: 56, 27: 32, 28: 57}
+"""Bytes of the public part (RFC 9580, section 5.5.5)."""
+_GNU = b"GNU"
+_SECRET_HEADS = {bytes([0x80 | packets.SECRET_KEY << 2 | size]) for size in range(3)} | {
+    bytes([0xC0 | packets.SECRET_KEY])
+}
+"""How a binary secret key begins, in the old form of packets and in the new one (RFC 9580, section 4.2)."""
+
+
+ANOTHER = ("export it again:  gpg --armor --export-secret-keys KEY", "make one for trying:  goferry keygen --out KEYS")
+_KINDS = {
+    "PGP PUBLIC KEY BLOCK": "is a public key; signing needs the secret one",
+    "PGP MESSAGE": "is an OpenPGP message and no key",
+    "PGP SIGNATURE": "is an OpenPGP signature and no key",
+    "OPENSSH PRIVATE KEY": "is an ssh key; a release is signed with an OpenPGP key",
+}
+
+
+class Part(Enum):
+    """How the secret part of a key is there."""
+
+    OPEN = "open"
+    LOCKED = "locked"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class SecretKey:
+    """A secret key: its packets, its public part, and how each key's secret part is there, by fingerprint."""
+
+    binary: bytes
+    public: Certificate
+    parts: dict[str, Part]
+
+    @property
+    def locked(self) -> bool:
+        """Whether a passphrase protects it."""
+        return Part.LOCKED in self.parts.values()
+
+
+def usable(data: bytes, where: str, now: int) -> SecretKey:
+    """Read a secret key, armored, binary, or either as base64, that can sign at `now` (seconds since the epoch).
+
+    Raises:
+        KeyUnusable: it is no such key, and the message says why.
+    """
+    binary = _binary(keytext.unwrapped(data), where)
+    try:
+        key = _read(binary)
+    except FormError as error:
+        raise KeyUnusable(f"{where} is damaged, or no OpenPGP secret key: {error}", advice=ANOTHER) from None
+    _judge(key, where, now)
+    return key
+
+
+def _binary(data: bytes, where: str) -> bytes:
+    """Return the packets of an armored or binary key."""
+    label = keytext.label(data)
+    wrong = keytext.flaw(data) or _KINDS.get(label, "")
+    if data.startswith(b"untrusted comment:"):
+        wrong = "is a minisign key, and an OpenPGP key belongs there"
+    if wrong:
+        raise KeyUnusable(f"{where} {wrong}", advice=ANOTHER)
+    if not label:
+        binary = keytext.decoded(data) or data
+        if binary[:1] in _SECRET_HEADS:
+            return binary
+        raise KeyUnusable(f"{where} is not an OpenPGP secret key", advice=ANOTHER)
+    head, end = f"-----BEGIN {label}-----".encode(), f"-----END {label}-----".encode()
+    lines = [line.strip() for line in data.partition(head)[2].partition(end)[0].splitlines()][1:]
+    body = lines[lines.index(b"") + 1 :] if b"" in lines else lines  # headers vary from tool to tool and say nothing
+    try:
+        return packets.dearmor(b"\n".join([head, b"", *filter(None, body), end, b""]), SECRET)
+    except FormError as error:
+        raise KeyUnusable(f"{where} is damaged: {error}", advice=ANOTHER) from None
+
+
+def _read(binary: bytes) -> SecretKey:
+    public: list[bytes] = []
+    parts: dict[bytes, Part] = {}
+    for kind, body in packets.split(binary):
+        shown = body
+        if kind in _PUBLIC_OF:
+            shown, part = _divided(body)
+            parts[shown] = part
+        elif kind in _PUBLIC_OF.values():
+            parts[body] = Part.ABSENT
+        public.append(packets.encode(_PUBLIC_OF.get(kind, kind), shown))
+    found = certificate.read(packets.armor(b"".join(public), certificate.KIND))
+    keys = (found.primary, *found.subkeys)
+    return SecretKey(binary, found, {key.fingerprint: parts[key.body] for key in keys})
+
+
+def _divided(body: bytes) -> tuple[bytes, Part]:
+    """Return a secret key packet's public part, and how the secret one is there."""
+    if packets.take(body, 0, 6)[0] != 4:
+        raise FormError(f"it has version {body[0]}; hosts read version 4")
+    end = _public_length(body)
+    usage = packets.take(body, end, 1)[0]
+    if usage in {254, 255} and body[end + 2 : end + 3] == b"\x65" and body[end + 4 : end + 7] == _GNU:
+        return body[:end], Part.ABSENT  # GnuPG's own: left out, or on a card (GnuPG, doc/DETAILS)
+    return body[:end], Part.LOCKED if usage else Part.OPEN
+
+
+def _public_length(body: bytes) -> int:
+    algorithm, at = body[5], 6
+    if algorithm in _FIXED:
+        return at + _FIXED[algorithm]
+    if algorithm in _CURVED:
+        at += 1 + packets.take(body, at, 1)[0]
+    elif algorithm not in _MPIS:
+        raise FormError(f"its algorithm {algorithm} is not known")
+    for _ in range(_MPIS.get(algorithm, 1)):
+        at += 2 + (int.from_bytes(packets.take(body, at, 2), "big") + 7) // 8
+    for _ in range(_CURVED.get(algorithm, 0)):
+        at += 1 + packets.take(body, at, 1)[0]
+    return at
+
+
+def _judge(key: SecretKey, where: str, now: int) -> None:
+    """Raise what keeps the key from signing; nothing here says that it signs well."""
+    public = key.public
+    if set(key.parts.values()) == {Part.ABSENT}:
+        raise KeyUnusable(f"{where} holds public keys alone; signing needs the secret ones", advice=ANOTHER)
+    if public.primary.revoked:
+        raise KeyUnusable(f"{where} is revoked", advice=("sign with the key that replaces it",))
+    _in_time(public.standing(public.primary), where, now)
+    standings = {each: public.standing(each) for each in (public.primary, *public.subkeys)}
+    signing = {each: standing for each, standing in standings.items() if standing.signs and standing.bound is not False}
+    if not signing:
+        raise KeyUnusable(
+            f"{where} holds no key for signing, only such for certifying or encrypting",
+            advice=(f"add one:  gpg --quick-add-key {public.primary.fingerprint} ed25519 sign", ANOTHER[0]),
+        )
+    standing_keys = [each for each in signing if not each.revoked]
+    if not standing_keys:
+        raise KeyUnusable(f"{where}: its key for signing is revoked", advice=ANOTHER)
+    alive = [each for each in standing_keys if not _over(signing[each], now)]
+    if not alive:
+        _in_time(max((signing[each] for each in standing_keys), key=lambda found: found.expires or 0), where, now)
+    if all(key.parts[each.fingerprint] is Part.ABSENT for each in alive):
+        raise KeyUnusable(
+            f"{where} lacks the secret part of its key for signing: it is on a card, or was left out",
+            advice=ANOTHER,
+        )
+
+
+def _over(standing: Standing, now: int) -> bool:
+    return standing.expires is not None and standing.expires <= now
+
+
+def _in_time(standing: Standing, where: str, now: int) -> None:
+    if standing.expires is not None and standing.expires <= now:
+        raise KeyUnusable(
+            f"{where} expired at {format_time(standing.expires)}",
+            advice=(
+                "extend it and put it into the trust file again:  gpg --quick-set-expire FINGERPRINT 2y",
+                ANOTHER[0],
+            ),
+        )

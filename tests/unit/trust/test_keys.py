@@ -1,0 +1,117 @@
+"""Signing keys as people hand them on: each reason why one can't sign is told apart, and by the name that it goes by."""
+
+import base64
+import textwrap
+
+import pytest
+
+from goferry.config.settings import Settings
+from goferry.kernel import packets
+from goferry.kernel.errors import GoferryError
+from goferry.trust import keys, sequoia
+from goferry.trust.minisign_key import SecretKey
+
+
+@pytest.fixture(scope="module")
+def openpgp():
+    """Return a secret key's text and its public half's."""
+    secret, public = sequoia.generate("one")
+    return secret.decode(), public
+
+
+def load(openpgp="", minisign="", passphrase="", environ=None):
+    given = [("openpgp_key", openpgp), ("minisign_key_file", minisign), ("passphrase_file", passphrase)]
+    names = {name: keys.Secret(f"the secret {name}", text.encode()) if text else None for name, text in given}
+    return keys.load_signers(settings=Settings(environ or {}, None), **names)
+
+
+def minisign():
+    return SecretKey.from_seed(b"12345678", b"s" * 32).to_bytes().decode()
+
+
+HARMLESS = {
+    "as it is": lambda text: text,
+    "base64 on one line": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64 as a tool breaks it": lambda text: base64.encodebytes(text.encode()).decode(),
+    "set in": lambda text: textwrap.indent(text, "    "),
+    "Windows line ends": lambda text: text.replace("\n", "\r\n"),
+    "blank lines around": lambda text: "\n\n" + text + "\n\n",
+}
+
+
+@pytest.mark.parametrize("change", HARMLESS.values(), ids=HARMLESS)
+def test_what_is_harmless_is_undone(change, openpgp):
+    found = load(openpgp=change(openpgp[0]), minisign=change(minisign()))
+    assert [signer.format for signer in found] == ["openpgp", "minisign"]
+
+
+@pytest.mark.parametrize("change", [bytes, base64.b64encode], ids=["binary", "base64 of it"])
+def test_a_binary_key_is_read(change, openpgp):
+    binary = packets.dearmor(
+        openpgp[0].partition("-----")[1].encode() + openpgp[0].partition("-----")[2].encode(), "PGP PRIVATE KEY BLOCK"
+    )
+    key = keys.Secret("the key", change(binary))
+    assert keys.load_signers(openpgp_key=key, minisign_key_file=None, passphrase_file=None, settings=Settings({}, None))
+
+
+@pytest.mark.parametrize("passphrase", ["anything", "  "])
+def test_a_key_that_nothing_protects_needs_no_passphrase_and_minds_none(passphrase, openpgp):
+    assert load(openpgp=openpgp[0], minisign=minisign(), passphrase=passphrase)
+
+
+REASONS = {
+    "public": (lambda key: key[1], "is a public key; signing needs the secret one"),
+    "base64 of a public one": (lambda key: base64.b64encode(key[1].encode()).decode(), "is a public key"),
+    "one line": (lambda key: key[0].replace("\n", " "), "has lost its line ends: it is on one line"),
+    "escaped": (lambda key: key[0].strip().replace("\n", "\\n"), "has lost its line ends: it is on one line"),
+    "cut": (lambda key: key[0][: len(key[0]) // 2], "is cut off: its last line, -----END PGP PRIVATE KEY BLOCK-----"),
+    "a line is missing": (lambda key: "\n".join(key[0].split("\n")[:5] + key[0].split("\n")[6:]), "is damaged: "),
+    "blank": (lambda _: " \n", "is empty"),
+    "rubbish": (lambda _: "hello", "is not an OpenPGP secret key"),
+    "ssh": (
+        lambda _: "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----\n",
+        "is an ssh key; a release is signed with an OpenPGP key",
+    ),
+    "minisign": (lambda _: minisign(), "is a minisign key, and an OpenPGP key belongs there"),
+}
+
+
+@pytest.mark.parametrize("backtrace", ["0", "1"])
+@pytest.mark.parametrize(("change", "said"), REASONS.values(), ids=REASONS)
+def test_each_reason_has_words_of_its_own(change, said, backtrace, openpgp, monkeypatch):
+    monkeypatch.setenv("RUST_BACKTRACE", backtrace)
+    with pytest.raises(GoferryError) as caught:
+        load(openpgp=change(openpgp))
+    assert caught.value.name == "key-unusable"
+    assert caught.value.what.startswith("the secret openpgp_key ")
+    assert said in caught.value.what
+    assert len(caught.value.what) < 200
+    assert "\n" not in caught.value.what
+
+
+MINISIGN = {
+    "public": (lambda _: SecretKey.generate().public_file().decode(), "is a public key"),
+    "OpenPGP": (lambda key: key[0], "holds a PGP PRIVATE KEY BLOCK, and a minisign key belongs there"),
+    "one line": (lambda _: minisign().replace("\n", " "), "has lost its second line, or the line end before it"),
+    "the comment alone": (lambda _: minisign().split("\n")[0], "has lost its second line"),
+    "blank": (lambda _: " \n", "is empty"),
+}
+
+
+@pytest.mark.parametrize(("change", "said"), MINISIGN.values(), ids=MINISIGN)
+def test_each_reason_of_a_minisign_key_has_words_of_its_own(change, said, openpgp):
+    with pytest.raises(GoferryError) as caught:
+        load(minisign=change(openpgp))
+    assert (caught.value.name, caught.value.what[:29]) == ("key-unusable", "the secret minisign_key_file ")
+    assert said in caught.value.what
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
+def test_a_passphrase_ends_before_its_line_does(end, tmp_path):
+    assert keys.passphrase(Settings({"GOFERRY_SIGNING_PASSPHRASE": "two words " + end}, None), None) == "two words "
+    (tmp_path / "file").write_text("two words " + end)
+    assert keys.passphrase(Settings({}, None), tmp_path / "file") == "two words "
+
+
+def test_no_secret_is_shown(openpgp):
+    assert openpgp[0] not in repr(keys.Secret("the secret X", openpgp[0].encode()))

@@ -399,7 +399,7 @@ def test_the_page_s_commands(works, systemd_host, own_ssh, tmp_path):
     spec = importlib.util.spec_from_file_location("pages", ROOT / "tests/integration/test_docs.py")
     pages = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(pages)
-    environ = {**os.environ, "PATH": f"{Path(GOFERRY).parent}:{os.environ['PATH']}"}
+    environ = {**os.environ, "PATH": f"{Path(GOFERRY).parent}:{os.environ['PATH']}", "HOME": str(tmp_path / "home")}
     words = [*own_ssh(config, systemd_host.known_hosts.read_text()), "bash", "-xc", pages.script(ROOT / "docs/ssh.md")]
     done = subprocess.run(words, cwd=work, env=environ, capture_output=True, text=True, check=False, timeout=200)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -135,7 +135,7 @@ def trust_file(job: Job) -> Path:
             f"there is no trust file {job.inputs.text('trust', 'goferry.trust')} in the workspace",
             state="Nothing was verified.",
             advice=[
-                "commit the one that goferry keygen made:  git add goferry.trust",
+                "commit the one that goferry keygen made:  cp KEYS/goferry.trust . && git add goferry.trust",
                 "is the repository checked out?  - uses: actions/checkout@…",
             ],
         )

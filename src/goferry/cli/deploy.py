@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 @click.command(
     epilog=example(
         "goferry deploy dist --target local --root run --trust goferry.trust",
-        "goferry deploy dist --host web-1 --host web-2 --identity deploy_key",
-        "goferry deploy dist --environment production --identity deploy_key --dry-run",
+        "goferry deploy dist --host web-1 --host web-2 --identity ~/.ssh/shop_deploy",
+        "goferry deploy dist --environment production --identity ~/.ssh/shop_deploy --dry-run",
     )
 )
 @click.argument("dist", type=click.Path(file_okay=False, path_type=Path))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from goferry.cli.output import Output, dry_run_option, example, output_options
+from goferry.cli.output import Output, dry_run_option, example, output_options, settings
 
 
 @click.command(epilog=example("goferry keygen --out KEYS"))
@@ -16,10 +16,11 @@ from goferry.cli.output import Output, dry_run_option, example, output_options
 def command(output: Output, out: Path, *, dry_run: bool) -> None:
     """Make an OpenPGP and a minisign key without passphrase, and a trust file for both.
 
-    They are meant for trying. The files have mode 0600 and are never overwritten.
+    They are meant for trying. The files have mode 0600, are never overwritten, and git ignores their folder.
     """
     from goferry.trust import keys
 
+    keys.refuse_exposed(out, settings())
     if dry_run:
         keys.refuse_occupied(out)
         output.result({"folder": str(out), "files": list(keys.FILES)}, f"would write to {out}: {', '.join(keys.FILES)}")
@@ -36,4 +37,5 @@ def command(output: Output, out: Path, *, dry_run: bool) -> None:
         *lines,
         f"written to {out}: {', '.join(keys.FILES)}",
         f"next:  goferry sign DIST --openpgp-key {out / 'openpgp.asc'} --minisign-key {out / 'minisign.key'}",
+        f"whose signatures count, for the repository:  cp {out / 'goferry.trust'} . && git add goferry.trust",
     )

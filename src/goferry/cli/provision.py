@@ -12,7 +12,7 @@ from goferry.cli.target import directory_option, environment_option, identity_op
 
 @click.command(
     epilog=example(
-        "goferry provision web-1 --deploy-key deploy_key.pub --trust goferry.trust",
+        "goferry provision web-1 --deploy-key ~/.ssh/shop_deploy.pub --trust goferry.trust",
         "goferry provision --environment production --identity ~/.ssh/id_ed25519 --dry-run",
         "goferry provision web-1 --check",
     )

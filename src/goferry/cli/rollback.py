@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command(
     epilog=example(
         "goferry rollback --target local --root run",
-        "goferry rollback --environment production --identity deploy_key --to v1.4.0",
+        "goferry rollback --environment production --identity ~/.ssh/shop_deploy --to v1.4.0",
         "goferry rollback --host web-1 --service api --dry-run",
     )
 )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command(
     epilog=example(
         "goferry status --target local --root run",
-        "goferry status --environment production --identity deploy_key --json",
+        "goferry status --environment production --identity ~/.ssh/shop_deploy --json",
         "goferry status --host web-1 --logs 20",
     )
 )

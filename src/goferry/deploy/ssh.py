@@ -191,7 +191,7 @@ def _form(data: bytes) -> str:
     if _PUBLIC.search(data):
         return "is a public key; the half without .pub opens hosts"
     if data.startswith(b"PuTTY-User-Key-File"):
-        return "is a key of PuTTY; make OpenSSH's form of it:  puttygen FILE -O private-openssh -o deploy_key"
+        return "is a key of PuTTY; make OpenSSH's form of it:  puttygen FILE -O private-openssh -o NEW"
     if not keytext.label(data).endswith("PRIVATE KEY"):
         return "is no private key of ssh"
     if b"\r" in data:

@@ -182,7 +182,7 @@ def load(path: Union[str, "os.PathLike[str]"]) -> TrustFile:
         raise TrustFileMissing(
             "cannot read the trust file %s: %s" % (path, error.strerror),
             advice=[
-                "it lies beside the keys that goferry keygen made; commit it:  git add goferry.trust",
+                "it lies beside the keys that goferry keygen made:  cp KEYS/goferry.trust . && git add goferry.trust",
                 "elsewhere:  --trust FILE",
                 "there are no keys yet:  goferry keygen --out KEYS",
             ],

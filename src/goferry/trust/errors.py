@@ -44,6 +44,16 @@ class KeysExist(Misuse):
     name = "keys-exist"
 
 
+class KeysExposed(Misuse):
+    """Keys would lie where git takes them for source, so none were made.
+
+    Usual causes: `--out` names the repository itself or a folder of it whose files are committed, or one whose
+    .gitignore lets the keys through. A new folder gets a .gitignore of its own.
+    """
+
+    name = "keys-exposed"
+
+
 class SigningFailed(Failed):
     """The signing tool failed.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +11,9 @@ from goferry.config.settings import Settings
 from goferry.kernel import certificate
 from goferry.kernel.trustfile import TrustFile, TrustKey
 from goferry.system.openpgp import sequoia_available
+from goferry.system.process import Completed, ToolMissing, run
 from goferry.trust import gnupg, minisign_key, sequoia
-from goferry.trust.errors import PASSPHRASE, KeysExist, KeyUnusable
+from goferry.trust.errors import PASSPHRASE, KeysExist, KeysExposed, KeyUnusable
 from goferry.trust.minisign_key import SecretKey
 from goferry.trust.signer import Signer
 
@@ -84,8 +86,40 @@ def refuse_occupied(folder: Path) -> None:
             )
 
 
+def refuse_exposed(folder: Path, settings: Settings) -> None:
+    """Refuse a folder whose keys the next `git add .` would take; where git can't be asked there is nothing to add to.
+
+    Raises:
+        KeysExposed: it is a work tree itself, holds tracked files, or has a .gitignore that lets the keys through.
+    """
+    where = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
+
+    def git(*words: str) -> Completed | None:
+        with contextlib.suppress(ToolMissing):
+            return run(["git", "-C", where, *words], environ={**settings.environ, "LC_ALL": "C"}, timeout=30)
+        return None
+
+    tracked = git("ls-files", "-z", "--", str(folder.absolute()))
+    if tracked is None or tracked.code:
+        return
+    found = tracked.text.split("\0")[0]
+    why = f"{folder} holds files that git tracks: {found}" if found else ""
+    if (folder / ".git").exists():
+        why = f"{folder} is a repository itself"
+    elif not why and (folder / ".gitignore").exists():
+        ignored = git("check-ignore", "--", *(str(folder.absolute() / name) for name in FILES))
+        through = ignored is not None and len(ignored.text.splitlines()) < len(FILES)
+        why = f"{folder / '.gitignore'} lets git add the keys" if through else ""
+    if why:
+        raise KeysExposed(
+            why, state="Nothing was written.", advice=["name a folder of its own:  goferry keygen --out KEYS"]
+        )
+
+
 def generate(folder: Path) -> TrustFile:
     """Make an OpenPGP and a minisign key and the trust file for both, threshold 1; return the latter.
+
+    git ignores the folder from then on, but where it has a .gitignore already.
 
     Raises:
         KeysExist: when one of the files is there already; nothing was written then.
@@ -98,6 +132,8 @@ def generate(folder: Path) -> TrustFile:
             advice=["install requirements/release.txt, or use gpg --quick-gen-key"],
         )
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        _write_new(folder / ".gitignore", b"*\n")
     secret, public = sequoia.generate(USER_ID)
     minisign_secret = SecretKey.generate()
     trust = TrustFile(

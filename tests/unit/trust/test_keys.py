@@ -1,15 +1,22 @@
 """Signing keys as people hand them on: each reason why one can't sign is told apart, and by the name that it goes by."""
 
 import base64
+import json
+import re
+import subprocess
 import textwrap
+from pathlib import Path
 
 import pytest
 
+from goferry.cli.main import run
 from goferry.config.settings import Settings
 from goferry.kernel import packets
 from goferry.kernel.errors import GoferryError
 from goferry.trust import keys, sequoia
 from goferry.trust.minisign_key import SecretKey
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +122,44 @@ def test_a_passphrase_ends_before_its_line_does(end, tmp_path):
 
 def test_no_secret_is_shown(openpgp):
     assert openpgp[0] not in repr(keys.Secret("the secret X", openpgp[0].encode()))
+
+
+def git(folder, *words):
+    done = subprocess.run(["git", "-C", folder, *words], capture_output=True, text=True, check=True, timeout=30)
+    return done.stdout
+
+
+@pytest.fixture
+def repository(tmp_path):
+    git(tmp_path, "init", "-q")
+    (tmp_path / "committed").mkdir()
+    (tmp_path / "committed" / "main.go").write_text("package main\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "-c", "user.name=A", "-c", "user.email=a@example.com", "commit", "-qm", "first")
+    return tmp_path
+
+
+def test_keys_in_a_repository_are_no_source_and_no_change(repository, capsys):
+    assert run(["keygen", "--out", str(repository / "KEYS"), "--json"]) == 0
+    git(repository, "add", ".")
+    assert git(repository, "status", "--porcelain", "-uall") == ""
+    assert {path.name for path in (repository / "KEYS").iterdir()} == {".gitignore", *keys.FILES}
+
+
+@pytest.mark.parametrize("dry_run", [[], ["--dry-run"]])
+@pytest.mark.parametrize("folder", [".", "committed", "committed/KEYS/..", "open"])
+def test_keys_are_not_made_where_git_would_take_them(folder, dry_run, repository, capsys):
+    (repository / "open").mkdir()
+    (repository / "open" / ".gitignore").write_text("*.key\n")
+    before = sorted(repository.rglob("*"))
+    assert run(["keygen", "--out", str(repository / folder), "--json", *dry_run]) == 2
+    assert json.loads(capsys.readouterr().out)["error"] == "keys-exposed"
+    assert sorted(repository.rglob("*")) == before
+
+
+def test_no_document_has_a_key_made_in_a_repository():
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "src" / "goferry").rglob("*.py")]
+    named = re.compile(r"ssh-keygen [^\n`]*-f (\S+)|--identity ([^\s\"`]+)")
+    found = [a or b for page in pages for a, b in named.findall(page.read_text())]
+    assert found
+    assert [path for path in found if not path.startswith(("~/", "/etc/ssh/", "FILE", "DEPLOY_KEY"))] == []

@@ -231,7 +231,7 @@ def test_demanded_formats_need_keys(dist, signer):
 def test_keygen_writes_private_files_once(tmp_path):
     folder = tmp_path / "KEYS"
     trust = keys.generate(folder)
-    assert {path.name for path in folder.iterdir()} == set(keys.FILES)
+    assert {path.name for path in folder.iterdir()} == {".gitignore", *keys.FILES}
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     assert [key.format for key in trust.keys] == ["openpgp", "minisign"]
     before = content(folder)

@@ -42,7 +42,7 @@ def changed(
             raise DeployKeyTaken(
                 f"the key {printable(key.rpartition(' ')[2], 80)} deploys {found} on this host",
                 state="Nothing was changed.",
-                advice=["make one for each project:  ssh-keygen -t ed25519 -N '' -f deploy_key"],
+                advice=["make one for each project:  ssh-keygen -t ed25519 -N '' -f ~/.ssh/PROJECT_deploy"],
             )
         if found == "" and others:
             notes.append(

@@ -1,6 +1,12 @@
 """The harness itself: that act runs, that what it says is read, and that the stand-ins keep GitHub's rules."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+from serving import ROOT
 
 UPLOAD = "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f"
 DOWNLOAD = "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c"
@@ -102,3 +108,17 @@ def test_docker_mode_runs_too(act, runner_image, repository):
     run = act.run(repository, payload=repository.tag("v1.0.0"), secrets={"KEY": "line one of key"}, docker=True)
     assert run.results == {"talk": "success", "hear": "success", "fail": "failure"}, run.told()
     assert run["talk"]["say"].outputs == {"word": "ferry"}
+
+
+def test_the_command_of_the_page_runs_a_repository_with_the_python_of_the_machine(act, repository, tmp_path):
+    """As docs/act.md shows it: no virtual environment, only what the first line of the program finds."""
+    steps = "[{uses: actions/checkout@v7}, {uses: acme/goferry/actions/setup-go@v9, with: {dry-run: true}}, {run: 'echo it ran'}]"
+    repository.workflow("on: push\njobs: {a: {runs-on: ubuntu-latest, steps: " + steps + "}}\n")
+    repository.commit()
+    plain = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    plain["PATH"] = os.pathsep.join([str(Path(sys._base_executable).parent), *plain["PATH"].split(os.pathsep)])
+    words = [ROOT / "tests" / "act" / "try", repository.folder, "push", "--", "--job", "a"]
+    done = subprocess.run(words, env=plain | act.environ, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "it ran" in done.stdout
+    assert "Traceback" not in done.stderr

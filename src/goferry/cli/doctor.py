@@ -39,7 +39,10 @@ def _proxy(finding: type[Finding]) -> Finding:
 @click.option("--online", is_flag=True, help="Also ask whether the configured module proxy answers.")
 @output_options
 def command(output: Output, *, online: bool) -> None:
-    """Say what is on this machine, what is missing, and what each thing is for; exit 1 only if one is needed."""
+    """Say what is on this machine, what is missing, and what each thing is for.
+
+    Exit 1 only if something is missing that is needed.
+    """
     from goferry.system import machine
 
     findings = machine.examine(settings().environ)

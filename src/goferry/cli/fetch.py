@@ -25,8 +25,9 @@ from goferry.cli.output import Output, dry_run_option, example, output_options, 
 def command(
     output: Output, *, reference: str, out: Path, repository: str, only: tuple[str, ...], dry_run: bool
 ) -> None:
-    """Download the release that REFERENCE means; every byte is checked against it before a file gets its name.
+    """Bring a GitHub release by its reference, byte for byte.
 
+    Downloads the release that REFERENCE means; every byte is checked against it before a file gets its name.
     Signatures are checked by `goferry verify` or `goferry deploy`, with your trust file.
     """
     from goferry import release

@@ -32,10 +32,10 @@ from goferry.cli.output import Output, dry_run_option, example, output_options
 def command(
     output: Output, *, dist: Path, main: str, out: str, platforms: tuple[str, ...], directory: Path, dry_run: bool
 ) -> None:
-    """Write an OCI image of every Linux platform in DIST as one tar, and list it there.
+    """Write an OCI image of every Linux platform, without Docker.
 
-    The tar is an OCI layout that `docker load` accepts. No Docker and no base image are needed: the image holds the
-    program, CA certificates, passwd and group, /tmp, and runs as user 65532.
+    It is one tar in DIST, listed there: an OCI layout that `docker load` accepts. No base image is needed either: the
+    image holds the program, CA certificates, passwd and group, /tmp, and runs as user 65532.
     """
     from goferry import image
     from goferry.config.load import load_for

@@ -23,10 +23,10 @@ DEPLOYED = (*NEXT[:-1], "goferry up --target local --root ~/services")
 @dry_run_option
 @output_options
 def command(output: Output, *, directory: Path, dry_run: bool) -> None:
-    """Look at a repository, say what was found, and write goferry.yml only where it is needed.
+    """Look at a repository, say what was found, write as little as possible.
 
-    A file that is there is never overwritten, and most repositories need none. In git, /dist/ is added to .gitignore
-    where no line names it. Needs no Go.
+    goferry.yml is written only where it is needed: most repositories need none, and a file that is there is never
+    overwritten. In git, /dist/ is added to .gitignore where no line names it. Needs no Go.
     """
     from goferry.config import start
     from goferry.config.survey import survey

@@ -17,7 +17,7 @@ from goferry.cli.plan import project_options
 def command(
     output: Output, directory: Path, project: str, targets: tuple[str, ...], version: str, *, show_config: bool
 ) -> None:
-    """Show what Goferry sees in a repository: modules, main packages, version, and what a push means."""
+    """Show what Goferry sees: modules, main packages, version, and what a push means."""
     from goferry.pipeline import inspection
     from goferry.pipeline.project import open_project
 

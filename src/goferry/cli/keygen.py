@@ -14,9 +14,10 @@ from goferry.cli.output import Output, dry_run_option, example, output_options, 
 @dry_run_option
 @output_options
 def command(output: Output, out: Path, *, dry_run: bool) -> None:
-    """Make an OpenPGP and a minisign key without passphrase, and a trust file for both.
+    """Make throw-away signing keys and their trust file.
 
-    They are meant for trying. The files have mode 0600, are never overwritten, and git ignores their folder.
+    An OpenPGP and a minisign key without passphrase, meant for trying. The files have mode 0600, are never overwritten,
+    and git ignores their folder.
     """
     from goferry.trust import keys
 

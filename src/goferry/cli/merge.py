@@ -15,7 +15,10 @@ from goferry.cli.output import Output, dry_run_option, example, output_options
 @dry_run_option
 @output_options
 def command(output: Output, parts: tuple[Path, ...], out: Path, *, dry_run: bool) -> None:
-    """Join the partial dist/ folders of `goferry build --shard I/N` into one; all of them, of one commit."""
+    """Join the partial dist/ folders of several runners.
+
+    They are those of `goferry build --shard I/N`: all of them, of one commit.
+    """
     from goferry.build import merge
     from goferry.pipeline import build
 

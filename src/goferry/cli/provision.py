@@ -81,10 +81,10 @@ def command(
     check: bool,
     dry_run: bool,
 ) -> None:
-    """Make Debian hosts with sshd and python3 ready for deploys: agent, login, hardened units, proxy.
+    """Make hosts ready for deploys over ssh.
 
-    What is right already stays as it is, so a second run changes nothing. A deploy then needs the deploy key alone,
-    which opens no shell.
+    Debian hosts with sshd and python3 get the agent, its login, hardened units and a proxy. What is right already
+    stays as it is, so a second run changes nothing. A deploy then needs the deploy key alone, which opens no shell.
     """
     from goferry.deploy.provision import command as work
 

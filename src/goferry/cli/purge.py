@@ -38,10 +38,11 @@ def command(
     wait: float,
     dry_run: bool,
 ) -> None:
-    """Remove what a local target keeps of PROJECT: each service's data and logs, releases, history and floor.
+    """Remove what a local target keeps: data, logs, releases, history.
 
-    What runs of it is ended first. Nothing else removes these: no deploy, no rollback, no failure, not `down`. On a
-    host, its root runs `goferry-host purge PROJECT`.
+    All that it keeps of PROJECT: each service's data and logs, its releases, history and floor. What runs of it is
+    ended first. Nothing else removes these: no deploy, no rollback, no failure, not `down`. On a host, its root runs
+    `goferry-host purge PROJECT`.
     """
     from goferry import deploy
     from goferry.deploy.place import Said, local_target

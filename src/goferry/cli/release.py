@@ -35,10 +35,11 @@ def command(
     prerelease: bool | None,
     dry_run: bool,
 ) -> None:
-    """Upload DIST to a draft, download it again, compare every byte, and publish it once.
+    """Publish a sealed dist/ as a GitHub release.
 
-    Run it again after any interruption: it goes on from there, and says so when nothing is left to do. Reads the token
-    from GITHUB_TOKEN or GH_TOKEN; the job needs `contents: write`.
+    Uploads DIST to a draft, downloads it again, compares every byte, and publishes it once. Run it again after any
+    interruption: it goes on from there, and says so when nothing is left to do. Reads the token from GITHUB_TOKEN or
+    GH_TOKEN; the job needs `contents: write`.
     """
     from goferry import release
 

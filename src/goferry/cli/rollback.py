@@ -43,10 +43,10 @@ def command(
     trust: Path | None,
     dry_run: bool,
 ) -> None:
-    """Go back to a version that was committed on the host before, from what it holds, without an upload.
+    """Go back to a version that was live before, without an upload.
 
-    Without --to it is the version before; several rollbacks in a row walk back. With --to all services of that release
-    go, or none.
+    The host takes it from what it holds. Without --to it is the version before; several rollbacks in a row walk back.
+    With --to all services of that release go, or none.
     """
     from goferry import deploy
     from goferry.deploy import place

@@ -41,9 +41,10 @@ def command(
     directory: Path | None,
     dry_run: bool,
 ) -> None:
-    """Write release.json and SHA256SUMS over everything in DIST, sign the list, and verify the result.
+    """Seal dist/: manifest, checksum list, signatures.
 
-    Nothing in DIST changes after that. A sealed DIST is signed again without touching list and manifest.
+    Writes release.json and SHA256SUMS over everything in DIST, signs the list, and verifies the result. Nothing in
+    DIST changes after that. A sealed DIST is signed again without touching list and manifest.
     """
     from goferry.trust import keys, seal
 

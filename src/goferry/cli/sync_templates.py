@@ -18,9 +18,10 @@ from goferry.cli.output import Output, dry_run_option, example, output_options, 
 @dry_run_option
 @output_options
 def command(output: Output, folder: Path, owner: str, repository: str, ref: str, *, sha: str, dry_run: bool) -> None:
-    """Put the starter workflows into an organisation's .github repository, checked out at DIR.
+    """Give an organisation the starter workflows.
 
-    They are pinned to the version's commit. A second run changes nothing; files of others are never overwritten.
+    They go into its .github repository, checked out at DIR, and are pinned to the version's commit. A second run
+    changes nothing; files of others are never overwritten.
     """
     from goferry.pipeline import templates
     from goferry.pipeline.rendering import Place

@@ -45,10 +45,11 @@ def command(
     dry_run: bool,
     **options: Any,
 ) -> None:
-    """Test, build, image, sign, verify and deploy: the whole way, as far as anything changed.
+    """The whole way: test, build, image, sign, verify, deploy.
 
-    Without keys it makes throw-away ones, once, in .goferry/keys. The release replaces the one before only when it is
-    whole; a folder that holds anything else is never touched. Run it again to go on where it was stopped.
+    It goes as far as anything changed. Without keys it makes throw-away ones, once, in .goferry/keys. The release
+    replaces the one before only when it is whole; a folder that holds anything else is never touched. Run it again to
+    go on where it was stopped.
     """
     from goferry.pipeline import keys, up, way
 

@@ -21,8 +21,9 @@ from goferry.cli.output import Output, example, output_options, settings
 @click.option("--project", default="", help="Refuse a release of another project.")
 @output_options
 def command(output: Output, dist: Path, trust: Path, only: str, project: str) -> None:
-    """Check signatures, list, manifest and every file of DIST; exit 3 and a named refusal when anything is wrong.
+    """Check a sealed release against a trust file.
 
+    Signatures, list, manifest and every file of DIST are checked; exit 3 and a named refusal when anything is wrong.
     Needs no network, executes nothing and writes nothing.
     """
     from goferry.kernel import trustfile

@@ -8,7 +8,6 @@ import itertools
 import json
 import os
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -192,12 +191,10 @@ def test_a_candidate_that_dies_in_the_bake_takes_the_others_back(hosts):
 
 def test_who_bakes_is_let_go_when_another_s_candidate_is_bad(hosts):
     made = hosts(3)
-    made.write("web-1", bake=20)
-    made.write("web-3", bake=20)
+    made.write("web-1", bake=3600)
+    made.write("web-3", bake=3600)
     made.write("web-2", faults={"switch": "refuse"})
-    since = time.monotonic()
     error = made.failed()
-    assert time.monotonic() - since < 15
     assert (error.name, error.exit_code) == ("rolled-back", 4)
     assert error.what == "web-2: no switch today"
     assert {host["outcome"] for host in error.facts["hosts"].values()} == {"rolled-back"}

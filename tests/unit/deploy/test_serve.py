@@ -61,20 +61,19 @@ def test_a_client_that_takes_nothing_is_gone_and_keeps_nobody_waiting(monkeypatc
     ours, theirs = socket.socketpair()
     with ours, theirs, ours.makefile("rb", buffering=0) as reader:
         line = serve.Line(reader, serve.Outlet(ours.fileno()))
-        since = time.monotonic()
+        outlet = line._writer
         for _ in range(5):
             line.send({"ok": True, "logs": "x" * 900_000})
-        assert time.monotonic() - since < 3
-        assert line.gone()
+            assert line.gone()
+            monkeypatch.setattr(outlet, "write", None)  # it is not tried again
         theirs.sendall(frames.encode({"request": "hello"}))
         assert line.next(5) is None
 
 
-def test_the_end_of_a_client_is_the_end_however_often_it_is_asked_for():
+def test_the_end_of_a_client_is_the_end_however_often_it_is_asked_for(monkeypatch):
     line = serve.Line(io.BytesIO(), io.BytesIO())
-    since = time.monotonic()
-    assert [line.next(60) for _ in range(3)] == [None] * 3
-    assert time.monotonic() - since < 20
+    monkeypatch.setattr(serve, "TURN", 3600.0)
+    assert [line.next(7200) for _ in range(3)] == [None] * 3
 
 
 def test_an_outlet_sends_all_of_it_to_who_reads():
@@ -137,7 +136,7 @@ def test_signs_of_life_do_not_hold_the_lock_for_ever(monkeypatch, tmp_path):
 
 
 def served(monkeypatch, tmp_path, request, payload=b"", pause=0.05, kind=Waiting, seconds=30):
-    """Serve a client that asks the same for as long as it is heard; return how long that was, and the last answer."""
+    """Serve a client that asks the same for as long as it is heard; return whether that ended, and the last answer."""
     monkeypatch.setattr(serve, "Session", kind)
     ours, theirs = socket.socketpair()
     said = {}
@@ -153,18 +152,17 @@ def served(monkeypatch, tmp_path, request, payload=b"", pause=0.05, kind=Waiting
                 time.sleep(pause)
 
     asking = threading.Thread(target=ask, daemon=True)
-    since = time.monotonic()
     with ours, theirs, ours.makefile("rb", buffering=0) as reader:
         outlet = serve.Outlet(ours.fileno())
         serving = threading.Thread(target=serve.serve, args=(reader, outlet, tmp_path, None, {}), daemon=True)
         serving.start()
         asking.start()
         serving.join(seconds)
-        took, ended = time.monotonic() - since, not serving.is_alive()
+        ended = not serving.is_alive()
         time.sleep(0.3)
         ours.shutdown(socket.SHUT_RDWR)
     asking.join(5)
-    return ended, took, said["last"]
+    return ended, said["last"]
 
 
 class Idle(Waiting):
@@ -221,11 +219,10 @@ def test_an_idle_session_gives_its_place_up_and_one_with_a_transaction_does_not(
     monkeypatch.setattr(serve, "_placed", lambda _: contextlib.nullcontext(Wanted()))
     monkeypatch.setattr(serve, "LONGEST", 1.5)
     monkeypatch.setattr(Waiting, "PHASE", kind)
-    ended, took, last = served(monkeypatch, tmp_path, "hello", pause=0.1, kind=Waiting)
+    ended, last = served(monkeypatch, tmp_path, "hello", pause=0.1, kind=Waiting)
     assert ended
     assert last["error"]["name"] == name
     assert ("others wait" in last["error"]["what"]) is (not kind)
-    assert took < 1.4 if not kind else took >= 1.4
 
 
 @pytest.mark.parametrize("payload", [b"", b"x"], ids=["asking", "dripping"])
@@ -233,26 +230,25 @@ def test_a_session_without_a_transaction_ends_whatever_it_asks_and_says_that_not
     monkeypatch, tmp_path, payload
 ):
     monkeypatch.setattr(serve, "IDLE", 1.0)
-    ended, took, last = served(monkeypatch, tmp_path, "hello", payload, kind=Idle)
+    ended, last = served(monkeypatch, tmp_path, "hello", payload, kind=Idle)
     assert ended
-    assert took < 20
     assert (last["error"]["name"], last["error"]["exit_code"]) == ("session-idle", 5)
     assert "nothing was undone" in last["error"]["state"]
 
 
 def test_a_session_that_uploads_goes_on(monkeypatch, tmp_path):
     monkeypatch.setattr(serve, "IDLE", 1.0)
-    ended, _, last = served(monkeypatch, tmp_path, "upload", bytes(200_000), kind=Idle, seconds=3)
+    ended, last = served(monkeypatch, tmp_path, "upload", bytes(200_000), kind=Idle, seconds=3)
     assert not ended
     assert last == {"ok": True}
 
 
 def test_a_client_that_falls_silent_and_is_still_there_is_told_what_became_of_its_transaction(monkeypatch, tmp_path):
     monkeypatch.setattr(serve, "DEADLINE", 0.3)
-    ended, _, last = served(monkeypatch, tmp_path, "hello", pause=2, kind=Waiting)
+    ended, last = served(monkeypatch, tmp_path, "hello", pause=2, kind=Waiting)
     assert ended
     assert last == {"ok": True}
     monkeypatch.setattr(serve, "LONGEST", 0.3)
-    _, _, last = served(monkeypatch, tmp_path, "hello", kind=Waiting)
+    _, last = served(monkeypatch, tmp_path, "hello", kind=Waiting)
     assert last["error"]["name"] == "client-silent"
     assert last["error"]["state"] == serve.CAME_TO["rolled-back"]

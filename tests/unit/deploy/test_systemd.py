@@ -404,13 +404,11 @@ def test_a_journal_that_can_t_be_read_hides_no_failure(host):
 
 
 def test_what_a_program_writes_is_read_as_far_as_it_is_wanted():
-    since = time.monotonic()
     endless = systemd.stream(["sh", "-c", "while :; do echo line; done"])
     assert [next(endless) for _ in range(3)] == [b"line\n"] * 3
     endless.close()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(systemd, "SECONDS", 0.3)
-        assert list(systemd.stream(["sh", "-c", "echo one; exec sleep 60"])) == [b"one\n"]
-    assert time.monotonic() - since < 20
+        assert list(systemd.stream(["sh", "-c", "echo one; sleep 60; echo two"])) == [b"one\n"]
     with pytest.raises(GuardFailed):
         next(systemd.stream(["/nonexistent"]))

@@ -204,7 +204,7 @@ def test_a_keys_time(case):
 
 def test_many_user_ids_do_not_stall(trust):
     """A poisoned key is refused by its size, or read in bounded time."""
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(Refusal):
         trustfile.parse(edited(trust, lambda r: r["keys"][0].update(public=r["keys"][0]["public"] * 400)))
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2

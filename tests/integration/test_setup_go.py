@@ -70,7 +70,9 @@ def test_it_compiles(installed, tmp_path):
     modules.verify(installed, tmp_path, settings, Stream())
     modules.tidy_diff(installed, tmp_path, settings, Stream())
     environ = installed.environ(settings.environ, CGO_ENABLED="0")
-    subprocess.run([installed.go, "vet", "./..."], env=environ, cwd=tmp_path, check=True)
+    subprocess.run([installed.go, "build", "-o", "hello", "."], env=environ, cwd=tmp_path, check=True)
+    said = subprocess.run([tmp_path / "hello"], capture_output=True, text=True, check=True)
+    assert said.stderr == "hello\n"
 
 
 def test_untidy_modules_are_named(installed, tmp_path):

@@ -94,7 +94,8 @@ class Work:
     def build(self, root, out, config=None, *, targets=("linux/amd64",), shard=None, **options):
         config = config or model.Project()
         found = self.look(root, config, asked=targets, out=out, **options)
-        made = plan.plan(found, config, machine.read(), shard=shard, present=folder.present(out))
+        folder.ours(out)
+        made = plan.plan(found, config, machine.read(), shard=shard)
         return execute.build(made, self.toolchain, out, self.surroundings, Stream([self.events.append]))
 
 
@@ -147,14 +148,68 @@ def test_a_build_is_whole_says_its_version_and_is_not_done_again(work, repositor
     )
     with tarfile.open(out / "shop_3.1.0_linux_amd64.tar.gz") as tar:
         assert tar.getnames() == ["LICENSE", "shop"]
-    before = (out / "shop_linux_amd64").stat().st_ino
+    before = {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in out.iterdir()}
     work.events.clear()
     assert work.build(repository, out) == ledger
-    assert (out / "shop_linux_amd64").stat().st_ino == before
-    assert not work.events
+    assert {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in out.iterdir()} == before
+    ends = {(event.stage, event.outcome, event.message) for event in work.events if event.kind == "end"}
+    assert ends == {(stage, "skipped", "unchanged") for stage in ("build", "archive")}
     (out / "shop_linux_amd64").write_bytes(b"broken")
     again = work.build(repository, out)
     assert again.artifacts == ledger.artifacts
+
+
+DECIDES = {
+    ".gitignore": "/web/\n/zz_generated.go\n/default.pgo\n/NOTES\n/dist/\n",
+    "go.mod": "module example.com/shop\n\ngo 1.21\n\nrequire example.com/dep v0.0.0 // indirect\n\n"
+    "replace example.com/dep => ../dep\n",
+    "main.go": 'package main\n\nimport (\n\t_ "embed"\n\n\t"example.com/dep"\n)\n\n//go:embed web/index.html\nvar web string\n\n'
+    "func number() int\n\nfunc main() { println(number(), dep.Word, web) }\n",
+    "number_amd64.s": '#include "number.h"\n\nTEXT ·number(SB), 4, $0-8\n\tMOVQ $NUMBER, ret+0(FP)\n\tRET\n',
+    "number.h": "#define NUMBER 7\n",
+    "tagged.go": "//go:build extra\n\npackage main\n\nfunc init() { println(1) }\n",
+}
+
+
+def test_whatever_decides_the_bytes_is_built_again_and_nothing_else_is(work, tmp_path, part):
+    part("git")
+    dep, out = tmp_path / "dep", tmp_path / "out"
+    for path, text in {"go.mod": "module example.com/dep\n", "dep.go": 'package dep\n\nconst Word = "a"\n'}.items():
+        dep.mkdir(exist_ok=True)
+        (dep / path).write_text(text)
+    root = make(tmp_path / "shop", DECIDES, tag="")
+    (root / "web").mkdir()
+    (root / "web" / "index.html").write_text("one\n")
+    (root / "NOTES").write_text("one\n")
+    files = {"files": ["NOTES"]}
+
+    def built(**builds):
+        work.events.clear()
+        config = model.Project(builds=model.Builds(**{**files, **builds}))
+        work.build(root, out, config)
+        return {event.stage for event in work.events if event.kind == "end" and event.outcome == "done"}
+
+    whole, archive, nothing = {"build", "archive"}, {"archive", "build"}, set()
+    assert built() == whole
+    assert built() == nothing, "a go.mod with an indirect line, and ignored files that did not change"
+    for name, text in {
+        "web/index.html": "two\n",
+        "zz_generated.go": "package main\n\nfunc init() { println(2) }\n",
+        "number.h": "#define NUMBER 8\n",
+        "../dep/dep.go": 'package dep\n\nconst Word = "b"\n',
+    }.items():
+        (root / name).write_text(text)
+        assert built() == whole, name
+        assert built() == nothing, name
+    before = (out / "shop_linux_amd64").stat().st_ino
+    (root / "NOTES").write_text("two\n")
+    assert built() == archive
+    assert (out / "shop_linux_amd64").stat().st_ino == before, "a file of the archives alone"
+    (root / "NOTES").chmod(0o755)
+    assert built() == archive
+    assert built(tags=["extra"]) == whole
+    assert built(tags=["extra"], ldflags=["-X=main.x=y"]) == whole
+    assert built(tags=["extra"], ldflags=["-X=main.x=y"], env={"GOFLAGS": "-gcflags=-l"}) != nothing
 
 
 RUN = """

@@ -32,7 +32,7 @@ func main() {
 }
 """
 FILES = {
-    ".gitignore": "/dist/\n",
+    ".gitignore": "/dist/\nzz_*.go\n",
     "go.mod": "module example.com/team/shop/v3\n\ngo 1.24\n",
     "cmd/api/main.go": SERVER,
     "cmd/tool/main.go": 'package main\n\nimport "example.com/team/shop/v3/internal/greet"\n\nfunc main() { println(greet.Word) }\n',
@@ -128,6 +128,10 @@ def test_a_repository_of_two_mains_from_nothing_to_a_rollback(tmp_path, goferry)
     assert again["unchanged"]
     assert again["made"] == []
     assert "nothing changed" in goferry(repo, *LOCAL)
+
+    (repo / "internal/greet/zz_generated.go").write_text("package greet\n\nfunc init() { println(1) }\n")
+    generated = goferry(repo, "up", *LOCAL[3:], "--json")
+    assert {"test", "build", "sign"} <= set(generated["made"]), "git ignores it, and the compiler reads it"
 
     (repo / "internal/greet/greet.go").write_text('package greet\n\nconst Word = "welcome"\n')
     commit(repo, "v3.1.0")

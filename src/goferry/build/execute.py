@@ -1,15 +1,22 @@
-"""The executor: runs a plan's steps and leaves a whole DIST, or the one that was there before."""
+"""The executor: runs a plan's steps and leaves a whole DIST, or the one that was there before.
+
+What is unchanged is Go's to say, which knows everything that it reads: every build asks `go build` for every target,
+with the programs of the build before at the place where it writes. It leaves a program alone whose inputs are the same
+(cmd/go's action ID, which the program carries), and what comes after it is left out where its own inputs are the same.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from goferry.build import archives, environment, folder, schedule
 from goferry.build.compiler import Compiler
+from goferry.build.folder import Earlier
 from goferry.build.plan import Plan, Step
 from goferry.config.settings import Settings
 from goferry.dist import Artifact, Ledger, Toolchain
@@ -26,10 +33,29 @@ class OutputMissing(Failed):
     name = "output-missing"
 
 
-def build(plan: Plan, toolchain: Toolchain, out: Path, settings: Settings, stream: Stream) -> Ledger:
-    """Run the plan and return the ledger that it wrote into `out`.
+UNCHANGED = "unchanged"
 
-    A plan without steps changes nothing. On any failure or interruption `out` is as it was before.
+
+def build(
+    plan: Plan,
+    toolchain: Toolchain,
+    out: Path,
+    settings: Settings,
+    stream: Stream,
+    *,
+    earlier: Sequence[Earlier] = (),
+) -> Ledger:
+    """Run the plan and return the ledger of `out`, which is written when it says anything new.
+
+    On any failure or interruption `out` is as it was before.
+
+    Args:
+        plan: what to do.
+        toolchain: the go command.
+        out: the folder of the result. What lies there of an earlier build is kept where it is unchanged.
+        settings: the surroundings.
+        stream: hears of every step.
+        earlier: builds in other folders, whose programs and archives are taken over where they are unchanged.
 
     Raises:
         DistSealed, DistForeign, DistBusy: the folder is not ours to write.
@@ -38,18 +64,18 @@ def build(plan: Plan, toolchain: Toolchain, out: Path, settings: Settings, strea
     out = out.absolute()
     old = folder.present(out)
     ledger = Ledger(**plan.header, trace=stream.trace, toolchain=toolchain.as_record())
-    for name in plan.kept:
-        if old is not None and name in old.artifacts:
-            ledger.add(old.artifacts[name])
-    if not plan.steps and old is not None and _same(old, ledger):
-        return old
+    standing = [*([Earlier(out, old)] if old else []), *earlier]
     with folder.work(out) as work, stream.span("build") as span:
         environ = environment.clean(settings.environ, toolchain, plan.directory)
-        run = _Run(plan, out, work, Compiler(toolchain, environ, plan.directory))
+        run = _Run(plan, out, work, Compiler(toolchain, environ, plan.directory), standing)
         schedule.run(plan.steps, plan.machine, lambda step: run.step(step, stream, span), run.compiler.stop)
         for artifact in run.artifacts.values():
             ledger.add(artifact)
-        folder.replace(out, ledger, {name: work / "files" / name for name in run.artifacts}, old)
+        made = {path.name: path for path in (work / "files").iterdir()}
+        if old is not None and not made and _same(old, ledger):
+            span.skip(UNCHANGED)
+            return old
+        folder.replace(out, ledger, made, old)
         span.numbers.update(files=len(ledger.artifacts), bytes=sum(a.size for a in ledger.artifacts.values()))
     return ledger
 
@@ -60,6 +86,7 @@ class _Run:
     out: Path
     work: Path
     compiler: Compiler
+    standing: Sequence[Earlier]
 
     def __post_init__(self) -> None:
         self.artifacts: dict[str, Artifact] = {}
@@ -77,22 +104,64 @@ class _Run:
 
     def _build(self, step: Step, span: Span) -> None:
         argv = [self._path(word) if word.startswith("DIST/") else word for word in step.argv]
+        seeds = {source: self._seed(Path(self._path(source)), name) for source, name in step.files.items()}
         self.compiler.build(argv, step.env, span)
+        fresh = 0
         for source, name in step.files.items():
-            path = Path(self._path(source))
+            path, seed = Path(self._path(source)), seeds[source]
             if not path.is_file():
                 raise OutputMissing(f"go build did not write {source}", state="DIST is as it was before.")
             path.chmod(0o755)
+            if seed and path.stat().st_ino == seed.inode:
+                self._keep(seed.earlier, path, name, step.outputs[name])
+                continue
+            fresh += 1
             os.link(path, self.work / "files" / name)
             self._note(name, step.outputs[name])
+        if not fresh:
+            span.skip(UNCHANGED)
+
+    def _seed(self, path: Path, name: str) -> _Seed | None:
+        """Put the program of an earlier build where go writes: go leaves it alone when nothing that decides it changed.
+
+        A copy and not a link: what stands is not touched, not even its times.
+        """
+        earlier = next((each for each in self.standing if name in each.ledger.artifacts), None)
+        if earlier is None:
+            return None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(earlier.folder / name, path)
+        return _Seed(earlier, path.stat().st_ino)
+
+    def _keep(self, earlier: Earlier, path: Path, name: str, fields: Mapping[str, Any]) -> None:
+        """Take over a file of an earlier build, whose bytes are known; `path` holds them."""
+        self.artifacts[name] = replace(earlier.ledger.artifacts[name], **fields)
+        if earlier.folder != self.out:
+            os.link(path, self.work / "files" / name)
 
     def _archive(self, step: Step, span: Span) -> None:
         (name,) = step.writes
-        span.progress(f"packing {len(step.members)} files")
         members = {member: Path(self._path(source)) for member, source in step.members.items()}
+        inputs = archives.inputs(members, self.plan.epoch, self._known(step))
+        fields = {**step.outputs[name], "meta": {**step.outputs[name]["meta"], "inputs": inputs}}
+        for earlier in self.standing:
+            before = earlier.ledger.artifacts.get(name)
+            if before and before.meta.get("inputs") == inputs:
+                copy = self.work / f"{name}.kept"
+                if earlier.folder != self.out:
+                    shutil.copyfile(earlier.folder / name, copy)
+                    copy.chmod(0o644)
+                self._keep(earlier, copy, name, {**fields, "meta": {**before.meta, **fields["meta"]}})
+                span.skip(UNCHANGED)
+                return
+        span.progress(f"packing {len(step.members)} files")
         facts = archives.pack(self.work / "files" / name, members, self.plan.epoch)
-        fields = dict(step.outputs[name])
         self._note(name, {**fields, "meta": {**fields["meta"], **facts}})
+
+    def _known(self, step: Step) -> dict[str, str]:
+        """Return member → SHA-256 of those members that this run made or kept."""
+        made = {member: source.removeprefix("DIST/") for member, source in step.members.items()}
+        return {member: self.artifacts[name].sha256 for member, name in made.items() if name in self.artifacts}
 
     def _note(self, name: str, fields: Mapping[str, Any]) -> None:
         project = self.plan.header["project"]
@@ -106,6 +175,14 @@ class _Run:
             fresh = self.work / "files" / word.removeprefix("DIST/")
             return str(fresh if fresh.exists() else self.out / word.removeprefix("DIST/"))
         return str(self.plan.directory / word)
+
+
+@dataclass(frozen=True)
+class _Seed:
+    """A program of an earlier build where go writes, and the number by which its file is known again."""
+
+    earlier: Earlier
+    inode: int
 
 
 def _same(old: Ledger, new: Ledger) -> bool:

@@ -38,7 +38,6 @@ class Facts:
         bears: the tree bears the version, by a tag or by a person's word, whatever the run makes of it.
         changes: lines of `git status`. hints: sentences about the choice of version.
         documents: files that go into every archive, relative to `directory` or absolute (license, read-me).
-        sealed_source: whether the commit covers all source: a clean tree, and no replacement outside of it.
     """
 
     directory: Path
@@ -61,7 +60,6 @@ class Facts:
     changes: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
-    sealed_source: bool = False
 
 
 def look(
@@ -136,7 +134,6 @@ def look(
         changes=changes,
         hints=standing.hints,
         documents=documents.find(directory, root, config.builds.files),
-        sealed_source=bool(standing.commit) and not changes and modules.enclosed(found, root),
     )
 
 

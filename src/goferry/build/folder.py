@@ -10,6 +10,8 @@ import contextlib
 import fcntl
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 from pathlib import Path
 
 from goferry.dist import Ledger
@@ -38,8 +40,32 @@ class DistBusy(Failed):
     name = "dist-busy"
 
 
+@dataclass(frozen=True)
+class Earlier:
+    """A build that stands: its folder, and its ledger, reduced to artifacts whose files are intact."""
+
+    folder: Path
+    ledger: Ledger
+
+
 def present(out: Path) -> Ledger | None:
     """Return the ledger of an earlier build, reduced to artifacts whose files are intact; None where there is none.
+
+    Raises:
+        DistSealed, DistForeign: as `ours`.
+    """
+    ledger = ours(out)
+    return intact(out, ledger) if ledger else None
+
+
+def intact(out: Path, ledger: Ledger) -> Ledger:
+    """Return the ledger reduced to artifacts whose files in `out` have the digests that it lists."""
+    whole = {name: entry for name, entry in ledger.artifacts.items() if _intact(out / name, entry.sha256)}
+    return replace_fields(ledger, artifacts=whole)
+
+
+def ours(out: Path) -> Ledger | None:
+    """Return the ledger of an earlier build as it stands, None where there is none; no file is read.
 
     Raises:
         DistSealed: when the folder is a finished release.
@@ -64,10 +90,6 @@ def present(out: Path) -> Ledger | None:
             advice=["build into another folder:  goferry build --out OTHER", "or remove those files"],
             files=strange,
         )
-    if ledger is not None:
-        ledger.artifacts = {
-            name: entry for name, entry in ledger.artifacts.items() if _intact(out / name, entry.sha256)
-        }
     return ledger
 
 

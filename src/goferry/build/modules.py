@@ -70,23 +70,6 @@ def name(found: Mapping[str, Path], directory: Path) -> str:
     return "/".join(common) or directory.name
 
 
-def enclosed(found: Mapping[str, Path], root: Path) -> bool:
-    """Tell whether no go.mod or go.work takes source from outside the repository at `root`."""
-    for folder in {*found.values()}:
-        for file in (folder / "go.mod", *(parent / "go.work" for parent in (folder, *folder.parents))):
-            if file.is_file() and not _inside(file, root):
-                return False
-    return True
-
-
-def _inside(file: Path, root: Path) -> bool:
-    if not file.resolve().is_relative_to(root.resolve()):
-        return False
-    words = file.read_text("utf-8", "replace").replace('"', "").split()
-    paths = [word for word in words if word.startswith(("./", "../", "/")) or word in (".", "..")]
-    return all((file.parent / word).resolve().is_relative_to(root.resolve()) for word in paths)
-
-
 def _missing(directory: Path) -> ModuleMissing:
     below = sorted({*directory.glob("*/go.mod"), *directory.glob("*/*/go.mod")})[:5]
     names = [str(file.parent.relative_to(directory)) for file in below]

@@ -9,7 +9,6 @@ and one step packs them. A word that begins with `DIST/` lies in the out folder.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -25,8 +24,6 @@ from goferry.build.services import services
 from goferry.build.shard import Shard
 from goferry.build.targets import Target
 from goferry.config import model
-from goferry.dist import Ledger
-from goferry.kernel import canonical
 from goferry.kernel.errors import Misuse
 
 WORK = "DIST/.building"
@@ -57,7 +54,6 @@ class Step:
         members: of an archive: name in it → file that it is read from, in their order.
         files: of a build: file that go writes → name in DIST.
         outputs: name in DIST → fields of its artifact.
-        key: digest of everything that decides the output's bytes; empty when the source is not a clean commit.
     """
 
     id: str
@@ -74,7 +70,6 @@ class Step:
     members: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,7 +80,7 @@ class Plan:
         directory: the project's folder, where commands run. epoch: the time that files in archives carry.
         header: the ledger's fields besides artifacts, toolchain and trace.
         machine: what the steps may use together.
-        steps: what is to be done, an order that respects needs. kept: artifacts in DIST that are done and unchanged.
+        steps: what is to be done, an order that respects needs.
     """
 
     directory: Path
@@ -93,14 +88,13 @@ class Plan:
     header: Mapping[str, Any]
     machine: Machine
     steps: tuple[Step, ...]
-    kept: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the plan without this machine's folders, for --dry-run --json and for golden tests."""
         header = {
             key: self.header[key] for key in ("project", "version", "commit", "date", "dirty", "snapshot", "shards")
         }
-        return {**header, "steps": [asdict(step) for step in self.steps], "kept": list(self.kept)}
+        return {**header, "steps": [asdict(step) for step in self.steps]}
 
 
 def plan(
@@ -109,7 +103,6 @@ def plan(
     machine: Machine,
     *,
     shard: Shard | None = None,
-    present: Ledger | None = None,
     warm: str = "",
 ) -> Plan:
     """Plan the build of all targets, or of a shard of them.
@@ -119,8 +112,6 @@ def plan(
         config: goferry.yml with its defaults.
         machine: what the steps may use together.
         shard: the part to build, or None for all.
-        present: the ledger of the out folder, reduced to artifacts whose files are intact; what it has under the same
-            key is not made again.
         warm: the target whose packages the tests have just compiled; the others get its processors.
 
     Raises:
@@ -145,10 +136,7 @@ def plan(
         if config.builds.archives:
             steps.append(_archive(facts, target, made))
     _refuse_collisions(steps)
-    done = [step for step in steps if _done(step, present)]
-    kept = tuple(sorted(name for step in done for name in step.outputs))
-    left = tuple(_without(step, {step.id for step in done}) for step in steps if step not in done)
-    return Plan(facts.directory, facts.epoch, header, machine, left, kept)
+    return Plan(facts.directory, facts.epoch, header, machine, tuple(steps))
 
 
 def _header(facts: Facts, declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -198,7 +186,6 @@ def _build(
     packages = [main.path for main in group]
     env = {"CGO_ENABLED": "0", **builds.env, **target.env}
     files = {f"{WORK}/{target.suffix}/{m.program}{target.exe}": binary_name(m, target) for m in group}
-    key = _key(facts, [*fixed, *packages], env)
     outputs = {
         binary_name(main, target): {
             **_place(target),
@@ -211,7 +198,6 @@ def _build(
                 "env": env,
                 "trimpath": True,
                 "stamps": list(main.stamps),
-                **({"key": key} if key else {}),
             },
         }
         for main in group
@@ -231,7 +217,6 @@ def _build(
         env={**env, **tempo.env},
         files=files,
         outputs=outputs,
-        key=key,
     )
 
 
@@ -240,8 +225,7 @@ def _archive(facts: Facts, target: Target, made: Sequence[Step]) -> Step:
     members = {source.rsplit("/", 1)[1]: f"DIST/{final}" for step in made for source, final in step.files.items()}
     members.update({_member(path): path for path in facts.documents})
     members = dict(sorted(members.items()))
-    key = _key(facts, [name, *members], {step.id: step.key for step in made})
-    meta = {"format": target.archive, "members": list(members), **({"key": key} if key else {})}
+    meta = {"format": target.archive, "members": list(members)}
     return Step(
         id=f"archive {target}",
         kind="archive",
@@ -252,7 +236,6 @@ def _archive(facts: Facts, target: Target, made: Sequence[Step]) -> Step:
         writes=(name,),
         members=members,
         outputs={name: {**_place(target), "kind": "archive", "meta": meta}},
-        key=key,
     )
 
 
@@ -268,31 +251,6 @@ def _member(path: str) -> str:
 
 def _place(target: Target) -> dict[str, str]:
     return {"goos": target.goos, "goarch": target.goarch, "variant": target.variant}
-
-
-def _key(facts: Facts, words: Sequence[str], env: Mapping[str, str]) -> str:
-    if not facts.sealed_source:
-        return ""
-    record = {
-        "go": facts.go,
-        "commit": facts.commit,
-        "epoch": facts.epoch,
-        "folder": facts.folder,
-        "words": list(words),
-    }
-    return hashlib.sha256(canonical.dumps({**record, "env": dict(env)})).hexdigest()
-
-
-def _done(step: Step, present: Ledger | None) -> bool:
-    if present is None or not step.key:
-        return False
-    held = [present.artifacts.get(name) for name in step.outputs]
-    return all(artifact is not None and artifact.meta.get("key") == step.key for artifact in held)
-
-
-def _without(step: Step, done: set[str]) -> Step:
-    fields = {name: getattr(step, name) for name in step.__dataclass_fields__}
-    return Step(**{**fields, "needs": tuple(need for need in step.needs if need not in done)})
 
 
 def _refuse_collisions(steps: Sequence[Step]) -> None:

@@ -69,7 +69,6 @@ def command(
         version=options["version"],
         targets=targets,
         test=not options["no_test"],
-        without=tuple(path for path in (where, report) if path),
     )
     order = up.Order(request, where, report)
     if dry_run:

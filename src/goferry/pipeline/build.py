@@ -1,4 +1,4 @@
-"""The build as one piece of work: open the project, plan against what lies in the out folder, run."""
+"""The build as one piece of work: open the project, plan, run."""
 
 from __future__ import annotations
 
@@ -45,20 +45,20 @@ def prepare(
 
 
 def planned(opened: OpenProject, *, out: Path | None = None, shard: Shard | None = None, warm: str = "") -> Job:
-    """Plan the build of an open project against what lies in `out`; `warm` as in `build.plan.plan`.
+    """Plan the build of an open project into `out`; `warm` as in `build.plan.plan`.
 
     Raises:
         DistSealed, DistForeign: the folder is not ours to write.
     """
     where = (out or default_out(opened.directory)).absolute()
-    present = folder.present(where)
-    steps = plan.plan(opened.facts, opened.config, machine.read(), shard=shard, present=present, warm=warm)
+    folder.ours(where)
+    steps = plan.plan(opened.facts, opened.config, machine.read(), shard=shard, warm=warm)
     return Job(opened, steps, where)
 
 
-def run(job: Job, *, settings: Settings, stream: Stream) -> Ledger:
-    """Run a planned build and return the ledger that it wrote."""
-    return execute.build(job.plan, job.project.toolchain, job.out, settings, stream)
+def run(job: Job, *, settings: Settings, stream: Stream, earlier: Sequence[folder.Earlier] = ()) -> Ledger:
+    """Run a planned build and return its ledger; `earlier` as in `build.execute.build`."""
+    return execute.build(job.plan, job.project.toolchain, job.out, settings, stream, earlier=earlier)
 
 
 def record(ledger: Ledger, out: Path) -> dict[str, Any]:
@@ -98,5 +98,4 @@ def lines(job: Job) -> list[str]:
             told.append(f"      {shlex.join(words)}")
         else:
             told.append(f"      {step.writes[0]} from {', '.join(step.reads)}")
-    told += [f"  {name} is done and unchanged" for name in job.plan.kept]
     return told

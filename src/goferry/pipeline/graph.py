@@ -49,6 +49,7 @@ class Step:
         reads: names in the folder that decide its outcome.
         writes: names in the folder that it makes; `writes_now` is asked after the run when they aren't known before.
         key: digest of everything else that decides its outcome; empty means that it runs every time.
+        judge: whose cache knows what is unchanged, when the step runs every time to ask it: `go`.
         writes_now: names in the folder after the run.
     """
 
@@ -59,6 +60,7 @@ class Step:
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     key: str = ""
+    judge: str = ""
     writes_now: Callable[[], Iterable[str]] | None = None
 
 
@@ -102,7 +104,7 @@ def choose(steps: Sequence[Step], record: Record, folder: Path) -> list[Choice]:
     choices = []
     for step in steps:
         reason = _reason(step, record, folder, running)
-        if reason and step.key:
+        if reason and step.key and not step.judge:
             running.add(step.id)  # what comes after a step that always runs is judged by its own key
         choices.append(Choice(step, bool(reason), reason or "unchanged"))
     return choices
@@ -150,6 +152,8 @@ def _take(choice: Choice, record: Record, folder: Path, stream: Stream) -> None:
 def _reason(step: Step, record: Record, folder: Path, running: set[str]) -> str:
     """Return why a step must run, or an empty string."""
     done = record.steps.get(step.id)
+    if step.judge:
+        return f"{step.judge} decides what of it is new"
     if not step.key:
         return "runs every time"
     if done is None:

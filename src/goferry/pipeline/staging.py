@@ -65,6 +65,11 @@ class Staging:
         return self.home / f"{self.out.name}.state.json"
 
     @property
+    def ledger(self) -> Path:
+        """The ledger of the release, which sealing leaves beside it."""
+        return self.home / f"{self.out.name}.json"
+
+    @property
     def work_state(self) -> Path:
         """The record of the next release."""
         return self.home / "staging" / f"{self.out.name}.state.json"
@@ -125,7 +130,7 @@ class Staging:
         _move(self.work, self.out)
         self.work_state.replace(self.state)
         if self._work_ledger.exists():
-            self._work_ledger.replace(self.home / f"{self.out.name}.json")
+            self._work_ledger.replace(self.ledger)
         sync_folder(self.home)
         _remove(old)
 

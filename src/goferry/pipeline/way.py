@@ -5,22 +5,26 @@
     for choice in foresee(request, opened, settings): …      # --dry-run
     release = carry(request, opened, settings, stream)       # makes what is missing or changed, and nothing else
 
-The release is made in a folder of Goferry's own and put in place whole (pipeline.staging).
+The release is made in a folder of Goferry's own and put in place whole (pipeline.staging). What of the sources is new
+is go's to say: it is asked every time, and what comes after the programs is left out when they, and all that the ledger
+says of them, are what stands in the output's place.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from goferry.build import check
+from goferry.build import check, folder
 from goferry.config.settings import Settings
 from goferry.dist import Ledger, ownfolder
+from goferry.dist.ledger import LedgerInvalid
 from goferry.golang import modules
 from goferry.golang.store import host
 from goferry.kernel.checksums import LIST
@@ -47,8 +51,6 @@ class Request:
         directory: the repository, or the project's folder in it. out: the folder of the release; default DIR/dist.
         keys: what signs. project, version, targets: as `goferry build` takes them. go_version: as `open_project` does.
         test: whether vet and tests gate the build. image: whether one is made, where there is one to make.
-        without: files and folders that are no source, though they may lie in the repository: what the run itself
-            writes.
     """
 
     directory: Path
@@ -59,7 +61,6 @@ class Request:
     targets: tuple[str, ...] = ()
     test: bool = True
     image: bool = True
-    without: tuple[Path, ...] = ()
     go_version: str = ""
 
 
@@ -88,10 +89,10 @@ def look(request: Request, settings: Settings, stream: Stream) -> OpenProject:
 
 
 def foresee(request: Request, opened: OpenProject, settings: Settings) -> list[Choice]:
-    """Return which steps `carry` would run now; changes nothing."""
+    """Return which steps `carry` would run now, as far as it shows before go has looked; changes nothing."""
     way = _Way(request, opened, settings, Stream())
-    standing = way.standing()
-    return graph.choose(way.steps(standing.folder), standing.record, standing.folder)
+    made = graph.choose(way.making(way.staging.work), way.working(), way.staging.work)
+    return [*made, *way.foreseen()]
 
 
 def carry(request: Request, opened: OpenProject, settings: Settings, stream: Stream) -> Release:
@@ -105,26 +106,22 @@ def carry(request: Request, opened: OpenProject, settings: Settings, stream: Str
     staging = way.staging
     ownfolder.make(staging.home)
     with staging.locked():
-        standing = way.standing()
-        if standing.fresh:
-            staging.refuse_foreign()
-            staging.prepare(afresh=not standing.record.steps)
-        choices = graph.execute(way.steps(standing.folder), standing.record, standing.folder, stream)
-        if standing.fresh:
+        staging.refuse_foreign()
+        record = way.working()
+        staging.prepare(afresh=not way.resumes)
+        choices = graph.execute(way.making(staging.work), record, staging.work, stream)
+        stands = way.stands()
+        if stands:
+            way.keep_modules(record)
+            staging.discard()
+            graph.execute(way.sealing(staging.out), way.standing, staging.out, stream)
+        else:
+            choices += graph.execute(way.sealing(staging.work), record, staging.work, stream)
             staging.publish()
-    made = tuple(choice.step.id for choice in choices if choice.runs and choice.step.key)
+    made = () if stands else tuple(choice.step.id for choice in choices if choice.runs and choice.step.key)
     assert way.verified is not None
     assert way.verified.manifest is not None
     return Release(staging.out, way.verified.manifest, way.verified, made)
-
-
-@dataclass(frozen=True)
-class _Standing:
-    """Where the steps work, what was done there, and whether that is a release in the making."""
-
-    record: Record
-    folder: Path
-    fresh: bool
 
 
 class _Way:
@@ -133,75 +130,113 @@ class _Way:
     def __init__(self, request: Request, opened: OpenProject, settings: Settings, stream: Stream) -> None:
         self.request, self.opened, self.settings, self.stream = request, opened, settings, stream
         self.staging = Staging((request.out or default_out(opened.directory)).absolute())
+        self.standing = Record.load(self.staging.state)
+        self.ledger: Ledger | None = None
         self.verified: Verified | None = None
         self.warm = ""
 
-    def standing(self) -> _Standing:
-        """Return the release that stands when nothing changed, else the one in the making as far as it got."""
-        staging = self.staging
-        record = Record.load(staging.state)
-        if not self._missing(record, staging.out):
-            return _Standing(record, staging.out, fresh=False)
-        record = Record.load(staging.work_state)
-        sealed = (staging.work / LIST).exists()
-        if not staging.work.is_dir() or (sealed and self._missing(record, staging.work)):
-            record = Record(staging.work_state)  # a sealed folder takes nothing more
-        return _Standing(record, staging.work, fresh=True)
+    @cached_property
+    def resumes(self) -> bool:
+        """Whether a release in the making is there that can be gone on with; a sealed folder takes nothing more."""
+        return self.staging.work_state.exists() and not (self.staging.work / LIST).exists()
 
-    def _missing(self, record: Record, folder: Path) -> bool:
-        """Tell whether anything of the release has to be made; steps without a key only look."""
-        return any(choice.runs and choice.step.key for choice in graph.choose(self.steps(folder), record, folder))
+    def working(self) -> Record:
+        """Return the record of the release in the making.
 
-    def steps(self, folder: Path) -> list[Step]:
-        """Return the way's steps, in order, working in `folder`."""
-        steps = [Step("modules", self._modules, "go mod download, go mod verify", key=self._source)]
+        The modules that the release before needed are in the cache, whatever becomes of its folder.
+        """
+        path = self.staging.work_state
+        done = Record.load(path).steps if self.resumes else {}
+        before = {name: each for name, each in self.standing.steps.items() if name == "modules"}
+        return Record(path, {**before, **done})
+
+    def keep_modules(self, record: Record) -> None:
+        """Note with the release that stands which modules are in the cache now."""
+        if self.standing.steps.get("modules") != record.steps["modules"]:
+            self.standing.remember("modules", record.steps["modules"])
+
+    def stands(self) -> bool:
+        """Tell whether the release in the output's place is the one that this run would make; after the build."""
+        kept = self._kept
+        if kept is None or self.ledger is None or _told(kept) != _told(self.ledger):
+            return False
+        return not any(choice.runs and choice.step.key for choice in self._choose_sealing())
+
+    def foreseen(self) -> list[Choice]:
+        """Return what comes after the build, if go finds nothing new; before the build."""
+        kept, facts = self._kept, self.opened.facts
+        self.ledger = kept
+        choices = self._choose_sealing()
+        if kept is None:
+            return choices
+        stand = [facts.version, facts.commit, facts.date, facts.dirty, facts.snapshot]
+        new = stand != [kept.version, kept.commit, kept.date, kept.dirty, kept.snapshot]
+        reason = f"{kept.version} stands there" if new else "unchanged, unless go makes other programs"
+        return [choice if choice.runs else Choice(choice.step, runs=new, reason=reason) for choice in choices]
+
+    def _choose_sealing(self) -> list[Choice]:
+        return graph.choose(self.sealing(self.staging.out), self.standing, self.staging.out)
+
+    @cached_property
+    def _kept(self) -> Ledger | None:
+        """The ledger of the release in the output's place, if all that it lists is intact."""
+        try:
+            ledger = Ledger.parse(self.staging.ledger.read_bytes())
+        except (OSError, LedgerInvalid):
+            return None
+        whole = folder.intact(self.staging.out, ledger)
+        return whole if len(whole.artifacts) == len(ledger.artifacts) else None
+
+    def making(self, where: Path) -> list[Step]:
+        """Return the steps to the programs, working in `where`; what is unchanged of them is go's to say."""
+        steps = [Step("modules", self._modules, "go mod download, go mod verify", key=self._modules_key)]
         if self.request.test:
-            steps.append(Step("test", self._test, "go vet, go test", needs=("modules",), key=self._source))
-        before = steps[-1].id
+            steps.append(Step("test", self._test, "go vet, go test", needs=("modules",), key="go", judge="go"))
         facts = self.opened.facts
         targets = ", ".join(str(target) for target in facts.targets)
-        about = f"{facts.project} {facts.version} for {targets}"
         steps.append(
             Step(
-                "build", lambda: self._build(folder), about, (before,), key=self._build_key, writes_now=_listed(folder)
+                "build",
+                lambda: self._build(where),
+                f"{facts.project} {facts.version} for {targets}",
+                (steps[-1].id,),
+                key="go",
+                judge="go",
+                writes_now=_listed(where),
             )
         )
+        return graph.order(steps)
+
+    def sealing(self, where: Path) -> list[Step]:
+        """Return the steps from the programs to the release, working in `where`; after the build."""
+        built = digest_of(_told(self.ledger)) if self.ledger else ""
+        steps: list[Step] = []
         if self.request.image and image.wanted(self.opened):
-            key = digest_of(self._build_key, "image")
-            made = _listed(folder, "image")
+            key = digest_of(built, "image", msgspec.to_builtins(self.opened.config.image))
             steps.append(
-                Step("image", lambda: self._image(folder), "an OCI image", ("build",), key=key, writes_now=made)
+                Step("image", lambda: self._image(where), "an OCI image", key=key, writes_now=_listed(where, "image"))
             )
+        imaged = [step.key for step in steps]
         steps += [
             Step(
                 "sign",
-                lambda: self._sign(folder),
+                lambda: self._sign(where),
                 "seal with " + " and ".join(self._key_names),
-                needs=(steps[-1].id,),
-                key=digest_of(self._key_digests, self.opened.config.sign.formats),
-                writes_now=lambda: [name for name in _SEALING if (folder / name).exists()],
+                needs=tuple(step.id for step in steps),
+                key=digest_of(built, imaged, self._key_digests, self.opened.config.sign.formats),
+                writes_now=lambda: [name for name in _SEALING if (where / name).exists()],
             ),
-            Step("verify", lambda: self._verify(folder), f"against {self.request.keys.trust}", needs=("sign",)),
+            Step("verify", lambda: self._verify(where), f"against {self.request.keys.trust}", needs=("sign",)),
         ]
         return graph.order(steps)
 
     @cached_property
-    def _source(self) -> str:
-        """Digest of what the sources are and what reads them."""
+    def _modules_key(self) -> str:
+        """Digest of what says which modules are needed, and of what fetches them."""
         opened, environ = self.opened, self.settings.environ
         go = {name: environ[name] for name in sorted(environ) if name.startswith("GO") and name not in _ELSEWHERE}
         go = {name: value for name, value in go.items() if not name.startswith("GOFERRY_")}
-        own = [self.staging.out, self.staging.home, *self.request.without]
-        source = sources.digest(opened.directory, without=own)
-        builds = msgspec.to_builtins(opened.config.builds)
-        return digest_of(source, opened.toolchain.as_record(), go, builds)
-
-    @cached_property
-    def _build_key(self) -> str:
-        facts = self.opened.facts
-        stand = [facts.version, facts.commit, facts.date, facts.dirty, facts.snapshot]
-        targets = [str(target) for target in facts.targets]
-        return digest_of(self._source, stand, targets, msgspec.to_builtins(self.opened.config))
+        return digest_of(sources.modules(opened.facts), opened.toolchain.as_record(), go)
 
     @property
     def _key_files(self) -> list[Path]:
@@ -230,13 +265,15 @@ class _Way:
             check.test(opened.facts, opened.config, opened.toolchain, self.settings, self.stream)
         self.warm = "/".join(host())
 
-    def _build(self, folder: Path) -> None:
-        build.run(build.planned(self.opened, out=folder, warm=self.warm), settings=self.settings, stream=self.stream)
+    def _build(self, where: Path) -> None:
+        job = build.planned(self.opened, out=where, warm=self.warm)
+        earlier = [folder.Earlier(self.staging.out, self._kept)] if self._kept else []
+        self.ledger = build.run(job, settings=self.settings, stream=self.stream, earlier=earlier)
 
-    def _image(self, folder: Path) -> None:
-        image.make(self.opened, folder, self.stream)
+    def _image(self, where: Path) -> None:
+        image.make(self.opened, where, self.stream)
 
-    def _sign(self, folder: Path) -> None:
+    def _sign(self, where: Path) -> None:
         from goferry.trust import keys, seal
 
         chosen = self.request.keys
@@ -244,23 +281,32 @@ class _Way:
             openpgp_key=chosen.openpgp, minisign_key_file=chosen.minisign, passphrase_file=None, settings=self.settings
         )
         formats = self.opened.config.sign.formats
-        seal.seal(folder, signers, settings=self.settings, stream=self.stream, now=int(time.time()), formats=formats)
+        seal.seal(where, signers, settings=self.settings, stream=self.stream, now=int(time.time()), formats=formats)
 
-    def _verify(self, folder: Path) -> None:
+    def _verify(self, where: Path) -> None:
         from goferry.kernel import trustfile
         from goferry.trust.check import check_release
 
         trust = trustfile.load(self.request.keys.trust)
         self.verified = check_release(
-            folder, trust, settings=self.settings, stream=self.stream, project=self.opened.name
+            where, trust, settings=self.settings, stream=self.stream, project=self.opened.name
         )
 
 
-def _listed(folder: Path, kind: str = "") -> Callable[[], list[str]]:
+def _told(ledger: Ledger) -> dict[str, Any]:
+    """Return what a build's ledger says: all but the image, which comes after it, and the run that wrote it."""
+    record = {**vars(ledger), "trace": ""}
+    return {
+        **record,
+        "artifacts": [asdict(each) for _, each in sorted(ledger.artifacts.items()) if each.kind != "image"],
+    }
+
+
+def _listed(where: Path, kind: str = "") -> Callable[[], list[str]]:
     """Return a question for the names that the ledger lists: of one kind, or of all but images."""
 
     def names() -> list[str]:
-        artifacts = Ledger.load(folder).artifacts.values()
+        artifacts = Ledger.load(where).artifacts.values()
         return [
             artifact.name for artifact in artifacts if (artifact.kind == kind if kind else artifact.kind != "image")
         ]

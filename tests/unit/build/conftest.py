@@ -35,7 +35,6 @@ def found():
             "bears": True,
             "snapshot": False,
             "documents": ("LICENSE",),
-            "sealed_source": True,
         }
         return Facts(**{**fields, **changes})
 

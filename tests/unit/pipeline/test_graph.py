@@ -126,6 +126,18 @@ def test_what_a_step_made_is_asked_afterwards(tmp_path):
     assert Record.load(tmp_path / "r").made() == {"x"}
 
 
+def test_what_another_cache_judges_is_asked_every_time_and_what_follows_has_its_own_key(tmp_path):
+    ran = []
+    steps = [
+        Step("build", lambda: ran.append("build"), key="go", judge="go"),
+        Step("image", lambda: ran.append("image"), needs=("build",), key="programs"),
+    ]
+    for _ in range(2):
+        choices = execute(steps, Record.load(tmp_path / "r"), tmp_path, Stream())
+    assert ran == ["build", "image", "build"]
+    assert [choice.reason for choice in choices] == ["go decides what of it is new", "unchanged"]
+
+
 def test_events_tell_what_ran_and_what_was_skipped(shop):
     shop.run()
     seen = []

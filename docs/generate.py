@@ -47,6 +47,7 @@ def _sections() -> list[tuple[str, type]]:
     return [
         ("Top level", model.Repository),
         ("go", model.Go),
+        ("version", model.Version),
         ("builds", model.Builds),
         ("image", model.Image),
         ("sign", model.Sign),

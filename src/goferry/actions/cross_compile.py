@@ -42,6 +42,7 @@ def _build(job: Job, out: Path) -> dict[str, Any]:
     test, dry_run = job.inputs.boolean("test", default=True), job.inputs.boolean("dry-run")
     with job.matcher("go"), job.stream() as stream:
         opened = shared.opened(job, stream=stream, out=out)
+        shared.meaning(job, opened)
         planned = build.planned(opened, out=out, shard=part)
         if dry_run:
             job.say(*build.lines(planned))

@@ -35,7 +35,7 @@ def run(job: Job) -> Mapping[str, Any]:
     with job.matcher("go"), job.stream() as stream:
         opened = shared.opened(job, stream=stream)
         found = opened.facts
-        means = push.of_project(job.event_name, job.ref, found, from_fork=job.from_fork)
+        means = shared.meaning(job, opened)
         outputs = {"version": found.version, "snapshot": found.snapshot, "push": means}
         outputs |= dict.fromkeys(("dist", "digest", "release", "outcome"), "")
         keyed = bool(job.secret("GOFERRY_SIGNING_KEY") or job.secret("GOFERRY_MINISIGN_KEY"))
@@ -96,7 +96,6 @@ def _published(job: Job, dist: Path, stream: Stream) -> str:
 
     record = release.publish(
         dist,
-        tag=push.release_tag(job.ref),
         github=shared.github(job),
         trust=shared.trust_file(job),
         settings=job.settings,

@@ -22,7 +22,7 @@ def run(job: Job) -> Mapping[str, Any]:
     with job.stream() as stream:
         opened = shared.opened(job, stream=stream)
     facts = opened.facts
-    means = push.of_project(job.event_name, job.ref, facts, from_fork=job.from_fork)
+    means = shared.meaning(job, opened)
     with job.group(f"{facts.project} {facts.version}: {means}"):
         job.say(*inspection.lines(opened))
     try:

@@ -9,7 +9,6 @@ from goferry import release
 from goferry.actions import shared
 from goferry.observe import summary
 from goferry.observe.record import Run
-from goferry.pipeline import push
 from goferry.runner.errors import InputInvalid
 from goferry.runner.job import Job
 
@@ -30,7 +29,7 @@ def run(job: Job) -> Mapping[str, Any]:
         record = release.publish(
             shared.folder(job),
             github=shared.github(job),
-            tag=job.inputs.text("tag") or push.release_tag(job.ref),
+            tag=job.inputs.text("tag"),
             draft=job.inputs.boolean("draft"),
             prerelease=_PRERELEASE[pre],
             trust=shared.trust_file(job),

@@ -48,7 +48,24 @@ def opened(job: Job, *, stream: Stream, out: Path | None = None) -> OpenProject:
         targets=job.inputs.lines("targets", commas=True),
         go_version=job.inputs.text("go-version"),
         out=out,
+        tag=job.inputs.text("tag"),
     )
+
+
+def meaning(job: Job, opened: OpenProject) -> str:
+    """Return what the push means for the project, as `push.meaning`; a tag that releases nothing is told of.
+
+    Raises:
+        TagUnreleased, TagForbidden: as `push.of_project`.
+    """
+    from goferry.build.trigger import Trigger
+    from goferry.pipeline import push
+
+    trigger = Trigger.from_environ(job.environ, tag=job.inputs.text("tag"))
+    found = push.of_project(trigger, opened.facts, from_fork=job.from_fork)
+    if found.notice:
+        job.notice(found.notice, "no release")
+    return found.means
 
 
 def folder(job: Job) -> Path:

@@ -12,9 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from goferry.build import documents, environment, mains, modules, revision, targets, version
+from goferry.build import documents, environment, mains, modules, revision, tags, targets, version
 from goferry.build.mains import Main
+from goferry.build.tags import GO, Tags
 from goferry.build.targets import Target
+from goferry.build.trigger import Trigger
 from goferry.config import model
 from goferry.config.settings import Settings
 from goferry.dist import Toolchain
@@ -34,8 +36,9 @@ class Facts:
         patterns: what `go list`, `go vet` and `go test` take: `./...`, or one for each module of a go.work.
         targets: the platforms.
         mains: main packages, by package path; each lists the targets that it builds for.
-        version, commit, date, dirty, snapshot: as in the ledger. epoch: the date in seconds since 1970.
+        version, tag, commit, date, dirty, snapshot: as in the ledger. epoch: the date in seconds since 1970.
         bears: the tree bears the version, by a tag or by a person's word, whatever the run makes of it.
+        tags: how the project's tags are read. here: every tag on the commit.
         changes: lines of `git status`. hints: sentences about the choice of version.
         documents: files that go into every archive, relative to `directory` or absolute (license, read-me).
     """
@@ -57,6 +60,9 @@ class Facts:
     dirty: bool
     bears: bool
     snapshot: bool
+    tag: str = ""
+    tags: Tags = GO
+    here: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
@@ -72,6 +78,8 @@ def look(
     wanted: str = "",
     asked: Sequence[str] = (),
     out: Path | None = None,
+    tag: str = "",
+    others: Sequence[str] = (),
 ) -> Facts:
     """Look at the project in `directory`.
 
@@ -84,6 +92,8 @@ def look(
         wanted: a version that a person asked for.
         asked: targets that a person asked for; they replace `builds.targets`.
         out: the folder that the build writes; it does not make the tree dirty.
+        tag: the tag that a person asked to release, where the run is not that tag's own.
+        others: what tags of the repository's other projects begin with.
 
     Raises:
         ModuleMissing, MainMissing, MainUnknown, ProgramCollision, TargetUnknown, VersionInvalid, SourceDateInvalid,
@@ -105,14 +115,9 @@ def look(
     folder = os.path.relpath(directory, root).replace(os.sep, "/")
     module = modules.name(found, directory)
     changes = tuple(_counting(stand.changes, root, directory, out))
-    standing = version.choose(
-        stand,
-        module=module,
-        folder=folder,
-        wanted=wanted,
-        environ=settings.environ,
-        dirty=changes,
-    )
+    trigger = Trigger.from_environ(settings.environ, tag=tag)
+    rule = tags.of(config.version, folder=folder, module=module, others=[*others, *_neighbours(trigger, root, folder)])
+    standing = version.choose(stand, tags=rule, trigger=trigger, wanted=wanted, environ=settings.environ, dirty=changes)
     return Facts(
         directory=directory,
         root=root,
@@ -131,6 +136,9 @@ def look(
         dirty=standing.dirty,
         bears=standing.bears,
         snapshot=standing.snapshot,
+        tag=standing.tag,
+        tags=rule,
+        here=stand.here,
         changes=changes,
         hints=standing.hints,
         documents=documents.find(directory, root, config.builds.files),
@@ -148,6 +156,24 @@ def _counting(changes: Sequence[str], root: Path, directory: Path, out: Path | N
         for line in changes
         if not (line.startswith("?? ") and any(_within(line[3:].rstrip("/"), folder) for folder in own))
     ]
+
+
+def _neighbours(trigger: Trigger, root: Path, folder: str) -> list[str]:
+    """Return what tags of other modules begin with, as far as the run's own tag may be one of theirs."""
+    above = trigger.tag.rpartition("/")[0]
+    own = (root / folder).resolve()
+    places = [above] if above else []
+    places += [""] if "/" not in trigger.tag else []
+    return [
+        f"{place}/" if place else ""
+        for place in places
+        if tags.plain_path(place) and any(found.parent.resolve() != own for found in _modules_at(root / place))
+    ]
+
+
+def _modules_at(folder: Path) -> list[Path]:
+    """Return the go.mod files of the modules that are tagged with this folder: its own, and those of `v2` and on."""
+    return [file for file in (folder / "go.mod", *sorted(folder.glob("v[0-9]*/go.mod"))) if file.is_file()]
 
 
 def _ours(folder: Path) -> bool:

@@ -20,7 +20,7 @@ from goferry.kernel.errors import Misuse
 from goferry.system import process
 
 _MAJOR = re.compile(r"v[0-9]+")
-_PROGRAM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~-]*")
+_PROGRAM = re.compile(r"[A-Za-z0-9_](?:\.?[A-Za-z0-9_+-]){0,99}")
 _FIELDS = "Dir,ImportPath,Name,GoFiles,CgoFiles,Error"
 
 
@@ -40,6 +40,15 @@ class MainUnknown(Misuse):
     """
 
     name = "main-unknown"
+
+
+class ProgramNameInvalid(Misuse):
+    """A program's name can't be the name of a released file: GitHub would store it under another one.
+
+    It is the last element of the package's import path. Letters, digits, `_`, `-`, `+` and single dots are possible.
+    """
+
+    name = "program-name-invalid"
 
 
 class ProgramCollision(Misuse):
@@ -84,7 +93,7 @@ def find(
     """Return the main packages to build, by path.
 
     Raises:
-        GoFailed, MainMissing, MainUnknown, ProgramCollision: as their names say.
+        GoFailed, MainMissing, MainUnknown, ProgramNameInvalid, ProgramCollision: as their names say.
     """
 
     def listed(target: Target) -> list[dict[str, Any]]:
@@ -169,7 +178,11 @@ def _refuse_collisions(chosen: Sequence[Main]) -> None:
     seen: dict[str, Main] = {}
     for main in chosen:
         if not _PROGRAM.fullmatch(main.program):
-            raise MainUnknown(f"{main.package} has no usable program name", advice=["rename its folder"])
+            raise ProgramNameInvalid(
+                f"{main.path} builds a program named {main.program[:100]!a}, and GitHub would rename its files",
+                state="Nothing was built.",
+                advice=["rename the folder, with letters, digits, dots, dashes and underscores"],
+            )
         first = seen.setdefault(main.program.lower(), main)
         if first is not main:
             raise ProgramCollision(

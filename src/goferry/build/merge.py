@@ -12,7 +12,8 @@ from goferry.build import folder
 from goferry.dist import Artifact, Ledger
 from goferry.kernel.errors import Refused
 
-_EQUAL = ("project", "module", "version", "commit", "date", "dirty", "snapshot", "toolchain", "services")
+_VERSION = ("version", "scheme", "tag", "commit", "date", "dirty", "snapshot")
+_EQUAL = ("project", "module", *_VERSION, "toolchain", "services")
 _LISTS = ("SHA256SUMS", "release.json")
 """What sealing writes; no part can have it."""
 

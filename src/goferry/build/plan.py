@@ -24,18 +24,21 @@ from goferry.build.services import services
 from goferry.build.shard import Shard
 from goferry.build.targets import Target
 from goferry.config import model
+from goferry.dist.schemes import bare
 from goferry.kernel.errors import Misuse
 
 WORK = "DIST/.building"
 """Where steps write; files are renamed into DIST when all steps are done."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~+-]*")
+_NAME = re.compile(r"[A-Za-z0-9](?:\.?[A-Za-z0-9_-]){0,99}")  # kernel.manifest takes it, and GitHub keeps it
+_LONGEST_SERVED = 63  # kernel.services
 
 
 class ProjectNameInvalid(Misuse):
     """The project's name can't begin the names of files.
 
-    It usually has a slash or a space; letters, digits, `.`, `_`, `-` and `+` are possible.
+    It usually has a space, a `+` or a `~`. Letters, digits, `_`, `-` and single dots are possible, at most 100 of them,
+    and 63 where there are services: the name is a folder on their hosts.
     """
 
     name = "project-name-invalid"
@@ -117,7 +120,7 @@ def plan(
     Raises:
         ProjectNameInvalid, ProgramCollision, LdflagsInvalid, ServiceUnknown, ShardInvalid: as their names say.
     """
-    if not _NAME.fullmatch(facts.project):
+    if not _NAME.fullmatch(facts.project) or (config.services and len(facts.project) > _LONGEST_SERVED):
         raise ProjectNameInvalid(
             f"the project's name is {facts.project!r}",
             state="Nothing was built.",
@@ -148,6 +151,8 @@ def _header(facts: Facts, declared: Mapping[str, Mapping[str, Any]]) -> dict[str
         "date": facts.date,
         "dirty": facts.dirty,
         "snapshot": facts.snapshot,
+        "scheme": facts.tags.scheme.name,
+        "tag": facts.tag,
         "services": {name: dict(entry) for name, entry in declared.items()},
         "shards": [],
     }
@@ -221,7 +226,7 @@ def _build(
 
 
 def _archive(facts: Facts, target: Target, made: Sequence[Step]) -> Step:
-    name = f"{facts.project}_{facts.version.removeprefix('v')}_{target.suffix}.{target.archive}"
+    name = f"{facts.project}_{bare(facts.version)}_{target.suffix}.{target.archive}"
     members = {source.rsplit("/", 1)[1]: f"DIST/{final}" for step in made for source, final in step.files.items()}
     members.update({_member(path): path for path in facts.documents})
     members = dict(sorted(members.items()))

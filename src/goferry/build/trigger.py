@@ -31,6 +31,11 @@ A called workflow (`workflow_call`) sees its caller's event.
 """
 
 
+ASKERS = WRITERS - {"workflow_run"}
+"""Events whose workflow may name another tag than its own; a stranger's pull request can lie behind a workflow_run."""
+TAGS = "refs/tags/"
+
+
 @dataclass(frozen=True)
 class Trigger:
     """What started a build.
@@ -39,25 +44,42 @@ class Trigger:
         event: the event's name, `push`, `pull_request`, …; empty at a machine.
         ref: the full ref, `refs/tags/v1.2.3`; empty at a machine, and of a deployment of a bare commit.
         runner: whether a runner of GitHub's says that it runs this.
+        asked: a tag that the workflow names in place of its own ref.
     """
 
     event: str = ""
     ref: str = ""
     runner: bool = False
+    asked: str = ""
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> Trigger:
-        """Read the variables that GitHub's runners set (GitHub docs, "Variables reference")."""
+    def from_environ(cls, environ: Mapping[str, str], *, tag: str = "") -> Trigger:
+        """Read the variables that GitHub's runners set (GitHub docs, "Variables reference").
+
+        Args:
+            environ: the variables.
+            tag: the tag that the workflow asks for.
+        """
         event, ref = environ.get("GITHUB_EVENT_NAME", ""), environ.get("GITHUB_REF", "")
-        return cls(event, ref, bool(event or ref or environ.get("GITHUB_ACTIONS") == "true"))
+        return cls(event, ref, bool(event or ref or environ.get("GITHUB_ACTIONS") == "true"), tag)
+
+    @property
+    def tag(self) -> str:
+        """The tag that the run is about: the one that is asked for, else the ref's; or empty."""
+        return self.asked or (self.ref.removeprefix(TAGS) if self.ref.startswith(TAGS) else "")
+
+    @property
+    def writes(self) -> bool:
+        """Whether only those start such a run who may write to the repository, as far as the event's name tells."""
+        return self.event in (ASKERS if self.asked else WRITERS)
 
     def names(self, tag: str) -> bool:
-        """Whether the ref is this tag."""
-        return self.ref == f"refs/tags/{tag}"
+        """Whether the run is about this tag."""
+        return bool(tag) and self.tag == tag
 
     def releases(self, tag: str) -> bool:
         """Whether what is built as `tag` may be a release: a person builds it, or the run is the tag's own."""
-        return not self.runner or (self.names(tag) and self.event in WRITERS)
+        return not self.runner or (self.names(tag) and self.writes)
 
     def __str__(self) -> str:
         """Say where it was built: `refs/heads/main (push)`."""

@@ -3,9 +3,8 @@
 Of several tags the highest counts, but on a runner that a pushed tag started, that one: each tag's run makes its own.
 Whether it is a release is another question, which build.trigger answers: a branch's run makes snapshots.
 
-A project in a subfolder is tagged `folder/vX.Y.Z` (https://go.dev/ref/mod#vcs-version); a folder that only names the
-major version (`api/v2` of module `…/api/v2`) is left out. A tag of another major version than the module path's is
-another module's, so the commit gets a pseudo-version and the reader a hint.
+Which tags are versions is said in build.tags: of a project in a subfolder `folder/vX.Y.Z`, if goferry.yml says nothing
+else. A commit without one gets a pseudo-version, and the reader a hint about tags that only look like one.
 """
 
 from __future__ import annotations
@@ -14,18 +13,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 
-from goferry.build import semver
 from goferry.build.revision import Revision
+from goferry.build.tags import Kind, Tags, major_of
 from goferry.build.trigger import Trigger
-from goferry.kernel.errors import Misuse
+from goferry.dist import schemes, semver
+from goferry.kernel.errors import Misuse, printable
 
 EPOCH = 315532800
 """1980-01-01T00:00:00Z, the date of a tree without a commit: the oldest that every archive format can hold."""
 
-_MAJOR = re.compile(r"/v([2-9]|[1-9][0-9]+)$")
-_GOPKG = re.compile(r"^gopkg\.in/.*\.v([0-9]+)$")
 _NEWEST = 253402300799
 """9999-12-31T23:59:59Z."""
 
@@ -39,12 +36,22 @@ class SourceDateInvalid(Misuse):
     name = "source-date-invalid"
 
 
+class VersionUnusable(Misuse):
+    """A version can't stay as it is in the names of files, in an image's tag, or in the names of assets on GitHub.
+
+    It usually holds a `+`, which image tags can't have, or is longer than the 128 characters that they may have.
+    """
+
+    name = "version-unusable"
+
+
 @dataclass(frozen=True)
 class Stand:
     """The version and what it rests on.
 
     Attributes:
         version: `v1.4.0`, `v1.4.1-0.20261123040322-3f1c2ab4d5e6`, with `+dirty` when the tree was changed.
+        tag: what names it, the prefix of the project's tags and the version.
         commit: hex, or empty. date: RFC 3339 UTC. epoch: the same in seconds.
         dirty: the tree differs from the commit.
         bears: the tree bears the version: by a tag on its commit and no changes, or because a person asked for it.
@@ -53,6 +60,7 @@ class Stand:
     """
 
     version: str
+    tag: str
     commit: str
     date: str
     epoch: int
@@ -63,103 +71,97 @@ class Stand:
 
 
 def choose(
-    revision: Revision, *, module: str, folder: str, wanted: str, environ: Mapping[str, str], dirty: Sequence[str]
+    revision: Revision,
+    *,
+    tags: Tags,
+    trigger: Trigger,
+    wanted: str,
+    environ: Mapping[str, str],
+    dirty: Sequence[str],
 ) -> Stand:
     """Choose the version.
 
     Args:
         revision: what git says.
-        module: the module path.
-        folder: the project's folder below the work tree's top, with slashes; empty or `.` for the top.
+        tags: how the project's tags are read.
+        trigger: what started the build.
         wanted: a version that a person asked for, or empty.
-        environ: SOURCE_DATE_EPOCH wins over the commit's time (https://reproducible-builds.org/specs/source-date-epoch);
-            the variables of GitHub's runners say what started the run.
+        environ: SOURCE_DATE_EPOCH wins over the commit's time (https://reproducible-builds.org/specs/source-date-epoch).
         dirty: the changes that count.
 
     Raises:
-        VersionInvalid, SourceDateInvalid: as their names say.
+        VersionInvalid, VersionUnusable, SourceDateInvalid: as their names say.
     """
     epoch = _epoch(revision, environ)
     date = datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    trigger, prefix = Trigger.from_environ(environ), tag_prefix(folder, module)
     if wanted:
-        version = semver.demand(wanted)
-        text, hints, bears = version.text, _asked(version, module), not version.pseudo
+        text, bears, hints = _wanted(wanted, tags)
     else:
-        base, hints = _found(revision, module, folder, trigger.ref)
-        text = base + ("+dirty" if dirty else "")
-        bears = not dirty and not ((found := semver.parse(base)) is None or found.pseudo)
-    snapshot = not (bears and trigger.releases(prefix + text))
-    hints = (*_hints(revision), *hints, *(_not_its_run(prefix + text, trigger) if bears and snapshot else ()))
-    return Stand(text, revision.commit, date, epoch, bool(dirty), bears, snapshot, hints)
+        base, bears, hints = _found(revision, tags, trigger)
+        text, bears = base + ("+dirty" if dirty else ""), bears and not dirty
+    tag = tags.prefix + text
+    snapshot = not (bears and trigger.releases(tag))
+    hints = (*_hints(revision), *hints, *(_not_its_run(tag, trigger) if bears and snapshot else ()))
+    return Stand(text, tag, revision.commit, date, epoch, bool(dirty), bears, snapshot, hints)
 
 
-def major_of(module: str) -> int:
-    """Return the major version that a module path carries: 2 or more, or 0 for v0 and v1."""
-    match = _MAJOR.search(module) or _GOPKG.match(module)
-    return int(match.group(1)) if match else 0
+def _wanted(text: str, tags: Tags) -> tuple[str, bool, tuple[str, ...]]:
+    """Return a version that a person asked for, whether it is a release's, and what to say of it."""
+    if tags.scheme.name != "go":
+        return _usable(tags.scheme.demand(text).text), True, ()
+    version = semver.demand(text)
+    major = major_of(tags.module)
+    wrong = major >= 2 and version.major != major
+    said = f"{version.text} was asked for, but module {tags.module} is of major version {major}"
+    return _usable(version.text), not version.pseudo, (said,) if wrong else ()
 
 
-def tag_prefix(folder: str, module: str) -> str:
-    """Return what a tag of this project begins with: empty, or `folder/`."""
-    path = PurePosixPath(folder or ".")
-    if str(path) != "." and path.name == f"v{major_of(module)}" and _MAJOR.search(module):
-        path = path.parent
-    return "" if str(path) == "." else f"{path}/"
+def _usable(text: str) -> str:
+    """Return a version that names of files, images and assets can hold as it is."""
+    if schemes.plain(text):
+        return text
+    raise VersionUnusable(
+        f"the version {text[:200]!a} can't be in file names, image tags and on GitHub as it is",
+        state="Nothing was built.",
+        advice=["name it with at most 128 letters, digits and single . _ -"],
+    )
 
 
-def _found(revision: Revision, module: str, folder: str, ref: str) -> tuple[str, tuple[str, ...]]:
-    prefix, major = tag_prefix(folder, module), major_of(module)
-    here = _versions(revision.here, prefix)
-    matching = [version for version in here if _fits(version, major)]
-    if matching:
-        pushed = [version for version in matching if ref == f"refs/tags/{prefix}{version.text}"]
-        if pushed:
-            return pushed[0].text, ()
-        return max(matching, key=lambda version: version.order).text, ()
-    hints = tuple(_mismatch(version, prefix, module) for version in here) + _unprefixed(revision.here, prefix)
+def _found(revision: Revision, tags: Tags, trigger: Trigger) -> tuple[str, bool, tuple[str, ...]]:
+    """Return the version of the commit, whether a tag says so, and what to say of it."""
+    here = {tag: version for tag in revision.here if (version := tags.read(tag))}
+    said = tuple(_forbidden(tag, tags) for tag in revision.here if tags.kind(tag) is Kind.FORBIDDEN)
+    pushed = next((version for tag, version in here.items() if trigger.names(tag)), None)
+    if pushed:
+        return _usable(pushed.text), True, said
+    if here and not trigger.runner and not any(schemes.plain(version.text) for version in here.values()):
+        _usable(next(iter(here.values())).text)
+    here = {tag: version for tag, version in here.items() if schemes.plain(version.text)}
+    ordered = [version for version in here.values() if version.order is not None or len(here) == 1]
+    if ordered:
+        return max(ordered, key=lambda version: (version.order or (), version.text)).text, True, said
+    if here:
+        named = ", ".join(printable(tag, 60) for tag in sorted(here)[:3])
+        said += (f"the commit has several tags without an order, {named}; choose one:  --version VERSION",)
     base = max(
-        (version for version in _versions(revision.before, prefix) if _fits(version, major)),
-        key=lambda version: version.order,
+        (found for tag in revision.before if (found := _based(tag, tags))),
+        key=lambda found: found.order,
         default=None,
     )
     stamp = datetime.fromtimestamp(revision.time or EPOCH, UTC).strftime("%Y%m%d%H%M%S")
     if revision.shallow and base is None:
-        hints += ("a shallow clone hides older tags; to see them:  git fetch --unshallow --tags (or fetch-depth: 0)",)
-    return semver.pseudo(base, major, stamp, revision.commit or "0" * 12), hints
+        said += ("a shallow clone hides older tags; to see them:  git fetch --unshallow --tags (or fetch-depth: 0)",)
+    return semver.pseudo(base, major_of(tags.module), stamp, revision.commit or "0" * 12), False, said
 
 
-def _versions(tags: Sequence[str], prefix: str) -> list[semver.Version]:
-    parsed = [semver.parse(tag.removeprefix(prefix)) for tag in tags if tag.startswith(prefix)]
-    return [version for version in parsed if version and not version.meta and not version.pseudo]
+def _based(tag: str, tags: Tags) -> semver.Version | None:
+    """Return the semantic version of a tag, on which a commit after it may be based."""
+    found = tags.read(tag) if tags.scheme.name in ("go", "semver") else None
+    return semver.parse("v" + found.text.removeprefix("v").partition("+")[0]) if found else None
 
 
-def _unprefixed(tags: Sequence[str], prefix: str) -> tuple[str, ...]:
-    """Say of tags such as 1.0.0 that Go knows no version without its v."""
-    bare = [tag.removeprefix(prefix) for tag in tags if tag.startswith(prefix)]
-    return tuple(
-        f"tag {prefix}{tag} is no version to Go, which begins with v:  git tag {prefix}v{tag}"
-        for tag in bare
-        if tag[:1].isdigit() and semver.parse("v" + tag)
-    )
-
-
-def _fits(version: semver.Version, major: int) -> bool:
-    return version.major == major if major >= 2 else version.major < 2
-
-
-def _mismatch(version: semver.Version, prefix: str, module: str) -> str:
-    want = f"{module}/v{version.major}" if not _MAJOR.search(module) else _MAJOR.sub(f"/v{version.major}", module)
-    if version.major < 2:
-        want = _MAJOR.sub("", module)
-    return f"tag {prefix}{version.text} is not of module {module}: its path would be {want}"
-
-
-def _asked(version: semver.Version, module: str) -> tuple[str, ...]:
-    major = major_of(module)
-    if major >= 2 and version.major != major:
-        return (f"{version.text} was asked for, but module {module} is of major version {major}",)
-    return ()
+def _forbidden(tag: str, tags: Tags) -> str:
+    return "; ".join([tags.why_not(tag), *tags.advice(tag)])
 
 
 def _not_its_run(tag: str, trigger: Trigger) -> tuple[str, ...]:

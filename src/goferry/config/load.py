@@ -30,6 +30,7 @@ class Loaded:
         root: the repository's folder. directory: the project's. Both absolute.
         file: where it was read, or None.
         projects: the names of all projects in the file; empty when it declares a single one.
+        others: what tags of the file's other projects begin with, as far as the file says it.
     """
 
     project: model.Project
@@ -38,6 +39,7 @@ class Loaded:
     directory: Path
     file: Path | None
     projects: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 def load(directory: Path, *, project: str = "", file: Path | None = None) -> Loaded:
@@ -75,6 +77,7 @@ def load(directory: Path, *, project: str = "", file: Path | None = None) -> Loa
         directory=_folder(home, root or home, value.dir, node, shown),
         file=found,
         projects=tuple(several),
+        others=tuple(prefix for other, node in merged.items() if other != name and (prefix := _prefix(node))),
     )
 
 
@@ -237,6 +240,14 @@ def _only(tree: Node, wanted: str) -> str:
             advice=["leave out --project", f"or declare it:  projects: {{{wanted}: {{dir: .}}}}"],
         )
     return name
+
+
+def _prefix(node: Node) -> str:
+    """Return what tags of a project begin with, when the file says so; its folder is taken for its module's."""
+    section = node.value.get("version")
+    found = section.value.get("prefix") if section else None
+    folder = _dir(node).strip("./")
+    return found.value.replace("{folder}/", f"{folder}/" if folder else "") if found else ""
 
 
 def _dir(node: Node) -> str:

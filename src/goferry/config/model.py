@@ -27,6 +27,21 @@ class Go(Section, frozen=True, kw_only=True):
     unproven: bool = True
 
 
+class Version(Section, frozen=True, kw_only=True):
+    """Which tags are versions of the project.
+
+    Attributes:
+        scheme: `go` (`v1.4.0`, and from v2 on the module path says the major version), `semver` (the same without that
+            rule, with or without v), `calver` (`2026.8.2`) or `any` (whatever can be in a file name; no order, and
+            never the latest release). All but `go` are for programs: Go finds no library by such a tag.
+        prefix: what stands before the version in a tag (`release-`); `{folder}/` is the module's folder in the
+            repository, as Go wants it, and nothing at the top.
+    """
+
+    scheme: Literal["go", "semver", "calver", "any"] = "go"
+    prefix: str = "{folder}/"
+
+
 class Builds(Section, frozen=True, kw_only=True):
     """What is compiled and how.
 
@@ -151,6 +166,7 @@ class Project(Section, frozen=True, kw_only=True):
         dir: its folder in the repository.
         project: its name; empty means the module path's last element.
         go: the toolchain.
+        version: which tags are versions.
         builds: what is compiled and how.
         image: the container image.
         sign: sealing.
@@ -161,6 +177,7 @@ class Project(Section, frozen=True, kw_only=True):
     dir: str = "."
     project: str = ""
     go: Go = Go()
+    version: Version = Version()
     builds: Builds = Builds()
     image: Image = Image()
     sign: Sign = Sign()

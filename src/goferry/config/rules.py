@@ -17,6 +17,7 @@ Check = Callable[[Node], str]
 NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _IMAGE_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _IMAGE = re.compile(rf"{_IMAGE_PART}(?:/{_IMAGE_PART})*")  # OCI distribution-spec 1.1, "Pulling manifests"
+PREFIX = re.compile(r"(?:\{folder\}/)?(?:[0-9A-Za-z](?:[._+/-]?[0-9A-Za-z]){0,99}[._+/-]?)?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9]+(?:/[A-Za-z0-9._,]+)?")
 
@@ -37,6 +38,13 @@ def inside(text: str) -> str:
     if posixpath.normpath(text).split("/")[0] == "..":
         return f"{text!r} leads out of the repository"
     return ""
+
+
+def prefix(text: str) -> str:
+    """Check what tags begin with: it is part of a tag's name and of nothing else."""
+    if PREFIX.fullmatch(text) and ".." not in text:
+        return ""
+    return f"{text!r} is no beginning of a tag: letters, digits and single . _ - + / ({{folder}}/ may stand first)"
 
 
 def _text(check: Callable[[str], str]) -> Check:
@@ -84,6 +92,7 @@ _path = _text(inside)
 RULES: dict[str, Check] = {
     "project": _optional(_text(name)),
     "dir": _path,
+    "version.prefix": _optional(_text(prefix)),
     "builds.mains.*": _path,
     "builds.files.*": _path,
     "builds.targets.*": _matches(_PLATFORM, "a platform such as linux/amd64"),

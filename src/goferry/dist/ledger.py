@@ -89,7 +89,8 @@ class Ledger:
 
     Attributes:
         project: the project's name. module: its module path.
-        version: `v1.4.0`, or a pseudo-version of a commit without a tag.
+        version: `v1.4.0`, or a pseudo-version of a commit without a tag. scheme: how it is read (dist.schemes).
+        tag: what names the version in git, `api/v1.4.0`; empty: the version itself.
         commit: 40 hex digits, or empty outside git. date: the commit's time, RFC 3339 UTC.
         dirty: the work tree differed from the commit. snapshot: not built from a release tag.
         trace: the event stream's trace id.
@@ -106,6 +107,8 @@ class Ledger:
     date: str = ""
     dirty: bool = False
     snapshot: bool = False
+    scheme: str = "go"
+    tag: str = ""
     trace: str = ""
     toolchain: dict[str, Any] = field(default_factory=dict)
     services: dict[str, dict[str, Any]] = field(default_factory=dict)

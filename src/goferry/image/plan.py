@@ -10,6 +10,7 @@ from typing import Any
 
 from goferry.config import model
 from goferry.dist import Artifact, Ledger
+from goferry.dist.schemes import bare
 from goferry.image.errors import ImageMainUnclear, ImageNameInvalid, ImageNoPlatform
 from goferry.kernel.times import parse_time
 
@@ -119,13 +120,13 @@ def plan(ledger: Ledger, config: model.Project, *, main: str = "", only: Iterabl
     mains = sorted({str(artifact.meta.get("main", "")) for artifact in binaries})
     chosen = entry_point(mains, {service["main"] for service in ledger.services.values()}, config.image.main, main)
     found = [artifact for artifact in binaries if artifact.meta.get("main", "") == chosen]
-    name, tag = _reference(config.image.name or ledger.project, ledger.version)
+    name, tag = _reference(config.image.name or name_of(ledger.project), ledger.version)
     created = ledger.date or "1970-01-01T00:00:00Z"
     args = [service.get("args", []) for service in ledger.services.values() if service["main"] == chosen]
     return Plan(
         name=name,
         tag=tag,
-        file=f"{name.replace('/', '-')}_{ledger.version.removeprefix('v')}_oci.tar",
+        file=f"{name.replace('/', '-')}_{bare(ledger.version)}_oci.tar",
         project=ledger.project,
         main=chosen,
         program=str(found[0].meta["program"]),
@@ -177,8 +178,14 @@ def _unclear(what: str, known: list[str]) -> ImageMainUnclear:
     )
 
 
+def name_of(project: str) -> str:
+    """Return the image's name that a project gets: in small letters, with separators as registries take them."""
+    name = project.lower()
+    return name if _NAME.fullmatch(name) else re.sub("[^a-z0-9]+", "-", name).strip("-")
+
+
 def _reference(name: str, version: str) -> tuple[str, str]:
-    tag = version.removeprefix("v").replace("+", "-")
+    tag = bare(version).replace("+", "-")
     for text, pattern, key in ((name, _NAME, "image.name"), (tag, _TAG, "--version")):
         if not pattern.fullmatch(text):
             raise ImageNameInvalid(f"{text!r} cannot be part of an image's reference", advice=[f"set {key}"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from goferry.build import services, version
+from goferry.build import services
 from goferry.pipeline.project import OpenProject
 
 
@@ -25,7 +25,9 @@ def record(opened: OpenProject) -> dict[str, Any]:
         "dirty": facts.dirty,
         "changes": list(facts.changes),
         "snapshot": facts.snapshot,
-        "tag_prefix": _prefix(opened),
+        "scheme": facts.tags.scheme.name,
+        "tag": facts.tag if facts.bears else "",
+        "tag_prefix": facts.tags.prefix,
         "targets": [str(target) for target in facts.targets],
         "mains": [
             {
@@ -52,13 +54,11 @@ def config(opened: OpenProject) -> dict[str, Any]:
 
 def push(opened: OpenProject) -> dict[str, str]:
     """Return what a push to each kind of ref does."""
-    prefix = _prefix(opened)
-    major = version.major_of(opened.facts.module)
-    tag = f"{prefix}v{major or 1}.2.3"
+    tag = f"tag such as {opened.facts.tags.example}"
     return {
         "pull request": "builds, tests and plans, without secrets",
         "branch": "makes a snapshot, which development takes",
-        f"tag such as {tag}": "makes a release, which staging and production take; promoted as signed, never rebuilt",
+        tag: "makes a release, which staging and production take; promoted as signed, never rebuilt",
     }
 
 
@@ -94,8 +94,3 @@ def config_lines(opened: OpenProject) -> list[str]:
 
     text: str = yaml.safe_dump(config(opened), sort_keys=False, default_flow_style=False)
     return text.splitlines()
-
-
-def _prefix(opened: OpenProject) -> str:
-    facts = opened.facts
-    return version.tag_prefix(facts.folder, facts.module)

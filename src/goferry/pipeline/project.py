@@ -45,6 +45,7 @@ def open_project(
     targets: Sequence[str] = (),
     out: Path | None = None,
     go_version: str = "",
+    tag: str = "",
 ) -> OpenProject:
     """Load the configuration, set up Go and look at the repository; changes nothing in it.
 
@@ -57,6 +58,7 @@ def open_project(
         targets: instead of `builds.targets`.
         out: the folder that a build will write, which does not count as a change.
         go_version: instead of the one that goferry.yml or go.mod says.
+        tag: the tag that a workflow releases, in place of the one that its own run is of.
 
     Raises:
         ConfigInvalid, and what `golang.setup_go` and `build.facts.look` raise.
@@ -82,6 +84,8 @@ def open_project(
             wanted=version,
             asked=targets,
             out=out or default_out(loaded.directory),
+            tag=tag,
+            others=loaded.others,
         )
         for hint in found.hints:
             span.note(hint)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from goferry.build import version as versions
+from goferry.build.tags import Kind
 from goferry.build.trigger import WRITERS, Trigger
 from goferry.kernel.errors import Misuse, printable
 
@@ -13,32 +13,93 @@ if TYPE_CHECKING:
     from goferry.build.facts import Facts
 
 PULL_REQUEST, SNAPSHOT, RELEASE = "pull-request", "snapshot", "release"
-_VERSION = re.compile(r"refs/tags/(?:.*/)?v?[0-9]+\.[0-9].*")
+_MOST_SHOWN = 5
 
 
 class TagUnreleased(Misuse):
-    """A tag that looks like a version was pushed, and its commit does not build as that version.
+    """A tag that looks like a version was pushed, or asked for, and what is checked out does not build as that version.
 
-    It usually is a major version that the module's path lacks (`/v2`), a tag of another folder's module, or a checkout
-    without tags (`fetch-depth: 0` brings them).
+    It usually is a file that a step before has changed, a major version that the module's path lacks (`/v2`), a tag
+    that no scheme of goferry.yml reads, or a checkout without tags (`fetch-depth: 0` brings them).
     """
 
     name = "tag-unreleased"
 
 
-def of_project(event: str, ref: str, facts: Facts, *, from_fork: bool) -> str:
-    """Return what a push means for a project, as `meaning`; another module's version tag releases nothing of it."""
-    prefix = versions.tag_prefix(facts.folder, facts.module)
-    folder, slash, _ = ref.removeprefix("refs/tags/").rpartition("/")
-    if _VERSION.fullmatch(ref) and folder + slash != prefix and slash and (facts.root / folder / "go.mod").is_file():
-        return meaning(event, "", from_fork=from_fork)
-    return meaning(event, ref, from_fork=from_fork, bears=facts.bears, tag=prefix + facts.version)
+class TagForbidden(Misuse):
+    """A tag to release was asked for in a run that strangers can start, such as that of a pull request.
+
+    A release is sealed for those who may write to the repository: in a run of a push, of a release, of
+    `workflow_dispatch`, `repository_dispatch`, `schedule` or `deployment`.
+    """
+
+    name = "tag-forbidden"
 
 
-def release_tag(ref: str) -> str:
-    """Return the pushed tag of a module in a folder, `api/v1.2.3`; empty: the version itself is the tag."""
-    tag = ref.removeprefix("refs/tags/")
-    return tag if ref != tag and "/" in tag else ""
+@dataclass(frozen=True)
+class Push:
+    """What a push means for a project (see `meaning`), and what a person should be told of its tag, or nothing."""
+
+    means: str
+    notice: str = ""
+
+
+def of_project(trigger: Trigger, facts: Facts, *, from_fork: bool) -> Push:
+    """Return what a push means for a project.
+
+    A version tag of the project is a release or an error. Tags of other modules, tags that move along and words are
+    pushes like that of a branch, with a notice.
+
+    Raises:
+        TagUnreleased: the tag looks like a version and the commit does not bear it: nobody should wait for a release.
+        TagForbidden: a tag was asked for where strangers start runs.
+    """
+    if trigger.asked and (from_fork or not trigger.writes):
+        raise TagForbidden(
+            f"the tag {printable(trigger.asked, 200)} is to be released in a run of {printable(trigger.event, 40)}",
+            state="Nothing was built.",
+            advice=["ask for it where only maintainers start runs:  on: workflow_dispatch"],
+        )
+    ref = f"refs/tags/{trigger.tag}" if trigger.tag else trigger.ref
+    means = meaning(trigger.event, ref, from_fork=from_fork, bears=facts.bears, tag=facts.tag)
+    if means != SNAPSHOT or not trigger.tag:
+        return Push(means)
+    kind, tag = facts.tags.kind(trigger.tag), printable(trigger.tag, 100)
+    if kind is Kind.VERSION and facts.bears and trigger.tag in facts.here:
+        return Push(means, f"the version {facts.version} was asked for, and the tag is {tag}: nothing is released")
+    if kind in (Kind.VERSION, Kind.FORBIDDEN) or trigger.asked:
+        raise _unreleased(trigger.tag, kind, facts)
+    like = f"a version of {facts.project} is tagged like {facts.tags.example}"
+    return Push(means, f"the tag {tag} is {kind.value}, so nothing is released ({like})")
+
+
+def _unreleased(tag: str, kind: Kind, facts: Facts) -> TagUnreleased:
+    shown = printable(tag, 200)
+    if kind is Kind.VERSION and facts.dirty:
+        names = [printable(change[3:], 100) for change in facts.changes]
+        more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
+        what = f"changed since the commit of {shown}: {', '.join(names[:_MOST_SHOWN])}{more}"
+        return TagUnreleased(
+            what,
+            state="Nothing was built.",
+            advice=["see the changes:  git status", "build in a checkout that no step before has changed"],
+            files=names[:100],
+        )
+    if kind is Kind.VERSION:
+        return TagUnreleased(
+            f"the commit that is checked out does not have the tag {shown}",
+            state="Nothing was built.",
+            advice=["check out the tag itself, with all tags:  with: {fetch-depth: 0}"],
+        )
+    if kind is Kind.FORBIDDEN:
+        what, advice = facts.tags.why_not(tag), facts.tags.advice(tag)
+    else:
+        what, advice = f"tag {shown} is {kind.value}", [f"a release's tag is such as {facts.tags.example}"]
+    return TagUnreleased(
+        f"{what}; so the commit builds as a snapshot, {facts.version}",
+        state="Nothing was built.",
+        advice=[*advice, "what git and go.mod say:  goferry inspect"],
+    )
 
 
 def meaning(event: str, ref: str, *, from_fork: bool = False, bears: bool = False, tag: str = "") -> str:
@@ -55,23 +116,9 @@ def meaning(event: str, ref: str, *, from_fork: bool = False, bears: bool = Fals
     Returns:
         `pull-request`: build, test and plan, without a secret. `snapshot`: sealed, for development alone.
         `release`: a tag whose commit bears that version.
-
-    Raises:
-        TagUnreleased: the tag looks like a version and the commit does not bear it: nobody should wait for a release.
     """
     if from_fork or event not in WRITERS:
         return PULL_REQUEST
-    if not bears and event == "push" and _VERSION.fullmatch(ref):
-        pushed = printable(ref.removeprefix("refs/tags/"), 200)
-        raise TagUnreleased(
-            f"the tag {pushed} was pushed, and this commit builds as a snapshot",
-            state="Nothing was built.",
-            advice=[
-                "what git and go.mod say:  goferry inspect",
-                "a module from v2 on has the major version in its path:  module example.com/shop/v2",
-                "the checkout needs all tags:  with: {fetch-depth: 0}",
-            ],
-        )
     named = Trigger(event, ref).names(tag) if tag else ref.startswith("refs/tags/")
     return RELEASE if named and bears else SNAPSHOT
 

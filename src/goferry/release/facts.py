@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from goferry.dist.schemes import SCHEMES, Scheme
+
 UPLOADED = "uploaded"
 
 
@@ -21,7 +23,7 @@ class Local:
     """What is to be published.
 
     Attributes:
-        tag: the release's tag. version: as sealed.
+        tag: the release's tag. version: as sealed. scheme: how versions compare. sealed: the tag that was sealed.
         commit: hex, what the tag must point to.
         digest: the SHA-256 of release.json.
         files: everything in the folder, list and signatures too, sorted by name.
@@ -35,6 +37,8 @@ class Local:
     files: tuple[File, ...]
     draft: bool = False
     prerelease: bool = False
+    scheme: Scheme = SCHEMES["semver"]
+    sealed: str = ""
 
     @property
     def size(self) -> int:

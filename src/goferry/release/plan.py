@@ -11,10 +11,10 @@ it that is not this release's is a refusal.
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from goferry.dist.schemes import Scheme
 from goferry.release import notes
 from goferry.release.errors import (
     DraftOfOthers,
@@ -28,8 +28,6 @@ from goferry.release.errors import (
 )
 from goferry.release.facts import UPLOADED, Asset, Local, Release, Remote
 
-_NUMBER = r"(0|[1-9][0-9]*)"
-_SEMVER = re.compile(rf"v?{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?")
 _NOTHING = "Nothing was published or changed."
 MOST_FILES, MOST_BYTES = 1000, 2 << 30
 """What GitHub takes: files of a release, and bytes that each stays below (GitHub docs, "About releases")."""
@@ -109,11 +107,12 @@ def check_tag(local: Local, commit: str) -> None:
     Raises:
         TagMismatch, TagMissing, TagMoved: as their names say.
     """
-    if local.tag != local.version and not local.tag.endswith("/" + local.version):
+    names = local.tag in (local.sealed, local.version) or local.tag.endswith("/" + local.version)
+    if not names:
         raise TagMismatch(
             f"the tag {local.tag} does not name the version {local.version}",
             state=_NOTHING,
-            advice=[f"leave the tag out, or give one that is or ends in  /{local.version}"],
+            advice=[f"leave the tag out: {local.sealed or local.version} was sealed"],
         )
     if not commit:
         raise TagMissing(
@@ -146,20 +145,10 @@ def _check_size(local: Local) -> None:
             )
 
 
-def precedence(version: str) -> tuple[Any, ...] | None:
-    """Return a version's place in semver's order (semver.org 2.0.0, section 11), or None when it has none."""
-    match = _SEMVER.fullmatch(version)
-    if not match:
-        return None
-    parts = match[4].split(".") if match[4] else []
-    pre = tuple((not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts)
-    return int(match[1]), int(match[2]), int(match[3]), not pre, pre
-
-
-def is_prerelease(version: str) -> bool:
-    """Whether semver ranks the version before a release of the same number; what it cannot read is no release."""
-    order = precedence(version)
-    return order is None or not order[3]
+def is_prerelease(version: str, scheme: Scheme) -> bool:
+    """Whether the scheme ranks the version before a release of the same number; what it cannot read is no release."""
+    found = scheme.read(version)
+    return found is None or found.pre
 
 
 def _choose_draft(local: Local, remote: Remote) -> tuple[Release | None, list[Release]]:
@@ -231,14 +220,14 @@ def _same(asset: Asset, size: int, sha256: str) -> bool:
 
 
 def _publish(local: Local, remote: Remote) -> Step:
-    latest = not local.prerelease and is_latest(local.tag, local.version, remote.published)
+    latest = not local.prerelease and is_latest(local.tag, local.version, remote.published, local.scheme)
     return Step("publish", local.tag, latest=latest, why="pre-release" if local.prerelease else "")
 
 
-def is_latest(tag: str, version: str, published: tuple[str, ...]) -> bool:
+def is_latest(tag: str, version: str, published: tuple[str, ...], scheme: Scheme) -> bool:
     """Whether no published release of the same series (what stands before the version in its tag) ranks higher."""
-    own, series = precedence(version), tag[: len(tag) - len(version)]
-    if own is None:
+    own, series = scheme.read(version), tag[: len(tag) - len(version)]
+    if own is None or own.order is None:
         return False
-    others = [precedence(name[len(series) :]) for name in published if name.startswith(series) and name != tag]
-    return all(other is None or other <= own for other in others)
+    others = [scheme.read(name[len(series) :]) for name in published if name.startswith(series) and name != tag]
+    return all(other is None or other.order is None or other.order <= own.order for other in others)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from goferry.config.settings import Settings
+from goferry.dist.schemes import named
 from goferry.kernel.manifest import MANIFEST, Manifest
 from goferry.observe.events import Span, Stream
 from goferry.release import access, notes, reference, resealed
@@ -39,9 +40,9 @@ def publish(
     Args:
         dist: a sealed folder.
         github: where, with a token that has `contents: write`.
-        tag: empty: the version that was sealed.
+        tag: empty: the one that was sealed, the version itself or `api/v1.4.0`.
         draft: upload and verify, but leave it a draft.
-        prerelease: None: as semver reads the version.
+        prerelease: None: as its scheme reads the version.
         trust: a trust file that the folder's signatures must satisfy first; None: they are not judged.
         settings: proxies and certificates.
         stream: hears the spans `release`, `upload` and `download`.
@@ -115,11 +116,14 @@ def _with_digest(asset: Asset, wanted: dict[str, int], transfer: Transfer) -> As
 
 
 def _local(manifest: Manifest, files: tuple[File, ...], *, tag: str, draft: bool, prerelease: bool | None) -> Local:
-    tag = tag or manifest.version
+    said = named(manifest.notes, manifest.version)
+    tag = tag or said.tag
     if not reference.valid_tag(tag):
         raise TagMismatch(f"{tag[:200]!a} cannot be a release's tag", advice=["name it like the version, v1.4.0"])
-    pre = is_prerelease(manifest.version) if prerelease is None else prerelease
-    return Local(tag, manifest.version, manifest.commit, manifest.digest, files, draft, pre)
+    pre = is_prerelease(manifest.version, said.scheme) if prerelease is None else prerelease
+    return Local(
+        tag, manifest.version, manifest.commit, manifest.digest, files, draft, pre, scheme=said.scheme, sealed=said.tag
+    )
 
 
 class _Publisher:

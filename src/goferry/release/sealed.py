@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from goferry.config.settings import Settings
+from goferry.dist.schemes import named
 from goferry.kernel import checksums, manifest, trustfile
 from goferry.kernel.checksums import LIST
 from goferry.kernel.manifest import MANIFEST, Manifest
@@ -123,13 +124,14 @@ def _refuse_snapshot(release: Manifest) -> None:
 
 def _advice(release: Manifest) -> list[str]:
     """Return how what is no release becomes one."""
+    name = named(release.notes, release.version).tag
     tag = "tag the commit, push the tag, and build from a clean checkout of it"
     if release.dirty:
         return ["see what changed:  git status", tag]
     if not release.commit or _PSEUDO.search(release.version):
         return [tag]
     return [
-        f"push the tag, and let its own run make the release:  git push origin {release.version}",
-        f"or start the workflow on the tag:  gh workflow run WORKFLOW --ref {release.version}",
+        f"push the tag, and let its own run make the release:  git push origin {name}",
+        f"or start the workflow on the tag:  gh workflow run WORKFLOW --ref {name}",
         "or build, on your own machine, a clean checkout of the tag",
     ]

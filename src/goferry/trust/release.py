@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from goferry.dist.ledger import LEDGER, Ledger
+from goferry.dist.schemes import SCHEMES, Named
 from goferry.kernel import checksums, manifest
 from goferry.kernel.manifest import File, Image, Manifest
 from goferry.kernel.times import format_time
@@ -85,6 +86,7 @@ def describe(ledger: Ledger, *, sequence: int, now: int, signatures: Iterable[st
         toolchain=ledger.toolchain,
         services=ledger.services,
         signatures=tuple(sorted(signatures)),
+        notes=Named(SCHEMES.get(ledger.scheme, SCHEMES["any"]), ledger.tag).as_note(ledger.version),
         snapshot=ledger.snapshot,
         dirty=ledger.dirty,
     )

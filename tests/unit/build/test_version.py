@@ -2,18 +2,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from goferry.build import semver
 from goferry.build.revision import Revision
-from goferry.build.semver import VersionInvalid
-from goferry.build.version import EPOCH, SourceDateInvalid, choose, major_of, tag_prefix
+from goferry.build.tags import major_of, of, tag_prefix
+from goferry.build.trigger import Trigger
+from goferry.build.version import EPOCH, SourceDateInvalid, VersionUnusable, choose
+from goferry.config import model
+from goferry.dist import semver
+from goferry.dist.semver import VersionInvalid
 
 COMMIT = "3f1c2ab4d5e6" + "0" * 28
 TIME = 1795406602  # 2026-11-23T04:03:22Z
 
 
-def chosen(here=(), before=(), module="example.com/shop", folder=".", wanted="", environ=None, dirty=(), **more):
+def chosen(
+    here=(), before=(), module="example.com/shop", folder=".", wanted="", environ=None, dirty=(), version=None, **more
+):
     fields = {"commit": COMMIT, "time": TIME, "here": tuple(here), "before": (*before, *here), **more}
-    return choose(Revision(**fields), module=module, folder=folder, wanted=wanted, environ=environ or {}, dirty=dirty)
+    tags = of(model.Version(**version or {}), folder=folder, module=module)
+    trigger = Trigger.from_environ(environ or {})
+    return choose(Revision(**fields), tags=tags, trigger=trigger, wanted=wanted, environ=environ or {}, dirty=dirty)
 
 
 def test_the_tag_on_the_commit_is_the_version():
@@ -170,8 +177,9 @@ def test_a_missing_v_is_guessed():
 
 
 def test_without_git_there_is_no_commit_and_the_date_is_fixed():
+    tags = of(model.Version(), folder=".", module="example.com/a")
     stand = choose(
-        Revision(hint="not in a git repository"), module="example.com/a", folder=".", wanted="", environ={}, dirty=()
+        Revision(hint="not in a git repository"), tags=tags, trigger=Trigger(), wanted="", environ={}, dirty=()
     )
     assert (stand.commit, stand.epoch, stand.date) == ("", EPOCH, "1980-01-01T00:00:00Z")
     assert stand.version == "v0.0.0-19800101000000-000000000000"
@@ -203,8 +211,74 @@ def test_hostile_tags_are_only_text(tag):
 @pytest.mark.parametrize(("folder", "tag"), [(".", "1.2.3"), ("api", "api/1.2.3-rc.1")])
 def test_a_tag_without_its_v_is_named(folder, tag):
     (hint,) = chosen(here=[tag, "nightly", "2026"], folder=folder).hints
-    assert f"tag {tag} " in hint
-    assert hint.endswith(f"git tag {tag.replace('1.2.3', 'v1.2.3')}")
+    assert f"tag {tag} is no version to Go, which begins with v" in hint
+    assert f"did you mean the tag {tag.replace('1.2.3', 'v1.2.3')}?" in hint
+    assert hint.endswith("allow it in goferry.yml:  version: {scheme: semver}")
+
+
+@pytest.mark.parametrize(
+    ("here", "version", "chosen_one"),
+    [
+        (["v3.0.0", "v0.300.0"], {"scheme": "semver"}, "v3.0.0"),
+        (["1.2.3", "v1"], {"scheme": "semver"}, "1.2.3"),
+        (["1.10.0", "1.9.0", "v2.0.0-rc.1"], {"scheme": "semver"}, "v2.0.0-rc.1"),
+        (["2026.9.30", "2026.10.1", "v3.0.0"], {"scheme": "calver"}, "2026.10.1"),
+        (["release-1.2.3", "v9.0.0"], {"scheme": "semver", "prefix": "release-"}, "1.2.3"),
+        (["blue"], {"scheme": "any"}, "blue"),
+    ],
+)
+def test_a_scheme_chooses_among_the_tags_of_a_commit(here, version, chosen_one):
+    stand = chosen(here=here, version=version)
+    assert (stand.version, stand.snapshot) == (chosen_one, False)
+    assert stand.tag == version.get("prefix", "") + chosen_one
+
+
+def test_a_plain_tag_may_be_a_version_of_a_module_in_a_folder():
+    stand = chosen(here=["v1.2.3"], folder="api", module="example.com/shop/api", version={"prefix": ""})
+    assert (stand.version, stand.tag, stand.snapshot) == ("v1.2.3", "v1.2.3", False)
+
+
+def test_without_an_order_several_tags_decide_nothing_but_the_one_that_was_pushed():
+    stand = chosen(here=["blue", "green"], version={"scheme": "any"})
+    assert stand.snapshot
+    assert "--version" in stand.hints[0]
+    pushed = {"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/tags/green"}
+    assert chosen(here=["blue", "green"], version={"scheme": "any"}, environ=pushed).version == "green"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "before", "version"),
+    [
+        ("semver", ["1.4.0", "v1.3.0"], "v1.4.1-0.20261123040322-3f1c2ab4d5e6"),
+        ("semver", ["v3.0.0-rc.1"], "v3.0.0-rc.1.0.20261123040322-3f1c2ab4d5e6"),
+        ("calver", ["2026.8.2"], "v0.0.0-20261123040322-3f1c2ab4d5e6"),
+        ("any", ["blue"], "v0.0.0-20261123040322-3f1c2ab4d5e6"),
+    ],
+)
+def test_between_tags_every_scheme_has_gos_pseudo_versions(scheme, before, version):
+    stand = chosen(before=before, version={"scheme": scheme})
+    assert (stand.version, stand.snapshot) == (version, True)
+
+
+UNUSABLE = [("semver", "1.2.3+4"), ("any", "a~b"), ("any", "1..2"), ("any", "a" * 129)]
+
+
+@pytest.mark.parametrize(("scheme", "tag"), UNUSABLE)
+def test_a_version_that_names_would_change_is_refused_at_a_machine_and_in_its_own_run(scheme, tag):
+    pushed = {"GITHUB_EVENT_NAME": "push", "GITHUB_REF": f"refs/tags/{tag}"}
+    for where in ({"here": [tag]}, {"here": [tag], "environ": pushed}, {"wanted": tag}):
+        with pytest.raises(VersionUnusable):
+            chosen(version={"scheme": scheme}, **where)
+    branch = {"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/heads/main"}
+    assert chosen(here=[tag], version={"scheme": scheme}, environ=branch).snapshot
+
+
+@pytest.mark.parametrize(
+    ("scheme", "wanted"), [("semver", "1.2"), ("calver", "1.2.3"), ("any", "a/b"), ("go", "v1.2.3+m")]
+)
+def test_a_version_that_is_asked_for_is_of_the_scheme(scheme, wanted):
+    with pytest.raises((VersionInvalid, VersionUnusable)):
+        chosen(wanted=wanted, version={"scheme": scheme})
 
 
 def test_majors():

@@ -24,6 +24,7 @@ from goferry.image.errors import (
     ImageOutExists,
     ImageTooLarge,
 )
+from goferry.image.plan import name_of
 from goferry.kernel import elf
 from goferry.observe.events import Stream
 
@@ -214,9 +215,25 @@ def test_no_linux_no_image(dist):
         write(dist)
 
 
-def test_a_name_that_no_registry_takes_is_refused(dist):
+@pytest.mark.parametrize(
+    ("project", "name"),
+    [("Shop", "shop"), ("ShopAPI", "shopapi"), ("my_", "my"), ("a.-b", "a-b"), ("a__b", "a__b"), ("a--b", "a--b")],
+)
+def test_an_image_is_named_like_its_project_as_registries_take_it(project, name):
+    assert name_of(project) == name
+
+
+def test_a_module_with_capitals_has_an_image(dist):
     dist()
     dist.ledger.project = "Shop"
+    write(dist)
+    assert [each.meta["image"] for each in dist.ledger.of_kind("image")] == ["shop"]
+
+
+@pytest.mark.parametrize("version", ["1.2.3~1", "v" + "1" * 130])
+def test_a_tag_that_no_registry_takes_is_refused(dist, version):
+    dist()
+    dist.ledger.version = version
     with pytest.raises(ImageNameInvalid):
         write(dist)
 

@@ -6,12 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goferry.config.settings import Settings
+from goferry.dist.schemes import SCHEMES
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.manifest import File, Manifest
 from goferry.release import GitHub, access, notes, reference, retry
 from goferry.release import facts as kinds
 from goferry.release.errors import ReleaseTooLarge
-from goferry.release.plan import is_latest, is_prerelease, plan, precedence
+from goferry.release.plan import is_latest, is_prerelease, plan
 
 DIGEST = "0123456789abcdef" * 4
 
@@ -151,17 +152,29 @@ def test_where_the_token_may_go(api, address, expected):
     assert GitHub("a/b", "t", api).takes(address) is expected
 
 
-def test_versions_are_ordered_as_semver_says():
-    order = ["v1.0.0-alpha", "v1.0.0-alpha.1", "v1.0.0-alpha.beta", "v1.0.0-beta", "v1.0.0-beta.2", "v1.0.0-beta.11",
-             "v1.0.0-rc.1", "v1.0.0", "v1.9.0", "v1.10.0"]  # fmt: skip
-    assert sorted(order, key=precedence) == order
-    assert [is_prerelease(version) for version in ("v1.0.0", "v1.0.0-rc.1", "v1.0.0+x", "nightly")] == [
-        False,
-        True,
-        False,
-        True,
-    ]
-    assert not is_latest("nightly", "nightly", ())
+@pytest.mark.parametrize(
+    ("scheme", "version", "pre"),
+    [("semver", "v1.0.0", False), ("semver", "v1.0.0-rc.1", True), ("semver", "v1.0.0+x", False),
+     ("semver", "nightly", True), ("calver", "2026.8.2", False), ("calver", "2026.8.2-rc1", True), ("any", "x-rc1", False)],
+)  # fmt: skip
+def test_prereleases_are_what_their_scheme_says(scheme, version, pre):
+    assert is_prerelease(version, SCHEMES[scheme]) is pre
+
+
+@pytest.mark.parametrize(
+    ("scheme", "tag", "version", "published", "latest"),
+    [
+        ("semver", "v1.10.0", "v1.10.0", ("v1.9.0", "api/v3.0.0", "nightly"), True),
+        ("semver", "v1.9.1", "v1.9.1", ("v1.10.0",), False),
+        ("semver", "api/v1.0.0", "v1.0.0", ("v2.0.0", "api/v0.9.0"), True),
+        ("calver", "rel-2026.10.1", "2026.10.1", ("rel-2026.9.30", "rel-26.9.1"), True),
+        ("calver", "2026.9.1", "2026.9.1", ("2026.10.1", "v3.0.0"), False),
+        ("any", "b7", "b7", (), False),
+        ("semver", "nightly", "nightly", (), False),
+    ],
+)
+def test_the_latest_is_the_highest_of_its_series_and_scheme(scheme, tag, version, published, latest):
+    assert is_latest(tag, version, published, SCHEMES[scheme]) is latest
 
 
 HOSTILE = "a`b``|<img src=x onerror=1> @everyone [x](javascript:1).txt"

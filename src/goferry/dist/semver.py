@@ -20,7 +20,7 @@ _VERSION = re.compile(
     rf"v{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-({_IDENTIFIER}(?:\.{_IDENTIFIER})*))?(?:\+([0-9A-Za-z.-]+))?"
 )
 _PSEUDO = re.compile(r"(?:^|[.])[0-9]{14}-[0-9a-f]{12}$")
-_MAX = 128
+MAX = 128
 
 
 class VersionInvalid(Misuse):
@@ -59,7 +59,7 @@ class Version:
 
 def parse(text: str) -> Version | None:
     """Return the version that `text` spells, or None."""
-    match = _VERSION.fullmatch(text) if len(text) <= _MAX else None
+    match = _VERSION.fullmatch(text) if len(text) <= MAX else None
     if not match:
         return None
     major, minor, patch, pre, meta = match.groups()

@@ -16,7 +16,7 @@ import pytest
 from goferry.build import check, environment, execute, facts, folder, machine, merge, plan
 from goferry.build.compiler import CompileFailed
 from goferry.build.folder import DistBusy, DistForeign
-from goferry.build.mains import MainMissing, MainUnknown, ProgramCollision
+from goferry.build.mains import MainMissing, MainUnknown, ProgramCollision, ProgramNameInvalid
 from goferry.build.modules import ModuleMissing
 from goferry.build.services import ServiceUnknown
 from goferry.build.shard import Shard
@@ -348,6 +348,43 @@ def test_a_workspace_and_a_module_in_a_subfolder(work, tmp_path):
     assert work.look(root / "web").version.startswith("v0.0.0-")
     (root / "web/main.go").write_text(MAIN + "// changed\n")
     assert work.look(root / "api").version == "v1.4.0+dirty"
+
+
+def test_tags_of_other_modules_are_told_from_ones_own(work, tmp_path):
+    files = {
+        "go.mod": "module example.com/mono\n\ngo 1.21\n",
+        "main.go": MAIN,
+        "api/v2/go.mod": "module example.com/mono/api/v2\n\ngo 1.21\n",
+        "api/v2/main.go": MAIN,
+    }
+    root = make(tmp_path / "mono", files, tag="")
+
+    def kind(folder, tag, config=None):
+        at = Settings.from_environ(
+            {**work.surroundings.environ, "GITHUB_EVENT_NAME": "push", "GITHUB_REF": f"refs/tags/{tag}"}
+        )
+        found = facts.look(root / folder, work.toolchain, at, config or model.Project(), others=["b-"])
+        return found.tags.kind(tag).name
+
+    assert [kind(".", tag) for tag in ("v1.0.0", "api/v2.0.0", "b-1.2.3", "web/v1.0.0")] == [
+        "VERSION", "OTHER", "OTHER", "FORBIDDEN",
+    ]  # fmt: skip
+    assert [kind("api/v2", tag) for tag in ("api/v2.0.0", "v1.0.0", "api/v1.0.0")] == ["VERSION", "OTHER", "FORBIDDEN"]
+    plain = model.Project(version=model.Version(scheme="semver", prefix=""))
+    assert kind("api/v2", "1.2.3", plain) == "VERSION"
+
+
+@pytest.mark.parametrize("name", ["sh~op", "sh..op"])
+def test_a_program_whose_files_github_would_rename_is_refused(work, tmp_path, name):
+    files = {"go.mod": "module example.com/x\n\ngo 1.21\n", f"cmd/{name}/main.go": MAIN}
+    with pytest.raises(ProgramNameInvalid):
+        work.look(make(tmp_path / "x", files))
+
+
+@pytest.mark.parametrize("name", ["c++", "a~b", "a..b", "a b", "a" * 101])
+def test_a_project_whose_name_no_release_can_have_is_refused(work, repository, name):
+    with pytest.raises(plan.ProjectNameInvalid):
+        plan.plan(work.look(repository, name=name), model.Project(), machine.read())
 
 
 def test_two_programs_of_one_name_are_refused(work, tmp_path):

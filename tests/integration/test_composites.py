@@ -127,6 +127,50 @@ def test_inspect_says_what_a_push_means(step, event, ref, meaning):
     assert "\n::error::no" not in done.log
 
 
+@pytest.fixture
+def git(workspace):
+    def run(*words):
+        command = ["git", "-C", workspace, "-c", "user.name=A", "-c", "user.email=a@example.com", *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["inspect", "cross-compile"])
+def test_a_pushed_tag_of_a_changed_tree_names_what_changed(step, workspace, git, name):
+    changed = workspace / "go.mod"
+    before = changed.read_text()
+    changed.write_text(before + "// changed\n")
+    try:
+        done = step(name, env={"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/tags/v1.0.0"})
+        snapshot = step("inspect", env={"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/heads/main"})
+    finally:
+        changed.write_text(before)
+    assert (done.code, done.errors) == (2, ["tag-unreleased"]), done.log
+    assert "changed since the commit of v1.0.0: go.mod" in done.log
+    assert "fetch-depth" not in done.log
+    assert snapshot.outputs["push"] == "snapshot"
+
+
+@pytest.mark.parametrize(
+    ("tag", "code", "said"),
+    [
+        ("v3.0.0", 2, "version: {scheme: semver}"),
+        ("v.1.5.0", 2, "did you mean the tag v1.5.0?"),
+        ("nightly", 0, "nothing is released"),
+        ("v1", 0, "nothing is released"),
+    ],
+)
+def test_another_tag_on_the_commit_is_told_of(step, git, tag, code, said):
+    git("tag", tag)
+    try:
+        done = step("inspect", env={"GITHUB_EVENT_NAME": "push", "GITHUB_REF": f"refs/tags/{tag}"})
+    finally:
+        git("tag", "-d", tag)
+    assert done.code == code, done.log
+    assert said in done.log
+
+
 def test_the_chain_in_shards_is_sealed_and_checked(step, workspace, key):
     for number in (1, 2):
         done = step(

@@ -7,7 +7,10 @@ from goferry.dist.schemes import SCHEMES, Named, bare, named, plain
 ORDERS = [
     ("go", "v1.0.0-alpha v1.0.0-rc.2 v1.0.0-rc.10 v1.0.0 v1.9.0 v1.10.0 v2.0.0"),
     ("semver", "1.0.0-alpha v1.0.0-rc.2 1.0.0 v1.9.0 1.10.0 v3.0.0"),
-    ("calver", "24.04 2024.10 2026.8.2-dev1 2026.8.2a1 2026.08.02-rc1 2026.8.2 20260802.1 2026-08-03 v2026.12 2026.100"),
+    (
+        "calver",
+        "24.04 2024.10 2026.8.2-dev1 2026.8.2a1 2026.08.02-rc1 2026.8.2 20260802.1 2026-08-03 v2026.12 2026.100",
+    ),
 ]
 
 
@@ -23,7 +26,9 @@ def test_versions_are_ordered(scheme, texts):
 
 
 def test_dates_written_in_two_ways_are_one():
-    orders = {SCHEMES["calver"].read(text).order for text in ("2026.8.2", "v2026.08.02", "20260802", "26.8.2", "2026.8.2.0")}
+    orders = {
+        SCHEMES["calver"].read(text).order for text in ("2026.8.2", "v2026.08.02", "20260802", "26.8.2", "2026.8.2.0")
+    }
     assert len(orders) == 1
 
 

@@ -336,17 +336,6 @@ def test_a_rollback_without_a_trust_file_is_judged_by_that_of_the_last_deploy(si
     assert site.live()["api"]["version"] == "v2.0.0"
 
 
-def test_nothing_deployed_is_an_answer_and_leaves_no_trace(site):
-    assert deploy.status(site.target(), settings=SETTINGS) == {
-        "live": {},
-        "recovered": [],
-        "busy": False,
-        "floors": {},
-    }
-    assert site.down() == {"stopped": [], "dry_run": False}
-    assert not site.root.exists()
-
-
 @pytest.mark.parametrize(
     ("fault", "name", "code"),
     [("crash", "candidate-crashed", 1), ("hang", "candidate-unhealthy", 1), ("other", "health-identity", 1)],

@@ -274,8 +274,8 @@ def test_the_commands_as_a_user_types_them(path, tmp_path):
 @pytest.mark.parametrize(
     ("words", "code", "name"),
     [
-        (["verify", "dist", "--trust", "absent"], 3, "trust-file-missing"),
-        (["verify", "absent", "--trust", "KEYS/goferry.trust"], 3, "folder-unreadable"),
+        (["verify", "dist", "--trust", "absent"], 2, "trust-file-missing"),
+        (["verify", "absent", "--trust", "KEYS/goferry.trust"], 2, "folder-unreadable"),
         (["verify", "dist", "--trust", "KEYS/goferry.trust"], 3, "list-missing"),
         (["verify", "dist"], 2, "misuse"),
         (["sign", "dist"], 2, "key-unusable"),

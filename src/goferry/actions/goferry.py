@@ -38,6 +38,9 @@ def run(job: Job) -> Mapping[str, Any]:
         means = shared.meaning(job, opened)
         outputs = {"version": found.version, "snapshot": found.snapshot, "push": means}
         outputs |= dict.fromkeys(("dist", "digest", "release", "outcome"), "")
+        none = image.why_none(opened) if job.inputs.boolean("image", default=True) else ""
+        if none:
+            job.notice(f"No image is made: {none}", title="no-image")
         keyed = bool(job.secret("GOFERRY_SIGNING_KEY") or job.secret("GOFERRY_MINISIGN_KEY"))
         deploys = bool(job.inputs.text("hosts") or job.inputs.text("environment"))
         asked = keyed or deploys or publish == "true"

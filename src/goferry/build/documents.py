@@ -29,17 +29,35 @@ def find(directory: Path, root: Path, more: Sequence[str]) -> tuple[str, ...]:
     Raises:
         ArchiveFileInvalid: for a name that is not a regular file below `directory`.
     """
-    names = _named(directory, _TAKEN)
-    if directory != root and not _named(directory, _LICENSES):
-        names += [os.path.relpath(root / name, directory).replace(os.sep, "/") for name in _named(root, _LICENSES)]
+    names = _named(directory, _TAKEN, root)
+    if directory != root and not _named(directory, _LICENSES, root):
+        names += [
+            os.path.relpath(root / name, directory).replace(os.sep, "/") for name in _named(root, _LICENSES, root)
+        ]
     return tuple(sorted({*names, *(_checked(directory, text) for text in more)}))
 
 
-def _named(folder: Path, stems: Sequence[str]) -> list[str]:
-    def stem(name: str) -> str:
-        return name.upper().split(".")[0].split("-")[0]
+def left_out(directory: Path, root: Path) -> tuple[str, ...]:
+    """Return a sentence for each license or read-me that no archive gets: a link that leads out, or to no file."""
+    links = [entry for folder in {directory, root} for entry in folder.iterdir() if entry.is_symlink()]
+    odd = [entry for entry in links if _stem(entry.name) in _TAKEN and not (entry.is_file() and _within(entry, root))]
+    return tuple(
+        f"{entry.name} is a link out of the repository or to no file, so no archive has it: put the file in its place"
+        for entry in sorted(odd)
+    )
 
-    return [e.name for e in folder.iterdir() if stem(e.name) in stems and e.is_file() and not e.is_symlink()]
+
+def _named(folder: Path, stems: Sequence[str], top: Path) -> list[str]:
+    return [e.name for e in folder.iterdir() if _stem(e.name) in stems and e.is_file() and _within(e, top)]
+
+
+def _stem(name: str) -> str:
+    return name.upper().split(".")[0].split("-")[0]
+
+
+def _within(path: Path, top: Path) -> bool:
+    """Tell whether a file is of the repository, also by a link; what is read through one that leaves it is not."""
+    return path.resolve().is_relative_to(top.resolve())
 
 
 def _checked(directory: Path, text: str) -> str:

@@ -140,7 +140,7 @@ def look(
         tags=rule,
         here=stand.here,
         changes=changes,
-        hints=standing.hints,
+        hints=(*standing.hints, *documents.left_out(directory, root)),
         documents=documents.find(directory, root, config.builds.files),
     )
 

@@ -64,7 +64,7 @@ def read(directory: Path, environ: Mapping[str, str]) -> Revision:
     try:
         found = git.lines("rev-parse", "--is-shallow-repository")
     except process.ToolMissing:
-        return Revision(root, hint="git is not installed")
+        return Revision(root, hint="git is not on this machine, so neither version nor changes can be told")
     head = git.ask("log", "-1", "--no-show-signature", "--format=%H %ct", "HEAD", "--")
     if head.code and "does not have any commits" not in head.errors and not git.unborn():
         raise _failed(head)

@@ -49,7 +49,12 @@ def command(output: Output, *, online: bool) -> None:
     if online:
         findings.append(_proxy(machine.Finding))
     record = {
-        finding.name: {"required": finding.required, "purpose": finding.purpose, "found": finding.found}
+        finding.name: {
+            "required": finding.required,
+            "purpose": finding.purpose,
+            "found": finding.found,
+            "trouble": finding.trouble,
+        }
         for finding in findings
     }
     missing = [finding.name for finding in findings if finding.required and not finding.found]

@@ -19,6 +19,7 @@ MAX_BYTES = 128 << 10
 MAX_NODES = 10_000
 MAX_DEPTH = 24
 
+_CONFLICT = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
 _NULL = re.compile(r"|~|null|Null|NULL")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]+")
@@ -80,6 +81,10 @@ def parse(data: bytes) -> Node:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise DocumentError(Problem(line, 1, "", "the file is not UTF-8")) from None
+    conflict = _CONFLICT.search(text)
+    if conflict:
+        line = text.count("\n", 0, conflict.start()) + 1
+        raise DocumentError(Problem(line, 1, "", "the file holds the marks of a merge conflict:  git diff"))
     try:
         root = yaml.compose(text, _Loader)
     except yaml.MarkedYAMLError as error:

@@ -23,6 +23,15 @@ class HostKeyUnknown(Refused):
     name = "host-key-unknown"
 
 
+class KnownHostsUnreadable(Misuse):
+    """The file that was named for the hosts' keys can't be read.
+
+    Usual causes: a typing error in its name, or a file that was never committed.
+    """
+
+    name = "known-hosts-unreadable"
+
+
 class HostKeyChanged(Refused):
     """The host showed another key than the known one.
 
@@ -75,6 +84,15 @@ class HostNameInvalid(Misuse):
     """
 
     name = "host-name-invalid"
+
+
+class TargetMissing(Misuse):
+    """The folder that was named is no local target: nothing was ever deployed there.
+
+    Usual causes: a typing error in `--root`, or another folder than the one of the deploy.
+    """
+
+    name = "target-missing"
 
 
 class HostOutdated(Misuse):

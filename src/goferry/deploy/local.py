@@ -12,8 +12,12 @@ from typing import Any
 
 from goferry.config.settings import Settings
 from goferry.deploy import answers, client, serving
-from goferry.kernel.errors import GoferryError
+from goferry.deploy.errors import TargetMissing
+from goferry.kernel.errors import GoferryError, printable
 from goferry.observe.events import Span, Stream
+
+OWN = Path(".goferry", "run")
+"""What the agent makes in a target's folder before anything else (host.layout); a repository has no such one."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +89,21 @@ def rollback(
     Raises:
         NothingToRollBackTo, AmbiguousProject, and what `deploy` raises.
     """
+    _found(target)
     request = {"services": list(services), "project": project, **({"to": to} if to else {})}
     return _change(
         "rollback", "rollback", request=request, target=target, settings=settings, stream=stream, dry_run=dry_run
     )
+
+
+def _found(target: Target) -> None:
+    """Refuse a folder in which no deploy left anything, before an agent is started for it."""
+    if not (target.root / OWN).is_dir() and not target.argv:
+        raise TargetMissing(
+            f"nothing was ever deployed to {printable(str(target.root), 300)}",
+            state="Nothing was changed.",
+            advice=["name the folder of the deploy:  --root DIR"],
+        )
 
 
 def _change(
@@ -113,6 +128,8 @@ def _standing(target: Target, settings: Settings, error: GoferryError) -> dict[s
         return {"local": {"serving": serving.of_services(known)}}
     try:
         return {"local": serving.of_status(status(target, settings=settings))}
+    except TargetMissing:
+        return {"local": {"serving": {}}}
     except (GoferryError, KeyError) as other:
         return {"local": {"unknown": str(other)}}
 
@@ -174,7 +191,12 @@ def with_host(record: dict[str, Any], outcome: str) -> dict[str, Any]:
 
 
 def status(target: Target, *, settings: Settings) -> dict[str, Any]:
-    """Return `{"live": {service: {…}}, "recovered": [text], "busy": bool, "floors": {project: {…}}}`."""
+    """Return `{"live": {service: {…}}, "recovered": [text], "busy": bool, "floors": {project: {…}}}`.
+
+    Raises:
+        TargetMissing: nothing was ever deployed there.
+    """
+    _found(target)
     with target.agent(settings) as agent:
         answer = agent.ask("status")
     return answers.status(answer)
@@ -182,12 +204,14 @@ def status(target: Target, *, settings: Settings) -> dict[str, Any]:
 
 def logs(target: Target, *, services: Sequence[str] = (), lines: int = 50, settings: Settings) -> dict[str, Any]:
     """Return `{"logs": {service: [line]}}` of what is live."""
+    _found(target)
     with target.agent(settings) as agent:
         return {"logs": agent.ask("logs", services=list(services), lines=lines)["logs"]}
 
 
 def down(target: Target, *, settings: Settings, stream: Stream, dry_run: bool = False) -> dict[str, Any]:
     """End every service of the target and its supervisor; return `{"stopped": [service]}`."""
+    _found(target)
     with stream.span("down", host="local") as span, target.agent(settings, stream.trace) as agent:
         answer = agent.ask("down", span.progress, dry_run=dry_run, wait_ms=round(target.wait * 1000))
     return {"stopped": answer["stopped"], "dry_run": dry_run}
@@ -201,8 +225,9 @@ def purge(
     Returns `{"removed": [{"path", "files", "bytes"}], "stopped": [service], "dry_run"}`.
 
     Raises:
-        GoferryError: `nothing-kept`, `deploy-busy`, as the agent says.
+        TargetMissing: nothing was ever deployed there. GoferryError: `nothing-kept`, `deploy-busy`, as the agent says.
     """
+    _found(target)
     wanted = {"project": project, "service": service, "dry_run": dry_run}
     with stream.span("purge", host="local") as span, target.agent(settings) as agent:
         answer = agent.ask("purge", span.progress, wait_ms=round(target.wait * 1000), **wanted)

@@ -79,12 +79,12 @@ def resolve(said: Said, *, verifies: bool = False) -> Place:
     target = said.target or ("ssh" if said.hosts else "") or rules.target or "local"
     silence = said.on_silence or rules.on_silence or "rollback"
     if target == "local":
-        return Place(_local(said, silence, verifies=verifies), rules.accepts, project)
+        return Place(_local(said, silence, rules.hosts, verifies=verifies), rules.accepts, project)
     if target != "ssh":
         known = ["use:  --target local --root DIR", "or:  --target ssh --host HOST"]
         raise Misuse(f"--target {printable(target, 40)} is not known", advice=known)
     if not hosts:
-        raise Misuse("--target ssh names no host", advice=["name it:  --host HOST", "or `hosts` of an environment"])
+        raise without_hosts(said) if said.environment else Misuse("no host is named", advice=["name it:  --host HOST"])
     if said.root is not None:
         raise Misuse("--root is the local target's folder; a host has its own", advice=["leave --root away"])
     known_hosts = said.known_hosts or default_known_hosts(said.directory)
@@ -98,13 +98,33 @@ def local_target(said: Said) -> Target:
     Raises:
         Misuse: for another target, or without a folder.
     """
-    where = resolve(said).target
-    if not isinstance(where, Target):
-        raise Misuse("this command works on the local target alone", advice=["use:  --target local --root DIR"])
-    return where
+    alone = "use:  --target local --root DIR"
+    if said.target not in ("", "local"):
+        raise Misuse("this command works on the local target alone", advice=[alone])
+    if said.root is None:
+        raise Misuse("the local target's folder is not named", advice=["name it:  --root DIR"])
+    return Target(said.root, wait=said.wait)
 
 
-def _local(said: Said, silence: str, *, verifies: bool) -> Target:
+def without_hosts(said: Said, hosts: Sequence[str] = (), how: str = "--host HOST") -> Misuse:
+    """Return the error of an environment that leads nowhere.
+
+    `hosts` are those that it lists under another target; `how` a command takes hosts instead.
+    """
+    name = printable(said.environment, 80)
+    first = hosts[0] if hosts else "web-1.example.com"
+    why = "lists hosts, and its target is not ssh" if hosts else "names no hosts in goferry.yml"
+    return Misuse(
+        f"the environment {name} {why}",
+        state="Nothing was connected to.",
+        advice=[
+            f"write there:  environments: {{{name}: {{target: ssh, hosts: [{printable(first, 80)}]}}}}",
+            f"or name it:  {how}",
+        ],
+    )
+
+
+def _local(said: Said, silence: str, hosts: Sequence[str], *, verifies: bool) -> Target:
     strange = [
         flag
         for flag, value in (("--host", said.hosts), ("--identity", said.identity), ("--known-hosts", said.known_hosts))
@@ -112,6 +132,8 @@ def _local(said: Said, silence: str, *, verifies: bool) -> Target:
     ]
     if strange:
         raise Misuse(f"{strange[0]} is for hosts, not for the local target", advice=["add:  --target ssh"])
+    if said.root is None and said.environment and not said.target:
+        raise without_hosts(said, hosts)
     if said.root is None:
         raise Misuse(
             "the local target's folder is not named", advice=["name it:  --root DIR", "or hosts:  --host HOST"]

@@ -22,6 +22,7 @@ from goferry.deploy.errors import (
     HostKeyChanged,
     HostKeyUnknown,
     HostUnreachable,
+    KnownHostsUnreadable,
 )
 from goferry.kernel.errors import GoferryError, Misuse, printable
 from goferry.system import keytext
@@ -107,13 +108,14 @@ def pinned_algorithms(address: Address, access: Access, environ: Mapping[str, st
 
     Raises:
         HostKeyUnknown: when the file has no key for the host; nothing was connected to.
+        KnownHostsUnreadable: when there is no such file.
     """
     if access.known_hosts is None:
         return []
     try:
         text = access.known_hosts.read_text("utf-8", "replace")
     except OSError as error:
-        raise HostKeyUnknown(
+        raise KnownHostsUnreadable(
             f"{access.name(access.known_hosts)}: {error.strerror}",
             state="Nothing was connected to.",
             advice=["write the hosts' keys there; `goferry provision HOST` prints the line"],

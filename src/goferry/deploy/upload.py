@@ -15,9 +15,10 @@ from goferry.kernel import checksums, manifest
 from goferry.kernel.errors import printable
 from goferry.kernel.files import sha256_file
 from goferry.kernel.outcomes import AgentLost, UploadDamaged
-from goferry.kernel.refusals import FileMissing, ManifestMissing
+from goferry.kernel.refusals import FileMissing, FolderUnreadable, ManifestMissing
 
 BLOCK = 1 << 20
+_MAKE = ("make it:  goferry build --out DIST", "seal it:  goferry sign DIST --openpgp-key FILE")
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,17 @@ def read_release(dist: Path) -> manifest.Manifest:
     """Return what a sealed folder says that it is; nothing is believed of it before the host has verified it.
 
     Raises:
-        ManifestMissing, ManifestMalformed: as their names say.
+        FolderUnreadable, ManifestMissing, ManifestMalformed: as their names say.
     """
+    if not dist.is_dir():
+        raise FolderUnreadable(f"there is no folder {printable(str(dist), 300)}", advice=_MAKE)
     try:
         with (dist / manifest.MANIFEST).open("rb") as file:
             return manifest.parse(file.read(manifest.MAX_BYTES + 1))
     except OSError as error:
         raise ManifestMissing(
             f"{printable(str(dist / manifest.MANIFEST), 300)}: {error.strerror}",
-            advice=["make it:  goferry build --out DIST", "seal it:  goferry sign DIST --openpgp-key FILE"],
+            advice=_MAKE,
         ) from error
 
 

@@ -55,7 +55,9 @@ def parse(data: bytes, where: str = "go.mod") -> Lines:
     """
     found: dict[str, str] = {}
     block = 0
-    for number, line in enumerate(_text(data, where).split("\n"), 1):
+    text = _text(data, where)
+    _refuse_conflict(text, where)
+    for number, line in enumerate(text.split("\n"), 1):
         words = _words(line)
         if not words:
             continue
@@ -83,6 +85,20 @@ def _text(data: bytes, where: str) -> str:
             f"{where} is not UTF-8 text without a byte order mark", advice=[f"save it again as UTF-8: {where}"]
         )
     return text
+
+
+_CONFLICT = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
+
+
+def _refuse_conflict(text: str, where: str) -> None:
+    """Refuse what git left of a merge: each tool would complain of another line of it."""
+    found = _CONFLICT.search(text)
+    if found and f"\n{'>' * 7}" in text:
+        line = text.count("\n", 0, found.start()) + 1
+        raise GoModInvalid(
+            f"{where}:{line}: it holds the marks of a merge conflict",
+            advice=["see them:  git diff", f"resolve them, then:  git add {where}"],
+        )
 
 
 def _words(line: str) -> list[str]:

@@ -170,10 +170,12 @@ def entry_point(mains: Iterable[str], services: Iterable[str], configured: str =
 
 
 def _unclear(what: str, known: list[str]) -> ImageMainUnclear:
+    first = known[0] if known else "PACKAGE"
+    named = [f"name one:  goferry image DIST --main {first}", "or set image.main in goferry.yml"]
     return ImageMainUnclear(
-        f"{what}; there are {', '.join(known)}",
+        f"{what}; there are {', '.join(known)}" if known else "no program is built for Linux",
         state="No image was written.",
-        advice=[f"name one:  goferry image DIST --main {known[0]}", "or set image.main in goferry.yml"],
+        advice=named if known else ["build one:  goferry build --targets linux/amd64"],
         mains=known,
     )
 

@@ -56,6 +56,12 @@ def loads(data: bytes, most: int = MAX_VALUES) -> Any:
         )
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except UnicodeDecodeError:
+        raise ValueError("it is no JSON: it is not UTF-8 text") from None
+    except json.JSONDecodeError as error:
+        if not data.strip():
+            raise ValueError("it is empty") from None
+        raise ValueError("it is no JSON: line %d, column %d: %s" % (error.lineno, error.colno, error.msg)) from None
     _check(value, 10**MAX_DIGITS)
     return value
 

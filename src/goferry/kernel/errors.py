@@ -3,7 +3,7 @@
     GoferryError
     ├── Failed        1    a step did its work and the work failed (tests red, compiler error)
     ├── Misuse        2    wrong usage or configuration; nothing was started
-    ├── Refused       3    verification or policy said no; nothing was written or executed
+    ├── Refused       3    verification or policy judged and said no; nothing was written or executed
     ├── RolledBack    4    deployed, judged bad, and the version before serves again
     ├── Unreachable   5    a network or a host did not answer; trying again may help
     ├── FleetSplit    6    some hosts switched and some did not

@@ -39,7 +39,13 @@ class Refusal(Refused):
         super().__init__(what, state=state, advice=advice, **facts)
 
 
-class TrustFileMissing(Refusal):
+class Unread(Refusal):
+    """What was named can't be opened, so nothing was judged: usually a typing error, and exit code 2 like any other."""
+
+    exit_code = 2
+
+
+class TrustFileMissing(Unread):
     """There is no trust file at the path that was given, or it cannot be read.
 
     Usually the path is mistyped, or the file was never put on this machine. It is never fetched beside the artifacts.
@@ -367,7 +373,7 @@ class FileAltered(Refusal):
     name = "file-altered"
 
 
-class FolderUnreadable(Refusal):
+class FolderUnreadable(Unread):
     """The release's folder, or a file in it, cannot be opened.
 
     The path is mistyped or the permissions do not allow it.

@@ -49,6 +49,7 @@ FORMATS = ("openpgp", "minisign")
 ROLES = ("release", "pointer", "agent")
 REASONS = ("retired", "compromised")
 _REQUIRED = ("id", "format", "public", "role", "scope")
+_KEY_TEXT = re.compile(rb"\s*(-----BEGIN |untrusted comment:)")
 _TIMES = ("valid_from", "valid_until", "revoked_at")
 _OPTIONAL = ("projects", *extension.PLACES)
 SEQUENCES = ("time", "manual")
@@ -201,7 +202,11 @@ def parse(data: bytes, where: str = "the trust file") -> TrustFile:
     try:
         return _trust(canonical.loads(data))
     except (ValueError, TypeError, KeyError, IndexError) as error:
-        raise TrustFileInvalid("%s: %s" % (where, error)) from None
+        why = "it is a key; a trust file lists public keys" if _KEY_TEXT.match(data) else error
+        raise TrustFileInvalid(
+            "%s is no trust file: %s" % (where, why),
+            advice=["compare it with one that is:  goferry keygen --out OTHER", "its form:  docs/trust.md"],
+        ) from None
 
 
 def _trust(record: Any) -> TrustFile:

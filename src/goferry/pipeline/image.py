@@ -13,7 +13,12 @@ from goferry.pipeline.project import OpenProject
 
 
 def wanted(opened: OpenProject) -> bool:
-    """Tell whether the way makes an image: there is a Linux target, and one main is the entry point beyond doubt.
+    """Tell whether the way makes an image; raises what `why_none` raises."""
+    return not why_none(opened)
+
+
+def why_none(opened: OpenProject) -> str:
+    """Return why the way makes no image: no Linux target, or no main is the entry point beyond doubt; empty if it does.
 
     Raises:
         ImageMainUnclear: `image.main` is set, and is no main package.
@@ -23,11 +28,13 @@ def wanted(opened: OpenProject) -> bool:
     mains = [main.path for main in facts.mains if linux.intersection(main.targets)]
     try:
         entry_point(mains, {service.main for service in config.services.values()}, config.image.main)
-    except ImageMainUnclear:
+    except ImageMainUnclear as error:
         if config.image.main:
             raise
-        return False
-    return bool(linux)
+        found = f"{error.what}; name one in goferry.yml:  image: {{main: {mains[0]}}}" if mains else error.what
+    else:
+        found = ""
+    return found if linux else "no target is a Linux one"
 
 
 def make(opened: OpenProject, folder: Path, stream: Stream) -> Ledger:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from goferry.build import services
+from goferry.pipeline import image
 from goferry.pipeline.project import OpenProject
 
 
@@ -40,6 +41,7 @@ def record(opened: OpenProject) -> dict[str, Any]:
             for main in facts.mains
         ],
         "services": services.services(opened.config, facts),
+        "image": {"made": image.wanted(opened), "why_not": image.why_none(opened)},
         "toolchain": opened.toolchain.as_record(),
         "hints": list(facts.hints),
         "push": push(opened),
@@ -78,6 +80,8 @@ def lines(opened: OpenProject) -> list[str]:
         told.append(f"  program   {main.program}  from {main.path}{stamps}{some}")
     for name, service in services.services(opened.config, facts).items():
         told.append(f"  service   {name}  runs {service['binary']}, health {service['health']}")
+    none = image.why_none(opened)
+    told.append(f"  image     {'none: ' + none if none else 'of one program; goferry image says more'}")
     told += [f"  changed   {change}" for change in facts.changes[:5]]
     if len(facts.changes) > 5:
         told.append(f"            and {len(facts.changes) - 5} more")

@@ -12,7 +12,7 @@ from goferry.config import start
 from goferry.config.settings import Settings
 from goferry.kernel.outcomes import NothingToDeploy
 from goferry.observe.events import Event, Stream
-from goferry.pipeline import keys, summary, way
+from goferry.pipeline import image, keys, summary, way
 from goferry.pipeline.graph import Choice
 from goferry.pipeline.project import OpenProject
 
@@ -35,8 +35,8 @@ def foresee(order: Order, settings: Settings, stream: Stream) -> list[Choice]:
 def up(order: Order, settings: Settings, stream: Stream) -> dict[str, Any]:
     """Go the whole way and return what `--json` prints.
 
-    `{"project", "version", "dist", "made": [step], "unchanged", "keys", "deploy": record or None, "seconds"}`;
-    `unchanged` means that nothing was made and nothing was switched.
+    `{"project", "version", "dist", "made": [step], "unchanged", "no_image", "keys", "deploy": record or None,
+    "seconds"}`; `unchanged` means that nothing was made and nothing was switched, `no_image` says why there is none.
 
     Raises:
         NothingToDeploy: it is to be deployed, and goferry.yml names no service; before anything is built.
@@ -68,6 +68,7 @@ def up(order: Order, settings: Settings, stream: Stream) -> dict[str, Any]:
         "dist": str(release.folder),
         "made": list(release.made),
         "unchanged": not release.made and (deployed is None or deployed["unchanged"]),
+        "no_image": image.why_none(opened) if request.image else "",
         "keys": "throw-away" if request.keys.throw_away else "given",
         "trust": str(request.keys.trust),
         "deploy": deployed,
@@ -99,4 +100,5 @@ def lines(record: dict[str, Any]) -> list[str]:
     if not record["made"]:
         return [f"{name} stands unchanged in {record['dist']}; nothing was built again."]
     throw_away = " (throw-away keys)" if record["keys"] == "throw-away" else ""
-    return [f"{name} is sealed and verified in {record['dist']}{throw_away}"]
+    imageless = [f"no image was made: {record['no_image']}"] if record["no_image"] else []
+    return [f"{name} is sealed and verified in {record['dist']}{throw_away}", *imageless]

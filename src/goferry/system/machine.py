@@ -4,18 +4,45 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from goferry.kernel.errors import Failed
+from goferry.system.process import ToolMissing, run
 
 PYTHON = (3, 11)
+PATIENCE = 5.0
+"""Seconds that a program has for its answer."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program that is asked whether it works: the words of a question that it answers with exit code 0."""
+
+    required: bool
+    purpose: str
+    asked: tuple[str, ...]
+    otherwise: str = "it is there and does not work"
+
+
 TOOLS = {
-    "git": (True, "version, commit and date of a build"),
-    "go": (False, "saves a download; goferry setup-go installs a proven one"),
-    "gpgv": (False, "a second judge of OpenPGP signatures; pure verification is built in"),
-    "docker": (False, "runs the images; writing them needs none"),
+    "git": Tool(required=True, purpose="version, commit and date of a build", asked=("--version",)),
+    "go": Tool(
+        required=False, purpose="saves a download; goferry setup-go installs a proven one", asked=("env", "GOROOT")
+    ),
+    "gpgv": Tool(
+        required=False,
+        purpose="a second judge of OpenPGP signatures; pure verification is built in",
+        asked=("--version",),
+    ),
+    "docker": Tool(
+        required=False,
+        purpose="runs the images; writing them needs none",
+        asked=("version", "--format", "{{.Server.Version}}"),
+        otherwise="it is there, and its daemon does not answer",
+    ),
 }
 
 
@@ -30,21 +57,25 @@ class MachineUnready(Failed):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing: its name, whether it is needed, what it is for, and what was found (empty: nothing)."""
+    """One thing: its name, whether it is needed, what it is for, and what was found that works (empty: nothing).
+
+    `trouble` says why what is there does not count.
+    """
 
     name: str
     required: bool
     purpose: str
     found: str
+    trouble: str = ""
 
     def line(self) -> str:
         """Say it in one line."""
         mark = "ok     " if self.found else ("MISSING" if self.required else "absent ")
-        return f"{mark}  {self.name:<8} {self.found or '-'}  ({self.purpose})"
+        return f"{mark}  {self.name:<8} {self.found or self.trouble or '-'}  ({self.purpose})"
 
 
 def examine(environ: Mapping[str, str]) -> list[Finding]:
-    """Look for everything; uses no network and starts nothing."""
+    """Look for everything, and ask each program whether it works; uses no network."""
     version = ".".join(map(str, sys.version_info[:3]))
     wanted = ".".join(map(str, PYTHON))
     python = Finding(
@@ -53,8 +84,16 @@ def examine(environ: Mapping[str, str]) -> list[Finding]:
         purpose=f"runs Goferry; {wanted} or later",
         found=version if sys.version_info >= PYTHON else "",
     )
-    path = environ.get("PATH", os.defpath)
-    return [
-        python,
-        *(Finding(name, need, why, shutil.which(name, path=path) or "") for name, (need, why) in TOOLS.items()),
-    ]
+    return [python, *(_ask(name, tool, environ) for name, tool in TOOLS.items())]
+
+
+def _ask(name: str, tool: Tool, environ: Mapping[str, str]) -> Finding:
+    path = shutil.which(name, path=environ.get("PATH", os.defpath)) or ""
+    trouble = ""
+    if path:
+        try:
+            answer = run([path, *tool.asked], environ={**environ, "GOTOOLCHAIN": "local"}, timeout=PATIENCE)
+            trouble = "" if answer.code == 0 else tool.otherwise
+        except (ToolMissing, subprocess.TimeoutExpired):
+            trouble = tool.otherwise
+    return Finding(name, tool.required, tool.purpose, "" if trouble else path, trouble and f"{trouble}: {path}")

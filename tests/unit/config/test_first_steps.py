@@ -192,6 +192,7 @@ def test_doctor_fails_only_for_what_is_needed(monkeypatch, tmp_path, capsys):
         "required": False,
         "purpose": "runs the images; writing them needs none",
         "found": "",
+        "trouble": "",
     }
 
 

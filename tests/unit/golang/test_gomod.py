@@ -9,6 +9,16 @@ from goferry.golang import gomod
 from goferry.golang.goenv import GoEnv
 from goferry.golang.resolve import wanted
 
+CONFLICT = "module m\n\n<<<<<<< HEAD\ngo 1.26\n=======\ngo 1.27\n>>>>>>> topic\n"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_merge_conflict_is_called_one(end):
+    with pytest.raises(gomod.GoModInvalid) as caught:
+        gomod.parse(CONFLICT.replace("\n", end).encode())
+    assert caught.value.what == "go.mod:3: it holds the marks of a merge conflict"
+    assert "then:  git add go.mod" in "\n".join(caught.value.advice)
+
 
 @pytest.mark.parametrize(
     ("text", "go", "toolchain"),

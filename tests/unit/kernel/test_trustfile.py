@@ -164,6 +164,27 @@ def test_a_secret_key_is_never_a_public_part(trust):
             trustfile.parse(edited(trust, key(0, public=text)))
 
 
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "FILE is no trust file: it is empty"),
+        (b"not json\n", "FILE is no trust file: it is no JSON: line 1, column 1: Expecting value"),
+        (b"{}\n\xff", "FILE is no trust file: it is no JSON: it is not UTF-8 text"),
+        (
+            b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n",
+            "FILE is no trust file: it is a key; a trust file lists public keys",
+        ),
+        (b"untrusted comment: minisign public key\nRW\n", "FILE is no trust file: it is a key; a trust file lists"),
+        (b"[]", "FILE is no trust file: its schema is not one of (1, 2)"),
+    ],
+)
+def test_what_is_no_trust_file_is_told_in_plain_words(data, said):
+    with pytest.raises(Refusal) as caught:
+        trustfile.parse(data, "FILE")
+    assert caught.value.what.startswith(said)
+    assert caught.value.advice
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(Refusal) as caught:
         trustfile.load(tmp_path / "absent")

@@ -141,8 +141,13 @@ def _hosts(order: Order) -> list[str]:
     if order.hosts:
         return list(order.hosts)
     if not order.environment:
-        raise Misuse("no host is named", advice=["goferry provision HOST", "or:  --environment NAME"])
-    return [host.rpartition("@")[2] for host in _environment(order).hosts]
+        raise Misuse(
+            "no host is named", advice=["name it:  goferry provision HOST", "or an environment:  --environment NAME"]
+        )
+    hosts = [host.rpartition("@")[2] for host in _environment(order).hosts]
+    if not hosts:
+        raise place.without_hosts(place.Said(environment=order.environment), how="goferry provision HOST")
+    return hosts
 
 
 def _next(order: Order, record: dict[str, Any]) -> list[str]:

@@ -49,8 +49,7 @@ def make_dist(folder, version="v1.4.0", commit=COMMIT, sequence=1_795_409_822, f
         version,
         module="example.com/shop",
         commit=commit,
-        snapshot=flags.get("snapshot", False),
-        dirty=flags.get("dirty", False),
+        **flags,
     )
     for name, (data, kind) in files.items():
         (folder / name).write_bytes(data)
@@ -582,12 +581,73 @@ def test_a_folder_that_nobody_trusted_signed(dist, tmp_path, github, fake_github
     assert fake_github.requests == []
 
 
-def test_a_name_that_github_would_change(tmp_path, github, fake_github):
-    dist = make_dist(tmp_path / "odd", files={"read me.txt": (b"x", "archive")})
+@pytest.mark.parametrize("name", ["read me.txt", "shop_1.0~rc1.deb", "a..b", "a@b"])
+def test_a_name_that_github_would_change_is_refused_before_a_draft_is_made(name, tmp_path, github, fake_github):
+    dist = make_dist(tmp_path / "odd", files={name: (b"x", "archive")})
+    assert refused(dist, github).name == "asset-renamed"
+    assert there(fake_github) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [
+        ("shop_1.0.0~rc1_amd64.deb", "shop_1.0.0.rc1_amd64.deb"),
+        ("read me (1).txt", "read.me.1.txt"),
+        ("a@b,c;d=e.txt", "a.b.c.d.e.txt"),
+        (".hidden.", "hidden"),
+        ("shop+1.0_x-y.tar.gz", "shop+1.0_x-y.tar.gz"),
+    ],
+)
+def test_the_fake_renames_assets_as_github_was_seen_to(name, stored, github, fake_github):
+    repository = fake_github.repository(REPOSITORY)
+    made = fake_github.state.create_release(repository, {"tag_name": "v1.4.0", "draft": True})
+    assert fake_github.state.upload(repository, made, name, b"x", content_type="text/plain").name == stored
+
+
+@pytest.mark.parametrize("operation", ["create-release", "upload", "update-release"])
+def test_githubs_own_words_reach_the_person(operation, dist, github, fake_github):
+    error = {"resource": "Release", "field": "tag_name", "code": "custom", "message": "tag_name is protected by a rule"}
+    fake_github.fail(operation, "status", status=422, message="Validation Failed", errors=[error])
+    told = refused(dist, github)
+    assert told.name == "github-unexpected"
+    assert "Validation Failed: tag_name is protected by a rule (Release.tag_name custom)" in told.what
+
+
+def test_a_dry_run_needs_no_token(dist, fake_github):
+    fake_github.repository(REPOSITORY).tags["v1.4.0"] = COMMIT
+    steps = publish(dist, release.GitHub(REPOSITORY, "", fake_github.url), dry_run=True)["steps"]
+    assert steps[0] == "create-draft v1.4.0"
+    assert writes(fake_github) == []
+
+
+def test_a_module_in_a_folder_is_released_under_the_tag_that_was_sealed(tmp_path, github, fake_github):
+    dist = make_dist(tmp_path / "api", tag="api/v1.4.0")
     error = refused(dist, github)
-    assert error.name == "asset-renamed"
-    assert "read.me.txt" in error.what
-    assert there(fake_github)[0].draft
+    assert (error.name, error.advice) == ("tag-missing", ("git push origin api/v1.4.0",))
+    fake_github.repository(REPOSITORY).tags["api/v1.4.0"] = COMMIT
+    assert publish(dist, github)["tag"] == "api/v1.4.0"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "version", "tag", "published", "pre", "latest"),
+    [
+        ("calver", "2026.10.1", "release-2026.10.1", "release-2026.9.30", False, True),
+        ("calver", "2026.9.1", "release-2026.9.1", "release-2026.10.1", False, False),
+        ("calver", "2026.10.1-rc1", "release-2026.10.1-rc1", "release-2026.9.1", True, False),
+        ("semver", "1.10.0", "1.10.0", "1.9.0", False, True),
+        ("any", "blue", "blue", "green", False, False),
+    ],
+)
+def test_other_schemes_are_ordered_by_their_own_rules(
+    scheme, version, tag, published, pre, latest, tmp_path, github, fake_github
+):
+    repository = fake_github.repository(REPOSITORY)
+    fake_github.state.create_release(repository, {"tag_name": published})
+    repository.tags[tag] = COMMIT
+    before = repository.latest
+    made = publish(make_dist(tmp_path / "dist", version, scheme=scheme, tag=tag), github)
+    assert (made["tag"], made["prerelease"]) == (tag, pre)
+    assert (repository.latest != before) is latest
 
 
 def test_a_dry_run_shows_what_a_run_does(dist, github, fake_github):

@@ -29,6 +29,7 @@ T = TypeVar("T")
 READ, WRITE = "contents: read", "contents: write"
 _TIMEOUT = 30
 _NESTED_TAGS = 5
+_MOST_DETAILS = 5
 
 
 class Api:
@@ -194,11 +195,25 @@ def _outcome(request: Callable[[], T]) -> tuple[int, Mapping[str, str], str, T |
 
 
 def message_of(data: Any) -> str:
-    """Return the words of an error's body, with the codes that HTTP 422 carries."""
+    """Return the words of an error's body, with each of the errors that HTTP 422 carries (GitHub docs, "REST API").
+
+    {"message": "Validation Failed", "errors": [{"resource", "field", "code", "message"} or text, …]}
+    """
     if not isinstance(data, dict):
         return str(data or "no explanation")
-    codes = [str(each.get("code", "")) if isinstance(each, dict) else str(each) for each in data.get("errors") or []]
-    return " ".join([str(data.get("message") or "no explanation"), *codes])
+    found = data.get("errors") or []
+    details = [_detail(each) for each in (found if isinstance(found, list) else [found])[:_MOST_DETAILS]]
+    return ": ".join([str(data.get("message") or "no explanation"), *filter(None, ["; ".join(filter(None, details))])])
+
+
+def _detail(error: Any) -> str:
+    """Return one error of an answer: its own words, and the field and code that it has them for."""
+    if not isinstance(error, dict):
+        return str(error or "")
+    place = ".".join(str(error[key]) for key in ("resource", "field") if error.get(key))
+    named = " ".join(part for part in (place, str(error.get("code") or "")) if part)
+    words = str(error.get("message") or "")
+    return f"{words} ({named})" if words and named else words or named
 
 
 def _short(error: Exception) -> str:

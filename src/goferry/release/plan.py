@@ -11,12 +11,14 @@ it that is not this release's is a refusal.
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from goferry.dist.schemes import Scheme
 from goferry.release import notes
 from goferry.release.errors import (
+    AssetRenamed,
     DraftOfOthers,
     DraftsAmbiguous,
     ReleaseDiffers,
@@ -29,6 +31,8 @@ from goferry.release.errors import (
 from goferry.release.facts import UPLOADED, Asset, Local, Release, Remote
 
 _NOTHING = "Nothing was published or changed."
+_KEPT = re.compile(r"[0-9A-Za-z_+-](?:\.?[0-9A-Za-z_+-])*")
+"""Names of assets that GitHub keeps; it replaces other characters (GitHub docs, "Upload a release asset")."""
 MOST_FILES, MOST_BYTES = 1000, 2 << 30
 """What GitHub takes: files of a release, and bytes that each stays below (GitHub docs, "About releases")."""
 
@@ -75,7 +79,7 @@ def plan(local: Local, remote: Remote) -> Plan:
 
     Raises:
         TagMismatch, TagMissing, TagMoved: the tag is not this release's.
-        ReleaseTooLarge: GitHub would not take so much.
+        ReleaseTooLarge, AssetRenamed: GitHub would not take so much, or under other names.
         ReleaseDiffers, ReleaseIncomplete, DraftOfOthers, DraftsAmbiguous: GitHub has something else there.
     """
     check_tag(local, remote.commit)
@@ -137,6 +141,12 @@ def _check_size(local: Local) -> None:
             advice=["build fewer targets or archives:  goferry inspect --config"],
         )
     for file in local.files:
+        if not _KEPT.fullmatch(file.name):
+            raise AssetRenamed(
+                f"GitHub would store {file.name} under another name",
+                state=_NOTHING,
+                advice=["choose a name of letters, digits, single dots, dashes and underscores"],
+            )
         if file.size >= MOST_BYTES:
             raise ReleaseTooLarge(
                 f"{file.name} has {file.size} bytes, and GitHub takes files below {MOST_BYTES}",

@@ -39,7 +39,7 @@ def publish(
 
     Args:
         dist: a sealed folder.
-        github: where, with a token that has `contents: write`.
+        github: where, with a token that has `contents: write`; for a dry run of a public repository without one.
         tag: empty: the one that was sealed, the version itself or `api/v1.4.0`.
         draft: upload and verify, but leave it a draft.
         prerelease: None: as its scheme reads the version.
@@ -61,11 +61,13 @@ def publish(
     """
     manifest, files = inspect(dist, trust=trust, settings=settings, stream=stream)
     local = _local(manifest, files, tag=tag, draft=draft, prerelease=prerelease)
-    if not github.token:
+    if not github.token and not dry_run:
         raise access.token_missing("publish a release")
     api = Api(github, settings)
     transfer = Transfer(api, settings)
     with stream.span("release", target=local.tag) as span:
+        if not github.token:
+            span.note("without a token drafts are not seen, and only a public repository is")
         remote = look(api, transfer, local)
         if stands := _standing(manifest, local, remote, transfer, trust=trust, settings=settings):
             span.note(f"{local.tag} was published with these files before, sealed another time: that release stands")

@@ -54,7 +54,8 @@ class Transfer:
                 found = self._whole(status, answer, file, release)
             if found:
                 return found
-            if status not in (201, 422):
+            taken = status == 422 and "already_exists" in reason
+            if status != 201 and not taken:
                 what = f"upload {file.name}"
                 self.api.pause_or_raise(status, headers, reason, attempt=attempt, what=what, permission=WRITE)
             elif attempt + 1 < retry.ATTEMPTS:  # damaged on the way, or a name that was taken and is free now

@@ -24,6 +24,7 @@ class Fault:
     status: int = 502
     headers: dict = field(default_factory=dict)
     message: str = "Server Error"
+    errors: list = field(default_factory=list)
     seconds: float = 0.0
 
     def __post_init__(self):

@@ -154,7 +154,8 @@ class FakeGitHub:
         if fault and fault.kind == "cut":
             return None
         if fault and fault.kind == "status":
-            return fault.status, fault.headers, {"message": fault.message}
+            errors = {"errors": fault.errors} if fault.errors else {}
+            return fault.status, fault.headers, {"message": fault.message, **errors}
         with self.state.lock:
             repository = self._allowed(request, permission, found.pop("repository"))
             result = self.answers.take(request, repository, found)

@@ -25,6 +25,16 @@ def invalid(resource, code, name=""):
     return Refusal(422, "Validation Failed", [error])
 
 
+def asset_name(name):
+    """Return the name that GitHub gives an asset.
+
+    Its documentation only says that "special characters" go. What was seen of it (travis-ci/dpl#821, softprops/
+    action-gh-release#159, github/rest-api-description#2968): letters, digits and . _ - + stay, a run of dots
+    and anything else becomes one dot, and dots at both ends go.
+    """
+    return re.sub(r"(?:[^0-9A-Za-z_+-])+", ".", name).strip(".")
+
+
 @dataclass
 class Asset:
     id: int
@@ -187,7 +197,7 @@ class State:
             raise Refusal(422, "Cannot upload assets to an immutable release.")
         if not name:
             raise Refusal(400, "Bad Request: the query parameter name is missing")
-        name = re.sub(r"[^0-9A-Za-z._@+~-]", ".", name).strip(".")
+        name = asset_name(name)
         if release.named(name):
             raise invalid("ReleaseAsset", "already_exists", "name")
         asset = Asset(next(self._ids), name, data, content_type, state=state)

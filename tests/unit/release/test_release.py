@@ -11,6 +11,7 @@ from goferry.kernel.errors import GoferryError
 from goferry.kernel.manifest import File, Manifest
 from goferry.release import GitHub, access, notes, reference, retry
 from goferry.release import facts as kinds
+from goferry.release.api import message_of
 from goferry.release.errors import ReleaseTooLarge
 from goferry.release.plan import is_latest, is_prerelease, plan
 
@@ -175,6 +176,37 @@ def test_prereleases_are_what_their_scheme_says(scheme, version, pre):
 )
 def test_the_latest_is_the_highest_of_its_series_and_scheme(scheme, tag, version, published, latest):
     assert is_latest(tag, version, published, SCHEMES[scheme]) is latest
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"message": "Not Found"}, "Not Found"),
+        (
+            {
+                "message": "Validation Failed",
+                "errors": [{"resource": "ReleaseAsset", "code": "already_exists", "field": "name"}],
+            },
+            "Validation Failed: ReleaseAsset.name already_exists",
+        ),
+        (
+            {
+                "message": "Validation Failed",
+                "errors": [{"resource": "Release", "code": "custom", "message": "tag is taken"}],
+            },
+            "Validation Failed: tag is taken (Release custom)",
+        ),
+        ({"message": "No", "errors": ["one", "two"]}, "No: one; two"),
+        ({"message": "No", "errors": "one"}, "No: one"),
+        ({"message": "No", "errors": [{}, None, 3]}, "No: 3"),
+        ({"message": "No", "errors": ["x"] * 50}, "No: x; x; x; x; x"),
+        ({"errors": {"message": "why"}}, "no explanation: why"),
+        ("text", "text"),
+        (None, "no explanation"),
+    ],
+)
+def test_githubs_words_are_kept_with_every_error_of_a_422(data, said):
+    assert message_of(data) == said
 
 
 HOSTILE = "a`b``|<img src=x onerror=1> @everyone [x](javascript:1).txt"

@@ -705,6 +705,21 @@ def test_a_client_that_dies_before_the_commit_is_undone_by_the_host(site):
     assert site.live()["api"]["version"] == "v3.0.0"
 
 
+def test_a_candidate_that_dies_before_its_client_commits_is_not_committed(site):
+    port = site.deploy(site.release(1))["services"]["api"]["port"]
+    argv = client.agent_argv(site.root, site.workshop.keys / "goferry.trust")
+    with client.opened(argv, SETTINGS.environ) as agent:
+        agent.ask("prepare", dist=str(site.release(2)), id="one", services=[])
+        agent.ask("switch")
+        os.kill(json.loads((site.root / "shop/api/slots/1.run").read_text())["pid"], signal.SIGKILL)
+        with pytest.raises(GoferryError) as caught:
+            agent.ask("commit")
+    assert (caught.value.name, caught.value.exit_code) == ("rolled-back", 4)
+    assert post(port) == "v1.0.0"
+    live = site.live()["api"]
+    assert (live["version"], live["state"]) == ("v1.0.0", "healthy")
+
+
 def test_an_interrupted_deploy_goes_back_and_says_so(site):
     site.deploy(site.release(1))
     trust = site.workshop.keys / "goferry.trust"

@@ -293,6 +293,7 @@ class Session:
         engine = self._open()
         with self._given_up():
             engine.advance("commit")
+        self._raise_undone()
         if self.root.host is None and self.trust is not None:
             link_atomically(self.root.own / "trust", str(self.trust.absolute()))
         shown = self.view.changed(engine.transaction)
@@ -328,13 +329,21 @@ class Session:
             self._close()
             raise
 
+    def _raise_undone(self) -> None:
+        """Raise what undid the transaction, and let go of the lock then."""
+        try:
+            self._raise_failure()
+        finally:
+            if self.engine is None:
+                self._held.close()
+
     def _raise_failure(self) -> None:
         """Raise what ended a transaction that ended by itself; after the switch as `rolled-back`. The lock stays."""
         engine = self._open()
-        if engine.transaction.phase != machine.IDLE:
+        result = journal.outcome(engine.journal) or {}  # type: ignore[arg-type]
+        if engine.transaction.phase != machine.IDLE or result.get("outcome") == "committed":
             return
         self.engine = None
-        result = journal.outcome(engine.journal) or {}  # type: ignore[arg-type]
         failure = engine.failure or ClientSilent("the client went away before it committed")
         if result.get("outcome") != "rolled-back":
             raise failure

@@ -77,6 +77,9 @@ class Guard(Protocol):
     def watch(self, transaction: Transaction) -> None:
         """Watch all candidates while they bake."""
 
+    def confirm(self, transaction: Transaction) -> None:
+        """Look once more at all candidates, which waited for the client."""
+
     def retire(self, transaction: Transaction, change: Change) -> None:
         """End the version before."""
 
@@ -155,10 +158,19 @@ class Engine:
         Raises:
             GoferryError: when an ending could not be finished; the next recovery tries it again.
         """
-        following: Optional[str] = event
+        following: Optional[str] = self._confirmed(event)
         while following is not None:
             following = self._take(following, details)
             details = {}
+
+    def _confirmed(self, event: str) -> str:
+        """Return the event, or `failed` when it would go on with a candidate that died or fell ill while it waited."""
+        if machine.goes_on(self.transaction, event):
+            try:
+                self.guard.confirm(self.transaction)
+            except Exception as error:  # noqa: BLE001  whatever it is, the version before must serve
+                return self._after(error)
+        return event
 
     def _take(self, event: str, details: Dict[str, Any]) -> Optional[str]:
         transaction, acts = machine.step(self.transaction, event)

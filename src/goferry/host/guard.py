@@ -295,6 +295,24 @@ class Guard:
             look()
             self.patience(0.05, heed=True)
 
+    def confirm(self, transaction: Transaction) -> None:
+        """Look once more at all candidates, side by side and within the time of one question.
+
+        Raises:
+            CandidateCrashed, CandidateUnhealthy: as their names say.
+        """
+        watched = [self._watched(transaction, change) for change in transaction.changes]
+        until = time.monotonic() + control.SECONDS
+        while True:
+            for each in watched:
+                if not processes.same(each.process):
+                    raise self._crashed(each.folder, each.slot, "ended while it waited for the client")
+            self._ask_watched(watched, max(0.05, until - time.monotonic()), lambda: None)
+            if not any(each.bad for each in watched):
+                return
+            self._refuse_ill(watched, BAD if time.monotonic() < until else 1)
+            time.sleep(0.05)
+
     def _watched(self, transaction: Transaction, change: Change) -> Watched:
         folder = self.root.service(transaction.project, change.service)
         return Watched(folder, self.described(folder, change.slot), self.driver.running(folder, change.slot))

@@ -16,9 +16,10 @@
 
 An event is journalled and synced before its acts begin, so the journal's last line always names the acts that may have
 been done in part. Every act is idempotent; `recover` before the switch undoes, after it goes back, and in a phase that
-is already an ending does that phase's acts again. `reach` asks the public address, after the switch and once more
-before the commit. Several services of one release are one transaction and move
-together. A rollback is the same machine with a release that the store holds already.
+is already an ending does that phase's acts again. `switch` and `commit` come from a client that may have taken its
+time: the candidates are looked at once more first, and one that is ill makes a `failed` of them. `reach` asks the
+public address, after the switch and once more before the commit. Several services of one release are one transaction
+and move together. A rollback is the same machine with a release that the store holds already.
 """
 
 from __future__ import annotations
@@ -197,6 +198,13 @@ def _target(transaction: Transaction, event: str) -> str:
 def waits(transaction: Transaction) -> bool:
     """Whether the client speaks next (or the deadline does)."""
     return transaction.phase in (IDLE, HEALTHY) or (transaction.phase == BAKING and transaction.baked)
+
+
+def goes_on(transaction: Transaction, event: str) -> bool:
+    """Whether `event` ends a time in which the candidates waited for the client, and brings them on."""
+    if not waits(transaction) or (transaction.phase, event) not in TRANSITIONS or event == "recover":
+        return False
+    return _target(transaction, event) in (SWITCHING, COMMITTED)
 
 
 def outlook(transaction: Transaction) -> List[Act]:

@@ -265,9 +265,7 @@ def of_defect(error: Exception) -> GoferryError:
     if isinstance(error, GoferryError):
         return error
     if isinstance(error, OSError) and error.errno in NO_ROOM:
-        return DiskFull(
-            "no room is left: %s" % error, state="Nothing was switched.", advice=["make room on the target's disk"]
-        )
+        return DiskFull("no room is left: %s" % error, advice=["make room on the target's disk"])
     return HostFailed("%s: %s" % (type(error).__name__, error))
 
 

@@ -13,7 +13,7 @@ import pytest
 from goferry.host.engine import Engine, replay, resume
 from goferry.kernel import machine
 from goferry.kernel.machine import Change, Transaction
-from goferry.kernel.outcomes import CandidateUnhealthy
+from goferry.kernel.outcomes import CandidateUnhealthy, DiskFull
 
 SERVICES = ("api", "worker")
 
@@ -86,6 +86,11 @@ class Host:
     def watch(self, t):
         for c in t.changes:
             assert self.processes[c.service, c.slot]["accepts"]
+
+    def confirm(self, t):
+        for c in t.changes:
+            if (c.service, c.slot) not in self.processes:
+                raise CandidateUnhealthy(f"{c.service} died while it waited")
 
     def retire(self, _, c):
         self.empty(c.service, c.old_slot)
@@ -166,6 +171,7 @@ def faulty(host):
         "start",
         "prove",
         "watch",
+        "confirm",
         "retire",
         "stop",
         "point",
@@ -300,6 +306,25 @@ def test_whatever_fails_the_version_before_serves(case, act):
         assert not host.processes
 
 
+@pytest.mark.parametrize("policy", ["rollback", "commit"])
+@pytest.mark.parametrize("event", ["switch", "commit", "silence"])
+def test_a_candidate_that_died_while_it_waited_for_the_client_is_not_gone_on_with(event, policy):
+    host = host_with("v1")
+    engine = Engine(host, host, host, host)
+    engine.begin(transaction("deploy", "v2", "v1", policy))
+    if event != "switch":
+        engine.advance("switch")
+    del host.processes["worker", 1]
+    engine.advance(event)
+    assert replay(host.lines).phase == machine.IDLE
+    assert host.lines[-1]["result"]["outcome"] == ("aborted" if event == "switch" else "rolled-back")
+    assert host.serving() == {"api": ["v1"], "worker": ["v1"]}
+    if (event, policy) != ("silence", "rollback"):
+        assert "died while it waited" in engine.failure.what
+    if event == "switch":
+        assert "switch" not in [line["event"] for line in host.lines]  # no traffic was touched
+
+
 @pytest.mark.parametrize("defect", [TypeError, KeyError, OverflowError, AttributeError])
 def test_a_defect_is_a_failure_like_any_other(defect):
     host = faulty(host_with("v1"))
@@ -353,3 +378,14 @@ def test_a_line_that_finds_no_room_is_a_failure_and_going_back_has_room(event):
     assert host.serving() == {"api": ["v1"], "worker": ["v1"]}
     assert host.lines[-1]["event"] == "settled"
     assert set(host.processes) == set(host.cache["live"].items())
+
+
+def test_a_disk_that_is_full_at_the_commit_does_not_say_that_nothing_was_switched():
+    host = host_with("v1")
+    host.record = lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "no space"))
+    engine = Engine(host, host, host, host)
+    engine.begin(transaction("deploy", "v2", "v1"))
+    engine.advance("switch")
+    with pytest.raises(DiskFull) as told:
+        engine.advance("commit")
+    assert "switched" not in told.value.state

@@ -25,7 +25,7 @@ from goferry.kernel import canonical, files, machine
 from goferry.kernel.hostfile import HostFile, Place
 from goferry.kernel.machine import Change, Transaction
 from goferry.kernel.manifest import File, Manifest
-from goferry.kernel.outcomes import CandidateCrashed, GuardFailed
+from goferry.kernel.outcomes import CandidateCrashed, CandidateUnhealthy, GuardFailed
 
 PLACE = Place("shop", "api", 8080, "socket")
 HOST = HostFile(projects={"shop": {"api": PLACE}})
@@ -266,6 +266,24 @@ def test_an_address_that_is_lost_in_the_bake_is_found_before_the_commit(host):
     made.advance("switch")
     assert (made.transaction.phase, made.failure.name) == (machine.IDLE, "public-address-unreachable")
     assert host.serving() == "v1"
+
+
+@pytest.mark.parametrize("how", ["dead", "ill"])
+@pytest.mark.parametrize("event", ["switch", "commit"])
+def test_a_candidate_is_looked_at_once_more_when_the_client_goes_on(host, event, how):
+    change(host, "deploy", "v1", "")
+    made = engine(host, "v2")
+    made.begin(wanted(host, "deploy", "v2", "v1"))
+    if event == "commit":
+        made.advance("switch")
+    if how == "dead":
+        host.kill(PLACE.unit(1))
+    else:
+        host.sockets.discard(PLACE.socket_unit(1))
+    made.advance(event)
+    assert (made.transaction.phase, host.serving()) == (machine.IDLE, "v1")
+    assert isinstance(made.failure, CandidateCrashed if how == "dead" else CandidateUnhealthy)
+    assert state.read(host.root.service("shop", "api"))["live"]["version"] == "v1"
 
 
 @pytest.mark.parametrize("power", [False, True], ids=["killed", "power cut"])

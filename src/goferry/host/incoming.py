@@ -15,7 +15,7 @@ import re
 import shutil
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping
+from typing import Any, Dict, Iterator, List, Mapping, Optional
 
 from goferry.host import lock
 from goferry.host.layout import NAME, Root
@@ -190,14 +190,19 @@ def _bound(root: Root, part: Path, name: str, missing: int) -> None:
         raise UploadRefused("more than %d files were sent" % MAX_FILES)
     if not _make_room(root, place, missing):
         raise UploadRefused("uploads would take more than %d bytes" % MAX_TOTAL)
-    space = os.statvfs(str(place))
-    if space.f_bavail * space.f_frsize < missing + MARGIN:
+    if _free(place) < missing + MARGIN:
+        make_way(root, place)
+    if _free(place) < missing + MARGIN:
         raise DiskFull(
-            "%s needs %d bytes more and %d to spare; %d are free"
-            % (name, missing, MARGIN, space.f_bavail * space.f_frsize),
+            "%s needs %d bytes more and %d to spare; %d are free" % (name, missing, MARGIN, _free(place)),
             state="Nothing was installed.",
             advice=["make room on the disk of %s" % root.path],
         )
+
+
+def _free(place: Path) -> int:
+    space = os.statvfs(str(place))
+    return space.f_bavail * space.f_frsize
 
 
 def _make_room(root: Root, mine: Path, missing: int) -> bool:
@@ -211,11 +216,8 @@ def _make_room(root: Root, mine: Path, missing: int) -> bool:
         if total + missing <= MAX_TOTAL and count <= MAX_FOLDERS:
             break
         with contextlib.suppress(OSError):  # it was removed meanwhile
-            descriptor = -1 if other == mine else _locked(other)
-            if descriptor >= 0:
+            if other != mine and _remove_left(other):
                 total, count = total - size, count - 1
-                remove(other)
-                os.close(descriptor)
     return total + missing <= MAX_TOTAL
 
 
@@ -276,4 +278,24 @@ def prune(root: Root, age: float = STALE) -> None:
         for place in root.incoming.iterdir():
             with contextlib.suppress(OSError):
                 if time.time() - place.stat().st_mtime >= age:
-                    remove(place)
+                    _remove_left(place)
+
+
+def make_way(root: Root, mine: Optional[Path] = None) -> None:
+    """Remove what nobody uploads at this moment, in every project of the host: the disk is theirs together."""
+    names = Root(root.path, root.host).projects()
+    folders = [root.incoming, *(Root(root.path, root.host, name).incoming for name in names)]
+    for place in (place for folder in folders if folder.is_dir() for place in folder.iterdir()):
+        with contextlib.suppress(OSError):
+            if place != mine:
+                _remove_left(place)
+
+
+def _remove_left(place: Path) -> bool:
+    """Remove an upload unless it is a session's; return whether it was."""
+    descriptor = _locked(place)
+    if descriptor < 0:
+        return False
+    remove(place)
+    os.close(descriptor)
+    return True

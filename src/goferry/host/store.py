@@ -17,7 +17,7 @@ import re
 from pathlib import Path
 from typing import Callable, Collection, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
-from goferry.host import elf, history, slots, state
+from goferry.host import elf, history, incoming, slots, state
 from goferry.host.layout import Root, ServiceFolder
 from goferry.kernel import canonical, checksums, files, manifest, verify
 from goferry.kernel.machine import Change, Transaction
@@ -97,6 +97,7 @@ class Store:
                         raise
                     _remove(part)
                     self._remove_unnamed(folder, {change.sha256})
+                    incoming.make_way(self.root)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise self._full(folder, change) from error

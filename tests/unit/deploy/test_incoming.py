@@ -11,6 +11,7 @@ from goferry.host import incoming
 from goferry.host.layout import Root
 from goferry.kernel.errors import Misuse
 from goferry.kernel.files import sha256_file
+from goferry.kernel.hostfile import HostFile
 from goferry.kernel.outcomes import DiskFull, UploadDamaged, UploadRefused
 
 DATA = os.urandom(3000)
@@ -26,6 +27,7 @@ def root(tmp_path):
 def send(root, data, offset, name="api_linux_amd64", identifier="t1", whole=DATA, **changes):
     request = {"id": identifier, "name": name, "size": len(whole), "sha256": hashlib.sha256(whole).hexdigest()}
     if not incoming.folder(root, identifier).is_dir():
+        root.prepare()
         os.close(incoming.claim(root, identifier))
     return incoming.receive(root, {**request, "offset": offset, **changes}, data, {})
 
@@ -141,6 +143,30 @@ def test_what_nobody_continues_is_removed(root):
     os.utime(incoming.folder(root, "t1"), (1, 1))
     incoming.prune(root)
     assert not incoming.folder(root, "t1").exists()
+
+
+def test_what_a_session_uploaded_stays_however_long_it_waits_for_the_lock(root):
+    send(root, DATA[:10], 0)
+    holding = incoming.claim(root, "t1")
+    os.utime(incoming.folder(root, "t1"), (1, 1))
+    incoming.prune(root)
+    assert incoming.folder(root, "t1").is_dir()
+    os.close(holding)
+
+
+def test_a_full_disk_is_no_project_s_to_keep(tmp_path, monkeypatch):
+    host = HostFile(projects={"shop": {}, "blog": {}})
+    shop, blog = (Root(tmp_path / "root", host, name) for name in host.projects)
+    for project in (shop, blog):
+        project.prepare()
+        for identifier in ("left", "going-on"):
+            send(project, DATA[:10], 0, identifier=identifier)
+    holding = [incoming.claim(project, "going-on") for project in (shop, blog)]
+    monkeypatch.setattr(incoming, "_free", lambda _: 1 << 40 if not incoming.folder(blog, "left").exists() else 0)
+    assert send(shop, DATA[10:], 10, identifier="going-on")["done"]
+    assert [path.name for project in (shop, blog) for path in project.incoming.iterdir()] == ["going-on"] * 2
+    for descriptor in holding:
+        os.close(descriptor)
 
 
 def test_the_next_upload_of_these_bytes_goes_on_where_the_last_one_broke_off(root):

@@ -14,6 +14,7 @@ from goferry.deploy.provision.wishes import public_key
 from goferry.deploy.provision.wishes import read as read_wishes
 from goferry.kernel import hostfile, probe
 from goferry.kernel.errors import GoferryError
+from goferry.kernel.hostfile import HostFile, Place
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "provision"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIvrSTAtI/cBS03iAAY0MIJTr3s3nZ6wzO7QZvd7WtZ4 ci"
@@ -158,11 +159,21 @@ def test_what_the_repository_alone_says_wrong_is_refused_before_a_host_is_named(
 def test_a_port_of_another_service_is_refused_by_name():
     first = plan(Wishes("blog", (Wanted("web", "env", 9000),), b"trust"), FACTS)
     there = {**FACTS, "host_file": host_file(first)}
-    backend = first.places[0].first_port(1)
-    for port in (9000, backend):
-        with pytest.raises(GoferryError, match="service web's of project blog") as told:
-            plan(Wishes("shop", (Wanted("api", "socket", port),), b"trust"), there)
+    with pytest.raises(GoferryError, match="service web's of project blog") as told:
+        plan(Wishes("shop", (Wanted("api", "socket", 9000),), b"trust"), there)
+    assert told.value.name == "port-taken"
+
+
+def test_no_service_is_served_on_a_port_that_may_be_drawn_for_another():
+    first = plan(Wishes("blog", (Wanted("web", "env", 9000),), b"trust"), FACTS)
+    there = {**FACTS, "host_file": host_file(first)}
+    for facts, port in ((FACTS, 23_000), (there, 23_001), (there, 23_004), (there, 23_999)):
+        with pytest.raises(GoferryError, match="are drawn for the host's services") as told:
+            plan(Wishes("shop", (Wanted("api", "socket", port),), b"trust"), facts)
         assert told.value.name == "port-taken"
+    older = HostFile(projects={"shop": {"api": Place("shop", "api", 23_500, "socket")}})
+    again = {**FACTS, "host_file": older.to_bytes().decode()}
+    assert plan(Wishes("shop", (Wanted("api", "socket", 23_500),), b"trust"), again).places[0].port == 23_500
 
 
 def test_without_a_trust_file_nothing_is_planned():

@@ -244,6 +244,13 @@ def _places(wishes: Wishes, before: HostFile, facts: Facts) -> list[Place]:
         backend = 0
         if service.listen != "socket":
             backend = (old.backend if old else 0) or _free(RANGE.start, OWN_PORTS, backends)
+        if port in RANGE and port != (old.port if old else 0):
+            raise PortTaken(
+                f"{service.name} can't be served on port {port}: {RANGE.start} to {RANGE.stop - 1} are drawn for the "
+                "host's services, and nginx could find it taken",
+                state="Nothing was changed.",
+                advice=[f"choose another `port` for {service.name} in goferry.yml"],
+            )
         if port in facts["ports"] and port not in {place.port for place in all_before}:
             raise PortTaken(
                 f"another program of the host listens on port {port}",

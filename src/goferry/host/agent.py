@@ -23,7 +23,7 @@ from goferry.host.engine import Engine, rolled_back
 from goferry.host.gather import aside
 from goferry.host.layout import Root
 from goferry.host.recovery import recover
-from goferry.host.store import Admitted, Store, held, services_of
+from goferry.host.store import Admitted, Store, held, services_of, stored_release
 from goferry.host.supervised import free_port
 from goferry.host.target import assemble
 from goferry.host.view import View
@@ -200,8 +200,9 @@ class Session:
             wanted = rollback.Wanted.of(request)
             changes = rollback.plan(states, wanted, services_of(folders))
             trust = admission.trust_of_now(self.root, self.trust)
-            if trust is not None:
-                for change in changes:
+            for change in changes:
+                policy.judge(self._policy(), stored_release(folders[change.service], change.sequence))
+                if trust is not None:
                     admission.allow_back(folders[change.service], change, trust)
             if self.root.host is not None:
                 host = self.root.host
@@ -216,8 +217,7 @@ class Session:
         if request.get("dry_run"):
             yield
             return
-        if self.engine is not None:
-            raise Misuse("this session has an open transaction")
+        self._refuse_second()
         self.take_lock(float(request.get("wait_ms", 60_000)) / 1000)
         try:
             self.recover()
@@ -229,6 +229,10 @@ class Session:
         finally:
             if self.engine is None:
                 self._held.close()
+
+    def _refuse_second(self) -> None:
+        if self.engine is not None:
+            raise Misuse("this session has an open transaction")
 
     def take_lock(self, wait: float) -> None:
         """Take the target's lock for this session, as long as its client is there to wait for it."""
@@ -281,11 +285,7 @@ class Session:
         """Bring traffic to the candidates and watch them for their bake time."""
         with self._given_up():
             self._open().advance("switch")
-        try:
-            self._raise_failure()
-        finally:
-            if self.engine is None:
-                self._held.close()
+        self._raise_undone()
         return {"phase": machine.BAKING, **self._open().numbers, "gap_ms": dict(self.switcher.gaps)}
 
     def commit(self, _request: Request) -> Record:
@@ -395,7 +395,12 @@ class Session:
 
     @contextlib.contextmanager
     def alone(self, wait: float) -> Iterator[None]:
-        """Hold the target's lock for the block."""
+        """Hold the target's lock for the block.
+
+        Raises:
+            Misuse: when this session has it already, for its open transaction. DeployBusy: when another one has it.
+        """
+        self._refuse_second()
         self.take_lock(wait)
         try:
             yield

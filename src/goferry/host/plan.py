@@ -35,7 +35,7 @@ def deploy(
             advice=["declare it:  services: {NAME: {main: ./cmd/NAME, listen: {env: ADDR}}}"],
         )
     changes = []
-    for name in sorted(wanted or release.services):
+    for name in sorted(set(wanted or release.services)):
         change = _change(name, release, states[name], platform, pick_port)
         live = states[name]["live"] or {}
         same = all(live.get(key) == getattr(change, key) for key in ("sequence", "sha256"))

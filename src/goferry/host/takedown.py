@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 from goferry.host import slots, state
-from goferry.host.layout import Root, ServiceFolder
+from goferry.host.layout import NAME, Root, ServiceFolder
 from goferry.host.target import host_file
 from goferry.kernel.errors import Failed, GoferryError, Misuse, Refused, RolledBack, printable
 from goferry.kernel.files import sync_folder
@@ -99,10 +99,10 @@ def purge_asked(session: Session, request: Mapping[str, Any]) -> Dict[str, Any]:
 def kept(root: Root, project: str, service: str = "") -> List[Kept]:
     """Return what lies on the disk of a project, or of one service of it."""
     folder = root.project(project)
-    names = [service] if service else _services(root, project)
+    names = [name for name in _services(root, project) if service in ("", name)]
     places = [folder / name for name in names]
     if not service:
-        places += [folder / name for name in (".journal", ".floor.json", ".floor.jsonl")]
+        places += [folder / name for name in OWN]
     for name in names:
         places += _outside(root.service(project, name))
     return [_measured(path) for path in places if os.path.lexists(str(path))]
@@ -111,7 +111,8 @@ def kept(root: Root, project: str, service: str = "") -> List[Kept]:
 def _services(root: Root, project: str) -> List[str]:
     """Return the services that have a folder, and those that the host was provisioned for."""
     folder = root.project(project)
-    found = {path.name for path in folder.iterdir() if (path / "slots").is_dir()} if folder.is_dir() else set()
+    here = folder.iterdir() if folder.is_dir() else ()
+    found = {path.name for path in here if NAME.fullmatch(path.name) and (path / "slots").is_dir()}
     return sorted(found | set(root.host.projects.get(project, {}) if root.host else ()))
 
 

@@ -54,9 +54,7 @@ class View:
     def live(self) -> Record:
         """Return every live service by its name; by `project/service` where a name is not unique."""
         folders = [folder for folder in self.root.services() if slots.live(folder) >= 0]
-        names = [folder.name for folder in folders]
-        unique = [f.name if names.count(f.name) == 1 else "%s/%s" % (f.project, f.name) for f in folders]
-        return {unique[number]: record for number, record in enumerate(self._all(folders))}
+        return dict(zip(_unique(folders), self._all(folders)))  # noqa: B905  Python 3.9 has no strict=
 
     def _all(self, folders: Sequence[ServiceFolder]) -> List[Record]:
         """Return what is live of several services, all asked side by side within SECONDS whatever they do."""
@@ -139,11 +137,14 @@ class View:
         folders = [folder for folder in self.root.services() if slots.live(folder) >= 0]
         folders = [folder for folder in folders if not wanted or folder.name in wanted]
         room = ROOM // max(1, len(folders))
-        return {
-            "logs": {
-                each.name: _newest(self.guard.driver.tail(each, slots.live(each), lines), room) for each in folders
-            }
-        }
+        told = [_newest(self.guard.driver.tail(each, slots.live(each), lines), room) for each in folders]
+        return {"logs": dict(zip(_unique(folders), told))}  # noqa: B905
+
+
+def _unique(folders: Sequence[ServiceFolder]) -> List[str]:
+    """Return each service's name, as `project/service` where several projects have one of that name."""
+    names = [folder.name for folder in folders]
+    return [f.name if names.count(f.name) == 1 else "%s/%s" % (f.project, f.name) for f in folders]
 
 
 def _newest(lines: List[str], room: int) -> List[str]:

@@ -54,13 +54,13 @@ class Site:
         gone = tuple(dataclasses.replace(key, revoked_at=at, reason=reason) for key in found.keys)
         self.trust.write_bytes(dataclasses.replace(found, keys=gone).to_bytes())
 
-    def release(self, version, number, created=NOW, services=("api",), env=None):
+    def release(self, version, number, created=NOW, services=("api",), env=None, snapshot=False):
         """Seal a release as a thief of the key would: without the client's own checks."""
         self.count += 1
         folder = self.folder / f"dist-{self.count}"
         folder.mkdir()
         goos, goarch = elf.host_platform()
-        ledger = Ledger("shop", version, module="example.com/shop")
+        ledger = Ledger("shop", version, module="example.com/shop", snapshot=snapshot)
         for name in services:
             path = folder / f"{name}_{goos}_{goarch}"
             shutil.copy("/bin/true", path)
@@ -332,6 +332,18 @@ def test_a_host_s_policy_says_how_many_stay(tmp_path):
     host = HostFile(projects=places, policies={"shop": Policy("releases", (), 2)})
     assert Root(tmp_path, host).keep("shop") == 2
     assert Root(tmp_path, HostFile(projects=places)).keep("shop") == Root(tmp_path).keep("shop") == 5
+
+
+def test_a_host_s_policy_of_now_says_what_comes_back(site):
+    places = {"shop": {"api": Place("shop", "api", 8080, "socket")}}
+    site.root = Root(site.root.path, HostFile(projects=places, policies={"shop": Policy("snapshots")}), "shop")
+    for version, number, snapshot in (("v1", 9, False), ("v2-1-gabc", 8, True), ("v3", 7, False)):
+        site.commit(site.release(version, NOW - number, snapshot=snapshot))
+    assert site.steps(site.rollback()) == {"api": ("v3", "v2-1-gabc")}
+    site.root = Root(site.root.path, HostFile(projects=places, policies={"shop": Policy("releases")}), "shop")
+    for more in ({}, {"to": "v2-1-gabc"}):
+        assert site.refused(site.rollback, **more).name == "snapshot-refused"
+    assert site.steps(site.rollback(to="v1")) == {"api": ("v3", "v1")}
 
 
 def lower(site, to, reason="the clock of the build machine was wrong"):

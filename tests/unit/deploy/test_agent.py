@@ -8,7 +8,7 @@ import pytest
 from goferry.host.agent import Session
 from goferry.host.layout import Root
 from goferry.kernel import frames
-from goferry.kernel.errors import Refused
+from goferry.kernel.errors import Misuse, Refused
 from goferry.kernel.hostfile import HostFile, Place
 from goferry.kernel.outcomes import UploadRefused
 
@@ -47,6 +47,44 @@ def test_logs_fit_into_an_answer_and_memory_whatever_is_asked(session, monkeypat
     assert 1 <= driver.asked[0] <= 1000
     assert len(frames.encode({"ok": True, **answer})) < frames.MAX_HEADER
     assert answer["logs"]["api"][-1].startswith(str(driver.asked[0] - 1))
+
+
+def test_logs_of_two_projects_with_a_service_of_one_name_are_both_shown(tmp_path, monkeypatch):
+    os.chmod(tmp_path, 0o755)
+    session = Session(Root(tmp_path), None, {})
+    for project in ("blog", "shop"):
+        folder = session.root.service(project, "api")
+        folder.slots.mkdir(parents=True)
+        os.symlink(folder.pointer(0), folder.live)
+    monkeypatch.setattr(session.guard, "driver", Logs())
+    assert session.answer({"request": "logs"})["logs"].keys() == {"blog/api", "shop/api"}
+
+
+@pytest.mark.parametrize("request_", ["down", "purge"])
+def test_who_has_a_transaction_open_waits_for_no_lock_of_its_own(tmp_path, request_):
+    os.chmod(tmp_path, 0o755)
+    session = Session(Root(tmp_path), None, {})
+    session.root.prepare()
+    session.root.service("shop", "api").slots.mkdir(parents=True)
+    session.engine = object()
+    asked = {"request": request_, "dry_run": False, "wait_ms": 60_000}
+    with pytest.raises(Misuse, match="open transaction"):
+        session.answer({**asked, "project": "shop"} if request_ == "purge" else asked)
+
+
+def test_a_purge_takes_no_folder_that_is_no_service_s(tmp_path):
+    os.chmod(tmp_path, 0o755)
+    session = Session(Root(tmp_path), None, {})
+    session.root.service("shop", "api").slots.mkdir(parents=True)
+    for mine in ("shop/photos", "work/src"):
+        (tmp_path / mine).mkdir(parents=True)
+        (tmp_path / mine / "kept").touch()
+    for project, service in (("shop", "photos"), ("work", "src"), ("shop", "../work"), ("work", "")):
+        with pytest.raises(Misuse, match="keeps nothing"):
+            session.answer({"request": "purge", "project": project, "service": service, "dry_run": False})
+    session.answer({"request": "purge", "project": "shop", "dry_run": False})
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file() and path.name == "kept") == ["kept"] * 2
+    assert not (tmp_path / "shop/api").exists()
 
 
 def sent(session, identifier):

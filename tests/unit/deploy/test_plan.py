@@ -53,6 +53,10 @@ def test_the_next_takes_the_other_slot_and_keeps_the_port():
     assert (change.slot, change.old_slot, change.port, change.old_version) == (1, 0, 81, "v4")
 
 
+def test_a_service_that_is_named_twice_is_one_change():
+    assert len(deploy(release(), {"api": live(0, 4)}, ["api", "api"])) == 1
+
+
 def test_what_is_live_already_is_no_change():
     assert deploy(release(), {"api": live(1, 5, "a")}) == []
 

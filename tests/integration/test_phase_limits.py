@@ -12,7 +12,7 @@ from pathlib import Path
 import hostile
 import pytest
 
-from goferry.host import agent, control, engine, gap, gather, guard, lock, processes, slots, switch, systemd
+from goferry.host import agent, control, engine, gap, gather, guard, lock, look, processes, slots, switch, systemd
 from goferry.kernel import machine
 from goferry.kernel.outcomes import CandidateUnhealthy, GuardFailed, RollbackFailed
 
@@ -208,7 +208,7 @@ def test_candidates_are_asked_side_by_side(host, drips):
     said = guarded.ask_all([(folder, slot)] * 30, 0.6)
     assert time.monotonic() - since < 0.6 + BUSY
     assert len(said) == 30
-    assert all("within 0.6 s" in each or each == guard.LATE for each in said)
+    assert all("within 0.6 s" in each or each == look.LATE for each in said)
 
 
 @pytest.mark.parametrize("busy", [False, True], ids=["free", "held by another"])

@@ -217,7 +217,6 @@ class Session:
         if request.get("dry_run"):
             yield
             return
-        self._refuse_second()
         self.take_lock(float(request.get("wait_ms", 60_000)) / 1000)
         try:
             self.recover()
@@ -230,12 +229,10 @@ class Session:
             if self.engine is None:
                 self._held.close()
 
-    def _refuse_second(self) -> None:
-        if self.engine is not None:
-            raise Misuse("this session has an open transaction")
-
     def take_lock(self, wait: float) -> None:
         """Take the target's lock for this session, as long as its client is there to wait for it."""
+        if self.engine is not None:
+            raise Misuse("this session has an open transaction")
         self.root.prepare()
         self._held.enter_context(lock.held(self.root.locks, wait, lambda: self.gone() or self.leave()))
 
@@ -395,12 +392,7 @@ class Session:
 
     @contextlib.contextmanager
     def alone(self, wait: float) -> Iterator[None]:
-        """Hold the target's lock for the block.
-
-        Raises:
-            Misuse: when this session has it already, for its open transaction. DeployBusy: when another one has it.
-        """
-        self._refuse_second()
+        """Hold the target's lock for the block."""
         self.take_lock(wait)
         try:
             yield

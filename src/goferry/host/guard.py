@@ -12,22 +12,18 @@ from goferry.host.driver import Driver, Slot
 from goferry.host.engine import Silence
 from goferry.host.gather import gather
 from goferry.host.layout import Root, ServiceFolder
-from goferry.host.look import Look, Watched
+from goferry.host.look import BAD, GOOD, LATE, OVER, Look
+from goferry.host.watch import Watch
 from goferry.kernel.errors import GoferryError, printable
 from goferry.kernel.machine import Change, Transaction
 from goferry.kernel.outcomes import CandidateCrashed, CandidateUnhealthy, GuardFailed, HealthIdentity, PortTaken
 
-GOOD, BAD = 3, 3
-"""Answers in a row, of the same process, that make it healthy or ill."""
 MOVES = 8
 """Ports that may be taken from a slot, one after the other, before its start is given up."""
-OVER = 0.7
-"""Seconds that a phase may last beyond its limit, for the answer that it ends with."""
 EVIDENCE = 3.0
 """Seconds that a log may take to be read for an error."""
 SHOWN = 12
 """Lines of a log's beginning that an error shows, and as many of its end."""
-LATE = "no answer in time"
 Asked = Tuple[ServiceFolder, Slot]
 
 
@@ -100,7 +96,7 @@ class Guard:
                 slot, moves, good, last = self._elsewhere(folder, slot, last.robbed, moves), moves + 1, 0, Look()
                 continue
             if last.ended:
-                raise self._crashed(folder, slot, "ended by itself: " + last.ended)
+                raise self.crashed(folder, slot, "ended by itself: " + last.ended)
             good = 0 if last.said else good + 1 if last.pid == before.pid else 1
             if good:
                 self.note_well(folder, number)
@@ -226,7 +222,8 @@ class Guard:
             return "port %d is answered by another process than %d" % (port, pid)
         return ""
 
-    def _crashed(self, folder: ServiceFolder, slot: Slot, how: str) -> CandidateCrashed:
+    def crashed(self, folder: ServiceFolder, slot: Slot, how: str) -> CandidateCrashed:
+        """Return the error of a slot whose process ended, with the log that says why."""
         number = int(slot["slot"])
         error = CandidateCrashed(
             "%s %s %s" % (slot["service"], slot["version"], printable(how, 120)),
@@ -267,73 +264,18 @@ class Guard:
     def watch(self, transaction: Transaction) -> None:
         """Watch all candidates for the longest of their bake times: the same processes, well all the while.
 
-        The last answer must be a good one. All are asked side by side, and the watch is over OVER seconds after its
-        time whatever they answer. Towards the end they are not asked when they would have less time than they have
-        needed so far.
-
         Raises:
             CandidateCrashed, CandidateUnhealthy: as their names say.
         """
-        watched = [self._watched(transaction, change) for change in transaction.changes]
-        until = time.monotonic() + max(each.slot["bake_ms"] for each in watched) / 1000
-        needed = 0.1
-
-        def look() -> None:
-            self.patience(0, heed=True)
-            for each in watched:
-                if not processes.same(each.process):
-                    raise self._crashed(each.folder, each.slot, "ended while it was watched")
-
-        while time.monotonic() < until or any(each.bad for each in watched):
-            left = until + OVER - time.monotonic()
-            if left > needed or any(each.bad for each in watched):
-                since = time.monotonic()
-                self._ask_watched(watched, max(0.05, min(control.SECONDS, left)), look)
-                if not any(each.bad for each in watched):
-                    needed = max(needed, 2 * (time.monotonic() - since))
-            self._refuse_ill(watched, BAD if time.monotonic() < until + OVER - 0.1 else 1)
-            look()
-            self.patience(0.05, heed=True)
+        Watch(self, transaction).through()
 
     def confirm(self, transaction: Transaction) -> None:
-        """Look once more at all candidates, side by side and within the time of one question.
+        """Look once more at all candidates, which waited for their client.
 
         Raises:
             CandidateCrashed, CandidateUnhealthy: as their names say.
         """
-        watched = [self._watched(transaction, change) for change in transaction.changes]
-        until = time.monotonic() + control.SECONDS
-        while True:
-            for each in watched:
-                if not processes.same(each.process):
-                    raise self._crashed(each.folder, each.slot, "ended while it waited for the client")
-            self._ask_watched(watched, max(0.05, until - time.monotonic()), lambda: None)
-            if not any(each.bad for each in watched):
-                return
-            self._refuse_ill(watched, BAD if time.monotonic() < until else 1)
-            time.sleep(0.05)
-
-    def _watched(self, transaction: Transaction, change: Change) -> Watched:
-        folder = self.root.service(transaction.project, change.service)
-        return Watched(folder, self.described(folder, change.slot), self.driver.running(folder, change.slot))
-
-    def _ask_watched(self, watched: Sequence[Watched], seconds: float, look: Callable[[], None]) -> None:
-        said = self.ask_all([(each.folder, each.slot) for each in watched], seconds, look)
-        for number, each in enumerate(watched):
-            each.said = said[number]
-            each.bad = each.bad + 1 if each.said else 0
-            if not each.bad:
-                self.note_well(each.folder, int(each.slot["slot"]))
-
-    def _refuse_ill(self, watched: Sequence[Watched], most: int) -> None:
-        """Raise of the first whose last answers, as many as `most`, were bad."""
-        for each in watched:
-            if each.bad >= most:
-                error = CandidateUnhealthy(
-                    "%s %s became ill while it was watched: %s"
-                    % (each.slot["service"], each.slot["version"], each.said)
-                )
-                raise self.blame(each.folder, int(each.slot["slot"]), error)
+        Watch(self, transaction).once()
 
     def retire(self, transaction: Transaction, change: Change) -> None:
         """End the version before and empty its slot."""

@@ -1,24 +1,16 @@
-"""What the guard keeps in mind of slots that it looks at."""
+"""What the guard finds when it looks at a slot, and how often that must be so."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Dict, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
-from goferry.host.driver import Slot
-from goferry.host.layout import ServiceFolder
 from goferry.kernel.outcomes import GuardFailed
 
-
-@dataclass
-class Watched:
-    """A candidate in its bake: its process as `processes.same` takes it, its last answer, and how many bad in a row."""
-
-    folder: ServiceFolder
-    slot: Slot
-    process: Dict[str, int]
-    said: str = ""
-    bad: int = 0
+GOOD, BAD = 3, 3
+"""Answers in a row, of the same process, that make it healthy or ill."""
+OVER = 0.7
+"""Seconds that a phase may last beyond its limit, for the answer that it ends with."""
+LATE = "no answer in time"
 
 
 class Look(NamedTuple):

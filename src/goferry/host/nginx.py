@@ -11,8 +11,9 @@ import time
 from typing import Any, Dict
 
 from goferry.host import control, slots
-from goferry.host.guard import BAD, Guard
+from goferry.host.guard import Guard
 from goferry.host.layout import Root, ServiceFolder
+from goferry.host.look import BAD
 from goferry.host.public import FRONT, SERVICE, Finding, Public
 from goferry.host.switch import Links
 from goferry.kernel import canonical

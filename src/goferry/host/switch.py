@@ -16,8 +16,9 @@ from typing import Any, Callable, Dict, Iterator, Tuple, Type
 
 from goferry.host import control, processes, slots, state
 from goferry.host.gap import Gap, asking
-from goferry.host.guard import BAD, Guard
+from goferry.host.guard import Guard
 from goferry.host.layout import Root, ServiceFolder
+from goferry.host.look import BAD
 from goferry.host.public import FRONT, SERVICE, Finding
 from goferry.kernel import canonical
 from goferry.kernel.errors import Failed, GoferryError, printable

@@ -6,7 +6,7 @@ LOCKS := requirements/core.txt requirements/release.txt requirements/github.txt 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SHELL := /bin/sh
 
-.PHONY: help setup dev demo check test test-full clean docs
+.PHONY: help setup dev demo check coverage gates test test-full clean docs
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -31,9 +31,15 @@ check: $(VENV)/installed-dev ## lint, types, unit and golden tests; under a minu
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q -n auto tests/unit tests/golden
 
+coverage: $(VENV)/installed-dev ## unit and golden tests, with the share of lines and branches that they run, by file
+	@$(BIN)/python -m pytest -q -n auto --cov --cov-report=term:skip-covered tests/unit tests/golden
+
+gates: $(VENV)/installed-dev ## place something broken in every folder of a copy, and see each check catch it
+	@$(BIN)/python scripts/gates
+
 test: $(VENV)/installed-dev ## everything, the products of cases sampled; installs the real parts as root on Debian
 	@tests/parts/install
-	@$(BIN)/python -m pytest -q -n auto tests/unit tests/golden
+	@$(BIN)/python -m pytest -q -n auto --cov --cov-report=term:skip-covered tests/unit tests/golden
 	@$(BIN)/python -m pytest -q --durations=15 tests/integration tests/act
 
 test-full: $(VENV)/installed-dev ## everything, every product of cases whole

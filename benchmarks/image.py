@@ -51,7 +51,7 @@ def build(folder: Path) -> Path:
     shutil.copytree(ROOT / "examples" / "plain", folder / "plain")
     dist = folder / "dist"
     targets = ",".join(f"linux/{arch}" for arch in PLATFORMS)
-    words = [
+    words: list[str | Path] = [
         GOFERRY,
         "build",
         "--dir",

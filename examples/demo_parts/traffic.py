@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "load"))
 from load import Load, Report
 
+__all__ = ["Report", "bare_restart", "under_load"]
+
 T = TypeVar("T")
 
 

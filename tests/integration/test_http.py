@@ -10,7 +10,9 @@ import time
 import hostile
 import pytest
 
-from goferry.system.http import AddressInvalid, Client, DownloadTooLarge, HostUnreachable, ServerFailing, shown
+from goferry.system import http as http_client
+from goferry.system.address import AddressInvalid, shown
+from goferry.system.http import Client, DownloadTooLarge, DownloadUnwritable, HostUnreachable, ServerFailing
 from goferry.system.proxyenv import authorization, proxy_for
 
 
@@ -162,7 +164,8 @@ def test_what_is_slow_and_comes_through_has_its_time(monkeypatch):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with hostile.listening(port, "slow"):
-        assert Client({}, timeout=0.5, attempts=1).get(f"http://127.0.0.1:{port}/", limit=200_000).size == 100_000
+        client, file = Client({}, timeout=0.5, attempts=1), io.BytesIO()
+        assert client.download(f"http://127.0.0.1:{port}/", file, limit=200_000).size == 100_000
 
 
 def test_an_upload_that_is_hardly_taken_is_given_up():
@@ -187,3 +190,121 @@ def test_an_upload_that_is_hardly_taken_is_given_up():
         assert time.monotonic() - since < 30
         over.set()
         thread.join()
+
+
+@pytest.fixture
+def answering(monkeypatch):
+    """`answering(b"HTTP/1.1 …")` serves these bytes to each connection and returns the address."""
+    with contextlib.ExitStack() as held:
+
+        def serve(data, pause=0.0):
+            monkeypatch.setitem(hostile.KINDS, "said", lambda: iter([(data, pause)]))
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
+            held.enter_context(hostile.listening(port, "said"))
+            return f"http://127.0.0.1:{port}/"
+
+        yield serve
+
+
+NUMBERS = ["\u00b2", "\u0663", "-1", "1e9", "", " ", "9" * 400, "9" * 5000, "0x10"]
+
+
+@pytest.mark.parametrize("value", NUMBERS)
+def test_numbers_of_headers_are_digits_or_nothing(answering, value):
+    header = value.encode("utf-8")
+    url = answering(b"HTTP/1.1 503 Busy\r\nRetry-After: " + header + b"\r\nContent-Length: 0\r\n\r\n")
+    with pytest.raises(ServerFailing):
+        Client({}, attempts=2, wait=0.01).get(url, limit=10)
+
+
+@pytest.mark.parametrize("value", NUMBERS)
+def test_a_length_that_is_no_number_is_an_unknown_length(answering, value):
+    url = answering(b"HTTP/1.1 200 OK\r\nContent-Length: " + value.encode() + b"\r\n\r\nhello")
+    file = io.BytesIO()
+    try:
+        assert Client({}, attempts=1).download(url, file, limit=10).status == 200
+        assert file.getvalue() in (b"hello", b"")
+    except (HostUnreachable, DownloadTooLarge):
+        pass
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://[::1",
+        "http://[::1]:x/",
+        "http://h:99999/",
+        "http://h:\u00b2/",
+        "//[",
+        "http://\u2100.test/",
+        "http://a..b/",
+        "http://" + "x" * 70 + "/",
+        "ftp://h/x",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "http://h/\x7f",
+        "http:///x",
+    ],
+)
+def test_a_redirect_to_nowhere_is_an_error_of_its_own(answering, location):
+    url = answering(b"HTTP/1.1 302 Found\r\nLocation: " + location.encode() + b"\r\nContent-Length: 0\r\n\r\n")
+    with pytest.raises((AddressInvalid, HostUnreachable)) as caught:
+        Client({}, attempts=1).get(url, limit=10)
+    assert "\x7f" not in caught.value.what
+
+
+@pytest.mark.parametrize("proxy", ["http://[::1", "http://h:x", "ftp://h", "http://"])
+def test_a_proxy_that_is_no_address_is_named(proxy):
+    with pytest.raises(AddressInvalid, match="HTTPS_PROXY or HTTP_PROXY"):
+        Client({"HTTPS_PROXY": proxy}).get("https://a.test/x", limit=1)
+
+
+def test_what_a_server_says_about_a_failure_is_no_download(answering):
+    file = io.BytesIO(b"before")
+    file.seek(6)
+    told = []
+    url = answering(b"HTTP/1.1 403 No\r\nContent-Length: 9\r\n\r\nnot yours")
+    client = Client({}, attempts=1)
+    found = client.download(url, file, limit=5, progress=lambda got, total: told.append((got, total)))
+    assert (found.status, found.body, file.getvalue(), told) == (403, b"not yours", b"before", [])
+
+
+def test_a_disk_that_is_full_is_no_network_that_does_not_answer(answering):
+    class Full(io.BytesIO):
+        def write(self, data):
+            raise OSError(28, "No space left on device")
+
+    url = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+    with pytest.raises(DownloadUnwritable, match="No space left"):
+        Client({}, wait=0.01).download(url, Full(), limit=10)
+
+
+def test_what_was_fast_before_does_not_buy_time(monkeypatch):
+    """A server that sends much at once and then a byte now and then: each span has its own least."""
+    parts = [hostile.OK + b"Content-Length: 9000000\r\n\r\n" + b"x" * 1_000_000, *[b"x"] * 1000]
+    monkeypatch.setitem(hostile.KINDS, "begins well", lambda: ((each, 0.1) for each in parts))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with hostile.listening(port, "begins well"):
+        since = time.monotonic()
+        with pytest.raises(HostUnreachable, match="too slow"):
+            Client({}, timeout=0.4, attempts=1).download(f"http://127.0.0.1:{port}/", io.BytesIO(), limit=9_000_000)
+        assert time.monotonic() - since < 8
+
+
+def test_a_request_has_an_end_as_a_whole(monkeypatch):
+    """Redirects and attempts each within their own time, without end."""
+    hop = b"HTTP/1.1 302 Found\r\nLocation: /again\r\n\r\n"
+    monkeypatch.setitem(hostile.KINDS, "hops slowly", lambda: iter([(hop[:20], 0.3), (hop[20:], 0.0)]))
+    monkeypatch.setattr(http_client, "WHOLE", 1.0)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with hostile.listening(port, "hops slowly"):
+        since = time.monotonic()
+        with pytest.raises(HostUnreachable, match="given up after 1 s"):
+            Client({}, timeout=5, attempts=50, wait=0.01).download(f"http://127.0.0.1:{port}/", io.BytesIO(), limit=10)
+        assert time.monotonic() - since < 4

@@ -10,6 +10,7 @@ from typing import Any
 from goferry.actions import shared
 from goferry.config.load import load
 from goferry.dist import parcel
+from goferry.kernel.digits import number
 from goferry.observe import summary
 from goferry.observe.record import Run, Trust
 from goferry.pipeline.summary import signers as signers_of
@@ -58,6 +59,7 @@ def _sequence(job: Job) -> int:
     text = job.inputs.text("sequence")
     if not text:
         return 0
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**53):
+    found = number(text) or 0
+    if not 0 < found < 2**53:
         raise InputInvalid(f"the input sequence is {text!r}", advice=["write a number from 1 to 9007199254740991"])
-    return int(text)
+    return found

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from goferry.kernel.digits import number
+
 MIB = 1 << 20
 
 
@@ -42,24 +44,21 @@ def _limits(group: Path) -> list[int]:
     )
     found = []
     for limit, used in files:
-        text = _text(group / limit).strip()
-        if text.isdigit() and int(text) < 1 << 60:
-            usage = _text(group / used).strip()
-            found.append(max(1, int(text) - (_resident(group, usage) if usage.isdigit() else 0)) // MIB)
+        most, usage = number(_text(group / limit).strip()), number(_text(group / used).strip())
+        if most is not None:
+            found.append(max(1, most - (0 if usage is None else _resident(group, usage))) // MIB)
     return [max(1, value) for value in found]
 
 
-def _resident(group: Path, usage: str) -> int:
+def _resident(group: Path, usage: int) -> int:
     """Return what is used and can't be given back: the page cache is taken off."""
     match = re.search(r"^inactive_file (\d+)", _text(group / "memory.stat"), re.MULTILINE)
-    return max(0, int(usage) - (int(match.group(1)) if match else 0))
+    return max(0, usage - (int(match.group(1)) if match else 0))
 
 
 def _quota(group: Path) -> int:
-    words = _text(group / "cpu.max").split()
-    if len(words) == 2 and words[0].isdigit() and words[1].isdigit():
-        return max(1, int(words[0]) // int(words[1]))
-    return 0
+    quota, period = ([number(word) for word in _text(group / "cpu.max").split()] + [None, None])[:2]
+    return max(1, quota // period) if quota is not None and period else 0
 
 
 def _text(path: Path) -> str:

@@ -20,7 +20,7 @@ from goferry.golang import modzip, store, tree
 from goferry.golang.proof import Proof
 from goferry.golang.proxies import ProxyList, escaped
 from goferry.golang.sumdb import ChecksumDatabase
-from goferry.kernel.errors import Refused
+from goferry.kernel.errors import Failed, Refused
 from goferry.observe.events import Span, Stream
 
 ZIP_LIMIT = 500 << 20
@@ -34,6 +34,15 @@ class ModuleHashWrong(Refused):
     """
 
     name = "module-hash-wrong"
+
+
+class ToolchainUnwritable(Failed):
+    """A toolchain cannot be written to its place.
+
+    Usual causes: a full disk, a cache folder that is read-only or belongs to another user, a path that is too long.
+    """
+
+    name = "toolchain-unwritable"
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,21 @@ def install(place: store.Place, version: str, goos: str, goarch: str, *, sources
     Raises:
         ModuleHashWrong, ZipUnsafe, ZipDamaged, and the refusals of sumdb, proof and note: nothing is left then.
         ProxyLacks, ProxyRefuses, ProxyOff, Unreachable: when it cannot be had.
+        ToolchainUnwritable: when it cannot be written.
     """
+    try:
+        return _install(place, version, goos, goarch, sources=sources, stream=stream)
+    except OSError as error:
+        raise ToolchainUnwritable(
+            f"Go {version} cannot be written to {place.root}: {error.strerror or error}",
+            state="Nothing was installed.",
+            advice=["choose another folder for it:  GOFERRY_CACHE=FOLDER", "see what is free:  df -h"],
+        ) from error
+
+
+def _install(
+    place: store.Place, version: str, goos: str, goarch: str, *, sources: Sources, stream: Stream
+) -> Toolchain:
     key = sources.database.key
     with place.locked():
         kept = store.look(place, version, goos, goarch, key)

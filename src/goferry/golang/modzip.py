@@ -20,7 +20,7 @@ import threading
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +30,16 @@ from goferry.kernel.errors import Refused, printable
 
 MOST_FILES = 60_000
 MOST_BYTES = 1 << 30
+MOST_PATH = 1000
+"""Bytes of a file's path below the module's folder; a file system takes 4096 with the folder's own."""
+MOST_DIRECTORY = 8 << 20
+"""Bytes of the zip's list of files, which is read whole; that of Go 1.27 has 2 MiB."""
+BLOCK = 1 << 20
+"""Bytes that are inflated, hashed and written at a time."""
 _PLAIN = re.compile(r"[A-Za-z0-9 !#$%&()+,\-./=@\[\]^_{}~']+")
 _LOCAL = struct.Struct("<4s5H3L2H")
+_END = struct.Struct("<4s4H2LH")
+_END_64 = b"PK\x06\x07"
 
 
 class ZipUnsafe(Refused):
@@ -103,7 +111,9 @@ def _checked(info: zipfile.ZipInfo, prefix: str) -> str:
     if path == name:
         raise _unsafe(name, f"it is not below {prefix}")
     parts = path.split("/")
-    if any(part in ("", ".", "..") or len(part) > 200 for part in parts):
+    if len(path.encode("utf-8", "replace")) > MOST_PATH:
+        raise _unsafe(name, f"its path has more than {MOST_PATH} bytes")
+    if any(part in ("", ".", "..") or len(part.encode("utf-8", "replace")) > 200 for part in parts):
         raise _unsafe(name, "it is no plain path to a file")
     if not _PLAIN.fullmatch(path) and any(_foreign(letter) for letter in path):
         raise _unsafe(name, "it has a character that no file of a module has")
@@ -163,6 +173,7 @@ def extract(archive: Path, folder: Path, prefix: str, workers: int = 2) -> str:
     Raises:
         ZipUnsafe, ZipDamaged: as their names say.
     """
+    _hold_directory(archive)
     try:
         with zipfile.ZipFile(archive) as opened:
             files = members(opened.infolist(), prefix)
@@ -176,6 +187,24 @@ def extract(archive: Path, folder: Path, prefix: str, workers: int = 2) -> str:
             for task in tasks:
                 task.result()
     return h1(writer.digests)
+
+
+def _hold_directory(archive: Path) -> None:
+    """Refuse a zip whose list of files would fill the memory before a single one was looked at."""
+    with archive.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        start = file.seek(max(0, size - _END.size - len(_END_64) * 5 - 0xFFFF))
+        tail = file.read()
+    plain = len(tail) - _END.size
+    at = plain if tail[plain : plain + 4] == b"PK\x05\x06" and tail[-2:] == b"\0\0" else tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) - at < _END.size:
+        raise ZipDamaged("the module's zip cannot be read: it has no end", state="Nothing was installed.")
+    listed = _END.unpack_from(tail, at)[5]
+    if listed > MOST_DIRECTORY or tail[max(0, at - 20) : at][:4] == _END_64:
+        raise ZipUnsafe(
+            f"the module's zip of {start + len(tail)} bytes lists more files than a toolchain has",
+            state="Nothing was installed.",
+        )
 
 
 def _shares(files: Sequence[Member], workers: int) -> list[Sequence[Member]]:
@@ -214,19 +243,31 @@ class _Writer:
             for member in files:
                 if self._failed.is_set():
                     return
-                content = self._content(member)
-                self.digests[member.name] = hashlib.sha256(content).hexdigest()
                 descriptor = os.open(base + member.path, flags, 0o644)
                 try:
                     os.fchmod(descriptor, 0o644)
-                    _write_all(descriptor, content)
+                    self.digests[member.name] = self._copy(member, descriptor)
                 finally:
                     os.close(descriptor)
         except BaseException:
             self._failed.set()
             raise
 
-    def _content(self, member: Member) -> bytes:
+    def _copy(self, member: Member, descriptor: int) -> str:
+        """Write a member's content and return its SHA-256 in hex."""
+        digest, size = hashlib.sha256(), 0
+        for block in self._blocks(member):
+            size += len(block)
+            if size > member.size:
+                raise _damaged(member)
+            digest.update(block)
+            _write_all(descriptor, block)
+        if size != member.size:
+            raise _damaged(member)
+        return digest.hexdigest()
+
+    def _blocks(self, member: Member) -> Iterator[bytes]:
+        """Yield a member's content, a block at a time, however much a few packed bytes inflate to."""
         header = self._data[member.offset : member.offset + _LOCAL.size]
         if len(header) != _LOCAL.size or header[:4] != b"PK\x03\x04":
             raise _damaged(member)
@@ -234,18 +275,22 @@ class _Writer:
         start = member.offset + _LOCAL.size + name_length + extra_length
         if self._data[member.offset + _LOCAL.size : start - extra_length] != member.name.encode():
             raise _unsafe(member.name, "its local header names another file")
-        packed = self._data[start : start + member.packed]
-        if not member.deflated:
-            content = packed
-        else:
-            inflater = zlib.decompressobj(-15)
+        if start + member.packed > len(self._data):
+            raise _damaged(member)
+        inflater = zlib.decompressobj(-15)
+        for at in range(start, start + member.packed, BLOCK):
+            piece = self._data[at : min(at + BLOCK, start + member.packed)]
+            if not member.deflated:
+                yield piece
+                continue
             try:
-                content = inflater.decompress(packed, member.size + 1)
+                while piece:
+                    yield inflater.decompress(piece, BLOCK)
+                    piece = inflater.unconsumed_tail
             except zlib.error as error:
                 raise _damaged(member) from error
-        if len(content) != member.size or len(packed) != member.packed:
+        if member.deflated and not inflater.eof:
             raise _damaged(member)
-        return content
 
 
 def _damaged(member: Member) -> ZipDamaged:

@@ -15,7 +15,9 @@ from typing import IO, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from goferry.kernel.errors import Failed, GoferryError
-from goferry.system.http import BLOCK, Answer, Client, DownloadTooLarge, shown
+from goferry.system.address import AddressInvalid, shown
+from goferry.system.address import parse as parse_address
+from goferry.system.http import BLOCK, Answer, Client, DownloadTooLarge
 
 T = TypeVar("T")
 
@@ -82,8 +84,10 @@ def parse(goproxy: str) -> tuple[Proxy, ...]:
             break
         if ":/" not in url and not url.startswith("/") and any(mark in url for mark in ".:/"):
             url = "https://" + url
-        if urlsplit(url).scheme not in ("http", "https", "file"):
-            raise ProxyListInvalid(f"GOPROXY names {shown(url)!r}, which is no http, https or file address")
+        try:
+            parse_address(url, ("http", "https", "file"))
+        except AddressInvalid as error:
+            raise ProxyListInvalid(f"GOPROXY: {error.what}", advice=["see what Go has:  go env GOPROXY"]) from None
         found.append(Proxy(url.rstrip("/"), any_error))
     if not found:
         raise ProxyListInvalid(f"GOPROXY is {goproxy!r}: no entry", advice=["see what Go has:  go env GOPROXY"])
@@ -147,10 +151,11 @@ class ProxyList:
 def fetch(client: Client, url: str, limit: int) -> bytes:
     """Return one small file from one proxy; raises as `ProxyList.get` does."""
     if url.startswith("file:"):
-        path = _file(url)
-        if path.stat().st_size > limit:
+        with _opened(url) as source:
+            data = source.read(limit + 1)
+        if len(data) > limit:
             raise DownloadTooLarge(f"{url} has more than {limit} bytes")
-        return path.read_bytes()
+        return data
     answer = client.get(url, limit=limit)
     _check(url, answer)
     return answer.body
@@ -164,7 +169,7 @@ def _download(
         _check(url, answer)
         return answer
     digest, size = hashlib.sha256(), 0
-    with _file(url).open("rb") as source:
+    with _opened(url) as source:
         for block in iter(lambda: source.read(BLOCK), b""):
             size += len(block)
             if size > limit:
@@ -174,11 +179,14 @@ def _download(
     return Answer(200, {}, b"", digest.hexdigest(), size)
 
 
-def _file(url: str) -> Path:
+def _opened(url: str) -> IO[bytes]:
     path = Path(unquote(urlsplit(url).path))
-    if not path.is_file():
-        raise ProxyLacks(f"{url} does not exist")
-    return path
+    try:
+        if not path.is_file():
+            raise ProxyLacks(f"{url} does not exist")
+        return path.open("rb")
+    except (OSError, ValueError) as error:
+        raise ProxyRefuses(f"{shown(url)} cannot be read: {getattr(error, 'strerror', '') or error}") from None
 
 
 def _check(url: str, answer: Answer) -> None:

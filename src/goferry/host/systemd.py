@@ -21,6 +21,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Named
 from goferry.host import listener, note, processes, slots
 from goferry.host.driver import Slot
 from goferry.host.layout import ServiceFolder
+from goferry.kernel.digits import number
 from goferry.kernel.errors import printable
 from goferry.kernel.files import link_atomically, write_atomically
 from goferry.kernel.hostfile import LEAVE
@@ -362,5 +363,5 @@ def _lines(entry: Mapping[str, Any]) -> List[str]:
 
 
 def _time(stamp: object) -> str:
-    micros = int(stamp) if isinstance(stamp, str) and stamp.isdigit() else 0
+    micros = (number(stamp) if isinstance(stamp, str) else None) or 0
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(micros // 1_000_000)) + ".%03dZ" % (micros // 1000 % 1000)

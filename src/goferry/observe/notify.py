@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from goferry.kernel.digits import number
 from goferry.kernel.errors import printable
 from goferry.observe.markdown import code, escape, fence, table
 
@@ -181,7 +182,7 @@ def silence(job: str) -> str:
 def commands(message: Message) -> list[str]:
     """Return what to type about the run itself."""
     run = message.run
-    if not (message.failed and run.id.isdigit() and re.fullmatch(r"[\w.-]+/[\w.-]+", run.repository)):
+    if not (message.failed and number(run.id) is not None and re.fullmatch(r"[\w.-]+/[\w.-]+", run.repository)):
         return []
     return [
         f"gh run view {run.id} --log-failed --repo {run.repository}",

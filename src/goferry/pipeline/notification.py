@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from goferry.kernel.digits import number
 from goferry.kernel.errors import Failed, GoferryError, Misuse, printable
 from goferry.observe import notify, notify_shapes
 from goferry.system import http
+from goferry.system.certificates import CertificateUntrusted
 
 _FILES = 50
 _FILE = 256 << 10
@@ -135,7 +137,7 @@ def before(
     if not token:
         return Before(unknown="there is no token to ask GitHub with")
     base = f"{api_url.rstrip('/')}/repos/{run.repository}/actions"
-    attempt = int(run.attempt) if run.attempt.isdigit() else 1
+    attempt = number(run.attempt) or 1
     found = _WORKFLOW.match(workflow_ref)
     if attempt > 1:
         address = f"{base}/runs/{quote(run.id)}/attempts/{attempt - 1}"
@@ -201,12 +203,11 @@ def _attempt(client: http.Client, url: str, body: bytes, headers: Mapping[str, s
         answer = client.send("POST", url, body=io.BytesIO(body), headers=headers)
     except http.HostUnreachable:
         return 0, "did not answer", 0.0
-    except http.CertificateUntrusted:
+    except CertificateUntrusted:
         return 1, "has a certificate that this machine does not trust", 0.0
     except GoferryError:
         return 1, "gave an answer that could not be read", 0.0
-    after = answer.headers.get("retry-after", "")
-    pause = float(after) if after.isascii() and after.isdigit() else 0.0
+    pause = float(number(answer.headers.get("retry-after", "")) or 0)
     if 200 <= answer.status < 300:
         return answer.status, "", 0.0
     reason = printable(" ".join(answer.body[:200].decode("utf-8", "replace").split()), 100)

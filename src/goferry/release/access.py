@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from goferry.kernel.digits import number
 from goferry.kernel.errors import GoferryError, printable
 from goferry.release import retry
 from goferry.release.errors import (
@@ -21,6 +22,7 @@ from goferry.release.errors import (
 from goferry.release.repository import GitHub
 
 _LARGEST_EVENT = 25 << 20
+_NEVER = 10**11
 
 
 def refusal(
@@ -124,8 +126,8 @@ def from_fork(environ: Mapping[str, str]) -> bool:
 
 
 def _limited(headers: Mapping[str, str], said: str, what: str) -> RateLimited:
-    reset = headers.get("x-ratelimit-reset", "")
-    when = time.strftime("%H:%M:%S UTC", time.gmtime(int(reset))) if reset.isdigit() and len(reset) < 12 else ""
+    reset = number(headers.get("x-ratelimit-reset", ""))
+    when = "" if reset is None or reset >= _NEVER else time.strftime("%H:%M:%S UTC", time.gmtime(reset))
     return RateLimited(
         f"GitHub limits this token's requests (could not {what}): {said}",
         state="What was uploaded stays in the draft.",

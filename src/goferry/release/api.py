@@ -19,7 +19,7 @@ from goferry.release import access, retry
 from goferry.release.errors import GitHubUnexpected
 from goferry.release.facts import UPLOADED, Asset, Release
 from goferry.release.repository import GitHub
-from goferry.system.http import CertificateUntrusted
+from goferry.system.certificates import CertificateUntrusted
 
 if TYPE_CHECKING:
     from github.GitRelease import GitRelease

@@ -10,6 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
+from goferry.kernel.digits import number
+
 ATTEMPTS = 5
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 120.0
@@ -38,17 +40,17 @@ def wait_for(status: int, headers: Mapping[str, str], message: str, *, attempt: 
     if is_limit(status, headers, message):
         return _limited(headers, message, now)
     if status == 0 or status in AGAIN:
-        asked = headers.get("retry-after", "")
-        return float(asked) if asked.isdigit() else FIRST_WAIT * 2**attempt
+        asked = number(headers.get("retry-after", ""))
+        return FIRST_WAIT * 2**attempt if asked is None else float(asked)
     return None
 
 
 def _limited(headers: Mapping[str, str], message: str, now: float) -> float:
-    asked, reset = headers.get("retry-after", ""), headers.get("x-ratelimit-reset", "")
-    if asked.isdigit():
+    asked, reset = number(headers.get("retry-after", "")), number(headers.get("x-ratelimit-reset", ""))
+    if asked is not None:
         return float(asked)
-    if headers.get("x-ratelimit-remaining") == "0" and reset.isdigit():
-        return max(0.0, int(reset) - now) + 1
+    if headers.get("x-ratelimit-remaining") == "0" and reset is not None:
+        return max(0.0, reset - now) + 1
     return SECONDARY_WAIT if "secondary" in message.lower() else FIRST_WAIT * 4
 
 

@@ -74,7 +74,7 @@ def _get(address: str, bearer: str, environ: Mapping[str, str]) -> tuple[int, by
     """Return status and body of one attempt, or 0 and the problem."""
     import urllib3
 
-    from goferry.system.http import trust_context
+    from goferry.system.certificates import trust_context
     from goferry.system.pace import fitted, paced
     from goferry.system.proxyenv import proxy_for
 

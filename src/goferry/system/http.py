@@ -10,19 +10,19 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import random
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import IO
-from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError, SSLError
 
+from goferry.kernel.digits import number
 from goferry.kernel.errors import Failed, Unreachable
+from goferry.system.address import AddressInvalid, bare, origin, parse, redirected, shown
+from goferry.system.certificates import CertificateUntrusted, trust_context
 from goferry.system.pace import Pace, fitted, paced
 from goferry.system.proxyenv import authorization, proxy_for
 
@@ -31,6 +31,10 @@ AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 BLOCK = 1 << 15
 WAIT_MOST = 10.0
+WHOLE = 3600.0
+"""Seconds that a download or an upload may take with all its attempts, at the longest."""
+_WORDS = 1 << 16
+"""Bytes of a body that tells of a failure that are kept."""
 
 Take = Callable[[bytes, int], None]
 
@@ -53,16 +57,6 @@ class ServerFailing(Unreachable):
     name = "server-failing"
 
 
-class CertificateUntrusted(Unreachable):
-    """A server's TLS certificate is not one that this machine trusts.
-
-    It usually is a company's inspecting proxy whose certificate authority is not installed: name its file in
-    SSL_CERT_FILE.
-    """
-
-    name = "certificate-untrusted"
-
-
 class DownloadTooLarge(Failed):
     """A server sent more bytes than such a file can have.
 
@@ -72,18 +66,21 @@ class DownloadTooLarge(Failed):
     name = "download-too-large"
 
 
-class AddressInvalid(Failed):
-    """An address cannot be fetched: it is no http or https address, or a redirect leads to one without TLS.
+class DownloadUnwritable(Failed):
+    """What arrived cannot be written to the disk.
 
-    It usually is a typing error in GOPROXY or a server that sends its users to an unsafe address.
+    Usual causes: a full disk, a quota, or a folder that is read-only.
     """
 
-    name = "address-invalid"
+    name = "download-unwritable"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A response: status, lower-case header names, and the whole body (empty after `download`)."""
+    """A response: status, lower-case header names, and the body: whole, but what was downloaded is in its file.
+
+    Of an answer that is no success (HTTP 2xx) the body is what the server said about it, 64 KiB at most.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -91,11 +88,10 @@ class Answer:
     sha256: str = ""
     size: int = 0
 
-
-def shown(url: str) -> str:
-    """Return an address as messages may show it: without user, password, query and fragment."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    @property
+    def ok(self) -> bool:
+        """Whether it is a success, HTTP 2xx."""
+        return 200 <= self.status < 300
 
 
 class Client:
@@ -103,8 +99,9 @@ class Client:
 
     Args:
         environ: where proxies, certificates and credentials are looked up.
-        timeout: seconds without a byte before an attempt fails; three times that, and a second for each 4 KiB that got
-            through, is what it may take as a whole.
+        timeout: seconds without a byte before an attempt fails. In three times that 4 KiB a second must get through on
+            average, again and again, or it fails as well. A `get` with all its attempts and redirects has six times
+            that, a download or an upload an hour.
         attempts: how often a request is tried.
         wait: seconds before the second attempt; doubled for each further one.
     """
@@ -133,8 +130,8 @@ class Client:
         def take(block: bytes, _total: int) -> None:
             parts.append(block)
 
-        answer = self._request(url, headers, limit, parts.clear, take)
-        return Answer(answer.status, answer.headers, b"".join(parts), answer.sha256, answer.size)
+        answer = self._request(url, headers, limit, parts.clear, take, whole=2 * self._seconds)
+        return replace(answer, body=b"".join(parts)) if answer.ok else answer
 
     def download(
         self,
@@ -147,7 +144,8 @@ class Client:
     ) -> Answer:
         """Stream a body into `file` while hashing it; `progress(got, total)` hears bytes (total 0: unknown).
 
-        The file is cut back to its position at the call when an attempt is repeated. Raises as `get` does.
+        The file is cut back to its position at the call when an attempt is repeated. Only a success is written. Raises
+        as `get` does, and DownloadUnwritable.
         """
         start = file.tell()
         got = 0
@@ -165,7 +163,7 @@ class Client:
             if progress:
                 progress(got, total)
 
-        return self._request(url, headers, limit, restart, take)
+        return self._request(url, headers, limit, restart, take, whole=WHOLE)
 
     def send(
         self, method: str, url: str, *, body: IO[bytes], headers: Mapping[str, str], limit: int = 1 << 20
@@ -180,13 +178,14 @@ class Client:
         """
         parts: list[bytes] = []
         try:
-            with paced(self._seconds) as pace, self._open(url, headers, method, pace.counted(body)) as response:
+            until = time.monotonic() + WHOLE
+            with paced(self._seconds, until) as pace, self._open(url, headers, method, pace.counted(body)) as response:
                 answer = self._read(url, response, limit, lambda block, _total: parts.append(block), pace)
         except (HTTPError, OSError) as error:
             if isinstance(error, SSLError) or isinstance(getattr(error, "reason", None), SSLError):
                 raise _untrusted(url, error) from error
             raise HostUnreachable(f"{shown(url)} did not take what was sent: {_reason(error)}") from error
-        return Answer(answer.status, answer.headers, b"".join(parts), answer.sha256, answer.size)
+        return replace(answer, body=b"".join(parts)) if answer.ok else answer
 
     def _request(
         self,
@@ -195,19 +194,24 @@ class Client:
         limit: int,
         restart: Callable[[], None],
         take: Take,
+        *,
+        whole: float,
     ) -> Answer:
         problem: Exception | None = None
+        until = time.monotonic() + whole
         for attempt in range(self._attempts):
             restart()
             try:
-                answer = self._attempt(url, headers, limit, take)
+                answer = self._attempt(url, headers, limit, take, until)
             except SSLError as error:
                 raise _untrusted(url, error) from error
             except (HTTPError, OSError) as error:
                 if isinstance(getattr(error, "reason", None), SSLError):
                     raise _untrusted(url, error) from error
                 problem = error
-                self._pause(attempt, "")
+                if time.monotonic() > until:
+                    raise _slow(url, whole, problem) from problem
+                self._pause(attempt, None, until)
                 continue
             if answer.status not in AGAIN:
                 return answer
@@ -219,27 +223,28 @@ class Client:
                     status=answer.status,
                     retry_after=answer.headers.get("retry-after", ""),
                 )
-            self._pause(attempt, answer.headers.get("retry-after", ""))
+            self._pause(attempt, number(answer.headers.get("retry-after", "")), until)
         raise HostUnreachable(
             f"{shown(url)} did not answer, {self._attempts} times: {_reason(problem)}",
             advice=["look at the network, or name your proxy in HTTPS_PROXY"],
         ) from problem
 
-    def _pause(self, attempt: int, retry_after: str) -> None:
+    def _pause(self, attempt: int, retry_after: int | None, until: float) -> None:
         if attempt + 1 < self._attempts:
-            seconds = float(retry_after) if retry_after.isdigit() else self._wait * 2**attempt
-            time.sleep(min(WAIT_MOST, seconds) * random.uniform(0.8, 1.2))  # noqa: S311  jitter, no secret
+            seconds = self._wait * 2**attempt if retry_after is None else float(retry_after)
+            jittered = min(WAIT_MOST, seconds) * random.uniform(0.8, 1.2)  # noqa: S311  jitter, no secret
+            time.sleep(max(0.0, min(jittered, until - time.monotonic())))
 
-    def _attempt(self, url: str, headers: Mapping[str, str] | None, limit: int, take: Take) -> Answer:
+    def _attempt(self, url: str, headers: Mapping[str, str] | None, limit: int, take: Take, until: float) -> Answer:
         address = url
         for _ in range(6):
-            with paced(self._seconds) as pace, self._open(address, headers) as response:
+            with paced(self._seconds, until) as pace, self._open(address, headers) as response:
                 found = {name.lower(): value for name, value in response.headers.items()}
                 if response.status not in REDIRECTS or "location" not in found:
                     return self._read(address, response, limit, take, pace)
                 _finish(response, found)
-                target = _redirected(address, found["location"])
-                headers = headers if _origin(target) == _origin(address) else without_credentials(headers)
+                target = redirected(address, found["location"])
+                headers = headers if origin(target) == origin(address) else without_credentials(headers)
                 address = target
         raise AddressInvalid(f"{shown(url)} redirects in a circle")
 
@@ -247,15 +252,12 @@ class Client:
     def _open(
         self, address: str, headers: Mapping[str, str] | None, method: str = "GET", body: IO[bytes] | None = None
     ) -> Iterator[urllib3.BaseHTTPResponse]:
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise AddressInvalid(f"{shown(address)!r} is no http or https address")
-        bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
+        parts = parse(address)
         sent = {"User-Agent": "goferry", "Accept-Encoding": "identity", **authorization(address, self._environ)}
         try:
             response = self._pool(proxy_for(address, self._environ)).request(
                 method,
-                bare,
+                bare(parts),
                 body=body,
                 headers={**sent, **(headers or {})},
                 preload_content=False,
@@ -279,9 +281,10 @@ class Client:
         pace: Pace,
     ) -> Answer:
         headers = {name.lower(): value for name, value in response.headers.items()}
+        if not 200 <= response.status < 300:
+            return Answer(response.status, headers, _words(response, pace))
         digest, size = hashlib.sha256(), 0
-        length = headers.get("content-length", "")
-        total = int(length) if length.isdigit() else 0
+        total = number(headers.get("content-length", "")) or 0
         if total > limit:
             response.close()
             raise _too_large(address, limit)
@@ -292,7 +295,15 @@ class Client:
                 response.close()
                 raise _too_large(address, limit)
             digest.update(block)
-            take(block, total)
+            try:
+                take(block, total)
+            except OSError as error:
+                response.close()
+                raise DownloadUnwritable(
+                    f"what {shown(address)} sends cannot be written: {error.strerror or error}",
+                    state="Nothing was kept.",
+                    advice=["see what is free:  df -h"],
+                ) from error
         return Answer(response.status, headers, b"", digest.hexdigest(), size)
 
     def _pool(self, proxy: str) -> urllib3.PoolManager:
@@ -305,55 +316,23 @@ class Client:
         context = trust_context(self._environ)
         if not proxy:
             return fitted(urllib3.PoolManager(maxsize=8, ssl_context=context))
+        try:
+            parse(proxy)
+        except AddressInvalid as error:
+            raise AddressInvalid(
+                f"HTTPS_PROXY or HTTP_PROXY: {error.what}", advice=["write it as  http://HOST:PORT"]
+            ) from None
         login = authorization(proxy, {}, header="Proxy-Authorization")
         return fitted(urllib3.ProxyManager(shown(proxy), proxy_headers=login, maxsize=8, ssl_context=context))
 
 
-def trust_context(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """Return a TLS context that trusts SSL_CERT_FILE and SSL_CERT_DIR, else the system's store, else certifi's.
-
-    Raises:
-        CertificateUntrusted: when SSL_CERT_FILE cannot be read.
-    """
-    file, folder = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        if file or folder:
-            folders = [name for name in (folder or "").split(":") if name and Path(name).is_dir()]
-            context.load_verify_locations(file, folders[0] if folders else None)
-            return context
-    except (OSError, TypeError) as error:
-        raise CertificateUntrusted(f"SSL_CERT_FILE={file} cannot be read", advice=["correct or unset it"]) from error
-    paths = ssl.get_default_verify_paths()
-    if paths.cafile or (paths.capath and any(Path(paths.capath).iterdir())):
-        context.load_default_certs()
-    else:
-        import certifi
-
-        context.load_verify_locations(certifi.where())
-    return context
-
-
-def _redirected(address: str, location: str) -> str:
-    target = urljoin(address, location)
-    if urlsplit(address).scheme == "https" and urlsplit(target).scheme != "https":
-        raise AddressInvalid(f"{shown(address)} redirects to {shown(target)}, without TLS")
-    return target
-
-
 def _finish(response: urllib3.BaseHTTPResponse, headers: Mapping[str, str]) -> None:
     """Read a redirect's own body, so that its connection can be used again; one of unknown length is cut off."""
-    length = headers.get("content-length", "")
-    if length.isdigit() and int(length) <= BLOCK:
+    length = number(headers.get("content-length", ""))
+    if length is not None and length <= BLOCK:
         response.drain_conn()
     else:
         response.close()
-
-
-def _origin(address: str) -> tuple[str, str, int | None]:
-    parts = urlsplit(address)
-    return parts.scheme, parts.hostname or "", parts.port
 
 
 def without_credentials(headers: Mapping[str, str] | None) -> dict[str, str]:
@@ -364,6 +343,25 @@ def without_credentials(headers: Mapping[str, str] | None) -> dict[str, str]:
 def _untrusted(url: str, error: Exception) -> CertificateUntrusted:
     return CertificateUntrusted(
         f"{shown(url)}: {_reason(error)}", advice=["name your certificate authority's file in SSL_CERT_FILE"]
+    )
+
+
+def _words(response: urllib3.BaseHTTPResponse, pace: Pace) -> bytes:
+    """Return the beginning of a body that tells of a failure."""
+    found = b""
+    for block in response.stream(BLOCK, decode_content=False):
+        found += block
+        pace.got += len(block)
+        if len(found) > _WORDS:
+            response.close()
+            break
+    return found[:_WORDS]
+
+
+def _slow(url: str, whole: float, problem: Exception) -> HostUnreachable:
+    return HostUnreachable(
+        f"{shown(url)} was given up after {whole:.0f} s: {_reason(problem)}",
+        advice=["look at the network, or name another proxy in GOPROXY"],
     )
 
 

@@ -1,13 +1,15 @@
 """HTTP connections that end when they are too slow as a whole.
 
 A timeout on each read is renewed by every byte, so a server that sends one now and then holds its client for ever. A
-`Pace` looks at the whole attempt: it has some seconds, and further ones for what got through. When they are over the
-connection is shut down under whoever reads or writes.
+`Pace` looks at the whole attempt: in each span of some seconds a least number of bytes must get through, however many
+did before, and there is a time at which it is over whatever came. Then the connection is shut down under whoever reads
+or writes.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import socket
 import threading
@@ -20,7 +22,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 RATE = 4 << 10
-"""Bytes a second, on average, that a transfer must bring."""
+"""Bytes a second, on average over a span, that a transfer must bring."""
 _now = threading.local()
 
 
@@ -31,8 +33,8 @@ class Pace:
         got: bytes of body that got through so far. cut: whether the connection was ended for being too slow.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self.got, self.cut, self.seconds = 0, False, seconds
+    def __init__(self, seconds: float, until: float) -> None:
+        self.got, self.cut, self._seconds, self._until = 0, False, seconds, until
         self._since, self._over = time.monotonic(), threading.Event()
         self._handle: socket.socket | None = None
         self._lock = threading.Lock()
@@ -45,9 +47,15 @@ class Pace:
             self._handle = socket.socket(fileno=os.dup(descriptor))
 
     def watch(self) -> None:
-        """End the connection when the time is over."""
+        """End the connection when a span brought too little or the time is over."""
+        begun, before = self._since, 0
         while not self._over.wait(0.1):
-            if time.monotonic() - self._since > self.seconds + self.got / RATE:
+            now, got = time.monotonic(), self.got
+            late = now > self._until
+            if now - begun > self._seconds:
+                late |= got - before < RATE * self._seconds
+                begun, before = now, got
+            if late or self.cut:
                 self.cut = True
                 with self._lock, contextlib.suppress(OSError):
                     if self._handle is not None:
@@ -80,13 +88,13 @@ class _Counted:
 
 
 @contextlib.contextmanager
-def paced(seconds: float) -> Iterator[Pace]:
-    """Hold this thread's connections to a pace for the block.
+def paced(seconds: float, until: float = math.inf) -> Iterator[Pace]:
+    """Hold this thread's connections to a pace for the block: in spans of `seconds`, and until a `time.monotonic()`.
 
     Raises:
         TimeoutError: instead of whatever became of a connection that was cut.
     """
-    pace = Pace(seconds)
+    pace = Pace(seconds, until)
     thread = threading.Thread(target=pace.watch, daemon=True)
     thread.start()
     _now.pace = pace

@@ -1,7 +1,10 @@
 """Module zips: every name that may not be, and h1."""
 
+import hashlib
 import io
 import stat
+import struct
+import tracemalloc
 import warnings
 import zipfile
 
@@ -113,3 +116,44 @@ def test_h1_is_dirhash(tmp_path):
     summary = f"{digest}  {PREFIX}a/c\n{digest}  {PREFIX}b\n"
     assert found == "h1:" + base64.b64encode(hashlib.sha256(summary.encode()).digest()).decode()
     assert (tmp_path / "out/a/c").read_bytes() == b"x" * 100
+
+
+def test_a_path_of_20000_levels_is_refused_by_name(tmp_path):
+    with pytest.raises(modzip.ZipUnsafe, match="its path has more than 1000 bytes"):
+        extract(tmp_path, archive(tmp_path, PREFIX + "a/" * 20_000 + "x"))
+
+
+def test_a_name_is_measured_in_bytes(tmp_path):
+    with pytest.raises(modzip.ZipUnsafe):
+        extract(tmp_path, archive(tmp_path, PREFIX + "\u754c" * 100))
+
+
+def test_a_member_is_inflated_block_by_block(tmp_path):
+    path = tmp_path / "m.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as opened:
+        opened.writestr(PREFIX + "large", bytes(64 << 20))
+    tracemalloc.start()
+    found = extract(tmp_path, path)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (tmp_path / "out" / "large").stat().st_size == 64 << 20
+    assert found == modzip.h1({PREFIX + "large": hashlib.sha256(bytes(64 << 20)).hexdigest()})
+    assert most < 16 << 20
+
+
+@pytest.mark.parametrize("size", [99, 101, 0, 1 << 29])
+def test_a_member_of_another_size_than_it_says_is_damaged(tmp_path, size):
+    def edit(data):
+        at = data.index(b"PK\x01\x02")
+        return data[: at + 24] + struct.pack("<L", size) + data[at + 28 :]
+
+    with pytest.raises(modzip.ZipDamaged):
+        extract(tmp_path, archive(tmp_path, PREFIX + "x", edit=edit))
+
+
+def test_a_list_of_files_that_would_fill_the_memory_is_not_read(tmp_path, monkeypatch):
+    path = archive(tmp_path, *(f"{PREFIX}{number}" for number in range(200)))
+    monkeypatch.setattr(modzip, "MOST_DIRECTORY", 10_000)
+    monkeypatch.setattr(modzip.zipfile, "ZipFile", None)
+    with pytest.raises(modzip.ZipUnsafe, match="more files than a toolchain has"):
+        extract(tmp_path, path)

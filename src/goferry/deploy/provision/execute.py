@@ -17,6 +17,7 @@ from goferry.deploy.errors import HostKeyUnknown, HostUnsuitable, ProvisionFaile
 from goferry.deploy.provision import host_key
 from goferry.deploy.provision.plan import Entry, Plan, Wishes, plan
 from goferry.kernel import hostfile
+from goferry.kernel.digits import number
 from goferry.kernel.errors import printable
 from goferry.kernel.outcomes import AgentLost
 from goferry.observe.events import Span, Stream
@@ -169,7 +170,9 @@ _KINDS: Mapping[str, Callable[[Any], bool]] = {
     "python": lambda value: isinstance(value, list) and all(type(part) is int for part in value),
     "systemd": lambda value: type(value) is int,
     "apt": lambda value: isinstance(value, bool),
-    "nginx": lambda value: isinstance(value, str) and all(part.isdigit() for part in value.split(".") if part),
+    "nginx": lambda value: (
+        isinstance(value, str) and all(number(part) is not None for part in value.split(".") if part)
+    ),
     "nginx_group": lambda value: isinstance(value, str) and value.replace("-", "").replace("_", "").isalnum(),
     "private_users": lambda value: isinstance(value, bool),
     "ipv6": lambda value: isinstance(value, bool),

@@ -1,0 +1,16 @@
+"""Numbers in texts that others wrote: HTTP headers, answers of hosts, files of the kernel."""
+
+from __future__ import annotations
+
+import re
+from typing import Optional
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
+
+
+def number(text: str) -> Optional[int]:
+    """Return a text of 1 to 18 digits of ASCII as a number below 10**18, anything else as None.
+
+    `str.isdigit` does not tell what `int` takes: it says yes to `²` and to 5,000 digits, on which `int` fails.
+    """
+    return int(text) if _NUMBER.fullmatch(text) else None

@@ -1,0 +1,72 @@
+"""Addresses that others wrote: a GOPROXY list, a proxy's setting, the Location of a redirect."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
+
+from goferry.kernel.errors import Failed, printable
+
+_USER = re.compile(r"//[^/?#]*@")
+
+
+class AddressInvalid(Failed):
+    """An address cannot be fetched: it is no http or https address, or a redirect leads to one without TLS.
+
+    It usually is a typing error in GOPROXY or a server that sends its users to an unsafe address.
+    """
+
+    name = "address-invalid"
+
+
+def shown(url: str) -> str:
+    """Return an address as messages may show it: without user, password, query and fragment."""
+    bare = re.split(r"[?#]", url, maxsplit=1)[0]
+    return printable(_USER.sub("//", bare, count=1), 500)
+
+
+def parse(url: str, schemes: tuple[str, ...] = ("http", "https")) -> SplitResult:
+    """Split an address whose parts can all be read.
+
+    Raises:
+        AddressInvalid: for another scheme, no host, a port that is none, a control character, or brackets left open.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    named = bool(host) or parts.scheme == "file"
+    if parts.scheme not in schemes or not named or any(ord(letter) < 32 or ord(letter) == 127 for letter in url):
+        raise AddressInvalid(f"{shown(url)!r} is no {' or '.join(schemes)} address")
+    return parts
+
+
+def redirected(address: str, location: str) -> str:
+    """Return where a redirect leads.
+
+    Raises:
+        AddressInvalid: when that is no address, or leaves TLS.
+    """
+    try:
+        target = urljoin(address, location)
+    except ValueError:
+        target = location
+    try:
+        parts = parse(target)
+    except AddressInvalid as error:
+        raise AddressInvalid(f"{shown(address)} redirects to {error.what}") from None
+    if urlsplit(address).scheme == "https" and parts.scheme != "https":
+        raise AddressInvalid(f"{shown(address)} redirects to {shown(target)}, without TLS")
+    return target
+
+
+def origin(address: str) -> tuple[str, str, int | None]:
+    """Return scheme, host and port of an address that was parsed before."""
+    parts = urlsplit(address)
+    return parts.scheme, parts.hostname or "", parts.port
+
+
+def bare(parts: SplitResult) -> str:
+    """Return an address without its user part and fragment."""
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))

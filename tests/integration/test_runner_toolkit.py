@@ -3,16 +3,14 @@
 import http.server
 import io
 import json
-import os
 import random
-import re
 import subprocess
 import threading
 from types import SimpleNamespace
 
 import pytest
 
-from goferry.runner import files, matchers, oidc
+from goferry.runner import files, oidc
 from goferry.runner.commands import command
 from goferry.runner.errors import InputInvalid, OidcPermissionMissing, RunnerValueRefused
 from goferry.runner.inputs import Inputs
@@ -229,49 +227,3 @@ def test_both_miss_the_permission(toolkit):
     assert "Unable to get ACTIONS_ID_TOKEN_REQUEST_URL" in toolkit([["getIDToken", "x"]]).results[0]["error"]
     with pytest.raises(OidcPermissionMissing, match="id-token: write"):
         oidc.request({}, "x")
-
-
-BROKEN = """package shop
-
-import "fmt"
-
-func Price(n int) string {
-\treturn fmt.Sprintf("%d", "x")
-}
-"""
-TEST = """package shop
-
-import "testing"
-
-func TestPrice(t *testing.T) {
-\tt.Errorf("got %s", Price(1))
-}
-"""
-
-
-@pytest.mark.parametrize(
-    ("name", "words", "source", "expected"),
-    [
-        ("go", ["go", "vet", "."], BROKEN, ("shop.go", "6")),
-        ("go", ["go", "build", "."], BROKEN.replace('"x"', "y"), ("shop.go", "6")),
-        ("go", ["go", "test", "-vet=off", "."], BROKEN, ("shop_test.go", "6")),
-        ("gofmt", ["gofmt", "-d", "shop.go"], BROKEN.replace("\treturn", "  return"), ("shop.go", "")),
-    ],
-)
-def test_matchers_find_what_gos_tools_say(part, tmp_path, name, words, source, expected):
-    (tmp_path / "go.mod").write_text("module example.com/shop\n\ngo 1.24\n")
-    (tmp_path / "shop.go").write_text(source)
-    (tmp_path / "shop_test.go").write_text(TEST)
-    environ = {**os.environ, "GOFLAGS": "", "GOTOOLCHAIN": "local"}
-    done = subprocess.run(
-        [part(words[0]), *words[1:]], cwd=tmp_path, env=environ, capture_output=True, timeout=300, check=False
-    )
-    found = []
-    for line in (done.stdout + done.stderr).decode().splitlines():
-        for pattern in (matcher["pattern"][0] for matcher in matchers.MATCHERS[name]):
-            match = re.search(pattern["regexp"], line)
-            if match:
-                found.append(
-                    (match[pattern["file"]].removeprefix("./"), match[pattern["line"]] if "line" in pattern else "")
-                )
-    assert found == [expected], (done.stdout + done.stderr).decode()

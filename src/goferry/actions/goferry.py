@@ -32,7 +32,7 @@ def run(job: Job) -> Mapping[str, Any]:
     if publish not in _PUBLISH:
         raise InputInvalid(f"the input publish is {publish!r}", advice=["write auto, true or false"])
     directory = shared.directory(job)
-    with job.matcher("go"), job.stream() as stream:
+    with job.stream() as stream:
         opened = shared.opened(job, stream=stream)
         found = opened.facts
         means = shared.meaning(job, opened)

@@ -15,6 +15,7 @@ from typing import Any
 
 from goferry.build import callers, compiler, environment, machine, pace
 from goferry.build.facts import Facts
+from goferry.build.positions import Places, Problem
 from goferry.config import model
 from goferry.config.settings import Settings
 from goferry.dist import Toolchain
@@ -95,6 +96,7 @@ def test(facts: Facts, config: model.Project, toolchain: Toolchain, settings: Se
     trimmed = not callers.asked_for(facts, config, toolchain, environ)
     vetting, testing = commands(facts, config, trimmed=trimmed)
     (alone,) = pace.choose(1, machine.read())
+    places = Places(facts.directory, facts.root, facts.modules)
 
     def go(
         words: Sequence[str], more: Mapping[str, str], on_output: Callable[[str], None] | None = None
@@ -103,9 +105,13 @@ def test(facts: Facts, config: model.Project, toolchain: Toolchain, settings: Se
         return process.run(argv, environ={**environ, **more}, cwd=facts.directory, on_output=on_output)
 
     with stream.span("vet"):
-        _judge_vet(go(vetting, alone.env))
+        vetted = go(vetting, alone.env)
+        if vetted.code and places.strangers(vetted.errors):
+            # With -trimpath go replays what it said of the same source in another folder, with that folder's paths.
+            vetted = go([word for word in vetting if word != "-trimpath"], alone.env)
+        _judge_vet(vetted, places)
     with stream.span("test") as span:
-        results = Results()
+        results = Results(places)
 
         def hear(line: str) -> None:
             if results.hear(line):
@@ -121,7 +127,7 @@ def commands(facts: Facts, config: model.Project, *, trimmed: bool = True) -> tu
     """Return the two commands of the gate; `trimmed`: the tests bear -trimpath."""
     tags = [f"-tags={','.join(config.builds.tags)}"] if config.builds.tags else []
     trim = ["-trimpath"] if trimmed else []
-    testing = ["go", "test", "-json", "-vet=off", *trim, *tags, *facts.patterns]
+    testing = ["go", "test", "-json", "-vet=off", "-fullpath", *trim, *tags, *facts.patterns]
     return ["go", "vet", "-trimpath", *tags, *facts.patterns], testing
 
 
@@ -135,28 +141,29 @@ def lines(report: Report) -> list[str]:
     return [*told, f"{sum(package.tests for package in report.packages)} tests passed, go vet is content"]
 
 
-def _judge_vet(done: process.Completed) -> None:
+def _judge_vet(done: process.Completed, places: Places) -> None:
     if not done.code:
         return
-    error = compiler.failure(done, "")
+    error = compiler.failure(done, "", places)
     if not isinstance(error, compiler.CompileFailed):
         raise error
-    text = compiler.said(done)
     raise VetFailed(
-        text,
+        error.what,
         state="Nothing was built.",
-        advice=["see it again:  go vet ./..."],
-        problems=compiler.problems(text),
+        advice=[f"see it again:  go vet {places.chdir}./..."],
+        problems=error.facts["problems"],
     )
 
 
 class Results:
     """Collects the events of `go test -json`, a line each."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: Places) -> None:
+        self.places = places
         self.packages: dict[str, Package] = {}
         self.finished: set[str] = set()
         self.tests = 0
+        self.problems: list[Problem] = []
         self._outputs: dict[tuple[str, str], list[str]] = {}
         self._build: list[str] = []
 
@@ -193,13 +200,15 @@ class Results:
         said = "\n".join([*self._build, done.errors]).strip()
         if not failing or compiler.killed(done):
             stand_in = process.Completed(done.argv, done.code, b"", said.encode())
-            error = compiler.failure(stand_in, "")
+            error = compiler.failure(stand_in, "", self.places)
             if not isinstance(error, compiler.CompileFailed):
                 raise error
+        first = f"go test {self.places.chdir}-run '{_pattern(failing)}' {failing[0].package}" if failing else ""
         raise TestsFailed(
-            "\n".join(_told(failing, said)),
+            "\n".join(_told(failing, self.places.said(said))),
             state="Nothing was built.",
-            advice=[f"run it again:  go test -run '{_pattern(failing)}' {failing[0].package}"] if failing else [],
+            advice=[f"run it again:  {first}"] if first else [],
+            problems=self.problems or self.places.problems(said),
             **report.as_json(),
         )
 
@@ -216,13 +225,21 @@ class Results:
             self.tests += 1
             if action == "fail":
                 package.failed.append(test)
-                package.output += self._outputs.get((package.package, test), [])[-LAST:]
+                package.output += self._tested(package, test)
             return False
         package.outcome, package.seconds = action, elapsed
         if action == "fail" and not package.failed:
-            package.output += [*self._build[-LAST:], *self._outputs.get((package.package, ""), [])[-LAST:]]
+            built = [self.places.said(line) for line in self._build[-LAST:]]
+            self.problems += self.places.problems("\n".join(self._build))
+            package.output += [*built, *self._tested(package, "")]
         self.finished.add(package.package)
         return True
+
+    def _tested(self, package: Package, test: str) -> list[str]:
+        """Note the places that a failing test complains about, and return its last lines."""
+        lines = self._outputs.get((package.package, test), [])
+        self.problems += self.places.failures(lines, test or package.package)
+        return [self.places.tested(line) for line in lines[-LAST:]]
 
 
 def _told(failing: Sequence[Package], said: str) -> list[str]:

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
 
+from goferry.build.positions import Places
 from goferry.dist import Toolchain
-from goferry.kernel.errors import Failed, GoferryError, Misuse, Unreachable, printable
+from goferry.kernel.errors import Failed, GoferryError, Misuse, Unreachable
 from goferry.observe.events import Span
 from goferry.system import process
 
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~+/-]*")
-_POSITION = re.compile(r"^(?:vet: )?([^\s:][^:\n]*\.\w+):(\d+)(?::(\d+))?: (.*)$")
 _KILLED = re.compile(r"signal: killed|cannot allocate memory|out of memory")
 _NETWORK = re.compile(
     r"dial tcp|no such host|i/o timeout|connection refused|TLS handshake|proxyconnect|50[234] [A-Z]|"
@@ -95,7 +95,7 @@ class Compiler:
             frugal_env.pop("GOMEMLIMIT", None)
             done = self._run(frugal, frugal_env, span)
         if done.code:
-            raise failure(done, span.event.target)
+            raise failure(done, span.event.target, Places.of(self.directory))
 
     def stop(self) -> None:
         """End what runs; nothing more starts."""
@@ -163,19 +163,23 @@ def killed(done: process.Completed) -> bool:
     return done.code in (137, -9) or bool(_KILLED.search(done.errors))
 
 
-def failure(done: process.Completed, target: str) -> GoferryError:
-    """Return the named error for a go command that failed; the compiler's own words are the message."""
-    text = said(done)
+def failure(done: process.Completed, target: str, places: Places) -> GoferryError:
+    """Return the named error for a go command that failed: its own words, with files told from the repository's top."""
+    raw = said(done)
+    text = places.said(raw)
     state = "DIST is as it was before."
     if killed(done):
         advice = ["give the container more memory", "or build fewer targets at once:  --shard 1/2, then --shard 2/2"]
         return OutOfMemory(f"{target}: the compiler was killed\n{text}", state=state, advice=advice)
     if _MODULES.search(text):
-        return ModulesIncomplete(text, state=state, advice=["bring them up to date and commit:  go mod tidy"])
+        advice = [f"bring them up to date and commit:  go mod tidy {places.chdir}".rstrip()]
+        return ModulesIncomplete(text, state=state, advice=advice, problems=places.problems(raw))
     if _NETWORK.search(text):
         advice = ["see where modules come from:  go env GOPROXY GOPRIVATE", "then run the same command again"]
         return ModulesUnreachable(text, state=state, advice=advice)
-    return CompileFailed(f"{target}\n{text}" if target else text, state=state, target=target, problems=problems(text))
+    return CompileFailed(
+        f"{target}\n{text}" if target else text, state=state, target=target, problems=places.problems(raw)
+    )
 
 
 def said(done: process.Completed, limit: int = 1500) -> str:
@@ -183,16 +187,3 @@ def said(done: process.Completed, limit: int = 1500) -> str:
     lines = [line.rstrip() for line in done.errors.splitlines()]
     text = "\n".join(line for line in lines if line and not _PACKAGE.fullmatch(line))
     return text[:limit] or f"go ended with {done.code}"
-
-
-def problems(text: str) -> list[dict[str, str | int]]:
-    """Return what compiler or vet found: `{"file", "line", "column", "message"}` each."""
-    found: list[dict[str, str | int]] = []
-    for line in text.splitlines():
-        match = _POSITION.match(line)
-        if match:
-            file, row, column, message = match.groups()
-            found.append(
-                {"file": printable(file), "line": int(row), "column": int(column or 0), "message": printable(message)}
-            )
-    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,16 @@ from goferry.kernel.errors import GoferryError, Misuse, printable
 from goferry.kernel.files import write_atomically
 from goferry.observe.notify import redact
 
-_POSITION = re.compile(r"^(\s*)((?:vet: )?)((?:\./)?)([^\s/:][^\s:]*\.go:\d+:.*)$")
 
-
-def message(error: GoferryError, directory: str = "") -> list[str]:
-    """Return an error as lines for the log; positions of Go's tools in `directory` are told from the workspace."""
+def message(error: GoferryError) -> list[str]:
+    """Return an error as lines for the log."""
     told = [f"error: {error.name} (exit {error.exit_code})"]
     paragraphs = [error.what.splitlines(), error.state.splitlines(), list(error.advice)]
     if error.name != Misuse.name:
         paragraphs.append([error.docs])
     for paragraph in paragraphs:
         if paragraph:
-            told += ["", *(printable(f"  {_placed(line, directory)}") for line in paragraph)]
+            told += ["", *(printable(f"  {line}") for line in paragraph)]
     return told
 
 
@@ -53,8 +50,3 @@ def write(folder: Path, facts: dict[str, Any]) -> Path:
     path = folder / "failure.json"
     write_atomically(path, (json.dumps(facts, indent=2) + "\n").encode())
     return path
-
-
-def _placed(line: str, directory: str) -> str:
-    found = _POSITION.match(line) if directory else None
-    return f"{found[1]}{found[2]}{directory}/{found[4]}" if found else line

@@ -2,7 +2,7 @@
 
     job = Job.from_environ(os.environ, sys.stdout, action="cross-compile")
     directory = job.inputs.path("working-directory")
-    with job.matcher("go"), job.stream() as stream:
+    with job.stream() as stream:
         …
     job.set_output("version", "v1.4.0")
     job.close()
@@ -19,12 +19,12 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from goferry.config.settings import Settings
 from goferry.kernel.errors import GoferryError, printable
 from goferry.observe.events import Event, Stream
-from goferry.runner import failure, files, masks, matchers, ownership, surroundings
+from goferry.runner import failure, files, masks, ownership, surroundings
 from goferry.runner.annotations import Annotations
 from goferry.runner.commands import command, to_value
 from goferry.runner.errors import SecretMissing
@@ -61,7 +61,6 @@ class Job:
         summary = environ.get("GITHUB_STEP_SUMMARY", "")
         self._summary = SummaryFile(Path(summary) if summary else None)
         self._lines = GroupedLines(self.write, self._tell, debug=self.debug)
-        self._told: GoferryError | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], out: TextIO, *, action: str = "") -> Job:
@@ -227,20 +226,6 @@ class Job:
             self.write(command("endgroup"))
 
     @contextlib.contextmanager
-    def matcher(self, name: str) -> Iterator[None]:
-        """Have the runner annotate what Go's tools say (`go`, `gofmt`) while the block runs, its failure included."""
-        folder = ownership.shared(self.temp, self.workspace)
-        self.write(matchers.begin(name, folder))
-        try:
-            yield
-        except GoferryError as error:
-            self._print(error)
-            raise
-        finally:
-            for line in matchers.end(name):
-                self.write(line)
-
-    @contextlib.contextmanager
     def stream(self) -> Iterator[Stream]:
         """Open the event stream: groups and lines in the log, annotations for warnings, events kept for the summary."""
         try:
@@ -281,7 +266,10 @@ class Job:
 
         self._lines.close()
         self._print(error)
-        self._annotations.add("error", _brief(error), last=True, **_place(error))
+        first, *others = _spots(error)
+        self._annotations.add("error", _brief(error), last=True, **first.properties(error.name))
+        for each in others:
+            self._annotations.add("error", each.message, **each.properties(error.name))
         stage = _stage(self.events)
         self.summary(summary.failure(error), urgent=True)
         last, secrets = [*lines] or [*self._lines.last], surroundings.secret_values(self.environ)
@@ -302,11 +290,8 @@ class Job:
         self._summary.close()
 
     def _print(self, error: GoferryError) -> None:
-        if self._told is not error:
-            self._told = error
-            where = self.inputs.text("working-directory").strip("/").removeprefix("./")
-            for line in failure.message(error, "" if where == "." else where):
-                self.write(line)
+        for line in failure.message(error):
+            self.write(line)
 
 
 def _properties(title: str, file: str, line: int, end_line: int, column: int) -> dict[str, Any]:
@@ -314,10 +299,28 @@ def _properties(title: str, file: str, line: int, end_line: int, column: int) ->
     return {"title": title, "file": file, "line": line, "end_line": end_line, "column": column}
 
 
-def _place(error: GoferryError) -> dict[str, Any]:
-    """Return the title and, of an error in a file, where it is."""
-    file, line = error.facts.get("file"), error.facts.get("line")
-    return _properties(error.name, str(file), line, 0, 0) if file and isinstance(line, int) else {"title": error.name}
+class _Spot(NamedTuple):
+    """A place in a file of the repository, and what is said about it; no file: the run as a whole."""
+
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    message: str = ""
+
+    def properties(self, title: str) -> dict[str, Any]:
+        return _properties(title, self.file, self.line, 0, self.column)
+
+
+def _spots(error: GoferryError) -> list[_Spot]:
+    """Return where an error is: its own place, or that of each of its problems; at least one."""
+    listed = error.facts.get("problems")
+    whole = {**error.facts, "message": error.what}
+    found = [
+        _Spot(each["file"], each["line"], each.get("column") or 0, str(each.get("message", "")))
+        for each in (whole, *(listed if isinstance(listed, list) else ()))
+        if isinstance(each, dict) and isinstance(each.get("file"), str) and type(each.get("line")) is int
+    ]
+    return list(dict.fromkeys(found)) or [_Spot()]
 
 
 def _brief(error: GoferryError) -> str:

@@ -1,16 +1,20 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from goferry.build import compiler
 from goferry.build.check import LAST, Results, TestsFailed
 from goferry.build.compiler import CompileFailed, ModulesIncomplete, ModulesUnreachable, OutOfMemory
+from goferry.build.positions import Places
 from goferry.kernel.errors import Misuse
 from goferry.system.process import Completed
 
+NOWHERE = Places(Path("/src/shop"), Path("/src/shop"), {})
 
-def events(*entries):
-    results = Results()
+
+def events(*entries, places=NOWHERE):
+    results = Results(places)
     for entry in entries:
         results.hear(entry if isinstance(entry, str) else json.dumps(entry))
     return results
@@ -98,21 +102,113 @@ def test_lines_that_are_no_events_do_not_end_the_run():
     ],
 )
 def test_failures_of_go_have_names(code, errors, error):
-    assert isinstance(compiler.failure(finished(code, errors), "linux/amd64"), error)
+    assert isinstance(compiler.failure(finished(code, errors), "linux/amd64", NOWHERE), error)
 
 
 def test_incomplete_modules_are_the_users_to_mend():
     assert issubclass(ModulesIncomplete, Misuse)
 
 
-def test_the_compilers_words_are_kept_and_busy_packages_are_not():
-    error = compiler.failure(
-        finished(1, "example.com/a\nnet/http\n# example.com/a\n./main.go:7:36: undefined: x\n"), "linux/amd64"
-    )
-    assert error.what == "linux/amd64\n# example.com/a\n./main.go:7:36: undefined: x"
-    assert error.facts["problems"] == [{"file": "./main.go", "line": 7, "column": 36, "message": "undefined: x"}]
+@pytest.fixture
+def nested(tmp_path):
+    """A repository whose project is a folder of two modules, services/api and, by go.work, its neighbour libs/x."""
+    for name in ("services/api/main.go", "services/api/pkg/x/x_test.go", "libs/x/x_test.go", "libs/x/go.mod"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / "x_test.go").write_text("a file of the same name elsewhere")
+    modules = {"example.com/api/v2": ".", "example.com/x": "../../libs/x"}
+    return Places(tmp_path / "services/api", tmp_path, modules)
 
 
-def test_hostile_file_names_in_problems_can_not_drive_a_terminal():
-    (found,) = compiler.problems("./a\x1b[31m.go:7:1: bad\x1b]0;x\x07\n")
+def test_the_compilers_words_are_kept_and_busy_packages_are_not(nested):
+    words = "example.com/a\nnet/http\n# example.com/a\n./main.go:7:36: undefined: x\n"
+    error = compiler.failure(finished(1, words), "linux/amd64", nested)
+    assert error.what == "linux/amd64\n# example.com/a\nservices/api/main.go:7:36: undefined: x"
+    assert error.facts["problems"] == [
+        {"file": "services/api/main.go", "line": 7, "column": 36, "message": "undefined: x"}
+    ]
+
+
+def test_hostile_file_names_in_problems_can_not_drive_a_terminal(nested):
+    name = "a\x1b[31m.go"
+    (nested.directory / name).write_text("")
+    (found,) = nested.problems(f"./{name}:7:1: bad\x1b]0;x\x07\n")
     assert "\x1b" not in found["file"] + found["message"]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("./main.go:7:2: undefined: x", "services/api/main.go:7:2: undefined: x"),
+        ("main.go:7:2: undefined: x", "services/api/main.go:7:2: undefined: x"),
+        ("vet: pkg/x/x_test.go:3:1: lost", "vet: services/api/pkg/x/x_test.go:3:1: lost"),
+        ("../../libs/x/x_test.go:3:1: lost", "libs/x/x_test.go:3:1: lost"),
+        ("\t./main.go:2:1: other declaration of x", "\tservices/api/main.go:2:1: other declaration of x"),
+        ("../../libs/x/go.mod:3: unknown directive: x", "libs/x/go.mod:3: unknown directive: x"),
+        ("{root}/services/api/main.go:7:2: far", "services/api/main.go:7:2: far"),
+        ("../../../out.go:1:1: outside", "../../../out.go:1:1: outside"),
+        ("gone.go:1:1: no such file", "gone.go:1:1: no such file"),
+        ("/usr/lib/go/src/fmt/print.go:1:1: not ours", "/usr/lib/go/src/fmt/print.go:1:1: not ours"),
+        ("x" * 5000 + ".go:1:1: a name that no file has", None),
+        ("a\0b.go:1:1: nor this", None),
+        ("# example.com/api", None),
+    ],
+)
+def test_what_the_compiler_says_is_placed_in_the_repository(nested, line, expected):
+    assert nested.said(line.format(root=nested.root)) == (line if expected is None else expected)
+
+
+@pytest.mark.parametrize(
+    ("line", "file"),
+    [
+        ("    example.com/api/v2/pkg/x/x_test.go:12: want 1, got 2", "services/api/pkg/x/x_test.go"),
+        ("        example.com/x/x_test.go:12: of the neighbour", "libs/x/x_test.go"),
+        ("    {root}/services/api/pkg/x/x_test.go:12: untrimmed", "services/api/pkg/x/x_test.go"),
+        ("\texample.com/api/v2/main.go:12 +0x1d", "services/api/main.go"),
+        ("    x_test.go:12: a name alone is no place", ""),
+        ("    example.com/other/x_test.go:12: another module", ""),
+        ("    example.com/api/v2/../../x_test.go:12: crept in", "x_test.go"),
+        ("    example.com/api/v2/../../../x_test.go:12: crept out", ""),
+        ("\ttesting/testing.go:1974 +0x232", ""),
+        ("example.com/api/v2/main.go:1: said by a program", ""),
+    ],
+)
+def test_what_a_test_says_is_placed_in_its_own_file(nested, line, file):
+    found = nested.failures([line.format(root=nested.root)], "TestX")
+    assert [each["file"] for each in found] == ([file] if file else [])
+    assert all(each["line"] == 12 for each in found)
+
+
+def test_a_failing_test_of_a_nested_module_shows_its_place_and_how_to_run_it_again(nested):
+    package = "example.com/api/v2/pkg/x"
+    results = events(
+        of(package, "output", "TestX", Output=f"    {package}/x_test.go:7: want 1, got 2\n"),
+        of(package, "output", "TestX", Output="\tError Trace:\texample.com/x/x_test.go:9\n"),
+        of(package, "fail", "TestX", Elapsed=0),
+        of(package, "fail", Elapsed=0.1),
+        places=nested,
+    )
+    with pytest.raises(TestsFailed) as caught:
+        results.judge(finished(1))
+    error = caught.value
+    assert error.what.splitlines()[1:] == [
+        "      services/api/pkg/x/x_test.go:7: want 1, got 2",
+        "  \tError Trace:\tlibs/x/x_test.go:9",
+    ]
+    assert error.facts["problems"] == [
+        {"file": "services/api/pkg/x/x_test.go", "line": 7, "column": 0, "message": "TestX: want 1, got 2"}
+    ]
+    assert error.advice == (f"run it again:  go test -C services/api -run '^(TestX)$' {package}",)
+
+
+def test_a_panic_is_placed_at_its_first_frame_in_the_repository(nested):
+    stack = [
+        "panic: boom",
+        "\ttesting/testing.go:1974 +0x232",
+        "\truntime/panic.go:860 +0x13a",
+        "\texample.com/x/x_test.go:4",
+        "\texample.com/api/v2/pkg/x/x_test.go:5 +0x28",
+    ]
+    assert nested.failures(stack, "TestX") == [
+        {"file": "libs/x/x_test.go", "line": 4, "column": 0, "message": "TestX panicked here"}
+    ]

@@ -138,19 +138,33 @@ def test_what_is_handed_on_as_an_artifact_holds_no_secret_of_the_step(start):
     assert record["lines"][-2:] == ["PASSWORD=*** true", "rest"]
 
 
-def test_what_go_says_is_printed_once_while_the_matcher_runs(start):
-    step = start(INPUT_WORKING_DIRECTORY="./shop/")
-    error = Failed("./main.go:3:4: bad\nvet: cmd/a.go:1:2: worse\nnot a.go")
-    with pytest.raises(Failed), step.job.matcher("go"):
-        raise error
-    step.job.fail(error)
-    log = step.log()
-    assert (
-        log.index("::add-matcher::")
-        < log.index("  shop/main.go:3:4: bad\n  vet: shop/cmd/a.go:1:2: worse\n  not a.go\n")
-        < log.index("::remove-matcher ")
-    )
-    assert log.count("error: failed (exit 1)") == 1
+def test_each_problem_of_gos_tools_is_annotated_in_its_file(start, github):
+    step = start(INPUT_WORKING_DIRECTORY="./services/api/")
+    what = "services/api/main.go:3:4: bad\nservices/api/pkg/x/x_test.go:12: TestX: worse"
+    problems = [
+        {"file": "services/api/main.go", "line": 3, "column": 4, "message": "bad"},
+        {"file": "services/api/pkg/x/x_test.go", "line": 12, "column": 0, "message": "worse\n::error::no"},
+        {"file": "services/api/main.go", "line": 3, "column": 4, "message": "bad"},
+        {"file": "", "line": "7"},
+        "no place",
+    ]
+    step.job.fail(Failed(what, problems=problems))
+    assert "  services/api/main.go:3:4: bad\n" in step.log(), "the text is the error's own"
+    errors = [entry for entry in github.log(step.log()) if entry[0] == "error"]
+    assert [entry[1:] for entry in errors] == [
+        ({"title": "failed", "file": "services/api/main.go", "line": "3", "col": "4"}, what),
+        ({"title": "failed", "file": "services/api/pkg/x/x_test.go", "line": "12"}, "worse\n\\x3a:error::no"),
+    ]
+
+
+def test_more_problems_than_github_shows_are_counted(start, github):
+    step = start()
+    problems = [{"file": f"{n}.go", "line": 1, "column": 0, "message": "bad"} for n in range(30)]
+    step.job.fail(Failed("bad", problems=problems))
+    errors = [entry for entry in github.log(step.log()) if entry[0] == "error"]
+    assert len(errors) == 10
+    assert errors[0][1]["file"] == "0.go"
+    assert "more" in errors[-1][2]
 
 
 def test_an_error_in_a_file_is_annotated_there(start, github):

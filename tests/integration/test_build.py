@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from goferry.build import check, environment, execute, facts, folder, machine, merge, plan
+from goferry.build import check, execute, facts, folder, machine, merge, plan
 from goferry.build.compiler import CompileFailed
 from goferry.build.folder import DistBusy, DistForeign
 from goferry.build.mains import MainMissing, MainUnknown, ProgramCollision, ProgramNameInvalid
@@ -22,6 +22,7 @@ from goferry.build.services import ServiceUnknown
 from goferry.build.shard import Shard
 from goferry.config import model
 from goferry.config.settings import Settings
+from goferry.config.workspace import gowork
 from goferry.dist import Ledger, Toolchain
 from goferry.dist.ledger import DistSealed
 from goferry.golang.store import host
@@ -130,9 +131,7 @@ def test_a_go_work_above_the_repository_changes_nothing(work, tmp_path, part):
     said = subprocess.run([repository / "dist" / binary], capture_output=True, text=True, check=True).stderr
     assert said == "good\n"
     (repository / "go.work").write_text("go 1.21\n\nuse (\n\t.\n\t../evil\n)\n")
-    assert environment.workspace(repository) == {"GOWORK": str(repository / "go.work")}
-    assert environment.workspace(repository / "dep") == {"GOWORK": str(repository / "go.work")}
-    assert environment.workspace(tmp_path) == {}
+    assert gowork(repository, {}) == gowork(repository / "dep", {}) == str(repository / "go.work")
 
 
 def test_a_build_is_whole_says_its_version_and_is_not_done_again(work, repository):

@@ -82,7 +82,8 @@ def step(workspace, shared, tmp_path):
             if len(line) > 8:
                 assert line in done.masks
                 assert line not in rest + done.summary + json.dumps(done.outputs)
-        assert set(done.env) <= {"GOFERRY_PYTHON"}, "something is left in the caller's environment"
+        told = {"GOFERRY_PYTHON"} | ({"GOFERRY_GO", "GOTOOLCHAIN"} if name == "setup-go" else set())
+        assert set(done.env) <= told, "something is left in the caller's environment"
         assert "Traceback" not in done.log
         assert not list(temp.glob("goferry-*")), "a private file is left behind"
         assert not (workspace / "pwned").exists()
@@ -102,6 +103,23 @@ def test_setup_go_leaves_go_on_the_path_and_nothing_else(step):
     assert dry.code == 0
     assert dry.path == []
     assert dry.outputs["go-version"] == done.outputs["go-version"]
+
+
+def test_the_go_that_was_asked_for_runs_in_the_next_step_and_in_goferrys(step, workspace):
+    """Beside a `toolchain` line go would switch, and goferry would take that line's."""
+    folder = workspace / "older"
+    folder.mkdir()
+    (folder / "go.mod").write_text("module example.com/older\n\ngo 1.24\n\ntoolchain go1.27.3\n")
+    (folder / "main.go").write_text("package main\n\nfunc main() {}\n")
+    try:
+        done = step("setup-go", go_version="1.26.11", working_directory="older")
+        assert (done.code, done.outputs["go-version"]) == (0, "1.26.11"), done.log
+        environ = {**os.environ, **done.env, "PATH": f"{done.path[0]}{os.pathsep}{os.environ['PATH']}"}
+        said = subprocess.run(["go", "version"], cwd=folder, env=environ, capture_output=True, text=True, check=True)
+        assert "go1.26.11 " in said.stdout
+        assert "  go        1.26.11, checksum-database" in step("inspect", env=done.env, working_directory="older").log
+    finally:
+        shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def _build(job: Job, out: Path) -> dict[str, Any]:
     settings, shard = job.settings, job.inputs.text("shard")
     part = Shard.parse(shard) if shard else None
     test, dry_run = job.inputs.boolean("test", default=True), job.inputs.boolean("dry-run")
-    with job.matcher("go"), job.stream() as stream:
+    with job.stream() as stream:
         opened = shared.opened(job, stream=stream, out=out)
         shared.meaning(job, opened)
         planned = build.planned(opened, out=out, shard=part)
@@ -51,7 +51,7 @@ def _build(job: Job, out: Path) -> dict[str, Any]:
         if test:
             check.test(opened.facts, opened.config, opened.toolchain, settings, stream)
         if not opened.facts.snapshot:  # go trusts its module cache, which other jobs of the machine may have written
-            modules.verify(opened.toolchain, opened.directory, settings, stream)
+            modules.verify(opened.toolchain, opened.directory, settings, stream, opened.config.builds.env)
         ledger = build.run(planned, settings=settings, stream=stream)
     job.summary(summary.render(of_build(ledger, shard), job.events))
     return build.record(ledger, out)

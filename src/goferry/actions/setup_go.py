@@ -1,34 +1,85 @@
-"""`actions/setup-go`: the right Go, proven, on the PATH of the steps that follow."""
+"""`actions/setup-go`: the right Go, proven, for the steps that follow.
+
+    on PATH        the Go that was chosen
+    GOTOOLCHAIN    local, where a person chose it: go must not switch to another for a line of go.mod
+    GOFERRY_GO     what it is and who chose it, for Goferry's own steps (golang.earlier)
+
+A version that go.mod or go.work decides leaves switching as it was, and the output is what `go version` says there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from goferry import golang
 from goferry.actions import shared
 from goferry.config.load import load
+from goferry.dist import Toolchain
+from goferry.golang.earlier import VARIABLE, By, Earlier, read
+from goferry.golang.toolversion import version_in
+from goferry.golang.versions import GoVersion
+from goferry.kernel.errors import printable
 from goferry.runner.job import Job
 
 
 def run(job: Job) -> Mapping[str, Any]:
-    """Install Go and put it on the PATH; nothing else of the job changes."""
-    directory = shared.directory(job)
-    configured = load(directory).project.go
-    version = job.inputs.text("go-version") or configured.version
-    proven, dry_run = job.inputs.boolean("proven"), job.inputs.boolean("dry-run")
+    """Install Go, put it on the PATH, and tell the job's later steps."""
+    loaded = load(shared.directory(job))
+    config, directory, asked = loaded.project, loaded.directory, job.inputs.text("go-version")
+    unproven = not job.inputs.boolean("proven")
     with job.stream() as stream:
-        if dry_run:
-            found = golang.resolve_version(directory=directory, settings=job.settings, stream=stream, version=version)
+        if job.inputs.boolean("dry-run"):
+            found = golang.resolve_version(
+                directory=directory,
+                settings=job.settings,
+                stream=stream,
+                version=asked,
+                config=config,
+                allow_unproven=unproven,
+                afresh=True,
+            )
             job.say(f"Go {found.version}  ({found.source})")
             return {"go-version": found.version, "goroot": "", "proof": ""}
         toolchain = golang.setup_go(
             directory=directory,
             settings=job.settings,
             stream=stream,
-            version=version,
-            allow_unproven=configured.unproven and not proven,
+            version=asked,
+            config=config,
+            allow_unproven=unproven,
+            afresh=True,
         )
+    by = By.ASKED if asked else (By.CONFIGURED if config.go.version else By.FOUND)
+    _tell(job, toolchain, Earlier(GoVersion(toolchain.version), by))
+    runs = _runs(job, toolchain, directory)
+    proof = toolchain.proof if runs == toolchain.version else "unproven"
+    job.say(f"Go {runs}  {proof}")
+    return {"go-version": runs, "goroot": str(toolchain.goroot), "proof": proof}
+
+
+def _tell(job: Job, toolchain: Toolchain, chosen: Earlier) -> None:
+    before = read(job.environ)
     job.add_path(toolchain.goroot / "bin")
-    job.say(f"Go {toolchain.version}  {toolchain.proof}")
-    return {"go-version": toolchain.version, "goroot": str(toolchain.goroot), "proof": toolchain.proof}
+    if chosen.pins:
+        job.export("GOTOOLCHAIN", "local")
+    elif before and before.pins and job.environ.get("GOTOOLCHAIN") == "local":
+        job.export("GOTOOLCHAIN", "auto")  # an earlier setup-go of the job had switched it off
+    if job.environ.get("GOROOT", "") not in ("", str(toolchain.goroot)):
+        job.export("GOROOT", str(toolchain.goroot))
+    job.export(VARIABLE, chosen.text)
+
+
+def _runs(job: Job, toolchain: Toolchain, directory: Path) -> str:
+    """Return the Go that later steps run in the folder; Go decides it anew each time, by more than Goferry counts."""
+    runs, said = version_in(directory, toolchain, job.settings.environ)
+    if runs != toolchain.version:
+        job.warning(
+            f"Goferry set up Go {toolchain.version}, but the go command in this folder "
+            + (f"switches to Go {runs}" if runs else f"fails: {printable(said, 500)}")
+            + ". A go.work above the repository or a variable such as GOWORK or GOTOOLCHAIN says so; Goferry's own "
+            f"steps use Go {toolchain.version}. To have one Go, ask for it:  with: {{go-version: {toolchain.version}}}",
+            "go-switches",
+        )
+    return runs or toolchain.version

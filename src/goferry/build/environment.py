@@ -3,7 +3,7 @@
 Every GO* and CGO_* variable of the caller is dropped, and so are the compilers' (CC, CXX, …). What only says where
 modules come from and where caches lie is asked of `go env` once (so that `go env -w` files count) and passed on
 explicitly; GOENV=off then keeps those files from adding the rest. GOFLAGS must not be empty: go would read its file.
-A go.work counts within its repository alone: one above it would replace modules, and no commit tells of it.
+Which go.work counts is said in config.workspace, for set-up as well; `builds.env` may say otherwise by GOWORK.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from goferry.build import revision
+from goferry.config.workspace import gowork
 from goferry.dist import Toolchain
 from goferry.kernel.errors import Failed, Misuse
 from goferry.system import process
@@ -69,21 +69,8 @@ def clean(environ: Mapping[str, str], toolchain: Toolchain, directory: Path) -> 
         raise GoFailed(done.errors.strip(), advice=["see what is wrong:  goferry doctor"])
     answers: dict[str, str] = json.loads(done.text)
     kept = {key: value for key, value in answers.items() if value}
-    settings = {"GOENV": "off", "GOFLAGS": "-buildvcs=false", **workspace(directory)}
+    settings = {"GOENV": "off", "GOFLAGS": "-buildvcs=false", "GOWORK": gowork(directory, {})}
     return toolchain.environ({**_without(environ, ()), **kept}, **settings)
-
-
-def workspace(directory: Path) -> dict[str, str]:
-    """Return GOWORK: the nearest go.work at or above `directory` within its git work tree, else off.
-
-    Outside git nothing is set: what is built there is no release.
-    """
-    folder = directory.resolve()
-    root = revision.work_tree(folder)
-    if root is None:
-        return {}
-    within = [each for each in (folder, *folder.parents) if each.is_relative_to(root)]
-    return {"GOWORK": next((str(each / "go.work") for each in within if (each / "go.work").is_file()), "off")}
 
 
 def check(env: Mapping[str, str]) -> None:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from goferry.build import gosource, modules
+from goferry.build import compiler, gosource, modules
 from goferry.build.environment import GoFailed
+from goferry.build.positions import Places
 from goferry.build.targets import Target
 from goferry.config import model
 from goferry.dist import Toolchain
-from goferry.kernel.errors import Misuse
+from goferry.kernel.errors import GoferryError, Misuse
 from goferry.system import process
 
 _MAJOR = re.compile(r"v[0-9]+")
@@ -101,21 +102,47 @@ def find(
         words = [str(toolchain.go), "list", "-e", "-find", f"-json={_FIELDS}", *tags, *patterns]
         done = process.run(words, environ={"CGO_ENABLED": "0", **environ, **target.env}, cwd=directory)
         if done.code:
-            raise GoFailed(done.errors.strip(), state="Nothing was built.", advice=["see:  go list ./..."])
+            raise _refused(done, directory)
         return [dict(record) for record in modules.objects(done.text)]
 
     with ThreadPoolExecutor(2) as pool:
         lists = list(pool.map(listed, targets))
     packages: dict[str, Main] = {}
+    broken: dict[str, None] = {}
     for target, records in zip(targets, lists, strict=True):
         for record in records:
             _note(packages, record, directory, str(target))
+            broken |= dict.fromkeys(_complaints(record))
+    if broken and not builds.mains:
+        raise _refused(process.Completed(("go", "list"), 1, b"", "\n".join(broken).encode()), directory)
     chosen = _chosen(packages, builds.mains, directory)
     _refuse_collisions(chosen)
     for target in targets:
         if not any(str(target) in main.targets for main in chosen):
             raise _missing(target, chosen, list(packages.values()), found)
     return tuple(chosen)
+
+
+def _complaints(record: Mapping[str, Any]) -> list[str]:
+    """Return what Go says against a package that may be a program; of one that it reads as a library, nothing.
+
+    A package that can't be read has no name, and neither has a pattern that matches nothing.
+    """
+    error = record.get("Error")
+    if not error or record.get("Name", "main") != "main":
+        return []
+    said = str(error.get("Err", "")).strip()
+    return [f"{error['Pos']}: {said}" if error.get("Pos") else said]
+
+
+def _refused(done: process.Completed, directory: Path) -> GoferryError:
+    """Return the named error for a `go list` that failed, in Go's words."""
+    places = Places.of(directory)
+    error = compiler.failure(done, "", places)
+    if not isinstance(error, compiler.CompileFailed):
+        return error
+    advice = [f"see:  go list {places.chdir}./..."]
+    return GoFailed(error.what, state="Nothing was built.", advice=advice, problems=error.facts["problems"])
 
 
 def program_of(package: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from goferry.build.environment import GoFailed
+from goferry.build.positions import Places
 from goferry.dist import Toolchain
 from goferry.kernel.errors import Misuse
 from goferry.system import process
@@ -23,22 +24,36 @@ class ModuleMissing(Misuse):
     name = "module-missing"
 
 
+class ModuleOutsideWorkspace(Misuse):
+    """The project's module is not among those that go.work lists, so the go command does not build it.
+
+    Usual causes: a new module that was not added to go.work, or one that is kept apart on purpose.
+    """
+
+    name = "module-outside-workspace"
+
+
 def find(directory: Path, toolchain: Toolchain, environ: Mapping[str, str]) -> dict[str, Path]:
     """Return module path → folder: the module of `directory`, or, where it holds only a go.work, those it uses.
 
     Raises:
         ModuleMissing: with the modules in subfolders.
+        ModuleOutsideWorkspace: when a go.work counts and lists others only.
         GoFailed: with what the go command says.
     """
     if not (directory / "go.mod").is_file() and not (directory / "go.work").is_file():
         raise _missing(directory)
     done = process.run([toolchain.go, "list", "-m", "-json"], environ=environ, cwd=directory)
     if done.code:
-        raise GoFailed(done.errors.strip(), state="Nothing was built.", advice=["see:  go list -m"])
+        raise _failed(done, directory)
     found = {record["Path"]: Path(record["Dir"]) for record in objects(done.text) if record.get("Dir")}
     if (directory / "go.mod").is_file():
-        return {path: folder for path, folder in found.items() if folder == directory}
-    return {path: folder for path, folder in found.items() if folder.is_relative_to(directory)}
+        own = {path: folder for path, folder in found.items() if folder.resolve() == directory}
+    else:
+        own = {path: folder for path, folder in found.items() if folder.is_relative_to(directory)}
+    if not own:
+        raise _outside(directory, toolchain, environ)
+    return own
 
 
 def objects(text: str) -> list[dict[str, Any]]:
@@ -68,6 +83,33 @@ def name(found: Mapping[str, Path], directory: Path) -> str:
             break
         common.append(words[0])
     return "/".join(common) or directory.name
+
+
+def _failed(done: process.Completed, directory: Path) -> GoFailed:
+    places = Places.of(directory)
+    return GoFailed(
+        places.said(done.errors.strip()),
+        state="Nothing was built.",
+        advice=[f"see:  go list {places.chdir}-m"],
+        problems=places.problems(done.errors),
+    )
+
+
+def _outside(directory: Path, toolchain: Toolchain, environ: Mapping[str, str]) -> ModuleOutsideWorkspace:
+    """Return the error in Go's words."""
+    done = process.run([toolchain.go, "list", "-find", "."], environ=environ, cwd=directory)
+    places = Places.of(directory)
+    file = places.within(Path(environ.get("GOWORK", ""))) or "go.work"
+    said = done.errors.strip() or "the module is not one of the workspace modules listed in go.work"
+    return ModuleOutsideWorkspace(
+        f"{file}: {places.said(said)}",
+        state="Nothing was built.",
+        advice=[
+            f"add the module and commit go.work:  go work use {places.chdir}.",
+            "or build it by itself, in goferry.yml:  builds: {env: {GOWORK: 'off'}}",
+        ],
+        file=file,
+    )
 
 
 def _missing(directory: Path) -> ModuleMissing:

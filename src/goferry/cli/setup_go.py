@@ -45,20 +45,30 @@ def command(
     from goferry import golang
     from goferry.config.load import load
 
-    configured = load(directory).project.go
-    version = version or configured.version
+    loaded = load(directory)
     with output.stream() as stream:
         if resolve_only or dry_run:
-            found = golang.resolve_version(directory=directory, settings=settings(), stream=stream, version=version)
+            found = golang.resolve_version(
+                directory=loaded.directory,
+                settings=settings(),
+                stream=stream,
+                version=version,
+                config=loaded.project,
+                allow_unproven=not proven,
+                prefer_machine=prefer_machine,
+                afresh=True,
+            )
             output.result({"version": found.version, "source": found.source}, f"Go {found.version}  ({found.source})")
             return
         toolchain = golang.setup_go(
-            directory=directory,
+            directory=loaded.directory,
             settings=settings(),
             stream=stream,
             version=version,
-            allow_unproven=configured.unproven and not proven,
+            config=loaded.project,
+            allow_unproven=not proven,
             prefer_machine=prefer_machine,
+            afresh=True,
         )
     record = {**toolchain.as_record(), "goroot": str(toolchain.goroot), "evidence": dict(toolchain.evidence)}
     output.result(record, f"Go {toolchain.version}  {toolchain.proof}", f"GOROOT={toolchain.goroot}")

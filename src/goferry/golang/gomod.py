@@ -1,4 +1,4 @@
-"""What go.mod and go.work say about the Go to use: the `go` and `toolchain` lines, read strictly and alone.
+"""What go.mod and go.work say about the Go to use: the `go` and `toolchain` lines, read strictly, and `use`.
 
 Source of the format: go.dev/ref/mod#go-mod-file and #workspaces, go.dev/doc/toolchain#config.
 """
@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from goferry.config.workspace import OFF
 from goferry.golang.versions import GoVersion, of_toolchain
 from goferry.kernel.errors import Misuse, printable
 
@@ -27,15 +28,17 @@ class GoModInvalid(Misuse):
 
 @dataclass(frozen=True)
 class Lines:
-    """The two lines of one file; empty where it has none.
+    """What one file says; empty where it says nothing.
 
     Attributes:
         go: `1.27` or `1.27.3`.
         toolchain: `go1.27.3`, `go1.27.3-suffix` or `default`.
+        use: folders of the modules of a go.work, as they are written.
     """
 
     go: str = ""
     toolchain: str = ""
+    use: tuple[str, ...] = ()
 
     @property
     def wanted(self) -> GoVersion | None:
@@ -48,13 +51,14 @@ class Lines:
 
 
 def parse(data: bytes, where: str = "go.mod") -> Lines:
-    """Read the `go` and `toolchain` lines of a go.mod or go.work; `where` names the file in errors.
+    """Read the `go`, `toolchain` and `use` lines of a go.mod or go.work; `where` names the file in errors.
 
     Raises:
         GoModInvalid: for bytes that are no text, a malformed or repeated line, or an unclosed block.
     """
     found: dict[str, str] = {}
-    block = 0
+    use: list[str] = []
+    block, verb = 0, ""
     text = _text(data, where)
     _refuse_conflict(text, where)
     for number, line in enumerate(text.split("\n"), 1):
@@ -62,17 +66,28 @@ def parse(data: bytes, where: str = "go.mod") -> Lines:
         if not words:
             continue
         if block:
-            block = 0 if words[0] == ")" else block
+            if words[0] == ")":
+                block = 0
+            elif verb == "use":
+                use.append(_folder(line))
             continue
         if words[0] in ("go", "toolchain"):
             _take(found, words, f"{where}:{number}")
         elif words[-1] == "(":
-            block = number
+            block, verb = number, words[0]
+        elif words[0] == "use":
+            use.append(_folder(line.strip().removeprefix("use")))
     if block:
         raise GoModInvalid(
             f"{where}:{block}: the block is never closed", advice=[f"close it with a line ')' in {where}"]
         )
-    return Lines(found.get("go", ""), found.get("toolchain", ""))
+    return Lines(found.get("go", ""), found.get("toolchain", ""), tuple(use))
+
+
+def _folder(line: str) -> str:
+    """Return the folder of a `use` line, which may stand in quotes."""
+    match = re.match(r"""\s*(?:"([^"]*)"|`([^`]*)`|(\S+))""", line)
+    return next((text for text in match.groups() if text is not None), "") if match else ""
 
 
 def _text(data: bytes, where: str) -> str:
@@ -129,29 +144,28 @@ def _parses(value: str) -> bool:
     return True
 
 
-def find(directory: Path, gowork: str = "") -> Path | None:
-    """Return the file that decides for `directory`: go.work above it, else the nearest go.mod, else None.
+def find(directory: Path, gowork: str) -> Path | None:
+    """Return the file that decides for `directory`: the go.work that counts, else the nearest go.mod, else None.
 
-    `gowork` is Go's setting GOWORK: empty looks for go.work, `off` does not, a path names the file.
+    `gowork` is what `config.workspace.gowork` returns: a go.work's path, or `off`.
 
     Raises:
-        GoModInvalid: when GOWORK names a file that is not there.
+        GoModInvalid: when it names a file that is not there.
     """
-    if gowork and gowork != "off":
+    if gowork != OFF:
         named = Path(gowork)
         if not named.is_file():
-            raise GoModInvalid(f"GOWORK names {gowork}, which is no file", advice=["unset it, or set:  GOWORK=off"])
+            raise GoModInvalid(
+                f"builds.env sets GOWORK to {printable(gowork, 200)}, which is no file",
+                advice=["name a go.work by its whole path in goferry.yml, or:  GOWORK: 'off'"],
+            )
         return named
-    folders = (directory.absolute(), *directory.absolute().parents)
-    for name in ("go.mod",) if gowork == "off" else ("go.work", "go.mod"):
-        for folder in folders:
-            if (folder / name).is_file():
-                return folder / name
-    return None
+    folder = directory.absolute()
+    return next((each / "go.mod" for each in (folder, *folder.parents) if (each / "go.mod").is_file()), None)
 
 
 def read(path: Path) -> Lines:
-    """Read the two lines of a file on disk.
+    """Read what a file on disk says.
 
     Raises:
         GoModInvalid: when it cannot be read or parsed.

@@ -1,10 +1,15 @@
-"""The module cache and the module files: go mod download, verify and tidy, with their failures in named errors."""
+"""The module cache and the module files: go mod download, verify and tidy, with their failures in named errors.
+
+`env` is `builds.env`; which go.work counts is the same as for the build (config.workspace).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
+from goferry.config import workspace
 from goferry.config.settings import Settings
 from goferry.dist.toolchain import Toolchain
 from goferry.golang.versions import GoVersion
@@ -15,6 +20,7 @@ from goferry.system.process import Completed, run
 TIDY_DIFF_SINCE = GoVersion("1.23rc1")
 _NETWORK = ("dial tcp", "i/o timeout", "connection refused", "no such host", "TLS handshake", "503 ", "502 ", "EOF")
 _SHOWN = 20
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class ModulesUnavailable(Unreachable):
@@ -62,17 +68,19 @@ class ModulesUntidy(Failed):
     name = "modules-untidy"
 
 
-def download(toolchain: Toolchain, directory: Path, settings: Settings, stream: Stream) -> None:
+def download(
+    toolchain: Toolchain, directory: Path, settings: Settings, stream: Stream, env: Mapping[str, str] = _NOTHING
+) -> None:
     """Fill the module cache; a vendored or module-less folder needs nothing.
 
     Raises:
         ModulesUnavailable, ModuleSumWrong, ModulesInvalid: as their names say.
     """
     with stream.span("go-mod-download") as span:
-        if (directory / "vendor" / "modules.txt").is_file():
+        if _vendored(directory, env):
             span.skip("vendored")
             return
-        done = _go(toolchain, ["mod", "download"], directory, settings)
+        done = _go(toolchain, ["mod", "download"], directory, settings, env)
         if done.code == 0:
             return
         text = done.errors
@@ -85,17 +93,19 @@ def download(toolchain: Toolchain, directory: Path, settings: Settings, stream: 
         raise ModulesInvalid(_tail(text), advice=["see it yourself:  go mod download"])
 
 
-def verify(toolchain: Toolchain, directory: Path, settings: Settings, stream: Stream) -> None:
+def verify(
+    toolchain: Toolchain, directory: Path, settings: Settings, stream: Stream, env: Mapping[str, str] = _NOTHING
+) -> None:
     """Hold the module cache to the hashes that were recorded at download.
 
     Raises:
         ModulesModified: naming what differs. ModulesInvalid: when it could not be checked.
     """
     with stream.span("go-mod-verify") as span:
-        if (directory / "vendor" / "modules.txt").is_file():
+        if _vendored(directory, env):
             span.skip("vendored")
             return
-        done = _go(toolchain, ["mod", "verify"], directory, settings)
+        done = _go(toolchain, ["mod", "verify"], directory, settings, env)
         if done.code == 0:
             return
         if "modified" in done.errors or "missing ziphash" in done.errors:
@@ -107,7 +117,9 @@ def verify(toolchain: Toolchain, directory: Path, settings: Settings, stream: St
         raise ModulesInvalid(_tail(done.errors), advice=["see it yourself:  go mod verify"])
 
 
-def tidy_diff(toolchain: Toolchain, directory: Path, settings: Settings, stream: Stream) -> None:
+def tidy_diff(
+    toolchain: Toolchain, directory: Path, settings: Settings, stream: Stream, env: Mapping[str, str] = _NOTHING
+) -> None:
     """Check that go.mod and go.sum are tidy, without changing them (`go mod tidy -diff`, since Go 1.23).
 
     Raises:
@@ -117,7 +129,7 @@ def tidy_diff(toolchain: Toolchain, directory: Path, settings: Settings, stream:
         if GoVersion(toolchain.version) < TIDY_DIFF_SINCE:
             span.skip(f"Go {toolchain.version} cannot tell; 1.23 can")
             return
-        done = _go(toolchain, ["mod", "tidy", "-diff"], directory, settings)
+        done = _go(toolchain, ["mod", "tidy", "-diff"], directory, settings, env)
         if done.code == 0:
             return
         if done.text.strip():
@@ -127,8 +139,17 @@ def tidy_diff(toolchain: Toolchain, directory: Path, settings: Settings, stream:
         raise ModulesInvalid(_tail(done.errors), advice=["see it yourself:  go mod tidy -diff"])
 
 
-def _go(toolchain: Toolchain, words: Sequence[str], directory: Path, settings: Settings) -> Completed:
-    return run([toolchain.go, *words], environ=toolchain.environ(settings.environ), cwd=directory)
+def _go(
+    toolchain: Toolchain, words: Sequence[str], directory: Path, settings: Settings, env: Mapping[str, str]
+) -> Completed:
+    environ = {**settings.environ, **env, "GOWORK": workspace.gowork(directory, env)}
+    return run([toolchain.go, *words], environ=toolchain.environ(environ), cwd=directory)
+
+
+def _vendored(directory: Path, env: Mapping[str, str]) -> bool:
+    counts = workspace.gowork(directory, env)
+    folder = directory if counts == workspace.OFF else Path(counts).parent
+    return (folder / "vendor" / "modules.txt").is_file()
 
 
 def _tail(text: str) -> str:

@@ -15,9 +15,10 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
 from pathlib import Path
 
+from goferry.config import model, workspace
 from goferry.config.settings import Settings
 from goferry.dist.toolchain import Toolchain
-from goferry.golang import machine, note, proxies, store, sumdb
+from goferry.golang import earlier, machine, note, proxies, store, sumdb
 from goferry.golang.goenv import GoEnv
 from goferry.golang.gowheel import go_env
 from goferry.golang.install import Sources, install
@@ -27,7 +28,7 @@ from goferry.kernel.errors import GoferryError, Unreachable, printable
 from goferry.observe.events import Span, Stream
 from goferry.system.http import Client
 
-_LIST_LIMIT = 4 << 20
+_LIST_LIMIT, _INFO_LIMIT = 4 << 20, 1 << 16
 CANNOT_BE_HAD = (
     Unreachable,
     GoVersionUnavailable,
@@ -41,14 +42,26 @@ CANNOT_BE_HAD = (
 """Errors after which a Go that was here may serve: nothing was shown to be altered, there is just none to be had."""
 
 
-def resolve_version(*, directory: Path, settings: Settings, stream: Stream, version: str = "") -> Resolved:
-    """Return the version that `setup_go` would set up, without installing it.
+def resolve_version(
+    *,
+    directory: Path,
+    settings: Settings,
+    stream: Stream,
+    version: str = "",
+    config: model.Project | None = None,
+    allow_unproven: bool = True,
+    prefer_machine: bool = False,
+    afresh: bool = False,
+) -> Resolved:
+    """Return the version that `setup_go` would set up with the same arguments, without installing it.
 
     Raises:
-        GoVersionInvalid, GoModInvalid, GoVersionUnavailable, Unreachable: as their names say.
+        GoVersionInvalid, GoVersionTooLow, GoModInvalid: what was asked for, or a file, can't be used.
+        GoVersionUnavailable, Unreachable: there is no such version, or nobody says so.
     """
     with stream.span("resolve-go") as span:
-        return _Setup(settings, stream).resolved(directory, version, span)
+        setup = _Setup(settings, stream, config, afresh=afresh, allow_unproven=allow_unproven)
+        return setup.resolved(directory, version, span, prefer_machine=prefer_machine)
 
 
 def setup_go(
@@ -57,8 +70,10 @@ def setup_go(
     settings: Settings,
     stream: Stream,
     version: str = "",
+    config: model.Project | None = None,
     allow_unproven: bool = True,
     prefer_machine: bool = False,
+    afresh: bool = False,
 ) -> Toolchain:
     """Return a toolchain for `directory`, installed if need be.
 
@@ -66,16 +81,18 @@ def setup_go(
         directory: where go.work or go.mod is looked for.
         settings: the surroundings.
         stream: told what happens.
-        version: a spec (`1.27.3`, `1.27`, `stable`, …) instead of what go.mod says.
-        allow_unproven: whether a Go that was here may serve when none can be installed.
+        version: a spec (`1.27.3`, `1.27`, `stable`, …) that a person asked for.
+        config: goferry.yml, for `go` and `builds.env`; None means its defaults.
+        allow_unproven: whether a Go that was here may serve when none can be installed; `go.unproven` must agree.
         prefer_machine: take such a Go first when it answers.
+        afresh: decide anew, whatever an earlier setup-go of the job set up.
 
     Raises:
         Refused: when a proof fails; nothing is left on disk. Misuse, Failed, Unreachable: see `resolve_version`.
     """
     with stream.span("setup-go") as span:
-        setup = _Setup(settings, stream)
-        found = setup.run(directory, version, span, allow_unproven=allow_unproven, prefer_machine=prefer_machine)
+        setup = _Setup(settings, stream, config, afresh=afresh, allow_unproven=allow_unproven)
+        found = setup.run(directory, version, span, prefer_machine=prefer_machine)
         span.numbers |= {"version": found.version, "proof": found.proof, "source": found.source}
         if found.proof == "unproven":
             span.note(f"Go {found.version} ({found.source}) was here before and is unproven", "warning")
@@ -85,9 +102,14 @@ def setup_go(
 class _Setup:
     """One run: configuration and network are looked at only when they are needed."""
 
-    def __init__(self, settings: Settings, stream: Stream) -> None:
+    def __init__(
+        self, settings: Settings, stream: Stream, config: model.Project | None, *, afresh: bool, allow_unproven: bool
+    ) -> None:
         self.settings = settings
         self.stream = stream
+        self.config = config or model.Project()
+        self.earlier = None if afresh else earlier.read(settings.environ)
+        self.unproven = allow_unproven and self.config.go.unproven
         self.goos, self.goarch = store.host()
         self.goenv = GoEnv(settings, partial(go_env, settings, stream))
 
@@ -100,26 +122,64 @@ class _Setup:
         client = Client(self.settings.environ)
         return sumdb.database(self.goenv.get("GOSUMDB"), self.proxies, client, self.settings.cache)
 
-    def run(
-        self, directory: Path, version: str, span: Span, *, allow_unproven: bool, prefer_machine: bool
-    ) -> Toolchain:
-        want = wanted(directory, version, self.goenv)
-        if prefer_machine and allow_unproven:
-            here = self._from_machine(want, None)
-            if here:
-                return here
+    def run(self, directory: Path, version: str, span: Span, *, prefer_machine: bool) -> Toolchain:
+        want = self._wanted(directory, version, span)
+        here = self._from_machine(want, None) if prefer_machine and self.unproven else None
+        if here:
+            want.hold(GoVersion(here.version))
+            return here
         try:
             resolved = resolve(want, partial(self._available, span))
             return self._proven(resolved, span) or self._installed(resolved)
         except CANNOT_BE_HAD as error:
-            here = self._from_machine(want, error) if allow_unproven else None
-            if here is None:
-                raise
-            span.note(f"no proven toolchain can be had: {printable(error.what, 300)}", "warning")
-            return here
+            return self._instead(want, error, span)
 
-    def resolved(self, directory: Path, version: str, span: Span) -> Resolved:
-        return resolve(wanted(directory, version, self.goenv), partial(self._available, span))
+    def resolved(self, directory: Path, version: str, span: Span, *, prefer_machine: bool) -> Resolved:
+        want = self._wanted(directory, version, span)
+        here = self._from_machine(want, None) if prefer_machine and self.unproven else None
+        try:
+            if not here:
+                resolved = resolve(want, partial(self._available, span))
+                self._find(resolved, span)
+                return resolved
+        except CANNOT_BE_HAD as error:
+            here = self._instead(want, error, span)
+        want.hold(GoVersion(here.version))
+        return Resolved(here.version, f"{want.source}; here before, unproven", want.minimum, want.by)
+
+    def _wanted(self, directory: Path, version: str, span: Span) -> Wanted:
+        said = self.goenv.get("GOWORK")
+        counts = workspace.gowork(directory, self.config.builds.env)
+        if said not in ("", "auto", counts):
+            span.note(
+                f"GOWORK={printable(said, 200)} of the environment is not used: what decides the build stands in the "
+                "repository; if you mean it, write in goferry.yml:  builds: {env: {GOWORK: 'off'}}",
+                "warning",
+            )
+        return wanted(directory, version, self.goenv, self.config, self.earlier)
+
+    def _instead(self, want: Wanted, error: GoferryError, span: Span) -> Toolchain:
+        """Return a Go that was here, or raise why none could be had."""
+        here = self._from_machine(want, error) if self.unproven else None
+        if here is None:
+            raise error
+        want.hold(GoVersion(here.version))
+        span.note(f"no proven toolchain can be had: {printable(error.what, 300)}", "warning")
+        return here
+
+    def _find(self, resolved: Resolved, span: Span) -> None:
+        """Make sure that a version exists, without its zip: installed before, listed, or known to a proxy.
+
+        Raises:
+            GoVersionUnavailable: nobody has it. And what `ProxyList.get` raises.
+        """
+        if self._proven(resolved, span) or GoVersion(resolved.version) in self._available(span):
+            return
+        try:
+            full = store.module_version(resolved.version, self.goos, self.goarch)
+            self.proxies.get(f"{store.MODULE}/@v/{proxies.escaped(full)}.info", _INFO_LIMIT)
+        except (proxies.ProxyLacks, proxies.ProxyRefuses) as error:
+            raise self._unavailable(resolved, error) from error
 
     def _available(self, span: Span) -> Iterable[GoVersion]:
         """Ask the proxies; when they do not answer, what is installed must do."""
@@ -167,11 +227,14 @@ class _Setup:
         try:
             return install(place, resolved.version, self.goos, self.goarch, sources=sources, stream=self.stream)
         except (proxies.ProxyLacks, proxies.ProxyRefuses) as error:
-            raise GoVersionUnavailable(
-                f"Go {resolved.version} for {self.goos}/{self.goarch} ({resolved.source}) cannot be had: {error.what}",
-                state="Nothing was installed.",
-                advice=["see what can be had:  goferry setup-go --go-version stable --resolve-only"],
-            ) from error
+            raise self._unavailable(resolved, error) from error
+
+    def _unavailable(self, resolved: Resolved, error: GoferryError) -> GoVersionUnavailable:
+        return GoVersionUnavailable(
+            f"Go {resolved.version} for {self.goos}/{self.goarch} ({resolved.source}) cannot be had: {error.what}",
+            state="Nothing was installed.",
+            advice=["see what can be had:  goferry setup-go --go-version stable --resolve-only"],
+        )
 
     def _from_machine(self, want: Wanted, error: GoferryError | None) -> Toolchain | None:
         """Return the best unproven toolchain that answers, or None; after `error`, a newer one may serve go.mod."""

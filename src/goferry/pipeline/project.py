@@ -70,8 +70,8 @@ def open_project(
             directory=loaded.directory,
             settings=settings,
             stream=stream,
-            version=go_version or config.go.version,
-            allow_unproven=config.go.unproven,
+            version=go_version,
+            config=config,
         )
         span.numbers.update(version=toolchain.version, proof=toolchain.proof)
     with stream.span("inspect") as span:

@@ -256,8 +256,8 @@ class _Way:
     def _modules(self) -> None:
         with self.stream.span("modules"):
             where = self.opened.toolchain, self.opened.directory, self.settings, self.stream
-            modules.download(*where)
-            modules.verify(*where)
+            modules.download(*where, self.opened.config.builds.env)
+            modules.verify(*where, self.opened.config.builds.env)
 
     def _test(self) -> None:
         opened = self.opened

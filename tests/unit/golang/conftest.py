@@ -107,6 +107,8 @@ def h1_of(version: str, files: dict[str, bytes]) -> str:
 class World:
     """The log, the proxy's folder, and settings that point at them."""
 
+    files = FILES
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.proxy = folder / "proxy"

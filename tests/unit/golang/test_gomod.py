@@ -1,13 +1,18 @@
 """The go and toolchain lines of go.mod and go.work, and what is wanted because of them."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from goferry.config import model
 from goferry.config.settings import Settings
 from goferry.golang import gomod
+from goferry.golang.earlier import By, Earlier
+from goferry.golang.earlier import read as read_earlier
 from goferry.golang.goenv import GoEnv
-from goferry.golang.resolve import wanted
+from goferry.golang.resolve import GoVersionTooLow, resolve, wanted
+from goferry.golang.versions import GoVersion, GoVersionInvalid
 
 CONFLICT = "module m\n\n<<<<<<< HEAD\ngo 1.26\n=======\ngo 1.27\n>>>>>>> topic\n"
 
@@ -89,14 +94,16 @@ def test_the_higher_line_wins(go, toolchain, expected):
     assert (None if version is None else str(version)) == expected
 
 
-def want(tmp_path, asked="", **environ):
+def want(tmp_path, asked="", *, yml=None, earlier=None, **environ):
     settings = Settings({"GOENV": "off", **environ}, tmp_path / "cache")
-    return wanted(tmp_path / "repo" / "sub", asked, GoEnv(settings, lambda: ""))
+    config = msgspec.convert(yml or {}, model.Project)
+    return wanted(tmp_path / "repo" / "sub", asked, GoEnv(settings, lambda: ""), config, earlier)
 
 
 @pytest.fixture
 def repo(tmp_path):
     (tmp_path / "repo" / "sub").mkdir(parents=True)
+    (tmp_path / "repo" / ".git").mkdir()
     return tmp_path / "repo"
 
 
@@ -120,16 +127,107 @@ def test_an_old_or_absent_line_gets_the_newest_release(tmp_path, repo, text):
     assert want(tmp_path).spec.kind == "stable"
 
 
-def test_go_work_beats_go_mod_unless_off(tmp_path, repo):
-    (repo / "go.work").write_text("go 1.26.2\nuse ./sub\n")
-    (repo / "sub" / "go.mod").write_text("module m\ngo 1.27.3\n")
-    assert str(want(tmp_path).spec.version) == "1.26.2"
-    assert str(want(tmp_path, GOWORK="off").spec.version) == "1.27.3"
+def test_go_work_beats_go_mod_unless_the_repository_says_otherwise(tmp_path, repo):
+    (repo / "go.work").write_text("go 1.27.3\nuse ./sub\n")
+    (repo / "sub" / "go.mod").write_text("module m\ngo 1.26.2\n")
+    assert str(want(tmp_path).spec.version) == "1.27.3"
+    assert str(want(tmp_path, yml=gowork("off")).spec.version) == "1.26.2"
     other = tmp_path / "other.work"
     other.write_text("go 1.25.1\n")
-    assert str(want(tmp_path, GOWORK=str(other)).spec.version) == "1.25.1"
+    assert str(want(tmp_path, yml=gowork(str(other))).spec.version) == "1.25.1"
     with pytest.raises(gomod.GoModInvalid):
-        want(tmp_path, GOWORK=str(tmp_path / "absent"))
+        want(tmp_path, yml=gowork(str(tmp_path / "absent")))
+
+
+def gowork(value):
+    return {"builds": {"env": {"GOWORK": value}}}
+
+
+@pytest.mark.parametrize("caller", ["off", "/elsewhere/go.work"])
+def test_the_callers_gowork_does_not_count_as_no_stage_takes_it(tmp_path, repo, caller):
+    (repo / "go.work").write_text("go 1.27.3\nuse ./sub\n")
+    (repo / "sub" / "go.mod").write_text("module m\ngo 1.26.2\n")
+    assert str(want(tmp_path, GOWORK=caller).spec.version) == "1.27.3"
+
+
+def test_a_go_work_above_the_repository_does_not_count(tmp_path, repo):
+    (tmp_path / "go.work").write_text("go 1.27.3\nuse ./repo/sub\n")
+    (repo / "sub" / "go.mod").write_text("module m\ngo 1.26.2\n")
+    assert str(want(tmp_path).spec.version) == "1.26.2"
+    (repo / ".git").rmdir()
+    assert str(want(tmp_path).spec.version) == "1.27.3", "outside git there is no top"
+
+
+@pytest.mark.parametrize("use", ["use ./sub", "use sub // ours", 'use "./sub"', "use (\n\t./other\n\t`sub`\n)"])
+def test_a_go_work_below_its_modules_is_refused_in_gos_words(tmp_path, repo, use):
+    (repo / "go.work").write_text(f"go 1.24\n{use}\n")
+    (repo / "sub" / "go.mod").write_text("module m\ngo 1.26\n")
+    with pytest.raises(GoVersionTooLow, match=r"sub listed in go\.work file requires go >= 1\.26, but .* go 1\.24"):
+        want(tmp_path)
+
+
+def test_a_go_work_without_a_demand_is_as_go_takes_it(tmp_path, repo):
+    (repo / "go.work").write_text("use ./sub\n")
+    (repo / "sub" / "go.mod").write_text("module m\ngo 1.19\n")
+    assert want(tmp_path).spec.kind == "stable"
+
+
+@pytest.mark.parametrize(
+    ("asked", "environ", "line", "fine"),
+    [
+        ("1.25.9", {}, "1.26", False),
+        ("1.26.1", {}, "1.26", True),
+        ("1.27rc1", {}, "1.27", True),
+        ("1.27rc1", {}, "1.27.0", False),
+        ("", {"GOTOOLCHAIN": "go1.25.1"}, "1.26", False),
+        ("", {"GOTOOLCHAIN": "go1.25.1+auto"}, "1.26.2", True),
+        ("1.18.1", {}, "1.19", False),
+    ],
+)
+def test_a_go_below_the_modules_line_is_an_error_at_once(tmp_path, repo, asked, environ, line, fine):
+    (repo / "go.mod").write_text(f"module m\ngo {line}\ntoolchain go1.30.0\n" if fine else f"module m\ngo {line}\n")
+    found = want(tmp_path, asked, **environ)
+    if fine:
+        assert resolve(found, list).version
+    else:
+        with pytest.raises(GoVersionTooLow, match=rf"go\.mod requires go >= {line}, and Go 1") as caught:
+            resolve(found, list)
+        assert caught.value.exit_code == 2
+
+
+ASKED, CONFIGURED, FOUND = (Earlier(GoVersion("1.25.4"), by) for by in By)
+
+
+@pytest.mark.parametrize(
+    ("asked", "yml", "line", "earlier", "expected"),
+    [
+        ("", "", "1.24", ASKED, "1.25.4"),
+        ("", "1.24.2", "1.24", ASKED, "1.25.4"),
+        ("1.24.9", "", "1.24", ASKED, "1.24.9"),
+        ("", "", "1.26", ASKED, "1.25.4"),
+        ("", "1.25", "1.24", CONFIGURED, "1.25.4"),
+        ("", "1.26", "1.24", CONFIGURED, "1.26"),
+        ("", "1.25.7", "1.24", CONFIGURED, "1.25.7"),
+        ("", "", "1.24", FOUND, "1.25.4"),
+        ("", "", "1.25", FOUND, "1.25.4"),
+        ("", "", "1.19", FOUND, "1.25.4"),
+        ("", "", "1.25.5", FOUND, "1.25.5"),
+        ("", "", "1.26", FOUND, "1.26"),
+    ],
+)
+def test_what_setup_go_set_up_is_the_go_of_its_job(tmp_path, repo, asked, yml, line, earlier, expected):
+    (repo / "go.mod").write_text(f"module m\ngo {line}\n")
+    assert str(want(tmp_path, asked, yml={"go": {"version": yml}}, earlier=earlier).spec.version) == expected
+
+
+def test_what_setup_go_tells_is_read_as_it_was_written():
+    assert read_earlier({}) is None
+    for each in (ASKED, CONFIGURED, FOUND):
+        assert read_earlier({"GOFERRY_GO": each.text}) == each
+    for text in ("1.25.4", "latest asked", "1.25.4 asked twice", "\x1b[31m", "1.25.4 "):
+        with pytest.raises(GoVersionInvalid) as caught:
+            read_earlier({"GOFERRY_GO": text})
+        assert "\x1b" not in caught.value.what
 
 
 def test_asked_for_beats_all(tmp_path, repo):

@@ -2,15 +2,16 @@
 
 import shutil
 import threading
+import time
 
 import pytest
 
-from goferry.golang import resolve_version, setup_go, store
-from goferry.golang.install import ModuleHashWrong
+from goferry.golang import proxies, resolve_version, setup_go, store, sumdb
+from goferry.golang.install import ModuleHashWrong, ToolchainUnwritable
 from goferry.golang.modzip import ZipDamaged, ZipUnsafe
 from goferry.golang.note import ChecksumDatabaseUnknown, NoteForged, NoteMalformed, NoteUnsigned
 from goferry.golang.proof import ProofInvalid, RecordForeign
-from goferry.golang.proxies import ProxyOff
+from goferry.golang.proxies import ProxyListInvalid, ProxyOff
 from goferry.golang.resolve import GoVersionUnavailable
 from goferry.golang.sumdb import (
     ChecksumDatabaseForked,
@@ -40,6 +41,11 @@ def refused(world, error, **arguments):
         install(world, **arguments)
     assert caught.value.name == error.name
     assert world.left() == []
+
+
+def put(path, data):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
 
 
 def test_installs_with_proof(world):
@@ -392,6 +398,75 @@ def test_version_that_nobody_has(world):
     with pytest.raises(GoVersionUnavailable, match=r"1\.27\.3"):
         install(world, "1.99")
     assert world.left() == []
+
+
+@pytest.mark.parametrize("slow", ["proxy", "database"])
+def test_a_version_that_does_not_exist_is_one_error_whoever_answers_first(world, monkeypatch, slow):
+    """The proxy's refusal has words, and while they arrive the database may have answered, or not."""
+    world.publish(V)
+    late = {"proxy": (proxies, "_download"), "database": (sumdb.ChecksumDatabase, "lookup")}[slow]
+    work = getattr(*late)
+    monkeypatch.setattr(*late, lambda *words: (time.sleep(0.05), work(*words))[1])
+    for words in ({}, {"afresh": True}):
+        with pytest.raises(GoVersionUnavailable, match=r"Go 1\.99\.1 .* cannot be had"):
+            setup_go(directory=world.folder, settings=world.settings(), stream=Stream(), version="1.99.1", **words)
+    assert world.left() == []
+
+
+@pytest.mark.parametrize("version", ["1.99.1", "1.99", "1.28rc9"])
+def test_a_version_that_does_not_exist_is_none_either_where_nothing_is_installed(world, version):
+    world.publish(V)
+
+    def resolved(version, **environ):
+        surroundings = world.settings(**environ)
+        return resolve_version(directory=world.folder, settings=surroundings, stream=Stream(), version=version)
+
+    with pytest.raises(GoVersionUnavailable) as caught:
+        resolved(version)
+    assert caught.value.exit_code == 1
+    assert resolved(V).version == V
+    put(world.proxy / store.MODULE / "@v" / f"{world.module_version('1.27.9')}.info", b"{}")
+    assert resolved("1.27.9").version == "1.27.9", "a mirror that lists only what it has taken in"
+    install(world)
+    assert resolved(V, GOPROXY="off").version == V
+    with pytest.raises(ProxyOff):
+        resolved("1.27.2", GOPROXY="off")
+
+
+def test_a_place_that_cannot_be_written_is_named(world):
+    world.publish(V)
+    (world.folder / "cache").mkdir()
+    (world.folder / "cache" / "toolchains").write_text("a file in the way")
+    with pytest.raises(ToolchainUnwritable, match="cannot be written to"):
+        install(world)
+
+
+@pytest.mark.parametrize("goproxy", ["http://[::1", "https://h:x/", "file:///x,http://[", "https://h:99999"])
+def test_a_goproxy_that_is_no_address_is_named(world, goproxy):
+    with pytest.raises(ProxyListInvalid, match="GOPROXY"):
+        install(world, GOPROXY=goproxy)
+
+
+def test_the_go_of_the_job_is_the_go_of_its_stages(world):
+    for version in ("1.24.9", "1.25.4", V):
+        world.publish(version)
+    (world.folder / "go.mod").write_text("module m\n\ngo 1.24\n")
+    assert install(world, "", GOFERRY_GO="1.25.4 asked").version == "1.25.4"
+    assert install(world, "1.24.9", GOFERRY_GO="1.25.4 asked").version == "1.24.9"
+    settings = world.settings(GOFERRY_GO="1.25.4 asked")
+    afresh = setup_go(directory=world.folder, settings=settings, stream=Stream(), afresh=True)
+    assert afresh.version == "1.24.9", "setup-go itself decides anew"
+    shutil.rmtree(world.proxy)
+    assert install(world, "", GOFERRY_GO="1.25.4 asked", GOPROXY="off").proof == "checksum-database"
+
+
+def test_a_gowork_of_the_caller_is_named_where_it_would_have_counted(world):
+    world.publish(V)
+    events = []
+    install(world, GOWORK="off", events=events)
+    assert not [event for event in events if "GOWORK" in event.message], "off is what it is anyway"
+    install(world, GOWORK="/elsewhere/go.work", events=events)
+    assert [event for event in events if event.level == "warning" and "GOWORK=/elsewhere/go.work" in event.message]
 
 
 def test_resolves_by_the_list(world):

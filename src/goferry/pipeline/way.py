@@ -236,7 +236,7 @@ class _Way:
         opened, environ = self.opened, self.settings.environ
         go = {name: environ[name] for name in sorted(environ) if name.startswith("GO") and name not in _ELSEWHERE}
         go = {name: value for name, value in go.items() if not name.startswith("GOFERRY_")}
-        return digest_of(sources.modules(opened.facts), opened.toolchain.as_record(), go)
+        return digest_of(sources.modules(opened.facts, opened.config.builds.env), opened.toolchain.as_record(), go)
 
     @property
     def _key_files(self) -> list[Path]:

@@ -301,6 +301,7 @@ def test_mains_by_target_tags_and_ignored_files(work, tmp_path):
             "lib.go": "package many\n",
             "cmd/api/main.go": "package main\n\nfunc main() {}\n",
             "cmd/agent/main_linux.go": "package main\n\nfunc main() {}\n",
+            "cmd/service/main_windows.go": "package main\n\nfunc main() {}\n",
             "cmd/extra/main.go": "//go:build extra\n\npackage main\n\nfunc main() {}\n",
             "cmd/nomain/x.go": "package main\n\n// func main() {}\n",
             "gen.go": "//go:build ignore\n\npackage main\n\nfunc main() {}\n",
@@ -312,6 +313,7 @@ def test_mains_by_target_tags_and_ignored_files(work, tmp_path):
     assert [(m.path, m.program, m.targets) for m in found.mains] == [
         ("./cmd/agent", "agent", ("linux/amd64",)),
         ("./cmd/api", "api", ("linux/amd64", "windows/amd64")),
+        ("./cmd/service", "service", ("windows/amd64",)),
     ]
     assert found.version.startswith("v0.0.0-20261120100000-")
     tagged = work.look(root, model.Project(builds=model.Builds(tags=["extra"])), asked=["linux/amd64"])

@@ -11,9 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import tarfile
 import time
-import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -91,6 +89,8 @@ class _Gzip(io.RawIOBase):
 
 
 def _tar_gz(file: IO[bytes], members: Mapping[str, Path], epoch: int, content: hashlib._Hash) -> None:
+    import tarfile
+
     with _Gzip(file, content) as gzip, tarfile.open(fileobj=gzip, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name, source in members.items():
             entry = tarfile.TarInfo(name)
@@ -101,6 +101,8 @@ def _tar_gz(file: IO[bytes], members: Mapping[str, Path], epoch: int, content: h
 
 
 def _zip(file: IO[bytes], members: Mapping[str, Path], epoch: int, content: hashlib._Hash) -> None:
+    import zipfile
+
     when = time.gmtime(min(max(epoch, _ZIP_FROM), _ZIP_TO))[:6]
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as archive:
         for name, source in members.items():

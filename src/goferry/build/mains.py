@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from goferry.build import compiler, gosource, modules
+from goferry.build import compiler, gosource, modules, platforms
 from goferry.build.environment import GoFailed
 from goferry.build.positions import Places
 from goferry.build.targets import Target
@@ -22,7 +21,7 @@ from goferry.system import process
 
 _MAJOR = re.compile(r"v[0-9]+")
 _PROGRAM = re.compile(r"[A-Za-z0-9_](?:\.?[A-Za-z0-9_+-]){0,99}")
-_FIELDS = "Dir,ImportPath,Name,GoFiles,CgoFiles,Error"
+_FIELDS = "Dir,ImportPath,Name,GoFiles,CgoFiles,IgnoredGoFiles,Error"
 
 
 class MainMissing(Misuse):
@@ -97,7 +96,7 @@ def find(
         GoFailed, MainMissing, MainUnknown, ProgramNameInvalid, ProgramCollision: as their names say.
     """
 
-    def listed(target: Target) -> list[dict[str, Any]]:
+    def listed(target: Target, patterns: Sequence[str]) -> list[dict[str, Any]]:
         tags = [f"-tags={','.join(builds.tags)}"] if builds.tags else []
         words = [str(toolchain.go), "list", "-e", "-find", f"-json={_FIELDS}", *tags, *patterns]
         done = process.run(words, environ={"CGO_ENABLED": "0", **environ, **target.env}, cwd=directory)
@@ -105,8 +104,7 @@ def find(
             raise _refused(done, directory)
         return [dict(record) for record in modules.objects(done.text)]
 
-    with ThreadPoolExecutor(2) as pool:
-        lists = list(pool.map(listed, targets))
+    lists = _for_each(targets, listed, patterns, found=found, directory=directory)
     packages: dict[str, Main] = {}
     broken: dict[str, None] = {}
     for target, records in zip(targets, lists, strict=True):
@@ -145,6 +143,32 @@ def _refused(done: process.Completed, directory: Path) -> GoferryError:
     return GoFailed(error.what, state="Nothing was built.", advice=advice, problems=error.facts["problems"])
 
 
+def _for_each(
+    targets: Sequence[Target],
+    listed: Callable[[Target, Sequence[str]], list[dict[str, Any]]],
+    patterns: Sequence[str],
+    *,
+    found: Mapping[str, Path],
+    directory: Path,
+) -> list[list[dict[str, Any]]]:
+    """Return the packages of each target; of all but the first only those are asked for that may differ."""
+    whole, rest = listed(targets[0], patterns), targets[1:]
+    odd = platforms.suspects(whole, found) if rest else frozenset[Path]()
+    if odd is not None and not odd:
+        return [whole] * len(targets)
+    if odd is not None:
+        patterns = sorted("./" + os.path.relpath(place, directory).replace(os.sep, "/") for place in odd)
+    alike = [record for record in whole if odd is not None and Path(record.get("Dir", "")) not in odd]
+    with ThreadPoolExecutor(2) as pool:
+        answers = pool.map(lambda target: listed(target, patterns), rest)
+        return [whole, *([*alike, *(each for each in answer if not _excluded(each))] for answer in answers)]
+
+
+def _excluded(record: Mapping[str, Any]) -> bool:
+    """Tell whether all files of a folder that was named are for other platforms."""
+    return "Name" not in record and bool(record.get("IgnoredGoFiles"))
+
+
 def program_of(package: str) -> str:
     """Return the program's name as go chooses it: the import path's last element, or the one before `/vN`."""
     *above, last = package.split("/")
@@ -153,6 +177,8 @@ def program_of(package: str) -> str:
 
 def nearest(path: str, known: Sequence[str]) -> list[str]:
     """Return advice that names the main package that was probably meant."""
+    import difflib
+
     near = difflib.get_close_matches(path, known, 1, 0.4)
     return [f"did you mean {near[0]}?"] if near else [f"main packages are: {', '.join(known) or 'none'}"]
 

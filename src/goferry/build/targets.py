@@ -7,7 +7,6 @@ choose another processor level.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -120,6 +119,8 @@ _SYSTEMS = {"macos": "darwin", "osx": "darwin", "win": "windows", "win64": "wind
 
 
 def _unknown(word: str, key: str, known: Sequence[str]) -> TargetUnknown:
+    import difflib
+
     goos, _, goarch = key.lower().partition("/")
     plain = f"{_SYSTEMS.get(goos, goos)}/{_ALIASES.get(goarch, goarch)}"
     base = "/".join(plain.split("/")[:2])

@@ -1,5 +1,6 @@
 """Builds with the real go and git, of a repository made up here: small, from the standard library's runtime alone."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from goferry.build.compiler import CompileFailed
 from goferry.build.folder import DistBusy, DistForeign
 from goferry.build.mains import MainMissing, MainUnknown, ProgramCollision, ProgramNameInvalid
 from goferry.build.modules import ModuleMissing
+from goferry.build.replaced import CodeReplaced
 from goferry.build.services import ServiceUnknown
 from goferry.build.shard import Shard
 from goferry.config import model
@@ -27,6 +29,9 @@ from goferry.dist import Ledger, Toolchain
 from goferry.dist.ledger import DistSealed
 from goferry.golang.store import host
 from goferry.observe.events import Stream
+from goferry.pipeline import build as pipeline
+from goferry.pipeline.project import OpenProject
+from goferry.trust.release import describe
 
 MAIN = (
     'package main\n\nvar version = "dev"\n\nvar commit, date string\n\nfunc main() { println(version, commit, date) }\n'
@@ -209,6 +214,57 @@ def test_whatever_decides_the_bytes_is_built_again_and_nothing_else_is(work, tmp
     assert built(tags=["extra"]) == whole
     assert built(tags=["extra"], ldflags=["-X=main.x=y"]) == whole
     assert built(tags=["extra"], ldflags=["-X=main.x=y"], env={"GOFLAGS": "-gcflags=-l"}) != nothing
+
+
+def test_what_is_built_in_beside_the_commit_is_listed(work, tmp_path, part):
+    part("git")
+    root = make(
+        tmp_path / "shop",
+        {
+            ".gitignore": "/web/dist/\nzz_*\n/NOTES\n/dist/\nnode_modules/\ndefault.pgo\n",
+            "go.mod": "module example.com/shop\n\ngo 1.21\n",
+            "main.go": MAIN,
+            "web/web.go": 'package web\n\nimport _ "embed"\n\n//go:embed dist/index.html\nvar Page string\n',
+            "cmd/web/main.go": 'package main\n\nimport "example.com/shop/web"\n\nfunc main() { println(web.Page) }\n',
+            "unused/unused.go": "package unused\n",
+        },
+        tag="v1.0.0",
+    )
+    ignored = {
+        "web/dist/index.html": "page\n",
+        "zz_generated.go": "package main\n\nfunc init() { println(1) }\n",
+        "NOTES": "notes\n",
+        "unused/zz_unused.go": "package unused\n",
+        "zz_test.go": "package main\n",
+        "node_modules/x/x.h": "",
+    }
+    for name, text in ignored.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    config, out = model.Project(builds=model.Builds(files=["NOTES"])), root / "dist"
+
+    def built():
+        work.events.clear()
+        found = work.look(root, config, asked=["linux/amd64"], out=out)
+        opened = OpenProject(config, None, "shop", root, root, work.toolchain, found)
+        stream = Stream([work.events.append])
+        ledger = pipeline.run(pipeline.planned(opened, out=out), settings=work.surroundings, stream=stream)
+        return ledger, {entry["path"]: entry["sha256"] for entry in ledger.uncommitted}
+
+    ledger, listed = built()
+    assert (ledger.dirty, ledger.snapshot) == (False, False)
+    digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in ignored.items()}
+    assert listed == {name: digests[name] for name in ("NOTES", "web/dist/index.html", "zz_generated.go")}
+    notes = [event.message for event in work.events if event.kind == "note"]
+    assert f"not in the commit: NOTES  {digests['NOTES']}" in notes
+    assert describe(ledger, sequence=1, now=1, signatures=[]).uncommitted == sorted(listed)
+    assert built() == (ledger, listed), "asked of nobody again where Go found nothing to do"
+    (root / "zz_generated.go").unlink()
+    assert sorted(built()[1]) == ["NOTES", "web/dist/index.html"]
+    (root / "go.work").write_text("go 1.21\n\nuse .\n")
+    (root / ".git" / "info" / "exclude").write_text("go.work\n")
+    with pytest.raises(CodeReplaced, match=r"go\.work is not committed"):
+        built()
 
 
 RUN = """

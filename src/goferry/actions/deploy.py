@@ -27,6 +27,7 @@ def run(job: Job) -> Mapping[str, Any]:
             stream=stream,
             dry_run=job.inputs.boolean("dry-run"),
             accepts=where.accepts,
+            uncommitted=where.uncommitted,
         )
     return service.outputs(job, record)
 

@@ -112,5 +112,12 @@ def _deployed(job: Job, dist: Path) -> dict[str, Any]:
     from goferry import deploy
 
     with service.place(job) as where, job.stream() as stream, service.told(job):
-        record = deploy.deploy(dist, where.target, settings=job.settings, stream=stream, accepts=where.accepts)
+        record = deploy.deploy(
+            dist,
+            where.target,
+            settings=job.settings,
+            stream=stream,
+            accepts=where.accepts,
+            uncommitted=where.uncommitted,
+        )
     return service.outputs(job, record)

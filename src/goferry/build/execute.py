@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ class OutputMissing(Failed):
 
 
 UNCHANGED = "unchanged"
+Beside = Callable[[Ledger | None], Mapping[str, str]]
 
 
 def build(
@@ -44,6 +45,7 @@ def build(
     stream: Stream,
     *,
     earlier: Sequence[Earlier] = (),
+    beside: Beside | None = None,
 ) -> Ledger:
     """Run the plan and return the ledger of `out`, which is written when it says anything new.
 
@@ -56,6 +58,8 @@ def build(
         settings: the surroundings.
         stream: hears of every step.
         earlier: builds in other folders, whose programs and archives are taken over where they are unchanged.
+        beside: asked after the programs are made for path → SHA-256 of what went into them and is not in the commit; it
+            hears the ledger of the earlier build when Go found all of its programs unchanged.
 
     Raises:
         DistSealed, DistForeign, DistBusy: the folder is not ours to write.
@@ -71,6 +75,11 @@ def build(
         schedule.run(plan.steps, plan.machine, lambda step: run.step(step, stream, span), run.compiler.stop)
         for artifact in run.artifacts.values():
             ledger.add(artifact)
+        if beside is not None:
+            listed = beside(run.unchanged_since())
+            ledger.uncommitted = [{"path": path, "sha256": digest} for path, digest in sorted(listed.items())]
+            for line in ledger.uncommitted_lines():
+                span.note(line)
         made = {path.name: path for path in (work / "files").iterdir()}
         if old is not None and not made and _same(old, ledger):
             span.skip(UNCHANGED)
@@ -90,7 +99,13 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.artifacts: dict[str, Artifact] = {}
+        self.sources: list[Earlier | None] = []
         (self.work / "files").mkdir()
+
+    def unchanged_since(self) -> Ledger | None:
+        """Return the ledger of the earlier build that all programs come from, if there is one."""
+        first = self.sources[0] if self.sources else None
+        return first.ledger if first and all(each is first for each in self.sources) else None
 
     def step(self, step: Step, stream: Stream, parent: Span) -> None:
         """Do one step in its own span."""
@@ -112,7 +127,9 @@ class _Run:
             if not path.is_file():
                 raise OutputMissing(f"go build did not write {source}", state="DIST is as it was before.")
             path.chmod(0o755)
-            if seed and path.stat().st_ino == seed.inode:
+            kept = seed is not None and path.stat().st_ino == seed.inode
+            self.sources.append(seed.earlier if seed and kept else None)
+            if seed and kept:
                 self._keep(seed.earlier, path, name, step.outputs[name])
                 continue
             fresh += 1

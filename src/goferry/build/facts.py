@@ -12,8 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from goferry.build import documents, environment, mains, modules, revision, tags, targets, version
+from goferry.build import documents, environment, mains, modules, replaced, revision, tags, targets, version
+from goferry.build import index as indexes
+from goferry.build.index import Index
 from goferry.build.mains import Main
+from goferry.build.replaced import Replacement
 from goferry.build.tags import GO, Tags
 from goferry.build.targets import Target
 from goferry.build.trigger import Trigger
@@ -41,6 +44,7 @@ class Facts:
         tags: how the project's tags are read. here: every tag on the commit.
         changes: lines of `git status`. hints: sentences about the choice of version.
         documents: files that go into every archive, relative to `directory` or absolute (license, read-me).
+        index: what git keeps; None without a commit. replaced: what stands in place of committed code.
     """
 
     directory: Path
@@ -66,6 +70,8 @@ class Facts:
     changes: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
+    index: Index | None = None
+    replaced: tuple[Replacement, ...] = ()
 
 
 def look(
@@ -112,6 +118,8 @@ def look(
         )
         stand = asking.result()
     root = stand.root or directory
+    index = indexes.read(root, settings.environ) if stand.commit else None
+    flags = config.builds.env.get("GOFLAGS", "")
     folder = os.path.relpath(directory, root).replace(os.sep, "/")
     module = modules.name(found, directory)
     changes = tuple(_counting(stand.changes, root, directory, out))
@@ -142,15 +150,21 @@ def look(
         changes=changes,
         hints=(*standing.hints, *documents.left_out(directory, root)),
         documents=documents.find(directory, root, config.builds.files),
+        index=index,
+        replaced=replaced.find(index, directory, list(found.values()), environ, flags) if index else (),
     )
 
 
-def _counting(changes: Sequence[str], root: Path, directory: Path, out: Path | None) -> list[str]:
-    """Drop untracked entries that are Goferry's own: a release folder, and the record beside it."""
+def own_folders(directory: Path, out: Path | None) -> list[Path]:
+    """Return the folders that are Goferry's and no source: a release's, and the record beside it."""
     folders = [directory / ".goferry"]
     folders += [folder for folder in (directory / "dist",) if _ours(folder)]
-    folders += [out, out.parent / ".goferry"] if out else []
-    own = [os.path.relpath(folder.resolve(), root).replace(os.sep, "/") for folder in folders]
+    return folders + ([out, out.parent / ".goferry"] if out else [])
+
+
+def _counting(changes: Sequence[str], root: Path, directory: Path, out: Path | None) -> list[str]:
+    """Drop untracked entries that are Goferry's own."""
+    own = [os.path.relpath(folder.resolve(), root).replace(os.sep, "/") for folder in own_folders(directory, out)]
     return [
         line
         for line in changes

@@ -76,7 +76,7 @@ def merge(parts: Sequence[Path], out: Path) -> Ledger:
     ledgers, sources = _checked(parts)
     out = out.absolute()
     old = folder.present(out)
-    whole = replace(ledgers[0], shards=[], artifacts={})
+    whole = replace(ledgers[0], shards=[], uncommitted=_uncommitted(ledgers), artifacts={})
     with folder.work(out) as work:
         for name, (artifact, path) in sorted(sources.items()):
             _copy(path, work / name, artifact)
@@ -94,6 +94,7 @@ def _checked(parts: Sequence[Path]) -> tuple[list[Ledger], dict[str, tuple[Artif
     ledgers = [Ledger.load(part) for part in parts]
     _check_equal(parts, ledgers)
     _check_shards(parts, ledgers)
+    _uncommitted(ledgers)
     return ledgers, _sources(parts, ledgers)
 
 
@@ -108,6 +109,20 @@ def _check_equal(parts: Sequence[Path], ledgers: Sequence[Ledger]) -> None:
                     advice=["build all shards from one commit, in one run"],
                     field=name,
                 )
+
+
+def _uncommitted(ledgers: Sequence[Ledger]) -> list[dict[str, str]]:
+    """Return what any part read beside the commit; one path has one content in all of them."""
+    listed: dict[str, str] = {}
+    for entry in (entry for ledger in ledgers for entry in ledger.uncommitted):
+        if listed.setdefault(entry["path"], entry["sha256"]) != entry["sha256"]:
+            raise ShardMismatch(
+                f"the parts were built with different content of {entry['path']}, which is not in the commit",
+                state=_NOTHING,
+                advice=["generate it once and hand it to every job, or commit it"],
+                field="uncommitted",
+            )
+    return [{"path": path, "sha256": digest} for path, digest in sorted(listed.items())]
 
 
 def _check_shards(parts: Sequence[Path], ledgers: Sequence[Ledger]) -> None:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from goferry.build import pace
+from goferry.build import pace, replaced
 from goferry.build.facts import Facts
 from goferry.build.ldflags import ldflags
 from goferry.build.machine import Machine
@@ -118,6 +118,7 @@ def plan(
         warm: the target whose packages the tests have just compiled; the others get its processors.
 
     Raises:
+        CodeReplaced: it is a release, and the commit does not tell of everything that would be built.
         ProjectNameInvalid, ProgramCollision, LdflagsInvalid, ServiceUnknown, ShardInvalid: as their names say.
     """
     if not _NAME.fullmatch(facts.project) or (config.services and len(facts.project) > _LONGEST_SERVED):
@@ -126,6 +127,7 @@ def plan(
             state="Nothing was built.",
             advice=["name it in goferry.yml:  project: NAME"],
         )
+    replaced.demand(facts.replaced, snapshot=facts.snapshot)
     header = _header(facts, services(config, facts))
     chosen = facts.targets
     if shard:

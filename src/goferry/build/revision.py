@@ -104,7 +104,13 @@ def git_environ(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
         "submodule.recurse": "false",
     }
     result = {key: value for key, value in environ.items() if not key.startswith("GIT_")}
-    result.update(LC_ALL="C", GIT_OPTIONAL_LOCKS="0", GIT_TERMINAL_PROMPT="0", GIT_CONFIG_COUNT=str(len(settings)))
+    result.update(
+        LC_ALL="C",
+        GIT_NO_REPLACE_OBJECTS="1",
+        GIT_OPTIONAL_LOCKS="0",
+        GIT_TERMINAL_PROMPT="0",
+        GIT_CONFIG_COUNT=str(len(settings)),
+    )
     for number, (key, value) in enumerate(settings.items()):
         result[f"GIT_CONFIG_KEY_{number}"] = key
         result[f"GIT_CONFIG_VALUE_{number}"] = value
@@ -129,7 +135,7 @@ class _Git:
         return self.lines("for-each-ref", which, "--format=%(refname:lstrip=2)", "refs/tags")
 
     def changes(self) -> list[str]:
-        done = self.ask("status", "--porcelain=v1", "-z")
+        done = self.ask("status", "--porcelain=v1", "-z", "--ignore-submodules=none")
         if done.code:
             raise _failed(done)
         return _status(done.text)

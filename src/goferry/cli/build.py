@@ -50,4 +50,5 @@ def command(
         output.result({**job.plan.as_json(), "out": str(job.out)}, *build.lines(job))
         return
     rows = [f"  {artifact.name}  {artifact.size:,} bytes" for artifact in ledger.artifacts.values()]
-    output.result(build.record(ledger, job.out), f"{ledger.project} {ledger.version} in {job.out}", *rows)
+    told = [f"{ledger.project} {ledger.version} in {job.out}", *rows, *(f"  {x}" for x in ledger.uncommitted_lines())]
+    output.result(build.record(ledger, job.out), *told)

@@ -66,5 +66,6 @@ def command(
             stream=stream,
             dry_run=dry_run,
             accepts=where.accepts,
+            uncommitted=where.uncommitted,
         )
     output.result(record, *lines_of(record))

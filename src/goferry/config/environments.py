@@ -12,7 +12,7 @@ from typing import Any
 from goferry.config.document import Node
 from goferry.config.errors import Problem, nearest
 
-_SHARED = {"inherits": "", "target": "local", "hosts": [], "on-silence": "rollback"}
+_SHARED = {"inherits": "", "uncommitted": "allowed", "target": "local", "hosts": [], "on-silence": "rollback"}
 BUILT_IN: dict[str, dict[str, Any]] = {
     "development": {**_SHARED, "dependencies": "snapshots", "accepts": "snapshots"},
     "staging": {**_SHARED, "dependencies": "releases", "accepts": "releases"},

@@ -146,6 +146,8 @@ class Environment(Section, frozen=True, kw_only=True):
         dependencies: `snapshots` (anything), `releases` (no pseudo-versions, no local replacements), or `locked`
             (releases, and go.mod and go.sum tidy and complete).
         accepts: `snapshots` or `releases`: what may be deployed.
+        uncommitted: `allowed`, or `refused`: a release may be deployed only when no file was built into it that its
+            commit lacks.
         target: `local` or `ssh`.
         hosts: host names for ssh.
         on-silence: what a host does that hears no commit before its deadline.
@@ -154,6 +156,7 @@ class Environment(Section, frozen=True, kw_only=True):
     inherits: str = ""
     dependencies: Literal["", "snapshots", "releases", "locked"] = ""
     accepts: Literal["", "snapshots", "releases"] = ""
+    uncommitted: Literal["", "allowed", "refused"] = ""
     target: Literal["", "local", "ssh"] = ""
     hosts: list[str] = []
     on_silence: Literal["", "rollback", "commit"] = ""

@@ -13,7 +13,7 @@ from goferry.config.settings import Settings
 from goferry.deploy import local, remote
 from goferry.deploy.fleet import Fleet
 from goferry.deploy.local import Target, down, purge
-from goferry.deploy.policy import judge_accepts
+from goferry.deploy.policy import judge_accepts, judge_uncommitted
 from goferry.observe.events import Stream
 
 __all__ = ["Fleet", "Target", "deploy", "down", "judge_accepts", "logs", "purge", "rollback", "status"]
@@ -28,15 +28,19 @@ def deploy(
     stream: Stream,
     dry_run: bool = False,
     accepts: str = "",
+    uncommitted: str = "",
 ) -> dict[str, Any]:
     """Bring the sealed release in `dist` into service; see `local.deploy` and `remote.deploy` for the record.
 
-    `accepts` is the environment's rule: `releases` refuses snapshots before anything is connected to.
+    `accepts` and `uncommitted` are the environment's rules, judged before anything is connected to: `releases` refuses
+    snapshots, and `refused` releases with files that their commit lacks.
 
     Raises:
-        SnapshotRefused: as it says. GoferryError: what the host says, or how it could not be reached.
+        SnapshotRefused, UncommittedRefused: as their names say.
+        GoferryError: what the host says, or how it could not be reached.
     """
     judge_accepts(dist, accepts)
+    judge_uncommitted(dist, uncommitted)
     if isinstance(target, Fleet):
         return remote.deploy(dist, target, services=services, settings=settings, stream=stream, dry_run=dry_run)
     return local.deploy(dist, target, services=services, settings=settings, stream=stream, dry_run=dry_run)

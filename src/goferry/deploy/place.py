@@ -58,11 +58,13 @@ class Place:
     Attributes:
         target: the folder or the hosts.
         accepts: what the environment takes, `releases` or `snapshots`; empty without one.
+        uncommitted: whether it takes files that the commit lacks, `allowed` or `refused`; empty without one.
         project: whose environment it is, as its releases name it; empty without one.
     """
 
     target: Target | Fleet
     accepts: str = ""
+    uncommitted: str = ""
     project: str = ""
 
 
@@ -79,7 +81,7 @@ def resolve(said: Said, *, verifies: bool = False) -> Place:
     target = said.target or ("ssh" if said.hosts else "") or rules.target or "local"
     silence = said.on_silence or rules.on_silence or "rollback"
     if target == "local":
-        return Place(_local(said, silence, rules.hosts, verifies=verifies), rules.accepts, project)
+        return Place(_local(said, silence, rules.hosts, verifies=verifies), rules.accepts, rules.uncommitted, project)
     if target != "ssh":
         known = ["use:  --target local --root DIR", "or:  --target ssh --host HOST"]
         raise Misuse(f"--target {printable(target, 40)} is not known", advice=known)
@@ -89,7 +91,7 @@ def resolve(said: Said, *, verifies: bool = False) -> Place:
         raise Misuse("--root is the local target's folder; a host has its own", advice=["leave --root away"])
     known_hosts = said.known_hosts or default_known_hosts(said.directory)
     fleet = Fleet(hosts, said.identity, known_hosts, said.wait, silence, said.environment, called=said.called)
-    return Place(fleet, rules.accepts, project)
+    return Place(fleet, rules.accepts, rules.uncommitted, project)
 
 
 def local_target(said: Said) -> Target:

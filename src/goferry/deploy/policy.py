@@ -5,8 +5,45 @@ from __future__ import annotations
 from pathlib import Path
 
 from goferry.deploy.upload import read_release
-from goferry.kernel.errors import printable
+from goferry.kernel.errors import Refused, printable
 from goferry.kernel.outcomes import SnapshotRefused
+
+_SHOWN = 10
+
+
+class UncommittedRefused(Refused):
+    """The environment takes no release with files that its commit lacks, and this one has some, or does not tell.
+
+    Usual causes: generated sources or an embedded front end that git ignores, or a release that a Goferry without such
+    a list sealed.
+    """
+
+    name = "uncommitted-refused"
+
+
+def judge_uncommitted(dist: Path, rule: str, environment: str = "") -> None:
+    """Refuse a release that lists uncommitted files, or that does not list them, where the rule is `refused`.
+
+    Raises:
+        UncommittedRefused: as it says. ManifestMissing, ManifestMalformed: when the folder does not say what it is.
+    """
+    if rule != "refused":
+        return
+    release = read_release(dist)
+    listed, where = release.uncommitted, printable(environment, 80) or "the environment"
+    if listed is None or listed:
+        shown = [printable(path, 200) for path in (listed or [])[:_SHOWN]]
+        more = f", and {len(listed) - _SHOWN} more" if listed and len(listed) > _SHOWN else ""
+        what = f"has {', '.join(shown)}{more}" if listed else "does not tell whether it has any"
+        raise UncommittedRefused(
+            f"{where} takes nothing that the commit lacks; {release.project} {release.version} {what}",
+            state="Nothing was changed.",
+            advice=[
+                "commit those files, and tag a commit that has them" if listed else "build and seal the release again",
+                "or allow them:  environments: {NAME: {uncommitted: allowed}}",
+            ],
+            files=listed or [],
+        )
 
 
 def judge_accepts(dist: Path, accepts: str, environment: str = "") -> None:

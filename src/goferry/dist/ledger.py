@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from goferry.kernel import canonical
-from goferry.kernel.errors import Misuse, Refused
+from goferry.kernel.errors import Misuse, Refused, printable
 from goferry.kernel.files import sha256_file, write_atomically
 
 LEDGER = "goferry.json"
@@ -97,6 +97,8 @@ class Ledger:
         toolchain: `Toolchain.as_record()`.
         services: name → the service's declaration as in goferry.yml, with `binary`: the main's program name.
         shards: ids of the plan's shards that this folder holds; empty when it was not split.
+        uncommitted: `{"path", "sha256"}` of each file that the build read and the commit lacks, by its path in the
+            repository.
         artifacts: by name.
     """
 
@@ -113,6 +115,7 @@ class Ledger:
     toolchain: dict[str, Any] = field(default_factory=dict)
     services: dict[str, dict[str, Any]] = field(default_factory=dict)
     shards: list[str] = field(default_factory=list)
+    uncommitted: list[dict[str, str]] = field(default_factory=list)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
 
     def add(self, artifact: Artifact) -> None:
@@ -124,6 +127,11 @@ class Ledger:
         for name in sorted(self.artifacts):
             if self.artifacts[name].kind == kind:
                 yield self.artifacts[name]
+
+    def uncommitted_lines(self, most: int = 20) -> list[str]:
+        """Return a line for each uncommitted file, for a person, and at most `most`."""
+        lines = [f"not in the commit: {printable(each['path'], 200)}  {each['sha256']}" for each in self.uncommitted]
+        return lines if len(lines) <= most else [*lines[:most], f"not in the commit: {len(lines) - most} more files"]
 
     def save(self, folder: Path) -> None:
         """Write the ledger into `folder`.
@@ -164,6 +172,9 @@ class Ledger:
             entries = [Artifact(**entry) for entry in record.pop("artifacts")]
             plain = all(entry.kind in KINDS and _NAME.fullmatch(entry.name) for entry in entries)
             _demand(plain, "an artifact of unknown kind or without a plain name")
+            _demand(
+                all({*each} == {"path", "sha256"} for each in record.get("uncommitted", ())), "an odd uncommitted file"
+            )
             ledger = cls(**record, artifacts={entry.name: entry for entry in entries})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise LedgerInvalid(

@@ -18,7 +18,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from goferry.kernel import canonical, checksums, extension, invisible, services
 from goferry.kernel.refusals import ManifestMalformed
@@ -31,6 +31,8 @@ MAX_BYTES = 8 << 20
 MAX_VALUES = canonical.MAX_VALUES - 50_000
 """So that what is written about a release, such as a journal, can be read again."""
 MAX_SERVICES = 1000
+UNCOMMITTED = "uncommitted"
+"""The note that lists `{"path", "sha256"}` of each file that was built in and the commit lacks; older ones lack it."""
 SIGNATURES = {"openpgp": "SHA256SUMS.asc", "minisign": "SHA256SUMS.minisig"}
 """Signature format → the name of its file."""
 
@@ -120,6 +122,14 @@ class Manifest:
         if self.dirty:
             return "built from a changed work tree"
         return "a snapshot: it was not built by the run of its tag" if self.snapshot else ""
+
+    @property
+    def uncommitted(self) -> Optional[List[str]]:
+        """The paths of files that the build read and the commit lacks; None when the release does not tell."""
+        listed = self.notes.get(UNCOMMITTED)
+        if type(listed) is not list:
+            return None
+        return [str(entry.get("path", "")) if type(entry) is dict else "" for entry in listed]
 
     @cached_property
     def digest(self) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from goferry.build import execute, folder, machine, plan
+from goferry.build import environment, execute, folder, machine, plan, uncommitted
+from goferry.build.facts import own_folders
 from goferry.build.shard import Shard
 from goferry.config.settings import Settings
 from goferry.dist import Ledger
@@ -58,7 +60,24 @@ def planned(opened: OpenProject, *, out: Path | None = None, shard: Shard | None
 
 def run(job: Job, *, settings: Settings, stream: Stream, earlier: Sequence[folder.Earlier] = ()) -> Ledger:
     """Run a planned build and return its ledger; `earlier` as in `build.execute.build`."""
-    return execute.build(job.plan, job.project.toolchain, job.out, settings, stream, earlier=earlier)
+    beside = partial(_beside, job, settings)
+    return execute.build(job.plan, job.project.toolchain, job.out, settings, stream, earlier=earlier, beside=beside)
+
+
+def _beside(job: Job, settings: Settings, before: Ledger | None) -> dict[str, str]:
+    """Return path → SHA-256 of what is built and not in the commit; Go is asked where it found something to do."""
+    opened, facts = job.project, job.project.facts
+    if facts.index is None:
+        return {}
+    now = uncommitted.packed(facts.index, facts, opened.file)
+    if before and before.commit == facts.commit and not facts.dirty:
+        kept = uncommitted.kept(facts.index, before, now)
+        if kept is not None:
+            return {**kept, **now}
+    environ = environment.clean(settings.environ, opened.toolchain, facts.directory)
+    own = own_folders(facts.directory, job.out)
+    asked = facts.index, facts, opened.config.builds, opened.toolchain, environ
+    return {**uncommitted.compiled(*asked, without=own), **now}
 
 
 def record(ledger: Ledger, out: Path) -> dict[str, Any]:
@@ -72,6 +91,7 @@ def record(ledger: Ledger, out: Path) -> dict[str, Any]:
         "date": ledger.date,
         "dirty": ledger.dirty,
         "snapshot": ledger.snapshot,
+        "uncommitted": ledger.uncommitted,
         "shards": ledger.shards,
         "toolchain": ledger.toolchain,
         "services": sorted(ledger.services),

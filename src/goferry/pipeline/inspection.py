@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from goferry.build import services
+from goferry.kernel.errors import printable
 from goferry.pipeline import image
 from goferry.pipeline.project import OpenProject
 
@@ -26,6 +27,7 @@ def record(opened: OpenProject) -> dict[str, Any]:
         "dirty": facts.dirty,
         "changes": list(facts.changes),
         "snapshot": facts.snapshot,
+        "replaced": [each.what for each in facts.replaced],
         "scheme": facts.tags.scheme.name,
         "tag": facts.tag if facts.bears else "",
         "tag_prefix": facts.tags.prefix,
@@ -85,6 +87,9 @@ def lines(opened: OpenProject) -> list[str]:
     told += [f"  changed   {change}" for change in facts.changes[:5]]
     if len(facts.changes) > 5:
         told.append(f"            and {len(facts.changes) - 5} more")
+    told += [f"  replaced  {printable(each.what, 300)}: a release is refused" for each in facts.replaced[:5]]
+    if len(facts.replaced) > 5:
+        told.append(f"            and {len(facts.replaced) - 5} more")
     told += [f"  note      {hint}" for hint in facts.hints]
     told += ["", "A push means:"]
     width = max(len(ref) for ref in push(opened))

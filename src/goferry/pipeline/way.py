@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from goferry.build import check, folder
+from goferry.build import check, folder, replaced
 from goferry.config.settings import Settings
 from goferry.dist import Ledger, ownfolder
 from goferry.dist.ledger import LedgerInvalid
@@ -99,9 +99,11 @@ def carry(request: Request, opened: OpenProject, settings: Settings, stream: Str
     """Make the release where it is missing or anything that it is made of changed.
 
     Raises:
+        CodeReplaced: it is a release, and the commit does not tell of everything that would be built.
         OutputForeign, UpRunning: the output folder is not ours to replace.
         GoferryError: of the first stage that fails; the release that was there stays.
     """
+    replaced.demand(opened.facts.replaced, snapshot=opened.facts.snapshot)
     way = _Way(request, opened, settings, stream)
     staging = way.staging
     ownfolder.make(staging.home)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from goferry.dist.ledger import LEDGER, Ledger
 from goferry.dist.schemes import SCHEMES, Named
@@ -86,11 +87,17 @@ def describe(ledger: Ledger, *, sequence: int, now: int, signatures: Iterable[st
         toolchain=ledger.toolchain,
         services=ledger.services,
         signatures=tuple(sorted(signatures)),
-        notes=Named(SCHEMES.get(ledger.scheme, SCHEMES["any"]), ledger.tag).as_note(ledger.version),
+        notes=_notes(ledger),
         snapshot=ledger.snapshot,
         dirty=ledger.dirty,
     )
     return manifest.parse(release.to_bytes())
+
+
+def _notes(ledger: Ledger) -> dict[str, Any]:
+    """Return what whoever knows of it may read: what was built in beside the commit, and the tag."""
+    beside = {manifest.UNCOMMITTED: ledger.uncommitted} if ledger.commit else {}
+    return {**beside, **Named(SCHEMES.get(ledger.scheme, SCHEMES["any"]), ledger.tag).as_note(ledger.version)}
 
 
 def list_of(release: Manifest) -> bytes:

@@ -38,6 +38,20 @@ def test_parts_become_a_whole_with_modes_restored(part, tmp_path):
     ]
 
 
+def test_what_any_part_read_beside_the_commit_is_listed(part, tmp_path):
+    one, two = [{"path": "zz_a.go", "sha256": "1" * 64}], [{"path": "zz_b.go", "sha256": "2" * 64}]
+    parts = [part("a", "1/2@d", {"x": b"1"}, uncommitted=two + one), part("b", "2/2@d", {"y": b"2"}, uncommitted=one)]
+    assert merge(parts, tmp_path / "out").uncommitted == one + two
+
+
+def test_parts_that_read_different_content_beside_the_commit_are_refused(part, tmp_path):
+    entries = [[{"path": "web/index.html", "sha256": digit * 64}] for digit in "12"]
+    parts = [part(f"p{n}", f"{n + 1}/2@d", {f"x{n}": b"1"}, uncommitted=entries[n]) for n in range(2)]
+    with pytest.raises(ShardMismatch, match=r"web/index\.html"):
+        merge(parts, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_merging_again_gives_the_same(part, tmp_path):
     parts = [part("a", "1/2@d", {"x": b"1"}), part("b", "2/2@d", {"y": b"2"})]
     assert merge(parts, tmp_path / "out") == merge(parts, tmp_path / "out")

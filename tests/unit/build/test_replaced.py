@@ -1,0 +1,191 @@
+"""What stands in place of committed code, in real repositories; no Go is needed to see it."""
+
+import os
+import subprocess
+
+import pytest
+
+from goferry.build import index as indexes
+from goferry.build import replaced
+from goferry.build.replaced import CodeReplaced, Replacement
+
+ENVIRON = {"PATH": os.environ["PATH"], "HOME": os.devnull, "GOWORK": "off"}
+
+
+def git(root, *words):
+    author = ["-c", "user.name=A", "-c", "user.email=a@example.com"]
+    done = subprocess.run(["git", *author, *words], cwd=root, check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+@pytest.fixture
+def root(tmp_path, part):
+    part("git")
+    root = tmp_path / "shop"
+    root.mkdir()
+    for name, text in {
+        "go.mod": "module example.com/shop\n\ngo 1.24\n\nrequire example.com/x v1.0.0 // indirect\n",
+        "main.go": "package main\n",
+        "data.txt": "text\n",
+        ".gitignore": "go.work\nvendor/\nzz_*\nlocal/\n",
+        "lib/lib.go": "package lib\n",
+        "lib/go.mod": "module example.com/lib\n",
+    }.items():
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(text)
+    git(root, "init", "-q")
+    git(root, "add", ".")
+    git(root, "commit", "-q", "-m", "first")
+    return root
+
+
+def found(root, flags="", **environ):
+    index = indexes.read(root, ENVIRON)
+    return [each.what for each in replaced.find(index, root, [root], {**ENVIRON, **environ}, flags)]
+
+
+def write(root, name, text):
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text(text)
+
+
+def test_a_plain_repository_with_comments_and_added_files_has_none(root):
+    write(root, "zz_generated.go", "package main\n")
+    write(root, "go.mod", (root / "go.mod").read_text() + "\nreplace example.com/lib => ./lib\n")
+    git(root, "commit", "-qam", "second")
+    assert found(root) == []
+
+
+def _unseen(flag, change):
+    def do(root):
+        git(root, "update-index", flag, "main.go")
+        change(root / "main.go")
+
+    return do
+
+
+def _edit(path):
+    path.write_text("package evil\n")
+
+
+def _remove(path):
+    path.unlink()
+
+
+def _replace(target):
+    def do(root):
+        write(root, "go.mod", (root / "go.mod").read_text() + f"\nreplace (\n\texample.com/x => {target} // here\n)\n")
+        git(root, "commit", "-qam", "second")
+
+    return do
+
+
+def _vendor(root):
+    write(root, "vendor/modules.txt", "# example.com/x v1.0.0\n")
+    write(root, "vendor/example.com/x/x.go", "package x\n")
+
+
+def _half_vendor(root):
+    _vendor(root)
+    git(root, "add", "-f", "vendor/modules.txt")
+    git(root, "commit", "-qm", "second")
+
+
+def _link(root):
+    write(root.parent, "outside.go", "package main\n")
+    (root / "more.go").symlink_to("../outside.go")
+    git(root, "add", "more.go")
+    git(root, "commit", "-qm", "second")
+
+
+def _ignored_replacement(root):
+    write(root, "local/x/go.mod", "module example.com/x\n")
+    _replace("./local/x")(root)
+
+
+CASES = {
+    "assumed unchanged and edited": (_unseen("--assume-unchanged", _edit), "main.go is changed"),
+    "assumed unchanged and removed": (_unseen("--assume-unchanged", _remove), "main.go is missing"),
+    "skipped and edited": (_unseen("--skip-worktree", _edit), "main.go is changed"),
+    "skipped and removed": (_unseen("--skip-worktree", _remove), "main.go is missing"),
+    "a replacement above": (_replace("../x"), "go.mod: ../x leads out"),
+    "a replacement anywhere": (_replace("/tmp/x"), "go.mod: /tmp/x leads out"),
+    "a quoted replacement": (_replace('"../with space"'), "go.mod: ../with space leads out"),
+    "a replacement that git ignores": (_ignored_replacement, "go.mod: ./local/x is not committed"),
+    "a vendor folder": (_vendor, "vendor/ is not committed"),
+    "a vendor folder in part": (_half_vendor, "vendor/example.com/x/x.go is not committed"),
+    "a link": (_link, "more.go is a link out of the repository"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_replaces_committed_code_is_found(root, case):
+    do, what = CASES[case]
+    do(root)
+    (only,) = found(root)
+    assert only.startswith(what)
+
+
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+def test_a_file_that_is_as_git_keeps_it_is_none(root, flag):
+    git(root, "update-index", flag, "main.go")
+    assert found(root) == []
+
+
+def test_a_sparse_checkout_leaves_folders_out_and_no_file_of_a_package(root):
+    git(root, "sparse-checkout", "set", "--no-cone", "/*", "!/lib/")
+    assert not (root / "lib").exists()
+    assert found(root) == []
+    git(root, "sparse-checkout", "set", "--no-cone", "/*", "!/lib/lib.go", "!/data.txt")
+    assert found(root)[0].startswith("lib/lib.go is missing")
+    assert len(found(root)) == 1
+
+
+def test_a_workspace_counts_where_the_build_uses_it(root):
+    write(root, "go.work", "go 1.24\n\nuse (\n\t.\n\t./lib\n)\n")
+    assert found(root) == []
+    assert found(root, GOWORK=str(root / "go.work")) == ["go.work is not committed"]
+    git(root, "add", "-f", "go.work")
+    git(root, "commit", "-qm", "second")
+    assert found(root, GOWORK=str(root / "go.work")) == []
+    above = root.parent / "go.work"
+    above.write_text("go 1.24\n\nuse ./shop\nuse ./other\n")
+    assert found(root, GOWORK=str(above)) == [
+        "../go.work is not committed",
+        "../go.work: ./other leads out of the repository",
+    ]
+
+
+@pytest.mark.parametrize("flags", ["-overlay=x.json", "--overlay x.json", "-mod=mod -overlay=x.json"])
+def test_an_overlay_and_another_module_file_are_found(root, flags):
+    assert found(root, flags) == ["-overlay=x.json replaces files"]
+    assert found(root, "-modfile=zz_other.mod") == ["-modfile=zz_other.mod is not committed"]
+    assert found(root, "-modfile=go.mod -tags=x") == []
+
+
+def test_a_release_is_refused_with_the_files_and_the_ways_out():
+    these = [Replacement("go.work is not committed", "commit it:  git add -f go.work")]
+    replaced.demand(these, snapshot=True)
+    replaced.demand([], snapshot=False)
+    with pytest.raises(CodeReplaced) as caught:
+        replaced.demand(these, snapshot=False)
+    assert "go.work is not committed" in caught.value.what
+    assert caught.value.advice[0] == "commit it:  git add -f go.work"
+    assert caught.value.exit_code == 3
+
+
+TEXTS = {
+    "require example.com/x v1.0.0 // indirect, see ./y": [],
+    "replace example.com/x => example.com/y v1.0.0": [],
+    "replace example.com/x v1.0.0 => ../y": ["../y"],
+    "replace example.com/x => ../y // why": ["../y"],
+    "replace(\nexample.com/x => ../y\n)": ["../y"],
+    "replace (\n\t// ./no\n\texample.com/x => `../a b`\n)\nuse ./c": ["../a b", "./c"],
+    "use (\n\t.\n\t..\n)": [".", ".."],
+    "// replace example.com/x => ../y": [],
+}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_local_folders_are_read_as_go_reads_them(text):
+    assert replaced.targets(text) == TEXTS[text]

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from goferry.dist import parcel
-from goferry.kernel.errors import Misuse
+from goferry.kernel.errors import Advice, Misuse
 from goferry.observe.events import Stream
+from goferry.runner import surroundings
 from goferry.runner.errors import InputInvalid
 from goferry.runner.job import Job
 from goferry.system import keytext
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from goferry.pipeline.project import OpenProject
     from goferry.release import GitHub
     from goferry.trust.signer import Signer
+
+
+CHECK_OUT = Advice("", step="add a step before, if none is there:  - uses: actions/checkout@REF", caller="")
 
 
 def directory(job: Job) -> Path:
@@ -30,7 +34,7 @@ def directory(job: Job) -> Path:
         raise InputInvalid(
             f"the input working-directory is {job.inputs.text('working-directory')!r}, and there is no such folder",
             state="Nothing was started.",
-            advice=["it is relative to the workspace; is the repository checked out?"],
+            advice=["it is relative to the workspace", CHECK_OUT],
         )
     return path
 
@@ -95,6 +99,7 @@ def signers(job: Job) -> list[Signer]:
         SecretMissing, KeyUnusable, PassphraseWrong: as their names say.
     """
     from goferry.trust import keys
+    from goferry.trust.errors import KeyUnusable, PassphraseWrong
 
     if not job.secret("GOFERRY_MINISIGN_KEY"):
         job.required_secret("GOFERRY_SIGNING_KEY", "to sign the release (or GOFERRY_MINISIGN_KEY)")
@@ -105,12 +110,17 @@ def signers(job: Job) -> list[Signer]:
 
     for key in ("GOFERRY_SIGNING_KEY", "GOFERRY_MINISIGN_KEY"):  # the runner masks no text that a secret is base64 of
         job.mask(keytext.unwrapped(job.secret(key).encode("utf-8", "surrogateescape")).decode("utf-8", "replace"))
-    return keys.load_signers(
-        openpgp_key=secret("GOFERRY_SIGNING_KEY"),
-        minisign_key_file=secret("GOFERRY_MINISIGN_KEY"),
-        passphrase_file=secret("GOFERRY_SIGNING_PASSPHRASE"),
-        settings=job.settings,
-    )
+    try:
+        return keys.load_signers(
+            openpgp_key=secret("GOFERRY_SIGNING_KEY"),
+            minisign_key_file=secret("GOFERRY_MINISIGN_KEY"),
+            passphrase_file=secret("GOFERRY_SIGNING_PASSPHRASE"),
+            settings=job.settings,
+        )
+    except (KeyUnusable, PassphraseWrong) as error:
+        named = [name for name in surroundings.SECRETS if name in error.what]
+        error.advice = (*error.advice, *(f"store it:  gh secret set {name} < FILE" for name in named))
+        raise
 
 
 def github(job: Job) -> GitHub:
@@ -153,7 +163,7 @@ def trust_file(job: Job) -> Path:
             state="Nothing was verified.",
             advice=[
                 "commit the one that goferry keygen made:  cp KEYS/goferry.trust . && git add goferry.trust",
-                "is the repository checked out?  - uses: actions/checkout@…",
+                CHECK_OUT,
             ],
         )
     return path

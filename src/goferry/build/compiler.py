@@ -169,7 +169,7 @@ def failure(done: process.Completed, target: str, places: Places) -> GoferryErro
     text = places.said(raw)
     state = "DIST is as it was before."
     if killed(done):
-        advice = ["give the container more memory", "or build fewer targets at once:  --shard 1/2, then --shard 2/2"]
+        advice = ["give the container more memory", "or build the targets in parts:  --shard 1/2"]
         return OutOfMemory(f"{target}: the compiler was killed\n{text}", state=state, advice=advice)
     if _MODULES.search(text):
         advice = [f"bring them up to date and commit:  go mod tidy {places.chdir}".rstrip()]

@@ -88,7 +88,7 @@ def resolve(said: Said, *, verifies: bool = False) -> Place:
     if not hosts:
         raise without_hosts(said) if said.environment else Misuse("no host is named", advice=["name it:  --host HOST"])
     if said.root is not None:
-        raise Misuse("--root is the local target's folder; a host has its own", advice=["leave --root away"])
+        raise Misuse("--root is the local target's folder; a host has its own", advice=["leave out --root"])
     known_hosts = said.known_hosts or default_known_hosts(said.directory)
     fleet = Fleet(hosts, said.identity, known_hosts, said.wait, silence, said.environment, called=said.called)
     return Place(fleet, rules.accepts, rules.uncommitted, project)

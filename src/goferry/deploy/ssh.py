@@ -24,7 +24,7 @@ from goferry.deploy.errors import (
     HostUnreachable,
     KnownHostsUnreadable,
 )
-from goferry.kernel.errors import GoferryError, Misuse, printable
+from goferry.kernel.errors import Advice, GoferryError, Misuse, printable
 from goferry.system import keytext
 from goferry.system.process import ToolMissing, run
 
@@ -176,7 +176,10 @@ def check(access: Access, environ: Mapping[str, str]) -> None:
         raise DeployKeyUnusable(f"{name} {wrong}", state="Nothing was connected to.", advice=[HAND_ON, MAKE_KEY])
 
 
-HAND_ON = "hand on the file as it is, from its first line to its last:  gh secret set GOFERRY_DEPLOY_KEY < FILE"
+HAND_ON = Advice(
+    "give the file as ssh-keygen made it:  --identity FILE",
+    step="store the file as it is, from its first line to its last:  gh secret set GOFERRY_DEPLOY_KEY < FILE",
+)
 MAKE_KEY = "make one:  ssh-keygen -t ed25519 -N '' -f ~/.ssh/goferry_deploy"
 _PUBLIC = re.compile(
     rb"(ssh-|ecdsa-|sk-)[a-z0-9@.-]{1,64} AAAA|---- BEGIN SSH2 PUBLIC KEY|-----BEGIN [A-Z ]*PUBLIC KEY-----"

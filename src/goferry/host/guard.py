@@ -185,7 +185,7 @@ class Guard:
         if wrong:
             raise HealthIdentity(
                 "%s answers its health check with %s" % (slot["service"], "; ".join(wrong)),
-                advice=["build with the version variable:  goferry build sets main.version"],
+                advice=["build with the version variable:  goferry build"],
             )
         return ""
 

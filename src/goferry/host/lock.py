@@ -62,7 +62,7 @@ def held(locks: Sequence[Lock], wait: float, gone: Callable[[], bool] = lambda: 
                 "another deploy on this target has not ended"
                 + (" within %g s" % wait if over else ", and was not waited for"),
                 state="Nothing was changed by this one.",
-                advice=["try again, or wait longer:  --wait SECONDS"],
+                advice=["try again", "or wait longer:  --wait SECONDS"],
             )
         time.sleep(0.05)
         descriptors = acquire(locks)

@@ -27,7 +27,7 @@ def check(data: bytes, name: str, goarch: str) -> None:
         raise BinaryDynamic(
             f"{name} is dynamic: it asks for {found.interpreter}, which the image does not have",
             state="No image was written.",
-            advice=["build it static:  goferry build  (CGO_ENABLED=0)"],
+            advice=["build it static, as it is without CGO_ENABLED=1:  goferry build"],
             file=name,
             interpreter=found.interpreter,
         )

@@ -17,7 +17,7 @@ docs/errors.md: the first paragraph says what it means, the second why it usuall
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 from goferry.kernel import invisible
 
@@ -37,6 +37,25 @@ def printable(text: str, limit: int = 2000) -> str:
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
 
 
+class Advice(str):
+    """A line of advice that reads otherwise elsewhere than on a command line; the text itself is for a command line.
+
+    Attributes:
+        step, caller: what a step's log says instead, and what the caller of a reusable workflow reads; empty leaves the
+            line out there, None lets runner.surface turn the options and commands of the text into what they are there.
+    """
+
+    __slots__ = ("caller", "step")
+    step: Optional[str]
+    caller: Optional[str]
+
+    def __new__(cls, text: str, step: Optional[str] = None, caller: Optional[str] = None) -> "Advice":  # noqa: PYI034
+        """Make the line; where `caller` is None it reads as in a step."""
+        line = super().__new__(cls, text)
+        line.step, line.caller = step, step if caller is None else caller
+        return line
+
+
 class GoferryError(Exception):
     """An outcome that ends a command with a documented exit code.
 
@@ -45,7 +64,7 @@ class GoferryError(Exception):
         exit_code: one of the table above.
         what: one sentence with the actual values.
         state: what the world looks like now ("Nothing was written.").
-        advice: what to type or do next, one line each.
+        advice: what to type or do next on a command line, one line each: `in words:  typed`; see Advice.
         facts: machine-readable details for `--json`, JSON types only.
     """
 

@@ -76,7 +76,7 @@ def check_sealed(sequence: int, created: int, now: int) -> None:
             raise ReleaseInFuture(
                 "%s (%s) is more than a day ahead of this machine's clock, %s" % (what, shown(seconds), shown(now)),
                 state="Nothing was signed.",
-                advice=["leave --sequence away: it is the second of sealing then", "or set this machine's clock"],
+                advice=["leave out --sequence: it is the second of sealing then", "or set this machine's clock"],
             )
 
 
@@ -104,7 +104,7 @@ def check_admitted(release: Manifest, trust: ProjectTrust, now: int) -> None:
             "%s %s has sequence %d and was created %s, at second %d"
             % (release.project, release.version, release.sequence, release.created, created),
             advice=[
-                "seal without --sequence: it is the second of sealing then",
+                "leave out --sequence: it is the second of sealing then",
                 'or say in the trust file:  "projects": {"%s": {"sequence": "manual"}}' % release.project,
             ],
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from goferry.build.tags import Kind
 from goferry.build.trigger import WRITERS, Trigger
-from goferry.kernel.errors import Misuse, printable
+from goferry.kernel.errors import Advice, Misuse, printable
 
 if TYPE_CHECKING:
     from goferry.build.facts import Facts
@@ -89,7 +89,13 @@ def _unreleased(tag: str, kind: Kind, facts: Facts) -> TagUnreleased:
         return TagUnreleased(
             f"the commit that is checked out does not have the tag {shown}",
             state="Nothing was built.",
-            advice=["check out the tag itself, with all tags:  with: {fetch-depth: 0}"],
+            advice=[
+                Advice(
+                    f"check the tag out:  git fetch --tags && git checkout {shown}",
+                    step="check the tag out, with all tags:  - uses: actions/checkout@REF  with: {fetch-depth: 0}",
+                    caller="start the workflow on the tag itself:  on: {push: {tags: ['v*']}}",
+                )
+            ],
         )
     if kind is Kind.FORBIDDEN:
         what, advice = facts.tags.why_not(tag), facts.tags.advice(tag)

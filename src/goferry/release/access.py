@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from goferry.kernel.digits import number
-from goferry.kernel.errors import GoferryError, printable
+from goferry.kernel.errors import Advice, GoferryError, printable
 from goferry.release import retry
 from goferry.release.errors import (
     GitHubFailing,
@@ -45,7 +45,7 @@ def refusal(
     if status == 401:
         return TokenInvalid(
             f"GitHub did not accept the token (could not {what}): {said}",
-            advice=["in a workflow:  env: {GITHUB_TOKEN: '${{ github.token }}'}", "elsewhere: make a new one"],
+            advice=[_GIVE_TOKEN],
         )
     if status == 404 and not permission.endswith("write"):
         return not_found(github, fork=fork)
@@ -60,6 +60,13 @@ def refusal(
             status=status,
         )
     return GitHubUnexpected(f"GitHub would not {what} (HTTP {status}): {said}", status=status)
+
+
+_GIVE_TOKEN = Advice(
+    "set one:  export GH_TOKEN=$(gh auth token)",
+    step="give the step  with: {token: '${{ github.token }}'}",
+    caller="give the calling job  permissions: {contents: write}",
+)
 
 
 def permission_missing(
@@ -79,9 +86,11 @@ def permission_missing(
     return PermissionMissing(
         f"the token may not {what} in {github.repository} (HTTP {status}: {said})",
         advice=[
-            "give the job the permission, and the job that calls its workflow too:",
-            "permissions:",
-            f"  {permission}",
+            Advice(
+                f"give the token that permission:  {permission}",
+                step=f"give the job, and the job that calls its workflow:  permissions: {{{permission}}}",
+                caller=f"give the calling job:  permissions: {{{permission}}}",
+            ),
             "if it has that: is the repository's name right, and its default for workflows not read-only?",
         ],
         permission=permission,
@@ -94,7 +103,7 @@ def not_found(github: GitHub, *, fork: bool) -> GoferryError:
     who = "this token" if github.token else "readers without a token"
     advice = ["look at the name, OWNER/NAME"]
     if not github.token:
-        advice.append("a private repository needs a token in GITHUB_TOKEN")
+        advice += ["a private repository needs a token", _GIVE_TOKEN]
     elif fork:
         advice.append("the token of a pull request from a fork reads that repository alone")
     else:
@@ -106,7 +115,7 @@ def token_missing(what: str) -> TokenMissing:
     """Return the error for a run without a token."""
     return TokenMissing(
         f"there is no token to {what} with",
-        advice=["in a workflow:  env: {GITHUB_TOKEN: '${{ github.token }}'}", "elsewhere:  GH_TOKEN=$(gh auth token)"],
+        advice=[_GIVE_TOKEN],
     )
 
 

@@ -66,7 +66,7 @@ def append(environ: Mapping[str, str], which: str, text: str) -> None:
         raise RunnerFileMissing(
             what,
             state="Nothing was written.",
-            advice=["start the action from a workflow; on the command line use:  goferry COMMAND"],
+            advice=["start the action from a workflow; elsewhere use the command of its name"],
         )
     with Path(path).open("a", encoding="utf-8", newline="\n") as file:
         file.write(text + "\n")

@@ -32,6 +32,7 @@ from goferry.runner.event import Context
 from goferry.runner.inputs import Inputs
 from goferry.runner.lines import GroupedLines
 from goferry.runner.summaryfile import SummaryFile
+from goferry.runner.surface import CALLED, Surface, adapt
 
 
 class Job:
@@ -42,6 +43,7 @@ class Job:
         workspace: the checkout. temp: the runner's folder for this job. inputs: the step's inputs.
         context: repository, ref, commit and event; each is an attribute of the job as well.
         events: all that the stream has told so far.
+        surface: who reads the log: whoever wrote this step, or the caller of the reusable workflow that has it.
         debug: whether the run is repeated with debug logging. in_container: whether this is an action's container.
     """
 
@@ -61,6 +63,7 @@ class Job:
         summary = environ.get("GITHUB_STEP_SUMMARY", "")
         self._summary = SummaryFile(Path(summary) if summary else None)
         self._lines = GroupedLines(self.write, self._tell, debug=self.debug)
+        self.surface = Surface.CALLER if environ.get(CALLED) else Surface.STEP
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], out: TextIO, *, action: str = "") -> Job:
@@ -174,11 +177,15 @@ class Job:
         value = self.secret(name)
         if value:
             return value
+        where = (
+            "give the step  env" if self.surface is Surface.STEP else "give the job that calls the workflow  secrets"
+        )
         if self.from_fork:
             advice = ["pull requests from forks get no secrets: leave this step out for them"]
         else:
             advice = [
-                f"give the step  env: {{{name}: '${{{{ secrets.{name} }}}}'}}",
+                f"{where}: {{{name}: '${{{{ secrets.{name} }}}}'}}",
+                f"store it:  gh secret set {name} < FILE",
                 "secrets of an environment never reach a workflow of another owner: run the step in a job of your own",
                 "with that `environment:`, or keep the secret in the repository or the organisation.",
             ]
@@ -265,6 +272,7 @@ class Job:
         from goferry.observe import summary
 
         self._lines.close()
+        adapt(error, self.surface)
         self._print(error)
         first, *others = _spots(error)
         self._annotations.add("error", _brief(error), last=True, **first.properties(error.name))

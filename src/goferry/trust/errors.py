@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from goferry.kernel.errors import Failed, Misuse, Refused
+from goferry.kernel.errors import Advice, Failed, Misuse, Refused
 
 PASSPHRASE = "GOFERRY_SIGNING_PASSPHRASE"  # noqa: S105  the variable's name
 
 
-GIVE_PASSPHRASE = (f"set {PASSPHRASE}, or give its file:  --passphrase-file FILE",)
+GIVE_PASSPHRASE = (
+    Advice(f"set {PASSPHRASE}", step=""),
+    Advice(
+        "or give a file with it:  --passphrase-file FILE",
+        step=f"give the step  env: {{{PASSPHRASE}: '${{{{ secrets.{PASSPHRASE} }}}}'}}",
+        caller=f"give the job  secrets: {{{PASSPHRASE}: '${{{{ secrets.{PASSPHRASE} }}}}'}}",
+    ),
+)
 
 
 class KeyUnusable(Misuse):

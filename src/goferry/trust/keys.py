@@ -173,7 +173,7 @@ def _read(path: Path | Secret) -> bytes:
         raise KeyUnusable(
             f"cannot read {path}: {error.strerror}",
             advice=[
-                "name a file that can be read: --openpgp-key or --minisign-key FILE",
+                "name files that can be read:  --openpgp-key FILE --minisign-key FILE",
                 "make keys:  goferry keygen --out KEYS",
             ],
         ) from None

@@ -129,7 +129,7 @@ def _check_sequence(folder: Path, sequence: int, now: int) -> None:
             f"{folder} is sealed with sequence {has}, which can't become {sequence}",
             state="Nothing was signed.",
             advice=[
-                "sign it as it is: leave --sequence away",
+                "sign it as it is: leave out --sequence",
                 f"or build into an empty folder and seal that:  goferry sign DIST --sequence {sequence}",
             ],
         )

@@ -19,6 +19,7 @@ from goferry.config.settings import Settings
 from goferry.deploy import Fleet, address, client, known_hosts, remote, ssh
 from goferry.kernel import frames
 from goferry.kernel.errors import GoferryError, printable
+from goferry.runner.surface import Surface, adapt
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIvrSTAtI/cBS03iAAY0MIJTr3s3nZ6wzO7QZvd7WtZ4"
 
@@ -308,6 +309,8 @@ def test_a_deploy_key_that_ssh_cannot_load_is_told_before_anything_is_connected_
         remote.status(fleet, settings=Settings(dict(os.environ), tmp_path))
     assert caught.value.what.startswith(f"the secret GOFERRY_DEPLOY_KEY {said}")
     assert str(path) not in "\n".join([caught.value.what, *caught.value.advice])
+    assert "--identity FILE" in "\n".join(caught.value.advice)
+    adapt(caught.value, Surface.STEP)
     assert "gh secret set GOFERRY_DEPLOY_KEY < FILE" in "\n".join(caught.value.advice)
 
 

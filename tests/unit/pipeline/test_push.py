@@ -195,7 +195,7 @@ def test_a_checkout_without_the_tag_says_how_to_get_it():
     )
     with pytest.raises(push.TagUnreleased) as caught:
         push.of_project(Trigger("push", "refs/tags/v1.2.3", True), facts, from_fork=False)
-    assert "fetch-depth: 0" in str(caught.value.advice)
+    assert "fetch-depth: 0" in caught.value.advice[0].step
 
 
 def test_a_version_that_was_asked_for_beside_the_tag_is_no_error():

@@ -89,7 +89,7 @@ def test_an_identity_token_is_masked(start, monkeypatch):
 
 def test_a_failure_is_told_everywhere(start, github):
     step = start(action="deploy", GITHUB_RUN_ID="7")
-    error = RolledBack("shop v1.4.0 crashed", state="v1.3.2 serves again.", advice=["look:  goferry logs"])
+    error = RolledBack("shop v1.4.0 crashed", state="v1.3.2 serves again.", advice=["look:  goferry status"])
     with (
         pytest.raises(RolledBack),
         step.job.stream() as stream,
@@ -101,7 +101,7 @@ def test_a_failure_is_told_everywhere(start, github):
     assert (
         "error",
         {"title": "rolled-back"},
-        "shop v1.4.0 crashed\nv1.3.2 serves again.\nlook:  goferry logs",
+        "shop v1.4.0 crashed\nv1.3.2 serves again.\nlook, on a machine of yours:  goferry status",
     ) in github.log(step.log())
     assert "error: rolled-back (exit 4)\n\n  shop v1.4.0 crashed\n\n  v1.3.2 serves again.\n" in step.log()
     assert "## ❌ rolled-back (exit 4)\n\nshop v1.4.0 crashed\n\n**v1.3.2 serves again.**\n" in step.file(
@@ -111,7 +111,7 @@ def test_a_failure_is_told_everywhere(start, github):
     lines = record.pop("lines")
     assert any(line.startswith("deploy: rolled-back after") for line in lines)
     assert record == {
-        "error": "rolled-back", "what": "shop v1.4.0 crashed", "state": "v1.3.2 serves again.", "advice": ["look:  goferry logs"],
+        "error": "rolled-back", "what": "shop v1.4.0 crashed", "state": "v1.3.2 serves again.", "advice": ["look, on a machine of yours:  goferry status"],
         "exit_code": 4, "docs": "docs/errors.md#rolled-back", "stage": "judge web-1", "action": "deploy",
     }  # fmt: skip
 

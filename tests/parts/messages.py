@@ -1,0 +1,119 @@
+"""What Goferry's messages say, read from its source: every text with a sample in place of each value."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "goferry"
+SAMPLES = {
+    "', '.join(ACTIONS)": "sign, verify",
+    "again": "run the same command again",
+    "' after ' + when if when else ' later'": " later",
+}
+"""What stands in place of an expression, where `X` would not do."""
+
+
+class Message(NamedTuple):
+    """A text, and where it stands: `build/plan.py:120`."""
+
+    where: str
+    text: str
+
+
+def _text(node):
+    """Return a literal's text, or None for anything else."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return re.sub(r"%[sdg]", "X", node.value.replace("%s/%s", "linux/amd64").replace(":%d", ":8080"))
+    if isinstance(node, ast.JoinedStr):
+        parts = [
+            part.value if isinstance(part, ast.Constant) else SAMPLES.get(ast.unparse(part.value), "X")
+            for part in node.values
+        ]
+        return "".join(parts)
+    return None
+
+
+def _texts(node):
+    """Yield the texts of an expression; one that is made of several is told whole, of `Advice` the first alone."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Advice":
+        yield from _texts(node.args[0])
+        return
+    text = _text(node)
+    if text is not None:
+        yield node, text
+        return
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        sides = [_text(side) for side in (node.left, node.right)]
+        if any(side is not None for side in sides):
+            yield node, "".join("X" if side is None else side for side in sides)
+            return
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and _text(node.left) is not None:
+        yield node, _text(node.left)
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from _texts(child)
+
+
+@cache
+def _modules():
+    return {path.relative_to(SOURCE): ast.parse(path.read_text()) for path in sorted(SOURCE.rglob("*.py"))}
+
+
+def _docstrings(tree):
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            for each in body:
+                if isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant):
+                    yield each.value
+
+
+@cache
+def texts():
+    """Return every text of the source that is no docstring."""
+    found = []
+    for path, tree in _modules().items():
+        quiet = set(map(id, _docstrings(tree)))
+        found += [
+            Message(f"{path}:{node.lineno}", text)
+            for statement in tree.body
+            for node, text in _texts(statement)
+            if id(node) not in quiet
+        ]
+    return found
+
+
+@cache
+def advice():
+    """Return every line of advice: what is given as `advice`, directly or by a name or function of the source."""
+    found, names = [], set()
+    for path, tree in _modules().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.keyword) and node.arg == "advice":
+                found += [Message(f"{path}:{each.lineno}", text) for each, text in _texts(node.value)]
+                names |= {each.id for each in ast.walk(node.value) if isinstance(each, ast.Name)}
+                names |= {each.attr for each in ast.walk(node.value) if isinstance(each, ast.Attribute)}
+    for path, tree in _modules().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                if names & {getattr(target, "id", "") for target in targets}:
+                    found += [Message(f"{path}:{each.lineno}", text) for each, text in _texts(node.value)]
+    return [message for message in dict.fromkeys(found) if " " in message.text]
+
+
+@cache
+def variants():
+    """Return what lines of advice say elsewhere: (surface, message) of each `Advice(…, step=…, caller=…)`."""
+    found = []
+    for path, tree in _modules().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Advice":
+                found += [
+                    (keyword.arg, Message(f"{path}:{node.lineno}", _text(keyword.value)))
+                    for keyword in node.keywords
+                    if _text(keyword.value)
+                ]
+    return found

@@ -160,6 +160,15 @@ class Watcher:
         return max(later - earlier for earlier, later in zip(self.good, self.good[1:], strict=False)) * 1000
 
 
+def status(site):
+    """Ask a target for its status; return the answer and the seconds that it took."""
+    with site.opened() as agent:
+        agent.ask("hello")  # it is there: what its start takes is not the services' doing
+        since = time.monotonic()
+        answer = agent.ask("status")
+        return answer, time.monotonic() - since
+
+
 class Local:
     """The embedded target with a plain service."""
 
@@ -183,13 +192,6 @@ class Local:
             agent.ask("prepare", acts, dist=str(dist), id=transaction_id(), services=[])
             agent.ask("switch", acts)
             return agent.ask("commit", acts)
-
-    def status(self):
-        with self.opened() as agent:
-            agent.ask("hello")  # it is there: what its start takes is not the services' doing
-            since = time.monotonic()
-            answer = agent.ask("status")
-            return answer, time.monotonic() - since
 
 
 @pytest.fixture
@@ -236,7 +238,7 @@ def test_a_version_before_that_drips_ends_the_way_back_and_the_next_deploy_goes_
     local.deploy(local.release(1, **quick), Acts())
     acts = Acts(lambda: local.ill("v2.0.0"))
     local.ill("v1.0.0")
-    answer, lasted = local.status()
+    answer, lasted = status(local)
     assert lasted < 5
     assert answer["live"]["api"]["state"] == "unhealthy"
     assert "no whole answer" in answer["live"]["api"]["why"]
@@ -244,7 +246,7 @@ def test_a_version_before_that_drips_ends_the_way_back_and_the_next_deploy_goes_
     assert (error.name, error.exit_code) == ("rollback-failed", 4)
     assert "v1.0.0 is live again, and nobody is served" in error.state
     assert acts.between("return", "stop") < 5 + 2 * (0.3 + 4) + 8 + 1 + BUSY
-    answer, lasted = local.status()
+    answer, lasted = status(local)
     assert lasted < 5
     assert (answer["busy"], answer["live"]["api"]["version"]) == (False, "v1.0.0")
     assert local.deploy(local.release(3, **quick), Acts())["services"]["api"]["version"] == "v3.0.0"
@@ -258,7 +260,7 @@ def test_while_a_drip_is_watched_status_answers_and_who_comes_second_is_told(loc
     deploying.start()
     while "prove" not in [name for name, _ in acts.heard]:
         time.sleep(0.02)
-    answer, lasted = local.status()
+    answer, lasted = status(local)
     assert (answer["busy"], answer["live"]["api"]["state"]) == (True, "healthy")
     assert lasted < 5
     local.site.deploy(later, wait=20)  # the first one ends, and does not keep its lock
@@ -285,13 +287,6 @@ class Provisioned(provisioned.Site):
             agent.ask("switch", acts)
             return agent.ask("commit", acts)
 
-    def status(self):
-        with self.opened() as agent:
-            agent.ask("hello")  # it is there: what its start takes is not the services' doing
-            since = time.monotonic()
-            answer = agent.ask("status")
-            return answer, time.monotonic() - since
-
 
 def ill(site, version, service="api"):
     site.host.run(f"touch /var/lib/private/goferry-data/shop-{service}/ill-{version}")
@@ -313,7 +308,7 @@ def test_on_a_systemd_host_drips_hold_nobody(shared_host, workshop, part, tmp_pa
 
     for service in ("api", "web"):
         ill(site, "v1.0.0", service)
-    answer, idle = site.status()
+    answer, idle = status(site)
     assert idle < 5
     assert {each["state"] for each in answer["live"].values()} == {"unhealthy"}
     pid = answer["live"]["api"]["pid"]
@@ -326,7 +321,7 @@ def test_on_a_systemd_host_drips_hold_nobody(shared_host, workshop, part, tmp_pa
     assert back < BUSY  # traffic was with the version before at once
     assert returned < 5 + 0.3 + 5 + 8 + 1 + BUSY
     assert site.fetch(8080) == "v1.0.0"  # ill, and it answers
-    answer, held = site.status()
+    answer, held = status(site)
     assert held < 5
     assert answer["live"]["api"]["pid"] not in (0, pid)
     site.deploy(site.release(4, **quick))

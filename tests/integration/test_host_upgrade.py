@@ -4,6 +4,7 @@ Two projects, three versions in the store of one of them, data, secrets and jour
 a new one at the old host either work or are refused by name.
 """
 
+import functools
 import http.client
 import json
 import select
@@ -13,7 +14,7 @@ import time
 
 import pytest
 import releases
-from earlier import Earlier
+from earlier import FIRST, PROJECTS, Earlier
 from releases import SETTINGS, fetch
 
 from goferry import deploy
@@ -35,11 +36,11 @@ PORTS = {8080: "/healthz", 8081: "/", 8082: "/"}
 class Traffic:
     """Clients that ask each port all the time, one that keeps its connection and one that does not."""
 
-    def __init__(self, host):
+    def __init__(self, host, ports=tuple(PORTS)):
         self.host, self.ending, self.again = host, threading.Event(), 0
-        self.good, self.bad, self.versions = dict.fromkeys(PORTS, 0), [], {port: set() for port in PORTS}
+        self.good, self.bad, self.versions = dict.fromkeys(ports, 0), [], {port: set() for port in ports}
         self.threads = [
-            threading.Thread(target=self.work, args=(port, keep)) for port in PORTS for keep in (True, False)
+            threading.Thread(target=self.work, args=(port, keep)) for port in ports for keep in (True, False)
         ]
         for thread in self.threads:
             thread.start()
@@ -89,10 +90,10 @@ class Traffic:
 
 
 class Before:
-    """What the earlier Goferry does: makes the host ready, seals and deploys."""
+    """What an earlier Goferry does: makes the host ready, seals and deploys."""
 
-    def __init__(self, folder, go, missing, host):
-        self.earlier, self.host = Earlier(folder / "earlier", missing), host
+    def __init__(self, commit, folder, go, missing, host):
+        self.earlier, self.host = Earlier(commit, folder / "earlier", missing), host
         self.works = {}
         for name, port in (("shop", 8081), ("blog", 8082)):
             (folder / name).mkdir()
@@ -102,7 +103,8 @@ class Before:
             made.repository.joinpath("goferry.yml").write_text(made.configuration.replace("PROJECT", name))
             made.folder.joinpath("known_hosts").write_text(host.known_hosts.read_text())
             self.works[name] = made
-            made.trust.write_text(made.trust.read_text().replace('"schema": 2', '"schema": 1'))  # as it was committed
+            if commit == FIRST:
+                made.trust.write_text(made.trust.read_text().replace('"schema": 2', '"schema": 1'))  # as it was
         shop, blog = self.works["shop"], self.works["blog"]
         blog.deploy_key, blog.trust = shop.deploy_key, shop.trust  # as a host had one set of each
         for file in (folder / "shop" / "keys").iterdir():
@@ -165,10 +167,45 @@ def kept(host):
 
 @pytest.fixture
 def before(tmp_path, part, missing, systemd_host):
-    return Before(tmp_path, part("go"), missing, systemd_host)
+    return functools.partial(Before, folder=tmp_path, go=part("go"), missing=missing, host=systemd_host)
 
 
 def test_a_running_host_is_upgraded_under_traffic(before, systemd_host):
+    before = before(PROJECTS)
+    host, shop = systemd_host, before.works["shop"]
+    before.provision("shop")
+    host.run("printf 'SECRET=ours\\n' >/etc/goferry/env/shop-plain")
+    begin = releases.BEGIN - 100
+    for number, version in enumerate(("v1.0.0", "v1.1.0", "v1.2.0")):
+        before.deploy(before.release("shop", version, ("shop", "plain"), begin + number))
+    host.run("echo 42 >/var/lib/private/goferry-data/shop-plain/kept")
+    was = kept(host)
+    with Traffic(host, (8080, 8081)) as traffic:
+        time.sleep(1)
+        upgrade(shop, host)
+        (again,) = upgrade(shop, host).values()
+        assert again["unchanged"], again
+        is_ = kept(host)
+        assert set(was.pop("journals")) <= set(is_.pop("journals"))
+        assert is_ == was
+        assert before.deploy(before.release("shop", "v1.2.1", ("shop", "plain"), begin + 3))["outcome"] == "deployed"
+        done = shop.deploy(shop.release("v1.3.0"), host)
+        assert (done["version"], done["previous"]) == ("v1.3.0", "v1.2.1")
+        assert shop.rollback(host)["version"] == "v1.2.1"
+        assert shop.rollback(host, to="v1.1.0")["version"] == "v1.1.0"
+    nothing_lost(traffic)
+    assert traffic.versions[8081] == {b"v1.2.0", b"v1.2.1", b"v1.3.0", b"v1.1.0"}
+
+
+def nothing_lost(traffic):
+    assert traffic.bad == [], traffic.bad[:5]
+    assert min(traffic.good.values()) > 100, traffic.good
+    assert traffic.again <= 20, traffic.again  # a few at each reload of nginx, and none of a fresh connection
+    print(json.dumps({"requests": traffic.good, "lost": len(traffic.bad), "again": traffic.again}))
+
+
+def test_a_running_host_of_the_first_schema_is_upgraded_under_traffic(before, systemd_host):
+    before = before(FIRST)
     host, works = systemd_host, before.works
     begin = releases.BEGIN - 100
     before.provision("shop")
@@ -220,12 +257,9 @@ def test_a_running_host_is_upgraded_under_traffic(before, systemd_host):
         done = works["shop"].deploy(newer, host)
         assert (done["version"], done["previous"]) == ("v1.3.0", "v1.2.0")
         assert works["blog"].rollback(host)["version"] == "v7.0.0"
-    assert traffic.bad == [], traffic.bad[:5]
-    assert min(traffic.good.values()) > 100, traffic.good
-    assert traffic.again <= 20, traffic.again  # a few at each reload of nginx, and none of a fresh connection
+    nothing_lost(traffic)
     assert traffic.versions[8081] >= {b"v1.2.0", b"v1.2.1", b"v1.3.0"}
     assert fetch(host, 8081) == "v1.3.0 ours\n"
-    print(json.dumps({"requests": traffic.good, "lost": len(traffic.bad), "again": traffic.again}))
 
     host.cut_power()
     host.start()

@@ -1,6 +1,6 @@
-"""An earlier Goferry, from this repository's own history: what provisioned the hosts that are upgraded in tests.
+"""Earlier Goferries, from this repository's own history: what provisioned the hosts that are upgraded in tests.
 
-`EARLIER` is the commit; a host that it made ready must survive every later one.
+A host that one of these commits made ready must survive every later one.
 """
 
 from __future__ import annotations
@@ -15,17 +15,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-EARLIER = "8a72acad4e8ffb94fe908e2156e1dc843c82fe5a"
+FIRST = "8a72acad4e8ffb94fe908e2156e1dc843c82fe5a"
+"""Writes schema 1, and keys, trust and policy that name no project."""
+PROJECTS = "fee9634a4286974c2825bdc5cb108c92076ba12a"
+"""Writes schema 2; each project has its keys, its trust and its policy."""
 _RUN = "import sys; sys.path.insert(0, sys.argv.pop(1)); from goferry.__main__ import main; main()"
 
 
 class Earlier:
     """Its source in a folder, and its command line under this interpreter with today's libraries."""
 
-    def __init__(self, folder: Path, missing: Callable[[str], None]) -> None:
-        done = subprocess.run(["git", "archive", EARLIER, "src"], cwd=ROOT, capture_output=True, check=False)
+    def __init__(self, commit: str, folder: Path, missing: Callable[[str], None]) -> None:
+        done = subprocess.run(["git", "archive", commit, "src"], cwd=ROOT, capture_output=True, check=False)
         if done.returncode:
-            missing(f"the commit {EARLIER[:12]}: a clone with its whole history")
+            missing(f"the commit {commit[:12]}: a clone with its whole history")
         with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
             archive.extractall(folder, filter="data")
         self.source = folder / "src"

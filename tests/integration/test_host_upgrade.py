@@ -122,6 +122,7 @@ class Before:
     def release(self, name, version, services, sequence):
         made = self.works[name]
         folder = unsealed(made, version, services)
+        self.earlier.reads_ledger(folder / "goferry.json")
         key = made.folder / "keys" / "minisign.key"
         self.earlier.run("sign", folder, "--minisign-key", key, "--sequence", sequence)
         return folder

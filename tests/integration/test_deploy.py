@@ -534,6 +534,55 @@ def test_a_service_that_knows_nothing_of_goferry_deploys_with_a_stated_gap(site,
     assert site.rollback()["services"]["plain"]["version"] == "v1.0.0"
 
 
+PORT_ALONE = """package main
+
+import (
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+)
+
+var version, fault string
+
+func main() {
+	port := flag.String("port", os.Getenv("PORT"), "")
+	flag.Parse()
+	http.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, version, " ", os.Getenv("BASE")) })
+	panic(http.ListenAndServe(":"+*port, nil))
+}
+"""
+PORTS = {
+    "variable": {"listen": {"port_env": "PORT"}, "env": {"BASE": "{url}/api"}},
+    "argument": {"listen": {}, "args": ["--port", "{port}"], "env": {"BASE": "http://{host}:{port}/api"}},
+}
+
+
+@pytest.mark.parametrize("told", PORTS.values(), ids=PORTS)
+def test_a_service_that_takes_a_port_alone_is_deployed_and_told_where_it_is(site, told):
+    source = site.folder / "port"
+    source.mkdir()
+    (source / "go.mod").write_text("module example.com/port\n\ngo 1.24\n")
+    (source / "main.go").write_text(PORT_ALONE)
+    for number in (1, 2):
+        binary = site.workshop.binary(site.go, f"v{number}.0.0", "", source)
+        version = f"v{number}.0.0"
+        live = site.deploy(site.workshop.release(site.folder / version, {"p": binary}, version, number, "port", **told))
+        port = live["services"]["p"]["port"]
+        assert get(port, "/") == f"{version} http://127.0.0.1:{port}/api"
+    os.kill(live["services"]["p"]["pid"], signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while True:
+        with contextlib.suppress(OSError):
+            assert get(port, "/") == f"v2.0.0 http://127.0.0.1:{port}/api"
+            break
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert site.rollback()["services"]["p"]["version"] == "v1.0.0"
+    assert get(port, "/") == f"v1.0.0 http://127.0.0.1:{port}/api"
+
+
 def test_a_plain_service_whose_successor_fails_serves_on(site):
     source = ROOT / "examples/plain"
     binary = site.workshop.binary(site.go, "v1.0.0", "", source)

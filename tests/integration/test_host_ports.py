@@ -69,6 +69,10 @@ func listens(network, address string) string {
 func main() {
 	addr := flag.String("addr", os.Getenv("ADDR"), "")
 	flag.Parse()
+	if port := os.Getenv("PORT"); port != "" {
+		*addr = ":" + port
+	}
+	http.HandleFunc("GET /base", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, os.Getenv("BASE")) })
 	if fault == "slow" {
 		time.Sleep(500 * time.Millisecond)
 	}
@@ -254,6 +258,26 @@ def test_a_port_that_is_taken_before_the_service_listens_is_another_one_s_turn(s
         site.host.run("systemctl stop follow")
     assert len(held) == 3
     assert site.said() == "v3.0.0"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"listen": {"port_env": "PORT"}, "env": {"BASE": "{url}"}},
+        {"listen": {}, "args": ["--addr={address}"], "env": {"BASE": "http://{host}:{port}"}},
+    ],
+    ids=["variable", "argument"],
+)
+def test_each_start_is_told_the_port_that_was_drawn_for_it(site, told):
+    site.deploy(site.release(4, **told))
+    for _ in range(2):
+        slot = site.live()["web"]["slot"]
+        port = site.note(slot).port
+        assert site.fetch(8081, "GET", "/base") == f"http://127.0.0.1:{port}"
+        site.host.run(f"systemctl kill --signal=SIGKILL goferry-shop-web@{slot}.service")
+        site.wait(lambda before=port, slot=slot: site.note(slot).port != before and site.said() == "v4.0.0")
+    site.deploy(site.release(5))
+    assert site.said() == "v5.0.0"
 
 
 def test_a_unit_may_listen_on_its_own_ports_and_elsewhere_but_not_on_its_neighbour_s(site):

@@ -40,7 +40,7 @@ def schema() -> dict[str, Any]:
         section["description"] = text
         for key, value in section["properties"].items():
             _describe(section["properties"], key, value, keys[key])
-    sections["Listen"]["oneOf"] = [{"required": [key]} for key in ("env", "flag", "socket")]
+    sections["Listen"]["oneOf"] = [{"required": [key]} for key in ("env", "port-env", "flag", "socket")]
     for name in ("services", "environments", "projects"):
         for section in sections.values():
             if name in section["properties"]:

@@ -97,15 +97,17 @@ class Sign(Section, frozen=True, kw_only=True):
 
 
 class Listen(Section, frozen=True, kw_only=True):
-    """How a service learns where to listen; exactly one of the three.
+    """How a service learns where to listen; exactly one of the four.
 
     Attributes:
         env: the environment variable that gets `127.0.0.1:PORT`.
+        port-env: the environment variable that gets the port alone (`PORT`).
         flag: the flag that gets `127.0.0.1:PORT` (`--listen`).
         socket: the service takes its listening socket by LISTEN_FDS and follows the app contract.
     """
 
     env: str = ""
+    port_env: str = ""
     flag: str = ""
     socket: bool = False
 
@@ -115,10 +117,10 @@ class Service(Section, frozen=True, kw_only=True):
 
     Attributes:
         main: its package (`./cmd/api`).
-        listen: how it learns where to listen.
+        listen: how it learns where to listen; may be left out where args or env say `{port}`, `{address}` or `{url}`.
         health: the path that answers 200 when it is well.
-        args: more arguments.
-        env: more environment variables; secrets belong into env-file.
+        args: more arguments; `{host}`, `{port}`, `{address}` (`127.0.0.1:PORT`) and `{url}` are where it listens.
+        env: more environment variables, with the same placeholders; secrets belong into env-file.
         env-file: a file on the host with KEY=VALUE lines, read when the process starts.
         port: the public port on 127.0.0.1; 0 means one that the host picks once and keeps.
         ready-within: seconds from start to the first good health answer.
@@ -127,7 +129,7 @@ class Service(Section, frozen=True, kw_only=True):
     """
 
     main: str
-    listen: Listen
+    listen: Listen = Listen()
     health: str = "/healthz"
     args: list[str] = []
     env: dict[str, str] = {}

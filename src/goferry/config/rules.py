@@ -11,6 +11,7 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 
 from goferry.config.document import Node
+from goferry.kernel import services
 
 Check = Callable[[Node], str]
 
@@ -76,9 +77,21 @@ def _one_way(node: Node) -> str:
     given = [key for key, value in node.value.items() if value.value]
     if len(given) == 1:
         return ""
-    return "exactly one of env, flag and socket says how the service listens, " + (
+    return "exactly one of env, port-env, flag and socket says how the service listens, " + (
         f"not {' and '.join(given)}" if given else "and none is given"
     )
+
+
+def _learns(node: Node) -> str:
+    """A service is told where to listen once at least, and one that takes its socket has no port to be told."""
+    declared = node.plain()
+    used = [name for text in services.texts(declared) for name in services.placeholders(text)]
+    listen = declared.get("listen")
+    if listen and listen.get("socket") and used:
+        return f"a service that takes its socket has no port of its own, so nothing fills in {{{used[0]}}}"
+    if listen or {"port", "address", "url"} & set(used):
+        return ""
+    return "lacks the key listen, and neither args nor env say {port}, {address} or {url}"
 
 
 def _ports(text: str) -> str:
@@ -104,8 +117,10 @@ RULES: dict[str, Check] = {
     "image.env": _variables,
     "image.ports.*": _text(_ports),
     "services.*.main": _path,
+    "services.*": _learns,
     "services.*.listen": _one_way,
     "services.*.listen.env": _optional(_matches(_VARIABLE, "a name of an environment variable")),
+    "services.*.listen.port-env": _optional(_matches(_VARIABLE, "a name of an environment variable")),
     "services.*.listen.flag": _optional(_matches(re.compile(r"--?[A-Za-z][A-Za-z0-9._-]*"), "a flag such as --listen")),
     "services.*.health": _matches(re.compile(r"/[!-~]*"), "a path such as /healthz"),
     "services.*.env": _variables,

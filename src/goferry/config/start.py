@@ -29,7 +29,7 @@ def proposal(survey: Survey) -> str:
     """
     if not survey.modules:
         raise NoModule("there is no go.mod in this folder or below", advice=["make one:  go mod init example.com/name"])
-    served = [main for main in survey.mains if main.serves and main.listen]
+    served = [main for main in survey.mains if main.serves and (main.listen or main.args)]
     if survey.configured or not served:
         return ""
     if {main.module for main in served} == {"."}:
@@ -49,9 +49,10 @@ def _services(mains: list[Main], survey: Survey, indent: str) -> str:
 
 def _service(main: Main, survey: Survey) -> str:
     name = service_name(survey.modules[main.module] if main.path == "." else main.path)
-    ((kind, value),) = main.listen.items()
+    ways = [f"listen: {{{kind}: {value}}}" for kind, value in main.listen.items()]
+    told = ways[0] if ways else f'args: ["{main.args[0]}"]'
     health = f", health: {main.health}" if main.health not in {"", "/healthz"} else ""
-    return f"{name}: {{main: {main.path}, listen: {{{kind}: {value}}}{health}}}"
+    return f"{name}: {{main: {main.path}, {told}{health}}}"
 
 
 def service_name(path: str) -> str:
@@ -70,7 +71,8 @@ def example(survey: Survey) -> list[str]:
         return []
     main = min(survey.mains, key=lambda main: not main.serves)
     name = service_name(survey.modules[main.module] if main.path == "." else main.path)
-    return [f"services: {{{name}: {{main: {main.path}, listen: {{env: ADDR}}}}}}   # or {{flag: --listen}}"]
+    line = f"services: {{{name}: {{main: {main.path}, listen: {{env: ADDR}}}}}}"
+    return [f"{line}   # or {{port-env: PORT}}, or {{flag: --listen}}"]
 
 
 def write(directory: Path, text: str) -> Path:
@@ -115,12 +117,18 @@ def _how(main: Main) -> str:
     ways = {
         "env": f"address from {main.env}",
         "flag": f"address from --{main.flag}",
+        "port-env": f"port from {main.port_env}",
+        "args": f"port from --{main.port_flag}",
         "socket": "takes its listening socket, so it needs no port",
     }
     health = (
         f"health at {main.health}" if main.health else "no health path recognised: /healthz is asked, else say health:"
     )
-    return ", serves HTTP, " + ways.get(next(iter(main.listen), ""), "address not recognised") + f", {health}"
+    return (
+        ", serves HTTP, "
+        + ways.get(next(iter(main.listen), "args" if main.args else ""), "address not recognised")
+        + f", {health}"
+    )
 
 
 def as_json(survey: Survey, text: str) -> dict[str, Any]:
@@ -128,7 +136,7 @@ def as_json(survey: Survey, text: str) -> dict[str, Any]:
     return {
         "modules": survey.modules,
         "mains": [
-            {"module": main.module, "path": main.path, "serves": main.serves, "listen": main.listen}
+            {"module": main.module, "path": main.path, "serves": main.serves, "listen": main.listen, "args": main.args}
             for main in survey.mains
         ],
         "tests": survey.tests,

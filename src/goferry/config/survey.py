@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,9 @@ _FLAG = re.compile(r'\bflag\.String(?:Var)?\(\s*(?:&[\w.]+\s*,\s*)?"([A-Za-z][A-
 _ADDRESS = re.compile(
     r"(?:^|[_.-])(?:addr|address|listen|bind)(?:$|[_.-])|^(?:listen_?addr|http_?addr|bind_?addr)$", re.IGNORECASE
 )
+_FLAG_OF_PORT = re.compile(r'\bflag\.(?:Int|Uint|String)(?:Var)?\(\s*(?:&[\w.]+\s*,\s*)?"([A-Za-z][A-Za-z0-9._-]*)"')
+_PORT = re.compile(r"(?:(?:http|server|app|web|api|listen|service|bind)[_.-]?)?port", re.IGNORECASE)
+"""Whole names: those of other services' ports (DB_PORT, SMTP_PORT) are not ours."""
 _HEALTH = re.compile(
     r'"(?:[A-Z]+ )?((?:/[a-z0-9_-]+)?/_?'
     r'(?:health(?:z|y|-?check)?|alive|live(?:z|ness)?|ready(?:z|ness)?|ping|status|up))"'
@@ -49,13 +52,21 @@ class Main:
     flag: str = ""
     health: str = ""
     socket: bool = False
+    port_env: str = ""
+    port_flag: str = ""
 
     @property
     def listen(self) -> dict[str, str]:
         """Return the service's `listen`, or an empty mapping when nothing was recognised."""
         if self.socket:
             return {"socket": "true"}
-        return {"env": self.env} if self.env else ({"flag": f"--{self.flag}"} if self.flag else {})
+        ways = {"env": self.env, "flag": self.flag and f"--{self.flag}", "port-env": self.port_env}
+        return next(({key: value} for key, value in ways.items() if value), {})
+
+    @property
+    def args(self) -> list[str]:
+        """Return the service's `args` where a flag for the port alone is all that was recognised."""
+        return [f"--{self.port_flag}={{port}}"] if self.port_flag and not self.listen else []
 
 
 @dataclass(frozen=True)
@@ -144,7 +155,12 @@ def _main(folder: str, sources: list[str], modules: dict[str, str], imports: dic
     if not socket and ('"net/http"' not in text or not _SERVES.search(text)):
         return Main(home, path)
     health = _HEALTH.search(near if socket else text)
-    ways = {"env": _first(_ENV, text), "flag": _first(_FLAG, text)}
+    ways = {
+        "env": _first(_ENV, text, _ADDRESS.search),
+        "flag": _first(_FLAG, text, _ADDRESS.search),
+        "port_env": _first(_ENV, text, _PORT.fullmatch),
+        "port_flag": _first(_FLAG_OF_PORT, text, _PORT.fullmatch),
+    }
     return Main(home, path, serves=True, **ways, health=health[1] if health else "", socket=socket)
 
 
@@ -161,9 +177,9 @@ def _module_of(folder: str, modules: dict[str, str]) -> str | None:
     return max(holding, key=lambda home: 0 if home == "." else len(Path(home).parts), default=None)
 
 
-def _first(pattern: re.Pattern[str], text: str) -> str:
-    """Return the first name that looks like that of an address."""
-    return next((name for name in pattern.findall(text) if _ADDRESS.search(name)), "")
+def _first(pattern: re.Pattern[str], text: str, wanted: Callable[[str], object]) -> str:
+    """Return the first name that looks like that of an address, or of a port."""
+    return next((name for name in pattern.findall(text) if wanted(name)), "")
 
 
 def _is_tool(name: str) -> bool:

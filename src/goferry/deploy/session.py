@@ -141,6 +141,13 @@ def send_release(session: Session, dist: Path, release: Manifest, services: Sequ
             state="Nothing was sent.",
             advice=["upgrade it while it serves:  goferry provision HOST"],
         )
+    unknown = sorted(set(release.critical) - set(hello.get("critical") or []))
+    if unknown:
+        raise HostOutdated(
+            f"the agent of {session.name} does not know {', '.join(unknown)}, which {release.version} needs",
+            state="Nothing was sent.",
+            advice=["upgrade it while it serves:  goferry provision HOST"],
+        )
     if session.span is not None and hello.get("project") and hello.get("policy") is None:
         session.span.note(NO_POLICY, "warning")
     held = {digest for digest in hello.get("held") or [] if isinstance(digest, str)}

@@ -115,7 +115,7 @@ class Session:
         system, arch = elf.host_platform()
         projects = self.root.host.projects if self.root.host else {}
         return {
-            "agent": protocol.AGENT,
+            **protocol.ABOUT,
             "pid": os.getpid(),
             "platform": "%s/%s" % (system, arch),
             "held": held(self.root),

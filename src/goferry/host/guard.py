@@ -14,6 +14,7 @@ from goferry.host.gather import gather
 from goferry.host.layout import Root, ServiceFolder
 from goferry.host.look import BAD, GOOD, LATE, OVER, Look
 from goferry.host.watch import Watch
+from goferry.kernel import services
 from goferry.kernel.errors import GoferryError, printable
 from goferry.kernel.machine import Change, Transaction
 from goferry.kernel.outcomes import CandidateCrashed, CandidateUnhealthy, GuardFailed, HealthIdentity, PortTaken
@@ -56,7 +57,14 @@ class Guard:
     def describe(self, folder: ServiceFolder, change: Change, listen: int) -> Slot:
         """Return what the slot is to run, as the stored release declares it."""
         release = store.stored_release(folder, change.sequence)
-        return slots.describe(folder, change, release.services[change.service], self.driver.environ, listen)
+        return slots.describe(
+            folder,
+            change,
+            release.services[change.service],
+            self.driver.environ,
+            listen,
+            filled=services.CRITICAL in release.critical,
+        )
 
     def launch_slot(self, folder: ServiceFolder, slot: Slot) -> None:
         """Start what a slot's file describes."""

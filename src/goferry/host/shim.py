@@ -170,7 +170,12 @@ def refuse_without_leave(slot: Dict[str, Any], given: Mapping[str, str]) -> None
 
 def placed(slot: Dict[str, Any], port: int) -> Dict[str, Any]:
     """Return the slot with another port in place of the one that it was described with; pure."""
-    before, now = "127.0.0.1:%s" % slot["listen"], "127.0.0.1:%d" % port
+    now = "127.0.0.1:%d" % port
+    if "template" in slot:
+        words = {"host": "127.0.0.1", "port": port, "address": now, "url": "http://" + now}
+        env = {**slot["env"], **{name: text % words for name, text in slot["template"]["env"].items()}}
+        return {**slot, "env": env, "args": [text % words for text in slot["template"]["args"]], "listen": port}
+    before = "127.0.0.1:%s" % slot["listen"]  # a slot that an older agent filled
     env = {name: now if value == before else value for name, value in slot["env"].items()}
     args = [now if word == before else word for word in slot["args"]]
     return {**slot, "env": env, "args": args, "listen": port}

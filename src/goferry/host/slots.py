@@ -11,8 +11,9 @@ import os
 import secrets
 from typing import IO, Any, Dict, List, Mapping, Optional
 
+from goferry.host import shim
 from goferry.host.layout import ServiceFolder
-from goferry.kernel import canonical
+from goferry.kernel import canonical, services
 from goferry.kernel.files import write_atomically
 from goferry.kernel.machine import Change
 from goferry.kernel.outcomes import NotProvisioned
@@ -23,30 +24,34 @@ MARK = 64
 """Bytes before a log's beginning by which its file is known again."""
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TZ")
 """What a service gets of the agent's own environment; the rest it must declare."""
+OWN_VARIABLES = ("GOFERRY_SERVICE", "GOFERRY_VERSION")
 
 
 def describe(
-    folder: ServiceFolder, change: Change, declared: Mapping[str, Any], environ: Mapping[str, str], listen: int
+    folder: ServiceFolder,
+    change: Change,
+    declared: Mapping[str, Any],
+    environ: Mapping[str, str],
+    listen: int,
+    *,
+    filled: bool = False,
 ) -> Dict[str, Any]:
     """Return the slot's description; pure.
 
     `declared` is the service in the release manifest; `listen` the port that the process is given (a plain candidate
-    is proven on a private one first).
+    is proven on a private one first); `filled` whether the release means placeholders as such.
     """
-    address = "127.0.0.1:%d" % listen
     args = [str(word) for word in declared.get("args") or []]
     env = {name: environ[name] for name in KEPT_VARIABLES if environ.get(name)}
     env.update({str(key): str(value) for key, value in (declared.get("env") or {}).items()})
-    env.update(GOFERRY_SERVICE=change.service, GOFERRY_VERSION=change.version)
-    how = declared.get("listen") or {}
+    env.update({OWN_VARIABLES[0]: change.service, OWN_VARIABLES[1]: change.version})
     drain = int(declared.get("drain_ms", 10_000))
+    template: Dict[str, Any] = {}
     if change.mode == "socket":
         env["GOFERRY_DRAIN"] = "%dms" % max(100, min(60_000, drain * 2 // 5))
-    elif how.get("env"):
-        env[str(how["env"])] = address
-    elif how.get("flag"):
-        args += [str(how["flag"]), address]
-    return {
+    else:
+        template = _template(declared, args, filled=filled)
+    slot = {
         "schema": 1,
         "project": folder.project,
         "service": change.service,
@@ -70,6 +75,26 @@ def describe(
         "guarded": False,
         "attempt": attempt(),
     }
+    return shim.placed({**slot, "template": template}, listen) if template else slot
+
+
+def _template(declared: Mapping[str, Any], args: List[str], *, filled: bool) -> Dict[str, Any]:
+    """Return the arguments and those variables that say where to listen, for Python's `%` (`shim.placed`)."""
+
+    def text(value: str) -> str:
+        return services.template(value) if filled else value.replace("%", "%%")
+
+    how = declared.get("listen") or {}
+    given = {} if not filled else declared.get("env") or {}
+    env = {key: text(value) for key, value in given.items() if text(value) != value and key not in OWN_VARIABLES}
+    words = [text(word) for word in args]
+    if how.get("env"):
+        env[str(how["env"])] = "%(address)s"
+    elif how.get("port_env"):
+        env[str(how["port_env"])] = "%(port)s"
+    elif how.get("flag"):
+        words += [str(how["flag"]).replace("%", "%%"), "%(address)s"]
+    return {"args": words, "env": env}
 
 
 def attempt() -> str:

@@ -24,6 +24,9 @@ from goferry.kernel import canonical, checksums, extension, invisible, services
 from goferry.kernel.refusals import ManifestMalformed
 from goferry.kernel.times import parse_time
 
+CRITICAL = frozenset([services.CRITICAL])
+"""Names in a manifest's `critical` that this version knows."""
+
 MANIFEST = "release.json"
 SCHEMA = 2
 SCHEMAS = (1, 2)
@@ -181,7 +184,7 @@ def _manifest(record: Any) -> Manifest:
     names = [name for name in Manifest.__dataclass_fields__ if name not in ("snapshot", "dirty")]
     missing = extension.PLACES if schema == 1 else ()
     fields = _object(record, "the manifest", [name for name in (*names, "flags") if name not in missing])
-    places = extension.read(fields, MANIFEST)
+    places = extension.read(fields, MANIFEST, CRITICAL)
     flags = _object(fields.pop("flags"), "flags", ["snapshot", "dirty"])
     for flag, value in flags.items():
         _typed(value, bool, flag)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, Dict, FrozenSet, Mapping, Tuple
 
-from goferry.kernel import extension
+from goferry.kernel import extension, manifest
 from goferry.kernel.errors import Misuse, printable
 
 AGENT = 2
@@ -99,6 +99,8 @@ NEEDED: Mapping[str, Tuple[str, ...]] = {
 }
 CRITICAL: FrozenSet[str] = frozenset()
 """Names in a request's `critical` that this agent knows."""
+ABOUT: Dict[str, Any] = {"agent": AGENT, "critical": sorted(manifest.CRITICAL)}
+"""What an agent says of itself to `hello`: its version, and the names in a release's `critical` that it knows."""
 
 
 def check(request: Mapping[str, Any]) -> str:

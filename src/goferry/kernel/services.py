@@ -1,7 +1,11 @@
 """A service as the release manifest declares it: which fields there are, and what each may hold.
 
-    {"main", "binary": program, "listen": {"socket": true} | {"env": NAME} | {"flag": "--listen"}, "health": "/path",
+    {"main", "binary": program, "health": "/path",
+     "listen": {"socket": true} | {"env": NAME} | {"port_env": NAME} | {"flag": "--listen"} | {},
      "args": […], "env": {NAME: text}, "env_file": path, "port", "ready_within_ms", "bake_ms", "drain_ms"}
+
+`{host}`, `{port}`, `{address}` and `{url}` in `args` and `env` stand for where the service listens, in a release whose
+`critical` says CRITICAL; `{{port}}` is the text `{port}`. In all others, which are older, they are only text.
 
 Whoever signs may declare what a service does, but a slip must be refused before anything is started with it.
 """
@@ -9,11 +13,15 @@ Whoever signs may declare what a service does, but a slip must be refused before
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, List, Mapping
 
 from goferry.kernel import invisible
 
 MAX_MS = 86_400_000
+CRITICAL = "service-address"
+"""The name in a manifest's `critical` without which a reader would give a service the placeholders as they stand."""
+PLACEHOLDERS = ("host", "port", "address", "url")
+_PLACEHOLDER = re.compile(r"\{\{(%s)\}\}|\{(%s)\}" % (("|".join(PLACEHOLDERS),) * 2))
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 _PATH = re.compile("/[!-~]{0,1000}")
@@ -47,6 +55,32 @@ def check_project(name: str) -> None:
         raise ValueError("%s can't name a project that has services" % ascii(name[:80]))
 
 
+def critical(services: Mapping[str, Mapping[str, Any]]) -> Dict[str, Any]:
+    """Return what the manifest of a release with these services needs in `critical`; pure."""
+    needed = any(
+        (each.get("listen") or {}).get("port_env") or any(_PLACEHOLDER.search(text) for text in texts(each))
+        for each in services.values()
+    )
+    return {CRITICAL: {}} if needed else {}
+
+
+def texts(service: Mapping[str, Any]) -> List[str]:
+    """Return the texts of a declaration in which placeholders may stand."""
+    return [*(service.get("args") or []), *(service.get("env") or {}).values()]
+
+
+def placeholders(text: str) -> List[str]:
+    """Return the names of the placeholders of a text, in order."""
+    return [found[2] for found in _PLACEHOLDER.finditer(text) if found[2]]
+
+
+def template(text: str) -> str:
+    """Return a text with placeholders as one for Python's `%` with a mapping of PLACEHOLDERS; pure."""
+    return _PLACEHOLDER.sub(
+        lambda found: "{%s}" % found[1] if found[1] else "%%(%s)s" % found[2], text.replace("%", "%%")
+    )
+
+
 def _text(value: Any) -> bool:
     return type(value) is str and "\0" not in value and len(value) <= 100_000
 
@@ -63,7 +97,7 @@ def _listen(value: Any) -> bool:
     if type(value) is not dict or len(value) > 1:
         return False
     ((key, how),) = value.items() or (("", None),)
-    if key == "env":
+    if key in ("env", "port_env"):
         return type(how) is str and bool(_VARIABLE.fullmatch(how))
     return how is None or (how is True if key == "socket" else key == "flag" and _word(how))
 

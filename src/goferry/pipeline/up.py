@@ -86,7 +86,8 @@ def _refuse_without_services(opened: OpenProject) -> None:
         state="Nothing was built.",
         advice=[
             f"name one:  services: {{{name}: {{main: {main}, listen: {{env: ADDR}}}}}}",
-            "ADDR is the variable from which the program takes 127.0.0.1:PORT; or say  listen: {flag: --listen}",
+            "ADDR is the variable from which the program takes 127.0.0.1:PORT",
+            "or say  listen: {port-env: PORT}  or  listen: {flag: --listen}",
             "to build and sign without deploying:  goferry up",
         ],
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from goferry.dist.ledger import LEDGER, Ledger
 from goferry.dist.schemes import SCHEMES, Named
-from goferry.kernel import checksums, manifest
+from goferry.kernel import checksums, manifest, services
 from goferry.kernel.manifest import File, Image, Manifest
 from goferry.kernel.times import format_time
 from goferry.kernel.verify import hash_file, open_file, shown
@@ -86,6 +86,7 @@ def describe(ledger: Ledger, *, sequence: int, now: int, signatures: Iterable[st
         images=images,
         toolchain=ledger.toolchain,
         services=ledger.services,
+        critical=services.critical(ledger.services),
         signatures=tuple(sorted(signatures)),
         notes=_notes(ledger),
         snapshot=ledger.snapshot,

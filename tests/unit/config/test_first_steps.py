@@ -60,6 +60,12 @@ def repository(tmp_path):
         ('addr := os.Getenv("LISTEN_ADDR")', {"env": "LISTEN_ADDR"}),
         ('_ = os.Getenv("TOKEN"); addr := os.Getenv("ADDR")', {"env": "ADDR"}),
         ('addr := flag.String("listen", ":80", "")', {"flag": "--listen"}),
+        ('addr := ":" + os.Getenv("PORT")', {"port-env": "PORT"}),
+        (
+            '_ = os.Getenv("DB_PORT"); port, ok := os.LookupEnv("HTTP_PORT"); addr := ":" + port',
+            {"port-env": "HTTP_PORT"},
+        ),
+        ('_ = os.Getenv("PORT"); addr := os.Getenv("ADDR")', {"env": "ADDR"}),
         ('flag.StringVar(&addr, "http-addr", ":80", "")', {"flag": "--http-addr"}),
     ],
 )
@@ -69,6 +75,25 @@ def test_a_server_is_named_in_two_lines(repository, line, listen):
     assert yaml.safe_load(text) == {"services": {"api": {"main": "./cmd/api", "listen": listen}}}
     assert len(text.splitlines()) <= 3
     validator().validate(yaml.safe_load(text))
+
+
+@pytest.mark.parametrize(
+    ("line", "flag"),
+    [
+        ('port := flag.Int("port", 8080, ""); addr := fmt.Sprint(":", *port)', "port"),
+        ('flag.StringVar(&port, "http-port", "8080", ""); addr := ":" + port', "http-port"),
+        ('_ = flag.Int("smtp-port", 25, ""); port := flag.Uint("p.port", 1, "")', ""),
+    ],
+)
+def test_a_server_with_a_flag_for_its_port_alone_is_given_it(repository, line, flag):
+    root = repository("cmd/api/main.go", SERVER % line)
+    text = proposal(survey(root))
+    wanted = {"services": {"api": {"main": "./cmd/api", "args": [f"--{flag}={{port}}"]}}} if flag else None
+    assert yaml.safe_load(text) == wanted
+    if flag:
+        validator().validate(wanted)
+        (root / "goferry.yml").write_text(text)
+        assert load(root).project.services["api"].args == wanted["services"]["api"]["args"]
 
 
 CONTRACT = 'package ferry\nvar names = []string{"LISTEN_FDS", "GOFERRY_CONTROL"}\n'

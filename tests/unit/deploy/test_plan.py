@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from goferry.host import elf, plan, slots, supervisor
+from goferry.host import elf, plan, shim, slots, supervisor
 from goferry.host.layout import BadName, Root
 from goferry.kernel.machine import Change
 from goferry.kernel.manifest import File, Manifest
@@ -105,10 +105,12 @@ def test_names_that_are_no_folder_are_refused(tmp_path, name):
         Root(tmp_path).project(name)
 
 
-def describe(tmp_path, mode="socket", port=8080, **declared):
+def describe(tmp_path, mode="socket", port=8080, *, filled=False, **declared):
     change = Change("api", mode, 1, 0, 5, "v5", "a" * 64, port=8080)
     folder = Root(tmp_path).service("shop", "api")
-    return slots.describe(folder, change, {"binary": "api", **declared}, {"PATH": "/bin", "SECRET": "x"}, port)
+    return slots.describe(
+        folder, change, {"binary": "api", **declared}, {"PATH": "/bin", "SECRET": "x"}, port, filled=filled
+    )
 
 
 def test_a_slot_gets_a_clean_environment(tmp_path):
@@ -122,6 +124,34 @@ def test_the_address_is_given_by_environment_or_flag(tmp_path):
     assert describe(tmp_path, "plain", 7001, listen={"env": "ADDR"})["env"]["ADDR"] == "127.0.0.1:7001"
     slot = describe(tmp_path, "plain", 7001, args=["serve"], listen={"flag": "--listen"})
     assert slot["args"] == ["serve", "--listen", "127.0.0.1:7001"]
+
+
+def test_the_port_alone_is_given_and_given_anew_on_another_port(tmp_path):
+    slot = describe(tmp_path, "plain", 7001, filled=True, listen={"port_env": "PORT"}, args=["100%", "--mode=7001"])
+    assert (slot["env"]["PORT"], slot["args"]) == ("7001", ["100%", "--mode=7001"])
+    again = shim.placed(slot, 7002)
+    assert (again["env"]["PORT"], again["args"], again["listen"]) == ("7002", ["100%", "--mode=7001"], 7002)
+    assert shim.placed(again, 7001) == slot
+
+
+def test_placeholders_are_filled_in_a_release_that_says_so_and_are_text_in_an_older_one(tmp_path):
+    declared = {"args": ["--port={port}", "{{port}}"], "env": {"BASE": "{url}/api", "GOFERRY_VERSION": "{port}"}}
+    slot = describe(tmp_path, "plain", 7001, filled=True, listen={"env": "ADDR"}, **declared)
+    assert slot["args"] == ["--port=7001", "{port}"]
+    assert slot["env"]["BASE"] == "http://127.0.0.1:7001/api"
+    assert (slot["env"]["ADDR"], slot["env"]["GOFERRY_VERSION"]) == ("127.0.0.1:7001", "v5")
+    older = describe(tmp_path, "plain", 7001, listen={"env": "ADDR"}, **declared)
+    assert older["args"] == declared["args"]
+    assert older["env"]["BASE"] == "{url}/api"
+    assert shim.placed(older, 7002)["args"] == declared["args"]
+    assert shim.placed(older, 7002)["env"]["ADDR"] == "127.0.0.1:7002"
+
+
+def test_a_slot_that_an_older_agent_filled_is_moved_to_another_port(tmp_path):
+    slot = {**describe(tmp_path, "plain", 7001, listen={"env": "ADDR"}, args=["127.0.0.1:7001"])}
+    del slot["template"]
+    moved = shim.placed(slot, 7002)
+    assert (moved["env"]["ADDR"], moved["args"]) == ("127.0.0.1:7002", ["127.0.0.1:7002"])
 
 
 def test_supervisord_is_told_of_each_group_in_relative_paths():

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from goferry.config import model
 from goferry.config.load import Loaded
 from goferry.config.released import project_name
 from goferry.deploy.errors import DeployKeyUnusable
@@ -86,8 +87,9 @@ def _refuse_shared_ports(wanted: Sequence[Wanted]) -> None:
             )
 
 
-def _listen(listen: object) -> str:
-    return next(way for way in ("socket", "env", "flag") if getattr(listen, way))
+def _listen(listen: model.Listen) -> str:
+    """Return the host file's word: how a service that gets a port is told of it, each release says for itself."""
+    return "socket" if listen.socket else "flag" if listen.flag else "env"
 
 
 def _bind(text: str) -> str:

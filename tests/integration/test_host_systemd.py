@@ -5,6 +5,7 @@ provisioning; tests/integration/test_ssh.py has the way from end to end.
 """
 
 import contextlib
+import functools
 import http.client
 import importlib.util
 import json
@@ -376,6 +377,24 @@ def test_cut_off_in_the_middle_the_host_goes_back_by_itself(site):
     assert site.live()["api"]["pid"] == live["pid"]
 
 
+def test_an_agent_that_is_killed_in_the_bake_leaves_its_candidate_to_nobody(site):
+    live = site.live()["api"]
+    with site.opened() as agent:
+        site.prepare(agent, site.release(13, bake_ms=40_000))
+        thread = threading.Thread(target=swallow, args=(agent,))
+        thread.start()
+        deadline = time.monotonic() + 15
+        while site.fetch(8080) != "v13.0.0" and time.monotonic() < deadline:
+            time.sleep(0.05)
+        site.host.run("systemctl kill --signal=KILL 'goferry-agent@*'")
+        thread.join()
+    deadline = time.monotonic() + 20
+    while site.fetch(8080) != live["version"] and time.monotonic() < deadline:  # no command is given
+        time.sleep(0.1)
+    assert site.fetch(8080) == live["version"]
+    assert site.live()["api"]["pid"] == live["pid"]
+
+
 @pytest.mark.parametrize("when", ["prepared", "baking"])
 def test_after_a_power_cut_in_the_middle_one_version_serves(site, when):
     live = site.live()["api"]
@@ -446,3 +465,51 @@ def test_a_host_loses_what_a_service_keeps_by_its_root_s_purge_alone(site):
     site.deploy(site.release(1, "web"))
     assert site.host.run(kept).split() == ["kept", "kept", "TOKEN=kept"]
     assert "Hello" in site.fetch(8081, "GET", "/hello/you")
+
+
+def test_what_serves_comes_back_when_the_host_is_ready_for_another_way_of_listening(site, monkeypatch):
+    site.deploy(site.release(1))
+    hello, first = functools.partial(said, site, 8081, "GET", "/hello/you"), functools.partial(said, site, 8080)
+    ways = {"socket: true": "env: ADDR", "env: ADDR": "socket: true"}
+    monkeypatch.setitem(globals(), "CONFIG", re.sub("|".join(ways), lambda found: ways[found[0]], CONFIG))
+    (host,) = site.provision()["hosts"].values()
+    assert len([note for note in host["notes"] if "listens in another way" in note]) == 2
+    (host,) = site.provision()["hosts"].values()
+    assert host["unchanged"]
+    kill_what_serves(site)
+    until(lambda: first() == "v1.0.0" and "Hello" in hello())
+    units = "systemctl list-units --plain --no-legend 'goferry-shop-*' | cut -d' ' -f1"
+    site.host.run(f"systemctl stop $({units}); systemctl start goferry.target")  # as at boot
+    until(lambda: first() == "v1.0.0" and "Hello" in hello())
+
+    plain, contract = (site.workshop.binary(site.go, "v2.0.0", source=each) for each in (ROOT / "examples/plain", None))
+    for name, binary, listen in (("api", plain, {"env": "ADDR"}), ("web", contract, {"socket": True})):
+        site.sequence += 1
+        dist = site.folder / f"dist-{site.sequence}"
+        site.deploy(site.workshop.release(dist, {name: binary}, "v2.0.0", site.sequence, listen=listen))
+    hello, first = functools.partial(said, site, 8080, "GET", "/hello/you"), functools.partial(said, site, 8081)
+    until(lambda: first() == "v2.0.0" and "Hello" in hello())
+    (host,) = site.provision()["hosts"].values()
+    assert not [note for note in host["notes"] if "listens in another way" in note]
+    kill_what_serves(site)
+    until(lambda: first() == "v2.0.0" and "Hello" in hello())
+
+
+def kill_what_serves(site):
+    for name, each in site.live().items():
+        site.host.run(f"systemctl kill --signal=KILL goferry-shop-{name}@{each['slot']}.service")
+
+
+def until(holds, seconds=15):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def said(site, *asked):
+    """What a service answers, or why nothing."""
+    try:
+        return site.fetch(*asked)
+    except (OSError, http.client.HTTPException) as error:
+        return repr(error)

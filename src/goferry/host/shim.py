@@ -101,6 +101,7 @@ KEPT = frozenset(
         "CREDENTIALS_DIRECTORY",
     ]
 )
+SOCKETS = frozenset(["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"])
 PORT = "GOFERRY_PORT"
 OWN = frozenset(["RUNTIME_DIRECTORY", "SYSTEMD_EXEC_PID", LEAVE, PORT])
 """What systemd puts into the environment: KEPT stays, OWN is the shim's; the rest is the environment file's."""
@@ -153,7 +154,7 @@ def unit() -> int:
         slot = described(b"".join(iter(lambda: os.read(0, 1 << 16), b"")).decode())
         refuse_without_leave(slot, os.environ)
         wait_turn(os.path.join(os.environ["RUNTIME_DIRECTORY"], "start"), slot)
-        if os.environ.get(PORT):
+        if os.environ.get(PORT) and slot["mode"] == "plain":
             slot = placed(slot, int(os.environ[PORT]))
         descriptor = checked(os.path.join(STORE % (slot["project"], slot["service"]), slot["sha256"]), slot["sha256"])
         become(descriptor, slot, unit_environment(slot, os.environ), os.environ["STATE_DIRECTORY"])
@@ -183,7 +184,8 @@ def placed(slot: Dict[str, Any], port: int) -> Dict[str, Any]:
 
 def unit_environment(slot: Dict[str, Any], given: Mapping[str, str]) -> Dict[str, str]:
     """Return the service's environment: systemd's, then what the release declares, then the environment file's."""
-    environ = {key: value for key, value in given.items() if key in KEPT}
+    kept = KEPT - SOCKETS if slot.get("mode") == "plain" else KEPT  # its unit may have one for the version before
+    environ = {key: value for key, value in given.items() if key in kept}
     environ.update(slot["env"])
     environ.update({key: value for key, value in given.items() if key not in KEPT | OWN})
     return environ

@@ -21,7 +21,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIvrSTAtI/cBS03iAAY0MIJTr3s3nZ6wzO7QZ
 FACTS = {
     "user": 0, "system": "Linux", "machine": "x86_64", "hostname": "web-1", "python": [3, 11, 2], "systemd": 252,
     "apt": True, "nginx": "1.22.1", "nginx_group": "www-data",
-    "private_users": False, "ipv6": True, "ports": [22, 80], "host_file": "", "proxy": "", "trust": "", "trusts": [],
+    "private_users": False, "ipv6": True, "ports": [22, 80], "host_file": "", "live": {}, "proxy": "", "trust": "", "trusts": [],
     "authorized_keys": "", "host_keys": [],
 }  # fmt: skip
 SECRET = probe.Secret("0" * 32, "f" * 32)
@@ -61,6 +61,32 @@ def test_golden_plans(case):
 def host_file(made):
     (content,) = (each.content for each in made.entries if each.path == hostfile.HOST_FILE)
     return content.decode()
+
+
+@pytest.mark.parametrize(("listens", "serves"), [("env", "socket"), ("socket", "plain")])
+def test_what_serves_can_be_started_again_although_the_next_version_listens_otherwise(listens, serves):
+    before = plan(Wishes("shop", (Wanted("api", "socket" if serves == "socket" else "env"),), b"trust"), FACTS)
+    there = {**FACTS, "host_file": host_file(before), "live": {"shop/api": serves}}
+    wishes = Wishes("shop", (Wanted("api", listens),), b"trust", secret=SECRET)
+    made = plan(wishes, there)
+    files = {each.path.rpartition("/")[2]: (each.content or b"").decode() for each in made.entries}
+    unit, entrance = files["goferry-shop-api@.service"], files["goferry-shop-api@.socket"]
+    assert "Wants=goferry-shop-api@" in unit
+    assert {"goferry-shop-api@%i.socket", "goferry-shop-api@port%i.socket"} <= set(unit.split())
+    assert "Sockets=goferry-shop-api@%i.socket\n" in unit
+    assert "ports /run/goferry/shop-api/port%i 2300%i\n" in unit
+    assert "ConditionPathExists" not in entrance
+    assert "case %i in port*)" in files["goferry.door-shop-api@.service"]
+    assert any("serves a version that listens in another way" in note for note in made.notes)
+    again = plan(wishes, {**there, "host_file": host_file(made)})  # by a pipeline that provisions before each deploy
+    assert {each.path: each.content for each in again.entries} == {each.path: each.content for each in made.entries}
+    after = plan(
+        wishes,
+        {**there, "host_file": host_file(made), "live": {"shop/api": "socket" if listens == "socket" else "plain"}},
+    )
+    alone = plan(wishes, {**FACTS, "host_file": host_file(made)})
+    assert after.entries == alone.entries
+    assert "case %i" not in str(after.entries)
 
 
 def test_a_second_plan_on_what_the_first_made_is_the_same():

@@ -178,6 +178,7 @@ _KINDS: Mapping[str, Callable[[Any], bool]] = {
     "ipv6": lambda value: isinstance(value, bool),
     "ports": lambda value: isinstance(value, list) and all(type(port) is int for port in value),
     "host_file": lambda value: isinstance(value, str),
+    "live": lambda value: isinstance(value, dict) and all(mode in ("socket", "plain") for mode in value.values()),
     "proxy": lambda value: isinstance(value, str),
     "trust": lambda value: isinstance(value, str),
     "trusts": lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value),

@@ -58,6 +58,7 @@ def facts() -> Record:
         "ipv6": os.path.exists("/proc/net/if_inet6"),
         "ports": listening(),
         "host_file": text("/etc/goferry/host.json"),
+        "live": live(),
         "proxy": text("/etc/nginx/conf.d/goferry.conf"),
         "trust": text("/etc/goferry/goferry.trust"),
         "trusts": sorted(os.path.basename(path)[:-6] for path in glob.glob("/etc/goferry/trust/*.trust")),
@@ -66,6 +67,15 @@ def facts() -> Record:
             line for path in sorted(glob.glob("/etc/ssh/ssh_host_*_key.pub")) for line in [text(path).strip()]
         ],
     }
+
+
+def live() -> Record:
+    """Return how each service's live version listens: `{"PROJECT/SERVICE": "socket" or "plain"}`."""
+    found = {}
+    for path in glob.glob("/var/lib/goferry/*/*/state.json"):
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # nothing was ever live, or nobody can tell
+            found["/".join(path.split("/")[4:6])] = str(json.loads(text(path))["live"]["mode"])
+    return found
 
 
 def nginx() -> Record:

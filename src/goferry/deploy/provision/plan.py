@@ -156,11 +156,17 @@ def plan(wishes: Wishes, facts: Facts) -> Plan:
         *_trust(wishes),
         Entry(hostfile.HOST_FILE, after.to_bytes()),
     ]
+    formers = _formers(mine, before, facts)
     for place, service in zip(mine, wishes.services, strict=True):
-        entries += _service(place, service, wishes, facts)
+        entries += _service(place, service, wishes, facts, formers.get(place.service))
     include = render.nginx_include(probe.secret(facts["proxy"]) or wishes.secret)
     entries.append(Entry(NGINX + probe.INCLUDE, include.encode(), 0o600))
     notes = [f"{name} is no longer declared; the host stays ready for it" for name in gone]
+    notes += [
+        f"{name} serves a version that listens in another way; the host stays ready for that one too until it is "
+        "provisioned again after the next deploy"
+        for name in formers
+    ]
     if after.policy(wishes.project) is None:
         notes.append(
             f"{wishes.project} has no policy on this host, which takes every signed release of it, snapshots too; set "
@@ -263,6 +269,21 @@ def _places(wishes: Wishes, before: HostFile, facts: Facts) -> list[Place]:
     return found
 
 
+def _formers(mine: Sequence[Place], before: HostFile, facts: Facts) -> dict[str, Place]:
+    """Return the places of those services of which a version serves that listens in the other way."""
+    taken = {place.backend for services in before.projects.values() for place in services.values()}
+    taken |= {place.backend for place in mine}
+    found = {}
+    for place in mine:
+        mode = facts["live"].get(f"{place.project}/{place.service}", place.mode)
+        if mode != place.mode:
+            old = before.projects.get(place.project, {}).get(place.service, place)
+            backend = 0 if mode == "socket" else old.backend or _free(RANGE.start, OWN_PORTS, taken)
+            taken.add(backend)
+            found[place.service] = replace(place.serving(mode), backend=backend)
+    return found
+
+
 def _refuse_meeting(mine: Sequence[Place], before: HostFile) -> None:
     """Refuse a name or a port that another service of the host has."""
     named = {(place.project, place.service) for place in mine}
@@ -319,14 +340,16 @@ def _trust(wishes: Wishes) -> list[Entry]:
     return [Entry(hostfile.trust_file(wishes.project), wishes.trust)] if wishes.trust else []
 
 
-def _service(place: Place, service: Wanted, wishes: Wishes, facts: Facts) -> list[Entry]:
-    unit = render.service(place, drain_seconds=service.drain_seconds, private_users=facts["private_users"])
+def _service(place: Place, service: Wanted, wishes: Wishes, facts: Facts, former: Place | None = None) -> list[Entry]:
+    drain, private = service.drain_seconds, facts["private_users"]
+    unit = render.service(place, drain_seconds=drain, private_users=private, former=former)
+    entrance = render.socket(place, facts["nginx_group"], former)
     version = tuple(int(part) for part in facts["nginx"].split(".") if part)
     server = render.nginx(place, bind=wishes.bind, ipv6=facts["ipv6"], version=version)
     return [
         Entry(f"{UNITS}goferry-{place.stem}@.service", unit.encode()),
-        Entry(f"{UNITS}goferry-{place.stem}@.socket", render.socket(place, facts["nginx_group"]).encode()),
-        Entry(f"{UNITS}goferry.door-{place.stem}@.service", render.door(place).encode()),
+        Entry(f"{UNITS}goferry-{place.stem}@.socket", entrance.encode()),
+        Entry(f"{UNITS}goferry.door-{place.stem}@.service", render.door(place, former).encode()),
         Entry(f"{UNITS}goferry.target.d/{place.stem}.conf", render.wanted(place).encode()),
         Entry(place.env_file, b"", 0o600, keep=True),
         Entry(NGINX + probe.server_file(place), server.encode()),

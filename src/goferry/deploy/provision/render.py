@@ -63,10 +63,17 @@ CLOSED = """\
 """
 
 
-def service(place: Place, *, drain_seconds: int, private_users: bool) -> str:
-    """Return the unit of a service's slots."""
-    socket = f"Sockets=goferry-{place.stem}@%i.socket\n" if place.mode == "socket" else ""
-    note = place.port_note("%i") if place.backend else ""
+def service(place: Place, *, drain_seconds: int, private_users: bool, former: Place | None = None) -> str:
+    """Return the unit of a service's slots.
+
+    `former` is the place as it was for the version that serves, where that one listens in the other way: until the next
+    deploy the unit starts both, for what serves must come back after a crash and at boot.
+    """
+    ways = [place] if former is None else [place, former]
+    entrances = " ".join(way.socket_unit("%i") for way in ways)
+    socket = "".join(f"Sockets={way.socket_unit('%i')}\n" for way in ways if way.mode == "socket")
+    backend = max(way.backend for way in ways)
+    note = place.port_note("%i") if backend else ""
     port = f"EnvironmentFile=-{note}\n" if note else ""
     own_users = "PrivateUsers=yes" if private_users else "#   PrivateUsers=       this host can't have it"
     folder = f"{ROOT}/{place.project}/{place.service}"
@@ -77,15 +84,15 @@ def service(place: Place, *, drain_seconds: int, private_users: bool) -> str:
 [Unit]
 Description=Goferry: {place.project} {place.service}, slot %i
 ConditionPathExists={folder}/slots/%i.json
-Wants={place.socket_unit("%i")}
-After=network.target {place.socket_unit("%i")}
+Wants={entrances}
+After=network.target {entrances}
 StartLimitIntervalSec=0
 
 [Service]
 Type=exec
 # Skipped for good by that answer alone: whatever else keeps the question from being asked is tried again.
 ExecCondition=+/bin/sh -c '{AGENT} may-start; [ $$? -ne {BARRED} ]'
-ExecStartPre=+{f"{AGENT} ports {note} {place.backend // 10}%i" if note else f"{AGENT} ports"}
+ExecStartPre=+{f"{AGENT} ports {note} {backend // 10}%i" if note else f"{AGENT} ports"}
 ExecStart={AGENT} shim %i
 {socket}StandardInput=file:{folder}/slots/%i.json
 StandardOutput=journal
@@ -111,7 +118,7 @@ RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
 """
 
 
-def socket(place: Place, group: str) -> str:
+def socket(place: Place, group: str, former: Place | None = None) -> str:
     """Return the unit of the sockets on which the proxy reaches the slots.
 
     A socket of an empty slot is not opened at boot, lest it keeps those waiting who connect. Before a port it may be:
@@ -122,7 +129,7 @@ def socket(place: Place, group: str) -> str:
 # Written by goferry provision.
 [Unit]
 Description=Goferry: {place.project} {place.service}, slot %i, its socket
-{filled if place.mode == "socket" else ""}
+{filled if place.mode == "socket" and former is None else ""}
 [Socket]
 ListenStream=/run/goferry/{place.stem}/%i.sock
 Service=goferry.door-{place.stem}@%i.service
@@ -135,7 +142,7 @@ RemoveOnStop=yes
 """
 
 
-def door(place: Place) -> str:
+def door(place: Place, former: Place | None = None) -> str:
     """Return the unit that a slot's socket triggers: nothing, or the way from the socket to the slot's port.
 
     The latter looks at who listens there, for which it needs the kernel's word (netlink) and, where control groups are
@@ -151,14 +158,17 @@ StartLimitIntervalSec=0
 
 [Service]
 """
-    if place.mode == "socket":
+    if place.mode == "socket" and former is None:
         return f"""{head}Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/true
 DynamicUser=yes
 RestrictAddressFamilies=none
 {POWERLESS}{HARDENED}{CLOSED}"""
-    return f"""{head}ExecStart={AGENT} forward /run/goferry/{place.stem}/%i
+    forward = f"{AGENT} forward /run/goferry/{place.stem}/%i"
+    if former is not None:
+        forward = f"/bin/sh -c 'case %i in port*) exec {forward} ;; esac; exec sleep infinity'"
+    return f"""{head}ExecStart={forward}
 Restart=on-failure
 RestartSec=100ms
 TimeoutStopSec=10
@@ -212,12 +222,15 @@ RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
 """What the agent runs under: it is root without root's powers, and writes to its store and to /run/goferry alone."""
 
 AGENT_UNIT = f"""\
-# Written by goferry provision: one instance a connection; it lives on when the connection is cut.
+# Written by goferry provision: one instance a connection; it lives on when the connection is cut. One that is killed
+# leaves what it had begun to the recovery; one that ends with a code of its own has said why, and left nothing.
 [Unit]
 Description=Goferry host agent
 CollectMode=inactive-or-failed
+OnFailure=goferry-recover.service
 
 [Service]
+SuccessExitStatus=2 3 4 5 6
 ExecStart={AGENT} serve --root {ROOT} --trust {TRUST_FILE} --trust-folder {TRUST_FOLDER} --host-file {HOST_FILE}
 StandardInput=socket
 StandardOutput=socket

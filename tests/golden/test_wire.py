@@ -149,7 +149,7 @@ REQUEST = json.loads(golden("frame.2.bin")[11:])
         {"on_silence": ""}, {"on_silence": None}, {"wait_ms": "nan"}, {"wait_ms": -1}, {"wait_ms": True},
         {"wait_ms": 10**12}, {"wait_ms": None}, {"services": "api"}, {"services": [1]}, {"services": ["x" * 5000]},
         {"services": ["a"] * 1001}, {"services": {"api": 1}}, {"dry_run": 1}, {"dry_run": "false"}, {"id": 7},
-        {"id": "../x"}, {"id": ""}, {"id": "a" * 64}, {"dist": None}, {"dist": ["incoming"]}, {"colour": "red"},
+        {"id": "../x"}, {"id": ""}, {"id": "a" * 64}, {"dist": None}, {"dist": ["incoming"]}, {"dist": "a\0b"}, {"colour": "red"},
         {"trace": ""}, {"trace": "4BF92F3577B34DA6A3CE929D0E0E4736"}, {"trace": 5}, {"trace": "x" * 32},
     ],
 )  # fmt: skip

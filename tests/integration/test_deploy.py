@@ -889,6 +889,16 @@ def test_a_full_disk_is_named_and_leaves_the_old_version(site, tmp_path, missing
         (small / "data").write_bytes(b"x" * (8 << 20))
         assert site.refused(site.release(2)).name == "disk-full"
         assert site.live()["api"]["version"] == "v1.0.0"
+        (small / "data").unlink()
+        port = site.deploy(site.release(2))["services"]["api"]["port"]
+        with (
+            contextlib.suppress(OSError),
+            (small / "data").open("wb", buffering=0) as data,
+        ):  # the version that fills it
+            while data.write(bytes(4096)):
+                pass
+        assert site.rollback()["services"]["api"]["version"] == "v1.0.0"
+        assert post(port) == "v1.0.0"
     finally:
         site.down()
         subprocess.run(["umount", "-l", small], check=True)

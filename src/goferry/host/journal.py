@@ -23,8 +23,9 @@ from goferry.kernel import canonical
 from goferry.kernel.errors import Failed
 from goferry.kernel.files import sync_folder, write_atomically
 
-RESERVE = 1 << 20
-"""Bytes that a transaction sets aside when it begins and gives up when it goes back: that must never lack room."""
+RESERVE, RESERVED = 1 << 20, ".reserve"
+"""Bytes that a transaction sets aside when it begins and gives up when it goes back: that must never lack room. The file
+stays afterwards, so that a rollback has them on a disk that is full."""
 COUNTER = ".counter"
 """The file with the number of the journal that was begun last."""
 BACK = ("failed", "abort", "silence", "recover")
@@ -71,8 +72,9 @@ def decode(data: bytes) -> List[Dict[str, Any]]:
 class Journal:
     """One transaction's file."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, spent: bool = False) -> None:
+        """`spent` says that what was set aside is needed to begin at all."""
+        self.path, self._spent = path, spent
 
     def records(self) -> List[Dict[str, Any]]:
         """Return what is on the disk; empty when there is no file."""
@@ -83,10 +85,11 @@ class Journal:
 
     def append(self, record: Dict[str, Any]) -> None:
         """Add one line and return when it survives a power cut."""
-        fresh, reserve = not self.path.exists(), self.path.parent / ".reserve"
+        fresh, reserve = not self.path.exists(), self.path.parent / RESERVED
         if fresh:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _set_aside(reserve)
+            if not self._spent:
+                _set_aside(reserve)
         else:
             if record.get("event") in BACK and reserve.exists():
                 reserve.unlink()
@@ -162,8 +165,17 @@ def begin(folder: Path, identifier: str, kind: str) -> Journal:
             advice=["wait until the oldest is 30 days old", "or remove old ones by hand, on the host"],
         )
     number = max([_counted(folder), *(int(found[1]) for found in names)]) + 1
+    spent = kind == "rollback" and _full(folder)
+    if spent:
+        (folder / RESERVED).unlink()
     write_atomically(folder / COUNTER, b"%d\n" % number)
-    return Journal(folder / ("_%010d-%s.jsonl" % (number, _digest(identifier))))
+    return Journal(folder / ("_%010d-%s.jsonl" % (number, _digest(identifier))), spent=spent)
+
+
+def _full(folder: Path) -> bool:
+    """Whether the disk has no room but what is set aside on it."""
+    space = os.statvfs(str(folder))
+    return space.f_bavail * space.f_frsize < RESERVE and (folder / RESERVED).exists()
 
 
 def _counted(folder: Path) -> int:

@@ -39,7 +39,7 @@ class RequestMalformed(Misuse):
 
 
 def _text(value: Any) -> bool:
-    return type(value) is str and len(value) <= MAX_TEXT
+    return type(value) is str and len(value) <= MAX_TEXT and "\0" not in value
 
 
 def _identifier(value: Any) -> bool:

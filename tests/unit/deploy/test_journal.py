@@ -242,3 +242,16 @@ def test_room_is_set_aside_until_it_goes_back(tmp_path):
     entry.append({"event": "settled"})
     assert [line["event"] for line in entry.records()] == ["begin", "staged", "failed", "settled"]
     assert [each.path for each in journal.journals(entry.path.parent)] == [entry.path]
+
+
+def test_the_way_back_begins_on_a_disk_that_is_full(tmp_path, monkeypatch):
+    folder = tmp_path / "shop" / ".journal"
+    journal.begin(folder, "one", "deploy").append({"event": "begin"})
+    monkeypatch.setattr(journal, "_full", lambda folder: (folder / ".reserve").exists())
+    journal.begin(folder, "two", "deploy")
+    assert (folder / ".reserve").exists()
+    entry = journal.begin(folder, "three", "rollback")
+    entry.append({"event": "begin"})
+    entry.append({"event": "settled"})
+    assert not (folder / ".reserve").exists()
+    assert journal.settled(entry)

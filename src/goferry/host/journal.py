@@ -24,8 +24,8 @@ from goferry.kernel.errors import Failed
 from goferry.kernel.files import sync_folder, write_atomically
 
 RESERVE, RESERVED = 1 << 20, ".reserve"
-"""Bytes that a transaction sets aside when it begins and gives up when it goes back: that must never lack room. The file
-stays afterwards, so that a rollback has them on a disk that is full."""
+"""Bytes that a transaction sets aside when it begins and gives up when it goes back: that must never lack room. The
+file stays afterwards, so that a rollback has them on a disk that is full."""
 COUNTER = ".counter"
 """The file with the number of the journal that was begun last."""
 BACK = ("failed", "abort", "silence", "recover")

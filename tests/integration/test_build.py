@@ -267,6 +267,65 @@ def test_what_is_built_in_beside_the_commit_is_listed(work, tmp_path, part):
         built()
 
 
+def stamped(toolchain, program):
+    """What a program says of itself: `mod` and the `vcs` settings."""
+    done = subprocess.run([toolchain.go, "version", "-m", program], check=True, capture_output=True, text=True)
+    rows = [line.split() for line in done.stdout.splitlines()[1:]]
+    settings = dict(row[1].split("=", 1) for row in rows if row[0] == "build" and "=" in row[1])
+    mod = next(row for row in rows if row[0] == "mod")
+    return mod[2] if len(mod) > 2 else "", {key: value for key, value in settings.items() if key.startswith("vcs")}
+
+
+def test_a_program_tells_the_commit_and_the_version_that_is_released(work, repository, tmp_path):
+    git(repository, "tag", "v3.1.0-rc.1")
+    git(repository, "tag", "v3.2.0-rc.1")
+    commit = git(repository, "rev-parse", "HEAD").strip()
+
+    def built(root, **options):
+        out = tmp_path / f"out{len(list(tmp_path.iterdir()))}"
+        work.build(root, out, **options)
+        return out / "shop_linux_amd64"
+
+    whole = built(repository, wanted="v3.1.0-rc.1")
+    told = {"vcs": "git", "vcs.revision": commit, "vcs.time": DATE, "vcs.modified": "false"}
+    assert stamped(work.toolchain, whole) == ("v3.1.0-rc.1", told), "the candidate beside the final"
+    full = built(repository, wanted="v3.1.0")
+    assert stamped(work.toolchain, full) == ("v3.1.0", told)
+    git(repository, "worktree", "add", "-q", "--detach", tmp_path / "linked", "v3.1.0")
+    shallow, sparse = tmp_path / "shallow", tmp_path / "sparse"
+    address = repository.as_uri()
+    git(tmp_path, "clone", "-q", "--depth=1", "--branch=v3.1.0", address, shallow)
+    git(tmp_path, "clone", "-q", "--no-checkout", "--separate-git-dir", tmp_path / "elsewhere", address, sparse)
+    git(sparse, "sparse-checkout", "set", "--no-cone", "/*", "!/LICENSE")
+    git(sparse, "checkout", "-q", "v3.1.0")
+    (shallow / "bin").mkdir()
+    for root in (tmp_path / "linked", shallow, sparse):
+        assert built(root, wanted="v3.1.0").read_bytes() == full.read_bytes(), root.name
+    git(repository, "tag", "v3.9.9")
+    assert built(repository, wanted="v3.1.0").read_bytes() == full.read_bytes(), "more tags on the commit"
+    off = model.Project(builds=model.Builds(buildvcs=False))
+    assert stamped(work.toolchain, built(repository, config=off))[1] == {}
+    (repository / "main.go").write_text(MAIN + "// changed\n")
+    for tag in ("v3.9.9", "v3.2.0-rc.1", "v3.1.0-rc.1"):
+        git(repository, "tag", "-d", tag)
+    version, settings = stamped(work.toolchain, built(repository))
+    assert (version, settings["vcs.modified"]) == ("v3.1.0+dirty", "true")
+    git(repository, "commit", "-q", "-a", "-m", "second")
+    found = work.look(repository)
+    assert found.version.startswith("v3.1.1-0.2026")
+    assert stamped(work.toolchain, built(repository))[0] == found.version, "a pseudo-version of its own base"
+
+
+def test_where_git_can_not_be_asked_nothing_is_stamped_and_a_note_says_so(work, repository, tmp_path):
+    commit = git(repository, "rev-parse", "HEAD").strip()
+    found = work.look(repository, asked=["linux/amd64"])
+    (repository / ".git" / "objects" / commit[:2] / commit[2:]).unlink()
+    made = plan.plan(found, model.Project(), machine.read())
+    execute.build(made, work.toolchain, tmp_path / "out", work.surroundings, Stream([work.events.append]))
+    assert stamped(work.toolchain, tmp_path / "out" / "shop_linux_amd64")[1] == {}
+    assert any("no commit and version: git can't read" in event.message for event in work.events)
+
+
 RUN = """
 import os, sys
 from pathlib import Path

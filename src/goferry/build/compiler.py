@@ -12,7 +12,7 @@ from subprocess import Popen
 
 from goferry.build.positions import Places
 from goferry.dist import Toolchain
-from goferry.kernel.errors import Failed, GoferryError, Misuse, Unreachable
+from goferry.kernel.errors import Failed, GoferryError, Misuse, Unreachable, printable
 from goferry.observe.events import Span
 from goferry.system import process
 
@@ -26,6 +26,8 @@ _MODULES = re.compile(
     r"missing go\.sum entry|updates to go\.mod needed|no required module provides|inconsistent vendoring|"
     r"checksum mismatch|SECURITY ERROR|is not in std|module lookup disabled"
 )
+_STATUS = "error obtaining VCS status:"
+"""How cmd/go begins when the stamp is what fails."""
 _PATIENCE = 2.0
 """Seconds after which a compilation is long enough that counting its packages is worth a `go list`."""
 
@@ -72,11 +74,14 @@ class Compiler:
 
     Attributes:
         toolchain: the go command. environ: the clean environment. directory: where commands run.
+        stamping: whether programs may carry what git says (`-buildvcs`); a command that asks for it is answered without
+            it otherwise.
     """
 
     toolchain: Toolchain
     environ: Mapping[str, str]
     directory: Path
+    stamping: bool = True
     _running: set[Popen[bytes]] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopped: bool = False
@@ -87,7 +92,13 @@ class Compiler:
         Raises:
             CompileFailed, OutOfMemory, ModulesIncomplete, ModulesUnreachable: as their names say.
         """
+        argv = list(argv) if self.stamping else _unstamped(argv)
         done = self._run(argv, env, span)
+        if done.code and not self._stopped and _STATUS in done.errors:
+            said = done.errors.partition(_STATUS)[2].strip().splitlines()
+            span.note(f"programs carry no commit and version: {printable(said[0] if said else '', 200)}", "warning")
+            argv = _unstamped(argv)
+            done = self._run(argv, env, span)
         if done.code and not self._stopped and killed(done):
             span.note("the compiler was killed, probably for want of memory: once more, with one compiler", "warning")
             frugal = [word if not word.startswith("-p=") else "-p=1" for word in argv]
@@ -132,6 +143,10 @@ class Compiler:
         words = [str(self.toolchain.go), "list", "-deps", *tags, *packages]
         done = process.run(words, environ={**self.environ, **env}, cwd=self.directory)
         return len(done.text.splitlines()) if done.code == 0 else 0
+
+
+def _unstamped(argv: Sequence[str]) -> list[str]:
+    return ["-buildvcs=false" if word.startswith("-buildvcs=") else word for word in argv]
 
 
 class _Progress:

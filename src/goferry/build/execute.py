@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from goferry.build import archives, environment, folder, schedule
+from goferry.build import archives, environment, folder, schedule, stamp
 from goferry.build.compiler import Compiler
 from goferry.build.folder import Earlier
 from goferry.build.plan import Plan, Step
@@ -71,7 +71,8 @@ def build(
     standing = [*([Earlier(out, old)] if old else []), *earlier]
     with folder.work(out) as work, stream.span("build") as span:
         environ = environment.clean(settings.environ, toolchain, plan.directory)
-        run = _Run(plan, out, work, Compiler(toolchain, environ, plan.directory), standing)
+        compiler = _seeing(plan, Compiler(toolchain, environ, plan.directory), work / "git", span)
+        run = _Run(plan, out, work, compiler, standing)
         schedule.run(plan.steps, plan.machine, lambda step: run.step(step, stream, span), run.compiler.stop)
         for artifact in run.artifacts.values():
             ledger.add(artifact)
@@ -87,6 +88,23 @@ def build(
         folder.replace(out, ledger, made, old)
         span.numbers.update(files=len(ledger.artifacts), bytes=sum(a.size for a in ledger.artifacts.values()))
     return ledger
+
+
+def _seeing(plan: Plan, compiler: Compiler, place: Path, span: Span) -> Compiler:
+    """Return a compiler that sees the plan's stamp, or one that stamps nothing, with a note why."""
+    if plan.stamp is None:
+        return compiler
+    try:
+        seen = stamp.prepare(plan.stamp, place, compiler.environ)
+    except stamp.StampImpossible as error:
+        span.note(f"programs carry no commit and version: {error}", "warning")
+        return replace(compiler, stamping=False)
+    moved = seen.root / plan.directory.relative_to(plan.stamp.root)
+    env = {**seen.env, "PWD": str(moved)}
+    work = compiler.environ.get("GOWORK", "")
+    if Path(work).is_relative_to(plan.stamp.root):
+        env["GOWORK"] = str(seen.root / Path(work).relative_to(plan.stamp.root))
+    return replace(compiler, environ={**compiler.environ, **env}, directory=moved)
 
 
 @dataclass

@@ -10,9 +10,10 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from goferry.build import documents, environment, mains, modules, replaced, revision, tags, targets, version
+from goferry.build import documents, environment, mains, modules, replaced, revision, stamp, tags, targets, version
 from goferry.build import index as indexes
 from goferry.build.index import Index
 from goferry.build.mains import Main
@@ -44,6 +45,8 @@ class Facts:
         tags: how the project's tags are read. here: every tag on the commit.
         changes: lines of `git status`. hints: sentences about the choice of version.
         documents: files that go into every archive, relative to `directory` or absolute (license, read-me).
+        commit_date: the commit's own time, RFC 3339 UTC, whatever SOURCE_DATE_EPOCH says; empty without a commit.
+        top: the module path of the go.mod at the repository's top, or empty.
         index: what git keeps; None without a commit. replaced: what stands in place of committed code.
     """
 
@@ -70,6 +73,8 @@ class Facts:
     changes: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
+    commit_date: str = ""
+    top: str = ""
     index: Index | None = None
     replaced: tuple[Replacement, ...] = ()
 
@@ -150,6 +155,8 @@ def look(
         changes=changes,
         hints=(*standing.hints, *documents.left_out(directory, root)),
         documents=documents.find(directory, root, config.builds.files),
+        commit_date=datetime.fromtimestamp(stand.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if stand.commit else "",
+        top=stamp.module_of(root / "go.mod"),
         index=index,
         replaced=replaced.find(index, directory, list(found.values()), environ, flags) if index else (),
     )

@@ -9,19 +9,21 @@ and one step packs them. A word that begins with `DIST/` lies in the out folder.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from goferry.build import pace, replaced
+from goferry.build import pace, replaced, stamp
 from goferry.build.facts import Facts
 from goferry.build.ldflags import ldflags
 from goferry.build.machine import Machine
 from goferry.build.mains import Main, ProgramCollision
 from goferry.build.services import services
 from goferry.build.shard import Shard
+from goferry.build.stamp import Stamp
 from goferry.build.targets import Target
 from goferry.config import model
 from goferry.dist.schemes import bare
@@ -84,6 +86,7 @@ class Plan:
         header: the ledger's fields besides artifacts, toolchain and trace.
         machine: what the steps may use together.
         steps: what is to be done, an order that respects needs.
+        stamp: what Go is to see of git, None where programs carry nothing of it.
     """
 
     directory: Path
@@ -91,6 +94,7 @@ class Plan:
     header: Mapping[str, Any]
     machine: Machine
     steps: tuple[Step, ...]
+    stamp: Stamp | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the plan without this machine's folders, for --dry-run --json and for golden tests."""
@@ -141,7 +145,23 @@ def plan(
         if config.builds.archives:
             steps.append(_archive(facts, target, made))
     _refuse_collisions(steps)
-    return Plan(facts.directory, facts.epoch, header, machine, tuple(steps))
+    return Plan(facts.directory, facts.epoch, header, machine, tuple(steps), _stamp(facts, config.builds))
+
+
+def _stamp(facts: Facts, builds: model.Builds) -> Stamp | None:
+    if not builds.buildvcs:
+        return None
+    below = {path: posixpath.normpath(posixpath.join(facts.folder, inner)) for path, inner in facts.modules.items()}
+    planned = stamp.plan(
+        go=facts.go,
+        root=facts.root,
+        commit=facts.commit,
+        dirty=facts.dirty,
+        version=facts.version,
+        modules=below,
+        top=facts.top,
+    )
+    return replace(planned, leaves=bool(facts.replaced)) if planned else None
 
 
 def _header(facts: Facts, declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -189,7 +209,12 @@ def _build(
     wanted = [name for name in values if any(name in main.stamps for main in group)]
     flags = ldflags({name: values[name] for name in wanted}, builds.ldflags)
     tags = [f"-tags={','.join(builds.tags)}"] if builds.tags else []
-    fixed = ["-trimpath", "-buildvcs=false", *tags, f"-ldflags={flags}"]
+    fixed = [
+        "-trimpath",
+        f"-buildvcs={str(builds.buildvcs and bool(facts.commit)).lower()}",
+        *tags,
+        f"-ldflags={flags}",
+    ]
     packages = [main.path for main in group]
     env = {"CGO_ENABLED": "0", **builds.env, **target.env}
     files = {f"{WORK}/{target.suffix}/{m.program}{target.exe}": binary_name(m, target) for m in group}

@@ -51,6 +51,7 @@ class Builds(Section, frozen=True, kw_only=True):
         tags: build tags.
         ldflags: what the linker gets besides `-s -w` and the version variables.
         env: environment of the compiler (`GOEXPERIMENT: …`).
+        buildvcs: whether programs carry commit, time and version for `debug.ReadBuildInfo` and `go version -m`.
         archives: whether a tar.gz (zip for Windows) is made for each target.
         files: more files of the repository for the archives (`LICENSE`, `README.md` are taken when they exist).
     """
@@ -60,6 +61,7 @@ class Builds(Section, frozen=True, kw_only=True):
     tags: list[str] = []
     ldflags: list[str] = []
     env: dict[str, str] = {}
+    buildvcs: bool = True
     archives: bool = True
     files: list[str] = []
 

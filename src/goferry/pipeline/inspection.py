@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from goferry.build import services
+from goferry.build import services, stamp
+from goferry.build.mains import Main
 from goferry.kernel.errors import printable
 from goferry.pipeline import image
 from goferry.pipeline.project import OpenProject
@@ -39,6 +40,7 @@ def record(opened: OpenProject) -> dict[str, Any]:
                 "program": main.program,
                 "targets": list(main.targets),
                 "stamps": list(main.stamps),
+                "build_info": _build_info(opened, main),
             }
             for main in facts.mains
         ],
@@ -48,6 +50,23 @@ def record(opened: OpenProject) -> dict[str, Any]:
         "hints": list(facts.hints),
         "push": push(opened),
     }
+
+
+def _build_info(opened: OpenProject, main: Main) -> str:
+    """Return the version that `debug.ReadBuildInfo` tells in a program; empty where nothing is stamped."""
+    facts = opened.facts
+    if not (opened.config.builds.buildvcs and facts.commit):
+        return ""
+    modules = [path for path in facts.modules if main.package == path or main.package.startswith(path + "/")]
+    return stamp.told(
+        go=facts.go,
+        version=facts.version,
+        module=max(modules, key=len, default=facts.module),
+        top=facts.top,
+        date=facts.commit_date,
+        commit=facts.commit,
+        dirty=facts.dirty,
+    )
 
 
 def config(opened: OpenProject) -> dict[str, Any]:
@@ -80,6 +99,8 @@ def lines(opened: OpenProject) -> list[str]:
         some = "" if len(main.targets) == len(facts.targets) else f"  only {', '.join(main.targets)}"
         stamps = f"  stamps {', '.join(main.stamps)}" if main.stamps else ""
         told.append(f"  program   {main.program}  from {main.path}{stamps}{some}")
+    said = dict.fromkeys(_build_info(opened, main) for main in facts.mains)
+    told += [f"  go says   {info or 'nothing of version and commit'}" for info in said]
     for name, service in services.services(opened.config, facts).items():
         told.append(f"  service   {name}  runs {service['binary']}, health {service['health']}")
     none = image.why_none(opened)

@@ -566,7 +566,7 @@ def test_a_compiler_error_is_shown_and_dist_stays(work, repository):
     (repository / "main.go").write_text(MAIN.replace("println(version", "println(undefinedName, version"))
     with pytest.raises(CompileFailed) as caught:
         work.build(repository, out)
-    assert caught.value.facts["problems"][0]["file"] == "./main.go"
+    assert caught.value.facts["problems"][0]["file"] == "main.go"
     assert "undefined: undefinedName" in caught.value.what
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     fresh = repository / "other"

@@ -1,5 +1,6 @@
 """No gate looks away: what git knows as Python is linted, a test's file is collected, a page's commands are run."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -52,3 +53,20 @@ def test_pytest_collects_every_file_of_tests(path, pytestconfig):
 def test_a_page_is_run_or_has_no_commands(page):
     wanted = blocks((ROOT / page).read_text())
     assert (page in RUN + ELSEWHERE) == bool(wanted), "run it in test_docs.py, or say before each block why not"
+
+
+CLOCKS = {"monotonic", "perf_counter", "monotonic_ns", "perf_counter_ns"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in PRESENT if path.suffix == ".py" and "tests/unit/" in str(path)],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_no_unit_test_is_red_because_the_machine_is_busy(path):
+    """Nothing is asserted to be over by the clock: tests of deadlines are in tests/integration, which run alone."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Assert):
+            read = {each.attr for each in ast.walk(node.test) if isinstance(each, ast.Attribute)} & CLOCKS
+            below = any(isinstance(each, ast.Lt | ast.LtE) for each in ast.walk(node.test))
+            assert not (read and below), f"line {node.lineno}: {ast.unparse(node)}"

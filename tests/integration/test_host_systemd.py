@@ -435,6 +435,14 @@ def swallow(agent):
         agent.ask("switch")
 
 
+def test_a_slot_s_socket_stays_open_however_often_its_door_is_closed(site):
+    slot = site.live()["api"]["slot"]
+    with site.clients(8080):
+        site.host.run(f"for n in $(seq 60); do systemctl stop goferry.door-shop-api@{slot}.service; sleep 0.02; done")
+    assert site.host.run(f"systemctl is-active goferry-shop-api@{slot}.socket") == "active"
+    assert site.fetch(8080).startswith("v")
+
+
 def test_a_host_loses_what_a_service_keeps_by_its_root_s_purge_alone(site):
     purge = f"{AGENT} purge shop web"
     data, theirs = "/var/lib/private/goferry-data/shop-web", "/var/lib/goferry/shop/web/notes"

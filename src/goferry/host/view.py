@@ -67,7 +67,10 @@ class View:
             raise outcome.error
         why = outcome.error.what if isinstance(outcome.error, GoferryError) else "no answer within %g s" % SECONDS
         number = slots.live(folder)
-        return self._record(folder, slots.read(folder, number) or {}, number, {}, why)
+        held: history.History = ()
+        with contextlib.suppress(Failed):
+            held = state.read(folder)["history"]
+        return self._record(folder, slots.read(folder, number) or {}, number, {}, why, held)
 
     def told(self, error: GoferryError, project: str) -> GoferryError:
         """Return the error with what serves now of the project that was to change, if one was: `serving`."""
@@ -87,10 +90,19 @@ class View:
         process = self.guard.driver.running(folder, number) if number >= 0 else {}
         why = self._illness(folder, slot, process)
         unreached = "" if why else self.switcher.publicly(folder, slot, ASKED).what
-        return {**self._record(folder, slot, number, process, why), "unreached": unreached}
+        held = state.read(folder)["history"]
+        return {**self._record(folder, slot, number, process, why, held), "unreached": unreached}
 
-    def _record(self, folder: ServiceFolder, slot: Record, number: int, process: Mapping[str, int], why: str) -> Record:
-        held, sequence = state.read(folder)["history"], int(slot.get("sequence", 0))
+    def _record(
+        self,
+        folder: ServiceFolder,
+        slot: Record,
+        number: int,
+        process: Mapping[str, int],
+        why: str,
+        held: history.History,
+    ) -> Record:
+        sequence = int(slot.get("sequence", 0))
         previous = history.before(held, sequence)
         return {
             "project": folder.project,

@@ -308,6 +308,14 @@ def test_a_host_of_before_histories_keeps_its_way_back_and_its_floor(site):
     assert "made by" not in site.refused(site.rollback, to="v1").what
 
 
+def test_one_damaged_state_hides_no_other_service(site):
+    site.commit(site.release("v1", NOW - 9, services=("api", "web")))
+    site.root.service("shop", "web").state.write_text("{")
+    live = site.session().view.live()
+    assert live.keys() == {"api", "web"}
+    assert "state.json" in live["web"]["why"]
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"schema": 3}', '{"schema": true}', '{"schema": 2, "live": null}'])
 def test_a_state_that_can_not_be_read_is_told_by_name(site, text):
     site.commit(site.release("v1", NOW - 9))

@@ -139,6 +139,8 @@ SocketMode=0660
 DirectoryMode=0755
 Backlog=4096
 RemoveOnStop=yes
+# By default systemd closes a socket for good when what it triggers can't be started for a moment.
+TriggerLimitIntervalSec=0
 """
 
 

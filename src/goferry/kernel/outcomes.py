@@ -110,8 +110,8 @@ class DiskFull(Failed):
 class PortTaken(Failed):
     """Another program listens on the service's public port, or took each private one before the service could.
 
-    Usual causes: an older copy that was started by hand, a `port` that is in use, or a program that waits for ports of
-    127.0.0.1 to become free.
+    Usual causes: an older copy that was started by hand, a `port` that is in use or, on a host, one of 23000 to 23999,
+    which are drawn for services; or a program that waits for ports of 127.0.0.1 to become free.
     """
 
     name = "port-taken"

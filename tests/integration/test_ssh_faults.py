@@ -244,27 +244,6 @@ def test_two_clients_at_once(works, ready, monkeypatch):
 
 
 @pytest.mark.skipif(not FULL, reason="the lock is the same for both: GOFERRY_TEST_FULL=1")
-def test_two_projects_share_a_host_one_after_the_other(works, ready, monkeypatch):
-    ours = release(works, "v2.2.0", 3000)
-    monkeypatch.setattr(works, "project", "mall")
-    ports = releases.CONFIGURATION.replace("8080", "8082").replace("8081", "8083")
-    monkeypatch.setattr(works, "configuration", ports)
-    works.provision(ready)
-    theirs = release(works, "v7.0.0", 3000)
-    records = {}
-
-    def deployed(dist):
-        records[dist] = works.deploy(dist, ready)
-
-    threads = [threading.Thread(target=deployed, args=(dist,)) for dist in (ours, theirs)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [records[dist]["outcome"] for dist in (ours, theirs)] == ["deployed", "deployed"]
-    assert (serving(ready), serving(ready, 8083)) == ("v2.2.0", "v7.0.0")
-
-
 def test_a_full_disk(works, systemd_hosts):
     host = systemd_hosts("--tmpfs", "/var/lib/goferry:size=64m,mode=0755,exec")
     works.provision(host)

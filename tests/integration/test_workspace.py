@@ -11,7 +11,7 @@ from goferry.build import check, facts
 from goferry.build.check import TestsFailed, VetFailed
 from goferry.build.compiler import ModulesIncomplete
 from goferry.build.environment import GoFailed, clean
-from goferry.build.mains import MainMissing
+from goferry.build.mains import MainMissing, MainUnknown
 from goferry.build.modules import ModuleOutsideWorkspace
 from goferry.config import model
 from goferry.config.settings import Settings
@@ -87,7 +87,13 @@ def test_a_package_that_cannot_be_read_is_not_left_out_of_a_release(tmp_path, lo
     with pytest.raises(GoFailed, match=r"api/cmd/x/x\.go:1:1: expected 'package'") as caught:
         look(root / "api")
     assert caught.value.facts["problems"][0]["file"] == "api/cmd/x/x.go"
+    assert "builds: {mains: [./cmd/NAME]}" in caught.value.advice[-1]
     assert look(root / "api", mains=["."]).mains, "one that is not asked for is left to vet"
+    with pytest.raises(GoFailed, match="expected 'package'"):
+        look(root / "api", mains=["./cmd/x"])
+    (root / "api/cmd/x/x.go").write_text(MAIN)
+    with pytest.raises(MainUnknown):
+        look(root / "api", mains=["./cmd/y"])
 
 
 def test_a_library_is_still_called_one(tmp_path, look):

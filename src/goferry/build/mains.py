@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,9 +111,13 @@ def find(
         for record in records:
             _note(packages, record, directory, str(target))
             broken |= dict.fromkeys(_complaints(record))
-    if broken and not builds.mains:
-        raise _refused(process.Completed(("go", "list"), 1, b"", "\n".join(broken).encode()), directory)
-    chosen = _chosen(packages, builds.mains, directory)
+    unread = _unread(broken, directory) if broken else None
+    if unread and not builds.mains:
+        raise unread
+    try:
+        chosen = _chosen(packages, builds.mains, directory)
+    except MainUnknown as error:
+        raise unread or error from None
     _refuse_collisions(chosen)
     for target in targets:
         if not any(str(target) in main.targets for main in chosen):
@@ -131,6 +135,13 @@ def _complaints(record: Mapping[str, Any]) -> list[str]:
         return []
     said = str(error.get("Err", "")).strip()
     return [f"{error['Pos']}: {said}" if error.get("Pos") else said]
+
+
+def _unread(broken: Iterable[str], directory: Path) -> GoferryError:
+    """Return the error for packages that go can't read: they may be programs, and none is left out in silence."""
+    error = _refused(process.Completed(("go", "list"), 1, b"", "\n".join(broken).encode()), directory)
+    error.advice += ("if they are no programs, name those that are in goferry.yml:  builds: {mains: [./cmd/NAME]}",)
+    return error
 
 
 def _refused(done: process.Completed, directory: Path) -> GoferryError:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from goferry.dist.toolchain import Toolchain
 from goferry.system.process import run
 
+_SECONDS = 300
 _SAYS = re.compile(r"go version go([0-9][^\s-]*)")
 
 
@@ -17,7 +19,10 @@ def version_in(directory: Path, toolchain: Toolchain, environ: Mapping[str, str]
 
     The version is empty when go failed. A program that says something else is taken for what was installed.
     """
-    done = run([toolchain.go, "version"], environ=environ, cwd=directory)
+    try:
+        done = run([toolchain.go, "version"], environ=environ, cwd=directory, timeout=_SECONDS)
+    except subprocess.TimeoutExpired:
+        return "", f"go version did not answer in {_SECONDS} s"
     if done.code:
         return "", done.errors.strip()
     match = _SAYS.match(done.text)

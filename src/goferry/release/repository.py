@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from goferry.release.errors import RepositoryInvalid, TokenInvalid
 from goferry.release.reference import valid_repository
+from goferry.system import address
 
 _TOKEN = re.compile("[!-~]*")
 
@@ -39,16 +39,22 @@ class GitHub:
                 "the token holds white space or other characters that no token has",
                 advice=["store the secret again, without a line break"],
             )
-        parts = urlsplit(self.api_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        try:
+            plain = address.parse(self.api_url).username is None
+        except address.AddressInvalid:
+            plain = False
+        if not plain:
             raise RepositoryInvalid("the API's address is not an http or https address without a user")
 
-    def takes(self, address: str) -> bool:
-        """Whether the token may be sent to `address`, which the API named for uploads.
+    def takes(self, url: str) -> bool:
+        """Whether the token may be sent to `url`, which the API named for uploads.
 
         That is the API's own host, or its neighbour: `uploads.github.com` beside `api.github.com`.
         """
-        api, other = urlsplit(self.api_url), urlsplit(address)
+        try:
+            api, other = address.parse(self.api_url), address.parse(url)
+        except address.AddressInvalid:
+            return False
         if other.scheme not in ("https", api.scheme) or other.username is not None:
             return False
         host, site = other.hostname or "", (api.hostname or "").removeprefix("api.")

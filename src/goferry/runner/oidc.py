@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from goferry.kernel.errors import printable
 from goferry.runner.errors import OidcPermissionMissing, OidcUnavailable
+from goferry.system.address import AddressInvalid, parse
 
 ATTEMPTS = 4
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
@@ -33,8 +34,10 @@ def request(
     address, bearer = environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"), environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
     if not address or not bearer:
         raise permission_missing(from_fork=from_fork)
-    if urlsplit(address).scheme not in {"http", "https"} or not urlsplit(address).hostname:
-        raise OidcUnavailable("ACTIONS_ID_TOKEN_REQUEST_URL is no http or https address")
+    try:
+        parse(address)
+    except AddressInvalid:
+        raise OidcUnavailable("ACTIONS_ID_TOKEN_REQUEST_URL is no http or https address") from None
     if audience:
         address += "&audience=" + quote(audience, safe="!()*-._~")
     problem = ""

@@ -147,10 +147,18 @@ def test_repositories_are_owner_and_name(name):
         ("https://ghe.example.com/api/v3", "https://uploads.ghe.example.com/x", False),
         ("http://127.0.0.1:1", "http://127.0.0.1:2/x", True),
         ("http://127.0.0.1:1", "http://localhost:2/x", False),
+        ("https://api.github.com", "https://[::1", False),
+        ("https://api.github.com", "https://uploads.github.com:x/", False),
     ],
 )
 def test_where_the_token_may_go(api, address, expected):
     assert GitHub("a/b", "t", api).takes(address) is expected
+
+
+def test_an_api_at_no_address_is_refused():
+    with pytest.raises(GoferryError) as caught:
+        GitHub("a/b", "t", "https://[::1")
+    assert caught.value.name == "repository-invalid"
 
 
 @pytest.mark.parametrize(

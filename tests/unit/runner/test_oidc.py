@@ -78,9 +78,10 @@ def test_no_issuer_is_named(issuer):
     issuer.environ["ACTIONS_ID_TOKEN_REQUEST_URL"] = "http://127.0.0.1:1/"
     with pytest.raises(OidcUnavailable, match="did not answer, 4 times"):
         ask(issuer)
-    issuer.environ["ACTIONS_ID_TOKEN_REQUEST_URL"] = "file:///etc/passwd"
-    with pytest.raises(OidcUnavailable, match="no http or https address"):
-        ask(issuer)
+    for address in ("file:///etc/passwd", "http://[::1", "http://h:x/"):
+        issuer.environ["ACTIONS_ID_TOKEN_REQUEST_URL"] = address
+        with pytest.raises(OidcUnavailable, match="no http or https address"):
+            ask(issuer)
 
 
 @pytest.mark.parametrize("absent", ["ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"])

@@ -21,7 +21,7 @@ import msgspec
 import yaml
 
 import goferry
-from goferry.config import describe, environments, model
+from goferry.config import describe, environments, model, templates
 from goferry.kernel.errors import GoferryError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,7 +39,7 @@ def configuration() -> str:
         "```yaml\nservices:\n  api: {main: ./cmd/api, listen: {env: ADDR}, health: /healthz}\n```\n",
     ]
     parts += [_section(title, section) for title, section in _sections()]
-    parts += ["## Built-in environments\n", *_environments()]
+    parts += ["## Templates\n", *_templates(), "", "## Built-in environments\n", *_environments()]
     return "\n".join(parts) + "\n"
 
 
@@ -75,6 +75,18 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     if isinstance(value, msgspec.Struct) or value in ("", [], {}):
         return "empty"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _templates() -> list[str]:
+    """Return the fields of templates, from config.templates."""
+    text = "Values that are called templates may hold these; `{{version}}` is the text `{version}`."
+    more = [
+        (templates.FIELDS, "everywhere"),
+        (templates.OF_PLATFORM, "but in `image.labels`"),
+        (templates.OF_PROGRAM, "in `builds.binary-name`"),
+    ]
+    rows = [f"| `{{{name}}}` | {about} | {where} |" for fields, where in more for name, about in fields.items()]
+    return [text + "\n", "| field | meaning | where |", "|---|---|---|", *rows]
 
 
 def _environments() -> list[str]:

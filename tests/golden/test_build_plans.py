@@ -31,6 +31,7 @@ def facts_of(record):
                 "program": entry["path"].rsplit("/", 1)[-1],
                 "targets": names,
                 **{key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()},
+                "variables": tuple(tuple(pair) for pair in entry.get("variables", ())),
             }
         )
         for entry in record.pop("mains")

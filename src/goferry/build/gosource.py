@@ -10,8 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-STAMPS = ("version", "commit", "date")
-"""The variables of package main that a build fills in."""
+ROLES = {
+    "version": ("version", "Version"),
+    "commit": ("commit", "Commit", "gitCommit", "GitCommit", "revision", "Revision"),
+    "date": ("date", "Date", "buildDate", "BuildDate", "buildTime", "BuildTime"),
+}
+"""What a build fills in → the names that variables have for it; the first is taken before the others."""
+ROLE = {name: role for role, names in ROLES.items() for name in names}
+STAMPS = tuple(ROLE)
+"""The variables that a build fills in, where it is plain which is meant."""
 
 _TOKEN = re.compile(
     r"""//[^\n]*|/\*.*?\*/|`[^`]*`|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[{}()\[\]]""",
@@ -31,7 +38,7 @@ def has_main(sources: Iterator[str] | list[str]) -> bool:
 
 
 def stamps(sources: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return which of STAMPS are variables that -X can set, and which are variables of another kind.
+    """Return which of STAMPS are variables that -X can and should set, and which are variables of another kind.
 
     The second matters because the linker stops at -X for a variable that is no string.
     """
@@ -41,7 +48,15 @@ def stamps(sources: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         for name, kind, value in _variables(text):
             if name in STAMPS:
                 (settable if _is_string(kind, value) else other).add(name)
-    return tuple(n for n in STAMPS if n in settable), tuple(n for n in STAMPS if n in other)
+    return tuple(_plain(settable - other)), tuple(n for n in STAMPS if n in other)
+
+
+def _plain(settable: set[str]) -> Iterator[str]:
+    """Yield for each role the variable that is meant: its first name, or the only one that is there."""
+    for names in ROLES.values():
+        there = [name for name in names if name in settable]
+        if there and (there[0] == names[0] or len(there) == 1):
+            yield there[0]
 
 
 def _is_string(kind: str, value: str) -> bool:

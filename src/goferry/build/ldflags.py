@@ -20,14 +20,14 @@ class LdflagsInvalid(Misuse):
 
 
 def ldflags(stamps: Mapping[str, str], more: Sequence[str]) -> str:
-    """Return `-s -w`, an -X for each stamp (name → value) of package main, and `more` as it stands.
+    """Return `-s -w`, an -X for each stamp (`main.version` → value), and `more` as it stands.
 
     Raises:
         LdflagsInvalid: when go could not split the result.
     """
     words = ["-s", "-w"]
     for name, value in stamps.items():
-        words += ["-X", quoted(f"main.{name}={value}")]
+        words += ["-X", quoted(f"{name}={value}")]
     for text in more:
         split(text)
         words.append(text.strip())

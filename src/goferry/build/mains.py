@@ -6,11 +6,11 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from goferry.build import compiler, gosource, modules, platforms
+from goferry.build import compiler, gosource, modules, platforms, variables
 from goferry.build.environment import GoFailed
 from goferry.build.positions import Places
 from goferry.build.targets import Target
@@ -68,7 +68,8 @@ class Main:
         path: relative to the project's folder, `./cmd/api` or `.`.
         package: its import path. program: the name that go gives its program, without `.exe`.
         targets: the targets that it builds for, spelled `linux/amd64`.
-        stamps: which of the variables version, commit and date the linker can set.
+        stamps: which of the variables for version, commit and date (gosource.ROLES) the linker can set.
+        variables: variables of other packages that it sets, `example.com/shop/internal/build.Version`, with their role.
         other: which of them exist with another type or a computed value, so that the linker must not be asked.
     """
 
@@ -78,6 +79,7 @@ class Main:
     targets: tuple[str, ...]
     stamps: tuple[str, ...] = ()
     other: tuple[str, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
 
 
 def find(
@@ -122,7 +124,8 @@ def find(
     for target in targets:
         if not any(str(target) in main.targets for main in chosen):
             raise _missing(target, chosen, list(packages.values()), found)
-    return tuple(chosen)
+    symbols = variables.find(lists[0], found)
+    return tuple(replace(main, variables=symbols) for main in chosen)
 
 
 def _complaints(record: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from goferry.build import pace, replaced, stamp
+from goferry.build import gosource, pace, replaced, stamp
 from goferry.build.facts import Facts
 from goferry.build.ldflags import ldflags
 from goferry.build.machine import Machine
@@ -25,13 +25,14 @@ from goferry.build.services import services
 from goferry.build.shard import Shard
 from goferry.build.stamp import Stamp
 from goferry.build.targets import Target
-from goferry.config import model
-from goferry.dist.schemes import bare
+from goferry.config import model, templates
+from goferry.config.templates import TemplateInvalid
 from goferry.kernel.errors import Misuse
 
 WORK = "DIST/.building"
 """Where steps write; files are renamed into DIST when all steps are done."""
 
+_FILE = re.compile(r"[A-Za-z0-9_](?:\.?[A-Za-z0-9_+-]){0,199}")
 _NAME = re.compile(r"[A-Za-z0-9](?:\.?[A-Za-z0-9_-]){0,99}")  # kernel.manifest takes it, and GitHub keeps it
 _LONGEST_SERVED = 63  # kernel.services
 
@@ -143,7 +144,7 @@ def plan(
         made = _builds(facts, config.builds, target, tempo)
         steps += made
         if config.builds.archives:
-            steps.append(_archive(facts, target, made))
+            steps.append(_archive(facts, config.builds, target, made))
     _refuse_collisions(steps)
     return Plan(facts.directory, facts.epoch, header, machine, tuple(steps), _stamp(facts, config.builds))
 
@@ -205,9 +206,13 @@ def _build(
     identity: str,
     needs: tuple[str, ...],
 ) -> Step:
-    values = {"version": facts.version, "commit": facts.commit, "date": facts.date}
-    wanted = [name for name in values if any(name in main.stamps for main in group)]
-    flags = ldflags({name: values[name] for name in wanted}, builds.ldflags)
+    fields = _fields(facts, target)
+    wanted = {name for main in group for name in main.stamps}
+    own = {f"main.{name}": role for name, role in gosource.ROLE.items() if name in wanted}
+    roles = {**own, **dict(symbol for main in group for symbol in main.variables)}
+    stamps = {symbol: fields[role] for symbol, role in roles.items()}
+    more = [templates.expand(text, fields, "builds.ldflags") for text in builds.ldflags]
+    flags = ldflags(stamps, more)
     tags = [f"-tags={','.join(builds.tags)}"] if builds.tags else []
     fixed = [
         "-trimpath",
@@ -216,10 +221,11 @@ def _build(
         f"-ldflags={flags}",
     ]
     packages = [main.path for main in group]
-    env = {"CGO_ENABLED": "0", **builds.env, **target.env}
-    files = {f"{WORK}/{target.suffix}/{m.program}{target.exe}": binary_name(m, target) for m in group}
+    given = {key: templates.expand(value, fields, f"builds.env.{key}") for key, value in builds.env.items()}
+    env = {"CGO_ENABLED": "0", **given, **target.env}
+    files = {f"{WORK}/{target.suffix}/{m.program}{target.exe}": binary_name(m, target, builds, fields) for m in group}
     outputs = {
-        binary_name(main, target): {
+        binary_name(main, target, builds, fields): {
             **_place(target),
             "kind": "binary",
             "meta": {
@@ -229,7 +235,7 @@ def _build(
                 "tags": list(builds.tags),
                 "env": env,
                 "trimpath": True,
-                "stamps": list(main.stamps),
+                "stamps": [*main.stamps, *(symbol for symbol, _ in main.variables)],
             },
         }
         for main in group
@@ -252,8 +258,8 @@ def _build(
     )
 
 
-def _archive(facts: Facts, target: Target, made: Sequence[Step]) -> Step:
-    name = f"{facts.project}_{bare(facts.version)}_{target.suffix}.{target.archive}"
+def _archive(facts: Facts, builds: model.Builds, target: Target, made: Sequence[Step]) -> Step:
+    name = _named(builds.archive_name, _fields(facts, target), "builds.archive-name") + f".{target.archive}"
     members = {source.rsplit("/", 1)[1]: f"DIST/{final}" for step in made for source, final in step.files.items()}
     members.update({_member(path): path for path in facts.documents})
     members = dict(sorted(members.items()))
@@ -271,9 +277,35 @@ def _archive(facts: Facts, target: Target, made: Sequence[Step]) -> Step:
     )
 
 
-def binary_name(main: Main, target: Target) -> str:
+def binary_name(main: Main, target: Target, builds: model.Builds, fields: Mapping[str, str]) -> str:
     """Return a program's file name in DIST."""
-    return f"{main.program}_{target.suffix}{target.exe}"
+    return _named(builds.binary_name, {**fields, "program": main.program}, "builds.binary-name") + target.exe
+
+
+def _fields(facts: Facts, target: Target) -> dict[str, str]:
+    """Return the values of a template's fields for a target."""
+    release = templates.of_release(
+        project=facts.project,
+        module=facts.module,
+        version=facts.version,
+        commit=facts.commit,
+        date=facts.date,
+        epoch=facts.epoch,
+        go=facts.go,
+    )
+    place = {"target": str(target), "platform": target.suffix, "os": target.goos, "arch": target.goarch}
+    return {**release, **place}
+
+
+def _named(template: str, fields: Mapping[str, str], key: str) -> str:
+    name = templates.expand(template, fields, key)
+    if not _FILE.fullmatch(name):
+        raise TemplateInvalid(
+            f"{key} makes {name[:100]!a}, and GitHub would store such a file under another name",
+            state="Nothing was built.",
+            advice=["use letters, digits, _ - + and single dots; {platform} has no slash, {target} has"],
+        )
+    return name
 
 
 def _member(path: str) -> str:

@@ -49,9 +49,11 @@ class Builds(Section, frozen=True, kw_only=True):
         targets: platforms as `goos/goarch` or `goos/goarch/variant`; empty means linux/amd64 and linux/arm64.
         mains: packages to build (`./cmd/api`); empty means every main package of the module.
         tags: build tags.
-        ldflags: what the linker gets besides `-s -w` and the version variables.
-        env: environment of the compiler (`GOEXPERIMENT: …`).
+        ldflags: what the linker gets besides `-s -w` and the version variables; a template (`-X main.site={version}`).
+        env: environment of the compiler (`GOEXPERIMENT: …`); values are templates.
         buildvcs: whether programs carry commit, time and version for `debug.ReadBuildInfo` and `go version -m`.
+        binary-name: the name of a program's file, a template; `.exe` follows for Windows.
+        archive-name: the name of a platform's archive, a template; `.tar.gz` or `.zip` follows.
         archives: whether a tar.gz (zip for Windows) is made for each target.
         files: more files of the repository for the archives (`LICENSE`, `README.md` are taken when they exist).
     """
@@ -62,6 +64,8 @@ class Builds(Section, frozen=True, kw_only=True):
     ldflags: list[str] = []
     env: dict[str, str] = {}
     buildvcs: bool = True
+    binary_name: str = "{program}_{platform}"
+    archive_name: str = "{project}_{number}_{platform}"
     archives: bool = True
     files: list[str] = []
 
@@ -74,7 +78,7 @@ class Image(Section, frozen=True, kw_only=True):
         name: the image's name; empty means the project's.
         user: numeric user and group that the process runs as.
         max-size: most bytes unpacked for each platform; 0 means no limit.
-        labels: more OCI annotations.
+        labels: more OCI annotations; values are templates.
         env: environment of the process.
         ports: ports that the image declares (`8080/tcp`).
     """

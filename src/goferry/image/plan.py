@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from goferry.config import model
+from goferry.config import model, templates
 from goferry.dist import Artifact, Ledger
 from goferry.dist.schemes import bare
 from goferry.image.errors import ImageMainUnclear, ImageNameInvalid, ImageNoPlatform
@@ -210,7 +210,17 @@ def _annotations(ledger: Ledger, labels: Mapping[str, str], created: str) -> dic
         "created": created,
         "source": _source(ledger.module) if "." in host else "",
     }
-    return {**{prefix + key: value for key, value in known.items() if value}, **labels}
+    fields = templates.of_release(
+        project=ledger.project,
+        module=ledger.module,
+        version=ledger.version,
+        commit=ledger.commit,
+        date=ledger.date,
+        epoch=int(parse_time(ledger.date)),
+        go=str(ledger.toolchain.get("version", "")),
+    )
+    own = {key: templates.expand(value, fields, f"image.labels.{key}") for key, value in labels.items()}
+    return {**{prefix + key: value for key, value in known.items() if value}, **own}
 
 
 def _source(module: str) -> str:

@@ -39,7 +39,7 @@ def record(opened: OpenProject) -> dict[str, Any]:
                 "package": main.package,
                 "program": main.program,
                 "targets": list(main.targets),
-                "stamps": list(main.stamps),
+                "stamps": [*main.stamps, *(symbol for symbol, _ in main.variables)],
                 "build_info": _build_info(opened, main),
             }
             for main in facts.mains
@@ -97,7 +97,8 @@ def lines(opened: OpenProject) -> list[str]:
     told.append(f"  targets   {', '.join(str(target) for target in facts.targets)}")
     for main in facts.mains:
         some = "" if len(main.targets) == len(facts.targets) else f"  only {', '.join(main.targets)}"
-        stamps = f"  stamps {', '.join(main.stamps)}" if main.stamps else ""
+        named = [*(f"main.{name}" for name in main.stamps), *(symbol for symbol, _ in main.variables)]
+        stamps = f"  stamps {', '.join(named)}" if named else ""
         told.append(f"  program   {main.program}  from {main.path}{stamps}{some}")
     said = dict.fromkeys(_build_info(opened, main) for main in facts.mains)
     told += [f"  go says   {info or 'nothing of version and commit'}" for info in said]

@@ -59,6 +59,11 @@ def test_what_only_looks_like_it_is_not(source):
         ("func f() {\n\tvar version string\n}", (), ()),
         ("type t struct {\n\tversion string\n}", (), ()),
         ("var versions string", (), ()),
+        ("var Version string", ("Version",), ()),
+        ('var Version, gitCommit, BuildDate = "", "", ""', ("Version", "gitCommit", "BuildDate"), ()),
+        ('var version, Version = "dev", "1.0"', ("version",), ()),
+        ("var Commit, Revision string", (), ()),
+        ("var Version = 3", (), ("Version",)),
     ],
 )
 def test_which_variables_the_linker_can_set(source, settable, other):

@@ -6,7 +6,7 @@ from goferry.build.ldflags import LdflagsInvalid, ldflags, quoted, split
 
 
 def test_stamps_and_the_configurations_own():
-    flags = ldflags({"version": "v1.0.0", "date": "2026-01-01T00:00:00Z"}, ["-X 'main.name=My Shop'"])
+    flags = ldflags({"main.version": "v1.0.0", "main.date": "2026-01-01T00:00:00Z"}, ["-X 'main.name=My Shop'"])
     assert split(flags) == [
         "-s",
         "-w",

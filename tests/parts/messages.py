@@ -117,3 +117,28 @@ def variants():
                     if _text(keyword.value)
                 ]
     return found
+
+
+PROGRAMS = (
+    "goferry", "goferry-host", "git", "go", "gh", "gpg", "ssh", "ssh-keygen", "minisign", "chmod", "cp", "docker", "env",
+    "date", "ss", "systemctl", "journalctl", "apt-get", "timedatectl", "puttygen", "nginx", "sudo",
+)  # fmt: skip
+_PROGRAM = f"(?:{'|'.join(map(re.escape, PROGRAMS))})"
+_TYPED = re.compile(rf"(?::  |`)({_PROGRAM} [^`]*)")
+_WHOLE = re.compile(rf"^\s*({_PROGRAM} .*)")
+LISTS = ("cli/", "deploy/provision/command.py", "release/notes.py")
+"""Where a text that is a command as a whole is one that a person is shown: examples and next steps."""
+
+
+@cache
+def commands():
+    """Return every command that an advice, an example or a next step shows, as it is shown."""
+    found = []
+    for message in texts():
+        whole = message.where.startswith(LISTS)
+        for line in message.text.split("\n"):
+            typed = _TYPED.findall(line) or (_WHOLE.findall(line) if whole else [])
+            found += [Message(message.where, each.strip()) for each in typed]
+    for message in advice():
+        found += [Message(message.where, each.strip()) for each in _WHOLE.findall(message.text)]
+    return list(dict.fromkeys(found))

@@ -150,7 +150,7 @@ def _found(revision: Revision, tags: Tags, trigger: Trigger) -> tuple[str, bool,
     )
     stamp = datetime.fromtimestamp(revision.time or EPOCH, UTC).strftime("%Y%m%d%H%M%S")
     if revision.shallow and base is None:
-        said += ("a shallow clone hides older tags; to see them:  git fetch --unshallow --tags (or fetch-depth: 0)",)
+        said += ("a shallow clone hides older tags (fetch-depth: 0 does not):  git fetch --unshallow --tags",)
     return semver.pseudo(base, major_of(tags.module), stamp, revision.commit or "0" * 12), False, said
 
 

@@ -69,7 +69,7 @@ class Agent:
         self,
         process: subprocess.Popen[bytes],
         explain: Explain,
-        look: str,
+        where: str,
         settle: float,
         trace: str = "",
         *,
@@ -78,7 +78,7 @@ class Agent:
         assert process.stderr is not None
         self._lingers = lingers
         self._about = {"trace": trace} if trace else {}
-        self._process, self._explain, self._look, self._settle = process, explain, look, settle
+        self._process, self._explain, self._where, self._settle = process, explain, where, settle
         self.complaints = _Complaints(process.stderr).text
         self._writing = threading.Lock()
         self.pid, self._begun = process.pid, False
@@ -102,7 +102,9 @@ class Agent:
         except (OSError, ValueError) as error:  # BadFrame, or a stream that hang_up closed
             raise self._lost(printable(str(error), 200)) from error
         if answer.get("ok") is not True:
-            raise told(answer.get("error"))
+            failure = told(answer.get("error"))
+            failure.advice = tuple(placed(line, self._where) for line in failure.advice)
+            raise failure
         return answer
 
     def _answer(self, heard: Callable[[str], None]) -> dict[str, Any]:
@@ -142,7 +144,7 @@ class Agent:
             state="What it had begun is undone by the next command on the target."
             if self._begun
             else "It had begun nothing, so nothing was undone.",
-            advice=[f"look:  {self._look}"],
+            advice=[f"look:  goferry status {self._where}"],
         )
 
     def hang_up(self) -> None:
@@ -235,6 +237,16 @@ def sendable(path: Path) -> str:
     return text
 
 
+_ON_A_TARGET = re.compile(r"goferry (?:status|rollback|deploy)\b(?!.* --(?:target|host|environment|root)\b)")
+_PLACES = re.compile(r"--target local --root DIR|--target ssh --host HOST")
+
+
+def placed(line: str, where: str) -> str:
+    """Return a line of a host's advice with the target in its commands: a host does not know how it is reached."""
+    proof = " --trust FILE" if "goferry deploy" in line and "--target local" in where else ""
+    return _PLACES.sub(lambda _: where, f"{line} {where}{proof}" if _ON_A_TARGET.search(line) else line)
+
+
 def agent_argv(root: Path, trust: Path | None) -> list[str]:
     """Return the local agent's command line."""
     words = [sys.executable, "-I", "-m", "goferry.host", "serve", "--root", sendable(root)]
@@ -247,16 +259,16 @@ def opened(
     environ: Mapping[str, str],
     *,
     explain: Explain = lambda _code, _errors: None,
-    look: str = "goferry status --target local --root DIR",
+    where: str = "--target local --root DIR",
     settle: float = SETTLE,
     trace: str = "",
     lingers: bool = False,
 ) -> Iterator[Agent]:
     """Run an agent for the block; it is in a session of its own, so a Ctrl-C here does not stop it half-way.
 
-    `settle` is how long it may take to end after the block; `look` the command that shows where things stand;
-    `trace` the run's trace id, which travels in each request. With `lingers` it may go on by itself when it has ended
-    its stream, with a recovery that nobody waits for.
+    `settle` is how long it may take to end after the block; `where` the options of commands on this target; `trace` the
+    run's trace id, which travels in each request. With `lingers` it may go on by itself when it has ended its stream,
+    with a recovery that nobody waits for.
 
     Raises:
         ToolMissing: when the program can't be started.
@@ -273,7 +285,7 @@ def opened(
         )
     except OSError as error:
         raise ToolMissing(f"cannot start {argv[0]}: {error.strerror}") from error
-    agent = Agent(process, explain, look, settle, trace, lingers=lingers)
+    agent = Agent(process, explain, where, settle, trace, lingers=lingers)
     try:
         yield agent
     finally:

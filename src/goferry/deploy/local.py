@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,8 +42,17 @@ class Target:
     def agent(self, settings: Settings, trace: str = "") -> Any:
         """Open the agent; `trace` is the run's trace id."""
         return client.opened(
-            self.argv or client.agent_argv(self.root, self.trust), settings.environ, trace=trace, lingers=True
+            self.argv or client.agent_argv(self.root, self.trust),
+            settings.environ,
+            where=self.options,
+            trace=trace,
+            lingers=True,
         )
+
+    @property
+    def options(self) -> str:
+        """What commands on this target are given."""
+        return f"--target local --root {shlex.quote(str(self.root))}"
 
 
 def transaction_id() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -113,11 +114,17 @@ def connected(
         words,
         ssh.spoken(environ),
         explain=lambda code, errors: ssh.failure(address, access, code, errors),
-        look=f"goferry status --target ssh --host {address.text}",
+        where=f"--target ssh --host {address.text}" + (f" --identity {_identity(access)}" if access.identity else ""),
         settle=10.0,
         trace=trace,
     ) as agent:
         yield agent
+
+
+def _identity(access: ssh.Access) -> str:
+    """Return the key's file as a person may type it; FILE where only a secret is known."""
+    named = access.identity is None or access.identity in access.called
+    return "FILE" if named else shlex.quote(str(access.identity))
 
 
 @contextlib.contextmanager

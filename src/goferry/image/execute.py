@@ -131,7 +131,10 @@ def _hold_to_size(plan: Plan, image: PlatformImage) -> None:
         f"{image.platform} has {image.unpacked:,} bytes unpacked, image.max-size is {plan.max_size:,}:\n"
         + "\n".join(rows),
         state="No image was written.",
-        advice=["see what the program holds:  go version -m FILE, go tool nm -size -sort size FILE"],
+        advice=[
+            "see which modules the program holds:  go version -m FILE",
+            "see what is large in it:  go tool nm -size -sort size FILE",
+        ],
         platform=str(image.platform),
         unpacked=image.unpacked,
         files=dict(largest),

@@ -102,7 +102,7 @@ def checked_commit(sha: str) -> str:
         raise TagUnknown(
             f"{printable(sha, 100)!r} is no commit in full (40 hex digits in lower case)",
             state="Nothing was written.",
-            advice=["git rev-parse 'v1.0.0^{commit}'  in Goferry's checkout prints it"],
+            advice=["see it in Goferry's checkout:  git rev-parse 'v1.0.0^{commit}'"],
         )
     return sha
 

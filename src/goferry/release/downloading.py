@@ -226,7 +226,7 @@ def _published(api: Api, tag: str) -> Release:
             f"{api.github.repository} has no published release {tag}",
             state="Nothing was written.",
             advice=[
-                "is it still a draft? publish it:  goferry release DIST",
+                f"is it still a draft? publish it:  goferry release DIST --repository {api.github.repository}",
                 "of another repository: OWNER/NAME@TAG@…",
             ],
         )

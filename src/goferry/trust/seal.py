@@ -130,7 +130,7 @@ def _check_sequence(folder: Path, sequence: int, now: int) -> None:
             state="Nothing was signed.",
             advice=[
                 "sign it as it is: leave out --sequence",
-                f"or build into an empty folder and seal that:  goferry sign DIST --sequence {sequence}",
+                f"or build into an empty folder, and:  goferry sign DIST --openpgp-key FILE --sequence {sequence}",
             ],
         )
 

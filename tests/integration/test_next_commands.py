@@ -1,0 +1,211 @@
+"""Every command that a message, an example or a next step shows is run: as it is shown, with real files in its place.
+
+Commands of Goferry that only a network, a host or another release would carry on are parsed, which proves that they
+are no wrong usage; so does every other one, and then it runs, changing nothing where it has --dry-run.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import time
+
+import click
+import pytest
+from parts import messages
+
+from goferry.cli.main import goferry, run
+from goferry.config.settings import Settings
+from goferry.deploy import client
+from goferry.dist import Artifact, Ledger
+from goferry.observe.events import Stream
+from goferry.trust import keys, seal
+
+VALUES = [
+    (r"VERSIONX", "VERSION --service api"),
+    (r"--openpgp-key \S+", "--openpgp-key KEYS/openpgp.asc"),
+    (r"--(minisign|X)-key \S+", "--minisign-key KEYS/minisign.key"),
+    (r"--identity \S+", "--identity deploy_key"),
+    (r"--deploy-key \S+", "--deploy-key deploy_key.pub"),
+    (r"--trust \S+", "--trust goferry.trust"),
+    (r"--root \S+", "--root run"),
+    (r"--report \S+", "--report report.html"),
+    (r"--sequence X", "--sequence 1700000000"),
+    (r"--host-key X", "--host-key SHA256:" + "A" * 43),
+    (r"sshX", "ssh --host web-1"),
+    (r"--host (HOST|X)", "--host web-1"),
+    (r"--(to|go-version) (X|VERSION)", r"--\1 v1.2.3"),
+    (r"--go-version v1.2.3", "--go-version 1.27.3"),
+    (r"--repository X", "--repository acme/shop"),
+    (r"--dir X", "--dir ."),
+    (r"--main (X|\./cmd/api)", "--main ."),
+    (r"X@X@sha256:X|REFERENCE", "acme/shop@v1.2.3@sha256:" + "0" * 64),
+    (r"sha256:DIGEST", "sha256:" + "0" * 64),
+    (r"--out X", "--out OTHER"),
+    (r"provision (HOST|X)", "provision web-1"),
+    (r"(status|deploy dist) X", r"\1 --target ssh --host web-1"),
+    (r"(sign|verify|deploy|image|release) (X|DIST|downloads)\b", r"\1 dist"),
+    (r"--only \S+", "--only api_linux_amd64"),
+    (r"goferry keygen$", "goferry keygen --out OTHER"),
+    (r"goferry keygen --out KEYS", "goferry keygen --out NEW"),
+    (r"goferry merge .*", "goferry merge run dist --out OTHER"),
+    (r"\.\./shop|services/api", "."),
+    (r"--out (dist|DIST)$", "--out OTHER"),
+    (r"sync-templates$", "sync-templates ../.github --owner OWNER --ref v1.0.0"),
+    (r" > \S+| && .*|^env -u GOSUMDB ", ""),
+]
+"""What stands in place of a message's values, in this order."""
+PARSED = {"fetch", "release", "provision", "setup-go", "merge", "sync-templates"}
+"""Commands of Goferry that need a network, a host or a second release to go on."""
+ASK_GO = {"build", "plan", "up", "inspect", "test"}
+NOT_A_COMMAND = {"goferry %(version)s", "goferry COMMAND", "go 1.27.3", "go X", "go has no way to write such a word",
+                 "git add -f vendor)", "minisign secret key."}  # fmt: skip
+ELSEWHERE = ("gh ", "goferry-host ", "systemctl ", "journalctl ", "nginx ", "apt-get ", "puttygen ", "ssh ", "git -C ")
+"""For a host's root, GitHub, or a reader at a terminal: the words are held by the pages that explain them."""
+ON_DISK = [
+    (r"X\./\.\.\.", "./..."), (r"go test X-run 'X' X", "go test -run 'TestNothing' ./..."), (r"go list X-m", "go list -m"),
+    (r"go work use X\.", "go work use ."), (r"go mod tidy X", "go mod tidy"), (r"-go=X", "-go=1.26"),
+    (r"go version -m FILE", "go version -m GO"), (r"size FILE", "size GO"),
+    (r"git (add|add -f) X", r"git \1 go.mod"), (r"git checkout X", "git checkout -q v1.2.3"), (r"FILE$", "go.mod"),
+    (r"git push origin X", "git push origin v1.2.3"), (r"chmod (\S+) X", r"chmod \1 file"),
+    (r"^cp X", "cp KEYS/goferry.trust"), (r"/etc/ssh/ssh_host_\S+", "deploy_key.pub"), (r"PROJECT", "shop"),
+    (r"gpg --verify X X", "gpg --verify dist/SHA256SUMS.asc dist/SHA256SUMS"),
+    (r"--quick-set-expire (X|FINGERPRINT)", "--quick-set-expire FPR"), (r"--quick-add-key X", "--quick-add-key FPR"),
+    (r"-secret-keys KEY", "-secret-keys FPR"), (r"gpg --quick-gen-key NAME", "gpg --quick-gen-key another"),
+    (r"^gpg ", "gpg --batch --pinentry-mode loopback --passphrase '' "),
+    (r"minisign -V -p KEY.pub -m X -x X", "minisign -V -p KEYS/minisign.pub -m dist/SHA256SUMS -x dist/SHA256SUMS.minisig"),
+    (r"minisign -G", "minisign -G -W"), (r"sport = :8080", "'sport = :8080'"), (r"''sport = :8080''", "'sport = :8080'"),
+]  # fmt: skip
+SHOWN = [message for message in messages.commands() if message.text not in NOT_A_COMMAND]
+
+
+def substituted(text, values):
+    for pattern, value in values:
+        text = re.sub(pattern, value, text)
+    return text
+
+
+def own():
+    """Return Goferry's commands with files in place of their values, each once, and where it is shown."""
+    found = {}
+    for where, text in SHOWN:
+        if "goferry " in text and not text.startswith("goferry-host"):
+            placed = (
+                client.placed(text, "--target local --root run")
+                if where.startswith(("host/", "kernel/", "cli/rollback"))
+                else text
+            )
+            found.setdefault(substituted(placed, VALUES), where)
+    return found
+
+
+def chosen():
+    """Return those that are run as well: no network or host is needed, and of those that ask Go one of each name."""
+    found = {}
+    for typed in own():
+        name, *words = shlex.split(typed)[1:]
+        away = {"ssh", "--host", "--environment", "--online"} & set(words)
+        if name not in PARSED and not away:
+            found.setdefault(name if name in ASK_GO else typed, typed)
+    return set(found.values())
+
+
+def others():
+    """Return other programs' commands in the same way."""
+    found = {}
+    for where, text in SHOWN:
+        if not text.startswith(("goferry", *ELSEWHERE)) and "goferry " not in text:
+            found.setdefault(substituted(text, ON_DISK), where)
+    return found
+
+
+def shell(command, **options):
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=False, timeout=120, **options)
+    return done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, part):
+    """Return a repository with a release, keys, a remote and a local target, as a person has them who is told these."""
+    root = tmp_path_factory.mktemp("world")
+    work = root / "shop"
+    (work / "run" / ".goferry" / "run").mkdir(parents=True, mode=0o700)
+    (root / ".ssh").mkdir()
+    (root / ".github").mkdir()
+    (work / "go.mod").write_text("module example.com/shop\n\ngo 1.26\n")
+    (work / "go.work").write_text("go 1.26\n\nuse .\n")
+    (work / "main.go").write_text("package main\n\nfunc main() {}\n")
+    (work / "goferry.yml").write_text(
+        "services:\n  api: {main: ., listen: {env: ADDR}}\nenvironments:\n  production: {target: ssh, hosts: [web-1]}\n"
+    )
+    (work / "file").write_text("")
+    settings = Settings(dict(os.environ), root)
+    keys.generate(work / "KEYS")
+    shutil.copy(work / "KEYS" / "goferry.trust", work)
+    (work / "dist").mkdir()
+    (work / "dist" / "api_linux_amd64").write_bytes(b"\x7fELF")
+    ledger = Ledger("shop", "v1.2.3", module="example.com/shop", commit="a" * 40)
+    ledger.add(Artifact.of_file(work / "dist" / "api_linux_amd64", project="shop", kind="binary"))
+    ledger.save(work / "dist")
+    signers = keys.load_signers(
+        openpgp_key=work / "KEYS/openpgp.asc", minisign_key_file=work / "KEYS/minisign.key",
+        passphrase_file=None, settings=settings,
+    )  # fmt: skip
+    seal.seal(work / "dist", signers, settings=settings, stream=Stream(), now=int(time.time()))
+    environ = {
+        **os.environ, "HOME": str(root), "GNUPGHOME": str(root / "g"), "GOWORK": "", "GOFLAGS": "-modcacherw",
+        "GOMODCACHE": str(root / "modules"), "GOCACHE": shell("go env GOCACHE")[1].strip(), "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.com",
+        "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@example.com",
+    }  # fmt: skip
+    setup = """
+    ssh-keygen -q -t ed25519 -N '' -f deploy_key && mkdir -m 700 "$GNUPGHOME"
+    gpg --batch --quiet --passphrase '' --quick-gen-key one ed25519 default never
+    gpg --batch --quiet --import KEYS/openpgp.pub.asc
+    git init -q --bare ../origin && git init -q && git remote add origin ../origin
+    git add go.mod main.go goferry.yml && git commit -qm first && git tag v1.0.0 && git tag v1.2.3
+    git clone -q --depth 1 file://$PWD ../shallow
+    """
+    code, said = shell("set -e\n" + setup, cwd=work, env=environ)
+    assert code == 0, said
+    _, listed = shell("gpg --with-colons --list-keys one", env=environ)
+    environ["FPR"] = next(line.split(":")[9] for line in listed.splitlines() if line.startswith("fpr:"))
+    yield work, environ
+    shell("gpgconf --kill all", env=environ)
+
+
+RUN = chosen()
+
+
+@pytest.mark.parametrize("typed", own(), ids=str)
+def test_a_command_of_goferry_is_no_wrong_usage(typed, world, monkeypatch, capsys):
+    work, _ = world
+    monkeypatch.chdir(work)
+    name, *words = shlex.split(typed)[1:]
+    command = goferry.get_command(click.Context(goferry), name)
+    assert command is not None, typed
+    command.make_context(name, list(words))
+    if typed not in RUN:
+        return
+    taken = {flag for parameter in command.params for flag in parameter.opts}
+    code = run([name, *words, *(["--dry-run"] if "--dry-run" in taken - set(words) else []), *{"--json"} - set(words)])
+    told = json.loads(capsys.readouterr().out)
+    assert told.get("error") not in {"misuse", "internal-error", "target-missing"}, told
+    assert (code == 0) == told.get("ok", name == "schema"), told
+
+
+@pytest.mark.parametrize("typed", others(), ids=str)
+def test_a_command_of_another_program_works(typed, world):
+    work, environ = world
+    folder = work
+    if "unshallow" in typed:
+        folder = work.parent / "shallow"
+    elif "mod init" in typed:
+        folder = work.parent / "empty"
+        folder.mkdir(exist_ok=True)
+    elif typed == "go mod tidy -diff" or "modcache" in typed:
+        folder = work
+    command = typed.replace(" GO", " $(go env GOTOOLDIR)/asm").replace("FPR", environ["FPR"])
+    code, said = shell(command, cwd=folder, env=environ)
+    assert code == 0, said

@@ -395,15 +395,56 @@ def test_sealed_again_beside_a_release_that_somebody_changed(name, tmp_path, sig
     assert name in error.facts["files"]
 
 
-@pytest.mark.parametrize("immutable", [True, False])
-def test_published_by_hand_without_the_files(immutable, dist, github, fake_github):
+BY_HAND = {"tag_name": "v1.4.0", "name": "Ferries, at last", "body": "What is new", "prerelease": True}
+
+
+def test_published_by_hand_without_files_it_is_filled_and_its_notes_stay(dist, github, fake_github):
+    made = fake_github.state.create_release(fake_github.repository(REPOSITORY), BY_HAND)
+    record = publish(dist, github)
+    assert (record["published"], record["id"]) == (True, made.id)
+    same_as(dist[0], made)
+    order = [asset.name for asset in made.assets.values()]
+    assert order.index("SHA256SUMS") == len(order) - 2
+    assert order[-1] == "SHA256SUMS.minisig"
+    assert (made.name, made.prerelease) == ("Ferries, at last", True)
+    assert made.body.startswith("What is new\n\n<!-- goferry: begin -->")
+    assert record["release"] in made.body
+    again = publish(dist, github)
+    assert again["unchanged"]
+    assert again["release"] == record["release"]
+
+
+@pytest.mark.parametrize("files", [1, 2, 3])
+def test_a_filling_that_was_cut_goes_on_also_when_it_was_sealed_anew(files, tmp_path, signer, github, fake_github):
+    made = fake_github.state.create_release(fake_github.repository(REPOSITORY), BY_HAND)
+    first = make_dist(tmp_path / "first", signer=signer)
+    fake_github.fail("upload", "status", status=403, message="no more", times=1, after=files)
+    assert refused(first, github).name == "github-permission-missing"
+    assert len(made.assets) == files
+    assert "SHA256SUMS.minisig" not in {asset.name for asset in made.assets.values()}
+    second = make_dist(tmp_path / "second", signer=signer, sequence=1_795_409_999)
+    assert publish(second, github)["published"]
+    same_as(second[0], made)
+
+
+def test_published_immutable_without_files_it_is_refused(dist, github, fake_github):
     repository = fake_github.repository(REPOSITORY)
-    repository.immutable = immutable
-    fake_github.state.create_release(repository, {"tag_name": "v1.4.0"})
+    repository.immutable = True
+    fake_github.state.create_release(repository, BY_HAND)
     error = refused(dist, github)
-    assert error.name == "release-incomplete"
-    assert error.facts["immutable"] is immutable
+    assert (error.name, error.facts["immutable"]) == ("release-incomplete", True)
+    assert '"draft": true' in " ".join(error.advice)
     assert writes(fake_github) == []
+    with pytest.raises(GoferryError) as caught:
+        release.refuse_closed("v1.4.0", github, settings=SETTINGS)
+    assert (caught.value.name, caught.value.advice) == (error.name, error.advice)
+
+
+def test_what_is_still_open_or_whole_is_not_refused_before_the_build(dist, github, fake_github):
+    release.refuse_closed("v1.4.0", github, settings=SETTINGS)
+    fake_github.repository(REPOSITORY).immutable = True
+    publish(dist, github)
+    release.refuse_closed("v1.4.0", github, settings=SETTINGS)
 
 
 def test_immutable_releases(dist, github, fake_github):

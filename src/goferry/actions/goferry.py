@@ -43,14 +43,17 @@ def run(job: Job) -> Mapping[str, Any]:
             job.notice(f"No image is made: {none}", title="no-image")
         keyed = bool(job.secret("GOFERRY_SIGNING_KEY") or job.secret("GOFERRY_MINISIGN_KEY"))
         deploys = bool(job.inputs.text("hosts") or job.inputs.text("environment"))
-        asked = keyed or deploys or publish == "true"
+        asked = keyed or deploys or publish == "true" or (publish == "auto" and means == push.RELEASE)
         if means == push.PULL_REQUEST or not asked or job.inputs.boolean("dry-run"):
             return {**outputs, "dist": _unsealed(job, opened, stream, means=means, keyed=keyed)}
         if deploys:
             job.required_secret("GOFERRY_DEPLOY_KEY", "to reach the hosts")
+        publishes = publish == "true" or (publish == "auto" and means == push.RELEASE)
+        if publishes:
+            shared.refuse_closed(job, found.tag)
         release = _sealed(job, directory, stream)
         outputs |= {"dist": job.relative(release.folder), "digest": release.verified.digest}
-        if publish == "true" or (publish == "auto" and means == push.RELEASE):
+        if publishes:
             outputs["release"] = _published(job, release.folder, stream)
     if deploys:
         outputs["outcome"] = _deployed(job, release.folder)["outcome"]
@@ -86,6 +89,7 @@ def _sealed(job: Job, directory: Path, stream: Stream) -> way.Release:
         test=job.inputs.boolean("test", default=True),
         image=job.inputs.boolean("image", default=True),
         go_version=job.inputs.text("go-version"),
+        tag=job.inputs.text("tag"),
     )
     began = time.monotonic()
     release = way.carry(request, way.look(request, settings, stream), settings, stream)

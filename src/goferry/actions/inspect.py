@@ -36,6 +36,8 @@ def run(job: Job) -> Mapping[str, Any]:
         "commit": facts.commit,
         "snapshot": facts.snapshot,
         "push": means,
+        "tag": record["tag"],
+        "formats": list(opened.config.sign.formats),
         "targets": record["targets"],
         "shards": parts,
         "services": sorted(record["services"]),

@@ -25,6 +25,8 @@ def run(job: Job) -> Mapping[str, Any]:
     if pre not in _PRERELEASE:
         raise InputInvalid(f"the input prerelease is {pre!r}", advice=["write auto, true or false"])
     dry_run = job.inputs.boolean("dry-run")
+    if job.inputs.boolean("check"):
+        return _check(job)
     with job.stream() as stream:
         record = release.publish(
             shared.folder(job),
@@ -46,3 +48,13 @@ def run(job: Job) -> Mapping[str, Any]:
         job.say(f"{record['tag']} {state}: {record['url']}", f"release {record['release']}")
         job.summary(summary.render(Run(sentence=f"{record['tag']} {state}", release=record["release"]), job.events))
     return {key: record.get(key, "") for key in ("release", "tag", "url", "digest")}
+
+
+def _check(job: Job) -> dict[str, Any]:
+    """Look whether GitHub would still take the release of the tag."""
+    tag = job.inputs.text("tag")
+    if not tag:
+        raise InputInvalid("the input check wants a tag", advice=["name it:  with: {check: true, tag: v1.4.0}"])
+    shared.refuse_closed(job, tag)
+    job.say(f"the release of {tag} can be made, or is there")
+    return {"tag": tag, **dict.fromkeys(("release", "url", "digest"), "")}

@@ -72,6 +72,17 @@ def meaning(job: Job, opened: OpenProject) -> str:
     return found.means
 
 
+def refuse_closed(job: Job, tag: str) -> None:
+    """Refuse, before anything is built, to release a tag whose release takes no file any more.
+
+    Raises:
+        ReleaseIncomplete: and what GitHub's interface raises.
+    """
+    from goferry import release
+
+    release.refuse_closed(tag, github(job), settings=job.settings)
+
+
 def folder(job: Job) -> Path:
     """Return the folder that `dist` names, from the workspace: itself, or a tar's content; DIR/dist when it is empty.
 

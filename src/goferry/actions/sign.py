@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,7 @@ from goferry.actions import shared
 from goferry.config.load import load
 from goferry.dist import parcel
 from goferry.kernel.digits import number
+from goferry.kernel.manifest import SIGNATURES
 from goferry.observe import summary
 from goferry.observe.record import Run, Trust
 from goferry.pipeline.summary import signers as signers_of
@@ -21,6 +23,8 @@ from goferry.trust import seal
 
 def run(job: Job) -> Mapping[str, Any]:
     """Seal the folder, or sign a sealed one again."""
+    if job.inputs.boolean("check"):
+        return _check(job)
     sequence = _sequence(job)
     directory = shared.directory(job)
     dist = shared.folder(job)
@@ -53,6 +57,24 @@ def run(job: Job) -> Mapping[str, Any]:
         "dist": job.relative(dist),
         "archive": archive,
     }
+
+
+def _check(job: Job) -> dict[str, Any]:
+    """Prove that the keys of the step can sign, before anything is built for them."""
+    signers = shared.signers(job)
+    seal.check_formats(signers, _formats(job.inputs.text("formats")))
+    for signer in signers:
+        signer.sign(b"goferry\n", int(time.time()))
+    job.say(*(f"{signer.format} {signer.id} can sign" for signer in signers))
+    return dict.fromkeys(("version", "digest", "sequence", "signatures", "dist", "archive"), "")
+
+
+def _formats(text: str) -> list[str]:
+    """Read `openpgp, minisign` or `["openpgp", "minisign"]`."""
+    found = [word for word in re.split(r"[\s,\[\]\"]+", text) if word]
+    if odd := sorted(set(found) - set(SIGNATURES)):
+        raise InputInvalid(f"the input formats names {odd[0]!r}", advice=[f"one of  {', '.join(SIGNATURES)}"])
+    return found
 
 
 def _sequence(job: Job) -> int:

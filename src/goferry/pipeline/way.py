@@ -49,7 +49,8 @@ class Request:
 
     Attributes:
         directory: the repository, or the project's folder in it. out: the folder of the release; default DIR/dist.
-        keys: what signs. project, version, targets: as `goferry build` takes them. go_version: as `open_project` does.
+        keys: what signs. project, version, targets: as `goferry build` takes them. go_version, tag: as
+            `open_project` does.
         test: whether vet and tests gate the build. image: whether one is made, where there is one to make.
     """
 
@@ -62,6 +63,7 @@ class Request:
     test: bool = True
     image: bool = True
     go_version: str = ""
+    tag: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ def look(request: Request, settings: Settings, stream: Stream) -> OpenProject:
         targets=request.targets,
         out=request.out,
         go_version=request.go_version,
+        tag=request.tag,
     )
 
 

@@ -9,8 +9,9 @@ api        GitHub's REST interface, through PyGithub; transfer: the assets' byte
 """
 
 from goferry.release import reference
+from goferry.release.closed import refuse_closed
 from goferry.release.downloading import download
 from goferry.release.publishing import publish
 from goferry.release.repository import GitHub
 
-__all__ = ["GitHub", "download", "publish", "reference"]
+__all__ = ["GitHub", "download", "publish", "reference", "refuse_closed"]

@@ -123,12 +123,24 @@ class Api:
             WRITE,
             lambda: _release(
                 self._repository.get_release(draft.id).update_release(
-                    draft.tag,
+                    draft.name or draft.tag,
                     body,
                     draft=False,
                     prerelease=prerelease,
                     tag_name=draft.tag,
                     make_latest="true" if latest else "false",
+                )
+            ),
+        )
+
+    def describe(self, release: Release, body: str) -> Release:
+        """Give a published release another text; its title, and what it counts as, stay."""
+        return self.call(
+            "describe the release",
+            WRITE,
+            lambda: _release(
+                self._repository.get_release(release.id).update_release(
+                    release.name or release.tag, body, prerelease=release.prerelease, tag_name=release.tag
                 )
             ),
         )
@@ -231,6 +243,7 @@ def _release(found: GitRelease) -> Release:
     return Release(
         id=found.id,
         tag=found.tag_name,
+        name=found.name or "",
         draft=found.draft,
         prerelease=found.prerelease,
         immutable=bool(found.immutable),

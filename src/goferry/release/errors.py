@@ -141,8 +141,9 @@ class ReleaseDiffers(Refused):
 class ReleaseIncomplete(Refused):
     """This tag is published already, and files are missing there.
 
-    Somebody published it by hand before Goferry had uploaded everything. Nothing is added to a published release:
-    people may have it already, and GitHub forbids it where releases are immutable.
+    It was whole once and files were removed, or it is immutable, and GitHub takes nothing more: somebody, or a program
+    such as release-please, published it before Goferry had uploaded everything. Let it make a draft, which Goferry
+    fills and publishes.
     """
 
     name = "release-incomplete"

@@ -70,7 +70,7 @@ class Release:
     Attributes:
         id: GitHub's number. tag: its tag's name.
         draft, prerelease, immutable: as GitHub says.
-        body: its text. url: where people see it.
+        name: its title. body: its text. url: where people see it.
         assets: its files.
         upload_url: where further ones are sent, without the template's tail.
     """
@@ -80,6 +80,7 @@ class Release:
     draft: bool = False
     prerelease: bool = False
     immutable: bool = False
+    name: str = ""
     body: str = ""
     url: str = ""
     assets: tuple[Asset, ...] = ()

@@ -25,6 +25,11 @@ def is_ours(body: str) -> bool:
     return _DRAFT in body
 
 
+def is_described(body: str) -> bool:
+    """Whether a text holds our part: the release was whole once."""
+    return bool(_PART.search(body))
+
+
 def draft() -> str:
     """Return the text of a new draft: our mark, and a word for a person who finds it."""
     return f"{_DRAFT}\nGoferry fills in this draft. It is published when every file was uploaded and checked.\n"

@@ -3,6 +3,7 @@
     no release            create-draft, upload …, verify, publish
     a draft               delete-asset …, upload what is missing, verify, publish
     published and equal   nothing
+    published by others   upload what is missing, verify, list and signatures last, verify, describe
     published otherwise   a refusal: what is published never changes
 
 A draft is ours when its text carries our mark (release.notes); of another's draft only the text is kept, and a file in
@@ -12,10 +13,13 @@ it that is not this release's is a refusal.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from goferry.dist.schemes import Scheme
+from goferry.kernel.checksums import LIST
+from goferry.kernel.manifest import MANIFEST, SIGNATURES
 from goferry.release import notes
 from goferry.release.errors import (
     AssetRenamed,
@@ -28,8 +32,10 @@ from goferry.release.errors import (
     TagMissing,
     TagMoved,
 )
-from goferry.release.facts import UPLOADED, Asset, Local, Release, Remote
+from goferry.release.facts import UPLOADED, Asset, File, Local, Release, Remote
 
+_LAST = frozenset({LIST, *SIGNATURES.values()})
+_SEALS = _LAST | {MANIFEST}
 _NOTHING = "Nothing was published or changed."
 _KEPT = re.compile(r"[0-9A-Za-z_+-](?:\.?[0-9A-Za-z_+-])*")
 """Names of assets that GitHub keeps; it replaces other characters (GitHub docs, "Upload a release asset")."""
@@ -42,9 +48,10 @@ class Step:
     """One step.
 
     Attributes:
-        do: `create-draft`, `delete-draft`, `delete-asset`, `upload`, `verify` or `publish`.
+        do: `create-draft`, `delete-draft`, `delete-asset`, `upload`, `verify`, `publish` or `describe`.
         name: the asset's name. id: GitHub's number of what is deleted. size: bytes. sha256: lower-case hex.
         why: for a person. latest: of `publish`: whether it becomes the repository's latest release.
+        names: of `verify`: the files, where it is not every file.
     """
 
     do: str
@@ -54,10 +61,13 @@ class Step:
     sha256: str = ""
     why: str = ""
     latest: bool = False
+    names: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fields that are set."""
-        return {key: value for key, value in asdict(self).items() if value or key == "do"}
+        """Return the fields that are set; JSON types."""
+        return {
+            key: list(value) if key == "names" else value for key, value in asdict(self).items() if value or key == "do"
+        }
 
     def __str__(self) -> str:
         size = f" ({self.size} bytes)" if self.do == "upload" else ""
@@ -85,8 +95,10 @@ def plan(local: Local, remote: Remote) -> Plan:
     check_tag(local, remote.commit)
     published = next((release for release in remote.releases if not release.draft), None)
     if published:
-        _check_published(local, published)
-        return Plan((), published, tuple(file.name for file in local.files))
+        left = _missing(local, published)
+        if left:
+            _check_size(local)
+        return Plan(tuple(_filling(local, published, left)), published, _kept(local, left))
     _check_size(local)
     draft, surplus = _choose_draft(local, remote)
     removed = _removed(local, draft) if draft else []
@@ -96,9 +108,7 @@ def plan(local: Local, remote: Remote) -> Plan:
     if not draft:
         steps.append(Step("create-draft", name=local.tag))
     steps += removed
-    steps += [
-        Step("upload", file.name, size=file.size, sha256=file.sha256) for file in local.files if file.name not in kept
-    ]
+    steps += [_upload(file) for file in local.files if file.name not in kept]
     steps.append(Step("verify", why=f"download {len(local.files)} files again and compare every byte"))
     if not local.draft:
         steps.append(_publish(local, remote))
@@ -196,33 +206,86 @@ def _removed(local: Local, draft: Release) -> list[Step]:
     return steps
 
 
-def _check_published(local: Local, release: Release) -> None:
-    there: dict[str, Asset] = {asset.name: asset for asset in release.assets if asset.state == UPLOADED}
+def _missing(local: Local, release: Release) -> tuple[str, ...]:
+    """Return the names that a published release lacks, sorted; what it has must be this release's.
+
+    What others published without our files may be filled, until it was whole once: before that nobody could verify it,
+    so what sealing wrote may even be replaced by what a later run wrote.
+    """
+    there = {asset.name: asset for asset in release.assets if asset.state == UPLOADED}
     wanted = {file.name: file for file in local.files}
-    other = sorted(
+    whole = notes.is_described(release.body) or set(wanted) <= set(there)
+    stale = {
         name
         for name, asset in there.items()
         if name not in wanted or not _same(asset, wanted[name].size, wanted[name].sha256)
-    )
+    }
+    other = sorted(stale if whole or release.immutable else stale - _SEALS)
     if other:
         raise ReleaseDiffers(
             f"{local.tag} is published already, and these files differ: {', '.join(other[:3])}",
             state=f"{release.url or local.tag} is as it was.",
-            advice=["publish the folder that was sealed for it first, or release the next version"],
+            advice=[
+                "publish the folder that was sealed for it first, or release the next version",
+                *(
+                    ["a file that is not of the release can be removed under Releases"]
+                    if set(other) - set(wanted)
+                    else []
+                ),
+            ],
             files=other[:100],
             immutable=release.immutable,
         )
-    missing = sorted(set(wanted) - set(there))
-    if missing:
-        raise ReleaseIncomplete(
-            f"{local.tag} is published already, without {', '.join(missing[:3])}",
-            state=f"{release.url or local.tag} is as it was.",
-            advice=["release the next version"]
-            if release.immutable
-            else ["delete that release under Releases (keep the tag), and run this again"],
-            files=missing[:100],
-            immutable=release.immutable,
-        )
+    missing = tuple(sorted((set(wanted) - set(there)) | stale))
+    if missing and (release.immutable or local.draft or notes.is_described(release.body)):
+        raise incomplete(local.tag, release, missing)
+    return missing
+
+
+def incomplete(tag: str, release: Release, missing: Sequence[str]) -> ReleaseIncomplete:
+    """Return the error for a published release to which nothing may be added."""
+    if release.immutable:
+        advice = [
+            "release the next version",
+            'with release-please, let it make drafts, in release-please-config.json:  "draft": true',
+        ]
+    else:
+        advice = ["delete that release under Releases (keep the tag), and run this again"]
+    return ReleaseIncomplete(
+        f"{tag} is published already{' and immutable' if release.immutable else ''}, without {', '.join(missing[:3])}",
+        state=f"{release.url or tag} is as it was.",
+        advice=advice,
+        files=sorted(missing)[:100],
+        immutable=release.immutable,
+    )
+
+
+def _filling(local: Local, release: Release, left: Sequence[str]) -> list[Step]:
+    """Return the steps that add what is left to a release that others published: list and signatures last."""
+    if not left:
+        return []
+    files = [file for file in local.files if file.name in left]
+    first = [file for file in files if file.name not in _LAST]
+    last = [file for file in files if file.name in _LAST]
+    steps = [
+        Step("delete-asset", asset.name, asset.id, why="is not of a whole release")
+        for asset in sorted(release.assets, key=lambda asset: (asset.name not in _LAST, asset.name))
+        if asset.name in left
+    ]
+    proven = tuple(file.name for file in local.files if file.name not in _LAST)
+    steps += [_upload(file) for file in first]
+    steps.append(Step("verify", names=proven, why=f"download {len(proven)} files again and compare every byte"))
+    steps += [_upload(file) for file in last]
+    steps.append(Step("verify", names=tuple(file.name for file in last), why="the list and its signatures"))
+    return [*steps, Step("describe", local.tag, why="add what the files are, below its notes")]
+
+
+def _kept(local: Local, left: Sequence[str]) -> tuple[str, ...]:
+    return tuple(file.name for file in local.files if file.name not in left)
+
+
+def _upload(file: File) -> Step:
+    return Step("upload", file.name, size=file.size, sha256=file.sha256)
 
 
 def _same(asset: Asset, size: int, sha256: str) -> bool:

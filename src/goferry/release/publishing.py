@@ -151,9 +151,11 @@ class _Publisher:
             elif step.do == "upload":
                 self._upload(step, release)
             elif step.do == "verify":
-                self._verify(release)
+                self._verify(release, step.names)
             elif step.do == "publish":
                 release, published = self._publish(step, release), True
+            elif step.do == "describe":
+                release, published = self._describe(release), True
         if release is None:
             raise AssertionError("a plan without a release")
         return release, published
@@ -177,43 +179,56 @@ class _Publisher:
         with self._stream.span("upload", target=step.name, bytes=step.size):
             self._transfer.upload(self._dist, File(step.name, step.size, step.sha256), release)
 
-    def _verify(self, release: Release) -> None:
-        """Download everything again and compare it with what was verified here."""
-        assets = self._listed(release)
+    def _verify(self, release: Release, names: tuple[str, ...]) -> None:
+        """Download again, everything or files of these names, and compare it with what was verified here."""
+        assets = self._listed(release, names)
         for file in self._local.files:
+            if names and file.name not in names:
+                continue
             with self._stream.span("download", target=file.name, bytes=file.size) as span:
                 got = self._transfer.fingerprint(assets[file.name], span)
                 if got != (file.size, file.sha256):
-                    raise _damaged(file.name, f"SHA-256 {got[1]} instead of {file.sha256}")
+                    raise _damaged(release, file.name, f"SHA-256 {got[1]} instead of {file.sha256}")
 
-    def _listed(self, release: Release) -> dict[str, Asset]:
-        """Return the release's assets, which are exactly the folder's files, by name."""
+    def _listed(self, release: Release, names: tuple[str, ...] = ()) -> dict[str, Asset]:
+        """Return the release's assets by name: exactly the folder's files, or at least those of these names."""
         assets = {asset.name: asset for asset in self._api.assets(release.id) if asset.state == UPLOADED}
         wanted = {file.name: file for file in self._local.files}
-        if odd := sorted(set(assets) ^ set(wanted)):
-            raise _damaged(odd[0], "it is missing" if odd[0] in wanted else "it is not of this release")
+        odd = sorted((set(names or wanted) - set(assets)) | (set(assets) - set(wanted)))
+        if odd:
+            raise _damaged(release, odd[0], "it is missing" if odd[0] in wanted else "it is not of this release")
         for name, asset in assets.items():
             if asset.size != wanted[name].size or asset.sha256 not in ("", wanted[name].sha256):
-                raise _damaged(name, "it has other bytes")
+                raise _damaged(release, name, "it has other bytes")
         return assets
+
+    def _describe(self, release: Release) -> Release:
+        """Say, below the notes of whoever published the release, what was added."""
+        check_tag(self._local, self._api.tag_commit(self._local.tag))
+        self._listed(release)
+        return self._api.describe(release, notes.whole(release.body, self._part()))
+
+    def _part(self) -> str:
+        return notes.describe(self._manifest, repository=self._api.github.repository, tag=self._local.tag)
 
     def _publish(self, step: Step, release: Release) -> Release:
         # The last look: whatever changed since the plan was made is found now, while it is still a draft.
         check_tag(self._local, self._api.tag_commit(self._local.tag))
         self._listed(release)
-        part = notes.describe(self._manifest, repository=self._api.github.repository, tag=self._local.tag)
-        body = notes.whole(release.body, part)
+        body = notes.whole(release.body, self._part())
         done = self._api.publish(release, body, prerelease=self._local.prerelease, latest=step.latest)
         if done.draft or done.tag != self._local.tag:
             raise GitHubUnexpected(f"GitHub left {self._local.tag} a draft", advice=["run this again"])
         return done
 
 
-def _damaged(name: str, why: str) -> AssetDamaged:
+def _damaged(release: Release, name: str, why: str) -> AssetDamaged:
     return AssetDamaged(
         f"what GitHub has of {name} is not what was uploaded: {why}",
-        state="The release is still a draft.",
-        advice=["run the same command again; it replaces what differs"],
+        state="The release is still a draft." if release.draft else "The release lacks files of ours still.",
+        advice=["run the same command again; it replaces what differs"]
+        if release.draft
+        else ["delete that file under Releases, and run the same command again"],
     )
 
 

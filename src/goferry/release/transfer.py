@@ -63,7 +63,7 @@ class Transfer:
             else:
                 raise AssetDamaged(
                     f"GitHub did not keep {file.name} as it was sent, {retry.ATTEMPTS} times ({reason})",
-                    state="The release is still a draft.",
+                    state=_state(release),
                     advice=["run the same command again"],
                 )
             attempt += 1
@@ -119,7 +119,7 @@ class Transfer:
                 self.api.delete_asset(asset.id)
                 raise AssetRenamed(
                     f"GitHub stores {file.name} as {asset.name}",
-                    state="The release is still a draft, without that file.",
+                    state=_state(release),
                     advice=["choose a name of letters, digits, dots, dashes and underscores"],
                 )
             if _is(asset, file):
@@ -154,6 +154,10 @@ class Nowhere(io.RawIOBase):
     def truncate(self, _size: int | None = None) -> int:
         """Be as short as ever."""
         return 0
+
+
+def _state(release: Release) -> str:
+    return "The release is still a draft." if release.draft else "The release lacks files of ours still."
 
 
 def _is(asset: Asset, file: File) -> bool:

@@ -71,7 +71,7 @@ def seal(
         PassphraseWrong, KeyUnusable, SigningFailed: a key could not sign.
         Refusal: the result would not be accepted; the folder is as before.
     """
-    _check_formats(signers, formats)
+    check_formats(signers, formats)
     _check_sequence(folder, sequence, now)
     with stream.span("sign") as span:
         if is_sealed(folder):
@@ -110,7 +110,12 @@ def kept_ledger(folder: Path) -> Path:
     return whole.parent / ".goferry" / (whole.name + ".json")
 
 
-def _check_formats(signers: Sequence[Signer], formats: Sequence[str]) -> None:
+def check_formats(signers: Sequence[Signer], formats: Sequence[str]) -> None:
+    """Demand a key for each of the formats.
+
+    Raises:
+        FormatsMissing: there is none for one of them.
+    """
     missing = sorted(set(formats) - {signer.format for signer in signers})
     if missing:
         raise FormatsMissing(

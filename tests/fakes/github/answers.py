@@ -90,7 +90,7 @@ class Answers:
     def _upload(self, request, repository, key):
         release = self._find(request, repository, key)
         name, data, kind = request.query.get("name", ""), request.body, request.headers.get("content-type", "")
-        fault = self.fake.faults.take("upload")
+        fault = self.fake.faults.take("upload", "starter", "race", "corrupt")
         if fault and fault.kind == "starter":
             half = data[: len(data) // 2]
             self.state.upload(repository, release, name, half, content_type=kind, state="starter")

@@ -16,7 +16,8 @@ KINDS = {
 
 @dataclass
 class Fault:
-    """One fault: the operation it waits for (see server.ROUTES; `upload`, `download`, …), what happens, how often."""
+    """One fault: the operation it waits for (see server.ROUTES; `upload`, `download`, …), what happens, how often,
+    `after` how many that pass."""
 
     operation: str
     kind: str
@@ -26,6 +27,7 @@ class Fault:
     message: str = "Server Error"
     errors: list = field(default_factory=list)
     seconds: float = 0.0
+    after: int = 0
 
     def __post_init__(self):
         if self.kind not in KINDS:
@@ -48,6 +50,9 @@ class Faults:
         with self._lock:
             for fault in self._waiting:
                 if fault.operation in (operation, "*") and (not kinds or fault.kind in kinds):
+                    if fault.after:
+                        fault.after -= 1
+                        continue
                     fault.times -= 1
                     if not fault.times:
                         self._waiting.remove(fault)

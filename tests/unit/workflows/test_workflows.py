@@ -1,6 +1,7 @@
 """The reusable workflows' promises: permissions, secrets, pins, time limits, hand-overs between jobs."""
 
 import fnmatch
+import json
 import os
 import re
 import subprocess
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from goferry.build.trigger import ASKERS
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / ".github" / "workflows"
@@ -176,12 +179,45 @@ def test_the_runner_is_the_callers_choice(name):
     assert reusable(name)["on"]["workflow_call"]["inputs"]["runs-on"]["default"] == '"ubuntu-latest"'
 
 
+EVENTS = ["push", "create", "release", "schedule", "workflow_dispatch", "repository_dispatch", "deployment"]
+OF_OURS = (
+    "needs.plan.outputs.push == 'release' && (startsWith(github.ref, 'refs/tags/') || inputs.tag != '') && "
+    f"contains(fromJSON('{json.dumps(EVENTS)}'), github.event_name)"
+)
+"""A release is made for an event that maintainers alone start, whatever the job says that read the repository."""
+
+
+def test_the_events_of_a_release_are_those_that_may_ask_for_a_tag():
+    assert {*EVENTS} == ASKERS - {""}
+
+
+def test_what_would_stop_a_release_is_found_before_the_build_in_a_job_that_checks_nothing_out():
+    release = jobs("push-to-release")
+    assert not any("checkout" in step.get("uses", "") for step in release["ready"]["steps"])
+    uses = [step["uses"] for step in release["ready"]["steps"][:2]]
+    assert uses == ["$/actions/sign/native", "$/actions/release"]
+    assert all(step["with"]["check"] is True for step in release["ready"]["steps"][:2])
+    for name in ("build", "package", "release"):
+        assert "ready" in release[name]["needs"]
+        assert "!failure() && !cancelled()" in release[name]["if"], "it runs where ready is skipped"
+
+
+def test_the_tag_that_is_asked_for_is_what_every_job_checks_out():
+    for name in ("push-to-release", "push-to-deploy"):
+        for _, step in steps(FOLDER / f"{name}.yml"):
+            if "checkout@" in step.get("uses", ""):
+                assert step["with"]["ref"] == "${{ inputs.tag && format('refs/tags/{0}', inputs.tag) || '' }}"
+            if step.get("uses", "") in ("$/actions/inspect", "$/actions/cross-compile"):
+                assert step["with"]["tag"] == "${{ inputs.tag }}"
+
+
 def test_no_secret_reaches_a_step_for_a_pull_request():
     release = jobs("push-to-release")
     seals = release["package"]["env"]["SEALS"]
     assert seals.startswith("${{ !startsWith(github.event_name, 'pull_request') && (")
-    assert "(needs.plan.outputs.push == 'release' && startsWith(github.ref, 'refs/tags/')) ||" in seals
-    assert release["release"]["if"] == "needs.plan.outputs.push == 'release' && startsWith(github.ref, 'refs/tags/')"
+    assert f"({OF_OURS}) || (needs.plan.outputs.push == 'snapshot' && (secrets." in seals
+    assert release["ready"]["if"] == OF_OURS
+    assert release["release"]["if"] == f"!failure() && !cancelled() && {OF_OURS}"
     for _, step in steps(FOLDER / "push-to-release.yml"):
         for key, value in step.get("env", {}).items():
             if SECRET.search(str(value)):

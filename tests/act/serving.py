@@ -75,4 +75,5 @@ def github() -> Iterator[Callable[[Repository], tuple[Any, dict[str, str], dict[
             token = fake.token({"contents": "write", "packages": "write", "id-token": "write", "deployments": "write"})
             return hub, {"GITHUB_API_URL": fake.url}, {"GITHUB_TOKEN": token}
 
+        know.release = fake.state.create_release  # type: ignore[attr-defined]  # (hub, fields): one that others made
         yield know

@@ -124,6 +124,80 @@ def test_a_release_without_a_key_says_which_secret_is_missing(act, project, gith
     hub, env, secrets = github(project)
     run = act.run(project, payload=project.tag("v1.0.0"), secrets=secrets, env=env)
     assert not run.ok
-    ((title, message),) = run["package"]["sign"].annotations("error")
+    assert run["ready"].steps, run.told()
+    ((title, message),) = run.annotations("error")
     assert "GOFERRY_SIGNING_KEY" in message + title
     assert not hub.releases
+    assert {name: run.results[name] for name in ("plan", "ready")} == {"plan": "success", "ready": "failure"}
+    assert "build" not in run.results, "nothing was built for a release that can't be sealed"
+
+
+NOTES = {"tag_name": "v1.0.0", "name": "Greetings", "body": "What is new"}
+
+
+def filled(hub, made):
+    """Say that the release of the notes is whole, with its notes, and in the order that was promised."""
+    assert list(hub.releases.values()) == [made]
+    names = [asset.name for asset in made.assets.values()]
+    assert names[-2:] == ["SHA256SUMS", "SHA256SUMS.asc"]
+    assert (made.draft, made.name) == (False, "Greetings")
+    assert made.body.startswith("What is new\n\n<!-- goferry: begin -->")
+
+
+def test_a_release_published_by_hand_is_filled(act, project, signing, github):
+    project.commit("Greet again", tag="v1.0.0")
+    hub, env, secrets = github(project)
+    made = github.release(hub, NOTES)
+    run = act.run(project, payload=project.tag("v1.0.0"), secrets={**signing.secrets, **secrets}, env=env)
+    assert run.ok, run.told()
+    filled(hub, made)
+
+
+def test_an_immutable_release_without_files_stops_before_the_build(act, project, signing, github):
+    project.commit("Greet again", tag="v1.0.0")
+    hub, env, secrets = github(project)
+    hub.immutable = True
+    github.release(hub, NOTES)
+    run = act.run(project, payload=project.tag("v1.0.0"), secrets={**signing.secrets, **secrets}, env=env)
+    assert not run.ok
+    assert "build" not in run.results
+    assert "force-tag-creation" in run["ready"].text
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "event"),
+    [
+        ("release-please.yml", "        uses: googleapis/release-please-action@.*", "push"),
+        ("tag-and-release.yml", "      - run: gh api .*", "workflow_dispatch"),
+    ],
+)
+def test_a_tag_that_the_run_made_is_released_and_not_what_the_run_began_with(
+    name, line, event, act, project, example, signing, github
+):
+    """What makes the tag is replaced by its effects: act starts no Node action of others, and knows no gh."""
+    step = {"push": '        run: echo tag_name=v1.0.0 >>"$GITHUB_OUTPUT"', "workflow_dispatch": "      - run: 'true'"}
+    text, changed = re.subn(line, lambda _: step[event], example(name))
+    assert changed == 1
+    project.workflow(text)
+    project.commit("Greet again", tag="v1.0.0")
+    hub, env, secrets = github(project)
+    hub.tags["v1.0.0"] = released = project.head
+    made = github.release(hub, NOTES)
+    project.commit("Meanwhile")
+    payload = project.push() if event == "push" else project.dispatch(tag="v1.0.0")
+    run = act.run(project, event, payload, secrets={**signing.secrets, **secrets}, env=env)
+    assert run.ok, run.told()
+    filled(hub, made)
+    assert json.loads(made.named("release.json").data)["commit"] == released
+
+
+def test_no_tag_is_released_for_a_pull_request(act, project, example, signing, github):
+    text = example("release.yml").replace("    secrets:", "    with: {tag: v1.0.0}\n    secrets:")
+    project.workflow(text)
+    project.commit("Greet again", tag="v1.0.0")
+    hub, env, secrets = github(project)
+    run = act.run(project, "pull_request", project.pull_request(), secrets={**signing.secrets, **secrets}, env=env)
+    assert not run.ok
+    assert "tag-forbidden" in run["plan"].text
+    assert not hub.releases
+    assert "package" not in run.results

@@ -247,7 +247,7 @@ def incomplete(tag: str, release: Release, missing: Sequence[str]) -> ReleaseInc
     if release.immutable:
         advice = [
             "release the next version",
-            'with release-please, let it make drafts, in release-please-config.json:  "draft": true',
+            'with release-please, let it make drafts:  "draft": true, "force-tag-creation": true',
         ]
     else:
         advice = ["delete that release under Releases (keep the tag), and run this again"]

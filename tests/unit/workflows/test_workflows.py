@@ -1,6 +1,7 @@
 """The reusable workflows' promises: permissions, secrets, pins, time limits, hand-overs between jobs."""
 
 import fnmatch
+import itertools
 import json
 import os
 import re
@@ -31,6 +32,7 @@ PINNED = {
     "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1",
     "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f # v7.0.0",
     "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c # v8.0.1",
+    "googleapis/release-please-action@d1a8f221d7723166f48a584aebba00ef3f6febec # v4.1.4",
 }
 PLACEHOLDER = "@" + "0" * 40 + " # v0.0.0"
 CALLERS = [
@@ -202,13 +204,34 @@ def test_what_would_stop_a_release_is_found_before_the_build_in_a_job_that_check
         assert "!failure() && !cancelled()" in release[name]["if"], "it runs where ready is skipped"
 
 
-def test_the_tag_that_is_asked_for_is_what_every_job_checks_out():
-    for name in ("push-to-release", "push-to-deploy"):
-        for _, step in steps(FOLDER / f"{name}.yml"):
+@pytest.mark.parametrize("name", ["push-to-release", "push-to-deploy"])
+def test_the_tag_that_is_asked_for_is_what_every_job_checks_out(name):
+    for job in jobs(name).values():
+        for step, following in itertools.pairwise(job.get("steps", [])):
             if "checkout@" in step.get("uses", ""):
-                assert step["with"]["ref"] == "${{ inputs.tag && format('refs/tags/{0}', inputs.tag) || '' }}"
+                assert step["with"]["fetch-tags"] is True
+                assert (following["name"], following["if"]) == ("Check out the tag", "inputs.tag != ''")
+                assert following["env"] == {"TAG": "${{ inputs.tag }}"}
             if step.get("uses", "") in ("$/actions/inspect", "$/actions/cross-compile"):
                 assert step["with"]["tag"] == "${{ inputs.tag }}"
+
+
+@pytest.mark.parametrize(
+    ("tag", "code"), [("v1.0.0", 0), ("v9.0.0", 2), ("../heads/main", 2), ("--help", 2), ("$(id)", 2)]
+)
+def test_only_a_tag_is_checked_out(tag, code, tmp_path):
+    for words in ("init -q -b main", "commit -q --allow-empty -m one", "tag v1.0.0", "commit -q --allow-empty -m two"):
+        author = ["-c", "user.name=A", "-c", "user.email=a@example.com"]
+        subprocess.run(["git", *author, *words.split()], cwd=tmp_path, check=True)
+    step = next(step for step in jobs("push-to-release")["plan"]["steps"] if step["name"] == "Check out the tag")
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+        env={"PATH": os.environ["PATH"], "TAG": tag}, cwd=tmp_path, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert ("::error title=tag-missing::" in done.stdout) is (code != 0)
+    said = subprocess.run(["git", "log", "-1", "--format=%s"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert said.stdout.strip() == ("two" if code else "one")
 
 
 def test_no_secret_reaches_a_step_for_a_pull_request():
@@ -355,7 +378,7 @@ def test_steps_take_and_give_only_what_their_actions_declare(path):
                 assert set(step.get("with", {})) <= set(action["inputs"]), (name, step["uses"])
                 known[step.get("id")] = set(action["outputs"])
             elif "id" in step:
-                known[step["id"]] = {"name", "artifact-id"}
+                known[step["id"]] = {"name", "artifact-id", "tag_name"}
         for identifier, output in re.findall(r"steps\.([\w-]+)\.outputs\.([\w-]+)", str(job)):
             assert output in known[identifier], (name, identifier, output)
         for needed, output in re.findall(r"needs\.([\w-]+)\.outputs\.([\w-]+)", str(job)):

@@ -248,6 +248,10 @@ def test_the_chain_in_shards_is_sealed_and_checked(step, workspace, key):
         ("rollback/native", {"environment": "production"}, "secret-missing"),
         ("notify", {}, "input-missing"),
         ("goferry", {"publish": "perhaps"}, "input-invalid"),
+        ("goferry", {}, "secret-missing"),
+        ("sign/native", {"check": "true"}, "secret-missing"),
+        ("sign/native", {"check": "true", "formats": "pgp", "dist": "nowhere"}, "secret-missing"),
+        ("release", {"check": "true"}, "input-invalid"),
         ("cross-compile", {"shard": HOSTILE}, ""),
         ("cross-compile", {"targets": HOSTILE}, ""),
         ("inspect", {"version": HOSTILE}, ""),
@@ -263,6 +267,29 @@ def test_a_wrong_call_is_an_annotation_with_a_name(step, workspace, name, given,
         assert done.errors == [error]
     assert "\n::set-output" not in done.log
     assert done.log.count("::error ") == 1
+
+
+def test_keys_are_proven_before_anything_is_built_for_them(step, key, tmp_path):
+    secret = {"GOFERRY_SIGNING_KEY": key}
+    nowhere = {"check": "true", "dist": "nowhere", "working_directory": "nowhere"}
+    done = step("sign/native", env=secret, formats='["openpgp"]', **nowhere)
+    assert done.code == 0, done.log
+    assert "can sign" in done.log
+    assert step("sign/native", env=secret, formats='["openpgp", "minisign"]', **nowhere).errors == ["formats-missing"]
+    assert step("sign/native", env=secret, formats="pgp", **nowhere).errors == ["input-invalid"]
+    broken = {"GOFERRY_SIGNING_KEY": key.replace("\n", "", 3)}
+    assert step("sign/native", env=broken, **nowhere).code == 2
+
+
+def test_a_tag_that_a_workflow_names_is_released_and_refused_for_pull_requests(step):
+    main = {"GITHUB_EVENT_NAME": "workflow_dispatch", "GITHUB_REF": "refs/heads/main"}
+    done = step("inspect", tag="v1.0.0", env=main)
+    assert (done.code, done.outputs["push"], done.outputs["snapshot"]) == (0, "release", "false"), done.log
+    assert (done.outputs["tag"], json.loads(done.outputs["formats"])) == ("v1.0.0", [])
+    built = step("cross-compile", tag="v1.0.0", targets="linux/amd64", test="false", env=main)
+    assert (built.code, built.outputs["snapshot"]) == (0, "false"), built.log
+    for event in ("pull_request", "workflow_run"):
+        assert step("inspect", tag="v1.0.0", env={**main, "GITHUB_EVENT_NAME": event}).errors == ["tag-forbidden"]
 
 
 def test_the_whole_way_in_one_step(step, workspace, key):

@@ -49,9 +49,7 @@ def run(job: Job) -> Mapping[str, Any]:
         if deploys:
             job.required_secret("GOFERRY_DEPLOY_KEY", "to reach the hosts")
         publishes = publish == "true" or (publish == "auto" and means == push.RELEASE)
-        if publishes:
-            shared.refuse_closed(job, found.tag)
-        release = _sealed(job, directory, stream)
+        release = _sealed(job, directory, stream, tag=found.tag if publishes else "")
         outputs |= {"dist": job.relative(release.folder), "digest": release.verified.digest}
         if publishes:
             outputs["release"] = _published(job, release.folder, stream)
@@ -77,9 +75,14 @@ def _unsealed(job: Job, opened: OpenProject, stream: Stream, *, means: str, keye
     return job.relative(planned.out)
 
 
-def _sealed(job: Job, directory: Path, stream: Stream) -> way.Release:
-    """Build and seal; the keys are read first and lie nowhere while the repository's tests and tools run."""
+def _sealed(job: Job, directory: Path, stream: Stream, *, tag: str) -> way.Release:
+    """Build and seal; the keys are read first and lie nowhere while the repository's tests and tools run.
+
+    With `tag`, of a release that will be published, GitHub is asked before whether it still takes that.
+    """
     settings, keys = job.settings, Keys(None, None, shared.trust_file(job), signers=tuple(shared.signers(job)))
+    if tag:
+        shared.refuse_closed(job, tag)
     request = way.Request(
         directory,
         keys,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from demo_parts import traffic
 from demo_parts.surroundings import SHOP, Folder, own_platform
 from goferry import deploy
 from goferry.config.settings import Settings
+from goferry.deploy.errors import TargetMissing
 from goferry.kernel import trustfile
 from goferry.kernel.errors import Refused
 from goferry.observe.events import Stream
@@ -49,8 +51,13 @@ class Story:
         try:
             self._tell()
         finally:
-            deploy.down(self.target, settings=self.settings, stream=self.stream)
+            self._down()
         return self.told
+
+    def _down(self) -> None:
+        """Take down what was deployed; a demo that failed before has nothing to take down."""
+        with contextlib.suppress(TargetMissing):
+            deploy.down(self.target, settings=self.settings, stream=self.stream)
 
     def _tell(self) -> None:
         told = self.told
@@ -71,7 +78,7 @@ class Story:
     def _afresh(self) -> None:
         """Take down and remove what an earlier demo deployed; its releases stay and are made again when changed."""
         if self.folder.root.exists():
-            deploy.down(self.target, settings=self.settings, stream=Stream())
+            self._down()
             shutil.rmtree(self.folder.root)
 
     def _release(self, number: int, version: str) -> way.Release:

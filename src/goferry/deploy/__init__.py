@@ -6,6 +6,7 @@ A `Target` is a folder of this machine, a `Fleet` is hosts over ssh; each functi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,10 @@ def deploy(
         SnapshotRefused, UncommittedRefused: as their names say.
         GoferryError: what the host says, or how it could not be reached.
     """
-    judge_accepts(dist, accepts)
-    judge_uncommitted(dist, uncommitted)
+    here = local.serving_told(target, settings) if isinstance(target, Target) and not dry_run else nullcontext()
+    with here:  # hosts are asked nothing before this is judged
+        judge_accepts(dist, accepts)
+        judge_uncommitted(dist, uncommitted)
     if isinstance(target, Fleet):
         return remote.deploy(dist, target, services=services, settings=settings, stream=stream, dry_run=dry_run)
     return local.deploy(dist, target, services=services, settings=settings, stream=stream, dry_run=dry_run)

@@ -126,9 +126,14 @@ def _change(
     stream: Stream,
     dry_run: bool,
 ) -> dict[str, Any]:
-    told = serving.told(lambda error: _standing(target, settings, error), local=True)
+    told = serving_told(target, settings)
     with told if not dry_run else contextlib.nullcontext():
         return _changed(stage, verb, request=request, target=target, settings=settings, stream=stream, dry_run=dry_run)
+
+
+def serving_told(target: Target, settings: Settings) -> contextlib.AbstractContextManager[None]:
+    """Have what ends the block say what serves on the target now; see serving.told."""
+    return serving.told(lambda error: _standing(target, settings, error), local=True)
 
 
 def _standing(target: Target, settings: Settings, error: GoferryError) -> dict[str, serving.Serving]:

@@ -50,7 +50,7 @@ class Builds(Section, frozen=True, kw_only=True):
         mains: packages to build (`./cmd/api`); empty means every main package of the module.
         tags: build tags.
         ldflags: what the linker gets besides `-s -w` and the version variables; a template (`-X main.site={version}`).
-        env: environment of the compiler (`GOEXPERIMENT: …`); values are templates.
+        env: environment of the compiler (`GOEXPERIMENT: …`; `GOWORK: 'off'` leaves go.work out); values are templates.
         buildvcs: whether programs carry commit, time and version for `debug.ReadBuildInfo` and `go version -m`.
         binary-name: the name of a program's file, a template; `.exe` follows for Windows.
         archive-name: the name of a platform's archive, a template; `.tar.gz` or `.zip` follows.

@@ -756,19 +756,28 @@ def test_a_client_that_dies_before_the_commit_is_undone_by_the_host(site):
     assert site.live()["api"]["version"] == "v3.0.0"
 
 
-def test_a_candidate_that_dies_before_its_client_commits_is_not_committed(site):
+@pytest.mark.parametrize("client_waits", [False, True])
+def test_a_candidate_that_dies_before_its_client_commits_is_not_committed(site, client_waits):
     port = site.deploy(site.release(1))["services"]["api"]["port"]
     argv = client.agent_argv(site.root, site.workshop.keys / "goferry.trust")
     with client.opened(argv, SETTINGS.environ) as agent:
         agent.ask("prepare", dist=str(site.release(2)), id="one", services=[])
         agent.ask("switch")
         os.kill(json.loads((site.root / "shop/api/slots/1.run").read_text())["pid"], signal.SIGKILL)
+        if client_waits:
+            deadline = time.monotonic() + 15
+            while (site.root / "shop/api/live").readlink() != Path("slots/0.json"):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            assert post(port) == "v1.0.0"
+            assert site.deploy(site.release(3))["outcome"] == "deployed"  # the lock was let go
         with pytest.raises(GoferryError) as caught:
             agent.ask("commit")
     assert (caught.value.name, caught.value.exit_code) == ("rolled-back", 4)
-    assert post(port) == "v1.0.0"
+    serves = "v3.0.0" if client_waits else "v1.0.0"
+    assert post(port) == serves
     live = site.live()["api"]
-    assert (live["version"], live["state"]) == ("v1.0.0", "healthy")
+    assert (live["version"], live["state"]) == (serves, "healthy")
 
 
 def test_an_interrupted_deploy_goes_back_and_says_so(site):

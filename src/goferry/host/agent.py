@@ -34,14 +34,12 @@ from goferry.kernel.hostfile import Policy
 from goferry.kernel.machine import Transaction
 from goferry.kernel.manifest import Manifest
 from goferry.kernel.outcomes import (
-    AmbiguousProject,
     ClientSilent,
     DeployBusy,
-    NothingToRollBackTo,
     UnsupportedHost,
     of_defect,
 )
-from goferry.kernel.refusals import FileMissing, ProjectMismatch
+from goferry.kernel.refusals import FileMissing
 
 ASIDE = 1.5
 """Seconds that `status` waits for a recovery before it says what is live meanwhile."""
@@ -194,7 +192,7 @@ class Session:
         """Bring a version that was committed here up to HEALTHY in the free slot; no traffic is touched."""
         policy.judge_environment(self._policy(), str(request.get("environment", "")))
         with self._opened(request):
-            project = self._project_asked = self._project(str(request.get("project") or ""))
+            project = self._project_asked = self.view.project(str(request.get("project") or ""))
             folders = {folder.name: folder for folder in self._services(project)}
             states = {name: self._state(project, name) for name in folders}
             wanted = rollback.Wanted.of(request)
@@ -298,6 +296,14 @@ class Session:
         numbers = {**engine.numbers, "gap_ms": dict(self.switcher.gaps)}
         return {"phase": machine.COMMITTED, **numbers, "services": shown}
 
+    def tend(self) -> None:
+        """Go back when what serves uncommitted has died or fallen ill while its client takes its time."""
+        if self.phase == machine.BAKING:
+            with self._given_up():
+                self._open().tend()
+            if self.phase == machine.IDLE:
+                self._held.close()
+
     def abort(self, _request: Request) -> Record:
         """Undo the open transaction, if any."""
         if self.engine is not None:
@@ -357,20 +363,6 @@ class Session:
     def _state(self, project: str, name: str) -> Record:
         folder = self.root.service(project, name)
         return {**state.read(folder), "running": slots.live(folder)}
-
-    def _project(self, wanted: str) -> str:
-        if self.root.bound:
-            if wanted not in ("", self.root.bound):
-                raise ProjectMismatch("the deploy key is for %s alone" % self.root.bound, state="Nothing was changed.")
-            return self.root.bound
-        running = sorted({folder.project for folder in self.root.services() if slots.live(folder) >= 0})
-        if wanted or len(running) == 1:
-            return wanted or running[0]
-        if not running:
-            raise NothingToRollBackTo("nothing is deployed at %s" % self.root.path, state="Nothing was changed.")
-        raise AmbiguousProject(
-            "several projects are deployed: %s" % ", ".join(running), advice=["name one:  --project %s" % running[0]]
-        )
 
     def status(self, _request: Request) -> Record:
         """Say what is live; recovers first when no other session works on the target."""

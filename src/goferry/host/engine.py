@@ -158,10 +158,23 @@ class Engine:
         Raises:
             GoferryError: when an ending could not be finished; the next recovery tries it again.
         """
+        if self.transaction.phase == machine.IDLE and event != "begin":
+            return  # it ended by itself while the client was silent
         following: Optional[str] = self._confirmed(event)
         while following is not None:
             following = self._take(following, details)
             details = {}
+
+    def tend(self) -> None:
+        """Look at the candidates while they wait for the client, and end it when one died or fell ill.
+
+        Raises:
+            GoferryError: as `advance` does.
+        """
+        try:
+            self.guard.confirm(self.transaction)
+        except Exception as error:  # noqa: BLE001  whatever it is, the version before must serve
+            self.advance(self._after(error))
 
     def _confirmed(self, event: str) -> str:
         """Return the event, or `failed` when it would go on with a candidate that died or fell ill while it waited."""

@@ -119,8 +119,13 @@ class Line:
             self.send({"progress": self._doing})
         return self._gone.is_set()
 
-    def next(self, timeout: float, *, idle: bool = False) -> Optional[Frame]:
-        """Return the next request; None at the end, when the time is over, or when an idle one's place is wanted."""
+    def next(
+        self, timeout: float, *, idle: bool = False, meanwhile: Callable[[], None] = lambda: None
+    ) -> Optional[Frame]:
+        """Return the next request; None at the end, when the time is over, or when an idle one's place is wanted.
+
+        `meanwhile` is called now and then.
+        """
         until = time.monotonic() + timeout
         while not (self._deaf or (idle and self.wanted())):
             left = until - time.monotonic()
@@ -129,6 +134,7 @@ class Line:
             except queue.Empty:
                 if left <= TURN:
                     break
+                meanwhile()
                 continue
             if frame is None:
                 self._requests.put(None)  # the end is the end, also for who asks again
@@ -212,12 +218,17 @@ def _placed(target: Root) -> Iterator[Optional[Place]]:
 
 def _served(session: Session, line: Line) -> int:
     phase, since, patience = "", time.monotonic(), IDLE
+
+    def tend() -> None:
+        with contextlib.suppress(Exception):  # what can't be ended now is ended by the next command
+            session.tend()
+
     while True:
         asked = time.monotonic()
         if session.phase != phase:
             phase, since, patience = session.phase, asked, IDLE
         left = min(DEADLINE, since + LONGEST - asked) if session.engine else patience
-        frame = line.next(left, idle=session.engine is None) if left > 0 else None
+        frame = line.next(left, idle=session.engine is None, meanwhile=tend) if left > 0 else None
         if frame is None:
             return _ended(session, line)
         patience = min(IDLE, patience - (time.monotonic() - asked) + len(frame[1]) / SLOWEST)

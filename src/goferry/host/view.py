@@ -16,7 +16,8 @@ from goferry.host.switch import Links
 from goferry.kernel import frames
 from goferry.kernel.errors import Failed, GoferryError
 from goferry.kernel.machine import Transaction
-from goferry.kernel.outcomes import BlobChanged
+from goferry.kernel.outcomes import AmbiguousProject, BlobChanged, NothingToRollBackTo
+from goferry.kernel.refusals import ProjectMismatch
 
 Record = Dict[str, Any]
 LINES, LINE = 1000, 4000
@@ -71,6 +72,25 @@ class View:
         with contextlib.suppress(Failed):
             held = state.read(folder)["history"]
         return self._record(folder, slots.read(folder, number) or {}, number, {}, why, held)
+
+    def project(self, wanted: str) -> str:
+        """Return the project that is meant: the one that is bound, named, or deployed alone.
+
+        Raises:
+            ProjectMismatch, NothingToRollBackTo, AmbiguousProject: as their names say.
+        """
+        if self.root.bound:
+            if wanted not in ("", self.root.bound):
+                raise ProjectMismatch("the deploy key is for %s alone" % self.root.bound, state="Nothing was changed.")
+            return self.root.bound
+        running = sorted({folder.project for folder in self.root.services() if slots.live(folder) >= 0})
+        if wanted or len(running) == 1:
+            return wanted or running[0]
+        if not running:
+            raise NothingToRollBackTo("nothing is deployed at %s" % self.root.path, state="Nothing was changed.")
+        raise AmbiguousProject(
+            "several projects are deployed: %s" % ", ".join(running), advice=["name one:  --project %s" % running[0]]
+        )
 
     def told(self, error: GoferryError, project: str) -> GoferryError:
         """Return the error with what serves now of the project that was to change, if one was: `serving`."""

@@ -72,18 +72,18 @@ class Watch:
             self._guard.patience(0.05, heed=True)
 
     def once(self) -> None:
-        """Look at them within the time of one question; a bad answer is asked again.
+        """Look at them; only so many bad answers in a row as in the bake, of two seconds each, say that one is ill.
 
         Raises:
             CandidateCrashed, CandidateUnhealthy: as their names say.
         """
-        until = time.monotonic() + control.SECONDS
+        when = "while it waited for the client"
         while True:
-            self._refuse_ended("ended while it waited for the client")
-            self._ask(max(0.05, until - time.monotonic()), lambda: None)
+            self._refuse_ended("ended " + when)
+            self._ask(control.SECONDS, lambda: None)
             if not self._any_bad():
                 return
-            self._refuse_ill("while it waited for the client", BAD if time.monotonic() < until else 1)
+            self._refuse_ill(when, BAD)
             time.sleep(0.05)
 
     def _any_bad(self) -> bool:

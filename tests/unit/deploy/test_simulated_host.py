@@ -325,6 +325,23 @@ def test_a_candidate_that_died_while_it_waited_for_the_client_is_not_gone_on_wit
         assert "switch" not in [line["event"] for line in host.lines]  # no traffic was touched
 
 
+@pytest.mark.parametrize("event", ["commit", "abort", "silence", "switch"])
+def test_a_candidate_that_dies_while_its_client_takes_its_time_goes_back_before_it_says_more(event):
+    host = host_with("v1")
+    engine = Engine(host, host, host, host)
+    engine.begin(transaction("deploy", "v2", "v1", "commit"))
+    engine.advance("switch")
+    engine.tend()
+    assert engine.transaction.phase == machine.BAKING
+    del host.processes["worker", 1]
+    engine.tend()
+    assert (engine.transaction.phase, host.serving()) == (machine.IDLE, {"api": ["v1"], "worker": ["v1"]})
+    lines = list(host.lines)
+    engine.advance(event)
+    assert host.lines == lines
+    assert lines[-1]["result"]["outcome"] == "rolled-back"
+
+
 @pytest.mark.parametrize("defect", [TypeError, KeyError, OverflowError, AttributeError])
 def test_a_defect_is_a_failure_like_any_other(defect):
     host = faulty(host_with("v1"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from goferry.kernel.errors import Misuse, printable
 
@@ -74,6 +73,8 @@ def invalid(file: str, problems: Sequence[Problem]) -> ConfigInvalid:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return the hint that names the nearest known word, else all of them."""
+    from difflib import get_close_matches
+
     choices = sorted(known)
     found = get_close_matches(word, choices, 1, 0.6) or get_close_matches(word.lower().replace("_", "-"), choices, 1)
     if found:

@@ -78,7 +78,8 @@ def _get(address: str, bearer: str, environ: Mapping[str, str]) -> tuple[int, by
     import urllib3
 
     from goferry.system.certificates import trust_context
-    from goferry.system.pace import fitted, paced
+    from goferry.system.connections import fitted
+    from goferry.system.pace import paced
     from goferry.system.proxyenv import proxy_for
 
     proxy = proxy_for(address, environ)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from goferry.kernel.errors import Unreachable
+
+if TYPE_CHECKING:
+    import ssl
 
 
 class CertificateUntrusted(Unreachable):
@@ -25,6 +28,8 @@ def trust_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     Raises:
         CertificateUntrusted: when SSL_CERT_FILE cannot be read.
     """
+    import ssl
+
     file, folder = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

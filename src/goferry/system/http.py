@@ -14,17 +14,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import IO
-
-import urllib3
-from urllib3.exceptions import HTTPError, LocationParseError, SSLError
+from typing import IO, TYPE_CHECKING
 
 from goferry.kernel.digits import number
 from goferry.kernel.errors import Failed, Unreachable
 from goferry.system.address import AddressInvalid, bare, origin, parse, redirected, shown
 from goferry.system.certificates import CertificateUntrusted, trust_context
-from goferry.system.pace import Pace, fitted, paced
+from goferry.system.pace import Pace, paced
 from goferry.system.proxyenv import authorization, proxy_for
+
+if TYPE_CHECKING:
+    import urllib3
 
 ATTEMPTS = 4
 AGAIN = frozenset({408, 429, 500, 502, 503, 504})
@@ -110,6 +110,8 @@ class Client:
         self, environ: Mapping[str, str], *, timeout: float = 20.0, attempts: int = ATTEMPTS, wait: float = 0.3
     ) -> None:
         self._environ = environ
+        import urllib3  # as late as this: most runs fetch nothing
+
         self._timeout = urllib3.Timeout(connect=min(timeout, 10.0), read=timeout)
         self._seconds = 3 * timeout
         self._attempts = attempts
@@ -181,8 +183,8 @@ class Client:
             until = time.monotonic() + WHOLE
             with paced(self._seconds, until) as pace, self._open(url, headers, method, pace.counted(body)) as response:
                 answer = self._read(url, response, limit, lambda block, _total: parts.append(block), pace)
-        except (HTTPError, OSError) as error:
-            if isinstance(error, SSLError) or isinstance(getattr(error, "reason", None), SSLError):
+        except _failures() as error:
+            if isinstance(error, _tls()) or isinstance(getattr(error, "reason", None), _tls()):
                 raise _untrusted(url, error) from error
             raise HostUnreachable(f"{shown(url)} did not take what was sent: {_reason(error)}") from error
         return replace(answer, body=b"".join(parts)) if answer.ok else answer
@@ -203,10 +205,10 @@ class Client:
             restart()
             try:
                 answer = self._attempt(url, headers, limit, take, until)
-            except SSLError as error:
+            except _tls() as error:
                 raise _untrusted(url, error) from error
-            except (HTTPError, OSError) as error:
-                if isinstance(getattr(error, "reason", None), SSLError):
+            except _failures() as error:
+                if isinstance(getattr(error, "reason", None), _tls()):
                     raise _untrusted(url, error) from error
                 problem = error
                 if time.monotonic() > until:
@@ -252,6 +254,8 @@ class Client:
     def _open(
         self, address: str, headers: Mapping[str, str] | None, method: str = "GET", body: IO[bytes] | None = None
     ) -> Iterator[urllib3.BaseHTTPResponse]:
+        from urllib3.exceptions import LocationParseError
+
         parts = parse(address)
         sent = {"User-Agent": "goferry", "Accept-Encoding": "identity", **authorization(address, self._environ)}
         try:
@@ -313,6 +317,10 @@ class Client:
             return self._pools[proxy]
 
     def _new_pool(self, proxy: str) -> urllib3.PoolManager:
+        import urllib3
+
+        from goferry.system.connections import fitted
+
         context = trust_context(self._environ)
         if not proxy:
             return fitted(urllib3.PoolManager(maxsize=8, ssl_context=context))
@@ -338,6 +346,18 @@ def _finish(response: urllib3.BaseHTTPResponse, headers: Mapping[str, str]) -> N
 def without_credentials(headers: Mapping[str, str] | None) -> dict[str, str]:
     """Return headers as another host may see them."""
     return {name: value for name, value in (headers or {}).items() if name.lower() not in ("authorization", "cookie")}
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    from urllib3.exceptions import HTTPError
+
+    return HTTPError, OSError
+
+
+def _tls() -> type[Exception]:
+    from urllib3.exceptions import SSLError
+
+    return SSLError
 
 
 def _untrusted(url: str, error: Exception) -> CertificateUntrusted:

@@ -17,10 +17,6 @@ import time
 from collections.abc import Iterator
 from typing import IO, Any
 
-import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-
 RATE = 4 << 10
 """Bytes a second, on average over a span, that a transfer must bring."""
 _now = threading.local()
@@ -112,37 +108,8 @@ def paced(seconds: float, until: float = math.inf) -> Iterator[Pace]:
         raise TimeoutError(pace.told())
 
 
-def _take(descriptor: int) -> None:
+def take(descriptor: int) -> None:
+    """Hold a connection, by its descriptor, to the pace of this thread, if there is one."""
     pace = getattr(_now, "pace", None)
     if pace is not None:
         pace.take(descriptor)
-
-
-class _Plain(HTTPConnection):
-    def _new_conn(self) -> socket.socket:
-        made = super()._new_conn()
-        _take(made.fileno())
-        return made
-
-    def putrequest(self, *words: Any, **more: Any) -> None:
-        if self.sock is not None:  # kept from an earlier request
-            _take(self.sock.fileno())
-        super().putrequest(*words, **more)
-
-
-class _Secure(_Plain, HTTPSConnection):
-    pass
-
-
-class _PlainPool(HTTPConnectionPool):
-    ConnectionCls = _Plain
-
-
-class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _Secure
-
-
-def fitted(manager: urllib3.PoolManager) -> urllib3.PoolManager:
-    """Let a manager make connections that keep a pace."""
-    manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
-    return manager

@@ -327,7 +327,7 @@ def test_where_git_can_not_be_asked_nothing_is_stamped_and_a_note_says_so(work, 
 
 
 RUN = """
-import os, sys
+import os, sys, tarfile, zipfile
 from pathlib import Path
 from goferry.build import execute, facts, machine, plan
 from goferry.config import model

@@ -437,7 +437,7 @@ def test_purge_alone_removes_what_is_kept_and_says_what(site):
     assert (site.root / "other/notes").read_text() == "not Goferry's"
     assert site.pids() == []
     code, again = purge("shop", "--yes")
-    assert (code, again["error"]) == (2, "nothing-kept")
+    assert (code, again["error"]) == (2, "target-missing")
     assert site.deploy(site.release(1))["services"]["api"]["version"] == "v1.0.0"
 
 

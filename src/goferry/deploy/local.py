@@ -17,8 +17,9 @@ from goferry.deploy.errors import TargetMissing
 from goferry.kernel.errors import GoferryError, printable
 from goferry.observe.events import Span, Stream
 
-OWN = Path(".goferry", "run")
-"""What the agent makes in a target's folder before anything else (host.layout); a repository has no such one."""
+OWN = (".goferry/run", "*/.journal")
+"""What the agent makes in a target's folder before anything else, and what stays when all was taken down (host.layout);
+a repository has none."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,9 @@ def rollback(
 
 def _found(target: Target) -> None:
     """Refuse a folder in which no deploy left anything, before an agent is started for it."""
-    if not (target.root / OWN).is_dir() and not target.argv:
+    if not any(path for pattern in OWN for path in target.root.glob(pattern)) and not target.argv:
         raise TargetMissing(
-            f"nothing was ever deployed to {printable(str(target.root), 300)}",
+            f"no deploy left anything in {printable(str(target.root), 300)}",
             state="Nothing was changed.",
             advice=["name the folder of the deploy:  --root DIR"],
         )

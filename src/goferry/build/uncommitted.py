@@ -62,13 +62,13 @@ def compiled(
     tags = [f"-tags={','.join(builds.tags)}"] if builds.tags else []
     for target in facts.targets:
         packages = [main.path for main in facts.mains if str(target) in main.targets]
-        fields = ",".join(("Dir", "Standard", *_LISTS))
+        fields = ",".join(("Dir", "Standard", "Module", *_LISTS))
         words = [str(toolchain.go), "list", "-deps", f"-json={fields}", *tags, *packages]
         env = {"CGO_ENABLED": "0", **environ, **builds.env, **target.env}
         done = process.run(words, environ=env, cwd=facts.directory)
         if done.code:
             raise GoFailed(done.errors.strip(), state="Nothing was built.", advice=["see:  go list -deps ./..."])
-        read += _read(modules.objects(done.text))
+        read += read_by(modules.objects(done.text))
     inside = Path(os.path.realpath(facts.root))
     return _listed(index, [path for path in dict.fromkeys(read) if Path(os.path.realpath(path)).is_relative_to(inside)])
 
@@ -93,12 +93,19 @@ def _listed(index: Index, paths: Iterable[Path]) -> dict[str, str]:
     }
 
 
-def _read(records: Sequence[Mapping[str, Any]]) -> Iterator[Path]:
+def read_by(records: Sequence[Mapping[str, Any]]) -> Iterator[Path]:
+    """Yield the files that Go reads for packages (records of `go list`) and that the repository answers for."""
     for record in records:
-        if not record.get("Standard"):
+        if not record.get("Standard") and not _of_module_cache(record.get("Module") or {}):
             for kind in _LISTS:
                 for name in record.get(kind) or ():
                     yield Path(record["Dir"], name)
+
+
+def _of_module_cache(module: Mapping[str, Any]) -> bool:
+    """Tell whether Go took a module from its cache, which may lie in the repository: go.sum says what that may be."""
+    source = module.get("Replace") or module
+    return bool(source.get("Version") and source.get("Dir"))
 
 
 def _any(index: Index, environ: Mapping[str, str], without: frozenset[Path]) -> bool:

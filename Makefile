@@ -39,12 +39,12 @@ gates: $(VENV)/installed-dev ## place something broken in every folder of a copy
 
 test: $(VENV)/installed-dev ## everything, the products of cases sampled; installs the real parts as root on Debian
 	@tests/parts/install
-	@$(BIN)/python -m pytest -q -n auto --cov --cov-report=term:skip-covered tests/unit tests/golden
+	@$(BIN)/python -m pytest -q -n auto tests/unit tests/golden
 	@$(BIN)/python -m pytest -q --durations=15 tests/integration tests/act
 
-test-full: $(VENV)/installed-dev ## everything, every product of cases whole
+test-full: $(VENV)/installed-dev ## everything, every product of cases whole, and what of the code unit and golden tests run
 	@tests/parts/install
-	@GOFERRY_TEST_FULL=1 $(BIN)/python -m pytest -q -n auto tests/unit tests/golden
+	@GOFERRY_TEST_FULL=1 $(BIN)/python -m pytest -q -n auto --cov --cov-report=term:skip-covered tests/unit tests/golden
 	@GOFERRY_TEST_FULL=1 $(BIN)/python -m pytest -q --durations=15 tests/integration tests/act
 
 bench-%: $(VENV)/installed-dev ## run benchmarks/NAME; one JSON object a line at its end

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from pages import script
+from sampling import sample
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.executable).parent
@@ -63,7 +64,7 @@ def run(words, user, **more):
     return done.stdout
 
 
-@pytest.mark.parametrize("way", INSTALL)
+@pytest.mark.parametrize("way", sample(sorted(INSTALL)))
 def test_the_first_steps_of_the_tutorial_work_with_the_wheel(way, wheel, user):
     folder, _ = user
     for words in INSTALL[way]:
@@ -77,7 +78,7 @@ def test_the_first_steps_of_the_tutorial_work_with_the_wheel(way, wheel, user):
         run(["goferry", "down", "--target", "local", "--root", folder / "work" / "services"], user)
 
 
-@pytest.mark.parametrize("way", [*INSTALL, "uvx"])
+@pytest.mark.parametrize("way", sample([*INSTALL, "uvx"]))
 def test_a_checkout_installs_as_well(way, user):
     folder, environ = user
     if way == "uvx":

@@ -220,7 +220,7 @@ def test_the_service_finds_nothing_in_the_rendered_copies(service, rendered):
     ("name", "old", "new", "message"),
     [
         ("push-to-release", "needs.plan.outputs.push ==", "needs.planned.outputs.push ==", "planned"),
-        ("push-to-release", "needs: [plan, package]", "needs: [plan, packaged]", "packaged"),
+        ("push-to-release", "needs: [plan, ready]", "needs: [plan, readied]", "readied"),
         ("push-to-release", "inputs.go-version", "inputs.goversion", "goversion"),
         ("push-to-release", "        shell: bash\n", "        shel: bash\n", "shel"),
         ("push-to-release", "steps.merge.outputs.dist", "steps.merged.outputs.dist", "merged"),

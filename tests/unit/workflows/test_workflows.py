@@ -32,7 +32,7 @@ PINNED = {
     "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1",
     "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f # v7.0.0",
     "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c # v8.0.1",
-    "googleapis/release-please-action@d1a8f221d7723166f48a584aebba00ef3f6febec # v4.1.4",
+    "googleapis/release-please-action@a02a34c4d625f9be7cb89156071d8567266a2445 # v4.2.0",
 }
 PLACEHOLDER = "@" + "0" * 40 + " # v0.0.0"
 CALLERS = [

@@ -33,6 +33,16 @@ class ModuleOutsideWorkspace(Misuse):
     name = "module-outside-workspace"
 
 
+def require(directory: Path) -> None:
+    """Find a module here without asking Go, so that nobody waits for a toolchain where there is nothing to build.
+
+    Raises:
+        ModuleMissing: with the modules in subfolders.
+    """
+    if not (directory / "go.mod").is_file() and not (directory / "go.work").is_file():
+        raise _missing(directory)
+
+
 def find(directory: Path, toolchain: Toolchain, environ: Mapping[str, str]) -> dict[str, Path]:
     """Return module path → folder: the module of `directory`, or, where it holds only a go.work, those it uses.
 
@@ -41,8 +51,7 @@ def find(directory: Path, toolchain: Toolchain, environ: Mapping[str, str]) -> d
         ModuleOutsideWorkspace: when a go.work counts and lists others only.
         GoFailed: with what the go command says.
     """
-    if not (directory / "go.mod").is_file() and not (directory / "go.work").is_file():
-        raise _missing(directory)
+    require(directory)
     done = process.run([toolchain.go, "list", "-m", "-json"], environ=environ, cwd=directory)
     if done.code:
         raise _failed(done, directory)

@@ -201,7 +201,7 @@ def _line(scheme: str, prefix: str) -> str:
 
 
 def _near(tag: str, prefix: str) -> Iterator[str]:
-    """Yield tags that were probably meant."""
+    """Yield tags that were probably meant, first those that write their `v`, or none, as this one does."""
     text = tag.removeprefix(prefix).rpartition("/")[2]
     numbers = re.search(r"[0-9]{1,15}([._-][0-9]{1,15}){0,2}(?![0-9]|[._-][0-9])", text)
     if not numbers:
@@ -210,8 +210,8 @@ def _near(tag: str, prefix: str) -> Iterator[str]:
     dotted += ".0" * max(0, 2 - dotted.count("."))
     tail = re.sub("^[._]", "-", text[numbers.end() :])
     tail = tail if not tail or tail.startswith("-") else f"-{tail}"
-    yield f"{prefix}v{dotted}{tail}"
-    yield f"{prefix}{dotted}{tail}"
+    leads = ("v", "") if text.startswith("v") else ("", "v")
+    yield from (f"{prefix}{lead}{dotted}{tail}" for lead in leads)
 
 
 def _path(version: semver.Version, module: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -34,24 +35,26 @@ def command(output: Output, *, directory: Path, dry_run: bool) -> None:
     seen = survey(directory)
     text = start.proposal(seen)
     written = "" if dry_run or not text else str(start.write(directory, text))
-    ignored = start.ignore(directory, dry_run=dry_run)
+    place = directory / start.home(seen)
+    ignored = start.ignore(place, dry_run=dry_run)
     if seen.configured:
         verdict = "goferry.yml is there and stays as it is"
     elif not text:
         verdict = "no goferry.yml is needed to build, image, sign and publish"
     else:
         verdict = f"wrote {written}:" if written else "would write goferry.yml:"
-    following = DEPLOYED if text or seen.configured else NEXT
-    example_of = start.example(seen)
-    record = {**start.as_json(seen, text), "written": written, "ignored": ignored, "next": list(following)}
+    where = "" if place == Path() else f" --dir {shlex.quote(str(place))}"
+    following = [f"{line}{where}" for line in (DEPLOYED if text or seen.configured else NEXT)]
+    example_of, file = start.example(seen), place / "goferry.yml"
+    record = {**start.as_json(seen, text), "written": written, "ignored": ignored, "next": following}
     output.result(
         record,
         *start.found(seen),
         verdict,
         *(f"  {line}" for line in text.splitlines()),
-        *(["to deploy a program that takes its address from ADDR, write into goferry.yml:"] if example_of else []),
+        *([f"to deploy a program that takes its address from ADDR, write into {file}:"] if example_of else []),
         *(f"  {line}" for line in example_of),
-        *([f"{'would add' if dry_run else 'added'} /dist/ to .gitignore"] if ignored else []),
+        *([f"{'would add' if dry_run else 'added'} /dist/ to {place / '.gitignore'}"] if ignored else []),
         "next:",
         *(f"  {line}" for line in following),
     )

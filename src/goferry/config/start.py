@@ -65,14 +65,29 @@ def service_name(path: str) -> str:
 def example(survey: Survey) -> list[str]:
     """Return what a person writes to deploy a main whose address was not recognised; empty where nothing is to be said.
 
-    Of several mains the first that serves HTTP stands in it, else the first.
+    A main of the module at the top stands in it before those of other modules, then one that serves HTTP.
     """
-    if survey.configured or not survey.mains or proposal(survey):
+    main = _shown(survey)
+    if main is None or survey.configured or proposal(survey):
         return []
-    main = min(survey.mains, key=lambda main: not main.serves)
     name = service_name(survey.modules[main.module] if main.path == "." else main.path)
     line = f"services: {{{name}: {{main: {main.path}, listen: {{env: ADDR}}}}}}"
     return [f"{line}   # or {{port-env: PORT}}, or {{flag: --listen}}"]
+
+
+def _shown(survey: Survey) -> Main | None:
+    return min(survey.mains, key=lambda main: (main.module != ".", not main.serves), default=None)
+
+
+def home(survey: Survey) -> str:
+    """Return the folder that `--dir` names where the top can't be built: that of a main, else of the first module.
+
+    Empty where the top can be built: it has a go.mod, a go.work, or a goferry.yml that names projects.
+    """
+    if "." in survey.modules or "go.work" in survey.tools or survey.configured or proposal(survey):
+        return ""
+    main = _shown(survey)
+    return main.module if main else next(iter(survey.modules))
 
 
 def write(directory: Path, text: str) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goferry import golang
-from goferry.build import facts
+from goferry.build import facts, modules
 from goferry.build.facts import Facts
 from goferry.config import model
 from goferry.config.load import load
@@ -65,6 +65,7 @@ def open_project(
     """
     loaded = load(directory, project=project)
     config = loaded.project
+    modules.require(loaded.directory)
     with stream.span("setup-go") as span:
         toolchain = golang.setup_go(
             directory=loaded.directory,

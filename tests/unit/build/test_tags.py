@@ -111,6 +111,15 @@ def test_a_tag_that_was_probably_meant_is_named_only_if_it_would_do(tag, meant):
     assert said == ([f"did you mean the tag {meant}?"] if meant else [])
 
 
+@pytest.mark.parametrize(
+    ("scheme", "tag", "meant"),
+    [("calver", "2025.11.12", "service/2025.11.12"), ("calver", "v2025.11.12", "service/v2025.11.12"),
+     ("semver", "1.2.3", "service/1.2.3"), ("semver", "v1.2.3", "service/v1.2.3"), ("go", "1.2.3", "service/v1.2.3")],
+)  # fmt: skip
+def test_the_tag_that_was_probably_meant_keeps_its_v_or_none(scheme, tag, meant):
+    assert f"did you mean the tag {meant}?" in tags(scheme=scheme, folder="service").advice(tag)
+
+
 def test_why_not_names_gos_rule():
     assert tags().why_not("v3.0.0") == f"tag v3.0.0 is not of module {MODULE}: its path would be {MODULE}/v3"
     assert "which begins with v" in tags().why_not("1.2.3")

@@ -122,6 +122,44 @@ def test_the_only_main_is_named_after_the_module(repository):
     assert "shop: {main: ., " in proposal(survey(repository("main.go", SERVER % 'addr := os.Getenv("ADDR")')))
 
 
+def test_a_main_at_the_top_is_shown_before_those_of_other_modules(repository, capsys):
+    repository("cmd/shop/main.go", "package main\nfunc main() { shop.Main() }\n")
+    repository("examples/custom/main.go", SERVER % 'addr := ":8080"')
+    root = repository("examples/custom/go.mod", "module custom\n")
+    assert run(["init", "--dir", str(root)]) == 0
+    assert "services: {shop: {main: ./cmd/shop, " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("folder", "word"), [("service", "service"), ("a b", "'a b'")])
+def test_where_the_only_module_is_in_a_folder_what_comes_next_is_done_there(
+    folder, word, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    inner = tmp_path / folder
+    inner.mkdir()
+    (tmp_path / ".git").mkdir()
+    (inner / "go.mod").write_text("module example.com/shop\n")
+    (inner / "main.go").write_text("package main\nfunc main() {}\n")
+    assert run(["init"]) == 0
+    said = capsys.readouterr().out
+    assert f"write into {folder}/goferry.yml:" in said
+    assert f"added /dist/ to {folder}/.gitignore" in said
+    assert (inner / ".gitignore").read_text() == "/dist/\n"
+    assert not (tmp_path / ".gitignore").exists()
+    assert said.endswith(f"goferry test --dir {word}\n  goferry build --dir {word}\n  goferry up --dir {word}\n")
+    (tmp_path / "go.work").write_text(f'go 1.26\nuse "./{folder}"\n')
+    assert run(["init", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["next"] == ["goferry test", "goferry build", "goferry up"]
+
+
+def test_a_folder_without_a_module_is_told_before_a_toolchain_is_fetched(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("goferry.golang.setup_go", lambda **_: pytest.fail("Go was set up"))
+    (tmp_path / "service").mkdir()
+    (tmp_path / "service" / "go.mod").write_text("module example.com/shop\n")
+    assert run(["inspect", "--dir", str(tmp_path)]) == 2
+    assert "build the one in service:  goferry build --dir service" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("path", "text"),
     [
@@ -181,7 +219,7 @@ def test_what_is_built_is_ignored_by_git(repository, capsys):
     for _ in range(2):
         assert run(["init", "--dir", str(root)]) == 0
         assert ignore.read_text() == "*.tmp\n/dist/\n"
-    assert capsys.readouterr().out.count("added /dist/ to .gitignore") == 1
+    assert capsys.readouterr().out.count(f"added /dist/ to {ignore}\n") == 1
 
 
 @pytest.mark.parametrize(

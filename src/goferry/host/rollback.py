@@ -113,13 +113,14 @@ def _nothing(
     """Return the error, with what is held of the services in `names`; those in `having` could go back alone."""
     held = {name: [entry.version for entry in states[name]["history"]] for name in sorted(names) if name in states}
     lines = ["  %s: %s" % (name, printable(", ".join(versions))) for name, versions in held.items() if versions]
+    others = any(not _serves(states[name], entry.sequence) for name in held for entry in states[name]["history"])
     alone = "".join(" --service %s" % name for name in sorted(having))
     return NothingToRollBackTo(
         what,
         state="\n".join(["Nothing was changed.", *(["Held here, the newest first:", *lines] if lines else [])]),
         advice=[
             *(["take those alone that have it:  goferry rollback --to VERSION%s" % alone] if having else []),
-            *(["name a version that is held:  goferry rollback --to VERSION"] if lines else []),
+            *(["name a version that is held:  goferry rollback --to VERSION"] if others else []),
             "deploy the release that you want:  goferry deploy DIST",
         ],
         held=held,

@@ -57,6 +57,16 @@ def test_several_rollbacks_walk_back_and_end_at_the_oldest_with_what_is_held_nam
     assert api.back() == 1  # what served before it, not what was passed on purpose
 
 
+@pytest.mark.parametrize(("deploys", "back", "advised"), [((1,), 0, False), ((1, 2), 1, True)])
+def test_to_name_a_version_is_advised_only_where_another_than_the_live_one_is_held(deploys, back, advised):
+    api = Service(*deploys)
+    for _ in range(back):
+        api.back()
+    with pytest.raises(NothingToRollBackTo) as told:
+        api.back()
+    assert any("--to VERSION" in line for line in told.value.advice) is advised
+
+
 def test_the_way_back_from_the_next_release_leads_past_what_a_rollback_left():
     api = Service(1, 2, 3)
     assert api.back(version="v1") == 1

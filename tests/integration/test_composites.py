@@ -281,7 +281,8 @@ def test_keys_are_proven_before_anything_is_built_for_them(step, key, tmp_path):
     assert step("sign/native", env=broken, **nowhere).code == 2
 
 
-def test_a_tag_that_a_workflow_names_is_released_and_refused_for_pull_requests(step):
+def test_a_tag_that_a_workflow_names_is_released_and_refused_for_pull_requests(step, workspace):
+    shutil.rmtree(workspace / "dist", ignore_errors=True)
     main = {"GITHUB_EVENT_NAME": "workflow_dispatch", "GITHUB_REF": "refs/heads/main"}
     done = step("inspect", tag="v1.0.0", env=main)
     assert (done.code, done.outputs["push"], done.outputs["snapshot"]) == (0, "release", "false"), done.log

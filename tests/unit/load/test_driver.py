@@ -66,7 +66,9 @@ def test_a_steady_service_loses_nothing_over_kept_and_new_connections():
 def test_the_rate_is_kept_and_the_time_is_bounded():
     since = time.monotonic()
     tally, _ = run(Service(), most=10_000, seconds=0.5, rate=200.0)
-    assert 0 < tally.sent <= 200 * (time.monotonic() - since) + 1
+    due = 200 * (time.monotonic() - since) + 1  # a busy machine ends it later, and more were due by then
+    assert 0 < tally.sent <= due
+    assert tally.sent < 10_000
 
 
 def test_slow_orders_are_asked_for_and_their_delay_is_no_latency():

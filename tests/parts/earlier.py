@@ -27,7 +27,12 @@ class Earlier:
     """Its source in a folder, and its command line under this interpreter with today's libraries."""
 
     def __init__(self, commit: str, folder: Path, missing: Callable[[str], None]) -> None:
-        done = subprocess.run(["git", "archive", commit, "src"], cwd=ROOT, capture_output=True, check=False)
+        words = ["git", "archive", commit, "src"]
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, check=False)
+        if done.returncode:  # a shallow clone
+            fetch = ["git", "fetch", "--quiet", "--depth=1", "origin", commit]
+            subprocess.run(fetch, cwd=ROOT, capture_output=True, check=False, timeout=120)
+            done = subprocess.run(words, cwd=ROOT, capture_output=True, check=False)
         if done.returncode:
             missing(f"the commit {commit[:12]}: a clone with its whole history")
         with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:

@@ -93,6 +93,7 @@ def test_what_changes_between_the_jobs_is_refused(harm, act, project, signing, g
     assert not run.ok
     assert run.results == {
         "plan": "success",
+        "ready": "success",
         "build": "success",
         "package": "success",
         "release": "failure",

@@ -1,8 +1,14 @@
 """What the actions cost beside the work they do, in act's own figures."""
 
 import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
+
+CORE = Path(__file__).resolve().parents[2] / "requirements" / "core.txt"
 
 STEPS = """
 on: push
@@ -38,10 +44,24 @@ def figures(act, make_repository, tmp_path_factory):
     return {name: min(run[name] for run in runs) for name in NAMES}
 
 
-def test_the_first_step_costs_three_seconds_at_most(figures, capsys):
+@pytest.fixture(scope="module")
+def pip_alone(tmp_path_factory):
+    """What pip needs for the same packages on this machine at this moment, the least of three, in ms."""
+    words = ["install", "--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--no-compile"]
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        target = tmp_path_factory.mktemp("pip")
+        subprocess.run([sys.executable, "-I", "-m", "pip", *words, "--target", target, "-r", CORE], check=True)
+        times.append((time.perf_counter() - began) * 1000)
+    return min(times)
+
+
+def test_the_first_step_costs_three_seconds_at_most(figures, pip_alone, capsys):
     with capsys.disabled():
-        print("\n  act's figures, ms: " + ", ".join(f"{name} {ms:.0f}" for name, ms in figures.items()))
-    assert figures["first"] <= 3000
+        told = ", ".join(f"{name} {ms:.0f}" for name, ms in figures.items())
+        print(f"\n  act's figures, ms: {told}; pip alone {pip_alone:.0f}")
+    assert figures["first"] <= max(3000, 1.3 * pip_alone + 300)  # a machine on which pip itself is slower than that
 
 
 def test_later_steps_cost_300_ms_at_most(figures):

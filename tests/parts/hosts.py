@@ -47,20 +47,37 @@ def _answers() -> bool:
 def running_daemon(missing: Callable[[str], None], log: Path) -> Iterator[None]:
     """A Docker daemon for the block: the one that runs, else one that is started here and ended by its own id.
 
-    Its images stay on the machine, in Docker's usual folder.
+    Its images stay on the machine, in Docker's usual folder. Test processes that run side by side share it: the one
+    that started it waits at its end for the others.
     """
     if not shutil.which("docker"):
         missing("docker")
-    with open("/tmp/goferry-test-dockerd.lock", "w") as lock:
+    with open("/tmp/goferry-test-dockerd.lock", "w") as lock, open("/tmp/goferry-test-dockerd.users", "w") as users:
         fcntl.flock(lock, fcntl.LOCK_EX)
         process = None if _answers() else _start(missing, log)
-    try:
-        yield
-    finally:
-        if process is not None:
-            process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(40)
+        fcntl.flock(users, fcntl.LOCK_SH)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        try:
+            yield
+        finally:
+            if process is not None:
+                _end(process, lock.fileno(), users.fileno())
+
+
+def _end(process: subprocess.Popen[bytes], lock: int, users: int) -> None:
+    """End the daemon when nobody else uses it; whoever comes meanwhile waits for `lock`, and starts another one."""
+    while True:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            fcntl.flock(users, fcntl.LOCK_SH)  # what fails to be raised may be lost
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(40)
 
 
 def _start(missing: Callable[[str], None], log: Path) -> subprocess.Popen[bytes]:

@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 LOCKS := requirements/core.txt requirements/cli.txt requirements/release.txt requirements/github.txt requirements/deploy.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SHELL := /bin/sh
+# Tests with real parts mostly wait, so three processes share the work; what belongs together stays in one (conftest.py).
+REAL := -n 3 --dist loadgroup --no-loadscope-reorder --durations=15
 
 .PHONY: help setup dev demo check coverage gates test test-full clean docs
 .DEFAULT_GOAL := help
@@ -40,12 +42,12 @@ gates: $(VENV)/installed-dev ## place something broken in every folder of a copy
 test: $(VENV)/installed-dev ## everything, the products of cases sampled; installs the real parts as root on Debian
 	@tests/parts/install
 	@$(BIN)/python -m pytest -q -n auto tests/unit tests/golden
-	@$(BIN)/python -m pytest -q --durations=15 tests/integration tests/act
+	@$(BIN)/python -m pytest -q $(REAL) tests/act tests/integration
 
 test-full: $(VENV)/installed-dev ## everything, every product of cases whole, and what of the code unit and golden tests run
 	@tests/parts/install
 	@GOFERRY_TEST_FULL=1 $(BIN)/python -m pytest -q -n auto --cov --cov-report=term:skip-covered tests/unit tests/golden
-	@GOFERRY_TEST_FULL=1 $(BIN)/python -m pytest -q --durations=15 tests/integration tests/act
+	@GOFERRY_TEST_FULL=1 $(BIN)/python -m pytest -q $(REAL) tests/act tests/integration
 
 bench-%: $(VENV)/installed-dev ## run benchmarks/NAME; one JSON object a line at its end
 	@$(BIN)/python benchmarks/$*.py

@@ -27,6 +27,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items):
+    """With `-n N --dist loadgroup`, the tests of one file run in one process, and all that start act in one.
+
+    act's runs of one user share folders, so they come one after the other, and first: they are the longest chain.
+    """
+    for item in items:
+        folder, name = item.path.parent.name, item.path.name
+        item.add_marker(pytest.mark.xdist_group("act" if folder == "act" else f"{folder}/{name}"))
+
+
 def pytest_terminal_summary(terminalreporter):
     """Say which cases were chosen."""
     if not FULL:

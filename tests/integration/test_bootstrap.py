@@ -150,7 +150,7 @@ def test_two_jobs_share_an_empty_tool_cache(source, tmp_path):
         run.stdout.close()
     (folder,) = (cache / "goferry" / "packages").iterdir()
     assert folder.name.startswith("core-")
-    assert (folder / "click").is_dir()
+    assert (folder / "yaml").is_dir()
 
 
 def test_an_index_that_does_not_answer_is_named_and_nothing_is_left(source, tmp_path):

@@ -146,6 +146,11 @@ def test_a_repository_of_two_mains_from_nothing_to_a_rollback(tmp_path, goferry)
     goferry(repo, "rollback", "--root", ".goferry/root")
     assert fetch(url) == "v3.0.1 hello"
 
+    (repo / "internal/greet/greet.go").write_text("package greet\n")
+    red = goferry(repo, *LOCAL, "--no-test", "--json", code=1)
+    assert red["serving"] == {"api": {"version": "v3.0.1", "state": "healthy"}}
+    assert red["state"].endswith("Serving now: api v3.0.1")
+
 
 def test_the_plain_example_with_what_init_writes(tmp_path, goferry):
     repo = tmp_path / "plain"

@@ -8,6 +8,7 @@ from typing import Any
 
 from goferry import deploy
 from goferry.actions import service, shared
+from goferry.deploy import serving
 from goferry.kernel import trustfile
 from goferry.observe.events import Stream
 from goferry.runner.job import Job
@@ -16,9 +17,10 @@ from goferry.trust.check import check_release
 
 def run(job: Job) -> Mapping[str, Any]:
     """Bring the release to every host; the hosts verify it, switch, and go back when it is not well."""
-    with service.place(job) as where, job.stream() as stream, service.told(job):
-        dist = shared.brought(job, stream=stream)
-        _check(job, dist, stream)
+    with service.told(job), service.place(job) as where, job.stream() as stream:
+        with serving.untouched():
+            dist = shared.brought(job, stream=stream)
+            _check(job, dist, stream)
         record = deploy.deploy(
             dist,
             where.target,

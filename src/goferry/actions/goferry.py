@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 from goferry.actions import service, shared
 from goferry.build import check
+from goferry.build.trigger import Trigger
+from goferry.deploy import serving
 from goferry.observe import summary
 from goferry.observe.events import Stream
 from goferry.pipeline import build, image, push, way
@@ -31,8 +34,9 @@ def run(job: Job) -> Mapping[str, Any]:
     publish = job.inputs.text("publish", "auto")
     if publish not in _PUBLISH:
         raise InputInvalid(f"the input publish is {publish!r}", advice=["write auto, true or false"])
-    directory = shared.directory(job)
-    with job.stream() as stream:
+    deploys = bool(job.inputs.text("hosts") or job.inputs.text("environment"))
+    with job.stream() as stream, _untouched(job, deploys=deploys):
+        directory = shared.directory(job)
         opened = shared.opened(job, stream=stream)
         found = opened.facts
         means = shared.meaning(job, opened)
@@ -42,7 +46,6 @@ def run(job: Job) -> Mapping[str, Any]:
         if none:
             job.notice(f"No image is made: {none}", title="no-image")
         keyed = bool(job.secret("GOFERRY_SIGNING_KEY") or job.secret("GOFERRY_MINISIGN_KEY"))
-        deploys = bool(job.inputs.text("hosts") or job.inputs.text("environment"))
         asked = keyed or deploys or publish == "true" or (publish == "auto" and means == push.RELEASE)
         if means == push.PULL_REQUEST or not asked or job.inputs.boolean("dry-run"):
             return {**outputs, "dist": _unsealed(job, opened, stream, means=means, keyed=keyed)}
@@ -56,6 +59,12 @@ def run(job: Job) -> Mapping[str, Any]:
     if deploys:
         outputs["outcome"] = _deployed(job, release.folder)["outcome"]
     return outputs
+
+
+def _untouched(job: Job, *, deploys: bool) -> contextlib.AbstractContextManager[None]:
+    """Have what ends the block say that no host was changed, where the push is one that deploys."""
+    writes = Trigger.from_environ(job.environ).writes
+    return serving.untouched() if deploys and writes else contextlib.nullcontext()
 
 
 def _unsealed(job: Job, opened: OpenProject, stream: Stream, *, means: str, keyed: bool) -> str:

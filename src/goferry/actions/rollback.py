@@ -12,7 +12,7 @@ from goferry.runner.job import Job
 
 def run(job: Job) -> Mapping[str, Any]:
     """Bring the version `to`, else the version before, back on every host, without an upload."""
-    with service.place(job) as where, job.stream() as stream, service.told(job):
+    with service.told(job), service.place(job) as where, job.stream() as stream:
         record = deploy.rollback(
             where.target,
             to=job.inputs.text("to"),

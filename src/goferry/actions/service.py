@@ -10,6 +10,7 @@ from typing import Any
 
 from goferry.actions import shared
 from goferry.deploy import place as places
+from goferry.deploy import serving
 from goferry.kernel.errors import FleetSplit, GoferryError, RolledBack
 from goferry.observe import summary
 from goferry.observe.record import Run
@@ -24,8 +25,9 @@ def place(job: Job) -> Iterator[places.Place]:
     Raises:
         SecretMissing: there is no deploy key. And what `deploy.place.resolve` raises.
     """
-    directory = shared.directory(job)
-    job.required_secret("GOFERRY_DEPLOY_KEY", "to reach the hosts")
+    with serving.untouched():
+        directory = shared.directory(job)
+        job.required_secret("GOFERRY_DEPLOY_KEY", "to reach the hosts")
     with job.secret_file("GOFERRY_DEPLOY_KEY") as identity, _known_hosts(job) as known_hosts:
         called = {identity: "the secret GOFERRY_DEPLOY_KEY", known_hosts: "the input known-hosts"}
         said = places.Said(
@@ -39,7 +41,9 @@ def place(job: Job) -> Iterator[places.Place]:
             project=job.inputs.text("project"),
             called={path: name for path, name in called.items() if path and path.is_relative_to(job.temp)},
         )
-        yield places.resolve(said)
+        with serving.untouched():
+            found = places.resolve(said)
+        yield found
 
 
 @contextlib.contextmanager

@@ -6,18 +6,18 @@ A `Target` is a folder of this machine, a `Fleet` is hosts over ssh; each functi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from goferry.config.settings import Settings
-from goferry.deploy import local, remote
+from goferry.deploy import local, remote, serving
 from goferry.deploy.fleet import Fleet
 from goferry.deploy.local import Target, down, purge
 from goferry.deploy.policy import judge_accepts, judge_uncommitted
 from goferry.observe.events import Stream
 
-__all__ = ["Fleet", "Target", "deploy", "down", "judge_accepts", "logs", "purge", "rollback", "status"]
+__all__ = ["Fleet", "Target", "before_deploy", "deploy", "down", "judge_accepts", "logs", "purge", "rollback", "status"]
 
 
 def deploy(
@@ -34,19 +34,23 @@ def deploy(
     """Bring the sealed release in `dist` into service; see `local.deploy` and `remote.deploy` for the record.
 
     `accepts` and `uncommitted` are the environment's rules, judged before anything is connected to: `releases` refuses
-    snapshots, and `refused` releases with files that their commit lacks.
+    snapshots, and `refused` releases with files that their commit lacks. However it fails, the error says what serves.
 
     Raises:
         SnapshotRefused, UncommittedRefused: as their names say.
         GoferryError: what the host says, or how it could not be reached.
     """
-    here = local.serving_told(target, settings) if isinstance(target, Target) and not dry_run else nullcontext()
-    with here:  # hosts are asked nothing before this is judged
+    with before_deploy(target, settings) if not dry_run else nullcontext():
         judge_accepts(dist, accepts)
         judge_uncommitted(dist, uncommitted)
     if isinstance(target, Fleet):
         return remote.deploy(dist, target, services=services, settings=settings, stream=stream, dry_run=dry_run)
     return local.deploy(dist, target, services=services, settings=settings, stream=stream, dry_run=dry_run)
+
+
+def before_deploy(target: Target | Fleet, settings: Settings) -> AbstractContextManager[None]:
+    """Have what ends the block say what serves: of a folder it is asked, and hosts were not connected to yet."""
+    return local.serving_told(target, settings) if isinstance(target, Target) else serving.untouched()
 
 
 def rollback(

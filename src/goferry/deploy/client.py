@@ -63,7 +63,7 @@ class _Complaints:
 
 
 class Agent:
-    """A running agent; made by `opened`."""
+    """A running agent; made by `opened`. `answered`: whether it said anything yet, be it a sign of progress."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Agent:
         self._process, self._explain, self._where, self._settle = process, explain, where, settle
         self.complaints = _Complaints(process.stderr).text
         self._writing = threading.Lock()
-        self.pid, self._begun = process.pid, False
+        self.pid, self.answered, self._begun = process.pid, False, False
 
     def ask(
         self, request: str, heard: Callable[[str], None] = lambda _: None, payload: bytes = b"", **fields: Any
@@ -128,6 +128,7 @@ class Agent:
             frame = frames.read(self._process.stdout)
         if frame is None:
             raise OSError("it ended")
+        self.answered = True
         return frame[0]
 
     def _lost(self, why: str) -> GoferryError:

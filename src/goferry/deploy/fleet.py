@@ -69,6 +69,11 @@ class Campaign:
         self.sessions = fleet.sessions(settings)
         self.stopping = Event()
 
+    @property
+    def reached(self) -> bool:
+        """Whether any host answered anything; before that, none can have changed."""
+        return any(session.agent is not None and session.agent.answered for session in self.sessions)
+
     @contextlib.contextmanager
     def running(self) -> Iterator[Span]:
         """Hold the fleet's span and every connection for the block; on an interrupt all hosts are let go at once."""

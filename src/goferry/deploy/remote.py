@@ -39,7 +39,8 @@ def deploy(
     Raises:
         GoferryError: a host's own, with every host's outcome in its facts; FleetDivided when they differ.
     """
-    release = upload.read_release(dist)
+    with serving.untouched():
+        release = upload.read_release(dist)
     common = _common(fleet, dry_run=dry_run, services=services)
 
     def request(session: Session, heard: Callable[[str], None]) -> dict[str, Any]:
@@ -96,8 +97,9 @@ def _change(
     stage: str, fleet: Fleet, request: Request, *, settings: Settings, stream: Stream, dry_run: bool
 ) -> dict[str, Any]:
     start = time.monotonic()
-    campaign = Campaign(fleet, settings, stream, stage)
-    told = serving.told(lambda _: standing(fleet, settings))
+    with serving.untouched():
+        campaign = Campaign(fleet, settings, stream, stage)
+    told = serving.told(lambda _: standing(fleet, settings) if campaign.reached else {})
     with told if not dry_run else contextlib.nullcontext():
         return _changed(campaign, request, start, dry_run=dry_run)
 

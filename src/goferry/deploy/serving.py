@@ -1,7 +1,8 @@
 """What serves now, told at every end of a deploy that is not a good one: refused, failed, rolled back or interrupted.
 
 A host tells it with its error where it can, as `{service: {"version", "state"}}`; else it is asked once more, over a
-connection of its own. Nothing here changes how a deploy ended, and who can't be asked is said to be so.
+connection of its own. Where no host had answered by then none is asked now: nothing was changed on any, and that is
+what is said. Nothing here changes how a deploy ended, and who can't be asked is said to be so.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from goferry.deploy import answers
 from goferry.kernel.errors import GoferryError, Interrupted
 
+UNTOUCHED = "Nothing was changed on any host."
 Serving = dict[str, Any]
 """Of one host: `{"serving": {service: {"version", "state"}}, "busy": bool}`, or `{"unknown": why}`."""
 
@@ -47,7 +49,7 @@ def text(host: Serving) -> str:
 def told(ask: Callable[[GoferryError], Mapping[str, Serving]], *, local: bool = False) -> Iterator[None]:
     """Have what leaves the block say what serves: an error in its state and its facts, an interrupt as an error.
 
-    `ask` returns each host's; of the local target the one is named in no line.
+    `ask` returns each host's, or nothing where no host was reached; of the local target the one is named in no line.
     """
     try:
         yield
@@ -60,18 +62,26 @@ def told(ask: Callable[[GoferryError], Mapping[str, Serving]], *, local: bool = 
         raise stopped from None
 
 
+def untouched() -> contextlib.AbstractContextManager[None]:
+    """Have what leaves the block say that no host was changed: the block comes before anything is connected to."""
+    return told(lambda _: {})
+
+
 def _add(error: GoferryError, hosts: Mapping[str, Serving], *, local: bool) -> None:
     lines = [f"{name}: {text(host)}" for name, host in hosts.items()]
     if local:
         lines = [f"Serving now: {text(host)}" for host in hosts.values()]
-    elif lines:
-        lines.insert(0, "Serving now:")
-    error.state = "\n".join([error.state, *lines]).lstrip("\n")
+    else:
+        lines = ["Serving now:", *lines] if lines else [UNTOUCHED]
+    before = [] if error.state == "Nothing was changed." and lines == [UNTOUCHED] else [error.state]
+    error.state = "\n".join([*before, *lines]).lstrip("\n")
     if local:
         error.facts = {**error.facts, **next(iter(hosts.values()), {})}
         return
-    before = error.facts.get("hosts")
-    records: dict[str, Any] = dict(before) if isinstance(before, dict) else {}
+    if not hosts:
+        return
+    known = error.facts.get("hosts")
+    records: dict[str, Any] = dict(known) if isinstance(known, dict) else {}
     for name, host in hosts.items():  # what was told before the end is of then
         record = {key: value for key, value in dict(records.get(name, {})).items() if key != "serving"}
         records[name] = {**record, **host}

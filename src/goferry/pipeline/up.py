@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,20 +41,19 @@ def up(order: Order, settings: Settings, stream: Stream) -> dict[str, Any]:
 
     Raises:
         NothingToDeploy: it is to be deployed, and goferry.yml names no service; before anything is built.
-        GoferryError: of the first stage that fails; what stood before stands.
+        GoferryError: of the first stage that fails; what stood before stands, and of a deploy it is said what serves.
     """
     began, events = time.monotonic(), list[Event]()
     stream.renderers.append(events.append)
     request = order.request
-    opened = way.look(request, settings, stream)
-    if order.root:
-        _refuse_without_services(opened)
-    keys.make_once(request.keys, stream)
-    release = way.carry(request, opened, settings, stream)
-    deployed = None
-    if order.root:
-        target = deploy.Target(order.root, request.keys.trust)
-        deployed = deploy.deploy(release.folder, target, settings=settings, stream=stream)
+    target = deploy.Target(order.root, request.keys.trust) if order.root else None
+    with _serving_told(target, settings):
+        opened = way.look(request, settings, stream)
+        if target:
+            _refuse_without_services(opened)
+        keys.make_once(request.keys, stream)
+        release = way.carry(request, opened, settings, stream)
+    deployed = deploy.deploy(release.folder, target, settings=settings, stream=stream) if target else None
     seconds = time.monotonic() - began
     if order.report:
         from goferry.observe import report
@@ -61,7 +61,8 @@ def up(order: Order, settings: Settings, stream: Stream) -> dict[str, Any]:
         told = summary.of_release(
             release, trust=request.keys.trust, seconds=seconds, deployed=deployed, root=order.root
         )
-        report.write(order.report, told, events)
+        with _serving_told(target, settings):
+            report.write(order.report, told, events)
     return {
         "project": release.manifest.project,
         "version": release.manifest.version,
@@ -74,6 +75,11 @@ def up(order: Order, settings: Settings, stream: Stream) -> dict[str, Any]:
         "deploy": deployed,
         "seconds": round(seconds, 3),
     }
+
+
+def _serving_told(target: deploy.Target | None, settings: Settings) -> contextlib.AbstractContextManager[None]:
+    """Have what ends the block say what serves on the target, where there is one: nothing was switched in it."""
+    return deploy.before_deploy(target, settings) if target else contextlib.nullcontext()
 
 
 def _refuse_without_services(opened: OpenProject) -> None:

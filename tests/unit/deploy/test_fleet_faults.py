@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -280,6 +281,53 @@ def test_an_interrupt_says_what_serves_on_each_host(hosts, monkeypatch, phase):
     assert (error.name, error.exit_code) == ("interrupted", 130)
     assert error.state.splitlines() == ["Serving now:", "web-1: api v1", "web-2: api v1"]
     assert {made.live(name) for name in made.names} == {OLD}
+
+
+@pytest.mark.parametrize("verb", ["deploy", "rollback"])
+def test_where_no_host_was_reached_none_is_connected_to_again_to_say_that_none_was_changed(hosts, monkeypatch, verb):
+    made, asked = hosts(), []
+    for name in made.names:
+        made.write(name, gone=True)
+    monkeypatch.setattr(remote, "standing", lambda *_: asked.append("standing") or {})
+    error = made.failed(verb)
+    assert (error.name, error.exit_code) == ("host-unreachable", 5)
+    assert error.state.splitlines()[-1] == "Nothing was changed on any host."
+    assert not asked
+
+
+def test_an_interrupt_before_any_host_answered_says_that_none_was_changed(hosts, monkeypatch):
+    made = hosts()
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(phases, "prepare", interrupted)
+    error = made.failed()
+    assert (error.name, error.state) == ("interrupted", "Nothing was changed on any host.")
+    assert not list(made.folder.glob("*.heard"))
+
+
+def _no_manifest(made, fleet):
+    (made.dist / "release.json").unlink()
+    return fleet
+
+
+@pytest.mark.parametrize(
+    ("spoil", "name"),
+    [
+        (_no_manifest, "manifest-missing"),
+        (lambda _, fleet: replace(fleet, hosts=["-oProxyCommand=x"]), "host-name-invalid"),
+        (lambda made, fleet: replace(fleet, identity=made.folder / "absent"), "deploy-key-unusable"),
+    ],
+)
+def test_what_fails_before_any_connection_says_that_no_host_was_changed(hosts, spoil, name):
+    made = hosts()
+    fleet = spoil(made, Fleet(made.names, wait=1.0, connect_timeout=2))
+    with pytest.raises(GoferryError) as caught:
+        remote.deploy(made.dist, fleet, settings=made.settings, stream=Stream())
+    assert caught.value.name == name
+    assert caught.value.state.splitlines()[-1] == "Nothing was changed on any host."
+    assert not list(made.folder.glob("*.heard"))
 
 
 def test_a_good_end_says_what_serves_on_each_host(hosts):

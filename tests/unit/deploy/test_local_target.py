@@ -1,15 +1,20 @@
-"""The local target: what serves is told also when the environment's rules refuse a release before the agent is asked."""
+"""What serves is told also when nothing was asked yet: rules that refuse a release, an `up` that fails before it."""
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from goferry import deploy
 from goferry.config.settings import Settings
 from goferry.deploy import client, local
-from goferry.kernel.errors import GoferryError
+from goferry.kernel.errors import Failed, GoferryError
 from goferry.kernel.outcomes import SnapshotRefused
+from goferry.observe import report
 from goferry.observe.events import Stream
+from goferry.pipeline import up, way
+from goferry.pipeline.keys import Keys
 
 LIVE = {"live": {"api": {"version": "v1.0.0", "state": "healthy"}}, "busy": False}
 
@@ -32,6 +37,47 @@ def test_a_release_that_the_rules_refuse_says_what_serves(there, said, tmp_path,
         )
     assert caught.value.state == f"Nothing was changed.\nServing now: {said}"
     assert not (tmp_path / "run").exists()
+
+
+def test_a_fleet_whose_rules_refuse_a_release_is_not_connected_to(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise SnapshotRefused("it is a snapshot", state="Nothing was changed.")
+
+    monkeypatch.setattr(deploy, "judge_accepts", refuse)
+    with pytest.raises(SnapshotRefused) as caught:
+        deploy.deploy(
+            tmp_path / "dist",
+            deploy.Fleet(["web-1", "web-2"]),
+            settings=Settings({}, Path("/nonexistent")),
+            stream=Stream(),
+            accepts="releases",
+        )
+    assert caught.value.state == "Nothing was changed on any host."
+
+
+@pytest.mark.parametrize("stage", ["look", "carry", "report"])
+@pytest.mark.parametrize("raised", [Failed, KeyboardInterrupt])
+def test_an_up_that_fails_before_its_deploy_or_after_it_says_what_serves(tmp_path, monkeypatch, stage, raised):
+    def fail(*_, **__):
+        raise raised("red")
+
+    keys = Keys(None, None, tmp_path / "goferry.trust")
+    services = SimpleNamespace(config=SimpleNamespace(services={"api": {}}))
+    monkeypatch.setattr(local, "status", lambda *_, **__: LIVE)
+    monkeypatch.setattr(up.way, "look", lambda *_: services)
+    monkeypatch.setattr(up.way, "carry", lambda *_: SimpleNamespace(folder=tmp_path))
+    monkeypatch.setattr(up.deploy, "deploy", lambda *_, **__: {})
+    monkeypatch.setattr(up.summary, "of_release", lambda *_, **__: None)
+    monkeypatch.setattr(*{"report": (report, "write", fail)}.get(stage, (up.way, stage, fail)))
+    order = up.Order(way.Request(tmp_path, keys), tmp_path / "run", tmp_path / "report.html")
+    with pytest.raises(GoferryError) as caught:
+        up.up(order, Settings({}, Path("/nonexistent")), Stream())
+    assert caught.value.exit_code == {Failed: 1, KeyboardInterrupt: 130}[raised]
+    assert caught.value.state == "Serving now: api v1.0.0"
+    assert caught.value.facts["serving"] == LIVE["live"]
+    with pytest.raises(raised) as alone:  # no target, so nothing to tell
+        up.up(replace(order, root=None), Settings({}, Path("/nonexistent")), Stream())
+    assert getattr(alone.value, "state", "") == ""
 
 
 WHERE = "--target ssh --host web-1 --identity deploy"

@@ -6,7 +6,8 @@ LOCKS := requirements/core.txt requirements/cli.txt requirements/release.txt req
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SHELL := /bin/sh
 # Tests with real parts mostly wait, so three processes share the work; what belongs together stays in one (conftest.py).
-REAL := -n 3 --dist loadgroup --no-loadscope-reorder --durations=15
+# What measures seconds comes after them, alone.
+REAL := -m "not alone" -n 3 --dist loadgroup --no-loadscope-reorder --durations=15
 
 .PHONY: help setup dev demo check coverage gates test test-full clean docs
 .DEFAULT_GOAL := help
@@ -43,11 +44,13 @@ test: $(VENV)/installed-dev ## everything, the products of cases sampled; instal
 	@tests/parts/install
 	@$(BIN)/python -m pytest -q -n auto tests/unit tests/golden
 	@$(BIN)/python -m pytest -q $(REAL) tests/act tests/integration
+	@$(BIN)/python -m pytest -q -m alone tests/act
 
 test-full: $(VENV)/installed-dev ## everything, every product of cases whole, and what of the code unit and golden tests run
 	@tests/parts/install
 	@GOFERRY_TEST_FULL=1 $(BIN)/python -m pytest -q -n auto --cov --cov-report=term:skip-covered tests/unit tests/golden
 	@GOFERRY_TEST_FULL=1 $(BIN)/python -m pytest -q $(REAL) tests/act tests/integration
+	@GOFERRY_TEST_FULL=1 $(BIN)/python -m pytest -q -m alone tests/act
 
 bench-%: $(VENV)/installed-dev ## run benchmarks/NAME; one JSON object a line at its end
 	@$(BIN)/python benchmarks/$*.py

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.alone
 CORE = Path(__file__).resolve().parents[2] / "requirements" / "core.txt"
 
 STEPS = """
@@ -44,25 +45,27 @@ def figures(act, make_repository, tmp_path_factory):
     return {name: min(run[name] for run in runs) for name in NAMES}
 
 
-@pytest.fixture(scope="module")
-def pip_alone(tmp_path_factory):
-    """What pip needs for the same packages on this machine at this moment, the least of three, in ms."""
-    words = ["install", "--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--no-compile"]
+def pip(*words):
+    """Return what pip needs on this machine at this moment, the least of three, in ms."""
     times = []
     for _ in range(3):
         began = time.perf_counter()
-        target = tmp_path_factory.mktemp("pip")
-        subprocess.run([sys.executable, "-I", "-m", "pip", *words, "--target", target, "-r", CORE], check=True)
+        subprocess.run([sys.executable, "-I", "-m", "pip", *words], check=True, stdout=subprocess.DEVNULL)
         times.append((time.perf_counter() - began) * 1000)
     return min(times)
 
 
-def test_the_first_step_costs_three_seconds_at_most(figures, pip_alone, capsys):
+# The second limit of each is for a machine on which pip itself is that slow.
+
+
+def test_the_first_step_costs_three_seconds_at_most(figures, tmp_path, capsys):
+    words = ["--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--no-compile", "--upgrade"]
+    alone = pip("install", *words, "--target", tmp_path, "-r", CORE)
     with capsys.disabled():
         told = ", ".join(f"{name} {ms:.0f}" for name, ms in figures.items())
-        print(f"\n  act's figures, ms: {told}; pip alone {pip_alone:.0f}")
-    assert figures["first"] <= max(3000, 1.3 * pip_alone + 300)  # a machine on which pip itself is slower than that
+        print(f"\n  act's figures, ms: {told}; pip for the same packages {alone:.0f}")
+    assert figures["first"] <= max(3000, 1.3 * alone + 300)
 
 
 def test_later_steps_cost_300_ms_at_most(figures):
-    assert min(figures[name] for name in ("second", "third", "fourth")) <= 300
+    assert min(figures[name] for name in ("second", "third", "fourth")) <= max(300, 0.5 * pip("--version"))

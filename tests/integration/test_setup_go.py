@@ -4,16 +4,18 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from goferry.config.settings import Settings
-from goferry.golang import gowheel, modules, resolve_version, setup_go, store, tree
+from goferry.golang import GoRequest, gowheel, modules, resolve_version, setup_go, store, tree
 from goferry.golang.goenv import GoEnv
 from goferry.observe.events import Stream
 
 VERSION = "1.27.3"
+PROVEN = partial(GoRequest, version=VERSION, allow_unproven=False)
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +25,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def installed(cache):
-    return setup_go(
-        directory=cache, settings=surroundings(cache), stream=Stream(), version=VERSION, allow_unproven=False
-    )
+    return setup_go(PROVEN(cache), settings=surroundings(cache), stream=Stream())
 
 
 def surroundings(cache: Path, **environ: str) -> Settings:
@@ -58,7 +58,7 @@ def test_our_hash_is_the_one_that_go_computes(installed, tmp_path):
 
 def test_second_run_is_offline_and_proven(installed, cache):
     offline = surroundings(cache, GOPROXY="off", HTTPS_PROXY="http://127.0.0.1:9", GOENV="off")
-    again = setup_go(directory=cache, settings=offline, stream=Stream(), version=VERSION, allow_unproven=False)
+    again = setup_go(PROVEN(cache), settings=offline, stream=Stream())
     assert again == installed
 
 
@@ -93,7 +93,7 @@ def test_modified_modules_are_named(installed, tmp_path):
 
 
 def test_resolves_a_language_version(cache):
-    found = resolve_version(directory=cache, settings=surroundings(cache), stream=Stream(), version="1.27")
+    found = resolve_version(GoRequest(cache, "1.27"), settings=surroundings(cache), stream=Stream())
     assert found.version.startswith("1.27.")
     assert int(found.version.rpartition(".")[2]) >= 3
 

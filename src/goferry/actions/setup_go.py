@@ -27,33 +27,18 @@ from goferry.runner.job import Job
 def run(job: Job) -> Mapping[str, Any]:
     """Install Go, put it on the PATH, and tell the job's later steps."""
     loaded = load(shared.directory(job))
-    config, directory, asked = loaded.project, loaded.directory, job.inputs.text("go-version")
+    config, asked = loaded.project, job.inputs.text("go-version")
     unproven = not job.inputs.boolean("proven")
+    request = golang.GoRequest(loaded.directory, asked, config, allow_unproven=unproven, afresh=True)
     with job.stream() as stream:
         if job.inputs.boolean("dry-run"):
-            found = golang.resolve_version(
-                directory=directory,
-                settings=job.settings,
-                stream=stream,
-                version=asked,
-                config=config,
-                allow_unproven=unproven,
-                afresh=True,
-            )
+            found = golang.resolve_version(request, settings=job.settings, stream=stream)
             job.say(f"Go {found.version}  ({found.source})")
             return {"go-version": found.version, "goroot": "", "proof": ""}
-        toolchain = golang.setup_go(
-            directory=directory,
-            settings=job.settings,
-            stream=stream,
-            version=asked,
-            config=config,
-            allow_unproven=unproven,
-            afresh=True,
-        )
+        toolchain = golang.setup_go(request, settings=job.settings, stream=stream)
     by = By.ASKED if asked else (By.CONFIGURED if config.go.version else By.FOUND)
     _tell(job, toolchain, Earlier(GoVersion(toolchain.version), by))
-    runs = _runs(job, toolchain, directory)
+    runs = _runs(job, toolchain, loaded.directory)
     proof = toolchain.proof if runs == toolchain.version else "unproven"
     job.say(f"Go {runs}  {proof}")
     return {"go-version": runs, "goroot": str(toolchain.goroot), "proof": proof}

@@ -19,9 +19,8 @@ def _proxy(finding: type[Finding]) -> Finding:
     from goferry.observe.events import Stream
 
     try:
-        answer = golang.resolve_version(
-            directory=Path(), settings=settings(), stream=Stream(), version="stable"
-        ).version
+        request = golang.GoRequest(Path(), "stable")
+        answer = golang.resolve_version(request, settings=settings(), stream=Stream()).version
     except GoferryError as error:
         answer = ""
         reason = f"; {error.name}"

@@ -46,29 +46,19 @@ def command(
     from goferry.config.load import load
 
     loaded = load(directory)
+    request = golang.GoRequest(
+        loaded.directory,
+        version,
+        loaded.project,
+        allow_unproven=not proven,
+        prefer_machine=prefer_machine,
+        afresh=True,
+    )
     with output.stream() as stream:
         if resolve_only or dry_run:
-            found = golang.resolve_version(
-                directory=loaded.directory,
-                settings=settings(),
-                stream=stream,
-                version=version,
-                config=loaded.project,
-                allow_unproven=not proven,
-                prefer_machine=prefer_machine,
-                afresh=True,
-            )
+            found = golang.resolve_version(request, settings=settings(), stream=stream)
             output.result({"version": found.version, "source": found.source}, f"Go {found.version}  ({found.source})")
             return
-        toolchain = golang.setup_go(
-            directory=loaded.directory,
-            settings=settings(),
-            stream=stream,
-            version=version,
-            config=loaded.project,
-            allow_unproven=not proven,
-            prefer_machine=prefer_machine,
-            afresh=True,
-        )
+        toolchain = golang.setup_go(request, settings=settings(), stream=stream)
     record = {**toolchain.as_record(), "goroot": str(toolchain.goroot), "evidence": dict(toolchain.evidence)}
     output.result(record, f"Go {toolchain.version}  {toolchain.proof}", f"GOROOT={toolchain.goroot}")

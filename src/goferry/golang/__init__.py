@@ -4,7 +4,7 @@ versions, gomod, resolve    which Go
 goenv, gowheel, proxies     where Go's own configuration says that it comes from
 note, tlog, proof, sumdb    what proves it
 modzip, tree, store         how it gets onto the disk and stays proven there
-install, machine, setup     one call for all of it: `setup_go`
+install, machine, setup     one call for all of it: `setup_go`, which a `GoRequest` asks
 modules                     go mod download, verify, tidy
 """
 
@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from goferry.golang.resolve import Resolved as Resolved
+    from goferry.golang.setup import GoRequest as GoRequest
     from goferry.golang.setup import resolve_version as resolve_version
     from goferry.golang.setup import setup_go as setup_go
 
-__all__ = ["Resolved", "resolve_version", "setup_go"]
+__all__ = ["GoRequest", "Resolved", "resolve_version", "setup_go"]
 
 
 def __getattr__(name: str) -> Any:

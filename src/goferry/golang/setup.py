@@ -12,6 +12,7 @@ The order, and why:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -42,57 +43,46 @@ CANNOT_BE_HAD = (
 """Errors after which a Go that was here may serve: nothing was shown to be altered, there is just none to be had."""
 
 
-def resolve_version(
-    *,
-    directory: Path,
-    settings: Settings,
-    stream: Stream,
-    version: str = "",
-    config: model.Project | None = None,
-    allow_unproven: bool = True,
-    prefer_machine: bool = False,
-    afresh: bool = False,
-) -> Resolved:
-    """Return the version that `setup_go` would set up with the same arguments, without installing it.
+@dataclass(frozen=True)
+class GoRequest:
+    """Which Go is asked for, and on what terms; `resolve_version` and `setup_go` answer the same request.
+
+    Attributes:
+        directory: where go.work or go.mod is looked for.
+        version: a spec (`1.27.3`, `1.27`, `stable`, …) that a person asked for.
+        config: goferry.yml, for `go` and `builds.env`; the defaults where there is none.
+        allow_unproven: whether a Go that was here may serve when none can be installed; `go.unproven` must agree.
+        prefer_machine: take such a Go first when it answers.
+        afresh: decide anew, whatever an earlier setup-go of the job set up.
+    """
+
+    directory: Path
+    version: str = ""
+    config: model.Project = field(default_factory=model.Project)
+    allow_unproven: bool = True
+    prefer_machine: bool = False
+    afresh: bool = False
+
+
+def resolve_version(request: GoRequest, *, settings: Settings, stream: Stream) -> Resolved:
+    """Return the version that `setup_go` would set up for the request, without installing it.
 
     Raises:
         GoVersionInvalid, GoVersionTooLow, GoModInvalid: what was asked for, or a file, can't be used.
         GoVersionUnavailable, Unreachable: there is no such version, or nobody says so.
     """
     with stream.span("resolve-go") as span:
-        setup = _Setup(settings, stream, config, afresh=afresh, allow_unproven=allow_unproven)
-        return setup.resolved(directory, version, span, prefer_machine=prefer_machine)
+        return _Setup(request, settings, stream).resolved(span)
 
 
-def setup_go(
-    *,
-    directory: Path,
-    settings: Settings,
-    stream: Stream,
-    version: str = "",
-    config: model.Project | None = None,
-    allow_unproven: bool = True,
-    prefer_machine: bool = False,
-    afresh: bool = False,
-) -> Toolchain:
-    """Return a toolchain for `directory`, installed if need be.
-
-    Args:
-        directory: where go.work or go.mod is looked for.
-        settings: the surroundings.
-        stream: told what happens.
-        version: a spec (`1.27.3`, `1.27`, `stable`, …) that a person asked for.
-        config: goferry.yml, for `go` and `builds.env`; None means its defaults.
-        allow_unproven: whether a Go that was here may serve when none can be installed; `go.unproven` must agree.
-        prefer_machine: take such a Go first when it answers.
-        afresh: decide anew, whatever an earlier setup-go of the job set up.
+def setup_go(request: GoRequest, *, settings: Settings, stream: Stream) -> Toolchain:
+    """Return the toolchain that is asked for, installed if need be.
 
     Raises:
         Refused: when a proof fails; nothing is left on disk. Misuse, Failed, Unreachable: see `resolve_version`.
     """
     with stream.span("setup-go") as span:
-        setup = _Setup(settings, stream, config, afresh=afresh, allow_unproven=allow_unproven)
-        found = setup.run(directory, version, span, prefer_machine=prefer_machine)
+        found = _Setup(request, settings, stream).run(span)
         span.numbers |= {"version": found.version, "proof": found.proof, "source": found.source}
         if found.proof == "unproven":
             span.note(f"Go {found.version} ({found.source}) was here before and is unproven", "warning")
@@ -102,14 +92,12 @@ def setup_go(
 class _Setup:
     """One run: configuration and network are looked at only when they are needed."""
 
-    def __init__(
-        self, settings: Settings, stream: Stream, config: model.Project | None, *, afresh: bool, allow_unproven: bool
-    ) -> None:
+    def __init__(self, request: GoRequest, settings: Settings, stream: Stream) -> None:
+        self.request = request
         self.settings = settings
         self.stream = stream
-        self.config = config or model.Project()
-        self.earlier = None if afresh else earlier.read(settings.environ)
-        self.unproven = allow_unproven and self.config.go.unproven
+        self.earlier = None if request.afresh else earlier.read(settings.environ)
+        self.unproven = request.allow_unproven and request.config.go.unproven
         self.goos, self.goarch = store.host()
         self.goenv = GoEnv(settings, partial(go_env, settings, stream))
 
@@ -122,9 +110,9 @@ class _Setup:
         client = Client(self.settings.environ)
         return sumdb.database(self.goenv.get("GOSUMDB"), self.proxies, client, self.settings.cache)
 
-    def run(self, directory: Path, version: str, span: Span, *, prefer_machine: bool) -> Toolchain:
-        want = self._wanted(directory, version, span)
-        here = self._from_machine(want, None) if prefer_machine and self.unproven else None
+    def run(self, span: Span) -> Toolchain:
+        want = self._wanted(span)
+        here = self._preferred(want)
         if here:
             want.hold(GoVersion(here.version))
             return here
@@ -134,9 +122,9 @@ class _Setup:
         except CANNOT_BE_HAD as error:
             return self._instead(want, error, span)
 
-    def resolved(self, directory: Path, version: str, span: Span, *, prefer_machine: bool) -> Resolved:
-        want = self._wanted(directory, version, span)
-        here = self._from_machine(want, None) if prefer_machine and self.unproven else None
+    def resolved(self, span: Span) -> Resolved:
+        want = self._wanted(span)
+        here = self._preferred(want)
         try:
             if not here:
                 resolved = resolve(want, partial(self._available, span))
@@ -147,16 +135,20 @@ class _Setup:
         want.hold(GoVersion(here.version))
         return Resolved(here.version, f"{want.source}; here before, unproven", want.minimum, want.by)
 
-    def _wanted(self, directory: Path, version: str, span: Span) -> Wanted:
-        said = self.goenv.get("GOWORK")
-        counts = workspace.gowork(directory, self.config.builds.env)
+    def _wanted(self, span: Span) -> Wanted:
+        request, said = self.request, self.goenv.get("GOWORK")
+        counts = workspace.gowork(request.directory, request.config.builds.env)
         if said not in ("", "auto", counts):
             span.note(
                 f"GOWORK={printable(said, 200)} of the environment is not used: what decides the build stands in the "
                 "repository; if you mean it, write in goferry.yml:  builds: {env: {GOWORK: 'off'}}",
                 "warning",
             )
-        return wanted(directory, version, self.goenv, self.config, self.earlier)
+        return wanted(request.directory, request.version, self.goenv, request.config, self.earlier)
+
+    def _preferred(self, want: Wanted) -> Toolchain | None:
+        """Return a Go that was here, where one is preferred and may serve."""
+        return self._from_machine(want, None) if self.request.prefer_machine and self.unproven else None
 
     def _instead(self, want: Wanted, error: GoferryError, span: Span) -> Toolchain:
         """Return a Go that was here, or raise why none could be had."""

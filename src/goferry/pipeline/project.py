@@ -67,13 +67,8 @@ def open_project(
     config = loaded.project
     modules.require(loaded.directory)
     with stream.span("setup-go") as span:
-        toolchain = golang.setup_go(
-            directory=loaded.directory,
-            settings=settings,
-            stream=stream,
-            version=go_version,
-            config=config,
-        )
+        request = golang.GoRequest(loaded.directory, go_version, config)
+        toolchain = golang.setup_go(request, settings=settings, stream=stream)
         span.numbers.update(version=toolchain.version, proof=toolchain.proof)
     with stream.span("inspect") as span:
         found = facts.look(

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from goferry.golang import proxies, resolve_version, setup_go, store, sumdb
+from goferry.config import model
+from goferry.golang import GoRequest, proxies, resolve_version, setup_go, store, sumdb
 from goferry.golang.install import ModuleHashWrong, ToolchainUnwritable
 from goferry.golang.modzip import ZipDamaged, ZipUnsafe
 from goferry.golang.note import ChecksumDatabaseUnknown, NoteForged, NoteMalformed, NoteUnsigned
@@ -26,14 +27,9 @@ V = "1.27.3"
 
 
 def install(world, version=V, *, proven=True, prefer_machine=False, events=None, **environ):
-    return setup_go(
-        directory=world.folder,
-        settings=world.settings(**environ),
-        stream=Stream([events.append] if events is not None else []),
-        version=version,
-        allow_unproven=not proven,
-        prefer_machine=prefer_machine,
-    )
+    request = GoRequest(world.folder, version, allow_unproven=not proven, prefer_machine=prefer_machine)
+    stream = Stream([events.append] if events is not None else [])
+    return setup_go(request, settings=world.settings(**environ), stream=stream)
 
 
 def refused(world, error, **arguments):
@@ -409,7 +405,7 @@ def test_a_version_that_does_not_exist_is_one_error_whoever_answers_first(world,
     monkeypatch.setattr(*late, lambda *words: (time.sleep(0.05), work(*words))[1])
     for words in ({}, {"afresh": True}):
         with pytest.raises(GoVersionUnavailable, match=r"Go 1\.99\.1 .* cannot be had"):
-            setup_go(directory=world.folder, settings=world.settings(), stream=Stream(), version="1.99.1", **words)
+            setup_go(GoRequest(world.folder, "1.99.1", **words), settings=world.settings(), stream=Stream())
     assert world.left() == []
 
 
@@ -418,8 +414,8 @@ def test_a_version_that_does_not_exist_is_none_either_where_nothing_is_installed
     world.publish(V)
 
     def resolved(version, **environ):
-        surroundings = world.settings(**environ)
-        return resolve_version(directory=world.folder, settings=surroundings, stream=Stream(), version=version)
+        request = GoRequest(world.folder, version)
+        return resolve_version(request, settings=world.settings(**environ), stream=Stream())
 
     with pytest.raises(GoVersionUnavailable) as caught:
         resolved(version)
@@ -454,7 +450,7 @@ def test_the_go_of_the_job_is_the_go_of_its_stages(world):
     assert install(world, "", GOFERRY_GO="1.25.4 asked").version == "1.25.4"
     assert install(world, "1.24.9", GOFERRY_GO="1.25.4 asked").version == "1.24.9"
     settings = world.settings(GOFERRY_GO="1.25.4 asked")
-    afresh = setup_go(directory=world.folder, settings=settings, stream=Stream(), afresh=True)
+    afresh = setup_go(GoRequest(world.folder, afresh=True), settings=settings, stream=Stream())
     assert afresh.version == "1.24.9", "setup-go itself decides anew"
     shutil.rmtree(world.proxy)
     assert install(world, "", GOFERRY_GO="1.25.4 asked", GOPROXY="off").proof == "checksum-database"
@@ -474,13 +470,41 @@ def test_resolves_by_the_list(world):
         world.publish(version)
 
     def resolved(version):
-        return resolve_version(
-            directory=world.folder, settings=world.settings(), stream=Stream(), version=version
-        ).version
+        request = GoRequest(world.folder, version)
+        return resolve_version(request, settings=world.settings(), stream=Stream()).version
 
     assert resolved("1.27") == resolved("1.27.x") == resolved("stable") == resolved("") == "1.27.12"
     assert resolved("oldstable") == "1.26.9"
     assert resolved("1.28rc1") == "1.28rc1"
+
+
+REQUESTS = {
+    "what a step before found": ({}, "1.25.4"),
+    "asked for": ({"version": "1.24.9"}, "1.24.9"),
+    "configured": ({"config": model.Project(go=model.Go(version="1.24"))}, "1.24.9"),
+    "proven": ({"version": "1.25.4", "allow_unproven": False}, "1.25.4"),
+    "the machine's": ({"version": "1.27", "prefer_machine": True}, "1.27.3"),
+    "the machine's, unproven not allowed": ({"version": "1.27", "prefer_machine": True, "allow_unproven": False}, ""),
+    "afresh": ({"afresh": True}, "1.24.9"),
+}
+
+
+@pytest.mark.parametrize(("words", "version"), REQUESTS.values(), ids=REQUESTS)
+def test_a_request_is_answered_alike_whether_go_is_set_up_or_only_resolved(world, words, version):
+    """The proxy has no 1.27.3, which is on the machine; a step before found 1.25.4."""
+    for each in ("1.24.9", "1.25.4"):
+        world.publish(each)
+    foreign_go(world, "1.27.3")
+    (world.folder / "go.mod").write_text("module m\n\ngo 1.24\n")
+    request = GoRequest(world.folder, **words)
+    settings = world.settings(GOFERRY_GO="1.25.4 found", RUNNER_TOOL_CACHE=str(world.folder / "tools"))
+    answers = []
+    for answer in (resolve_version, setup_go):
+        try:
+            answers.append(answer(request, settings=settings, stream=Stream()).version)
+        except GoVersionUnavailable:
+            answers.append("")
+    assert answers == [version, version]
 
 
 def test_concurrent_installs(world):

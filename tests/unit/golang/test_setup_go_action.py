@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from goferry.actions import setup_go as action
-from goferry.golang import setup_go
+from goferry.golang import GoRequest, setup_go
 from goferry.golang.resolve import GoVersionTooLow
 from goferry.observe.events import Stream
 from goferry.runner.job import Job
@@ -56,7 +56,7 @@ class Steps:
     def stage(self, version=""):
         """The Go of a stage of Goferry's in the same job."""
         settings = self.world.settings(**{name: self.environ[name] for name in self.environ if name.startswith("GO")})
-        return setup_go(directory=self.folder, settings=settings, stream=Stream(), version=version)
+        return setup_go(GoRequest(self.folder, version), settings=settings, stream=Stream())
 
 
 @pytest.fixture

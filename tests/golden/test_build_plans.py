@@ -10,9 +10,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from goferry.build.documents import ArchiveFileInvalid
 from goferry.build.facts import Facts
 from goferry.build.machine import Machine
-from goferry.build.mains import Main
+from goferry.build.mains import Main, ProgramCollision
 from goferry.build.plan import plan
 from goferry.build.shard import Shard
 from goferry.build.targets import Target
@@ -69,6 +70,25 @@ def test_the_plan_is_the_one_on_record(path):
     if os.environ.get("GOFERRY_WRITE_GOLDEN"):
         path.write_text(json.dumps({"given": case["given"], "plan": made}, indent=2) + "\n")
     assert made == case["plan"]
+
+
+COLLISIONS = {
+    "two programs of a target": ({}, {"binary_name": "{project}_{platform}"}, ProgramCollision, "shop_linux_amd64"),
+    "a program of two targets": ({}, {"binary_name": "{program}"}, ProgramCollision, "api"),
+    "two archives": ({}, {"archive_name": "{project}"}, ProgramCollision, r"shop\.tar\.gz"),
+    "a program and an archive": ({}, {"archive_name": "x", "binary_name": "x.tar.gz"}, ProgramCollision, "x"),
+    "names that differ in their case": ({"mains": ["api", "API"]}, {}, ProgramCollision, "API_linux_amd64"),
+    "a file of the archives and a program": ({"documents": ["api"]}, {}, ArchiveFileInvalid, "the file api"),
+}
+
+
+@pytest.mark.parametrize(("found", "builds", "error", "name"), COLLISIONS.values(), ids=COLLISIONS)
+def test_two_files_of_one_name_are_refused_before_anything_is_built(found, builds, error, name):
+    mains = [{"path": f"./cmd/{each}"} for each in found.get("mains", ["api", "cli"])]
+    facts = facts_of({"targets": ["linux/amd64", "linux/arm64"], **found, "mains": mains})
+    with pytest.raises(error, match=name) as caught:
+        plan(facts, model.Project(builds=model.Builds(**builds)), Machine(2, 8000))
+    assert caught.value.state == "Nothing was built."
 
 
 def test_there_are_cases():

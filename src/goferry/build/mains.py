@@ -52,9 +52,10 @@ class ProgramNameInvalid(Misuse):
 
 
 class ProgramCollision(Misuse):
-    """Two main packages would build programs of one name.
+    """Two programs or archives would have one name.
 
-    It usually is a repository with folders such as `a/cmd/server` and `b/cmd/server`.
+    Usual causes: folders such as `a/cmd/server` and `b/cmd/server`, or a `builds.binary-name` without `{program}` or
+    `{platform}`.
     """
 
     name = "program-collision"

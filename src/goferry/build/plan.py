@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from goferry.build import gosource, pace, replaced, stamp
+from goferry.build.documents import ArchiveFileInvalid
 from goferry.build.facts import Facts
 from goferry.build.ldflags import ldflags
 from goferry.build.machine import Machine
@@ -27,7 +28,7 @@ from goferry.build.stamp import Stamp
 from goferry.build.targets import Target
 from goferry.config import model, templates
 from goferry.config.templates import TemplateInvalid
-from goferry.kernel.errors import Misuse
+from goferry.kernel.errors import Misuse, printable
 
 WORK = "DIST/.building"
 """Where steps write; files are renamed into DIST when all steps are done."""
@@ -124,6 +125,7 @@ def plan(
 
     Raises:
         CodeReplaced: it is a release, and the commit does not tell of everything that would be built.
+        ArchiveFileInvalid: an archive would hold it in place of a program.
         ProjectNameInvalid, ProgramCollision, LdflagsInvalid, ServiceUnknown, ShardInvalid: as their names say.
     """
     if not _NAME.fullmatch(facts.project) or (config.services and len(facts.project) > _LONGEST_SERVED):
@@ -261,8 +263,14 @@ def _build(
 def _archive(facts: Facts, builds: model.Builds, target: Target, made: Sequence[Step]) -> Step:
     name = _named(builds.archive_name, _fields(facts, target), "builds.archive-name") + f".{target.archive}"
     members = {source.rsplit("/", 1)[1]: f"DIST/{final}" for step in made for source, final in step.files.items()}
-    members.update({_member(path): path for path in facts.documents})
-    members = dict(sorted(members.items()))
+    documents = {_member(path): path for path in facts.documents}
+    for name in sorted(members.keys() & documents.keys()):
+        raise ArchiveFileInvalid(
+            f"the file {printable(name, 200)} would take the place of the program of that name in the archives",
+            state="Nothing was built.",
+            advice=["rename the file or the program's folder", "or leave the file out of builds.files in goferry.yml"],
+        )
+    members = dict(sorted({**members, **documents}.items()))
     meta = {"format": target.archive, "members": list(members)}
     return Step(
         id=f"archive {target}",
@@ -318,10 +326,17 @@ def _place(target: Target) -> dict[str, str]:
 
 
 def _refuse_collisions(steps: Sequence[Step]) -> None:
+    """Refuse two files of one name; a step's `outputs` tell each name once, its `files` each program's."""
     seen: set[str] = set()
-    for name in (name for step in steps for name in step.outputs):
+    for name in (name for step in steps for name in (step.files.values() or step.writes)):
         if name.lower() in seen:
             raise ProgramCollision(
-                f"two files would be named {name}", advice=["rename one of the main packages' folders"]
+                f"two files would be named {name}",
+                state="Nothing was built.",
+                advice=[
+                    "tell them apart in goferry.yml:  builds: {binary-name: '{program}_{platform}'}",
+                    "archives need {platform} in builds.archive-name as well, where there are several targets",
+                    "or rename one of the main packages' folders",
+                ],
             )
         seen.add(name.lower())

@@ -25,6 +25,23 @@ LIMIT = 64 << 10
 """Bytes of an answer's body that are looked at."""
 ROOM = 256 << 10
 """Bytes of a whole answer that are read, interim answers and headers included."""
+_ALERT = "\x15\x03"
+"""How TLS begins its answer to what is no TLS (RFC 8446, 5.1 and 6)."""
+
+
+class Late(OSError):
+    """No whole answer came in time."""
+
+
+class NotHTTP(OSError):
+    """What came is no HTTP answer.
+
+    Attributes:
+        closed: it broke off. tls: it is TLS.
+    """
+
+    closed = False
+    tls = False
 
 
 class _Deadline(socket.socket):
@@ -169,19 +186,30 @@ def fetch(connection: Connection, method: str, target: str, headers: Mapping[str
                     raise http.client.IncompleteRead(body, response.length)
                 return Answer(response.status, response.headers, body)
         except socket.timeout as error:
-            raise OSError("no whole answer within %.2g s" % connection.seconds) from error
+            raise Late("no whole answer within %.2g s" % connection.seconds) from error
         except (http.client.HTTPException, ValueError) as error:
-            raise OSError("not an HTTP answer: %s" % printable(str(error), 200)) from error
+            raise _not_http(error) from error
+
+
+def _not_http(error: Exception) -> NotHTTP:
+    made = NotHTTP("not an HTTP answer: %s" % printable(str(error).strip(), 200))
+    made.closed = isinstance(error, (http.client.RemoteDisconnected, http.client.IncompleteRead))
+    made.tls = isinstance(error, http.client.BadStatusLine) and str(error).startswith(_ALERT)
+    return made
 
 
 def health(path: Path, target: str, seconds: float = SECONDS) -> Dict[str, Any]:
-    """Return the answer of a contract service's health, with its HTTP status as `http`.
+    """Return the answer of a contract service's health, with its HTTP status as `http`; of an error page that alone.
 
     Raises:
-        OSError: when no whole answer comes. ValueError: when the answer is not a JSON object.
+        OSError: when no whole answer comes. ValueError: when an answer of status 200 is not a JSON object.
     """
     status, body = ask(path, "GET", target, seconds)
-    answer = canonical.loads(body)
-    if not isinstance(answer, dict):
-        raise ValueError("not an object")  # noqa: TRY004  one kind of error for a bad answer
-    return {**answer, "http": status}
+    answer: Any = None
+    with contextlib.suppress(ValueError):
+        answer = canonical.loads(body)
+    if isinstance(answer, dict):
+        return {**answer, "http": status}
+    if status == 200:
+        raise ValueError("what it answers is no JSON object")
+    return {"http": status}

@@ -7,10 +7,11 @@ import functools
 import time
 from typing import Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
 
-from goferry.host import control, processes, shim, slots, state, store
+from goferry.host import control, excerpt, ill, processes, shim, slots, state, store
 from goferry.host.driver import Driver, Slot
 from goferry.host.engine import Silence
 from goferry.host.gather import gather
+from goferry.host.ill import Ill
 from goferry.host.layout import Root, ServiceFolder
 from goferry.host.look import BAD, GOOD, LATE, OVER, Look
 from goferry.host.watch import Watch
@@ -23,8 +24,6 @@ MOVES = 8
 """Ports that may be taken from a slot, one after the other, before its start is given up."""
 EVIDENCE = 3.0
 """Seconds that a log may take to be read for an error."""
-SHOWN = 12
-"""Lines of a log's beginning that an error shows, and as many of its end."""
 Asked = Tuple[ServiceFolder, Slot]
 
 
@@ -93,9 +92,10 @@ class Guard:
         slot = self.described(folder, number)
         since = self._started.get(_key(folder, number), time.monotonic())
         until = max(since + slot["ready_ms"] / 1000, time.monotonic() + OVER)
-        good, failed, moves, last = 0, 0, 0, Look()
+        good, failed, moves, last, told, statuses = 0, 0, 0, Look(), Ill(), set()
         while good < GOOD:
             self.patience(0.02 if good else 0.01, heed=heed)
+            cut = until - time.monotonic() < control.SECONDS
             before, last = last, self._look(folder, slot, until, heed=heed)
             failed = failed + 1 if last.failure else 0
             if last.failure and (failed == BAD or time.monotonic() > until):
@@ -106,10 +106,12 @@ class Guard:
             if last.ended:
                 raise self.crashed(folder, slot, "ended by itself: " + last.ended)
             good = 0 if last.said else good + 1 if last.pid == before.pid else 1
+            statuses.add(last.said.status)
+            told = told if cut and last.said.late and told else last.said  # it had no time for more than to be late
             if good:
                 self.note_well(folder, number)
             if good < GOOD and time.monotonic() > until:
-                raise self._unready(folder, slot, last.said or LATE)
+                raise self._unready(folder, slot, told or LATE, steady=len(statuses - {0}) <= 1)
         if processes.executable_digest(last.pid) != slot["sha256"]:
             raise HealthIdentity("process %d of %s does not run the released binary" % (last.pid, slot["service"]))
 
@@ -126,14 +128,13 @@ class Guard:
         self.launch_slot(folder, slot)
         return slot
 
-    def _unready(self, folder: ServiceFolder, slot: Slot, said: str) -> CandidateUnhealthy:
+    def _unready(self, folder: ServiceFolder, slot: Slot, said: Ill, *, steady: bool) -> CandidateUnhealthy:
+        """Return the error; `steady` says that no HTTP answer was of another status, so that time alone mends none."""
         number = int(slot["slot"])
+        longer = ["give it longer:  ready-within in goferry.yml"] if said.waits or not steady else []
         error = CandidateUnhealthy(
             "%s %s was not healthy within %g s: %s" % (slot["service"], slot["version"], slot["ready_ms"] / 1000, said),
-            advice=[
-                "give it longer:  ready-within in goferry.yml",
-                "the log:  %s" % self.driver.log(folder, number),
-            ],
+            advice=[*said.advice, *longer, "the log:  %s" % self.driver.log(folder, number)],
         )
         return self.blame(folder, number, error)
 
@@ -152,36 +153,39 @@ class Guard:
             how = self.driver.ended(folder, slot)
             process = {} if how else self.driver.running(folder, int(slot["slot"]))
             pid = process.get("pid", 0)
-            said = "" if how else self.ask(folder, slot, max(0.05, until - time.monotonic()), pid)
+            said = Ill() if how else self.ask(folder, slot, max(0.05, until - time.monotonic()), pid)
             robbed = self.driver.robbed(folder, slot) if how or said else 0
             return Look(how, said, pid if processes.same(process) else 0, robbed=robbed)
 
         latest = time.monotonic() + max(0.1, min(control.SECONDS, until - time.monotonic()) + 0.1)
         (found,) = gather([work], latest, lambda: self.patience(0, heed=heed))
         if isinstance(found.error, GuardFailed):
-            return Look(said=found.error.what, failure=found.error)
+            return Look(said=Ill(found.error.what), failure=found.error)
         if found.error is not None:
             raise found.error
         return found.value or Look(said=LATE)
 
-    def ask(self, folder: ServiceFolder, slot: Slot, seconds: float = control.SECONDS, pid: int = -1) -> str:
-        """Return an empty string when the slot's process (`pid`, where known) says that it is well, else its words.
+    def ask(self, folder: ServiceFolder, slot: Slot, seconds: float = control.SECONDS, pid: int = -1) -> Ill:
+        """Return what is wrong with what the slot's process (`pid`, where known) answers; nothing when it is well.
 
         Raises:
             HealthIdentity: when something else answers in its place.
         """
         seconds = min(seconds, control.SECONDS)
         pid = self.driver.running(folder, int(slot["slot"])).get("pid", 0) if pid < 0 else pid
+        if slot["mode"] == "plain":
+            return self._ask_plain(folder, slot, pid, seconds)
+        door = self.driver.door(folder, slot)
+        assert door is not None
         try:
-            if slot["mode"] == "plain":
-                return self._ask_plain(folder, slot, pid, seconds)
-            door = self.driver.door(folder, slot)
-            assert door is not None
             answer = control.health(door, slot["health"], seconds)
         except (OSError, ValueError) as error:
-            return printable(str(error), 200) or type(error).__name__
+            return ill.of_control(error)
+        if answer["http"] != 200 and "status" in answer:
+            said = "HTTP %d, status %s" % (answer["http"], printable(str(answer["status"]), 100))
+            return Ill(said, status=answer["http"])
         if answer["http"] != 200:
-            return "HTTP %d, status %s" % (answer["http"], printable(str(answer.get("status")), 100))
+            return ill.of_status(answer["http"], slot["health"])
         expected = {"pid": pid, "version": slot["version"], "digest": slot["sha256"]}
         wrong = [
             "%s %s instead of %s" % (key, printable(str(answer.get(key)), 80), want)
@@ -189,17 +193,17 @@ class Guard:
             if answer.get(key) != want
         ]
         if wrong and answer.get("pid") != pid:
-            return "; ".join(wrong)
+            return Ill("; ".join(wrong))
         if wrong:
             raise HealthIdentity(
                 "%s answers its health check with %s" % (slot["service"], "; ".join(wrong)),
                 advice=["build with the version variable:  goferry build"],
             )
-        return ""
+        return Ill()
 
     def ask_all(
         self, asked: Sequence[Asked], seconds: float = control.SECONDS, look: Callable[[], None] = lambda: None
-    ) -> List[str]:
+    ) -> List[Ill]:
         """Ask several slots side by side, all within `seconds`; return what `ask` does of each, in order.
 
         `look` is called while they are waited for; what it raises ends that.
@@ -211,24 +215,26 @@ class Guard:
         said = []
         for found in gather(works, time.monotonic() + seconds + 0.1, look):
             if isinstance(found.error, GuardFailed):
-                said.append(found.error.what)
+                said.append(Ill(found.error.what))
             elif found.error is not None:
                 raise found.error
             else:
                 said.append(LATE if found.value is None else found.value)
         return said
 
-    def _ask_plain(self, folder: ServiceFolder, slot: Slot, pid: int, seconds: float) -> str:
+    def _ask_plain(self, folder: ServiceFolder, slot: Slot, pid: int, seconds: float) -> Ill:
         door, port = self.driver.door(folder, slot), self.driver.port(folder, slot)
-        if door is None:
-            status, _ = control.ask_port(port, slot["health"], seconds)
-        else:
-            status, _ = control.ask(door, "GET", slot["health"], seconds)
-        if status != 200:
-            return "HTTP %d at %s" % (status, slot["health"])
+        way = control.UnixConnection(door, seconds) if door else control.PortConnection("127.0.0.1", port, seconds)
+        try:
+            answer = control.fetch(way, "GET", slot["health"], {})
+        except OSError as error:
+            return ill.of_error(error) if processes.listened(port) else ill.deaf(slot, port, processes.ports(pid))
+        if answer.status != 200:
+            location = str(answer.headers.get("Location") or "")
+            return ill.of_status(answer.status, slot["health"], location=location, body=answer.body)
         if not processes.listens(pid, port):
-            return "port %d is answered by another process than %d" % (port, pid)
-        return ""
+            return Ill("port %d is answered by another process than %d" % (port, pid))
+        return Ill()
 
     def crashed(self, folder: ServiceFolder, slot: Slot, how: str) -> CandidateCrashed:
         """Return the error of a slot whose process ended, with the log that says why."""
@@ -256,10 +262,10 @@ class Guard:
 
     def log_end(self, folder: ServiceFolder, number: int) -> str:
         """Return the first and the last lines that the slot's version wrote since it was started, fit to be shown."""
-        lines = self.driver.tail(folder, number, 2 * SHOWN + 1)
-        if len(lines) > 2 * SHOWN:
-            lines = [*self.driver.head(folder, number, SHOWN), "…", *lines[-SHOWN:]]
-        shown = ["  " + printable(line, 300) for line in lines] or ["  (it wrote nothing)"]
+        lines = self.driver.tail(folder, number, excerpt.LAST + 1)
+        if len(lines) > excerpt.LAST:
+            lines = [*self.driver.head(folder, number, excerpt.FIRST), excerpt.CUT, *lines[1:]]
+        shown = ["  " + printable(line, 300) for line in excerpt.shown(lines)] or ["  (it wrote nothing)"]
         return "\n".join(["Its log since it was started (%s):" % self.driver.log(folder, number), *shown])
 
     def described(self, folder: ServiceFolder, number: int) -> Slot:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
+from goferry.host.ill import Ill
 from goferry.kernel.outcomes import GuardFailed
 
 GOOD, BAD = 3, 3
 """Answers in a row, of the same process, that make it healthy or ill."""
 OVER = 0.7
 """Seconds that a phase may last beyond its limit, for the answer that it ends with."""
-LATE = "no answer in time"
+LATE = Ill("no answer in time", late=True)
 
 
 class Look(NamedTuple):
@@ -20,7 +21,7 @@ class Look(NamedTuple):
     """
 
     ended: str = ""
-    said: str = "no answer"
+    said: Ill = Ill("no answer")
     pid: int = 0
     failure: Optional[GuardFailed] = None
     robbed: int = 0

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Dict, Iterator, List, Set
+from typing import Dict, Iterator, List, Set, Tuple
 
 from goferry.kernel.files import sha256_file
 
@@ -72,17 +72,26 @@ def executable_digest(pid: int) -> str:
 
 def listens(pid: int, port: int) -> bool:
     """Whether the process itself holds the listening TCP socket of `port`."""
-    inodes = _listening(port)
+    return not _listening(port).isdisjoint(_inodes(pid))
+
+
+def ports(pid: int) -> List[int]:
+    """Return the TCP ports on which the process itself listens."""
+    own = set(_inodes(pid))
+    return sorted({port for port, fields in _table("0A") if fields[9] in own})
+
+
+def _inodes(pid: int) -> Iterator[str]:
+    """Yield the inodes of the sockets that a process holds."""
     try:
         names = os.listdir("/proc/%d/fd" % pid)
     except OSError:
-        return False
+        return
     for name in names:
         with contextlib.suppress(OSError):
             target = os.readlink("/proc/%d/fd/%s" % (pid, name))
-            if target.startswith("socket:[") and target[8:-1] in inodes:
-                return True
-    return False
+            if target.startswith("socket:["):
+                yield target[8:-1]
 
 
 def listened(port: int) -> bool:
@@ -121,9 +130,14 @@ def _sockets(port: int, state: str) -> Iterator[str]:
 
 def _rows(port: int, state: str) -> Iterator[List[str]]:
     """Yield the lines of a local port's TCP sockets in a state; field 7 is the user's number, 9 the inode."""
+    return (fields for local, fields in _table(state) if local == port)
+
+
+def _table(state: str) -> Iterator[Tuple[int, List[str]]]:
+    """Yield the local port and the line of every TCP socket in a state."""
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError):
             for line in Path(table).read_text().splitlines()[1:]:
                 fields = line.split()
-                if fields[3] == state and int(fields[1].rpartition(":")[2], 16) == port:
-                    yield fields
+                if fields[3] == state:
+                    yield int(fields[1].rpartition(":")[2], 16), fields

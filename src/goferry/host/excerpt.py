@@ -1,0 +1,53 @@
+"""The part of a log that an error shows: its beginning and its end, with lines that repeat told once."""
+
+from __future__ import annotations
+
+import re
+from typing import List, Sequence
+
+SHOWN = 12
+"""Lines of a log's beginning that are shown, and as many of its end."""
+FIRST, LAST = 60, 500
+"""Lines that are read of a log's beginning, and of its end."""
+CUT = "…"
+_BLOCK = 4
+"""Lines that may repeat together."""
+_VARIES = re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8,}|[0-9]+(?:[.:,_-][0-9]+)*(?:ns|µs|us|ms|s|m|h)?")
+
+
+def shown(lines: Sequence[str]) -> List[str]:
+    """Return what is shown of lines: repeats told once, and no more than the first and the last SHOWN of the rest."""
+    told = collapsed(lines)
+    return told if len(told) <= 2 * SHOWN + 1 else [*told[:SHOWN], CUT, *told[-SHOWN:]]
+
+
+def collapsed(lines: Sequence[str]) -> List[str]:
+    """Return the lines with the first and the last of those that repeat, up to numbers, and how many are between."""
+    shapes = [_VARIES.sub("#", line) for line in lines]
+    told: List[str] = []
+    at = 0
+    while at < len(lines):
+        size, times = max(((size, _times(shapes, at, size)) for size in range(1, _BLOCK + 1)), key=_hidden)
+        if _hidden((size, times)) < 2:
+            told.append(lines[at])
+            at += 1
+            continue
+        end = at + size * times
+        between = "%d more like it" % (times - 2) if size == 1 else "these %d lines %d more times" % (size, times - 2)
+        told += [*lines[at : at + size], "%s %s" % (CUT, between), *lines[end - size : end]]
+        at = end
+    return told
+
+
+def _times(shapes: Sequence[str], at: int, size: int) -> int:
+    """Return how often a block of `size` lines stands at `at`, one after the other."""
+    block, times = shapes[at : at + size], 1
+    while shapes[at + size * times : at + size * (times + 1)] == block:
+        times += 1
+    return times
+
+
+def _hidden(repeat: "tuple[int, int]") -> int:
+    """Return how many lines a repeat (size, times) hides, the line that says so not counted."""
+    size, times = repeat
+    return size * (times - 2)

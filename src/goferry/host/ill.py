@@ -1,0 +1,98 @@
+"""What is wrong with an answer to a health check, in words, and what to do where it stays so."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterator, Sequence, Tuple
+
+from goferry.host import control
+from goferry.kernel.errors import printable
+
+_TLS = "let it speak plain HTTP on the address that it is given: what stands in front of it has the certificates"
+_LISTEN = (
+    "say how it takes its address, at the service in goferry.yml:  "
+    "listen: {env: NAME}, or {port-env: NAME}, or {flag: --NAME}"
+)
+_CONTROL = "let it answer as docs/deploy.md says of GOFERRY_CONTROL, or say how else it listens:  listen: {env: NAME}"
+_ASKED_BY_HTTPS = b"client sent an http request to an https server"  # net/http
+
+
+class Ill(str):
+    """What is wrong, for a person; empty where all is well.
+
+    Attributes:
+        advice: what to do where it stays so. waits: whether more time alone may mend it.
+        status: the status of the HTTP answer, 0 where there was none. late: none came in time.
+    """
+
+    __slots__ = ("advice", "late", "status", "waits")
+    advice: Tuple[str, ...]
+    waits: bool
+    status: int
+    late: bool
+
+    def __new__(  # noqa: PYI034
+        cls, text: str = "", advice: Sequence[str] = (), *, waits: bool = True, status: int = 0, late: bool = False
+    ) -> Ill:
+        """Make the words."""
+        made = super().__new__(cls, text)
+        made.advice, made.waits, made.status, made.late = tuple(advice), waits, status, late
+        return made
+
+
+_STATUSES: Tuple[Tuple[Sequence[int], bool, str], ...] = (
+    (range(200, 300), False, "200 alone says that it is well"),
+    (range(300, 400), False, "nothing is followed"),
+    ((401, 403, 407), False, "the check has no credentials"),
+    ((408, 425, 429, *range(500, 600)), True, ""),
+    (range(100, 600), False, ""),
+)
+"""Which statuses, whether more time alone may mend them, and what to know of them; the first that fits counts."""
+
+
+def of_status(status: int, path: str, *, location: str = "", body: bytes = b"") -> Ill:
+    """Return what an HTTP answer other than 200 means, which `path` gave."""
+    if status == 400 and _ASKED_BY_HTTPS in body[:200].lower():
+        return Ill("it speaks TLS at %s, and is asked in plain HTTP" % path, (_TLS,), waits=False, status=status)
+    waits, note = next(((waits, note) for among, waits, note in _STATUSES if status in among), (False, ""))
+    to = " to %s" % printable(location, 200) if location else ""
+    if location.startswith("https://") and 300 <= status < 400:
+        note = "the check comes in plain HTTP"
+    why = "%s: " % note if note else ""
+    advice = "%sname a path that answers 200, at the service in goferry.yml:  health: /PATH" % why
+    return Ill("HTTP %d at %s%s" % (status, path, to), () if waits else (advice,), waits=waits, status=status)
+
+
+def of_error(error: Exception) -> Ill:
+    """Return what it means that no whole answer came."""
+    said = printable(str(error), 200) or type(error).__name__
+    if not isinstance(error, control.NotHTTP) or error.closed:
+        return Ill(said, late=isinstance(error, control.Late))
+    if error.tls:
+        return Ill("it speaks TLS, and is asked in plain HTTP", (_TLS,), waits=False)
+    return Ill(said, ("let it answer GET over HTTP/1.1 on the address that it is given",), waits=False)
+
+
+def of_control(error: Exception) -> Ill:
+    """Return what it means that a service of the app contract does not answer as such on its control socket."""
+    if isinstance(error, (FileNotFoundError, ConnectionRefusedError)):
+        return Ill("nothing listens on its control socket", (_CONTROL,))
+    if isinstance(error, ValueError):
+        return Ill(printable(str(error), 200), (_CONTROL,), waits=False)
+    return of_error(error)
+
+
+def deaf(slot: Dict[str, Any], port: int, elsewhere: Sequence[int]) -> Ill:
+    """Return that a plain service does not listen on its port; `elsewhere` are those on which its process does."""
+    told = ", ".join(_told(slot))
+    what = "nothing listens on 127.0.0.1:%d, which it is told%s" % (port, " by " + told if told else "")
+    if elsewhere:
+        what += "; it listens on port %s" % ", ".join(map(str, elsewhere))
+    return Ill(what, (_LISTEN,))
+
+
+def _told(slot: Dict[str, Any]) -> Iterator[str]:
+    """Yield the variables and arguments that tell a service where to listen."""
+    template = slot.get("template") or {}
+    yield from (printable(name, 100) for name, text in sorted(template.get("env", {}).items()) if "%(" in text)
+    if any("%(" in text for text in template.get("args", [])):
+        yield "its arguments"

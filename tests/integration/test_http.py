@@ -11,7 +11,7 @@ import hostile
 import pytest
 
 from goferry.system import http as http_client
-from goferry.system.address import AddressInvalid, shown
+from goferry.system.address import AddressInvalid, RedirectRefused, shown
 from goferry.system.http import Client, DownloadTooLarge, DownloadUnwritable, HostUnreachable, ServerFailing
 from goferry.system.proxyenv import authorization, proxy_for
 
@@ -82,7 +82,7 @@ def test_statuses(get):
     assert get("/moved").body == b"x" * 1000
     with pytest.raises(ServerFailing, match="500"):
         get("/down")
-    with pytest.raises(AddressInvalid, match="circle"):
+    with pytest.raises(RedirectRefused, match="circle"):
         get("/circle")
 
 
@@ -114,8 +114,9 @@ def test_netrc(tmp_path):
 
 @pytest.mark.parametrize("url", ["ftp://a.test", "file:///etc/passwd", "x", "http://", "http:///x"])
 def test_addresses(url):
-    with pytest.raises(AddressInvalid):
+    with pytest.raises(AddressInvalid) as caught:
         Client({}).get(url, limit=1)
+    assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -250,7 +251,7 @@ def test_a_length_that_is_no_number_is_an_unknown_length(answering, value):
 )
 def test_a_redirect_to_nowhere_is_an_error_of_its_own(answering, location):
     url = answering(b"HTTP/1.1 302 Found\r\nLocation: " + location.encode() + b"\r\nContent-Length: 0\r\n\r\n")
-    with pytest.raises((AddressInvalid, HostUnreachable)) as caught:
+    with pytest.raises((RedirectRefused, HostUnreachable)) as caught:
         Client({}, attempts=1).get(url, limit=10)
     assert "\x7f" not in caught.value.what
 

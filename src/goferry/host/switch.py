@@ -188,8 +188,8 @@ class Switch(Links):
         the version before may still answer what it took before it drained, so a few questions are put.
         """
         if slot["mode"] == "plain":
-            said = self.guard.ask_all([(folder, slot)], seconds)[0]
-            return Finding(SERVICE, said) if said else Finding()
+            wrong = self.guard.ask_all([(folder, slot)], seconds)[0]
+            return Finding(SERVICE, wrong) if wrong else Finding()
         said, pid = "", self.guard.driver.running(folder, int(slot["slot"])).get("pid", 0)
         until = time.monotonic() + seconds
         for _ in range(BAD):

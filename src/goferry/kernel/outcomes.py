@@ -29,8 +29,8 @@ class CandidateUnhealthy(Failed):
     """The new version runs and did not become healthy in time.
 
     Usual causes: its health path is another one, or redirects, or asks for credentials; it listens on another port than
-    the one that it is told; it speaks TLS; it waits for something at start, or needs a longer `ready-within`. The message
-    says what it answers, and the advice follows from that.
+    the one that it is told; it speaks TLS; it waits for something at start, or needs a longer `ready-within`. The
+    message says what it answers, and the advice follows from that.
     """
 
     name = "candidate-unhealthy"

@@ -5,18 +5,27 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
-from goferry.kernel.errors import Failed, printable
+from goferry.kernel.errors import Failed, Misuse, printable
 
 _USER = re.compile(r"//[^/?#]*@")
 
 
-class AddressInvalid(Failed):
-    """An address cannot be fetched: it is no http or https address, or a redirect leads to one without TLS.
+class AddressInvalid(Misuse):
+    """An address that was given is no http or https address.
 
-    It usually is a typing error in GOPROXY or a server that sends its users to an unsafe address.
+    It usually is a typing error in GOPROXY, GOSUMDB, HTTPS_PROXY or the address of a webhook.
     """
 
     name = "address-invalid"
+
+
+class RedirectRefused(Failed):
+    """A server redirects to where Goferry does not follow: to what is no address, out of TLS, or in a circle.
+
+    It usually is a mirror or a company's proxy that sends its users to a page where they log in.
+    """
+
+    name = "redirect-refused"
 
 
 def shown(url: str) -> str:
@@ -46,7 +55,7 @@ def redirected(address: str, location: str) -> str:
     """Return where a redirect leads.
 
     Raises:
-        AddressInvalid: when that is no address, or leaves TLS.
+        RedirectRefused: when that is no address, or leaves TLS.
     """
     try:
         target = urljoin(address, location)
@@ -55,9 +64,9 @@ def redirected(address: str, location: str) -> str:
     try:
         parts = parse(target)
     except AddressInvalid as error:
-        raise AddressInvalid(f"{shown(address)} redirects to {error.what}") from None
+        raise RedirectRefused(f"{shown(address)} redirects to {error.what}") from None
     if urlsplit(address).scheme == "https" and parts.scheme != "https":
-        raise AddressInvalid(f"{shown(address)} redirects to {shown(target)}, without TLS")
+        raise RedirectRefused(f"{shown(address)} redirects to {shown(target)}, without TLS")
     return target
 
 

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING
 
 from goferry.kernel.digits import number
 from goferry.kernel.errors import Failed, Unreachable
-from goferry.system.address import AddressInvalid, bare, origin, parse, redirected, shown
+from goferry.system.address import AddressInvalid, RedirectRefused, bare, origin, parse, redirected, shown
 from goferry.system.certificates import CertificateUntrusted, trust_context
 from goferry.system.pace import Pace, paced
 from goferry.system.proxyenv import authorization, proxy_for
@@ -125,7 +125,7 @@ class Client:
         Raises:
             HostUnreachable, ServerFailing, CertificateUntrusted: after the last attempt.
             DownloadTooLarge: when the body exceeds `limit` bytes.
-            AddressInvalid: for an address that is not http or https.
+            AddressInvalid: for an address that is not http or https. RedirectRefused: as its name says.
         """
         parts: list[bytes] = []
 
@@ -176,7 +176,7 @@ class Client:
         a failure.
 
         Raises:
-            HostUnreachable, CertificateUntrusted, AddressInvalid, DownloadTooLarge: as for `get`.
+            HostUnreachable, CertificateUntrusted, AddressInvalid, RedirectRefused, DownloadTooLarge: as for `get`.
         """
         parts: list[bytes] = []
         try:
@@ -240,7 +240,7 @@ class Client:
     def _attempt(self, url: str, headers: Mapping[str, str] | None, limit: int, take: Take, until: float) -> Answer:
         address = url
         for _ in range(6):
-            with paced(self._seconds, until) as pace, self._open(address, headers) as response:
+            with paced(self._seconds, until) as pace, self._followed(url, address, headers) as response:
                 found = {name.lower(): value for name, value in response.headers.items()}
                 if response.status not in REDIRECTS or "location" not in found:
                     return self._read(address, response, limit, take, pace)
@@ -248,7 +248,20 @@ class Client:
                 target = redirected(address, found["location"])
                 headers = headers if origin(target) == origin(address) else without_credentials(headers)
                 address = target
-        raise AddressInvalid(f"{shown(url)} redirects in a circle")
+        raise RedirectRefused(f"{shown(url)} redirects in a circle")
+
+    @contextlib.contextmanager
+    def _followed(
+        self, url: str, address: str, headers: Mapping[str, str] | None
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
+        """Ask `address`, to which `url` may have led: what the server says is no typing error."""
+        try:
+            with self._open(address, headers) as response:
+                yield response
+        except AddressInvalid as error:
+            if address == url:
+                raise
+            raise RedirectRefused(f"{shown(url)} redirects to {error.what}") from None
 
     @contextlib.contextmanager
     def _open(

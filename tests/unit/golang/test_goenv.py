@@ -68,8 +68,9 @@ def test_proxy_list():
 
 @pytest.mark.parametrize("value", ["", " ", ",|,", "ftp://a.test", "word", "/srv/proxy"])
 def test_no_proxy_list(value):
-    with pytest.raises(proxies.ProxyListInvalid):
+    with pytest.raises(proxies.ProxyListInvalid) as caught:
         proxies.parse(value)
+    assert caught.value.exit_code == 2
 
 
 def outcome(value, results):

@@ -63,8 +63,9 @@ def redirected(address: str, location: str) -> str:
         target = location
     try:
         parts = parse(target)
-    except AddressInvalid as error:
-        raise RedirectRefused(f"{shown(address)} redirects to {error.what}") from None
+        (parts.hostname or "").encode("idna")
+    except (AddressInvalid, UnicodeError):
+        raise RedirectRefused(f"{shown(address)} redirects to {shown(target)!r}, which is no address") from None
     if urlsplit(address).scheme == "https" and parts.scheme != "https":
         raise RedirectRefused(f"{shown(address)} redirects to {shown(target)}, without TLS")
     return target

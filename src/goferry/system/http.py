@@ -240,7 +240,7 @@ class Client:
     def _attempt(self, url: str, headers: Mapping[str, str] | None, limit: int, take: Take, until: float) -> Answer:
         address = url
         for _ in range(6):
-            with paced(self._seconds, until) as pace, self._followed(url, address, headers) as response:
+            with paced(self._seconds, until) as pace, self._open(address, headers) as response:
                 found = {name.lower(): value for name, value in response.headers.items()}
                 if response.status not in REDIRECTS or "location" not in found:
                     return self._read(address, response, limit, take, pace)
@@ -249,19 +249,6 @@ class Client:
                 headers = headers if origin(target) == origin(address) else without_credentials(headers)
                 address = target
         raise RedirectRefused(f"{shown(url)} redirects in a circle")
-
-    @contextlib.contextmanager
-    def _followed(
-        self, url: str, address: str, headers: Mapping[str, str] | None
-    ) -> Iterator[urllib3.BaseHTTPResponse]:
-        """Ask `address`, to which `url` may have led: what the server says is no typing error."""
-        try:
-            with self._open(address, headers) as response:
-                yield response
-        except AddressInvalid as error:
-            if address == url:
-                raise
-            raise RedirectRefused(f"{shown(url)} redirects to {error.what}") from None
 
     @contextlib.contextmanager
     def _open(

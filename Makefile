@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SHELL := /bin/sh
 # Tests with real parts mostly wait, so three processes share the work; what belongs together stays in one (conftest.py).
 # What measures seconds comes after them, alone.
-REAL := -m "not alone" -n 3 --dist loadgroup --no-loadscope-reorder --durations=15
+REAL := -m "not alone" -n 3 --dist loadfile --no-loadscope-reorder --durations=15
 
 .PHONY: help setup dev demo check coverage gates test test-full clean docs
 .DEFAULT_GOAL := help

@@ -27,15 +27,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own hook
-def pytest_collection_modifyitems(items):
-    """With `-n N --dist loadgroup`, the tests of one file run in one process, and all that start act in one.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With `-n N --dist loadfile`, the tests of one file run in one process, and all that start act in one.
 
-    act's runs of one user share folders, so they come one after the other, and first: they are the longest chain.
+    act's runs of one user share folders and names of containers, so they come one after the other.
     """
-    for item in items:
-        folder, name = item.path.parent.name, item.path.name
-        item.add_marker(pytest.mark.xdist_group("act" if folder == "act" else f"{folder}/{name}"))
+    from xdist.scheduler import LoadFileScheduling
+
+    class Chains(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return "tests/act" if nodeid.startswith("tests/act/") else super()._split_scope(nodeid)
+
+    return Chains(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -40,23 +40,9 @@ DATE = "2026-11-20T10:00:00Z"
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
+def gocache(tmp_path_factory):
+    """A build cache of this module's own: whether something is compiled is the subject here."""
     return str(tmp_path_factory.mktemp("gocache"))
-
-
-@pytest.fixture
-def toolchain(part):
-    found = subprocess.run([part("go"), "env", "GOROOT", "GOVERSION"], check=True, capture_output=True, text=True)
-    root, version = found.stdout.split()[:2]
-    return Toolchain(version.removeprefix("go"), Path(root), "machine", "unproven")
-
-
-@pytest.fixture
-def surroundings(tmp_path, cache):
-    home = tmp_path / "home"
-    home.mkdir()
-    environ = {"PATH": os.environ["PATH"], "HOME": str(home), "GOCACHE": cache, "GOPROXY": "off", "GOSUMDB": "off"}
-    return Settings(environ, home / "goferry", home=home)
 
 
 @pytest.fixture
@@ -91,23 +77,23 @@ def make(root, files, tag="v3.1.0"):
 class Work:
     """Looks, plans and builds with what the fixtures give."""
 
-    def __init__(self, toolchain, surroundings):
-        self.toolchain, self.surroundings, self.events = toolchain, surroundings, []
+    def __init__(self, toolchain, settings):
+        self.toolchain, self.settings, self.events = toolchain, settings, []
 
     def look(self, root, config=None, **options):
-        return facts.look(root, self.toolchain, self.surroundings, config or model.Project(), **options)
+        return facts.look(root, self.toolchain, self.settings, config or model.Project(), **options)
 
     def build(self, root, out, config=None, *, targets=("linux/amd64",), shard=None, **options):
         config = config or model.Project()
         found = self.look(root, config, asked=targets, out=out, **options)
         folder.ours(out)
         made = plan.plan(found, config, machine.read(), shard=shard)
-        return execute.build(made, self.toolchain, out, self.surroundings, Stream([self.events.append]))
+        return execute.build(made, self.toolchain, out, self.settings, Stream([self.events.append]))
 
 
 @pytest.fixture
-def work(toolchain, surroundings):
-    return Work(toolchain, surroundings)
+def work(toolchain, settings):
+    return Work(toolchain, settings)
 
 
 def names(folder):
@@ -248,7 +234,7 @@ def test_what_is_built_in_beside_the_commit_is_listed(work, tmp_path, part):
         found = work.look(root, config, asked=["linux/amd64"], out=out)
         opened = OpenProject(config, None, "shop", root, root, work.toolchain, found)
         stream = Stream([work.events.append])
-        ledger = pipeline.run(pipeline.planned(opened, out=out), settings=work.surroundings, stream=stream)
+        ledger = pipeline.run(pipeline.planned(opened, out=out), settings=work.settings, stream=stream)
         return ledger, {entry["path"]: entry["sha256"] for entry in ledger.uncommitted}
 
     ledger, listed = built()
@@ -316,12 +302,78 @@ def test_a_program_tells_the_commit_and_the_version_that_is_released(work, repos
     assert stamped(work.toolchain, built(repository))[0] == found.version, "a pseudo-version of its own base"
 
 
+SHOWS = """package main
+
+import (
+	"github.com/prometheus/common/version"
+
+	"example.com/shop/internal/build"
+)
+
+func main() {
+	println(build.Version, build.Commit, build.Date)
+	println(version.Version, version.Revision, version.BuildDate, version.Branch)
+}
+"""
+
+
+@pytest.fixture
+def versioned(tmp_path, part):
+    """A version package of the project's own, and one of a module that is replaced by a folder of the repository."""
+    part("git")
+    return make(
+        tmp_path / "shop",
+        {
+            ".gitignore": "/dist/\n",
+            "go.mod": "module example.com/shop\n\ngo 1.21\n\nrequire github.com/prometheus/common v0.60.0\n\n"
+            "replace github.com/prometheus/common => ./common\n",
+            "common/go.mod": "module github.com/prometheus/common\n\ngo 1.21\n",
+            "common/version/info.go": 'package version\n\nvar Version, Revision, BuildDate string\n\nvar Branch = "main"\n',
+            "internal/build/build.go": 'package build\n\nvar Version = "dev"\n\nvar Commit, Date string\n',
+            "cmd/api/main.go": SHOWS,
+            "cmd/cli/main.go": 'package main\n\nfunc main() { println("cli") }\n',
+        },
+        tag="v1.2.0",
+    )
+
+
+def test_version_packages_tell_the_release(work, versioned):
+    out = versioned / "dist"
+    work.build(versioned, out, targets=("/".join(host()),))
+    program = next(out.glob("api_*"))
+    said = subprocess.run([program], check=True, capture_output=True, text=True).stderr.splitlines()
+    told = f"v1.2.0 {git(versioned, 'rev-parse', 'HEAD').strip()} {DATE}"
+    assert said == [told, f"{told} main"]
+    assert subprocess.run([next(out.glob("cli_*"))], check=True, capture_output=True).stderr == b"cli\n"
+
+
+def test_programs_and_archives_are_named_as_the_configuration_says(work, versioned):
+    out, (goos, goarch) = versioned / "dist", host()
+
+    def built(**names):
+        config = model.Project(builds=model.Builds(**names))
+        return work.build(versioned, out, config, targets=(f"{goos}/{goarch}",))
+
+    built(binary_name="{program}-{version}.{os}-{arch}", archive_name="all-of-{project}+{short-commit}")
+    programs = [f"{name}-v1.2.0.{goos}-{goarch}" for name in ("api", "cli")]
+    archive = f"all-of-shop+{git(versioned, 'rev-parse', 'HEAD')[:12]}.tar.gz"
+    assert names(out) == sorted([archive, *programs, "goferry.json"])
+    assert subprocess.run([out / programs[1]], check=True, capture_output=True).stderr == b"cli\n"
+    with tarfile.open(out / archive) as tar:
+        assert tar.getnames() == ["api", "cli"], "who unpacks it finds the programs by their own names"
+    ledger = built(binary_name="{program}", archive_name="{project}")
+    assert names(out) == ["api", "cli", "goferry.json", "shop.tar.gz"], "what had the former names is gone"
+    assert {name: ledger.artifacts[name].meta.get("program") for name in ("api", "cli")} == {"api": "api", "cli": "cli"}
+    with pytest.raises(ProgramCollision, match="two files would be named shop"):
+        built(binary_name="{project}")
+
+
 def test_where_git_can_not_be_asked_nothing_is_stamped_and_a_note_says_so(work, repository, tmp_path):
     commit = git(repository, "rev-parse", "HEAD").strip()
     found = work.look(repository, asked=["linux/amd64"])
     (repository / ".git" / "objects" / commit[:2] / commit[2:]).unlink()
     made = plan.plan(found, model.Project(), machine.read())
-    execute.build(made, work.toolchain, tmp_path / "out", work.surroundings, Stream([work.events.append]))
+    execute.build(made, work.toolchain, tmp_path / "out", work.settings, Stream([work.events.append]))
     assert stamped(work.toolchain, tmp_path / "out" / "shop_linux_amd64")[1] == {}
     assert any("no commit and version: git can't read" in event.message for event in work.events)
 
@@ -331,7 +383,6 @@ import os, sys, tarfile, zipfile
 from pathlib import Path
 from goferry.build import execute, facts, machine, plan
 from goferry.config import model
-from goferry.config.settings import Settings
 from goferry.dist import Toolchain
 from goferry.observe.events import Stream
 root, out, goroot, version = sys.argv[1:]
@@ -477,7 +528,7 @@ def test_tags_of_other_modules_are_told_from_ones_own(work, tmp_path):
 
     def kind(folder, tag, config=None):
         at = Settings.from_environ(
-            {**work.surroundings.environ, "GITHUB_EVENT_NAME": "push", "GITHUB_REF": f"refs/tags/{tag}"}
+            {**work.settings.environ, "GITHUB_EVENT_NAME": "push", "GITHUB_REF": f"refs/tags/{tag}"}
         )
         found = facts.look(root / folder, work.toolchain, at, config or model.Project(), others=["b-"])
         return found.tags.kind(tag).name
@@ -623,7 +674,7 @@ def test_an_interrupt_leaves_nothing_behind(work, repository, tmp_path, toolchai
     out = tmp_path / "out"
     words = [sys.executable, "-c", RUN, repository, out, fake.parent, toolchain.version]
     environ = {
-        **work.surroundings.environ,
+        **work.settings.environ,
         "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
         "MACHINE": "2 8000",
     }
@@ -653,7 +704,7 @@ def test_shards_built_apart_and_merged_equal_the_whole(work, repository, tmp_pat
 def test_the_gate_passes_and_names_what_fails(work, repository):
     def judged():
         found = work.look(repository, asked=["linux/amd64"])
-        return check.test(found, model.Project(), work.toolchain, work.surroundings, Stream())
+        return check.test(found, model.Project(), work.toolchain, work.settings, Stream())
 
     (repository / "main_test.go").write_text('package main\n\nimport "testing"\n\nfunc TestVersion(t *testing.T) {}\n')
     report = judged()
@@ -680,7 +731,7 @@ def test_the_command_line_plans_what_it_then_builds(work, repository, tmp_path, 
     monkeypatch.setattr(project.golang, "setup_go", lambda **_: work.toolchain, raising=False)
     for key in [key for key in os.environ if key.startswith(("GO", "XDG"))]:
         monkeypatch.delenv(key)
-    for key, value in work.surroundings.environ.items():
+    for key, value in work.settings.environ.items():
         monkeypatch.setenv(key, value)
     out = tmp_path / "out"
     words = [

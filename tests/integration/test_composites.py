@@ -1,6 +1,5 @@
-"""Every composite action, run step by step by the small runner of tests/unit/actions/composite.py on a real project."""
+"""Every composite action, run step by step by the small runner of tests/parts/composite.py on a real project."""
 
-import importlib.util
 import json
 import os
 import shutil
@@ -9,22 +8,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import composite
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTIONS = ROOT / "actions"
 HOSTILE = "$(touch pwned)`touch pwned`;::set-output name=x::y\n::error::no"
-
-
-def _load():
-    spec = importlib.util.spec_from_file_location("composite", ROOT / "tests" / "unit" / "actions" / "composite.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["composite"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-composite = _load()
 
 
 @pytest.fixture(scope="module")

@@ -4,20 +4,15 @@ Two projects of ten services each share one binary: those of `shop` are given th
 is written into a service's own folder makes it ill, as a database that is not there makes it.
 """
 
-import importlib.util
 import json
 import subprocess
-import sys
 import time
 from pathlib import Path
 
+import provisioned
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-
-spec = importlib.util.spec_from_file_location("host_systemd", ROOT / "tests/integration/test_host_systemd.py")
-provisioned = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(provisioned)
 
 SERVICE = """package main
 
@@ -104,20 +99,13 @@ class Site(provisioned.Site):
         for project, listen in LISTENS.items():
             (how,) = listen.items()
             services = "".join(f"  {name}: {{main: ., listen: {json.dumps(dict([how]))}}}\n" for name in NAMES)
-            (self.folder / "goferry.yml").write_text(f"project: {project}\nservices:\n{services}")
-            argv = [
-                sys.executable, "-I", "-m", "goferry", "provision", self.host.address, "--dir", self.folder,
-                "--identity", self.host.root_key, "--known-hosts", self.host.known_hosts,
-                "--trust", self.workshop.keys / "goferry.trust", "--json",
-            ]  # fmt: skip
-            done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
-            assert done.returncode == 0, done.stdout + done.stderr
+            self.config = f"project: {project}\nservices:\n{services}"
+            super().provision()
             places[project] = json.loads(self.host.run("cat /etc/goferry/host.json"))["projects"][project]["services"]
         self.ports = {(project, name): places[project][name]["port"] for project in LISTENS for name in NAMES}
 
     def opened(self):
-        words = ["docker", "exec", "-i", self.host.name, provisioned.AGENT, "connect", "--project", self.project]
-        return provisioned.client.opened(words, provisioned.SETTINGS.environ)
+        return super().opened("--project", self.project)
 
     def states(self):
         found = {}
@@ -147,11 +135,6 @@ class Site(provisioned.Site):
         """Cut the power, and switch it on again without waiting for anything."""
         self.host.cut_power()
         subprocess.run(["docker", "start", self.host.name], check=True, capture_output=True, timeout=60)
-
-
-@pytest.fixture(scope="module")
-def workshop(tmp_path_factory):
-    return provisioned.embedded.Workshop(tmp_path_factory.mktemp("workshop"))
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,11 @@ import base64
 import contextlib
 import hashlib
 import http.client
-import importlib.util
 import os
 import socket
 import time
-from pathlib import Path
 
+import provisioned
 import pytest
 
 from goferry.deploy.provision.execute import SHARED_PORTS
@@ -20,13 +19,7 @@ from goferry.host import note
 from goferry.kernel.hostfile import Place
 from goferry.kernel.ports import RANGE
 
-ROOT = Path(__file__).resolve().parents[2]
-spec = importlib.util.spec_from_file_location("provisioned_host", ROOT / "tests/integration/test_host_systemd.py")
-provisioned = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(provisioned)
-workshop = provisioned.workshop
-
-provisioned.CONFIG = """project: shop
+CONFIG = """project: shop
 services:
   next: {main: ., listen: {flag: --addr}, port: 8082}
   web: {main: ., listen: {env: ADDR}, port: 8081}
@@ -163,6 +156,8 @@ time.sleep(100)
 
 class Site(provisioned.Site):
     """The same, with the service above."""
+
+    config = CONFIG
 
     def release(self, number, service="web", fault="", **more):
         self.sequence += 1

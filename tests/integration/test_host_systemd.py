@@ -7,154 +7,19 @@ provisioning; tests/integration/test_ssh.py has the way from end to end.
 import contextlib
 import functools
 import http.client
-import importlib.util
-import json
-import os
 import re
 import socket
 import subprocess
-import sys
 import threading
 import time
-import uuid
-from pathlib import Path
 
 import pytest
+from provisioned import AGENT, CONFIG, ROOT, Site
 
-from goferry.config.settings import Settings
-from goferry.deploy import client, upload
-from goferry.deploy.local import transaction_id
 from goferry.kernel import frames, protocol
 from goferry.kernel.errors import GoferryError
 
-ROOT = Path(__file__).resolve().parents[2]
-SETTINGS = Settings.from_environ(os.environ)
-AGENT = "/usr/local/libexec/goferry-host"
 DEPLOYED = "/var/lib/goferry/shop/api"
-
-spec = importlib.util.spec_from_file_location("embedded_target", ROOT / "tests/integration/test_deploy.py")
-embedded = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(embedded)
-
-CONFIG = """project: shop
-services:
-  api: {main: ., listen: {socket: true}, port: 8080}
-  web: {main: ., listen: {env: ADDR}, port: 8081}
-"""
-
-
-@pytest.fixture(scope="module")
-def workshop(tmp_path_factory):
-    """Builds services and seals releases."""
-    return embedded.Workshop(tmp_path_factory.mktemp("workshop"))
-
-
-class Site:
-    """A provisioned host and releases for it."""
-
-    def __init__(self, host, workshop, go, folder):
-        self.host, self.workshop, self.go, self.folder = host, workshop, go, folder
-        self.sequence = 0
-
-    def provision(self):
-        (self.folder / "goferry.yml").write_text(CONFIG)
-        argv = [
-            sys.executable, "-I", "-m", "goferry", "provision", self.host.address, "--dir", self.folder,
-            "--identity", self.host.root_key, "--known-hosts", self.host.known_hosts,
-            "--trust", self.workshop.keys / "goferry.trust", "--json",
-        ]  # fmt: skip
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return json.loads(done.stdout)
-
-    def release(self, number, service="api", fault="", **more):
-        self.sequence += 1
-        source = ROOT / "examples/plain" if service == "web" else None
-        listen = {"env": "ADDR"} if service == "web" else {"socket": True}
-        binary = self.workshop.binary(self.go, f"v{number}.0.0", fault, source)
-        folder = self.folder / f"dist-{self.sequence}"
-        return self.workshop.release(
-            folder,
-            {service: binary},
-            f"v{number}.0.0",
-            self.sequence,
-            **{"listen": listen, "ready_within_ms": 15_000, **more},
-        )
-
-    def opened(self):
-        return client.opened(["docker", "exec", "-i", self.host.name, AGENT, "connect"], SETTINGS.environ)
-
-    def prepare(self, agent, dist):
-        release, identifier, hello = upload.read_release(dist), transaction_id(), agent.ask("hello")
-        items = upload.plan(dist, release, services=(), platform=hello["platform"], held=hello["held"])
-        self.sent = upload.send(agent, items, identifier, lambda _: None)
-        return agent.ask("prepare", id=identifier, dist="incoming", services=[], wait_ms=20_000)
-
-    def deploy(self, dist):
-        with self.opened() as agent:
-            prepared = self.prepare(agent, dist)
-            if prepared.get("unchanged"):
-                return prepared
-            switched = agent.ask("switch")
-            return {**switched, **agent.ask("commit")}
-
-    def refused(self, dist):
-        with pytest.raises(GoferryError) as caught:
-            self.deploy(dist)
-        return caught.value
-
-    def rollback(self):
-        with self.opened() as agent:
-            agent.ask("rollback", id=transaction_id(), project="shop", services=[], wait_ms=20_000)
-            agent.ask("switch")
-            return agent.ask("commit")
-
-    def live(self):
-        with self.opened() as agent:
-            return agent.ask("status")["live"]
-
-    def fetch(self, port, method="POST", path="/"):
-        connection = http.client.HTTPConnection("127.0.0.1", self.host.ports[port], timeout=5)
-        with contextlib.closing(connection):
-            connection.request(method, path)
-            return connection.getresponse().read().decode().strip()
-
-    def properties(self, slot, service="api"):
-        out = self.host.run(f"systemctl show goferry-shop-{service}@{slot}.service -p ActiveState,NRestarts,MainPID")
-        return dict(line.split("=", 1) for line in out.splitlines())
-
-    def clients(self, port, count=4, **more):
-        return Clients(self.host.ports[port], count, **more)
-
-
-class Clients(embedded.Clients):
-    """A few bounded clients, half of them with kept connections; anything but 200 is a lost request."""
-
-    def __init__(self, port, count, method="POST", path="/"):
-        super().__init__(port, count)
-        self.method, self.path = method, path
-
-    def work(self, keep):
-        connection = None
-        while not self.over.is_set():
-            self.sent += 1
-            try:
-                connection = connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-                connection.request(self.method, self.path, body=uuid.uuid4().hex if self.method == "POST" else None)
-                response = connection.getresponse()
-                body = response.read().decode().strip()
-                self.heard.add(body)
-                if response.status != 200:
-                    self.lost.append(f"HTTP {response.status}")
-                if not keep or response.will_close:
-                    connection.close()
-                    connection = None
-            except (OSError, http.client.HTTPException) as error:
-                self.lost.append(repr(error))
-                connection = None
-            time.sleep(0.003)
-        if connection:
-            connection.close()
 
 
 @pytest.fixture(scope="module")

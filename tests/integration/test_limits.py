@@ -5,12 +5,12 @@ ignored), ILL (its health drips after so many milliseconds); a file `ill-VERSION
 """
 
 import contextlib
-import importlib.util
 import shutil
 import threading
 import time
-from pathlib import Path
 
+import embedded
+import provisioned
 import pytest
 
 from goferry.deploy import client
@@ -18,7 +18,6 @@ from goferry.deploy.local import transaction_id
 from goferry.host import control
 from goferry.kernel.errors import GoferryError
 
-ROOT = Path(__file__).resolve().parents[2]
 BUSY = 1.5
 """Seconds that a machine with more to do may add to a limit."""
 SERVICE = r"""package main
@@ -95,16 +94,6 @@ func main() {
 	os.Exit(1)
 }
 """
-
-
-def loaded(name):
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-embedded, provisioned = loaded("test_deploy"), loaded("test_host_systemd")
 
 
 @pytest.fixture(scope="module")

@@ -3,20 +3,11 @@
 Each way to lose the public address is tried on one host after the other; the version before stays live all the while.
 """
 
-import importlib.util
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from provisioned import Site
 from sampling import sample
-
-ROOT = Path(__file__).resolve().parents[2]
-
-spec = importlib.util.spec_from_file_location("provisioned_host", ROOT / "tests/integration/test_host_systemd.py")
-hosted = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(hosted)
 
 PATIENT = {"ready_within_ms": 30_000}
 SERVER_FILE = "/etc/nginx/goferry/shop-api.conf"
@@ -70,13 +61,8 @@ LOST = {
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory):
-    return hosted.embedded.Workshop(tmp_path_factory.mktemp("workshop"))
-
-
-@pytest.fixture(scope="module")
 def site(shared_host, workshop, part, tmp_path_factory):
-    made = hosted.Site(shared_host, workshop, part("go"), tmp_path_factory.mktemp("site"))
+    made = Site(shared_host, workshop, part("go"), tmp_path_factory.mktemp("site"))
     first = made.provision()
     (host,) = first["hosts"].values()
     assert {(each["name"], each["of"], each["ok"]) for each in host["checks"]} == {
@@ -90,12 +76,7 @@ def site(shared_host, workshop, part, tmp_path_factory):
 
 
 def provision(site, *options):
-    argv = [
-        sys.executable, "-I", "-m", "goferry", "provision", site.host.address, "--dir", site.folder,
-        "--identity", site.host.root_key, "--known-hosts", site.host.known_hosts,
-        "--trust", site.workshop.keys / "goferry.trust", "--json", *options,
-    ]  # fmt: skip
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
+    done = site.run_provision(*options)
     assert "Traceback" not in done.stderr
     return done.returncode, json.loads(done.stdout)
 

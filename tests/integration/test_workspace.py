@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -14,27 +13,10 @@ from goferry.build.environment import GoFailed, clean
 from goferry.build.mains import MainMissing, MainUnknown
 from goferry.build.modules import ModuleOutsideWorkspace
 from goferry.config import model
-from goferry.config.settings import Settings
-from goferry.dist import Toolchain
 from goferry.golang import modules
 from goferry.observe.events import Stream
 
 MAIN = "package main\n\nfunc main() {}\n"
-
-
-@pytest.fixture
-def toolchain(part):
-    found = subprocess.run([part("go"), "env", "GOROOT", "GOVERSION"], check=True, capture_output=True, text=True)
-    root, version = found.stdout.split()[:2]
-    return Toolchain(version.removeprefix("go"), Path(root), "machine", "unproven")
-
-
-@pytest.fixture
-def settings(tmp_path, part):
-    """No network, and the machine's own build cache: what is compiled of the standard library is nobody's subject here."""
-    cache = subprocess.run([part("go"), "env", "GOCACHE"], check=True, capture_output=True, text=True).stdout.strip()
-    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GOCACHE": cache, "GOPROXY": "off", "GOSUMDB": "off"}
-    return Settings(environ, tmp_path / "goferry", home=tmp_path)
 
 
 def write(root, files):

@@ -12,7 +12,7 @@ import inspect
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -80,12 +80,12 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
 def _templates() -> list[str]:
     """Return the fields of templates, from config.templates."""
     text = "Values that are called templates may hold these; `{{version}}` is the text `{version}`."
-    more = [
+    more: list[tuple[Mapping[str, templates.Field[Any]], str]] = [
         (templates.FIELDS, "everywhere"),
         (templates.OF_PLATFORM, "but in `image.labels`"),
         (templates.OF_PROGRAM, "in `builds.binary-name`"),
     ]
-    rows = [f"| `{{{name}}}` | {about} | {where} |" for fields, where in more for name, about in fields.items()]
+    rows = [f"| `{{{name}}}` | {each.meaning} | {where} |" for fields, where in more for name, each in fields.items()]
     return [text + "\n", "| field | meaning | where |", "|---|---|---|", *rows]
 
 

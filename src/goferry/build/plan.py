@@ -287,22 +287,13 @@ def _archive(facts: Facts, builds: model.Builds, target: Target, made: Sequence[
 
 def binary_name(main: Main, target: Target, builds: model.Builds, fields: Mapping[str, str]) -> str:
     """Return a program's file name in DIST."""
-    return _named(builds.binary_name, {**fields, "program": main.program}, "builds.binary-name") + target.exe
+    own = {**fields, **templates.values(templates.OF_PROGRAM, main)}
+    return _named(builds.binary_name, own, "builds.binary-name") + target.exe
 
 
 def _fields(facts: Facts, target: Target) -> dict[str, str]:
     """Return the values of a template's fields for a target."""
-    release = templates.of_release(
-        project=facts.project,
-        module=facts.module,
-        version=facts.version,
-        commit=facts.commit,
-        date=facts.date,
-        epoch=facts.epoch,
-        go=facts.go,
-    )
-    place = {"target": str(target), "platform": target.suffix, "os": target.goos, "arch": target.goarch}
-    return {**release, **place}
+    return {**templates.values(templates.FIELDS, facts), **templates.values(templates.OF_PLATFORM, target)}
 
 
 def _named(template: str, fields: Mapping[str, str], key: str) -> str:

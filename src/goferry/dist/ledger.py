@@ -118,6 +118,11 @@ class Ledger:
     uncommitted: list[dict[str, str]] = field(default_factory=list)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
 
+    @property
+    def go(self) -> str:
+        """The version of Go that built it, `1.27.3`; empty where it is not said."""
+        return str(self.toolchain.get("version", ""))
+
     def add(self, artifact: Artifact) -> None:
         """Add or replace an artifact by its name."""
         self.artifacts[artifact.name] = artifact

@@ -210,15 +210,7 @@ def _annotations(ledger: Ledger, labels: Mapping[str, str], created: str) -> dic
         "created": created,
         "source": _source(ledger.module) if "." in host else "",
     }
-    fields = templates.of_release(
-        project=ledger.project,
-        module=ledger.module,
-        version=ledger.version,
-        commit=ledger.commit,
-        date=ledger.date,
-        epoch=int(parse_time(ledger.date)),
-        go=str(ledger.toolchain.get("version", "")),
-    )
+    fields = templates.values(templates.FIELDS, ledger)
     own = {key: templates.expand(value, fields, f"image.labels.{key}") for key, value in labels.items()}
     return {**{prefix + key: value for key, value in known.items() if value}, **own}
 

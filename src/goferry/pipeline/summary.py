@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from goferry import dist
 from goferry.deploy import answers
 from goferry.dist import Ledger
-from goferry.kernel.manifest import File
+from goferry.kernel.manifest import File, Manifest
 from goferry.observe.record import Artifact, Host, Image, Run, Service, Signer, Toolchain, Trust
 from goferry.pipeline.way import Release
 
@@ -39,20 +41,11 @@ def of_release(
     services = _services(deployed) if deployed else ()
     check = ["goferry", "verify", release.folder.name, "--trust", _shown(trust, above)]
     back = ["goferry", "rollback", "--target", "local", "--root", _shown(root, above)] if root else []
-    return Run(
-        project=made.project,
-        version=made.version,
-        commit=made.commit,
-        snapshot=made.snapshot,
-        dirty=made.dirty,
+    return replace(
+        _built(made, made.files),
         created=made.created,
         seconds=seconds,
-        artifacts=tuple(
-            Artifact(name=one.name, kind=one.kind, target=_target(one), size=one.size, sha256=one.sha256)
-            for one in made.files
-        ),
         images=tuple(Image(name=one.name, digest=one.digest, platforms=tuple(one.platforms)) for one in made.images),
-        toolchain=_toolchain(made.toolchain),
         trust=Trust(signers=signers(release.verified.signers), commands=(shlex.join(check),)),
         services=services,
         go_back=(shlex.join(back),) if back and any(service.previous for service in services) else (),
@@ -62,19 +55,8 @@ def of_release(
 def of_build(ledger: Ledger, part: str = "") -> Run:
     """Return the record of a build that is not sealed; `part` of a matrix."""
     title = f"{ledger.project} {ledger.version} is built"
-    return Run(
-        project=ledger.project,
-        version=ledger.version,
-        sentence=title + (f", part {part}" if part else ""),
-        commit=ledger.commit,
-        snapshot=ledger.snapshot,
-        dirty=ledger.dirty,
-        artifacts=tuple(
-            Artifact(name=one.name, kind=one.kind, target=one.target, size=one.size, sha256=one.sha256)
-            for one in ledger.artifacts.values()
-        ),
-        toolchain=_toolchain(ledger.toolchain),
-    )
+    built = _built(ledger, ledger.artifacts.values())
+    return replace(built, sentence=title + (f", part {part}" if part else ""))
 
 
 def of_fleet(record: Mapping[str, Any], *, outcome: str, environment: str = "", go_back: str = "") -> Run:
@@ -144,11 +126,27 @@ def _services(deployed: Mapping[str, Any]) -> tuple[Service, ...]:
     )
 
 
+def _built(made: Manifest | Ledger, files: Iterable[File | dist.Artifact]) -> Run:
+    """Return what a release and a build that is not sealed have in common."""
+    return Run(
+        project=made.project,
+        version=made.version,
+        commit=made.commit,
+        snapshot=made.snapshot,
+        dirty=made.dirty,
+        artifacts=tuple(
+            Artifact(name=one.name, kind=one.kind, target=_target(one), size=one.size, sha256=one.sha256)
+            for one in files
+        ),
+        toolchain=_toolchain(made.toolchain),
+    )
+
+
 def _toolchain(about: Mapping[str, Any]) -> Toolchain | None:
     return Toolchain(version=about["version"], source=about["source"], proof=about["proof"]) if about else None
 
 
-def _target(entry: File) -> str:
+def _target(entry: File | dist.Artifact) -> str:
     return "/".join(part for part in (entry.goos, entry.goarch, entry.variant) if part)
 
 

@@ -586,9 +586,19 @@ def test_before_the_first_commit_and_outside_of_git(work, repository):
     shutil.rmtree(repository / ".git")
     found = work.look(repository)
     assert (found.commit, found.date, found.snapshot) == ("", "1980-01-01T00:00:00Z", True)
-    assert "not in a git repository" in found.hints[0]
+    assert found.hints[0].startswith("the folder is in no git repository: ")
     git(repository, "init", "-q")
     assert "no commit yet" in work.look(repository).hints[0]
+
+
+def test_a_machine_without_git_builds_a_snapshot_and_says_what_it_is_without(toolchain, surroundings, repository):
+    without = Work(toolchain, Settings({**surroundings.environ, "PATH": "/nonexistent"}, surroundings.cache))
+    said = without.look(repository).hints[0]
+    assert said.startswith("the folder is in a git repository, and git is not on PATH: this is a snapshot, v3.0.0-")
+    assert said.endswith("install it:  apt-get install git")
+    ledger = without.build(repository, repository / "dist")
+    assert (ledger.commit, ledger.snapshot, ledger.dirty) == ("", True, False)
+    assert "git" not in " ".join(event.message for event in without.events if event.level == "warning")
 
 
 def test_a_shallow_clone_keeps_its_tag_and_misses_older_ones(work, repository, tmp_path):

@@ -47,7 +47,8 @@ class Facts:
         documents: files that go into every archive, relative to `directory` or absolute (license, read-me).
         commit_date: the commit's own time, RFC 3339 UTC, whatever SOURCE_DATE_EPOCH says; empty without a commit.
         top: the module path of the go.mod at the repository's top, or empty.
-        index: what git keeps; None without a commit. replaced: what stands in place of committed code.
+        lack: why there is no commit. index: what git keeps; None without a commit.
+        replaced: what stands in place of committed code.
     """
 
     directory: Path
@@ -75,6 +76,7 @@ class Facts:
     documents: tuple[str, ...] = ()
     commit_date: str = ""
     top: str = ""
+    lack: revision.Lack | None = None
     index: Index | None = None
     replaced: tuple[Replacement, ...] = ()
 
@@ -157,6 +159,7 @@ def look(
         documents=documents.find(directory, root, config.builds.files),
         commit_date=datetime.fromtimestamp(stand.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if stand.commit else "",
         top=stamp.module_of(root / "go.mod"),
+        lack=stand.lack,
         index=index,
         replaced=replaced.find(index, directory, list(found.values()), environ, flags) if index else (),
     )

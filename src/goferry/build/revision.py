@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from goferry.kernel.errors import Failed
 from goferry.system import process
@@ -27,6 +28,32 @@ class GitFailed(Failed):
     name = "git-failed"
 
 
+class Lack(NamedTuple):
+    """Why there is no commit, and what to do about it: at a machine, and in a job of a runner."""
+
+    why: str
+    machine: str
+    job: str
+
+
+NO_REPOSITORY = Lack(
+    "the folder is in no git repository",
+    "begin one:  git init && git add . && git commit -m first",
+    "actions/checkout leaves .git out where the job's container has no git; install it before that step:  "
+    "apt-get update && apt-get install -y git",
+)
+NO_GIT = Lack(
+    "the folder is in a git repository, and git is not on PATH",
+    "install it:  apt-get install git",
+    "install it before this step:  apt-get update && apt-get install -y git",
+)
+NO_COMMIT = Lack(
+    "the git repository has no commit yet",
+    "commit what is here:  git add . && git commit -m first",
+    "check out a branch that has one:  - uses: actions/checkout@REF",
+)
+
+
 @dataclass(frozen=True)
 class Revision:
     """What git says of a work tree.
@@ -38,7 +65,7 @@ class Revision:
         here: tags on the commit. before: tags on it and on its ancestors.
         changes: lines of `git status --porcelain`; empty means clean.
         shallow: the history was cut off, so that tags may be missing.
-        hint: why there is no commit, in a sentence; empty otherwise.
+        lack: why there is no commit; None where there is one.
     """
 
     root: Path | None = None
@@ -48,7 +75,7 @@ class Revision:
     before: tuple[str, ...] = ()
     changes: tuple[str, ...] = field(default=())
     shallow: bool = False
-    hint: str = ""
+    lack: Lack | None = None
 
 
 def read(directory: Path, environ: Mapping[str, str]) -> Revision:
@@ -59,19 +86,19 @@ def read(directory: Path, environ: Mapping[str, str]) -> Revision:
     """
     root = work_tree(directory)
     if root is None:
-        return Revision(hint="not in a git repository")
+        return Revision(lack=NO_REPOSITORY)
     git = _Git(root, environ)
     try:
         found = git.lines("rev-parse", "--is-shallow-repository")
     except process.ToolMissing:
-        return Revision(root, hint="git is not on this machine, so neither version nor changes can be told")
+        return Revision(root, lack=NO_GIT)
     head = git.ask("log", "-1", "--no-show-signature", "--format=%H %ct", "HEAD", "--")
     if head.code and "does not have any commits" not in head.errors and not git.unborn():
         raise _failed(head)
     words = head.text.split()
     changes = tuple(git.changes())
     if head.code or len(words) != 2 or not _HASH.fullmatch(words[0]):
-        return Revision(root, changes=changes, hint="the repository has no commit yet")
+        return Revision(root, changes=changes, lack=NO_COMMIT)
     return Revision(
         root,
         commit=words[0],

@@ -101,7 +101,11 @@ def choose(
         text, bears = base + ("+dirty" if dirty else ""), bears and not dirty
     tag = tags.prefix + text
     snapshot = not (bears and trigger.releases(tag))
-    hints = (*_hints(revision), *hints, *(_not_its_run(tag, trigger) if bears and snapshot else ()))
+    hints = (
+        *_lacking(revision, text, trigger, wanted=bool(wanted)),
+        *hints,
+        *(_not_its_run(tag, trigger) if bears and snapshot else ()),
+    )
     return Stand(text, tag, revision.commit, date, epoch, bool(dirty), bears, snapshot, hints)
 
 
@@ -168,8 +172,14 @@ def _not_its_run(tag: str, trigger: Trigger) -> tuple[str, ...]:
     return (f"built at {trigger}, so this is a snapshot: the run of the tag {tag} makes the release",)
 
 
-def _hints(revision: Revision) -> tuple[str, ...]:
-    return (f"{revision.hint}: no commit is recorded",) if revision.hint else ()
+def _lacking(revision: Revision, text: str, trigger: Trigger, *, wanted: bool) -> tuple[str, ...]:
+    """Return what the product is without for want of a commit, and what to do about it."""
+    lack = revision.lack
+    if lack is None:
+        return ()
+    named = f"{text} is the version that was asked for" if wanted else f"this is a snapshot, {text}"
+    without = "it and its programs tell no commit and no time, and whether a file was changed is not known"
+    return (f"{lack.why}: {named}; {without}. {lack.job if trigger.runner else lack.machine}",)
 
 
 def _epoch(revision: Revision, environ: Mapping[str, str]) -> int:

@@ -20,7 +20,8 @@ class TagUnreleased(Misuse):
     """A tag that looks like a version was pushed, or asked for, and what is checked out does not build as that version.
 
     It usually is a file that a step before has changed, a major version that the module's path lacks (`/v2`), a tag
-    that no scheme of goferry.yml reads, or a checkout without tags (`fetch-depth: 0` brings them).
+    that no scheme of goferry.yml reads, a checkout without tags (`fetch-depth: 0` brings them), or a container without
+    git: there actions/checkout downloads the files alone.
     """
 
     name = "tag-unreleased"
@@ -84,6 +85,12 @@ def _unreleased(tag: str, kind: Kind, facts: Facts) -> TagUnreleased:
             state="Nothing was built.",
             advice=["see the changes:  git status", "build in a checkout that no step before has changed"],
             files=names[:100],
+        )
+    if facts.lack:
+        return TagUnreleased(
+            f"{facts.lack.why}, so nothing says that this is {shown}",
+            state="Nothing was built.",
+            advice=[facts.lack.job],
         )
     if kind is Kind.VERSION:
         return TagUnreleased(

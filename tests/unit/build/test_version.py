@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from goferry.build.revision import Revision
+from goferry.build.revision import NO_COMMIT, NO_GIT, NO_REPOSITORY, Revision
 from goferry.build.tags import major_of, of, tag_prefix
 from goferry.build.trigger import Trigger
 from goferry.build.version import EPOCH, SourceDateInvalid, VersionUnusable, choose
@@ -178,13 +178,35 @@ def test_a_missing_v_is_guessed():
 
 def test_without_git_there_is_no_commit_and_the_date_is_fixed():
     tags = of(model.Version(), folder=".", module="example.com/a")
-    stand = choose(
-        Revision(hint="not in a git repository"), tags=tags, trigger=Trigger(), wanted="", environ={}, dirty=()
-    )
+    stand = choose(Revision(lack=NO_REPOSITORY), tags=tags, trigger=Trigger(), wanted="", environ={}, dirty=())
     assert (stand.commit, stand.epoch, stand.date) == ("", EPOCH, "1980-01-01T00:00:00Z")
     assert stand.version == "v0.0.0-19800101000000-000000000000"
     assert stand.snapshot
-    assert "not in a git repository" in stand.hints[0]
+    assert "in no git repository: this is a snapshot, v0.0.0-19800101000000-000000000000" in stand.hints[0]
+
+
+@pytest.mark.parametrize(
+    ("lack", "machine", "job"),
+    [
+        (NO_REPOSITORY, "begin one:  git init && ", "apt-get install -y git"),
+        (NO_GIT, "install it:  apt-get install git", "install it before this step:  apt-get update"),
+        (NO_COMMIT, "commit what is here:  git add . && ", "actions/checkout@REF"),
+    ],
+)
+def test_what_is_missing_for_want_of_a_commit_is_told_with_what_to_type(lack, machine, job):
+    tags = of(model.Version(), folder=".", module="example.com/a")
+
+    def hint(wanted="", environ=None):
+        trigger = Trigger.from_environ(environ or {})
+        return choose(
+            Revision(lack=lack), tags=tags, trigger=trigger, wanted=wanted, environ={}, dirty=()
+        ).hints[0]  # fmt: skip
+
+    assert hint().startswith(f"{lack.why}: this is a snapshot, v0.0.0-")
+    assert "tell no commit and no time, and whether a file was changed is not known" in hint()
+    assert machine in hint()
+    assert job in hint(environ={"GITHUB_ACTIONS": "true"})
+    assert f"{lack.why}: v1.2.3 is the version that was asked for; " in hint("v1.2.3")
 
 
 def test_a_shallow_clone_without_a_tag_says_how_to_deepen_it():

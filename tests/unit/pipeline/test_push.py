@@ -6,7 +6,7 @@ import pytest
 
 from goferry.build import tags
 from goferry.build import version as versions
-from goferry.build.revision import Revision
+from goferry.build.revision import NO_GIT, NO_REPOSITORY, Revision
 from goferry.build.trigger import Trigger
 from goferry.config import model
 from goferry.pipeline import push
@@ -99,7 +99,7 @@ def pushed(tag, *, here=(), folder=".", others=(), dirty=(), event="push", asked
     )
     facts = SimpleNamespace(
         project="shop", tags=read, here=here, bears=stand.bears, version=stand.version, tag=stand.tag,
-        dirty=stand.dirty, changes=dirty,
+        dirty=stand.dirty, changes=dirty, lack=None,
     )  # fmt: skip
     found = push.of_project(trigger, facts, from_fork=fork)
     assert stand.snapshot == (found.means != "release")
@@ -191,11 +191,18 @@ def test_what_changed_is_named_first_and_nothing_else_is_blamed(count):
 def test_a_checkout_without_the_tag_says_how_to_get_it():
     read = tags.of(model.Version(), folder=".", module="example.com/shop")
     facts = SimpleNamespace(
-        project="shop", tags=read, here=(), bears=False, version="v0.0.0-x", tag="v0.0.0-x", dirty=False, changes=()
-    )
+        project="shop", tags=read, here=(), bears=False, version="v0.0.0-x", tag="v0.0.0-x", dirty=False, changes=(),
+        lack=None,
+    )  # fmt: skip
     with pytest.raises(push.TagUnreleased) as caught:
         push.of_project(Trigger("push", "refs/tags/v1.2.3", True), facts, from_fork=False)
     assert "fetch-depth: 0" in caught.value.advice[0].step
+    for lack, said in ((NO_REPOSITORY, "in no git repository"), (NO_GIT, "git is not on PATH")):
+        facts.lack = lack
+        with pytest.raises(push.TagUnreleased) as without:
+            push.of_project(Trigger("push", "refs/tags/v1.2.3", True), facts, from_fork=False)
+        assert said in without.value.what
+        assert "apt-get install -y git" in without.value.advice[0]
 
 
 def test_a_version_that_was_asked_for_beside_the_tag_is_no_error():

@@ -1,12 +1,12 @@
 """Every command that a message, an example or a next step shows is run: as it is shown, with real files in its place.
 
-Commands of Goferry that only a network, a host or another release would carry on are parsed, which proves that they
-are no wrong usage; so does every other one, and then it runs, changing nothing where it has --dry-run.
+Commands of Goferry that only a network or another release would carry on are parsed, which proves that they are no
+wrong usage; so does every other one, and then it runs, changing nothing where it has --dry-run. What is for a host, or
+is run on one, is run on a real one by test_host_commands.py.
 """
 
 import json
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -18,52 +18,13 @@ from parts import messages
 
 from goferry.cli.main import goferry, run
 from goferry.config.settings import Settings
-from goferry.deploy import client
 from goferry.dist import Artifact, Ledger
 from goferry.observe.events import Stream
 from goferry.trust import keys, seal
 
-VALUES = [
-    (r"VERSIONX", "VERSION --service api"),
-    (r"--openpgp-key \S+", "--openpgp-key KEYS/openpgp.asc"),
-    (r"--(minisign|X)-key \S+", "--minisign-key KEYS/minisign.key"),
-    (r"--identity \S+", "--identity deploy_key"),
-    (r"--deploy-key \S+", "--deploy-key deploy_key.pub"),
-    (r"--trust \S+", "--trust goferry.trust"),
-    (r"--root \S+", "--root run"),
-    (r"--report \S+", "--report report.html"),
-    (r"--sequence X", "--sequence 1700000000"),
-    (r"--host-key X", "--host-key SHA256:" + "A" * 43),
-    (r"sshX", "ssh --host web-1"),
-    (r"--host (HOST|X)", "--host web-1"),
-    (r"--(to|go-version) (X|VERSION)", r"--\1 v1.2.3"),
-    (r"--go-version v1.2.3", "--go-version 1.27.3"),
-    (r"--repository X", "--repository acme/shop"),
-    (r"--dir X", "--dir ."),
-    (r"--main (X|\./cmd/api)", "--main ."),
-    (r"X@X@sha256:X|REFERENCE", "acme/shop@v1.2.3@sha256:" + "0" * 64),
-    (r"sha256:DIGEST", "sha256:" + "0" * 64),
-    (r"--out X", "--out OTHER"),
-    (r"provision (HOST|X)", "provision web-1"),
-    (r"(status|deploy dist) X", r"\1 --target ssh --host web-1"),
-    (r"(sign|verify|deploy|image|release) (X|DIST|downloads)\b", r"\1 dist"),
-    (r"--only \S+", "--only api_linux_amd64"),
-    (r"goferry keygen$", "goferry keygen --out OTHER"),
-    (r"goferry keygen --out KEYS", "goferry keygen --out NEW"),
-    (r"goferry merge .*", "goferry merge run dist --out OTHER"),
-    (r"\.\./shop|services/api", "."),
-    (r"--out (dist|DIST)$", "--out OTHER"),
-    (r"sync-templates$", "sync-templates ../.github --owner OWNER --ref v1.0.0"),
-    (r" > \S+| && .*|^env -u GOSUMDB ", ""),
-]
-"""What stands in place of a message's values, in this order."""
 PARSED = {"fetch", "release", "provision", "setup-go", "merge", "sync-templates"}
 """Commands of Goferry that need a network, a host or a second release to go on."""
 ASK_GO = {"build", "plan", "up", "inspect", "test"}
-NOT_A_COMMAND = {"goferry %(version)s", "goferry COMMAND", "go 1.27.3", "go X", "go has no way to write such a word",
-                 "git add -f vendor)", "minisign secret key."}  # fmt: skip
-ELSEWHERE = ("gh ", "goferry-host ", "systemctl ", "journalctl ", "nginx ", "apt-get ", "puttygen ", "ssh ", "git -C ")
-"""For a host's root, GitHub, or a reader at a terminal: the words are held by the pages that explain them."""
 ON_DISK = [
     (r"X\./\.\.\.", "./..."), (r"go test X-run 'X' X", "go test -run 'TestNothing' ./..."), (r"go list X-m", "go list -m"),
     (r"go work use X\.", "go work use ."), (r"go mod tidy X", "go mod tidy"), (r"-go=X", "-go=1.26"),
@@ -76,28 +37,24 @@ ON_DISK = [
     (r"-secret-keys KEY", "-secret-keys FPR"), (r"gpg --quick-gen-key NAME", "gpg --quick-gen-key another"),
     (r"^gpg ", "gpg --batch --pinentry-mode loopback --passphrase '' "),
     (r"minisign -V -p KEY.pub -m X -x X", "minisign -V -p KEYS/minisign.pub -m dist/SHA256SUMS -x dist/SHA256SUMS.minisig"),
+    (r"puttygen FILE", "puttygen PPK --new-passphrase /dev/null"), (r"(-o|>) NEW\b", r"\1 NEW.key"),
+    (r"git -C X add X && git -C X commit", "git -C . add . && git -C . commit -m templates"),
+    (r"apt-get update", "apt-get update --print-uris"), (r"apt-get install", "apt-get install --simulate"),
+    (r"gh secret set X < FILE", "gh secret set NAME < go.mod"), (r"--ref X", "--ref v1.2.3"),
+    (r"rm -r vendor .*", "rm -r vendor"), (r"unset X", "unset GOFLAGS"),
     (r"minisign -G", "minisign -G -W"), (r"sport = :8080", "'sport = :8080'"), (r"''sport = :8080''", "'sport = :8080'"),
 ]  # fmt: skip
-SHOWN = [message for message in messages.commands() if message.text not in NOT_A_COMMAND]
-
-
-def substituted(text, values):
-    for pattern, value in values:
-        text = re.sub(pattern, value, text)
-    return text
+NOT_LOGGED_IN = 4
+"""How gh ends when it has read its words and knows every one, and nobody is logged in ("gh help exit-codes")."""
 
 
 def own():
     """Return Goferry's commands with files in place of their values, each once, and where it is shown."""
     found = {}
-    for where, text in SHOWN:
-        if "goferry " in text and not text.startswith("goferry-host"):
-            placed = (
-                client.placed(text, "--target local --root run")
-                if where.startswith(("host/", "kernel/", "cli/rollback"))
-                else text
-            )
-            found.setdefault(substituted(placed, VALUES), where)
+    for message in messages.shown():
+        if "goferry " in message.text and not message.text.startswith(messages.ON_A_HOST):
+            typed = messages.placed(message, "--target local --root run")
+            found.setdefault(messages.substituted(typed, messages.VALUES), message.where)
     return found
 
 
@@ -115,9 +72,9 @@ def chosen():
 def others():
     """Return other programs' commands in the same way."""
     found = {}
-    for where, text in SHOWN:
-        if not text.startswith(("goferry", *ELSEWHERE)) and "goferry " not in text:
-            found.setdefault(substituted(text, ON_DISK), where)
+    for where, text in messages.shown():
+        if not text.startswith(("goferry ", *messages.ON_A_HOST)) and "goferry " not in text:
+            found.setdefault(messages.substituted(text, ON_DISK), where)
     return found
 
 
@@ -155,12 +112,14 @@ def world(tmp_path_factory, part):
     )  # fmt: skip
     seal.seal(work / "dist", signers, settings=settings, stream=Stream(), now=int(time.time()))
     environ = {
-        **os.environ, "HOME": str(root), "GNUPGHOME": str(root / "g"), "GOWORK": "", "GOFLAGS": "-modcacherw",
+        **{key: value for key, value in os.environ.items() if not key.startswith(("GH_", "GITHUB_", "XDG_"))}, "HOME": str(root), "GNUPGHOME": str(root / "g"), "GOWORK": "", "GOFLAGS": "-modcacherw",
         "GOMODCACHE": str(root / "modules"), "GOCACHE": shell("go env GOCACHE")[1].strip(), "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.com",
         "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@example.com",
     }  # fmt: skip
     setup = """
-    ssh-keygen -q -t ed25519 -N '' -f deploy_key && mkdir -m 700 "$GNUPGHOME"
+    ssh-keygen -q -t ed25519 -N '' -f deploy_key
+    command -v puttygen >/dev/null && puttygen -q -t ed25519 --new-passphrase /dev/null -o PPK -C test
+    true && mkdir -m 700 "$GNUPGHOME"
     gpg --batch --quiet --passphrase '' --quick-gen-key one ed25519 default never
     gpg --batch --quiet --import KEYS/openpgp.pub.asc
     git init -q --bare ../origin && git init -q && git remote add origin ../origin
@@ -195,17 +154,27 @@ def test_a_command_of_goferry_is_no_wrong_usage(typed, world, monkeypatch, capsy
     assert (code == 0) == told.get("ok", name == "schema"), told
 
 
+FOLDERS = {
+    "unshallow": "shallow", "mod init": "empty", "git init": "none", "git add .": "unborn", "git -C . add": "templates",
+    "rm -r vendor": "vendored", "": "shop",
+}  # fmt: skip
+"""Where a command is typed that is for another folder than the world's; one that is not there is made."""
+PARTS = ("gh ", "puttygen ")
+
+
 @pytest.mark.parametrize("typed", others(), ids=str)
-def test_a_command_of_another_program_works(typed, world):
+def test_a_command_of_another_program_works(typed, world, part):
     work, environ = world
-    folder = work
-    if "unshallow" in typed:
-        folder = work.parent / "shallow"
-    elif "mod init" in typed:
-        folder = work.parent / "empty"
-        folder.mkdir(exist_ok=True)
-    elif typed == "go mod tidy -diff" or "modcache" in typed:
-        folder = work
+    if typed.startswith(PARTS):
+        part(typed.split()[0])
+    folder = FOLDERS[next((words for words in FOLDERS if words in typed), "")]
+    folder = work.parent / folder
+    if not folder.exists():
+        folder.mkdir()
+        if typed.startswith(("git add .", "git -C")):
+            shell("git init -q", cwd=folder)
+        (folder / "file").write_text("")
+        (folder / "vendor").mkdir()
     command = typed.replace(" GO", " $(go env GOTOOLDIR)/asm").replace("FPR", environ["FPR"])
     code, said = shell(command, cwd=folder, env=environ)
-    assert code == 0, said
+    assert code == (NOT_LOGGED_IN if command.startswith("gh ") else 0), said

@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from goferry.deploy import client
+
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "goferry"
 SAMPLES = {
     "', '.join(ACTIONS)": "sign, verify",
@@ -121,7 +123,8 @@ def variants():
 
 PROGRAMS = (
     "goferry", "goferry-host", "git", "go", "gh", "gpg", "ssh", "ssh-keygen", "minisign", "chmod", "cp", "docker", "env",
-    "date", "ss", "systemctl", "journalctl", "apt-get", "timedatectl", "puttygen", "nginx", "sudo",
+    "date", "ss", "systemctl", "journalctl", "apt-get", "timedatectl", "puttygen", "nginx", "sudo", "rm", "cat", "tail",
+    "df", "export", "unset", "/usr/local/libexec/goferry-host",
 )  # fmt: skip
 _PROGRAM = f"(?:{'|'.join(map(re.escape, PROGRAMS))})"
 _TYPED = re.compile(rf"(?::  |`)({_PROGRAM} [^`]*)")
@@ -140,5 +143,68 @@ def commands():
             typed = _TYPED.findall(line) or (_WHOLE.findall(line) if whole else [])
             found += [Message(message.where, each.strip()) for each in typed]
     for message in advice():
-        found += [Message(message.where, each.strip()) for each in _WHOLE.findall(message.text)]
+        typed = [] if ":  " in message.text else _WHOLE.findall(message.text)
+        found += [Message(message.where, each.strip()) for each in typed]
     return list(dict.fromkeys(found))
+
+
+VALUES = [
+    (r"VERSIONX", "VERSION --service api"),
+    (r"--openpgp-key \S+", "--openpgp-key KEYS/openpgp.asc"),
+    (r"--(minisign|X)-key \S+", "--minisign-key KEYS/minisign.key"),
+    (r"--identity \S+", "--identity deploy_key"),
+    (r"--deploy-key \S+", "--deploy-key deploy_key.pub"),
+    (r"--trust \S+", "--trust goferry.trust"),
+    (r"--root \S+", "--root run"),
+    (r"--report \S+", "--report report.html"),
+    (r"--sequence X", "--sequence 1700000000"),
+    (r"--host-key X", "--host-key SHA256:" + "A" * 43),
+    (r"sshX", "ssh --host web-1"),
+    (r"--host (HOST|X)", "--host web-1"),
+    (r"--(to|go-version) (X|VERSION)", r"--\1 v1.2.3"),
+    (r"--go-version v1.2.3", "--go-version 1.27.3"),
+    (r"--repository X", "--repository acme/shop"),
+    (r"--dir X", "--dir ."),
+    (r"--main (X|\./cmd/api)", "--main ."),
+    (r"X@X@sha256:X|REFERENCE", "acme/shop@v1.2.3@sha256:" + "0" * 64),
+    (r"sha256:DIGEST", "sha256:" + "0" * 64),
+    (r"--out X", "--out OTHER"),
+    (r"provision (HOST|X)", "provision web-1"),
+    (r"(status|deploy dist) X", r"\1 --target ssh --host web-1"),
+    (r"(sign|verify|deploy|image|release) (X|DIST|downloads)\b", r"\1 dist"),
+    (r"--only \S+", "--only api_linux_amd64"),
+    (r"goferry keygen$", "goferry keygen --out OTHER"),
+    (r"goferry keygen --out KEYS", "goferry keygen --out NEW"),
+    (r"goferry merge .*", "goferry merge run dist --out OTHER"),
+    (r"\.\./shop|services/api", "."),
+    (r"--out (dist|DIST)$", "--out OTHER"),
+    (r"sync-templates$", "sync-templates ../.github --owner OWNER --ref v1.0.0"),
+    (r" > \S+| && .*|^env -u GOSUMDB ", ""),
+]
+"""What stands in place of a message's values, in this order."""
+NOT_A_COMMAND = {"goferry %(version)s", "goferry COMMAND", "go 1.27.3", "go X", "go has no way to write such a word",
+                 "git add -f vendor)", "minisign secret key."}  # fmt: skip
+ON_A_HOST = (
+    "/usr/local/libexec/goferry-host ", "systemctl ", "journalctl ", "nginx ", "ssh ", "tail /var/log/", "cat /etc/ssh/",
+    "ssh-keygen -lf /etc/", "apt-get install python3-minimal", "apt-get install nginx-light",
+)  # fmt: skip
+"""What is typed on a host, or to reach one."""
+
+
+def shown():
+    """Return every command that is one, and no word of a sentence."""
+    return [message for message in commands() if message.text not in NOT_A_COMMAND]
+
+
+def substituted(text, values):
+    """Return a command with values in their place: (pattern, what stands there), one after another."""
+    for pattern, value in values:
+        text = re.sub(pattern, value, text)
+    return text
+
+
+def placed(message, target):
+    """Return a command; what a host or an example of `rollback` shows without a target, with that one."""
+    if not message.where.startswith(("host/", "kernel/", "cli/rollback")):
+        return message.text
+    return client.placed(message.text.replace("goferry status X", "goferry status"), target)

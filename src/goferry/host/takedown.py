@@ -89,7 +89,7 @@ def purge_asked(session: Session, request: Mapping[str, Any]) -> Dict[str, Any]:
         raise Refused(
             "what a provisioned host keeps is removed by its root alone",
             state="Nothing was removed.",
-            advice=["on the host:  goferry-host purge PROJECT --dry-run"],
+            advice=["on the host:  /usr/local/libexec/goferry-host purge PROJECT --dry-run"],
         )
     project, service = (str(request.get(key) or "") for key in ("project", "service"))
     wait = float(request.get("wait_ms", 60_000)) / 1000

@@ -74,7 +74,10 @@ ACTIONS = {
 """The action that does what a command does."""
 _OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]+)(?: ((?!--)[^\s,;]+))?")
 _AGAIN = re.compile(r"\brun (?:the same command|this|it) again\b(?: with GOFERRY_DEBUG=1)?|\btry again(?: later)?\b")
-_ELSEWHERE = re.compile(r"\s*(git|go|gh|gpg|ssh|ssh-keygen|ssh-add|apt-get|docker|minisign|goferry|goferry-host)\b")
+_ELSEWHERE = re.compile(
+    r"\s*(git|go|gh|gpg|ssh|ssh-keygen|ssh-add|apt-get|docker|minisign|goferry|systemctl|journalctl|nginx|sudo"
+    r"|/usr/local/libexec/goferry-host)\b"
+)
 
 
 def adapt(error: GoferryError, surface: Surface) -> None:

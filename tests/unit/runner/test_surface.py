@@ -38,7 +38,7 @@ ADVICE = [message for message in messages.advice() if not message.where.startswi
 def shown(line):
     """Return a line without what is typed to a program, which has options of its own."""
     return re.sub(
-        r":  (?:on|git|go|gh|gpg|ssh|docker|goferry|ssh-keygen|apt-get|env|goferry-host|journalctl|puttygen|ss|cp) .*|`[^`]*`",
+        r":  (?:on|git|go|gh|gpg|ssh|docker|goferry|ssh-keygen|apt-get|env|/usr/local/libexec/goferry-host|journalctl|puttygen|ss|cp) .*|`[^`]*`",
         "",
         line,
     )
@@ -57,6 +57,19 @@ def test_a_line_speaks_to_whoever_reads_it(message):
             for given in re.findall(r"with: \{([^}]*)\}", line):
                 names = {pair.partition(":")[0].strip() for pair in given.split(",")}
                 assert message.where.startswith(OWN) or names <= known, f"{surface}: {line}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "the log:  journalctl --unit goferry-shop-api@0.service",
+        "on the host:  /usr/local/libexec/goferry-host purge PROJECT --dry-run",
+        "look:  systemctl status --no-pager goferry-shop-api@0.service",
+    ],
+)
+@pytest.mark.parametrize("surface", Surface)
+def test_what_is_typed_on_a_host_is_typed_there_whoever_reads_it(surface, line):
+    assert lines_of(line, surface) == [line]
 
 
 @pytest.mark.parametrize(("surface", "message"), messages.variants(), ids=lambda each: getattr(each, "where", each))

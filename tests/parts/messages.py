@@ -182,7 +182,7 @@ VALUES = [
     (r" > \S+| && .*|^env -u GOSUMDB ", ""),
 ]
 """What stands in place of a message's values, in this order."""
-NOT_A_COMMAND = {"goferry %(version)s", "goferry COMMAND", "go 1.27.3", "go X", "go has no way to write such a word",
+NOT_A_COMMAND = {"git ended with X", "goferry %(version)s", "goferry COMMAND", "go 1.27.3", "go X", "go has no way to write such a word",
                  "git add -f vendor)", "minisign secret key."}  # fmt: skip
 ON_A_HOST = (
     "/usr/local/libexec/goferry-host ", "systemctl ", "journalctl ", "nginx ", "ssh ", "tail /var/log/", "cat /etc/ssh/",

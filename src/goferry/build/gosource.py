@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from goferry.config.gocode import TOKEN
+
 ROLES = {
     "version": ("version", "Version"),
     "commit": ("commit", "Commit", "gitCommit", "GitCommit", "revision", "Revision"),
@@ -20,10 +22,6 @@ ROLE = {name: role for role, names in ROLES.items() for name in names}
 STAMPS = tuple(ROLE)
 """The variables that a build fills in, where it is plain which is meant."""
 
-_TOKEN = re.compile(
-    r"""//[^\n]*|/\*.*?\*/|`[^`]*`|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[{}()\[\]]""",
-    re.DOTALL,
-)
 _MAIN = re.compile(r"(?:^|[;\n])[ \t]*func[ \t]+main[ \t]*\(")
 _VAR = re.compile(r"(?:^|[;\n])[ \t]*var\b[ \t]*")
 _SPEC = re.compile(
@@ -108,7 +106,7 @@ def _top_level(source: str) -> tuple[str, list[str]]:
     flat: list[str] = []
     groups: list[str] = []
     depth = at = start = 0
-    for match in _TOKEN.finditer(source):
+    for match in TOKEN.finditer(source):
         lexeme = match.group()
         if depth == 0:
             flat.append(source[at : match.start()])

@@ -110,6 +110,17 @@ def read(directory: Path, environ: Mapping[str, str]) -> Revision:
     )
 
 
+def newest_tags(directory: Path, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the repository's tags, newest first; none outside git, or where git is missing or can't tell."""
+    root = work_tree(directory)
+    if root is None:
+        return ()
+    try:
+        return tuple(_Git(root, environ).tags("--sort=-version:refname", "--sort=-creatordate"))
+    except (process.ToolMissing, GitFailed):
+        return ()
+
+
 def work_tree(directory: Path) -> Path | None:
     """Return the nearest folder at or above `directory` that has a `.git`, or None."""
     resolved = directory.resolve()
@@ -158,8 +169,8 @@ class _Git:
             raise _failed(done)
         return done.text.splitlines()
 
-    def tags(self, which: str) -> list[str]:
-        return self.lines("for-each-ref", which, "--format=%(refname:lstrip=2)", "refs/tags")
+    def tags(self, *which: str) -> list[str]:
+        return self.lines("for-each-ref", *which, "--format=%(refname:lstrip=2)", "refs/tags")
 
     def changes(self) -> list[str]:
         done = self.ask("status", "--porcelain=v1", "-z", "--ignore-submodules=none")

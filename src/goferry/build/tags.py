@@ -119,16 +119,21 @@ class Tags:
 
     def line(self, tag: str) -> str:
         """Return the line of goferry.yml under which a tag is a version; empty where there is none."""
+        return self.allowing(tag)[0]
+
+    def allowing(self, tag: str) -> tuple[str, Tags | None]:
+        """Return the line of goferry.yml under which a tag is a version, and how tags are read with it."""
         home = tag_prefix(self.folder, self.module)
         bases = {home: FOLDER, "": ""} if home and tag.startswith(home) else {"": FOLDER if not home else ""}
         structured = [(base, name) for name in ("go", *_likely(tag)) for base in bases]
         for base, name in [*structured, *((base, "any") for base in bases)]:
             for word in _leads(tag.removeprefix(base)):
                 shown = bases[base] + word if home or not word else word
-                found = Tags(SCHEMES[name], base + word, self.module).read(tag)
+                rule = Tags(SCHEMES[name], base + word, self.module, self.folder, self.others)
+                found = rule.read(tag)
                 if found and schemes.plain(found.text) and PREFIX.fullmatch(shown):
-                    return _line(name, shown)
-        return ""
+                    return _line(name, shown), rule
+        return "", None
 
 
 GO = Tags(SCHEMES["go"], "")

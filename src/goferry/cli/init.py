@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from goferry.cli.output import Output, dry_run_option, example, output_options
+from goferry.cli.output import Output, dry_run_option, example, output_options, settings
 
 NEXT = ("goferry test", "goferry build", "goferry up")
 DEPLOYED = (*NEXT[:-1], "goferry up --target local --root ~/services")
@@ -27,15 +27,20 @@ def command(output: Output, *, directory: Path, dry_run: bool) -> None:
     """Look at a repository, say what was found, write as little as possible.
 
     goferry.yml is written only where it is needed: most repositories need none, and a file that is there is never
-    overwritten. In git, /dist/ is added to .gitignore where no line names it. Needs no Go.
+    overwritten. What is a guess is written as a comment, with its reason. In git, /dist/ is added to .gitignore
+    where no line names it. Needs no Go.
     """
+    from goferry.build import revision, tag_rule
     from goferry.config import start
     from goferry.config.survey import survey
 
     seen = survey(directory)
-    text = start.proposal(seen)
-    written = "" if dry_run or not text else str(start.write(directory, text))
+    top = revision.work_tree(directory)
+    newest = revision.newest_tags(directory, settings().environ) if top == directory.resolve() else ()
+    programs = sorted({main.module for main in seen.mains if main.serves} or {main.module for main in seen.mains})
+    text = start.proposal(seen, tag_rule.lines(newest, seen.modules, programs))
     place = directory / start.home(seen)
+    written = "" if dry_run or not text else str(start.write(place, text))
     ignored = start.ignore(place, dry_run=dry_run)
     if seen.configured:
         verdict = "goferry.yml is there and stays as it is"
@@ -44,7 +49,7 @@ def command(output: Output, *, directory: Path, dry_run: bool) -> None:
     else:
         verdict = f"wrote {written}:" if written else "would write goferry.yml:"
     where = "" if place == Path() else f" --dir {shlex.quote(str(place))}"
-    following = [f"{line}{where}" for line in (DEPLOYED if text or seen.configured else NEXT)]
+    following = [f"{line}{where}" for line in (DEPLOYED if seen.configured or start.names_services(seen) else NEXT)]
     example_of, file = start.example(seen), place / "goferry.yml"
     record = {**start.as_json(seen, text), "written": written, "ignored": ignored, "next": following}
     output.result(

@@ -14,5 +14,5 @@ def project_name(loaded: Loaded) -> str:
     """Return goferry.yml's name of the project, else the module path's last element; empty where there is neither."""
     if loaded.name or loaded.project.project:
         return loaded.name or loaded.project.project
-    *above, last = survey.survey(loaded.directory).modules.get(".", "").split("/")
+    *above, last = survey.module(loaded.directory / "go.mod").split("/")
     return above[-1] if above and _MAJOR.fullmatch(last) else last

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from goferry.config.survey import Main, Survey
-from goferry.kernel.errors import Misuse
+from goferry.config import listening, model, option
+from goferry.config.routes import Route
+from goferry.config.survey import Main, Survey, args, listen
+from goferry.kernel.errors import Misuse, printable
+
+DEFAULT = model.Service(main=".").health
+"""The health path that is asked where none is named."""
 
 
 class NoModule(Misuse):
@@ -19,40 +27,91 @@ class NoModule(Misuse):
     name = "no-module"
 
 
-def proposal(survey: Survey) -> str:
+def proposal(survey: Survey, versions: Mapping[str, str] | None = None) -> str:
     """Return the file's text, or an empty string when none is needed; pure.
 
     A service is named only where a main package serves HTTP and the variable or flag of its address was recognised.
+    What is a guess stands there as a comment, with its reason.
+
+    Args:
+        survey: what was found.
+        versions: folder of a module → the lines about its tags.
 
     Raises:
         NoModule: when there is no go.mod.
     """
     if not survey.modules:
         raise NoModule("there is no go.mod in this folder or below", advice=["make one:  go mod init example.com/name"])
-    served = [main for main in survey.mains if main.serves and (main.listen or main.args)]
-    if survey.configured or not served:
+    if survey.configured:
         return ""
+    versions = versions or {}
+    served = [main for main in survey.mains if main.serves and (main.listen or main.args or main.guess)]
+    if not names_services(survey):
+        place = home(survey) or "."
+        guesses = _services([main for main in served if main.module == place], survey, "")
+        return versions.get(place, "") + "".join(f"# {line}\n" for line in guesses.splitlines())
     if {main.module for main in served} == {"."}:
-        return _services(served, survey, "")
-    homes = sorted({main.module for main in survey.mains})
+        return versions.get(".", "") + _services(served, survey, "")
     lines = ["projects:\n"]
-    for home in homes:
-        inner = [main for main in served if main.module == home]
-        lines += [f"  {service_name(survey.modules[home])}:\n", f"    dir: {home}\n"]
-        lines += [_services(inner, survey, "    ")] if inner else []
+    for folder in sorted({main.module for main in survey.mains}):
+        inner = [main for main in served if main.module == folder]
+        lines += [f"  {service_name(survey.modules[folder])}:\n", f"    dir: {_scalar(folder)}\n"]
+        lines += [f"    {line}\n" for line in versions.get(folder, "").splitlines()]
+        lines += [_services(inner, survey, "    ")]
     return "".join(lines)
 
 
+def names_services(survey: Survey) -> bool:
+    """Whether there is a main package of which it is plain how it is told where to listen."""
+    return any(main.serves and (main.listen or main.args) for main in survey.mains)
+
+
 def _services(mains: list[Main], survey: Survey, indent: str) -> str:
-    return f"{indent}services:\n" + "".join(f"{indent}  {_service(main, survey)}\n" for main in mains)
+    """Return the lines of `services:`; those of guesses are comments where others are not."""
+    if not mains:
+        return ""
+    guesses = all(main.guess for main in mains)
+    lines = [f"{indent}{'# ' if guesses and indent else ''}services:\n"]
+    for main in mains:
+        before = f"{indent}  " if not main.guess or (guesses and not indent) else f"{indent}  # "
+        lines += [f"{before}{line}\n" for line in _service(main, survey)]
+    return "".join(lines)
 
 
-def _service(main: Main, survey: Survey) -> str:
-    name = service_name(survey.modules[main.module] if main.path == "." else main.path)
-    ways = [f"listen: {{{kind}: {value}}}" for kind, value in main.listen.items()]
-    told = ways[0] if ways else f'args: ["{main.args[0]}"]'
-    health = f", health: {main.health}" if main.health not in {"", "/healthz"} else ""
-    return f"{name}: {{main: {main.path}, {told}{health}}}"
+def _service(main: Main, survey: Survey) -> list[str]:
+    """Return the lines of a service: one, and more where something about it is not plain."""
+    name = _name(main, survey)
+    way = main.guess
+    pairs = [f"main: {_scalar(main.path)}"]
+    pairs += [f"listen: {{{kind}: {value}}}" for kind, value in (listen(way) if way else main.listen).items()]
+    words = args(way) if way else main.args
+    pairs += [f"args: [{', '.join(json.dumps(word) for word in words)}]"] if words else []
+    reason = f"   # a guess: {_said(way.doubt)} ({_said(way.where)})" if way else ""
+    health = main.health
+    if health and health.doubt:
+        why = f"a guess, so {DEFAULT} is asked: {_said(health.doubt)} ({_said(health.where)})"
+        return [f"{name}:{reason}", *(f"  {pair}" for pair in pairs), f"  # health: {health.path}   # {why}"]
+    if health:
+        pairs += [f"health: {health.path}"] if health.path != DEFAULT else []
+        return [f"{name}: {{{', '.join(pairs)}}}{reason}"]
+    other = f"health: /   # a route ({_said(main.root.where)})" if main.root else "health: /PATH"
+    found = f"# no health path was recognised, so {DEFAULT} is asked; else add  {other}"
+    return [f"{name}: {{{', '.join(pairs)}}}{reason}", found]
+
+
+def _scalar(text: str) -> str:
+    """Return a path as YAML takes it."""
+    return text if re.fullmatch(r"[A-Za-z0-9_./-]+", text) else json.dumps(text)
+
+
+def _said(text: str) -> str:
+    """Return text of the repository's source as a part of a comment: one line."""
+    return " ".join(printable(text, 200).split())
+
+
+def _name(main: Main, survey: Survey) -> str:
+    """Return a service's name: its folder's, or the module's where that says nothing."""
+    return service_name(survey.modules[main.module] if main.path in (".", "./cmd", "./src", "./main") else main.path)
 
 
 def service_name(path: str) -> str:
@@ -68,10 +127,10 @@ def example(survey: Survey) -> list[str]:
     A main of the module at the top stands in it before those of other modules, then one that serves HTTP.
     """
     main = _shown(survey)
-    if main is None or survey.configured or proposal(survey):
+    if main is None or survey.configured or names_services(survey):
         return []
-    name = service_name(survey.modules[main.module] if main.path == "." else main.path)
-    line = f"services: {{{name}: {{main: {main.path}, listen: {{env: ADDR}}}}}}"
+    name = _name(main, survey)
+    line = f"services: {{{name}: {{main: {_scalar(main.path)}, listen: {{env: ADDR}}}}}}"
     return [f"{line}   # or {{port-env: PORT}}, or {{flag: --listen}}"]
 
 
@@ -84,7 +143,7 @@ def home(survey: Survey) -> str:
 
     Empty where the top can be built: it has a go.mod, a go.work, or a goferry.yml that names projects.
     """
-    if "." in survey.modules or "go.work" in survey.tools or survey.configured or proposal(survey):
+    if "." in survey.modules or "go.work" in survey.tools or survey.configured or names_services(survey):
         return ""
     main = _shown(survey)
     return main.module if main else next(iter(survey.modules))
@@ -127,23 +186,29 @@ def found(survey: Survey) -> list[str]:
 
 
 def _how(main: Main) -> str:
-    if not main.serves:
-        return ""
+    return f", serves HTTP{told(main)}" if main.serves else ""
+
+
+def told(main: Main) -> str:
+    """Return how a main that serves is told where to listen, and where it tells its health."""
     ways = {
-        "env": f"address from {main.env}",
-        "flag": f"address from --{main.flag}",
-        "port-env": f"port from {main.port_env}",
-        "args": f"port from --{main.port_flag}",
-        "socket": "takes its listening socket, so it needs no port",
+        option.ENV: "address from {name}",
+        option.FLAG: "address from --{name}",
+        listening.PORT_ENV: "port from {name}",
+        listening.PORT_FLAG: "port from --{name}",
     }
-    health = (
-        f"health at {main.health}" if main.health else "no health path recognised: /healthz is asked, else say health:"
-    )
-    return (
-        ", serves HTTP, "
-        + ways.get(next(iter(main.listen), "args" if main.args else ""), "address not recognised")
-        + f", {health}"
-    )
+    way = main.way or main.guess
+    place = ways[way.kind].format(name=way.name) if way else "address not recognised"
+    place += f" (a guess: {_said(way.doubt)})" if way and way.doubt else ""
+    place = "takes its listening socket, so it needs no port" if main.socket else place
+    return f", {place}, {_health(main.health)}"
+
+
+def _health(health: Route | None) -> str:
+    if health is None:
+        return f"no health path recognised: {DEFAULT} is asked, else say health:"
+    guess = f" (a guess: {_said(health.doubt)}, {_said(health.where)})" if health.doubt else ""
+    return f"health at {health.path}{guess}"
 
 
 def as_json(survey: Survey, text: str) -> dict[str, Any]:
@@ -151,7 +216,15 @@ def as_json(survey: Survey, text: str) -> dict[str, Any]:
     return {
         "modules": survey.modules,
         "mains": [
-            {"module": main.module, "path": main.path, "serves": main.serves, "listen": main.listen, "args": main.args}
+            {
+                "module": main.module,
+                "path": main.path,
+                "serves": main.serves,
+                "listen": main.listen,
+                "args": main.args,
+                "guess": {} if main.guess is None else asdict(main.guess),
+                "health": None if main.health is None else asdict(main.health),
+            }
             for main in survey.mains
         ],
         "tests": survey.tests,

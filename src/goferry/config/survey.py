@@ -7,9 +7,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from goferry.config import gocode, listening, option, routes
+from goferry.config.commands import Commands, serves
+from goferry.config.gocode import Code, Declaration
+from goferry.config.listening import Way
+from goferry.config.routes import Route
 
 MAX_FILES = 20_000
 MAX_SOURCE = 1 << 20
@@ -18,55 +24,65 @@ _COMMENTS = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 _MODULE = re.compile(r'^module\s+"?([^\s"]+)"?', re.MULTILINE)
 _PACKAGE_MAIN = re.compile(r"^\s*package\s+main\b", re.MULTILINE)
 _FUNC_MAIN = re.compile(r"^func\s+main\s*\(\s*\)", re.MULTILINE)
-_SERVES = re.compile(r"\.(?:ListenAndServe(?:TLS)?|Serve(?:TLS)?)\(")
-_ENV = re.compile(r'\bos\.(?:Getenv|LookupEnv)\(\s*"([A-Z][A-Z0-9_]*)"')
-_FLAG = re.compile(r'\bflag\.String(?:Var)?\(\s*(?:&[\w.]+\s*,\s*)?"([A-Za-z][A-Za-z0-9._-]*)"')
-_ADDRESS = re.compile(
-    r"(?:^|[_.-])(?:addr|address|listen|bind)(?:$|[_.-])|^(?:listen_?addr|http_?addr|bind_?addr)$", re.IGNORECASE
+_OTHER_SYSTEMS = re.compile(
+    r"_(?:windows|darwin|freebsd|openbsd|netbsd|dragonfly|plan9|solaris|illumos|aix|js|wasip1|android|ios)(?:_\w+)?\.go"
 )
-_FLAG_OF_PORT = re.compile(r'\bflag\.(?:Int|Uint|String)(?:Var)?\(\s*(?:&[\w.]+\s*,\s*)?"([A-Za-z][A-Za-z0-9._-]*)"')
-_PORT = re.compile(r"(?:(?:http|server|app|web|api|listen|service|bind)[_.-]?)?port", re.IGNORECASE)
-"""Whole names: those of other services' ports (DB_PORT, SMTP_PORT) are not ours."""
-_HEALTH = re.compile(
-    r'"(?:[A-Z]+ )?((?:/[a-z0-9_-]+)?/_?'
-    r'(?:health(?:z|y|-?check)?|alive|live(?:z|ness)?|ready(?:z|ness)?|ping|status|up))"'
-)
-
-
-_IMPORT = re.compile(r'^\s*(?:import\s+)?(?:[\w.]+\s+)?"([^"\s]+)"\s*$', re.MULTILINE)
+"""Files of systems that services don't run on."""
 _CONTRACT = ('"LISTEN_FDS"', '"GOFERRY_CONTROL"')
-"""What a service of the app contract asks its environment for, in its main package or in one that this imports."""
+"""What a service of the app contract asks its environment for, wherever in the code that it reaches."""
 
 
 @dataclass(frozen=True)
 class Main:
     """A main package: its module's and its own folder (`./cmd/api`), and how it listens, when it serves HTTP.
 
-    `socket` says that it takes its listening socket, which is best: it needs no port, so nobody can take it.
+    Attributes:
+        socket: it takes its listening socket, which is best: it needs no port, so nobody can take it.
+        ways: how it can be told where to listen, plain ones first. health: its health route; None when none was found.
+        root: its route of `/`, as far as it was looked for.
     """
 
     module: str
     path: str
     serves: bool = False
-    env: str = ""
-    flag: str = ""
-    health: str = ""
     socket: bool = False
-    port_env: str = ""
-    port_flag: str = ""
+    ways: tuple[Way, ...] = ()
+    health: Route | None = None
+    root: Route | None = None
+
+    @property
+    def way(self) -> Way | None:
+        """Return the way that is taken, or None when nothing plain was recognised."""
+        return self.ways[0] if self.ways and not self.ways[0].doubt else None
+
+    @property
+    def guess(self) -> Way | None:
+        """Return the likeliest way where none is plain."""
+        return self.ways[0] if self.ways and self.ways[0].doubt and not self.socket else None
 
     @property
     def listen(self) -> dict[str, str]:
         """Return the service's `listen`, or an empty mapping when nothing was recognised."""
-        if self.socket:
-            return {"socket": "true"}
-        ways = {"env": self.env, "flag": self.flag and f"--{self.flag}", "port-env": self.port_env}
-        return next(({key: value} for key, value in ways.items() if value), {})
+        return {"socket": "true"} if self.socket else listen(self.way)
 
     @property
     def args(self) -> list[str]:
-        """Return the service's `args` where a flag for the port alone is all that was recognised."""
-        return [f"--{self.port_flag}={{port}}"] if self.port_flag and not self.listen else []
+        """Return the service's `args`: the command that serves, and a flag for the port alone."""
+        return [] if self.socket else args(self.way)
+
+
+def listen(way: Way | None) -> dict[str, str]:
+    """Return the `listen` of a way; empty for a flag of the port alone, which is an argument."""
+    if way is None or way.kind == listening.PORT_FLAG:
+        return {}
+    return {way.kind: f"--{way.name}" if way.kind == option.FLAG else way.name}
+
+
+def args(way: Way | None) -> list[str]:
+    """Return the `args` of a way."""
+    if way is None:
+        return []
+    return [*way.args, *([f"--{way.name}={{port}}"] if way.kind == listening.PORT_FLAG else [])]
 
 
 @dataclass(frozen=True)
@@ -88,13 +104,14 @@ class Survey:
 def survey(directory: Path) -> Survey:
     """Look at the repository in `directory`; reads at most MAX_FILES names and MAX_SOURCE bytes of a file."""
     files = sorted(_files(directory))
-    modules = {_folder(name): _module(directory / name) for name in files if Path(name).name == "go.mod"}
-    packages: dict[str, list[str]] = {}
+    modules = {_folder(name): module(directory / name) for name in files if Path(name).name == "go.mod"}
+    packages: dict[str, dict[str, str]] = {}
     for name in files:
         if name.endswith(".go") and not name.endswith("_test.go"):
-            packages.setdefault(_folder(name), []).append(_source(directory / name))
-    imports = {_import_path(folder, modules): "\n".join(sources) for folder, sources in packages.items()}
-    mains = (_main(folder, sources, modules, imports) for folder, sources in packages.items())
+            packages.setdefault(_folder(name), {})[name] = _source(directory / name)
+    folders = {_import_path(folder, modules): folder for folder in packages if _module_of(folder, modules) is not None}
+    code = Code(lambda path: _declared(path, packages[folders[path]]), folders)
+    mains = (_main(folder, sources, modules, code) for folder, sources in packages.items())
     return Survey(
         modules=modules,
         mains=tuple(sorted((main for main in mains if main), key=lambda main: (main.module, main.path))),
@@ -129,7 +146,8 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _module(path: Path) -> str:
+def module(path: Path) -> str:
+    """Return the module path that a go.mod says; empty where it can't be read or says none."""
     found = _MODULE.search(_COMMENTS.sub("", _read(path)))
     return found[1] if found else ""
 
@@ -138,48 +156,57 @@ def _source(path: Path) -> str:
     text = _read(path)
     if re.search(r"^//go:build\s+ignore\b", text, re.MULTILINE):
         return ""
-    return re.sub(r"^\s*//[^\n]*", "", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL), flags=re.MULTILINE)
+    return text
 
 
-def _main(folder: str, sources: list[str], modules: dict[str, str], imports: dict[str, str]) -> Main | None:
-    text = "\n".join(source for source in sources if _PACKAGE_MAIN.search(source))
-    if not _FUNC_MAIN.search(text):
-        return None
-    home = _module_of(folder, modules)
+def _main(folder: str, sources: Mapping[str, str], modules: Mapping[str, str], code: Code) -> Main | None:
+    text = "\n".join(source for source in sources.values() if _PACKAGE_MAIN.search(source))
+    home = _module_of(folder, modules) if _FUNC_MAIN.search(text) else None
     if home is None:
         return None
     inner = Path(folder).relative_to(home).as_posix()
     path = "." if inner == "." else f"./{inner}"
-    near = "\n".join((text, *(imports.get(name, "") for name in _IMPORT.findall(text))))
-    socket = all(name in near for name in _CONTRACT)
-    if not socket and ('"net/http"' not in text or not _SERVES.search(text)):
+    program = code.program(_import_path(folder, modules))
+    socket = all(any(name in each.text for each in program.reached) for name in _CONTRACT)
+    if not socket and not any(serves(each, program) for each in program.reached):
         return Main(home, path)
-    health = _HEALTH.search(near if socket else text)
-    ways = {
-        "env": _first(_ENV, text, _ADDRESS.search),
-        "flag": _first(_FLAG, text, _ADDRESS.search),
-        "port_env": _first(_ENV, text, _PORT.fullmatch),
-        "port_flag": _first(_FLAG_OF_PORT, text, _PORT.fullmatch),
-    }
-    return Main(home, path, serves=True, **ways, health=health[1] if health else "", socket=socket)
+    health = routes.health(program)
+    return Main(
+        home,
+        path,
+        serves=True,
+        socket=socket,
+        ways=listening.ways(program, Commands(program), _own_words(modules[home], inner)),
+        health=health,
+        root=None if health else routes.root(program),
+    )
 
 
-def _import_path(folder: str, modules: dict[str, str]) -> str:
+def _own_words(module: str, folder: str) -> frozenset[str]:
+    """Return the words that mean the program itself: those of its folder's and its module's name."""
+    names = [part for part in (*module.split("/")[-2:], folder.rpartition("/")[2]) if part != "."]
+    return frozenset(word for name in names for word in (*listening.words(name), re.sub(r"\W", "", name).lower()))
+
+
+def _declared(package: str, sources: Mapping[str, str]) -> Iterator[Declaration]:
+    """Yield what a package declares for Linux; of a folder with a main package, what that one does."""
+    main = any(_FUNC_MAIN.search(source) and _PACKAGE_MAIN.search(source) for source in sources.values())
+    for name, source in sources.items():
+        if not _OTHER_SYSTEMS.search(name) and (not main or _PACKAGE_MAIN.search(source)):
+            yield from gocode.declarations(source, name, package)
+
+
+def _import_path(folder: str, modules: Mapping[str, str]) -> str:
     """Return the path by which a package of a folder is imported; empty where no module holds it."""
     home = _module_of(folder, modules)
     inside = "" if home is None else Path(folder).relative_to(home).as_posix()
     return "" if home is None else "/".join(part for part in (modules[home], inside) if part not in ("", "."))
 
 
-def _module_of(folder: str, modules: dict[str, str]) -> str | None:
+def _module_of(folder: str, modules: Mapping[str, str]) -> str | None:
     """Return the innermost module's folder that holds `folder`."""
     holding = [home for home in modules if home == "." or Path(folder).is_relative_to(home)]
     return max(holding, key=lambda home: 0 if home == "." else len(Path(home).parts), default=None)
-
-
-def _first(pattern: re.Pattern[str], text: str, wanted: Callable[[str], object]) -> str:
-    """Return the first name that looks like that of an address, or of a port."""
-    return next((name for name in pattern.findall(text) if wanted(name)), "")
 
 
 def _is_tool(name: str) -> bool:

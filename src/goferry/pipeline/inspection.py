@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from goferry.build import services, stamp
+from goferry.build import mains, services, stamp
 from goferry.build.mains import Main
+from goferry.config import start, survey
 from goferry.kernel.errors import printable
 from goferry.pipeline import image
 from goferry.pipeline.project import OpenProject
@@ -48,6 +49,7 @@ def record(opened: OpenProject) -> dict[str, Any]:
         "image": {"made": image.wanted(opened), "why_not": image.why_none(opened)},
         "toolchain": opened.toolchain.as_record(),
         "hints": list(facts.hints),
+        "suggestions": suggestions(opened),
         "push": push(opened),
     }
 
@@ -67,6 +69,21 @@ def _build_info(opened: OpenProject, main: Main) -> str:
         commit=facts.commit,
         dirty=facts.dirty,
     )
+
+
+def suggestions(opened: OpenProject) -> list[str]:
+    """Return what the source tells and goferry.yml does not say: programs that serve, and another health path."""
+    found = {main.path: main for main in survey.survey(opened.facts.directory).mains if main.module == "."}
+    if not opened.config.services:
+        serving = [main for main in found.values() if main.serves]
+        return [f"{main.path} serves HTTP{start.told(main)}; goferry init names services" for main in serving]
+    said = []
+    for name, service in opened.config.services.items():
+        main = found.get(mains.spelled(service.main))
+        health = main.health if main else None
+        if health and not health.doubt and service.health == start.DEFAULT != health.path:
+            said.append(f"services.{name} is asked at {start.DEFAULT}; its route is {health.path} ({health.where})")
+    return said
 
 
 def config(opened: OpenProject) -> dict[str, Any]:
@@ -112,7 +129,7 @@ def lines(opened: OpenProject) -> list[str]:
     told += [f"  replaced  {printable(each.what, 300)}: a release is refused" for each in facts.replaced[:5]]
     if len(facts.replaced) > 5:
         told.append(f"            and {len(facts.replaced) - 5} more")
-    told += [f"  note      {hint}" for hint in facts.hints]
+    told += [f"  note      {hint}" for hint in (*facts.hints, *map(printable, suggestions(opened)))]
     told += ["", "A push means:"]
     width = max(len(ref) for ref in push(opened))
     told += [f"  {ref:{width}}  {meaning}" for ref, meaning in push(opened).items()]

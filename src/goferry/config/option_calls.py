@@ -1,0 +1,170 @@
+"""Options that are declared or read by calls: of os, flag, pflag, cobra, urfave/cli, kingpin and viper."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from goferry.config.commands import Commands
+from goferry.config.gocode import STRING, Program, arguments
+from goferry.config.option import ENV, ENVIRONMENT, FLAG, FLAG_NAME, Found, calls, plain
+
+_TYPES = "String|Int|Int16|Int32|Int64|Uint|Uint16|Uint32|Uint64"
+_LIBRARIES_OF_FLAGS = re.compile(
+    r"^flag$|/s?pflag$|/cobra$|/flag$|/ff(/|$)|/goflag|/flagenv|/mflag|/iniflags$|/envflag$"
+)
+_ARGUMENTS = {"": (0, 3), "Var": (1, 4), "P": (0, 4), "VarP": (1, 5)}
+"""Suffix of a function that declares a flag → where the name stands, and how many arguments there are."""
+
+
+_GETENV = re.compile(r"\bos\.(?:Getenv|LookupEnv)\(")
+_HELPER = re.compile(r"func\s+(?:\([^)]*\)\s*)?(\w+)(?:\[[^\]]*\])?\(([^)]*)\)")
+
+
+def variables(program: Program, commands: Commands) -> Iterator[Found]:
+    """`os.Getenv("PORT")`, and functions of the program that pass their argument on to it: `getenv("PORT", "8080")`."""
+    del commands
+    helpers: dict[str, int] = {}
+    for declaration in program.reached:
+        head = _HELPER.match(declaration.text)
+        if head:
+            names = [part.split()[0] if part.split() else "" for part in head[2].split(",")]
+            for asked in re.findall(r"\bos\.(?:Getenv|LookupEnv)\(\s*(\w+)\s*\)", declaration.text):
+                if asked in names:
+                    helpers[head[1]] = names.index(asked)
+    for declaration, match, given in calls(program, _GETENV):
+        name = program.text(declaration, given[0]) if given else None
+        if name and ENVIRONMENT.fullmatch(name):
+            yield Found(ENV, name, declaration.where(match.start()), declaration, match.start())
+    called = re.compile(r"\b(" + "|".join(map(re.escape, helpers)) + r")(?:\[[^\]]*\])?\(") if helpers else None
+    for declaration, match, given in calls(program, called) if called else ():
+        place = helpers[match[1]]
+        name = program.text(declaration, given[place]) if len(given) > place else None
+        default = plain(program, declaration, given[place + 1]) if len(given) > place + 1 else None
+        if name and ENVIRONMENT.fullmatch(name):
+            yield Found(ENV, name, declaration.where(match.start()), declaration, match.start(), default or None)
+
+
+_DECLARES = re.compile(rf"([\w.()]*)\.({_TYPES})(VarP|Var|P|)\(")
+
+
+def flags(program: Program, commands: Commands) -> Iterator[Found]:
+    """flag, pflag and cobra: `flag.String("listen", ":80", "")`, `cmd.Flags().IntVarP(&port, "port", "p", 80, "")`."""
+    for declaration, match, given in calls(program, _DECLARES):
+        place, count = _ARGUMENTS[match[3]]
+        near = {path for each in program.own[declaration.package] for path in each.imports.values()}
+        declares = match[1] in ("flag", "pflag") or any(map(_LIBRARIES_OF_FLAGS.search, near))
+        if len(given) != count or not declares:
+            continue
+        name = program.text(declaration, given[place])
+        if name and FLAG_NAME.fullmatch(name):
+            default = plain(program, declaration, given[-2])
+            where = declaration.where(match.start())
+            command = commands.of_flags(declaration, match[1])
+            number = match[2] != "String"
+            yield Found(FLAG, name, where, declaration, match.start(), default, number, command=command)
+
+
+_FLAG_OF_STRUCT = re.compile(r"\b(String|Int|Int64|Uint|Uint16|Uint64)Flag\s*\{")
+_ENTRY = {
+    "name": re.compile(rf"\bName:\s*({STRING}|[\w.]+)"),
+    "value": re.compile(rf"\bValue:\s*({STRING}|[\w.]+)"),
+    "env": re.compile(rf"\b(?:EnvVars?:\s*(?:\[\]string\{{)?|cli\.EnvVars?\()\s*({STRING}|[\w.]+)"),
+}
+
+
+def struct_flags(program: Program, commands: Commands) -> Iterator[Found]:
+    """urfave/cli: `&cli.StringFlag{Name: "listen", EnvVars: []string{"LISTEN"}}`, `Sources: cli.EnvVars("LISTEN")`."""
+    for declaration, match, given in calls(program, _FLAG_OF_STRUCT):
+        body = ",".join(given)
+        entry = {key: pattern.search(body) for key, pattern in _ENTRY.items()}
+        said = {key: program.text(declaration, hit[1]) or hit[1] for key, hit in entry.items() if hit}
+        where, number = declaration.where(match.start()), match[1] != "String"
+        common = {"position": match.start(), "default": said.get("value", "").strip('"') or None, "number": number}
+        command = commands.of_position(declaration, match.start())
+        if said.get("env"):
+            name = said["env"].split(",")[0].strip()
+            yield Found(ENV, name, where, declaration, command=command, **common)  # type: ignore[arg-type]
+        elif said.get("name"):
+            name = said["name"].split(",")[0].strip()
+            yield Found(FLAG, name, where, declaration, command=command, **common)  # type: ignore[arg-type]
+
+
+_KINGPIN = re.compile(r"\b([\w.]+)\.Flag\(")
+_CHAIN = {
+    "env": re.compile(rf"\.(?:Envar|OverrideDefaultFromEnvar)\(\s*({STRING}|[\w.]+)"),
+    "default": re.compile(rf"\.Default\(\s*({STRING}|[\w.]+)"),
+    "number": re.compile(r"\.(?:U?[Ii]nt(?:8|16|32|64)?)(?:Var)?\("),
+}
+
+
+def kingpin(program: Program, commands: Commands) -> Iterator[Found]:
+    """kingpin: `app.Flag("listen", "").Default(":80").Envar("LISTEN").String()`."""
+    if not any("kingpin" in path for path in program.libraries):
+        return
+    for declaration, match, given in calls(program, _KINGPIN):
+        name = program.text(declaration, given[0]) if given else None
+        chain = declaration.text[match.end() :]
+        end = re.search(r"[^.,({]\s*\n", chain)
+        chain = chain[: end.end()] if end else chain
+        said = {key: pattern.search(chain) for key, pattern in _CHAIN.items()}
+        env = program.text(declaration, said["env"][1]) if said["env"] else None
+        default = plain(program, declaration, said["default"][1]) if said["default"] else None
+        command = commands.of_flags(declaration, match[1])
+        if env or name:
+            where = declaration.where(match.start())
+            source, chosen, number = ENV if env else FLAG, env or name or "", bool(said["number"])
+            yield Found(source, chosen, where, declaration, match.start(), default, number, command=command)
+
+
+_VIPER_GET = re.compile(r"\b(\w+)\.Get(String|Int|Uint|Int32|Int64|Uint16|Uint32|Uint64)?\(")
+_VIPER_BIND = re.compile(r"\.BindEnv\(")
+_VIPER_CALLS = {
+    "prefix": re.compile(rf"\.SetEnvPrefix\(\s*({STRING}|[\w.]+)"),
+    "automatic": re.compile(r"\.AutomaticEnv\(\)"),
+    "replacer": re.compile(r"\.SetEnvKeyReplacer\(\s*strings\.NewReplacer\("),
+    "default": re.compile(r"\.SetDefault\("),
+}
+
+
+def viper(program: Program, commands: Commands) -> Iterator[Found]:
+    """viper: `BindEnv("port", "APP_PORT")`, and `GetString("port")` with AutomaticEnv, by its prefix and replacer."""
+    if not any(path.rpartition("/")[2] == "viper" for path in program.libraries):
+        return
+    prefix, automatic, swaps = "", False, dict[str, str]()
+    defaults: dict[str, str] = {}
+    for declaration in program.reached:
+        hit = _VIPER_CALLS["prefix"].search(declaration.text)
+        prefix = (program.text(declaration, hit[1]) or "") if hit else prefix
+        automatic = automatic or bool(_VIPER_CALLS["automatic"].search(declaration.text))
+        for match in _VIPER_CALLS["replacer"].finditer(declaration.text):
+            said = [program.text(declaration, text) or "" for _, text in arguments(declaration.text, match.end() - 1)]
+            swaps.update(zip(said[::2], said[1::2], strict=False))
+    bound = {each.name: each.default for each in flags(program, commands) if each.default is not None}
+    for declaration, _, given in calls(program, _VIPER_CALLS["default"]):
+        key, value = (
+            (program.text(declaration, given[0]), plain(program, declaration, given[1])) if given[1:] else ("", "")
+        )
+        if key and value:
+            defaults[key] = value
+    defaults = {**bound, **defaults}
+
+    def variable(key: str) -> str:
+        name = f"{prefix}_{key}" if prefix else key
+        for old, new in swaps.items():
+            name = name.replace(old, new) if old else name
+        return name.upper()
+
+    for declaration, match, given in calls(program, _VIPER_BIND):
+        said = [program.text(declaration, text) or "" for text in given]
+        name = (said[1] if len(said) > 1 else variable(said[0])) if said and said[0] else ""
+        if name and ENVIRONMENT.fullmatch(name):
+            where = declaration.where(match.start())
+            yield Found(ENV, name, where, declaration, match.start(), defaults.get(said[0]))
+    for declaration, match, given in calls(program, _VIPER_GET) if automatic else ():
+        asked = program.text(declaration, given[0]) if len(given) == 1 else None
+        owner = declaration.imports.get(match[1], "")
+        if asked and (owner.endswith("viper") or not owner) and ENVIRONMENT.fullmatch(variable(asked)):
+            number = (match[2] or "String") != "String"
+            where = declaration.where(match.start())
+            yield Found(ENV, variable(asked), where, declaration, match.start(), defaults.get(asked), number)

@@ -1,0 +1,352 @@
+"""The path at which a program tells its health: a route whose whole path is told by literals.
+
+    r.PathPrefix("/api").Subrouter()         gorilla/mux
+    r.Route("/api", func(r chi.Router) …)    chi, fiber; r.Mount("/api", sub); http.StripPrefix("/api", mux)
+    r.Group("/api")                          gin, echo, fiber
+
+A route's receiver is followed back to where its router was made: through variables, parameters, fields and results, in
+all packages that the program reaches. Where that ends, or a part of the path is no literal, the path is a guess.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from goferry.config.gocall import assigned, call_around, closing, closure, expression_at, parameter, receiver
+from goferry.config.gocode import STRING, Declaration, Program, arguments, literal
+
+_WORDS = tuple(
+    re.findall(
+        r"\S+",
+        """healthz health healthcheck health-check livez alive live liveness readyz ready readiness healthy ping status
+        up""",
+    )
+)
+"""The last parts of health paths, the likelier first."""
+_ANY = "|".join(sorted(_WORDS, key=len, reverse=True))
+_HEALTH = re.compile(rf"(?:(?:GET|HEAD) )?(/?(?:[A-Za-z0-9_.-]+/){{0,5}}_?(?:{_ANY})/?)(?:\{{\$\}})?")
+_STRINGS = re.compile(STRING)
+_REGISTERS = frozenset(
+    re.findall(
+        r"\S+",
+        """Handle HandleFunc HandlerFunc Handler Path PathPrefix Get GET Head HEAD Any ANY All ALL Add Match Method
+        MethodFunc Map""",
+    )
+)
+"""Methods that register a route."""
+_ALONE = frozenset({"Path", "PathPrefix"})
+"""Those that take the path alone, without its handler."""
+_PREFIXES = frozenset({"PathPrefix", "Path", "Group", "Route", "Party", "With", "Prefix"})
+_NEUTRAL = frozenset(
+    {"Subrouter", "StrictSlash", "Methods", "Name", "Use", "Schemes", "Headers", "NewRoute", "Queries"}
+)
+_MAKES = frozenset({"NewRouter", "NewMux", "New", "Default", "NewServeMux", "Classic"})
+_NOT_OURS = re.compile(r"\.Methods\(\s*(?:http\.MethodP|http\.MethodD|\"P|\"D)")
+_DEEP = 12
+
+
+@dataclass(frozen=True)
+class Route:
+    """A path of the program; `doubt` says why it may be another one, empty when it is plain."""
+
+    path: str
+    where: str
+    doubt: str = ""
+
+
+@dataclass(frozen=True)
+class _Unknown:
+    """Why a router's prefix is not known."""
+
+    why: str
+
+
+def health(program: Program) -> Route | None:
+    """Return the route that tells the program's health: a plain one before a guess, then by its name."""
+    found = list(_candidates(program))
+    return min(found, key=lambda each: (bool(each.doubt), _rank(each.path)), default=None)
+
+
+def root(program: Program) -> Route | None:
+    """Return a plain route of the path `/`."""
+    prefixes = _Prefixes(program)
+    for declaration in program.reached:
+        for match in _STRINGS.finditer(declaration.text):
+            if re.fullmatch(r"(?:GET )?/(?:\{\$\})?", literal(match.group()) or ""):
+                route = _route(prefixes, declaration, match.start(), "/")
+                if route and not route.doubt and route.path == "/":
+                    return route
+    return None
+
+
+def _rank(path: str) -> int:
+    return _WORDS.index(path.rstrip("/").rpartition("/")[2].lstrip("_"))
+
+
+def _candidates(program: Program) -> Iterator[Route]:
+    prefixes = _Prefixes(program)
+    for declaration in program.reached:
+        text = declaration.text
+        for match in _STRINGS.finditer(text):
+            said = _HEALTH.fullmatch(literal(match.group()) or "")
+            if not said:
+                continue
+            if declaration.kind == "const":
+                yield from _uses(program, prefixes, declaration.names[0], said[1])
+                continue
+            route = _route(prefixes, declaration, match.start(), said[1])
+            if route:
+                yield route
+
+
+def _uses(program: Program, prefixes: _Prefixes, name: str, path: str) -> Iterator[Route]:
+    """Yield the routes that are registered with a constant."""
+    for declaration in program.reached:
+        for match in re.finditer(rf"\b(?:\w+\.)?{name}\b", declaration.text) if declaration.kind != "const" else ():
+            route = _route(prefixes, declaration, match.start(), path)
+            if route:
+                yield route
+
+
+def _route(prefixes: _Prefixes, declaration: Declaration, position: int, path: str) -> Route | None:
+    """Return the route that a path at a position of the text is part of; None where it is no route."""
+    text, where = declaration.text, declaration.where(position)
+    call = call_around(text, position)
+    rooted = path if path.startswith("/") else f"/{path}"
+    if call is None or call.method not in _REGISTERS:
+        if not path.startswith("/"):
+            return None
+        if re.search(r"\bcase\s+(?:\"[^\"\n]*\",\s*)*$|\.URL\.Path\s*==\s*$", text[:position]) and ".URL.Path" in text:
+            return Route(rooted, where)
+        listed = call is None and re.search(r"[{,:]\s*$", text[:position])
+        return Route(rooted, where, "it is named there, in no route that was understood") if listed else None
+    if call.count < 2 and call.method not in _ALONE:
+        return None
+    if call.place > 1 or (call.place == 1 and not re.search(r'^"[A-Z]+"$|\.Method[A-Z]\w+$|^\[\]string', call.before)):
+        return None
+    if call.place == 1 and re.search("P(?:ost|OST|ut|UT|atch|ATCH)|D(?:elete|ELETE)", call.before):
+        return None
+    behind = text[call.end :].lstrip()
+    if _NOT_OURS.match(behind) or behind.startswith(".Subrouter") or not call.receiver:
+        return None
+    if declaration.imports.get(call.receiver) == "net/http" and call.method not in ("Handle", "HandleFunc"):
+        return None  # http.Get: a client
+    if not path.startswith("/") and call.method in ("Handle", "HandleFunc", "Path", "PathPrefix"):
+        return None
+    if call.joined:
+        return Route(rooted, where, f"{call.joined} stands before it and is no literal")
+    before = prefixes.of(declaration, call.receiver, call.start)
+    if isinstance(before, _Unknown):
+        return Route(rooted, where, before.why)
+    return Route(_joined(before, path), where)
+
+
+def _joined(prefix: str, path: str) -> str:
+    return f"{prefix.rstrip('/')}/{path.lstrip('/')}" if prefix else (path if path.startswith("/") else f"/{path}")
+
+
+class _Prefixes:
+    """What stands before the routes of a router, followed back to where it was made."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+
+    def of(self, declaration: Declaration, expression: str, position: int, deep: int = 0) -> str | _Unknown:
+        """Return the prefix of a router expression at a position, or why it is not known."""
+        if deep > _DEEP:
+            return _Unknown("its router was not followed that far")
+        base, calls = _chain(expression, declaration.imports)
+        if base in declaration.imports and calls:
+            return self._package(declaration, base, calls, deep)
+        if declaration.imports.get(base) == "net/http" or expression.startswith("new("):
+            return ""
+        if not calls and base.partition(".")[0] in declaration.imports:
+            return ""  # &http.ServeMux{}
+        *inner, last = base.split(".")
+        if calls and not calls[0][0] and inner:  # a method's result: s.router()
+            before = self._result(declaration, last, deep)
+            calls = calls[1:]
+        elif calls and not calls[0][0]:
+            before = self._result(declaration, base, deep)
+            calls = calls[1:]
+        elif inner:
+            before = self._field(declaration, base, last, position, deep)
+        else:
+            before = self._variable(declaration, base, position, deep)
+        return self._after(declaration, before, calls)
+
+    def _after(
+        self, declaration: Declaration, before: str | _Unknown, calls: list[tuple[str, list[str]]]
+    ) -> str | _Unknown:
+        """Return a prefix with what the calls of a chain put behind it."""
+        for name, given in calls:
+            if isinstance(before, _Unknown):
+                return before
+            if name in _PREFIXES and given and not given[0].startswith("func"):
+                said = self._program.text(declaration, given[0])
+                if said is None and name != "With":
+                    return _Unknown(f"its prefix {given[0][:60]} is no literal")
+                if said and re.search(r"[{:*<]", said):
+                    return _Unknown(f"its prefix {said} holds a parameter")
+                before = _joined(before, said).rstrip("/") if said else before
+            elif name not in _NEUTRAL and name not in _PREFIXES:
+                return _Unknown(f"its router comes from {name}, which was not followed")
+        return before
+
+    def _package(
+        self, declaration: Declaration, base: str, calls: list[tuple[str, list[str]]], deep: int
+    ) -> str | _Unknown:
+        """Return the prefix of what a package's function makes: `mux.NewRouter()`, `api.Router()`."""
+        (name, _), *rest = calls
+        inside = [each for each in self._program.named(declaration.imports[base], name) if each.kind == "func"]
+        if inside:
+            return self._after(declaration, self._returned(inside[0], deep), rest)
+        if name in _MAKES:
+            return self._after(declaration, "", rest)
+        return _Unknown(f"its router comes from {base}.{name}, which was not followed")
+
+    def _result(self, declaration: Declaration, name: str, deep: int) -> str | _Unknown:
+        made = [*self._program.named(declaration.package, name), *self._program.methods(name)]
+        made = [each for each in made if each.kind == "func"]
+        return (
+            self._returned(made[0], deep) if made else _Unknown(f"its router comes from {name}, which was not followed")
+        )
+
+    def _returned(self, made: Declaration, deep: int) -> str | _Unknown:
+        """Return the prefix of the router that a function returns."""
+        said = re.findall(r"\breturn\s+([^\n,]+)", made.text)
+        if not said:
+            return _Unknown(f"its router comes from {made.names[0]}, which was not followed")
+        return self.of(made, said[-1].strip(), made.text.rfind("return"), deep + 1)
+
+    def _variable(self, declaration: Declaration, name: str, position: int, deep: int) -> str | _Unknown:
+        text = declaration.text
+        around = closure(text, name, position)
+        given = assigned(text, name, position)
+        if around and (given is None or around[0] > given[0]):
+            return self._closed(declaration, around[1], deep)
+        if given is not None:
+            return self._mounted(declaration, name, self.of(declaration, given[1], given[0], deep + 1), deep)
+        if re.search(rf"\bvar\s+{re.escape(name)}\s+[*\w.]+\s*\n", text[:position]):
+            return self._mounted(declaration, name, "", deep)
+        place = parameter(declaration, name)
+        if place is not None:
+            return self._called(declaration, place, deep)
+        for each in self._program.named(declaration.package, name):
+            value = re.search(r"=\s*(.+)$", each.text, re.DOTALL)
+            if each.kind == "var" and value:
+                return self._mounted(each, name, self.of(each, value[1].strip(), 0, deep + 1), deep)
+        if declaration.kind == "func" and re.match(rf"func\s*\(\s*{name}\b", text):
+            return _Unknown(f"its router is part of {name}, which was not followed")
+        return self._set_elsewhere(declaration, name, deep)
+
+    def _set_elsewhere(self, declaration: Declaration, name: str, deep: int) -> str | _Unknown:
+        """Return the prefix of a package's variable that another function sets."""
+        for each in self._program.reached:
+            given = assigned(each.text, name, len(each.text)) if each.package == declaration.package else None
+            if given:
+                return self.of(each, given[1], given[0], deep + 1)
+        return _Unknown(f"its router {name} was not found")
+
+    def _field(self, declaration: Declaration, path: str, last: str, position: int, deep: int) -> str | _Unknown:
+        """Return the prefix of a router that a struct holds, from where it is put there."""
+        here = assigned(declaration.text, path, position)
+        if here is not None:
+            return self.of(declaration, here[1], here[0], deep + 1)
+        found: list[str | _Unknown] = []
+        for each in self._program.reached:
+            for match in re.finditer(rf"(?:\.{last}\s*=(?!=)|\b{last}:)\s*", each.text):
+                value = expression_at(each.text, match.end()) if each.package == declaration.package else ""
+                if value:
+                    found.append(self.of(each, value, match.start(), deep + 1))
+        known = {each for each in found if isinstance(each, str)}
+        if len(known) > 1:
+            return _Unknown(f"its router {path} is set to several")
+        return next(iter(known), next(iter(found), _Unknown(f"its router {path} was not found")))
+
+    def _closed(self, declaration: Declaration, opening: int, deep: int) -> str | _Unknown:
+        """Return the prefix of the router that a function literal gets: of `r.Route("/api", func(r chi.Router) …)`."""
+        call = call_around(declaration.text, opening)
+        if call is None or call.method not in _PREFIXES:
+            return _Unknown("its router is given to a function literal, which was not followed")
+        before = self.of(declaration, call.receiver, call.start, deep + 1)
+        return self._after(declaration, before, [(call.method, [call.before])] if call.place else [])
+
+    def _called(self, declaration: Declaration, place: int, deep: int) -> str | _Unknown:
+        """Return the prefix of a parameter: of what the function is called with, a plain one where there is one."""
+        name, found = declaration.names[0], list[str | _Unknown]()
+        for each in self._program.reached:
+            for match in re.finditer(rf"(?:\b(\w+)\s*)?(\.\s*)?\b{name}\(", each.text):
+                if each is declaration and match.start() < each.text.index("{"):
+                    continue
+                package = each.imports.get(match[1] or "", "") if match[2] else each.package
+                given = arguments(each.text, match.end() - 1)
+                if len(given) > place and ((declaration.receiver and match[2]) or package == declaration.package):
+                    found.append(self.of(each, given[place][1].lstrip("&"), match.start(), deep + 1))
+        if declaration.receiver and len(self._program.methods(name)) > 1 and len(set(found)) > 1:
+            return _Unknown(f"{name} is called with several prefixes")
+        unknown = next(iter(found), _Unknown(f"where {name} is called was not found"))
+        return next((each for each in found if isinstance(each, str)), unknown)
+
+    def _mounted(self, declaration: Declaration, name: str, before: str | _Unknown, deep: int) -> str | _Unknown:
+        """Return a prefix with that of the place where the router is mounted, here or by who called the function."""
+        if before != "":
+            return before
+        here = self._mount(declaration, rf"(?<![\w.]){re.escape(name)}\b", deep)
+        if here is not None:
+            return here
+        if declaration.kind != "func" or not re.search(rf"\breturn\b[^\n]*\b{name}\b", declaration.text):
+            return before
+        made = declaration.names[0]
+        for each in self._program.reached:
+            names = re.findall(rf"([\w.]+)(?:\s*,\s*\w+)?\s*:?=\s*(?:[\w.]+\.)?{made}\(", each.text)
+            for what in (rf"\b{made}\(", *(rf"(?<![\w.]){re.escape(name)}(?![\w(])" for name in names)):
+                here = self._mount(each, what, deep)
+                if here is not None:
+                    return here
+        return before
+
+    def _mount(self, declaration: Declaration, what: str, deep: int) -> str | _Unknown | None:
+        """Return the prefix of `r.Mount("/api", WHAT)` and the like in a declaration; None where there is none."""
+        for match in re.finditer(r"\.(Mount|StripPrefix)\(", declaration.text):
+            given = [text for _, text in arguments(declaration.text, match.end() - 1)]
+            if len(given) != 2 or not re.search(what, given[1]):
+                continue
+            said = self._program.text(declaration, given[0])
+            if said is None:
+                return _Unknown(f"its prefix {given[0][:60]} is no literal")
+            _, before = receiver(declaration.text, match.start())
+            above = "" if match[1] == "StripPrefix" else self.of(declaration, before, match.start(), deep + 1)
+            return self._after(declaration, above, [("Prefix", [given[0]])])
+        return None
+
+
+def _chain(expression: str, imports: Mapping[str, str]) -> tuple[str, list[tuple[str, list[str]]]]:
+    """Split `a.b(x).C(y)` into its first names and its calls; a call of the first name itself has an empty name.
+
+    `r.Group("/x")` is `r` with the call `Group`, `s.mux.Group("/x")` is `s.mux`, `api.Router()` of a package is `api`
+    with `Router`, and `router()` or `s.router()` is `router` or `s.router` with an empty name.
+    """
+    head = re.match(r"&?([\w.]*\w)", expression.strip())
+    if not head:
+        return "", [("?", [])]
+    base, rest = head[1], expression.strip()[head.end() :]
+    calls: list[tuple[str, list[str]]] = []
+    pending: str | None = None
+    if rest.startswith("("):
+        before, _, last = base.rpartition(".")
+        called = before and (before in imports or last in _PREFIXES | _NEUTRAL)
+        base, pending = (before, last) if called else (base, "")
+    while rest:
+        if rest.startswith("("):
+            given = arguments(rest, 0)
+            end = closing(rest)
+            calls.append((pending or "", [text for _, text in given]))
+            rest, pending = rest[end + 1 :].lstrip(), None
+        elif word := re.match(r"\s*\.\s*(\w+)", rest):
+            pending, rest = word[1], rest[word.end() :]
+        else:
+            break
+    return base, calls

@@ -8,11 +8,11 @@ import pytest
 
 from goferry.build import check, facts
 from goferry.build.check import TestsFailed, VetFailed
-from goferry.build.compiler import ModulesIncomplete
 from goferry.build.environment import GoFailed, clean
 from goferry.build.mains import MainMissing, MainUnknown
 from goferry.build.modules import ModuleOutsideWorkspace
 from goferry.config import model
+from goferry.dist.fetching import ModulesIncomplete, ModulesNotFound
 from goferry.golang import modules
 from goferry.observe.events import Stream
 
@@ -58,7 +58,9 @@ def test_a_module_outside_go_work_is_told_in_gos_words_and_not_called_a_library(
 def test_a_nested_module_without_go_sum_is_told_in_gos_words(tmp_path, look):
     needs = "module example.com/a\n\ngo 1.16\n\nrequire example.com/dep v1.0.0\n"
     root = write(tmp_path / "shop", {"go.mod": "module example.com/shop\n", "a/go.mod": needs, "a/main.go": MAIN})
-    with pytest.raises((GoFailed, ModulesIncomplete), match=r"go\.sum|module lookup disabled") as caught:
+    with pytest.raises(
+        (GoFailed, ModulesIncomplete, ModulesNotFound), match=r"go\.sum|module lookup disabled"
+    ) as caught:
         look(root / "a")
     assert "library" not in caught.value.what
 

@@ -86,7 +86,7 @@ def test(facts: Facts, config: model.Project, toolchain: Toolchain, settings: Se
     """Run `go vet` and `go test` over every package of the project.
 
     Raises:
-        VetFailed, TestsFailed, ModulesIncomplete, ModulesUnreachable, OutOfMemory: as their names say.
+        VetFailed, TestsFailed, OutOfMemory, and those of dist.fetching: as their names say.
     """
     environ = {
         "CGO_ENABLED": "0",

@@ -11,21 +11,13 @@ from pathlib import Path
 from subprocess import Popen
 
 from goferry.build.positions import Places
-from goferry.dist import Toolchain
-from goferry.kernel.errors import Failed, GoferryError, Misuse, Unreachable, printable
+from goferry.dist import Toolchain, fetching
+from goferry.kernel.errors import Failed, GoferryError, printable
 from goferry.observe.events import Span
 from goferry.system import process
 
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~+/-]*")
 _KILLED = re.compile(r"signal: killed|cannot allocate memory|out of memory")
-_NETWORK = re.compile(
-    r"dial tcp|no such host|i/o timeout|connection refused|TLS handshake|proxyconnect|50[234] [A-Z]|"
-    r"network is unreachable"
-)
-_MODULES = re.compile(
-    r"missing go\.sum entry|updates to go\.mod needed|no required module provides|inconsistent vendoring|"
-    r"checksum mismatch|SECURITY ERROR|is not in std|module lookup disabled"
-)
 _STATUS = "error obtaining VCS status:"
 """How cmd/go begins when the stamp is what fails."""
 _PATIENCE = 2.0
@@ -50,24 +42,6 @@ class OutOfMemory(Failed):
     name = "out-of-memory"
 
 
-class ModulesIncomplete(Misuse):
-    """go.mod, go.sum or vendor/ do not fit the source.
-
-    It usually is a changed import without `go mod tidy`, or a go.sum that was not committed.
-    """
-
-    name = "modules-incomplete"
-
-
-class ModulesUnreachable(Unreachable):
-    """A module had to be downloaded and its source did not answer.
-
-    It usually is a network without the proxy that GOPROXY names, or a private module without access.
-    """
-
-    name = "modules-unreachable"
-
-
 @dataclass
 class Compiler:
     """Runs go commands in one project and can end them all.
@@ -90,7 +64,7 @@ class Compiler:
         """Run one `go build`; a compiler that was killed for memory gets one more try, alone in its group.
 
         Raises:
-            CompileFailed, OutOfMemory, ModulesIncomplete, ModulesUnreachable: as their names say.
+            CompileFailed, OutOfMemory, and those of dist.fetching: as their names say.
         """
         argv = list(argv) if self.stamping else _unstamped(argv)
         done = self._run(argv, env, span)
@@ -186,12 +160,10 @@ def failure(done: process.Completed, target: str, places: Places) -> GoferryErro
     if killed(done):
         advice = ["give the container more memory", "or build the targets in parts:  --shard 1/2"]
         return OutOfMemory(f"{target}: the compiler was killed\n{text}", state=state, advice=advice)
-    if _MODULES.search(text):
-        advice = [f"bring them up to date and commit:  go mod tidy {places.chdir}".rstrip()]
-        return ModulesIncomplete(text, state=state, advice=advice, problems=places.problems(raw))
-    if _NETWORK.search(text):
-        advice = ["see where modules come from:  go env GOPROXY GOPRIVATE", "then run the same command again"]
-        return ModulesUnreachable(text, state=state, advice=advice)
+    modules = fetching.fault(text, text, state=state, chdir=places.chdir)
+    if modules:
+        modules.facts["problems"] = places.problems(raw)
+        return modules
     return CompileFailed(
         f"{target}\n{text}" if target else text, state=state, target=target, problems=places.problems(raw)
     )

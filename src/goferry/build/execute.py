@@ -63,7 +63,7 @@ def build(
 
     Raises:
         DistSealed, DistForeign, DistBusy: the folder is not ours to write.
-        CompileFailed, OutOfMemory, ModulesIncomplete, ModulesUnreachable: a target could not be built.
+        CompileFailed, OutOfMemory, and those of dist.fetching: a target could not be built.
     """
     out = out.absolute()
     old = folder.present(out)

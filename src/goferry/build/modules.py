@@ -10,8 +10,8 @@ from typing import Any
 
 from goferry.build.environment import GoFailed
 from goferry.build.positions import Places
-from goferry.dist import Toolchain
-from goferry.kernel.errors import Misuse
+from goferry.dist import Toolchain, fetching
+from goferry.kernel.errors import GoferryError, Misuse
 from goferry.system import process
 
 
@@ -94,9 +94,10 @@ def name(found: Mapping[str, Path], directory: Path) -> str:
     return "/".join(common) or directory.name
 
 
-def _failed(done: process.Completed, directory: Path) -> GoFailed:
+def _failed(done: process.Completed, directory: Path) -> GoferryError:
     places = Places.of(directory)
-    return GoFailed(
+    modules = fetching.fault(done.errors, places.said(done.errors.strip()), chdir=places.chdir)
+    return modules or GoFailed(
         places.said(done.errors.strip()),
         state="Nothing was built.",
         advice=[f"see:  go list {places.chdir}-m"],

@@ -18,7 +18,7 @@ from goferry.build.facts import Facts
 from goferry.build.index import Index
 from goferry.build.revision import git_environ
 from goferry.config import model
-from goferry.dist import Ledger, Toolchain
+from goferry.dist import Ledger, Toolchain, fetching
 from goferry.kernel.files import sha256_file
 from goferry.system import process
 
@@ -67,7 +67,9 @@ def compiled(
         env = {"CGO_ENABLED": "0", **environ, **builds.env, **target.env}
         done = process.run(words, environ=env, cwd=facts.directory)
         if done.code:
-            raise GoFailed(done.errors.strip(), state="Nothing was built.", advice=["see:  go list -deps ./..."])
+            said = done.errors.strip()
+            advice = ["see:  go list -deps ./..."]
+            raise fetching.fault(said, said) or GoFailed(said, state="Nothing was built.", advice=advice)
         read += read_by(modules.objects(done.text))
     inside = Path(os.path.realpath(facts.root))
     return _listed(index, [path for path in dict.fromkeys(read) if Path(os.path.realpath(path)).is_relative_to(inside)])

@@ -11,43 +11,25 @@ from types import MappingProxyType
 
 from goferry.config import workspace
 from goferry.config.settings import Settings
+from goferry.dist import fetching
 from goferry.dist.toolchain import Toolchain
 from goferry.golang.versions import GoVersion
-from goferry.kernel.errors import Failed, Refused, Unreachable, printable
+from goferry.kernel.errors import Failed, GoferryError, Refused, printable
 from goferry.observe.events import Stream
 from goferry.system.process import Completed, run
 
 TIDY_DIFF_SINCE = GoVersion("1.23rc1")
-_NETWORK = ("dial tcp", "i/o timeout", "connection refused", "no such host", "TLS handshake", "503 ", "502 ", "EOF")
 _SHOWN = 20
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-class ModulesUnavailable(Unreachable):
-    """Modules that go.mod requires could not be downloaded.
-
-    It usually is a network that does not reach the module proxy, or a private module that GOPRIVATE does not name.
-    """
-
-    name = "modules-unavailable"
-
-
 class ModulesInvalid(Failed):
-    """go mod download failed for another reason than the network.
+    """A go command about modules failed for a reason that has no name of its own.
 
-    It usually is a requirement on a version that does not exist, or a module path that changed.
+    It usually is a go.mod that Go can't read, or a module cache that it can't write.
     """
 
     name = "modules-invalid"
-
-
-class ModuleSumWrong(Refused):
-    """A module that was downloaded is not the one that go.sum or the checksum database knows.
-
-    It usually is a tag that was moved, or a proxy that serves something else.
-    """
-
-    name = "module-sum-wrong"
 
 
 class ModulesModified(Refused):
@@ -74,7 +56,7 @@ def download(
     """Fill the module cache; a vendored or module-less folder needs nothing.
 
     Raises:
-        ModulesUnavailable, ModuleSumWrong, ModulesInvalid: as their names say.
+        ModulesInvalid, and those of dist.fetching: as their names say.
     """
     with stream.span("go-mod-download") as span:
         if _vendored(directory, env):
@@ -83,14 +65,8 @@ def download(
         done = _go(toolchain, ["mod", "download"], directory, settings, env)
         if done.code == 0:
             return
-        text = done.errors
-        if "checksum mismatch" in text or "SECURITY ERROR" in text:
-            raise ModuleSumWrong(
-                _tail(text), state="Nothing was built.", advice=["compare go.sum with the module's own release"]
-            )
-        if any(mark in text for mark in _NETWORK):
-            raise ModulesUnavailable(_tail(text), advice=["look at:  go env GOPROXY GOPRIVATE", "and try again"])
-        raise ModulesInvalid(_tail(text), advice=["see it yourself:  go mod download"])
+        advice = ["see it yourself:  go mod download"]
+        raise _fault(done.errors) or ModulesInvalid(_tail(done.errors), state="Nothing was built.", advice=advice)
 
 
 def verify(
@@ -123,7 +99,7 @@ def tidy_diff(
     """Check that go.mod and go.sum are tidy, without changing them (`go mod tidy -diff`, since Go 1.23).
 
     Raises:
-        ModulesUntidy: with the difference. ModulesInvalid, ModulesUnavailable: when it could not be told.
+        ModulesUntidy: with the difference. ModulesInvalid, and those of dist.fetching: when it could not be told.
     """
     with stream.span("go-mod-tidy") as span:
         if GoVersion(toolchain.version) < TIDY_DIFF_SINCE:
@@ -134,9 +110,8 @@ def tidy_diff(
             return
         if done.text.strip():
             raise ModulesUntidy(_tail(done.text), state="Nothing was changed.", advice=["write them:  go mod tidy"])
-        if any(mark in done.errors for mark in _NETWORK):
-            raise ModulesUnavailable(_tail(done.errors), advice=["look at:  go env GOPROXY GOPRIVATE"])
-        raise ModulesInvalid(_tail(done.errors), advice=["see it yourself:  go mod tidy -diff"])
+        advice = ["see it yourself:  go mod tidy -diff"]
+        raise _fault(done.errors) or ModulesInvalid(_tail(done.errors), advice=advice)
 
 
 def _go(
@@ -150,6 +125,10 @@ def _vendored(directory: Path, env: Mapping[str, str]) -> bool:
     counts = workspace.gowork(directory, env)
     folder = directory if counts == workspace.OFF else Path(counts).parent
     return (folder / "vendor" / "modules.txt").is_file()
+
+
+def _fault(text: str) -> GoferryError | None:
+    return fetching.fault(text, _tail(text))
 
 
 def _tail(text: str) -> str:

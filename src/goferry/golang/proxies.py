@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import IO, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from goferry.kernel.errors import Failed, GoferryError, Misuse
+from goferry.dist.fetching import ProxyListInvalid
+from goferry.kernel.errors import Failed, GoferryError
 from goferry.system.address import AddressInvalid, shown
 from goferry.system.address import parse as parse_address
 from goferry.system.http import BLOCK, Answer, Client, DownloadTooLarge
@@ -47,15 +48,6 @@ class ProxyOff(Failed):
     """
 
     name = "proxy-off"
-
-
-class ProxyListInvalid(Misuse):
-    """GOPROXY has no usable entry.
-
-    It usually is an empty list, or an address without its scheme.
-    """
-
-    name = "proxy-list-invalid"
 
 
 @dataclass(frozen=True)

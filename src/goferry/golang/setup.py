@@ -18,6 +18,7 @@ from pathlib import Path
 
 from goferry.config import model, workspace
 from goferry.config.settings import Settings
+from goferry.dist.fetching import ProxyListInvalid
 from goferry.dist.toolchain import Toolchain
 from goferry.golang import earlier, machine, note, proxies, store, sumdb
 from goferry.golang.goenv import GoEnv
@@ -36,7 +37,7 @@ CANNOT_BE_HAD = (
     proxies.ProxyLacks,
     proxies.ProxyRefuses,
     proxies.ProxyOff,
-    proxies.ProxyListInvalid,
+    ProxyListInvalid,
     sumdb.ChecksumDatabaseOff,
     sumdb.NotInChecksumDatabase,
 )

@@ -5,8 +5,9 @@ import pytest
 
 from goferry.build import compiler
 from goferry.build.check import LAST, Results, TestsFailed
-from goferry.build.compiler import CompileFailed, ModulesIncomplete, ModulesUnreachable, OutOfMemory
+from goferry.build.compiler import CompileFailed, OutOfMemory
 from goferry.build.positions import Places
+from goferry.dist.fetching import ModulesIncomplete, ModulesUnreachable
 from goferry.kernel.errors import Misuse
 from goferry.system.process import Completed
 

@@ -3,6 +3,7 @@
 import pytest
 
 from goferry.config.settings import Settings
+from goferry.dist.fetching import ProxyListInvalid
 from goferry.golang import goenv, proxies
 from goferry.kernel.errors import Failed
 from goferry.system.http import Client
@@ -68,7 +69,7 @@ def test_proxy_list():
 
 @pytest.mark.parametrize("value", ["", " ", ",|,", "ftp://a.test", "word", "/srv/proxy"])
 def test_no_proxy_list(value):
-    with pytest.raises(proxies.ProxyListInvalid) as caught:
+    with pytest.raises(ProxyListInvalid) as caught:
         proxies.parse(value)
     assert caught.value.exit_code == 2
 

@@ -7,12 +7,13 @@ import time
 import pytest
 
 from goferry.config import model
+from goferry.dist.fetching import ProxyListInvalid
 from goferry.golang import GoRequest, proxies, resolve_version, setup_go, store, sumdb
 from goferry.golang.install import ModuleHashWrong, ToolchainUnwritable
 from goferry.golang.modzip import ZipDamaged, ZipUnsafe
 from goferry.golang.note import ChecksumDatabaseUnknown, NoteForged, NoteMalformed, NoteUnsigned
 from goferry.golang.proof import ProofInvalid, RecordForeign
-from goferry.golang.proxies import ProxyListInvalid, ProxyOff
+from goferry.golang.proxies import ProxyOff
 from goferry.golang.resolve import GoVersionUnavailable
 from goferry.golang.sumdb import (
     ChecksumDatabaseForked,

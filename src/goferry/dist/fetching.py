@@ -1,0 +1,154 @@
+"""Why the go command could not have the modules that a project needs: its words, by name.
+
+Every stage that runs the go command asks here first: cmd/go tells all of it while it loads packages, before `go vet`
+has vetted anything and before anything is compiled.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from goferry.kernel.errors import Failed, GoferryError, Misuse, Refused, Unreachable
+
+
+class ModulesIncomplete(Misuse):
+    """go.mod, go.sum or vendor/ do not fit the source.
+
+    It usually is a changed import without `go mod tidy`, a go.sum that was not committed, or a changed go.mod without
+    `go mod vendor`.
+    """
+
+    name = "modules-incomplete"
+
+
+class ModuleSumWrong(Refused):
+    """A module that was downloaded is not the one that go.sum or the checksum database knows.
+
+    It usually is a tag that was moved, or a proxy that serves something else.
+    """
+
+    name = "module-sum-wrong"
+
+
+class ModulesUnreachable(Unreachable):
+    """A module had to be downloaded and its source did not answer.
+
+    It usually is a network without the proxy that GOPROXY names, or a proxy that is down.
+    """
+
+    name = "modules-unreachable"
+
+
+class ModulesClosed(Failed):
+    """A module had to be downloaded, and its source wants credentials, or shows it to nobody.
+
+    It usually is a private module: without GOPRIVATE Go asks the public proxy and checksum database for it, and with it
+    git needs an access token (or netrc, or an ssh key).
+    """
+
+    name = "modules-closed"
+
+
+class ModulesNotFound(Failed):
+    """A module had to be downloaded, and no source of it has that version.
+
+    Usual causes: a version that was never published or whose tag was removed, a module that moved or is private, a
+    mirror that has not taken it in, or GOPROXY=off with a module cache that lacks it.
+    """
+
+    name = "modules-not-found"
+
+
+class ProxyListInvalid(Misuse):
+    """GOPROXY has no usable entry.
+
+    It usually is an empty list, or an address without its scheme.
+    """
+
+    name = "proxy-list-invalid"
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """What Go says, the error that it is, and what to do next; `{chdir}` is a go command's `-C FOLDER`, or nothing."""
+
+    says: re.Pattern[str]
+    error: type[GoferryError]
+    advice: Sequence[str]
+
+
+_SOURCES = "see where modules come from:  go env GOPROXY GOPRIVATE"
+_FAULTS = (
+    _Fault(
+        re.compile(r"checksum mismatch|SECURITY ERROR"),
+        ModuleSumWrong,
+        ["compare go.sum with the module's own release, and ask its author why they differ"],
+    ),
+    _Fault(
+        re.compile(r"inconsistent vendoring|import lookup disabled by -mod=vendor"),
+        ModulesIncomplete,
+        ["bring vendor/ up to date and commit it:  go mod vendor {chdir}"],
+    ),
+    _Fault(
+        re.compile(
+            r"missing go\.sum entry|updates to go\.(?:mod|sum) needed|no required module provides|is not in std"
+        ),
+        ModulesIncomplete,
+        ["bring them up to date and commit:  go mod tidy {chdir}"],
+    ),
+    _Fault(
+        re.compile(r"invalid proxy URL|GOPROXY list is not the empty string"),
+        ProxyListInvalid,
+        ["see what Go has:  go env GOPROXY"],
+    ),
+    _Fault(
+        re.compile(r"module lookup disabled by GOPROXY=off"),
+        ModulesNotFound,
+        ["allow a proxy in GOPROXY, or fill the cache where there is one:  go mod download {chdir}"],
+    ),
+    _Fault(
+        re.compile(
+            r"\b(?:401 Unauthorized|403 Forbidden)|could not read (?:Username|Password)|terminal prompts disabled|"
+            r"Permission denied \(publickey|Authentication failed for|Repository not found|/lookup/\S+: (?:404|410) "
+        ),
+        ModulesClosed,
+        [
+            "of a private module say so:  go env -w GOPRIVATE=HOST/OWNER",
+            "and let git or netrc have credentials for it; " + _SOURCES,
+        ],
+    ),
+    _Fault(
+        re.compile(
+            r"dial tcp|no such host|i/o timeout|connection (?:refused|reset)|TLS handshake|proxyconnect|50[0234] [A-Z]|"
+            r"network is unreachable|x509: |Get \"https?://[^\"]+\": (?:unexpected )?EOF|context deadline exceeded"
+        ),
+        ModulesUnreachable,
+        [_SOURCES, "then run the same command again"],
+    ),
+    _Fault(
+        re.compile(
+            r"404 Not Found|410 Gone|reading file://\S+: no such file|unknown revision|no matching versions for|"
+            r"unrecognized import path|but does not contain package|module declares its path as"
+        ),
+        ModulesNotFound,
+        ["see which versions there are:  go list {chdir}-m -versions MODULE", _SOURCES],
+    ),
+)
+"""The first that says so counts: what is altered before what is lacking, what is closed before what is not there."""
+
+
+def fault(words: str, what: str, *, state: str = "Nothing was built.", chdir: str = "") -> GoferryError | None:
+    """Return the error for what a failed go command said, or None when its words are of something else than modules.
+
+    Args:
+        words: what it said.
+        what: the error's own words.
+        state: what stands.
+        chdir: `-C FOLDER ` for go commands that are advised, where the module is not at the repository's top.
+    """
+    found = next((each for each in _FAULTS if each.says.search(words)), None)
+    if found is None:
+        return None
+    return found.error(what, state=state, advice=[line.format(chdir=chdir).rstrip() for line in found.advice])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from facts import SHOP
 
 from goferry.build.documents import ArchiveFileInvalid
 from goferry.build.facts import Facts
@@ -37,25 +38,8 @@ def facts_of(record):
         )
         for entry in record.pop("mains")
     )
-    fields = {
-        "directory": Path("/src/shop"),
-        "root": Path("/src/shop"),
-        "folder": ".",
-        "module": "example.com/team/shop",
-        "modules": {"example.com/team/shop": "."},
-        "project": "shop",
-        "go": "1.27.3",
-        "patterns": ("./...",),
-        "version": "v1.2.3",
-        "commit": "3f" * 20,
-        "date": "2026-11-23T04:03:22Z",
-        "epoch": 1795406602,
-        "dirty": False,
-        "bears": True,
-        "snapshot": False,
-    }
-    fields.update({key: tuple(value) if isinstance(value, list) else value for key, value in record.items()})
-    return Facts(targets=targets, mains=mains, **fields)
+    more = {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
+    return Facts(**{**SHOP, "targets": targets, "mains": mains, **more})
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import embedded
 import pytest
+from releases import Works
 
 from goferry.config.settings import Settings
 from goferry.dist import Toolchain
@@ -47,3 +48,9 @@ def settings(tmp_path, gocache):
 def workshop(tmp_path_factory):
     """Builds services and seals releases."""
     return embedded.Workshop(tmp_path_factory.mktemp("workshop"))
+
+
+@pytest.fixture(scope="module")
+def works(tmp_path_factory, part):
+    """Builds two services, seals releases of them, and puts these on hosts."""
+    return Works(tmp_path_factory.mktemp("works"), part("go"))

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from releases import BEGIN, SETTINGS, Works, fetch
+from releases import BEGIN, SETTINGS, fetch
 
 from goferry import deploy
 from goferry.deploy import ssh
@@ -17,11 +17,6 @@ from goferry.observe.events import Stream
 
 ROOT = Path(__file__).resolve().parents[2]
 GOFERRY = str(ROOT / ".venv" / "bin" / "goferry")
-
-
-@pytest.fixture(scope="module")
-def works(tmp_path_factory, part):
-    return Works(tmp_path_factory.mktemp("works"), part("go"))
 
 
 @pytest.fixture(scope="module")

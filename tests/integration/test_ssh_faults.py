@@ -18,7 +18,7 @@ import pytest
 import releases
 from hosts import docker
 from pages import script
-from releases import SETTINGS, Works, fetch
+from releases import SETTINGS, fetch
 from sampling import FULL
 
 from goferry import deploy
@@ -31,11 +31,6 @@ ROOT = Path(__file__).resolve().parents[2]
 GOFERRY = str(ROOT / ".venv" / "bin" / "goferry")
 
 INCOMING = "/var/lib/goferry/shop/.incoming"
-
-
-@pytest.fixture(scope="module")
-def works(tmp_path_factory, part):
-    return Works(tmp_path_factory.mktemp("works"), part("go"))
 
 
 @pytest.fixture(scope="module")

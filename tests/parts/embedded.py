@@ -201,10 +201,11 @@ def get(port, path):
 
 
 class Clients:
-    """A few clients, half of them with kept connections; every POST is sent once."""
+    """A few bounded clients, half of them with kept connections; every request is sent once, and all but 200 is lost."""
 
-    def __init__(self, port, count=4):
-        self.port, self.sent, self.lost, self.heard = port, 0, [], set()
+    def __init__(self, port, count=4, method="POST", path="/"):
+        self.port, self.method, self.path = port, method, path
+        self.sent, self.lost, self.heard = 0, [], set()
         self.over = threading.Event()
         self.threads = [threading.Thread(target=self.work, args=(n % 2 == 0,)) for n in range(count)]
 
@@ -214,9 +215,11 @@ class Clients:
             self.sent += 1
             try:
                 connection = connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-                connection.request("POST", "/", body=uuid.uuid4().hex)
+                connection.request(self.method, self.path, body=uuid.uuid4().hex if self.method == "POST" else None)
                 response = connection.getresponse()
                 self.heard.add(response.read().decode().strip())
+                if response.status != 200:
+                    self.lost.append(f"HTTP {response.status}")
                 if not keep or response.will_close:
                     connection.close()
                     connection = None

@@ -6,8 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
-import uuid
 from pathlib import Path
 
 import embedded
@@ -109,34 +107,4 @@ class Site:
         return dict(line.split("=", 1) for line in out.splitlines())
 
     def clients(self, port, count=4, **more):
-        return Clients(self.host.ports[port], count, **more)
-
-
-class Clients(embedded.Clients):
-    """A few bounded clients, half of them with kept connections; anything but 200 is a lost request."""
-
-    def __init__(self, port, count, method="POST", path="/"):
-        super().__init__(port, count)
-        self.method, self.path = method, path
-
-    def work(self, keep):
-        connection = None
-        while not self.over.is_set():
-            self.sent += 1
-            try:
-                connection = connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-                connection.request(self.method, self.path, body=uuid.uuid4().hex if self.method == "POST" else None)
-                response = connection.getresponse()
-                body = response.read().decode().strip()
-                self.heard.add(body)
-                if response.status != 200:
-                    self.lost.append(f"HTTP {response.status}")
-                if not keep or response.will_close:
-                    connection.close()
-                    connection = None
-            except (OSError, http.client.HTTPException) as error:
-                self.lost.append(repr(error))
-                connection = None
-            time.sleep(0.003)
-        if connection:
-            connection.close()
+        return embedded.Clients(self.host.ports[port], count, **more)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from goferry.cli.output import Output, example, output_options, settings
+
+if TYPE_CHECKING:
+    from goferry.observe.events import Stream
+    from goferry.pipeline.build import Job
 
 
 def project_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -32,33 +37,54 @@ def project_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def build_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what a command takes that plans a build; the command gets `prepare`, which plans it, telling a stream."""
+
+    @project_options
+    @click.option("--out", type=click.Path(path_type=Path), help="Folder that a build writes.  [default: DIR/dist]")
+    @click.option("--shard", metavar="I/N", default="", help="Part I of N of the targets; see goferry merge.")
+    @wraps(function)
+    def wrapped(
+        *args: Any,
+        directory: Path,
+        project: str,
+        targets: tuple[str, ...],
+        version: str,
+        out: Path | None,
+        shard: str,
+        **kwargs: Any,
+    ) -> Any:
+        def prepare(stream: Stream) -> Job:
+            from goferry.pipeline import build
+
+            return build.prepare(
+                directory,
+                settings=settings(),
+                stream=stream,
+                project=project,
+                targets=targets,
+                version=version,
+                out=out,
+                shard=shard,
+            )
+
+        return function(*args, prepare=prepare, **kwargs)
+
+    return wrapped
+
+
 @click.command(epilog=example("goferry plan", "goferry plan --targets linux/amd64 --json"))
-@project_options
-@click.option("--out", type=click.Path(path_type=Path), help="Folder that a build would write.  [default: DIR/dist]")
-@click.option("--shard", "part", metavar="I/N", default="", help="Part I of N of the targets.")
+@build_options
 @output_options
-def command(
-    output: Output,
-    *,
-    directory: Path,
-    project: str,
-    targets: tuple[str, ...],
-    version: str,
-    out: Path | None,
-    part: str,
-) -> None:
+def command(output: Output, *, prepare: Callable[[Stream], Job]) -> None:
     """Show the steps that a build would take, with their commands."""
+    with output.stream() as stream:
+        job = prepare(stream)
+    show(output, job)
+
+
+def show(output: Output, job: Job) -> None:
+    """Print what a build would do."""
     from goferry.pipeline import build
 
-    with output.stream() as stream:
-        job = build.prepare(
-            directory,
-            settings=settings(),
-            stream=stream,
-            project=project,
-            targets=targets,
-            version=version,
-            out=out,
-            shard=part,
-        )
     output.result({**job.plan.as_json(), "out": str(job.out)}, *build.lines(job))

@@ -16,9 +16,9 @@
 
 An event is journalled and synced before its acts begin, so the journal's last line always names the acts that may have
 been done in part. Every act is idempotent; `recover` before the switch undoes, after it goes back, and in a phase that
-is already an ending does that phase's acts again. `switch` and `commit` come from a client that may have taken its
-time: the candidates are looked at once more first, and one that is ill makes a `failed` of them. `reach` asks the
-public address, after the switch and once more before the commit. Several services of one release are one transaction
+is already an ending does that phase's acts again. Before anything goes on with candidates that waited (`switch`,
+`commit`, or a silence or recovery that commits), they are looked at once more, and one that is dead or ill makes a
+`failed` of the event. `reach` asks the public address, after the switch and once more before the commit. Several services of one release are one transaction
 and move together. A rollback is the same machine with a release that the store holds already.
 """
 
@@ -202,7 +202,7 @@ def waits(transaction: Transaction) -> bool:
 
 def goes_on(transaction: Transaction, event: str) -> bool:
     """Whether `event` ends a time in which the candidates waited for the client, and brings them on."""
-    if not waits(transaction) or (transaction.phase, event) not in TRANSITIONS or event == "recover":
+    if not waits(transaction) or (transaction.phase, event) not in TRANSITIONS:
         return False
     return _target(transaction, event) in (SWITCHING, COMMITTED)
 

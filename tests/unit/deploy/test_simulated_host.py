@@ -325,6 +325,32 @@ def test_a_candidate_that_died_while_it_waited_for_the_client_is_not_gone_on_wit
         assert "switch" not in [line["event"] for line in host.lines]  # no traffic was touched
 
 
+@pytest.mark.parametrize("policy", ["rollback", "commit"])
+@pytest.mark.parametrize("harm", ["none", "dead", "ill", "power cut"])
+def test_recovery_commits_no_candidate_that_is_dead_or_ill(harm, policy):
+    host = host_with("v1")
+    engine = Engine(host, host, host, host)
+    engine.begin(transaction("deploy", "v2", "v1", policy))
+    engine.advance("switch")
+    assert engine.transaction.baked  # and its agent is killed
+    if harm == "dead":
+        del host.processes["worker", 1]
+    elif harm == "ill":
+        host.confirm = lambda _: (_ for _ in ()).throw(CandidateUnhealthy("worker is ill"))
+    elif harm == "power cut":
+        host.power_cut()
+    again = Engine(host, host, host, host)
+    resume(again)
+    host.restore()
+    goes_on = policy == "commit" and harm == "none"
+    assert host.serving() == dict.fromkeys(SERVICES, ["v2" if goes_on else "v1"])
+    result = host.lines[-1]["result"]
+    assert result["outcome"] == ("committed" if goes_on else "rolled-back")
+    assert (again.failure is not None) == (policy == "commit" and not goes_on)
+    if again.failure is not None:
+        assert result["error"]["name"] == "candidate-unhealthy"  # the journal says why it was not committed
+
+
 @pytest.mark.parametrize("event", ["commit", "abort", "silence", "switch"])
 def test_a_candidate_that_dies_while_its_client_takes_its_time_goes_back_before_it_says_more(event):
     host = host_with("v1")

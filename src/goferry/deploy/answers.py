@@ -147,6 +147,21 @@ def _rows(value: object) -> list[dict[str, Any]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
+def no_way_back(answer: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return service → why nothing will lead back to what it serves now; nothing of a host of before that."""
+    found = (answer or {}).get("no_way_back")
+    return {name: printable(text(why)) for name, why in found.items()} if isinstance(found, dict) else {}
+
+
+def final(answer: Mapping[str, Any] | None, where: str = "") -> list[str]:
+    """Return what a person is told of that before the switch: a line a service; `where` says on which host."""
+    told, before = [], {text(each.get("service")): text(each.get("from")) for each in changes(answer)}
+    for name, why in sorted(no_way_back(answer).items()):
+        what = printable(f"{name} {before.get(name, '')}", 200)
+        told.append(f"once this is committed, no rollback{where} leads back to {what}: {why}")
+    return told
+
+
 def versions(rows: Iterable[Mapping[str, Any]], key: str) -> str:
     """Return the versions that stand under `key`, each once; one where they are alike, as in a release."""
     return ", ".join(sorted({text(row.get(key)) for row in rows} - {""}))

@@ -173,6 +173,8 @@ def _changed(
             live = answers.services(agent.ask("status"), "live")
             numbers = {"switch_ms": 0, "gap_ms": {}, "seconds": round(time.monotonic() - start, 3)}
             return with_host({**about, "unchanged": True, **numbers, "services": live}, "unchanged")
+        for line in answers.final(prepared):
+            span.note(line, "warning")
         agent.ask("switch", span.progress)
         done = agent.ask("commit", span.progress)
         return _finish(span, about, done, time.monotonic() - start)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Any
 
+from goferry.deploy import answers
 from goferry.deploy.errors import FleetDivided
 from goferry.deploy.fleet import Campaign
 from goferry.deploy.local import transaction_id
@@ -55,9 +56,19 @@ def prepare(
 
     campaign.each(campaign.sessions, work)
     if not campaign.failed():
+        _tell_final(campaign)
         return
     take_back(campaign, [session for session in campaign.sessions if session.open], "aborted")
     raise _with_hosts(campaign, campaign.failed(), "nothing was switched on any host")
+
+
+def _tell_final(campaign: Campaign) -> None:
+    """Say before the switch on which hosts a commit can't be taken back."""
+    divides = "; should another host fail at its commit, the hosts will serve two versions"
+    for session in campaign.sessions:
+        if session.open and session.span is not None:
+            for line in answers.final(session.prepared, f" on {session.name}"):
+                session.span.note(line + (divides if len(campaign.sessions) > 1 else ""), "warning")
 
 
 def _deaf(_text: str) -> None:
@@ -162,6 +173,8 @@ def bring_back(campaign: Campaign) -> None:
             fields = {"project": (session.prepared or {})["project"], "services": services}
             if sequence:
                 fields["sequence"] = sequence
+            if campaign.fleet.environment:  # the host may refuse who says none
+                fields["environment"] = campaign.fleet.environment
             session.ask("rollback", id=transaction_id(), on_silence="rollback", wait_ms=60_000, **fields)
             session.ask("switch")
             session.ask("commit")

@@ -90,6 +90,8 @@ class Session:
         }
         if services:
             record["serving"] = serving.of_services(services)
+        if closed := answers.no_way_back(self.prepared):
+            record["no_way_back"] = closed
         if self.failure is not None:
             record |= {"error": self.failure.name, "what": self.failure.what}
         return record

@@ -18,11 +18,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from goferry.host import admission, elf, incoming, journal, lock, plan, policy, rollback, slots, state, takedown
+from goferry.host import admission, elf, incoming, journal, lock, plan, policy, recovery, rollback, slots, state, takedown, way_back
 from goferry.host.engine import Engine, rolled_back
 from goferry.host.gather import aside
 from goferry.host.layout import Root
-from goferry.host.recovery import recover
 from goferry.host.store import Admitted, Store, held, services_of, stored_release
 from goferry.host.supervised import free_port
 from goferry.host.target import assemble
@@ -147,7 +146,8 @@ class Session:
             release = verified.manifest
             self._project_asked = release.project
             policy.judge(self._policy(), release)
-            with self._opened(request):
+            with self._opened(request) as failures:
+                recovery.refuse(failures, release.project)
                 with admission.clock_judged(self.root, now):
                     admission.admit(self.root, release, trust, wanted, now)
                 changes = self._changes(release, wanted)
@@ -155,7 +155,8 @@ class Session:
                     self._refuse_missing(changes, verified.files)
                 transaction = self._transaction(request, "deploy", release.project, changes, verified.digest)
                 store = Store(self.root, source, Admitted(release, verified.proof, now))
-                return self._begin(request, transaction, store, release.version)
+                closed = way_back.closed(self.root, release.project, changes, self._policy(), trust)
+                return {**self._begin(request, transaction, store, release.version), "no_way_back": closed}
         except DeployBusy:
             sent = False  # what was sent is for the next try
             raise
@@ -191,8 +192,9 @@ class Session:
     def rollback(self, request: Request) -> Record:
         """Bring a version that was committed here up to HEALTHY in the free slot; no traffic is touched."""
         policy.judge_environment(self._policy(), str(request.get("environment", "")))
-        with self._opened(request):
+        with self._opened(request) as failures:
             project = self._project_asked = self.view.project(str(request.get("project") or ""))
+            recovery.refuse(failures, project)
             folders = {folder.name: folder for folder in self._services(project)}
             states = {name: self._state(project, name) for name in folders}
             wanted = rollback.Wanted.of(request)
@@ -207,18 +209,19 @@ class Session:
                 changes = [replace(c, port=host.place(project, c.service, c.mode).port) for c in changes]
             transaction = self._transaction(request, "rollback", project, changes, "")
             versions = {change.version for change in changes} or {wanted.version}
-            return self._begin(request, transaction, Store(self.root), versions.pop() if len(versions) == 1 else "")
+            version = versions.pop() if len(versions) == 1 else ""
+            closed = way_back.closed(self.root, project, changes, self._policy(), trust)
+            return {**self._begin(request, transaction, Store(self.root), version), "no_way_back": closed}
 
     @contextlib.contextmanager
-    def _opened(self, request: Request) -> Iterator[None]:
-        """Hold the lock for the block, and on after it when a transaction is open then."""
+    def _opened(self, request: Request) -> Iterator[List[recovery.Failure]]:
+        """Hold the lock for the block, and on after it when a transaction is open then; give what was not recovered."""
         if request.get("dry_run"):
-            yield
+            yield []
             return
         self.take_lock(float(request.get("wait_ms", 60_000)) / 1000)
         try:
-            self.recover()
-            yield
+            yield self.recovery()[1]
         except BaseException:
             if not any(slots.read(folder, number) for folder in self.root.services() for number in (0, 1)):
                 self.guard.tidy()
@@ -234,16 +237,9 @@ class Session:
         self.root.prepare()
         self._held.enter_context(lock.held(self.root.locks, wait, lambda: self.gone() or self.leave()))
 
-    def recover(self, restore: bool = True) -> List[str]:
-        """End what is unfinished, start what should run; return what was done. The first failure is raised last."""
-        done, failed = self.recovery(restore)
-        if failed:
-            raise failed[0]
-        return done
-
-    def recovery(self, restore: bool = True) -> Tuple[List[str], List[GoferryError]]:
-        """Do the same, and return what failed beside what was done."""
-        return recover(self.root, self.guard, self.switcher, self.tell, restore=restore)
+    def recovery(self, restore: bool = True) -> Tuple[List[str], List[recovery.Failure]]:
+        """End what is unfinished, start what should run; return what was done and what failed."""
+        return recovery.recover(self.root, self.guard, self.switcher, self.tell, restore=restore)
 
     def _transaction(
         self, request: Request, kind: str, project: str, changes: List[machine.Change], digest: str
@@ -380,7 +376,7 @@ class Session:
 
     def _recovered(self) -> List[str]:
         done, failed = self.recovery()
-        return done + ["not recovered: %s: %s" % (error.name, error.what) for error in failed]
+        return done + ["not recovered: %s: %s" % (each.error.name, each.error.what) for each in failed]
 
     @contextlib.contextmanager
     def alone(self, wait: float) -> Iterator[None]:

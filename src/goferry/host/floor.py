@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any, Dict, Mapping, NamedTuple, Optional
 
-from goferry.host import admission, history, journal, state
+from goferry.host import admission, history, journal, recovery, state
 from goferry.host.agent import Session
 from goferry.host.layout import Root
 from goferry.host.target import host_file
@@ -74,7 +74,8 @@ def lower(root: Root, asked: Lowering, environ: Mapping[str, str]) -> Dict[str, 
         raise Misuse("nothing of %s is here" % printable(asked.project, 80), state="Nothing was changed.")
     session = Session(root, None, environ)
     with session.alone(WAIT):
-        session.recover(restore=False)
+        _, failed = session.recovery(restore=False)
+        recovery.refuse(failed, asked.project)
         return _lower(root, asked)
 
 
@@ -92,9 +93,9 @@ def _lower(root: Root, asked: Lowering) -> Dict[str, Any]:
     lines = b"".join(journal.encode(each) for each in [*state.lowerings(root, project), record])
     write_atomically(state.lowerings_file(root, project), lines)
     state.keep(root, project, state.Kept(Floor(to, ""), max(found.sequence, before.above if before else 0)))
-    for folder in root.services():
+    for folder in (each for each in root.services() if each.project == project):
         kept = state.read(folder)
-        if folder.project == project and kept["live"]:
+        if kept["live"]:
             held = history.above(kept["history"], to, int(kept["live"]["sequence"]))
             state.write(folder, {**kept, "history": held})
     return record

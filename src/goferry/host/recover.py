@@ -61,9 +61,9 @@ def _one(target: Root, environ: Mapping[str, str], do: Callable[[Session], List[
 
 def _recover(session: Session) -> List[int]:
     done, failed = session.recovery()
-    for text in [*done, *("%s: %s" % (error.name, error.what) for error in failed)]:
+    for text in [*done, *("%s: %s" % (each.error.name, each.error.what) for each in failed)]:
         sys.stderr.write("goferry: %s\n" % printable(text))
-    return [error.exit_code for error in failed]
+    return [each.error.exit_code for each in failed]
 
 
 def _adopt(session: Session) -> List[int]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import functools
 import math
 import threading
-from typing import Callable, Iterable, List, Tuple, TypeVar, Union
+from typing import Callable, Iterable, List, NamedTuple, Sequence, Tuple, TypeVar, Union
 
 from goferry.host import incoming, journal
-from goferry.host.engine import Engine, resume
+from goferry.host.engine import Engine, JournalUnreadable, resume
 from goferry.host.gather import gather
 from goferry.host.guard import Guard
 from goferry.host.layout import Root, ServiceFolder
@@ -19,15 +19,30 @@ from goferry.host.nginx import Nginx
 from goferry.host.store import Store
 from goferry.host.switch import Switch
 from goferry.kernel.errors import GoferryError
+from goferry.kernel.extension import CriticalUnknown
 from goferry.kernel.outcomes import of_defect
 
 Item = TypeVar("Item")
 Tell = Callable[[str], None]
 
 
+class Failure(NamedTuple):
+    """What could not be recovered of a project; it keeps that project alone from changing."""
+
+    project: str
+    error: GoferryError
+
+
+def refuse(failures: Sequence[Failure], project: str) -> None:
+    """Raise the first failure of a project that is to change; those of others are theirs."""
+    for failure in failures:
+        if failure.project == project:
+            raise failure.error
+
+
 def recover(
     root: Root, guard: Guard, switcher: Union[Switch, Nginx], tell: Tell, *, restore: bool = True
-) -> Tuple[List[str], List[GoferryError]]:
+) -> Tuple[List[str], List[Failure]]:
     """Recover a target whose lock is held; return what was done, for people, and what failed.
 
     `restore` also starts what is live and does not run; nothing is waited for then.
@@ -45,22 +60,36 @@ def recover(
         return [folder.name] if guard.restore(folder) else []
 
     incoming.prune(root)
-    for folder in root.services():
-        folder.prepare()  # what an older agent made may be open to all
-    ended, failed = _each(finish, root.projects())
+    _, failed = _each(_close, root.services(), _project_of)
+    ended, more = _each(finish, root.projects(), str)
     done = ["ended the unfinished transaction %s" % name for names in ended for name in names]
+    failed += more
     if restore:
-        started, more = _each(start, root.services())
+        started, more = _each(start, root.services(), _project_of)
         done += ["started %s again" % name for names in started for name in names]
         failed += more
     return done, failed
 
 
-def _each(act: Callable[[Item], List[str]], items: Iterable[Item]) -> Tuple[List[List[str]], List[GoferryError]]:
-    """Do `act` for every item, side by side; return the results and the failures."""
-    outcomes = gather([functools.partial(act, item) for item in items], math.inf)
+def _each(
+    act: Callable[[Item], List[str]], items: Iterable[Item], whose: Callable[[Item], str]
+) -> Tuple[List[List[str]], List[Failure]]:
+    """Do `act` for every item, side by side; return the results and the failures, each with its project."""
+    listed = list(items)
+    outcomes = gather([functools.partial(act, item) for item in listed], math.inf)
     results = [outcome.value for outcome in outcomes if outcome.value is not None]
-    return results, [of_defect(outcome.error) for outcome in outcomes if outcome.error is not None]
+    pairs = zip(listed, outcomes)  # noqa: B905  Python 3.9 has no strict=
+    return results, [Failure(whose(item), of_defect(each.error)) for item, each in pairs if each.error is not None]
+
+
+def _project_of(folder: ServiceFolder) -> str:
+    return folder.project
+
+
+def _close(folder: ServiceFolder) -> List[str]:
+    """Make a service's folders what they should be: what an older agent made may be open to all."""
+    folder.prepare()
+    return []
 
 
 def _finish(root: Root, project: str, engine: Callable[[journal.Journal], Engine]) -> List[str]:
@@ -70,7 +99,17 @@ def _finish(root: Root, project: str, engine: Callable[[journal.Journal], Engine
         course = engine(entry)
         if journal.never_begun(entry):
             entry.path.unlink()
-        elif resume(course):
+        elif _resumed(course, entry):
             done.append(course.transaction.id)
     journal.prune(folder)
     return done
+
+
+def _resumed(course: Engine, entry: journal.Journal) -> bool:
+    try:
+        return resume(course)
+    except (JournalUnreadable, CriticalUnknown) as error:
+        error.what = "%s: %s" % (entry.path, error.what)
+        error.state = "Nothing of this project was changed; other projects are not touched by it."
+        error.advice = (*error.advice, "provision the host, or deploy, with the Goferry that wrote it, or a newer one")
+        raise

@@ -218,7 +218,7 @@ def held(root: Root) -> List[str]:
     """Return the digests of all stored binaries; whoever uses one hashes it first."""
     found = set()
     for folder in root.services():
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             found |= {path.name for path in folder.store.iterdir() if len(path.name) == 64}
     return sorted(found)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, 
 from goferry.host import slots, state
 from goferry.host.layout import NAME, Root, ServiceFolder
 from goferry.host.target import host_file
-from goferry.kernel.errors import Failed, GoferryError, Misuse, Refused, RolledBack, printable
+from goferry.kernel.errors import GoferryError, Misuse, Refused, printable
 from goferry.kernel.files import sync_folder
 
 if TYPE_CHECKING:
@@ -59,17 +59,22 @@ def down(session: Session, request: Mapping[str, Any]) -> Dict[str, Any]:
     running = [folder.name for folder in root.services() if slots.live(folder) >= 0]
     if not request.get("dry_run") and root.own.is_dir():
         with session.alone(float(request.get("wait_ms", 60_000)) / 1000):
-            _recover(session)
-            for folder in root.services():
-                _end(session, folder)
+            session.recovery(restore=False)  # what can't be brought back is about to end anyway
+            _end_all(session, list(root.services()))
             session.guard.tidy()
     return {"stopped": running}
 
 
-def _recover(session: Session) -> None:
-    """End what is unfinished; what can't be brought back is about to end anyway."""
-    with contextlib.suppress(Failed, RolledBack):
-        session.recover(restore=False)
+def _end_all(session: Session, folders: List[ServiceFolder]) -> None:
+    """End every service; one that can't be ended is told last, and keeps no other from it."""
+    failed: List[GoferryError] = []
+    for folder in folders:
+        try:
+            _end(session, folder)
+        except GoferryError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
 
 
 def _end(session: Session, folder: ServiceFolder) -> None:
@@ -152,7 +157,7 @@ def purge(session: Session, project: str, service: str, *, dry_run: bool, wait: 
     running = [folder.name for folder in folders if slots.live(folder) >= 0]
     if not dry_run:
         with session.alone(wait):
-            _recover(session)
+            session.recovery(restore=False)
             for folder in folders:
                 _end(session, folder)
             found = kept(root, project, service)

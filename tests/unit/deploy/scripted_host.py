@@ -1,9 +1,9 @@
 """A host as a program in ssh's place: it speaks frames, remembers what it serves, and fails where its script says.
 
 `<folder>/<host>.json` is its state, `{"live", "previous", "faults": {request: kind}, "gone", "busy": seconds,
-"passed": what a step back from a newly committed release leads to, "ignorant": it knows no release to go back to}`;
-sequences stand for releases. A fault happens once. Kinds: `refuse` answers an error; `cut-before` and `cut-after` break the
-connection before or after the work; `gone-before` and `gone-after` do too, and nobody reaches the host from then on. As
+"passed": what a step back from a newly committed release leads to, "ignorant": it knows no release to go back to,
+"environment": the one that it serves}`; sequences stand for releases. A fault happens once. Kinds: `refuse` answers an
+error; `cut-before` and `cut-after` break the connection before or after the work; `gone-before` and `gone-after` do too, and nobody reaches the host from then on. As
 on a real host, an open transaction whose client is gone goes back. `"says": {request: fields}` replaces fields of its
 answers.
 """
@@ -43,6 +43,10 @@ class Host:
             raise End(kind)
         if kind == "refuse":
             return {"ok": False, "error": self.refuse(request["request"])}
+        wanted = self.state.get("environment", "")
+        if request["request"] in ("prepare", "rollback") and wanted not in ("", request.get("environment")):
+            what = f"this host serves {wanted}"
+            return {"ok": False, "error": {"name": "environment-refused", "exit_code": 3, "what": what}}
         done = getattr(self, request["request"])(request)
         if kind.endswith("-after"):
             raise End(kind)

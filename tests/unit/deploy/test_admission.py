@@ -343,15 +343,44 @@ def test_a_host_s_policy_says_how_many_stay(tmp_path):
 
 
 def test_a_host_s_policy_of_now_says_what_comes_back(site):
-    places = {"shop": {"api": Place("shop", "api", 8080, "socket")}}
-    site.root = Root(site.root.path, HostFile(projects=places, policies={"shop": Policy("snapshots")}), "shop")
+    site.root = provisioned(site, "snapshots")
     for version, number, snapshot in (("v1", 9, False), ("v2-1-gabc", 8, True), ("v3", 7, False)):
         site.commit(site.release(version, NOW - number, snapshot=snapshot))
     assert site.steps(site.rollback()) == {"api": ("v3", "v2-1-gabc")}
-    site.root = Root(site.root.path, HostFile(projects=places, policies={"shop": Policy("releases")}), "shop")
+    site.root = provisioned(site)
     for more in ({}, {"to": "v2-1-gabc"}):
         assert site.refused(site.rollback, **more).name == "snapshot-refused"
     assert site.steps(site.rollback(to="v1")) == {"api": ("v3", "v1")}
+
+
+def provisioned(site, accepts="releases", keep=5):
+    places = {"shop": {"api": Place("shop", "api", 8080, "socket")}}
+    return Root(site.root.path, HostFile(projects=places, policies={"shop": Policy(accepts, (), keep)}), "shop")
+
+
+def test_whether_a_way_leads_back_to_what_serves_is_told_before_anything_begins(site):
+    site.root = provisioned(site, "snapshots")
+    for version, number, snapshot in (("v1", 9, False), ("v2-1-gabc", 8, True)):
+        site.commit(site.release(version, NOW - number, snapshot=snapshot))
+    assert site.rollback()["no_way_back"] == {}
+    site.root = provisioned(site)
+    answer = site.rollback()
+    assert site.steps(answer) == {"api": ("v2-1-gabc", "v1")}
+    assert "this host takes releases; shop v2-1-gabc is" in answer["no_way_back"]["api"]
+    site.root = provisioned(site, "snapshots", keep=1)
+    assert site.rollback(to="v1")["no_way_back"] == {"api": "api v2-1-gabc will not be held any more"}
+
+
+@pytest.mark.parametrize("harm", ["minimum", "lost", "none"])
+def test_a_deploy_tells_that_its_commit_is_final(site, harm):
+    site.commit(site.release("v1", NOW - 9))
+    if harm == "minimum":
+        site.set_trust(minimum=NOW - 8)
+    elif harm == "lost":
+        shutil.rmtree(site.root.service("shop", "api").release(NOW - 9))
+    told = site.deploy(site.release("v2", NOW - 7))["no_way_back"]
+    assert list(told) == ([] if harm == "none" else ["api"])
+    assert {"minimum": "the trust file's minimum", "lost": "the store lost release", "none": ""}[harm] in told.get("api", "")
 
 
 def lower(site, to, reason="the clock of the build machine was wrong"):

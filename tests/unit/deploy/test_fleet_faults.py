@@ -31,7 +31,7 @@ class Hosts:
     """Scripted hosts `web-1`, `web-2`, … and the client that deploys to them."""
 
     def __init__(self, folder, count):
-        self.lost = set()
+        self.lost, self.events = set(), []
         self.folder, self.names = folder, [f"web-{number + 1}" for number in range(count)]
         program = folder / "bin" / "ssh"
         program.parent.mkdir()
@@ -63,10 +63,10 @@ class Hosts:
     def gone(self, name):
         return json.loads((self.folder / f"{name}.json").read_text())["gone"]
 
-    def deploy(self, verb="deploy"):
-        fleet = Fleet(self.names, wait=1.0, connect_timeout=2)
+    def deploy(self, verb="deploy", environment=""):
+        fleet = Fleet(self.names, wait=1.0, connect_timeout=2, environment=environment)
         if verb == "deploy":
-            return remote.deploy(self.dist, fleet, settings=self.settings, stream=Stream())
+            return remote.deploy(self.dist, fleet, settings=self.settings, stream=Stream([self.events.append]))
         return remote.rollback(fleet, project="shop", settings=self.settings, stream=Stream())
 
     def failed(self, verb="deploy"):
@@ -237,6 +237,38 @@ def test_those_that_committed_are_brought_back_to_what_served_and_not_one_step_b
     error = made.failed(verb)
     assert error.exit_code != 6
     assert [made.live(name) for name in made.names] == [live, live]
+
+
+CLOSED = {"prepare": {"no_way_back": {"api": "this host takes releases; shop v1 is a snapshot"}}}
+
+
+def test_that_a_host_does_not_take_back_what_serves_is_said_before_the_switch_and_when_it_divides_them(hosts):
+    made = hosts()
+    made.write("web-1", says=CLOSED, faults={"rollback": "refuse"})
+    made.write("web-2", faults={"commit": "cut-before"})
+    error = made.failed()
+    assert (error.exit_code, made.live("web-1"), made.live("web-2")) == (6, NEW, OLD)
+    assert error.facts["hosts"]["web-1"]["no_way_back"] == CLOSED["prepare"]["no_way_back"]
+    notes = [event for event in made.events if event.kind == "note"]
+    assert [(note.host, note.level, note.message) for note in notes] == [
+        (
+            "web-1",
+            "warning",
+            "once this is committed, no rollback on web-1 leads back to api v1: this host takes releases; shop v1 is a "
+            "snapshot; should another host fail at its commit, the hosts will serve two versions",
+        )
+    ]
+
+
+def test_hosts_that_serve_one_environment_are_brought_back_in_its_name(hosts):
+    made = hosts()
+    for name in made.names:
+        made.write(name, environment="production")
+    made.write("web-2", faults={"commit": "cut-before"})
+    with pytest.raises(GoferryError) as told:
+        made.deploy(environment="production")
+    assert told.value.exit_code != 6
+    assert {made.live(name) for name in made.names} == {OLD}
 
 
 def test_an_agent_that_knows_no_release_to_go_back_to_is_told_before_traffic_is_touched(hosts):

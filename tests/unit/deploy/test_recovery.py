@@ -6,9 +6,11 @@ import threading
 import pytest
 
 from goferry.host import journal, recovery, slots, systemd
+from goferry.host.agent import Session
 from goferry.host.guard import Guard
 from goferry.host.layout import Root
 from goferry.host.nginx import Nginx
+from goferry.kernel.errors import GoferryError
 from goferry.kernel.hostfile import HostFile, Place
 from goferry.kernel.machine import Transaction
 from goferry.kernel.outcomes import GuardFailed
@@ -73,7 +75,7 @@ def test_damage_of_one_service_keeps_no_other_from_being_started(root):
     machine = Machine()
     done, failed = recover(root, machine)
     assert len(done) == 3
-    assert [error.name for error in failed] == ["state-damaged"]
+    assert [each.error.name for each in failed] == ["state-damaged"]
     assert len([words for words in machine.started if words[-1].endswith(".service")]) == 3
 
 
@@ -99,8 +101,61 @@ def test_projects_end_their_transactions_at_the_same_time_and_one_that_fails_is_
     monkeypatch.setattr(recovery, "resume", resume)
     done, failed = recover(root, Machine())
     assert "ended the unfinished transaction one" in done
-    assert [error.what for error in failed] == ["it does not end"]
+    assert [(each.project, each.error.what) for each in failed] == [("shop", "it does not end")]
     assert len(done) == 5  # and all four services were started
+
+
+UNREADABLE = [{"schema": 99}, {"schema": 2, "critical": {"from-tomorrow": 1}, "notes": {}}, {"schema": 2}]
+
+
+@pytest.fixture(params=UNREADABLE, ids=["schema", "critical", "no transaction"])
+def blocked(tmp_path, request):
+    """An embedded target: of `shop` there is a journal that nobody can read, `tool` is well."""
+    tmp_path.chmod(0o755)
+    session = Session(Root(tmp_path), None, {})
+    session.root.prepare()
+    for project in ("shop", "tool"):
+        session.root.service(project, "api").prepare()
+        (tmp_path / project / ".journal").mkdir()
+    (tmp_path / "shop/.journal/one.jsonl").write_bytes(
+        journal.encode({"event": "begin", "phase": "STAGING", **request.param})
+    )
+    return session
+
+
+def rollback(session, project):
+    with pytest.raises(GoferryError) as told:
+        session.answer({"request": "rollback", "id": "two", "project": project, "services": [], "wait_ms": 1000})
+    return told.value
+
+
+def test_a_journal_that_nobody_can_read_blocks_its_own_project_alone(blocked):
+    assert rollback(blocked, "tool").name == "nothing-to-roll-back-to"  # it came as far as that
+    own = rollback(blocked, "shop")
+    assert own.name in ("journal-unreadable", "critical-unknown")
+    assert "shop/.journal/one.jsonl" in own.what
+    assert "other projects are not touched" in own.state
+
+
+def test_a_journal_that_nobody_can_read_is_told_by_status_and_keeps_nothing_from_being_ended(blocked):
+    (told,) = blocked.answer({"request": "status"})["recovered"]
+    assert "shop/.journal/one.jsonl" in told
+    assert blocked.answer({"request": "down", "dry_run": False, "wait_ms": 1000}) == {"stopped": []}
+
+
+def test_a_damaged_memory_of_one_project_keeps_no_other_from_being_ended(tmp_path):
+    tmp_path.chmod(0o755)
+    session = Session(Root(tmp_path), None, {})
+    session.root.prepare()
+    for project in ("shop", "tool"):
+        folder = session.root.service(project, "api")
+        folder.prepare()
+        folder.live.symlink_to(folder.pointer(0))
+    session.root.service("shop", "api").state.write_text("{")
+    with pytest.raises(GoferryError) as told:
+        session.answer({"request": "down", "dry_run": False, "wait_ms": 1000})
+    assert told.value.name == "state-damaged"
+    assert not session.root.service("tool", "api").live.is_symlink()
 
 
 def test_what_an_older_agent_left_open_to_all_is_closed(root):

@@ -205,7 +205,7 @@ def change(host, kind, version, old):
 def recover(host):
     session = agent.Session(host.root, None, {})
     session.take_lock(1)
-    done = session.recover()
+    done, _ = session.recovery()
     session._held.close()
     return done
 

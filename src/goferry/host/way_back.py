@@ -1,0 +1,55 @@
+"""Whether a rollback could bring back what serves now, once a transaction is committed: asked before traffic is touched.
+
+What serves may be what the host would not take any more: its policy changed, a key was revoked, the minimum rose. Then
+a commit is final. A fleet must know that before its switch, for it brings back those that committed when one could not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Dict, Iterable, Optional
+
+from goferry.host import admission, history, policy, state
+from goferry.host.layout import Root
+from goferry.host.store import stored_release
+from goferry.kernel.errors import GoferryError
+from goferry.kernel.hostfile import Policy
+from goferry.kernel.machine import Change
+from goferry.kernel.trustfile import TrustFile
+
+
+def closed(
+    root: Root, project: str, changes: Iterable[Change], taken: Optional[Policy], trust: Optional[TrustFile]
+) -> Dict[str, str]:
+    """Return why nothing would lead back to what serves now, by service; those to which a way leads are left out."""
+    found = {}
+    for change in changes:
+        if change.old_slot >= 0 and change.old_sequence:
+            try:
+                why = _closed(root, project, change, taken, trust)
+            except GoferryError as error:
+                why = error.what
+            if why:
+                found[change.service] = why
+    return found
+
+
+def _closed(root: Root, project: str, change: Change, taken: Optional[Policy], trust: Optional[TrustFile]) -> str:
+    folder = root.service(project, change.service)
+    back = replace(
+        change, sequence=change.old_sequence, version=change.old_version, sha256=change.old_sha256
+    )
+    policy.judge(taken, stored_release(folder, back.sequence))
+    if trust is not None:
+        admission.allow_back(folder, back, trust)
+    kept = state.kept(root, project)
+    now = history.Entry(change.sequence, change.version, change.sha256, change.mode, change.port)
+    after = history.committed(
+        state.read(folder)["history"],
+        now,
+        back.sequence,
+        keep=root.keep(project),
+        floor=kept.floor.sequence if kept else None,
+    )
+    held = history.find(after, back.sequence)
+    return "" if held else "%s %s will not be held any more" % (change.service, change.old_version)

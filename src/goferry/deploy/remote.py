@@ -199,6 +199,7 @@ def _together(told: dict[str, dict[str, Any]]) -> dict[str, Any]:
         recovered += [text if len(hosts) == 1 else f"{name}: {text}" for text in host["recovered"]]
     busy = any(host["busy"] for host in hosts.values())
     notes = [f"{name}: {NO_POLICY}" for name, answer in told.items() if not isinstance(answer.get("policy"), dict)]
+    notes += [f"{name}: {text}" for name, answer in told.items() for text in answers.texts(answer.get("notes"))]
     return {"live": live, "recovered": recovered, "busy": busy, "floors": floors, "notes": notes, "hosts": hosts}
 
 

@@ -18,7 +18,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from goferry.host import admission, elf, incoming, journal, lock, plan, policy, recovery, rollback, slots, state, takedown, way_back
+from goferry.host import (
+    admission,
+    elf,
+    incoming,
+    journal,
+    lock,
+    plan,
+    policy,
+    recovery,
+    rollback,
+    slots,
+    state,
+    takedown,
+    way_back,
+)
 from goferry.host.engine import Engine, rolled_back
 from goferry.host.gather import aside
 from goferry.host.layout import Root
@@ -26,10 +40,10 @@ from goferry.host.store import Admitted, Store, held, services_of, stored_releas
 from goferry.host.supervised import free_port
 from goferry.host.target import assemble
 from goferry.host.view import View
-from goferry.kernel import machine, protocol, trustfile, verify
-from goferry.kernel.errors import GoferryError, Misuse, Refused
+from goferry.kernel import machine, ports, protocol, trustfile, verify
+from goferry.kernel.errors import Misuse, Refused
 from goferry.kernel.files import link_atomically
-from goferry.kernel.hostfile import Policy
+from goferry.kernel.hostfile import HostFile, Policy
 from goferry.kernel.machine import Transaction
 from goferry.kernel.manifest import Manifest
 from goferry.kernel.outcomes import (
@@ -372,7 +386,15 @@ class Session:
         live = admission.with_minimums(self.view.live(), self.root, self.trust)
         shown: Record = {"live": live, "floors": self.view.floors()}
         shown.update(recovered=recovered or [], busy=recovered is None)
-        return {**shown, "policy": policy.as_record(self._policy())} if self.root.host else shown
+        if self.root.host is None:
+            return shown
+        return {**shown, "policy": policy.as_record(self._policy()), "notes": self._port_notes(self.root.host)}
+
+    def _port_notes(self, host: HostFile) -> List[str]:
+        """Return what a person should know of where the project's services are served."""
+        places = host.projects.get(self.root.bound, {}).values()
+        told = [(ports.drawn(each.service, each.port), ports.elsewhere(each.service)) for each in places]
+        return ["%s; %s" % (what, advice) for what, advice in told if what]
 
     def _recovered(self) -> List[str]:
         done, failed = self.recovery()

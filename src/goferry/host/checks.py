@@ -16,7 +16,7 @@ from goferry.host import slots
 from goferry.host.layout import Root
 from goferry.host.public import FRONT, Public
 from goferry.host.target import host_file
-from goferry.kernel import hostfile
+from goferry.kernel import hostfile, ports
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.hostfile import HostFile, Place
 
@@ -69,7 +69,18 @@ def _policies(root: Root, _public: Public) -> List[Check]:
     ]
 
 
-CHECKS: Tuple[Callable[[Root, Public], List[Check]], ...] = (_policies, _public_addresses)
+def _ports(root: Root, _public: Public) -> List[Check]:
+    """`port`: the public port is none of those that services draw."""
+    places = [place for services in (root.host or HostFile()).projects.values() for place in services.values()]
+    return [_port("%s/%s" % (place.project, place.service), place) for place in places]
+
+
+def _port(of: str, place: Place) -> Check:
+    what = ports.drawn(of, place.port)
+    return check("port", of, what, (ports.elsewhere(place.service),) if what else ())
+
+
+CHECKS: Tuple[Callable[[Root, Public], List[Check]], ...] = (_policies, _ports, _public_addresses)
 
 
 def command(root: Path = Path(hostfile.ROOT), host: Path = Path(hostfile.HOST_FILE)) -> int:

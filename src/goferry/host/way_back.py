@@ -1,4 +1,4 @@
-"""Whether a rollback could bring back what serves now, once a transaction is committed: asked before traffic is touched.
+"""Whether a rollback could bring back what serves now, once a transaction is committed; asked before the switch.
 
 What serves may be what the host would not take any more: its policy changed, a key was revoked, the minimum rose. Then
 a commit is final. A fleet must know that before its switch, for it brings back those that committed when one could not.
@@ -36,9 +36,7 @@ def closed(
 
 def _closed(root: Root, project: str, change: Change, taken: Optional[Policy], trust: Optional[TrustFile]) -> str:
     folder = root.service(project, change.service)
-    back = replace(
-        change, sequence=change.old_sequence, version=change.old_version, sha256=change.old_sha256
-    )
+    back = replace(change, sequence=change.old_sequence, version=change.old_version, sha256=change.old_sha256)
     policy.judge(taken, stored_release(folder, back.sequence))
     if trust is not None:
         admission.allow_back(folder, back, trust)

@@ -18,8 +18,9 @@ An event is journalled and synced before its acts begin, so the journal's last l
 been done in part. Every act is idempotent; `recover` before the switch undoes, after it goes back, and in a phase that
 is already an ending does that phase's acts again. Before anything goes on with candidates that waited (`switch`,
 `commit`, or a silence or recovery that commits), they are looked at once more, and one that is dead or ill makes a
-`failed` of the event. `reach` asks the public address, after the switch and once more before the commit. Several services of one release are one transaction
-and move together. A rollback is the same machine with a release that the store holds already.
+`failed` of the event. `reach` asks the public address, after the switch and once more before the commit. Several
+services of one release are one transaction and move together. A rollback is the same machine with a release that the
+store holds already.
 """
 
 from __future__ import annotations

@@ -4,3 +4,18 @@ RANGE, OWN_PORTS = range(23_000, 24_000), 10
 """The ports of all plain services of a host, and how many of them each has to itself."""
 SPARE = range(24_000, 32_000)
 """Where a slot goes when its own ports are taken: below those that the kernel gives to outgoing connections."""
+
+
+def drawn(service: str, port: int) -> str:
+    """Return what is wrong with a public port that a service may draw, as hosts once gave them; else nothing."""
+    if port not in RANGE:
+        return ""
+    return (
+        "%s is served on port %d, one of %d to %d, which are drawn for the host's services: nginx may find it taken "
+        "when it starts" % (service, port, RANGE.start, RANGE.stop - 1)
+    )
+
+
+def elsewhere(service: str) -> str:
+    """Return what to do about that."""
+    return "choose another `port` for %s in goferry.yml, then:  goferry provision HOST" % service

@@ -380,7 +380,9 @@ def test_a_deploy_tells_that_its_commit_is_final(site, harm):
         shutil.rmtree(site.root.service("shop", "api").release(NOW - 9))
     told = site.deploy(site.release("v2", NOW - 7))["no_way_back"]
     assert list(told) == ([] if harm == "none" else ["api"])
-    assert {"minimum": "the trust file's minimum", "lost": "the store lost release", "none": ""}[harm] in told.get("api", "")
+    assert {"minimum": "the trust file's minimum", "lost": "the store lost release", "none": ""}[harm] in told.get(
+        "api", ""
+    )
 
 
 def lower(site, to, reason="the clock of the build machine was wrong"):

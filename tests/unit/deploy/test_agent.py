@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from goferry.host import checks
 from goferry.host.agent import Session
 from goferry.host.layout import Root
 from goferry.kernel import frames
@@ -109,3 +110,20 @@ def test_a_session_prepares_what_it_uploaded_itself_and_touches_nobody_else_s(se
         session.answer({"request": "prepare", "id": "left", "dist": "incoming"})
     with pytest.raises(Refused, match="trust file"):
         session.answer({"request": "prepare", "id": "mine", "dist": "incoming"})
+
+
+@pytest.mark.parametrize("port", [8080, 23_000, 23_999, 24_000])
+def test_a_public_port_that_services_may_draw_is_told_by_status_and_check(tmp_path, monkeypatch, port):
+    os.chmod(tmp_path, 0o755)
+    host = HostFile(projects={"shop": {"api": Place("shop", "api", port, "socket")}})
+    session = Session(Root(tmp_path, host, "shop"), None, {})
+    session.root.prepare()
+    reserved = port in (23_000, 23_999)
+    notes = session.answer({"request": "status"})["notes"]
+    assert len(notes) == reserved
+    monkeypatch.setattr(checks, "CHECKS", (checks._ports,))
+    (found,) = checks.of_host(Root(tmp_path, host), None)
+    assert (found["name"], found["of"], found["ok"]) == ("port", "shop/api", not reserved)
+    for text in (*notes, *[found["what"]] * reserved):
+        assert f"on port {port}, one of 23000 to 23999" in text
+    assert any("another `port` for api" in line for line in found["advice"]) == reserved

@@ -250,14 +250,9 @@ def test_that_a_host_does_not_take_back_what_serves_is_said_before_the_switch_an
     assert (error.exit_code, made.live("web-1"), made.live("web-2")) == (6, NEW, OLD)
     assert error.facts["hosts"]["web-1"]["no_way_back"] == CLOSED["prepare"]["no_way_back"]
     notes = [event for event in made.events if event.kind == "note"]
-    assert [(note.host, note.level, note.message) for note in notes] == [
-        (
-            "web-1",
-            "warning",
-            "once this is committed, no rollback on web-1 leads back to api v1: this host takes releases; shop v1 is a "
-            "snapshot; should another host fail at its commit, the hosts will serve two versions",
-        )
-    ]
+    assert [(note.host, note.level) for note in notes] == [("web-1", "warning")]
+    why = "once this is committed, no rollback on web-1 leads back to api v1: this host takes releases; shop v1 is a snapshot"
+    assert notes[0].message == why + "; should another host fail at its commit, the hosts will serve two versions"
 
 
 def test_hosts_that_serve_one_environment_are_brought_back_in_its_name(hosts):

@@ -177,6 +177,7 @@ def test_a_line_without_a_project_gets_one_when_its_key_is_given_again():
 FACTS = {
     "user": 0, "system": "Linux", "python": [3, 11, 2], "systemd": 252, "apt": True, "nginx": "1.22.1",
     "nginx_group": "www-data", "proxyd": "/usr/lib/systemd/systemd-socket-proxyd", "private_users": False, "ipv6": True,
+    "control_groups": 2,
     "ports": [22, 80], "proxy": "", "host_file": "", "live": {}, "trust": "", "trusts": [], "authorized_keys": "",
 }  # fmt: skip
 SHOP = Wishes("shop", (Wanted("api", "socket", 8080),), b"shop's", (ONE,), b"agent")

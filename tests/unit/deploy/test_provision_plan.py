@@ -8,7 +8,7 @@ import pytest
 
 from goferry.config.load import load
 from goferry.deploy.address import parse
-from goferry.deploy.provision import Wanted, Wishes, plan, render
+from goferry.deploy.provision import Wanted, Wishes, on_host, plan, render
 from goferry.deploy.provision.execute import as_request, checked, known_lines
 from goferry.deploy.provision.wishes import public_key
 from goferry.deploy.provision.wishes import read as read_wishes
@@ -21,7 +21,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIvrSTAtI/cBS03iAAY0MIJTr3s3nZ6wzO7QZ
 FACTS = {
     "user": 0, "system": "Linux", "machine": "x86_64", "hostname": "web-1", "python": [3, 11, 2], "systemd": 252,
     "apt": True, "nginx": "1.22.1", "nginx_group": "www-data",
-    "private_users": False, "ipv6": True, "ports": [22, 80], "host_file": "", "live": {}, "proxy": "", "trust": "", "trusts": [],
+    "private_users": False, "ipv6": True, "control_groups": 2, "ports": [22, 80], "host_file": "", "live": {}, "proxy": "", "trust": "", "trusts": [],
     "authorized_keys": "", "host_keys": [],
 }  # fmt: skip
 SECRET = probe.Secret("0" * 32, "f" * 32)
@@ -200,6 +200,28 @@ def test_no_service_is_served_on_a_port_that_may_be_drawn_for_another():
     older = HostFile(projects={"shop": {"api": Place("shop", "api", 23_500, "socket")}})
     again = {**FACTS, "host_file": older.to_bytes().decode()}
     assert plan(Wishes("shop", (Wanted("api", "socket", 23_500),), b"trust"), again).places[0].port == 23_500
+
+
+def test_a_port_that_a_host_gave_before_it_was_drawn_is_kept_and_told():
+    host_file = HostFile(projects={"shop": {"api": Place("shop", "api", 23_005, "socket")}}).to_bytes().decode()
+    made = plan(Wishes("shop", (Wanted("api", "socket", 23_005),), b"trust"), {**FACTS, "host_file": host_file})
+    assert [place.port for place in made.places] == [23_005]
+    (told,) = [note for note in made.notes if "23005" in note]
+    assert told.startswith("api is served on port 23005, one of 23000 to 23999")
+    assert "another `port` for api" in told
+
+
+@pytest.mark.parametrize(("files", "version"), [((), 1), (("unified",), 2), (("",), 2)])
+def test_a_host_with_old_control_groups_alone_is_told_what_it_can_not_tell_apart(tmp_path, files, version):
+    (tmp_path / "systemd").mkdir()
+    (tmp_path / "systemd/cgroup.procs").touch()
+    for name in files:
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "cgroup.procs").touch()
+    found = on_host.control_groups(str(tmp_path))
+    assert found == version
+    notes = plan(SHOP, {**FACTS, "control_groups": found}).notes
+    assert [note.partition(":")[0] for note in notes] == ["control-groups-v1"] * (version == 1)
 
 
 def test_without_a_trust_file_nothing_is_planned():

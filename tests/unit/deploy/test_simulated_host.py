@@ -343,7 +343,7 @@ def test_recovery_commits_no_candidate_that_is_dead_or_ill(harm, policy):
     resume(again)
     host.restore()
     goes_on = policy == "commit" and harm == "none"
-    assert host.serving() == dict.fromkeys(SERVICES, ["v2" if goes_on else "v1"])
+    assert host.serving() == {service: ["v2" if goes_on else "v1"] for service in SERVICES}
     result = host.lines[-1]["result"]
     assert result["outcome"] == ("committed" if goes_on else "rolled-back")
     assert (again.failure is not None) == (policy == "commit" and not goes_on)

@@ -176,6 +176,7 @@ _KINDS: Mapping[str, Callable[[Any], bool]] = {
     "nginx_group": lambda value: isinstance(value, str) and value.replace("-", "").replace("_", "").isalnum(),
     "private_users": lambda value: isinstance(value, bool),
     "ipv6": lambda value: isinstance(value, bool),
+    "control_groups": lambda value: value in (1, 2),
     "ports": lambda value: isinstance(value, list) and all(type(port) is int for port in value),
     "host_file": lambda value: isinstance(value, str),
     "live": lambda value: isinstance(value, dict) and all(mode in ("socket", "plain") for mode in value.values()),

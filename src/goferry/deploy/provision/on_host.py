@@ -56,6 +56,7 @@ def facts() -> Record:
         **nginx(),
         "private_users": private_users(),
         "ipv6": os.path.exists("/proc/net/if_inet6"),
+        "control_groups": control_groups(),
         "ports": listening(),
         "host_file": text("/etc/goferry/host.json"),
         "live": live(),
@@ -67,6 +68,11 @@ def facts() -> Record:
             line for path in sorted(glob.glob("/etc/ssh/ssh_host_*_key.pub")) for line in [text(path).strip()]
         ],
     }
+
+
+def control_groups(mount: str = "/sys/fs/cgroup") -> int:
+    """Return the newest version of control groups that the host has, also beside the older one: 1 or 2."""
+    return 2 if any(os.path.isfile(mount + place) for place in ("/cgroup.procs", "/unified/cgroup.procs")) else 1
 
 
 def live() -> Record:

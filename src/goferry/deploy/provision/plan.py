@@ -13,7 +13,7 @@ from typing import Any
 
 from goferry.deploy.errors import HostUnsuitable
 from goferry.deploy.provision import keys, places, render
-from goferry.kernel import hostfile, probe
+from goferry.kernel import hostfile, ports, probe
 from goferry.kernel.errors import printable
 from goferry.kernel.hostfile import HostFile, Place, Policy
 
@@ -22,6 +22,14 @@ AUTHORIZED_KEYS = render.HOME + "/.ssh/authorized_keys"
 
 ADOPT = ("adopt", "--root", hostfile.ROOT, "--host-file", hostfile.HOST_FILE)
 """What the agent is told when its own file or a unit changed: to bring what runs to what the units say now."""
+
+OLD_GROUPS = (
+    "control-groups-v1: this host has control groups of version 1 alone, so its kernel does not say which slot of a "
+    "service a port is held by: traffic still reaches the service's own user alone, but the two versions of a service "
+    "with a port are not kept apart during a deploy, and units are not kept from each other's ports; boot it with "
+    "version 2:  systemd.unified_cgroup_hierarchy=1 on the kernel's command line"
+)
+"""What is told of a host whose kernel can't tell one slot of a service from the other (host.listener)."""
 
 Facts = Mapping[str, Any]
 """What `on_host.facts` tells."""
@@ -164,6 +172,9 @@ def plan(wishes: Wishes, facts: Facts) -> Plan:
         "provisioned again after the next deploy"
         for name in formers
     ]
+    notes += [f"{what}; {ports.elsewhere(p.service)}" for p in mine if (what := ports.drawn(p.service, p.port))]
+    if facts["control_groups"] == 1:
+        notes.append(OLD_GROUPS)
     if after.policy(wishes.project) is None:
         notes.append(
             f"{wishes.project} has no policy on this host, which takes every signed release of it, snapshots too; set "

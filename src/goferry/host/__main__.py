@@ -197,7 +197,12 @@ VERBS: Dict[str, Verb] = {
     "check": Verb("", "for root: what is not as it should be, as JSON", _check, (0,)),
     "shim": Verb("SLOT", "what a slot's unit starts; its standard input is the slot", _shim, (1,)),
     "may-start": Verb("", "what the unit asks before: may the slot's release run?", _may_start, (0,)),
-    "ports": Verb("[NOTE FIRST]", "before that: draw the slot's port, deny those of others", _ports, (0, 2)),
+    "ports": Verb(
+        "[TURN] [NOTE FIRST]",
+        "before that: note the start, draw the slot's port, deny those of others",
+        _ports,
+        (0, 1, 2, 3),
+    ),
     "forward": Verb("NOTE", "from a slot's unix socket to its port", _forward, (1,)),
     "version": Verb("", "print the agent's version", _version, (0,)),
 }

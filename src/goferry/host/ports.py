@@ -1,10 +1,11 @@
 """The port of a plain service's slot: drawn anew for each start, so that nobody can keep a service from one.
 
-    goferry-host ports [NOTE FIRST]      root's, before the unit's own process starts; FIRST is the service's first port
+    goferry-host ports [TURN] [NOTE FIRST]    root's, before the unit's process starts; FIRST is its first port
 
 A service has ten ports of its own of RANGE, every other one for each slot. A start takes a free one that the starts
 just before did not take; where a squatter has them all, a free one of SPARE, and at last whatever the kernel gives.
-The port is put into the slot's NOTE (host.note).
+The port is put into the slot's NOTE (host.note). How the start follows on those before it goes into TURN (host.shim),
+for the unit itself can write nowhere in /run; units of an older Goferry have no such file.
 """
 
 from __future__ import annotations
@@ -14,20 +15,23 @@ import socket
 import sys
 from typing import Iterable, Iterator, List, Tuple
 
-from goferry.host import listener, note
+from goferry.host import listener, note, shim
 from goferry.kernel.ports import OWN_PORTS, SPARE
 
 TRIES, REMEMBERED = 64, 3
 
 
 def main(words: List[str]) -> int:
-    """Draw the port, note it, and deny the unit the ports of the others where the host can."""
+    """Note the start, draw the port and note it, and deny the unit the ports of the others where the host can."""
     from goferry.host import bindings  # loads ctypes
 
     own: Iterable[int] = ()
+    turn, drawn = (words[:1], words[1:]) if len(words) % 2 else ([], words)
+    for path in turn:
+        shim.note_turn(path)
     try:
-        if words:
-            own = _noted(words[0], int(words[1]))
+        if drawn:
+            own = _noted(drawn[0], int(drawn[1]))
     except OSError as error:
         sys.stderr.write("goferry: no port for the service: %s\n" % error)
         return 1

@@ -6,6 +6,9 @@ was provisioned before this was so, one whose slot's file was lost) is started h
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 import sys
 import threading
 from pathlib import Path
@@ -13,11 +16,13 @@ from typing import Callable, List, Mapping, Optional
 
 from goferry.host import incoming
 from goferry.host.agent import Session
-from goferry.host.layout import Root
+from goferry.host.layout import Root, ServiceFolder
 from goferry.host.target import host_file
 from goferry.kernel.errors import GoferryError, printable
 from goferry.kernel.outcomes import of_defect
 
+SLOTS, RUN = "goferry-slots", ("/run/private", "/run")
+"""The folder of slots that older units had in /run, and where systemd keeps it for a unit with a user of its own."""
 WAIT = 120.0
 """Seconds that another agent may hold a lock; one that was started by a client recovers too."""
 
@@ -69,7 +74,18 @@ def _recover(session: Session) -> List[int]:
 def _adopt(session: Session) -> List[int]:
     for folder in session.root.services():
         session.guard.adopt(folder)
+        if folder.provisioned:
+            _empty_run(folder)
     return []
+
+
+def _empty_run(folder: ServiceFolder) -> None:
+    """Remove what an older unit gave a service in /run, which it could fill, once its unit is a new one."""
+    unit = Path("/etc/systemd/system", folder.place.unit(0).replace("@0.", "@."))
+    with contextlib.suppress(OSError):
+        if SLOTS not in unit.read_text():
+            for parent in RUN:
+                shutil.rmtree(os.path.join(parent, SLOTS, folder.place.stem), ignore_errors=True)
 
 
 def _told(error: GoferryError) -> int:

@@ -9,9 +9,10 @@ is started once: a second start of the same attempt ends with 77, which the supe
 version that dies, or that can't be started at the moment, is started again for ever, with growing pauses; the socket
 stays open in the pause.
 
-Under systemd the socket is descriptor 3 already, the process is not root, and its attempts are noted in the unit's
-RUNTIME_DIRECTORY. systemd starts both slots at boot, a candidate only by the agent's leave. This file is copied to the
-embedded target's folder, so it imports the standard library alone.
+Under systemd the socket is descriptor 3 already, the process is not root, and its attempts are noted by root before it
+is started (`note_turn`), beside the leave: the unit has no place of its own in /run, which it could fill. systemd
+starts both slots at boot, a candidate only by the agent's leave. This file is copied to the embedded target's folder,
+so it imports the standard library alone.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import signal
 import socket
 import sys
 import time
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 REFUSED, FAILED, BARRED = 77, 1, 78
 LEAVE = "GOFERRY_LEAVE"
@@ -102,8 +103,8 @@ KEPT = frozenset(
     ]
 )
 SOCKETS = frozenset(["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"])
-PORT = "GOFERRY_PORT"
-OWN = frozenset(["RUNTIME_DIRECTORY", "SYSTEMD_EXEC_PID", LEAVE, PORT])
+PORT, TURN, NEVER = "GOFERRY_PORT", "GOFERRY_TURN", "never"
+OWN = frozenset(["RUNTIME_DIRECTORY", "SYSTEMD_EXEC_PID", LEAVE, PORT, TURN])
 """What systemd puts into the environment: KEPT stays, OWN is the shim's; the rest is the environment file's."""
 
 
@@ -153,7 +154,7 @@ def unit() -> int:
     try:
         slot = described(b"".join(iter(lambda: os.read(0, 1 << 16), b"")).decode())
         refuse_without_leave(slot, os.environ)
-        wait_turn(os.path.join(os.environ["RUNTIME_DIRECTORY"], "start"), slot)
+        wait_noted(slot, os.environ)
         if os.environ.get(PORT) and slot["mode"] == "plain":
             slot = placed(slot, int(os.environ[PORT]))
         descriptor = checked(os.path.join(STORE % (slot["project"], slot["service"]), slot["sha256"]), slot["sha256"])
@@ -208,10 +209,66 @@ def say(text: str) -> None:
 
 def wait_turn(path: str, slot: Dict[str, Any]) -> None:
     """Note this start, and wait when the one before was only a moment ago."""
-    pause = note_start(path, slot)
+    wait(note_start(path, slot))
+
+
+def wait(pause: float) -> None:
+    """Wait before a start that follows on another."""
     if pause:
         say("the process ended; starting it again in %.1f s" % pause)
         time.sleep(pause)
+
+
+def wait_noted(slot: Dict[str, Any], given: Mapping[str, str]) -> None:
+    """Wait as `note_turn` noted before this start; a unit that an older Goferry wrote notes it by itself.
+
+    Raises ValueError when a candidate would be started a second time.
+    """
+    if TURN in given:
+        if given[TURN] == NEVER:
+            raise ValueError(SECOND)
+        wait(float(given[TURN]))
+    elif "RUNTIME_DIRECTORY" in given:
+        wait_turn(os.path.join(given["RUNTIME_DIRECTORY"], "start"), slot)
+
+
+def note_turn(path: str) -> None:
+    """Note the start of the slot on standard input, as a file of variables (systemd.exec(5)) that its unit is given.
+
+    Where that can't be done the unit starts without a pause: whatever is wrong there, it must not keep a service down.
+    """
+    before: Dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError), open(path) as file:
+        before = json.loads(file.read().partition("\n# ")[2])
+    try:
+        slot = described(b"".join(iter(lambda: os.read(0, 1 << 16), b"")).decode())
+        record, pause = following(before, slot, time.time())
+        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+        with open(path + ".new", "w") as file:
+            file.write("%s=%s\n# %s\n" % (TURN, NEVER if pause is None else pause, json.dumps(record)))
+        os.replace(path + ".new", path)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        say("this start is not noted: %s" % error)
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+SECOND = "this version ended before it was committed; it is not started again"
+
+
+def following(
+    before: Mapping[str, Any], slot: Mapping[str, Any], now: float
+) -> "Tuple[Dict[str, Any], Optional[float]]":
+    """Return the note of a start and how many seconds it waits first, None: never; pure.
+
+    before: the note of the last start, empty when there was none. A candidate is started once.
+    """
+    again = before.get("attempt") == slot["attempt"]
+    count = before.get("count", 0) + 1 if again and 0 <= now - before.get("at", 0) < 30 else 0
+    record = {"attempt": slot["attempt"], "count": count, "at": now}
+    if again and not slot["guarded"]:
+        return record, None
+    return record, min(10.0, 0.1 * 2 ** min(count - 1, 7)) if count > 1 else 0
 
 
 def note_start(path: str, slot: Dict[str, Any]) -> float:
@@ -225,20 +282,18 @@ def note_start(path: str, slot: Dict[str, Any]) -> float:
             before = json.load(file)
     except (OSError, ValueError):
         pass
-    again = before.get("attempt") == slot["attempt"]
-    if again and not slot["guarded"]:
-        raise ValueError("this version ended before it was committed; it is not started again")
-    age = time.time() - before.get("at", 0)
-    count = before.get("count", 0) + 1 if again and 0 <= age < 30 else 0
+    record, pause = following(before, slot, time.time())
+    if pause is None:
+        raise ValueError(SECOND)
     boot = 0
     with contextlib.suppress(FileNotFoundError), open("/proc/sys/kernel/random/boot_id") as file:
         boot = int(file.read().replace("-", "")[:12], 16)  # a hardened unit does not see it, and needs it not
-    record = {"attempt": slot["attempt"], "count": count, "at": time.time(), "pid": os.getpid(), "boot": boot}
+    record.update(pid=os.getpid(), boot=boot)
     record["started"] = started(os.getpid())
     with open(path + ".new", "w") as file:
         json.dump(record, file)
     os.replace(path + ".new", path)
-    return min(10.0, 0.1 * 2 ** min(count - 1, 7)) if count > 1 else 0
+    return pause
 
 
 def environment(base: str, slot: Dict[str, Any]) -> Dict[str, str]:

@@ -131,6 +131,10 @@ class Place:
         """The file that says which port the last start of a plain service's slot was given (host.ports)."""
         return "/run/goferry/%s/port%s" % (self.stem, slot)
 
+    def turn(self, slot: Union[int, str]) -> str:
+        """The file that says how the slot's start follows on those before it (host.shim); root's, as all beside it."""
+        return "/run/goferry/%s/%s.turn" % (self.stem, slot)
+
     def first_port(self, slot: int) -> int:
         """The first of the ports that a slot of a plain service may be given, else 0."""
         return self.backend + slot if self.backend else 0

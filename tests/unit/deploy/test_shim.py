@@ -115,6 +115,40 @@ def test_a_unit_starts_a_candidate_by_the_agents_leave_alone(place, tmp_path, gi
     assert (shim.LEAVE, shim.BARRED) == (hostfile.LEAVE, hostfile.BARRED)
 
 
+def noted(turn, slot):
+    """Note a start as root does before the unit's own process; return what that one is given."""
+    do = f"from goferry.host import shim; shim.note_turn({str(turn)!r})"
+    subprocess.run([sys.executable, "-c", do], input=json.dumps(slot), text=True, check=True)
+    name, equals, value = turn.read_text().splitlines()[0].partition("=") if turn.exists() else ("", "", "")
+    return {name: value} if equals else {}
+
+
+def test_a_candidate_of_a_unit_that_has_no_folder_in_run_is_started_once(place, tmp_path):
+    slot, turn = {**place[2], "guarded": False}, tmp_path / "run/0.turn"
+    shim.wait_noted(slot, noted(turn, slot))
+    with pytest.raises(ValueError, match="not started again"):
+        shim.wait_noted(slot, noted(turn, slot))
+    other = {**slot, "attempt": "two"}
+    shim.wait_noted(other, noted(turn, other))
+
+
+def test_pauses_grow_also_where_root_notes_the_starts(place, tmp_path):
+    slot, turn = {**place[2], "guarded": True}, tmp_path / "run/0.turn"
+    assert [float(noted(turn, slot)[shim.TURN]) for _ in range(4)] == [0, 0, 0.2, 0.4]
+    turn.write_text("GOFERRY_TURN=never\n# {")
+    assert float(noted(turn, slot)[shim.TURN]) == 0
+
+
+@pytest.mark.parametrize("slot", ["{", "{}", "[]", '{"guarded": true}'])
+def test_a_start_that_can_not_be_noted_is_not_kept_from_the_unit(tmp_path, slot):
+    turn = tmp_path / "0.turn"
+    turn.write_text("GOFERRY_TURN=never\n# {}\n")  # of an earlier start
+    do = f"from goferry.host import shim; shim.note_turn({str(turn)!r})"
+    done = subprocess.run([sys.executable, "-c", do], input=slot, capture_output=True, text=True, check=True)
+    assert "is not noted" in done.stderr
+    assert not turn.exists()
+
+
 def test_a_link_in_place_of_the_binary_is_not_followed(place):
     blob = place[1] / "store" / place[2]["sha256"]
     blob.unlink()

@@ -92,7 +92,7 @@ StartLimitIntervalSec=0
 Type=exec
 # Skipped for good by that answer alone: whatever else keeps the question from being asked is tried again.
 ExecCondition=+/bin/sh -c '{AGENT} may-start; [ $$? -ne {BARRED} ]'
-ExecStartPre=+{f"{AGENT} ports {note} {backend // 10}%i" if note else f"{AGENT} ports"}
+ExecStartPre=+{AGENT} ports {place.turn("%i")}{f" {note} {backend // 10}%i" if note else ""}
 ExecStart={AGENT} shim %i
 {socket}StandardInput=file:{folder}/slots/%i.json
 StandardOutput=journal
@@ -100,6 +100,7 @@ StandardError=journal
 Environment={LEAVE}=none
 EnvironmentFile=-{place.env_file}
 EnvironmentFile=-{place.leave("%i")}
+EnvironmentFile=-{place.turn("%i")}
 {port}Restart=always
 RestartSec=100ms
 RestartPreventExitStatus=77
@@ -108,8 +109,7 @@ TimeoutStopSec={max(90, drain_seconds + 30)}
 User={place.user}
 DynamicUser=yes
 StateDirectory=goferry-data/{place.stem}
-RuntimeDirectory=goferry-slots/{place.stem}/%i
-RuntimeDirectoryPreserve=restart
+# No RuntimeDirectory=: /run is systemd's too, and a service could fill it.
 TemporaryFileSystem={ROOT}:ro
 BindReadOnlyPaths={folder}/store
 InaccessiblePaths=-/etc/goferry -/run/goferry

@@ -12,7 +12,21 @@ from pathlib import Path
 import hostile
 import pytest
 
-from goferry.host import agent, control, engine, gap, gather, guard, lock, look, processes, slots, switch, systemd
+from goferry.host import (
+    agent,
+    control,
+    engine,
+    gap,
+    gather,
+    guard,
+    lock,
+    look,
+    processes,
+    serve,
+    slots,
+    switch,
+    systemd,
+)
 from goferry.kernel import machine
 from goferry.kernel.outcomes import CandidateUnhealthy, GuardFailed, RollbackFailed
 
@@ -294,3 +308,56 @@ def test_a_process_that_does_not_end_is_told(monkeypatch):
     monkeypatch.setattr(processes, "same", lambda _: True)
     monkeypatch.setattr(processes.os, "kill", lambda *_: None)
     assert processes.end({"pid": 2**22 + 1}, 0.1) is False
+
+
+@pytest.mark.parametrize(("how", "limit"), [("dies", 0.3), ("hangs", control.SECONDS + 1.5)])
+def test_a_candidate_that_ends_while_it_waits_for_its_client_is_gone_from_traffic_at_once(
+    host, drips, acts, how, limit
+):
+    change(host, "deploy", "v1", "")
+    host.server.kind = "nothing is said"
+    made = simulated.engine(host, "v2")
+    made.begin(simulated.wanted(host, "deploy", "v2", "v1"))
+    made.advance("switch")
+    for _ in range(3):
+        made.tend()  # as serve does all the while
+    calls = len(host.calls)
+    made.tend()
+    assert len(host.calls) == calls  # systemd is not asked for it
+    acts.clear()
+    since = time.monotonic()
+    host.kill(PLACE.unit(1)) if how == "dies" else drips.add("v2")
+    while made.transaction.phase == machine.BAKING:
+        assert time.monotonic() - since < limit + BUSY
+        made.tend()
+        time.sleep(serve.WATCHED)
+    assert next(at for name, at in acts if name == "unpoint") - since < limit + BUSY
+    assert (host.serving(), made.transaction.phase) == ("v1", machine.IDLE)
+    assert made.failure.name == ("candidate-crashed" if how == "dies" else "candidate-unhealthy")
+
+
+def test_one_late_answer_while_it_waits_is_no_reason_to_go_back(host, drips):
+    change(host, "deploy", "v1", "")
+    host.server.kind = "nothing is said"
+    made = simulated.engine(host, "v2")
+    made.begin(simulated.wanted(host, "deploy", "v2", "v1"))
+    made.advance("switch")
+    drips.add("v2")
+    threading.Timer(1.2, drips.clear).start()  # the third question is answered
+    made.tend()
+    made.tend()
+    assert (host.serving(), made.transaction.phase) == ("v2", machine.BAKING)
+
+
+def test_a_candidate_that_hangs_in_a_long_bake_is_gone_from_traffic_in_half_the_time(host, drips, acts):
+    change(host, "deploy", "v1", "")
+    host.declared, host.server.kind = {**SERVICE, "bake_ms": 60_000}, "nothing is said"
+    made = simulated.engine(host, "v2")
+    made.begin(simulated.wanted(host, "deploy", "v2", "v1"))
+    make_ill = made.guard.watch
+    made.guard.watch = lambda transaction: drips.add("v2") or make_ill(transaction)
+    acts.clear()
+    made.advance("switch")
+    assert isinstance(made.failure, CandidateUnhealthy)
+    assert between(acts, "watch", "unpoint") < control.SECONDS + 1.2 + BUSY
+    assert host.serving() == "v1"

@@ -80,6 +80,9 @@ class Guard(Protocol):
     def confirm(self, transaction: Transaction) -> None:
         """Look once more at all candidates, which waited for the client."""
 
+    def tend(self, transaction: Transaction) -> None:
+        """Look at all candidates in passing: it is called many times a second while they wait for the client."""
+
     def retire(self, transaction: Transaction, change: Change) -> None:
         """End the version before."""
 
@@ -172,7 +175,7 @@ class Engine:
             GoferryError: as `advance` does.
         """
         try:
-            self.guard.confirm(self.transaction)
+            self.guard.tend(self.transaction)
         except Exception as error:  # noqa: BLE001  whatever it is, the version before must serve
             self.advance(self._after(error))
 

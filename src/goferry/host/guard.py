@@ -39,6 +39,7 @@ class Guard:
         self._started: Dict[Tuple[str, int], float] = {}
         self._well: Dict[Tuple[str, int], float] = {}
         self._blamed: Dict[Tuple[str, int], GoferryError] = {}
+        self._tended: Optional[Watch] = None
 
     def start(self, transaction: Transaction, change: Change) -> None:
         """Start the candidate in its slot, where no traffic reaches it."""
@@ -290,6 +291,16 @@ class Guard:
             CandidateCrashed, CandidateUnhealthy: as their names say.
         """
         Watch(self, transaction).once()
+
+    def tend(self, transaction: Transaction) -> None:
+        """Look in passing at all candidates, which serve and wait for their client.
+
+        Raises:
+            CandidateCrashed, CandidateUnhealthy: as their names say.
+        """
+        if self._tended is None or self._tended.of != transaction.id:
+            self._tended = Watch(self, transaction)
+        self._tended.glance()
 
     def retire(self, transaction: Transaction, change: Change) -> None:
         """End the version before and empty its slot."""

@@ -21,6 +21,7 @@ from goferry.host.target import host_file
 from goferry.kernel import frames, protocol
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.hostfile import HostFile
+from goferry.kernel.machine import BAKING
 from goferry.kernel.outcomes import (
     ClientSilent,
     DeployKeyUnbound,
@@ -45,8 +46,9 @@ AHEAD = 2
 """Frames that are read before they are answered; a client that sends faster waits."""
 LONGEST = 3600.0
 """Seconds that a transaction waits in one phase, whatever else the client says: the lock is not its own."""
-TURN = 1.0
-"""Seconds after which a session without a transaction looks whether its place is wanted."""
+TURN, WATCHED = 1.0, 0.05
+"""Seconds after which a session without a transaction looks whether its place is wanted; and after which one whose
+candidates serve looks at them, while it waits for its client."""
 LOOKS = ("hello", "status", "logs")
 """Requests that change nothing: a session that asks for nothing else is an idle one."""
 DEAF = 60.0
@@ -120,19 +122,19 @@ class Line:
         return self._gone.is_set()
 
     def next(
-        self, timeout: float, *, idle: bool = False, meanwhile: Callable[[], None] = lambda: None
+        self, timeout: float, *, idle: bool = False, meanwhile: Callable[[], None] = lambda: None, turn: float = TURN
     ) -> Optional[Frame]:
         """Return the next request; None at the end, when the time is over, or when an idle one's place is wanted.
 
-        `meanwhile` is called now and then.
+        `meanwhile` is called every `turn` seconds.
         """
         until = time.monotonic() + timeout
         while not (self._deaf or (idle and self.wanted())):
             left = until - time.monotonic()
             try:
-                frame = self._requests.get(timeout=max(0.0, min(left, TURN)))
+                frame = self._requests.get(timeout=max(0.0, min(left, turn)))
             except queue.Empty:
-                if left <= TURN:
+                if left <= turn:
                     break
                 meanwhile()
                 continue
@@ -228,7 +230,8 @@ def _served(session: Session, line: Line) -> int:
         if session.phase != phase:
             phase, since, patience = session.phase, asked, IDLE
         left = min(DEADLINE, since + LONGEST - asked) if session.engine else patience
-        frame = line.next(left, idle=session.engine is None, meanwhile=tend) if left > 0 else None
+        turn = WATCHED if phase == BAKING else TURN
+        frame = line.next(left, idle=session.engine is None, meanwhile=tend, turn=turn) if left > 0 else None
         if frame is None:
             return _ended(session, line)
         patience = min(IDLE, patience - (time.monotonic() - asked) + len(frame[1]) / SLOWEST)

@@ -74,7 +74,7 @@ def test_what_serves_can_be_started_again_although_the_next_version_listens_othe
     assert "Wants=goferry-shop-api@" in unit
     assert {"goferry-shop-api@%i.socket", "goferry-shop-api@port%i.socket"} <= set(unit.split())
     assert "Sockets=goferry-shop-api@%i.socket\n" in unit
-    assert "ports /run/goferry/shop-api/port%i 2300%i\n" in unit
+    assert "ports /run/goferry/shop-api/%i.turn /run/goferry/shop-api/port%i 2300%i\n" in unit
     assert "ConditionPathExists" not in entrance
     assert "case %i in port*)" in files["goferry.door-shop-api@.service"]
     assert any("serves a version that listens in another way" in note for note in made.notes)

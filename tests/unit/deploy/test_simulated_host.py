@@ -92,6 +92,9 @@ class Host:
             if (c.service, c.slot) not in self.processes:
                 raise CandidateUnhealthy(f"{c.service} died while it waited")
 
+    def tend(self, t):
+        self.confirm(t)
+
     def retire(self, _, c):
         self.empty(c.service, c.old_slot)
 

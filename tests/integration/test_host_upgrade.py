@@ -181,9 +181,12 @@ def test_a_running_host_is_upgraded_under_traffic(before, systemd_host):
         before.deploy(before.release("shop", version, ("shop", "plain"), begin + number))
     host.run("echo 42 >/var/lib/private/goferry-data/shop-plain/kept")
     was = kept(host)
+    in_run = "ls -d /run/goferry-slots/*/ /run/private/goferry-slots/*/ 2>/dev/null"
+    assert "shop-plain" in host.run(in_run, check=False)  # where services could fill what systemd needs
     with Traffic(host, (8080, 8081)) as traffic:
         time.sleep(1)
         upgrade(shop, host)
+        assert host.run(in_run, check=False) == ""
         (again,) = upgrade(shop, host).values()
         assert again["unchanged"], again
         is_ = kept(host)

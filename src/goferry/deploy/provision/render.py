@@ -14,6 +14,8 @@ HARDENED = """\
 AmbientCapabilities=
 NoNewPrivileges=yes
 ProtectSystem=strict
+# Not part of that where systemd hides processes or control groups too: 252 leaves /run writable then.
+ReadOnlyPaths=/run
 ProtectHome=yes
 PrivateTmp=yes
 PrivateDevices=yes

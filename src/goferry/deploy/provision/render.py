@@ -14,7 +14,7 @@ HARDENED = """\
 AmbientCapabilities=
 NoNewPrivileges=yes
 ProtectSystem=strict
-# Not part of that where systemd hides processes or control groups too: 252 leaves /run writable then.
+# systemd 252 leaves /run out of that where it hides processes or control groups too.
 ReadOnlyPaths=/run
 ProtectHome=yes
 PrivateTmp=yes

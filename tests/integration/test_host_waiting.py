@@ -94,6 +94,28 @@ def test_a_candidate_that_ends_while_its_client_waits_loses_traffic_for_a_moment
     assert site.live()[service]["version"] == before
 
 
+@pytest.mark.parametrize("harm", ["KILL", ""])
+def test_a_recovery_commits_no_candidate_that_died_with_its_agent(site, harm):
+    before = site.live()["api"]
+    with contextlib.suppress(GoferryError), site.opened() as agent:
+        site.prepare(agent, site.release(4), on_silence="commit")
+        agent.ask("switch")
+        candidate = site.live()["api"]
+        site.host.run("systemctl kill --signal=STOP 'goferry-agent@*'")
+        if harm:
+            site.host.run(f"kill -{harm} {candidate['pid']}")
+        site.host.run("systemctl kill --signal=KILL 'goferry-agent@*'")
+        agent.ask("commit")
+    wanted, deadline = before["version"] if harm else "v4.0.0", time.monotonic() + 60
+    newest = "ls /var/lib/goferry/shop/.journal/_*.jsonl | tail -n 1 | xargs tail -n 1"
+    while '"event":"settled"' not in site.host.run(newest):  # no command is given
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert site.fetch(8080) == wanted
+    live = site.live()["api"]
+    assert (live["version"], live["state"]) == (wanted, "healthy")
+
+
 LOOK = """
 import os
 for place, _, files in os.walk("/run"):

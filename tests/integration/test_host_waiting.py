@@ -23,8 +23,9 @@ workshop, Site = provisioned.workshop, provisioned.Site
 
 PORTS = {"api": 8080, "web": 8081}
 ASKED = {"api": ("POST", "/"), "web": ("GET", "/hello/you")}
-NOTICED = {"KILL": 1.0, "STOP": 5.0}
-"""Seconds after which nothing that is sent is lost any more; 0.2 and 3.5 on an idle machine."""
+CASES = {("api", "KILL"): 2.0, ("web", "KILL"): 2.0, ("web", "STOP"): 7.0}
+"""Seconds after which nothing that is sent is lost any more; 0.2 and 3.5 on an idle machine. One that takes its socket
+and hangs loses nothing: the signal that ends it lets it answer first."""
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +71,7 @@ class Load:
                 self.lost.append(since)
 
 
-@pytest.mark.parametrize("signal", NOTICED)
-@pytest.mark.parametrize("service", PORTS)
+@pytest.mark.parametrize(("service", "signal"), CASES)
 def test_a_candidate_that_ends_while_its_client_waits_loses_traffic_for_a_moment(site, service, signal):
     before = site.live()[service]["version"]
     with site.opened() as agent:
@@ -84,12 +84,15 @@ def test_a_candidate_that_ends_while_its_client_waits_loses_traffic_for_a_moment
             assert load.lost == []
             sent, since = load.sent, time.monotonic()
             site.host.run(f"kill -{signal} {candidate['pid']}")
-            time.sleep(NOTICED[signal] + 4)
+            while site.live()[service]["version"] != before:
+                assert time.monotonic() - since < 30
+                time.sleep(0.1)
+            time.sleep(0.5)
         with pytest.raises(GoferryError) as told:
             agent.ask("commit")
     last = max((at - since for at in load.lost), default=0)
     print(f"{service} {signal}: {len(load.lost)} of {load.sent - sent} lost, the last one sent after {last:.2f} s")
-    assert last < NOTICED[signal]
+    assert last < CASES[service, signal]
     assert told.value.name == "rolled-back"
     assert site.live()[service]["version"] == before
 

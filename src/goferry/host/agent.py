@@ -18,32 +18,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from goferry.host import (
-    admission,
-    elf,
-    incoming,
-    journal,
-    lock,
-    plan,
-    policy,
-    recovery,
-    rollback,
-    slots,
-    state,
-    takedown,
-    way_back,
-)
+from goferry.host import admission, elf, incoming, journal, lock, plan, policy, rollback, slots, state, takedown
+from goferry.host.checks import notes
 from goferry.host.engine import Engine, rolled_back
 from goferry.host.gather import aside
 from goferry.host.layout import Root
+from goferry.host.recovery import Failure, recover, refuse
 from goferry.host.store import Admitted, Store, held, services_of, stored_release
 from goferry.host.supervised import free_port
 from goferry.host.target import assemble
 from goferry.host.view import View
-from goferry.kernel import machine, ports, protocol, trustfile, verify
+from goferry.host.way_back import closed
+from goferry.kernel import machine, protocol, trustfile, verify
 from goferry.kernel.errors import Misuse, Refused
 from goferry.kernel.files import link_atomically
-from goferry.kernel.hostfile import HostFile, Policy
+from goferry.kernel.hostfile import Policy
 from goferry.kernel.machine import Transaction
 from goferry.kernel.manifest import Manifest
 from goferry.kernel.outcomes import (
@@ -161,7 +150,7 @@ class Session:
             self._project_asked = release.project
             policy.judge(self._policy(), release)
             with self._opened(request) as failures:
-                recovery.refuse(failures, release.project)
+                refuse(failures, release.project)
                 with admission.clock_judged(self.root, now):
                     admission.admit(self.root, release, trust, wanted, now)
                 changes = self._changes(release, wanted)
@@ -169,8 +158,8 @@ class Session:
                     self._refuse_missing(changes, verified.files)
                 transaction = self._transaction(request, "deploy", release.project, changes, verified.digest)
                 store = Store(self.root, source, Admitted(release, verified.proof, now))
-                closed = way_back.closed(self.root, release.project, changes, self._policy(), trust)
-                return {**self._begin(request, transaction, store, release.version), "no_way_back": closed}
+                final = closed(self.root, release.project, changes, self._policy(), trust)
+                return {**self._begin(request, transaction, store, release.version), "no_way_back": final}
         except DeployBusy:
             sent = False  # what was sent is for the next try
             raise
@@ -208,7 +197,7 @@ class Session:
         policy.judge_environment(self._policy(), str(request.get("environment", "")))
         with self._opened(request) as failures:
             project = self._project_asked = self.view.project(str(request.get("project") or ""))
-            recovery.refuse(failures, project)
+            refuse(failures, project)
             folders = {folder.name: folder for folder in self._services(project)}
             states = {name: self._state(project, name) for name in folders}
             wanted = rollback.Wanted.of(request)
@@ -224,11 +213,11 @@ class Session:
             transaction = self._transaction(request, "rollback", project, changes, "")
             versions = {change.version for change in changes} or {wanted.version}
             version = versions.pop() if len(versions) == 1 else ""
-            closed = way_back.closed(self.root, project, changes, self._policy(), trust)
-            return {**self._begin(request, transaction, Store(self.root), version), "no_way_back": closed}
+            final = closed(self.root, project, changes, self._policy(), trust)
+            return {**self._begin(request, transaction, Store(self.root), version), "no_way_back": final}
 
     @contextlib.contextmanager
-    def _opened(self, request: Request) -> Iterator[List[recovery.Failure]]:
+    def _opened(self, request: Request) -> Iterator[List[Failure]]:
         """Hold the lock for the block, and on after it when a transaction is open then; give what was not recovered."""
         if request.get("dry_run"):
             yield []
@@ -251,9 +240,9 @@ class Session:
         self.root.prepare()
         self._held.enter_context(lock.held(self.root.locks, wait, lambda: self.gone() or self.leave()))
 
-    def recovery(self, restore: bool = True) -> Tuple[List[str], List[recovery.Failure]]:
+    def recovery(self, restore: bool = True) -> Tuple[List[str], List[Failure]]:
         """End what is unfinished, start what should run; return what was done and what failed."""
-        return recovery.recover(self.root, self.guard, self.switcher, self.tell, restore=restore)
+        return recover(self.root, self.guard, self.switcher, self.tell, restore=restore)
 
     def _transaction(
         self, request: Request, kind: str, project: str, changes: List[machine.Change], digest: str
@@ -388,13 +377,11 @@ class Session:
         shown.update(recovered=recovered or [], busy=recovered is None)
         if self.root.host is None:
             return shown
-        return {**shown, "policy": policy.as_record(self._policy()), "notes": self._port_notes(self.root.host)}
-
-    def _port_notes(self, host: HostFile) -> List[str]:
-        """Return what a person should know of where the project's services are served."""
-        places = host.projects.get(self.root.bound, {}).values()
-        told = [(ports.drawn(each.service, each.port), ports.elsewhere(each.service)) for each in places]
-        return ["%s; %s" % (what, advice) for what, advice in told if what]
+        return {
+            **shown,
+            "policy": policy.as_record(self._policy()),
+            "notes": notes(self.root.host, self.root.bound),
+        }
 
     def _recovered(self) -> List[str]:
         done, failed = self.recovery()

@@ -80,6 +80,12 @@ def _port(of: str, place: Place) -> Check:
     return check("port", of, what, (ports.elsewhere(place.service),) if what else ())
 
 
+def notes(host: HostFile, project: str) -> List[str]:
+    """Return what `status` tells of how a project's services are provisioned."""
+    told = [_port(place.service, place) for place in host.projects.get(project, {}).values()]
+    return ["; ".join([each["what"], *each["advice"]]) for each in told if not each["ok"]]
+
+
 CHECKS: Tuple[Callable[[Root, Public], List[Check]], ...] = (_policies, _ports, _public_addresses)
 
 

@@ -6,20 +6,13 @@ what arrives until somebody notices.
 
 import contextlib
 import http.client
-import importlib.util
 import threading
 import time
-from pathlib import Path
 
 import pytest
+from provisioned import Site
 
 from goferry.kernel.errors import GoferryError
-
-SYSTEMD = Path(__file__).with_name("test_host_systemd.py")
-spec = importlib.util.spec_from_file_location("provisioned_systemd", SYSTEMD)
-provisioned = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(provisioned)
-workshop, Site = provisioned.workshop, provisioned.Site
 
 PORTS = {"api": 8080, "web": 8081}
 ASKED = {"api": ("POST", "/"), "web": ("GET", "/hello/you")}

@@ -67,11 +67,11 @@ class Site:
     def opened(self, *options):
         return client.opened(["docker", "exec", "-i", self.host.name, AGENT, "connect", *options], SETTINGS.environ)
 
-    def prepare(self, agent, dist):
+    def prepare(self, agent, dist, **more):
         release, identifier, hello = upload.read_release(dist), transaction_id(), agent.ask("hello")
         items = upload.plan(dist, release, services=(), platform=hello["platform"], held=hello["held"])
         self.sent = upload.send(agent, items, identifier, lambda _: None)
-        return agent.ask("prepare", id=identifier, dist="incoming", services=[], wait_ms=20_000)
+        return agent.ask("prepare", id=identifier, dist="incoming", services=[], wait_ms=20_000, **more)
 
     def deploy(self, dist):
         with self.opened() as agent:

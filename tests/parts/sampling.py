@@ -1,4 +1,6 @@
-"""Products of cases: all of them with GOFERRY_TEST_FULL=1, else some, chosen by a seed that the run prints.
+"""Products of cases, and examples of properties: all of them with GOFERRY_TEST_FULL=1, else some.
+
+A product's are chosen by a seed that the run prints; hypothesis prints the example that fails.
 
 `GOFERRY_TEST_SEED=N` chooses the same again.
 """
@@ -22,3 +24,8 @@ def sample(cases: Sequence[Case], count: int = 1) -> list[Case]:
         return list(cases)
     chosen = random.Random(f"{SEED} {cases!r}").sample(range(len(cases)), count)
     return [cases[index] for index in sorted(chosen)]
+
+
+def examples(count: int) -> int:
+    """Return how many examples of a property to draw: `count`, or a third of them."""
+    return count if FULL else max(1, count // 3)

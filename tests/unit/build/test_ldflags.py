@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.build.ldflags import LdflagsInvalid, ldflags, quoted, split
 
@@ -34,7 +35,7 @@ def test_an_open_quote_is_refused():
         ldflags({}, ["-X 'main.name=x"])
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(st.text(max_size=20))
 def test_any_word_is_quoted_or_refused(word):
     try:

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.build.tags import Kind, of
 from goferry.config import model, rules
@@ -126,7 +127,7 @@ def test_why_not_names_gos_rule():
     assert "begin with release-" in tags("semver", "release-").why_not("v1.2.3")
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(st.text(alphabet="v0123456789.-_/+rcRx~\x1b\"'", min_size=1, max_size=24), st.sampled_from([*schemes.SCHEMES]))
 def test_any_tag_has_a_kind_and_every_advice_is_printable(tag, scheme):
     found = tags(scheme)

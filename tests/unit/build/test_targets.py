@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.build import targets
 from goferry.build.targets import Target, TargetUnknown, parse, table
@@ -66,7 +67,7 @@ def test_what_is_no_target_is_refused(text):
         parse([text], PORTS)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(st.text(max_size=30))
 def test_any_text_is_a_known_target_or_a_named_error(text):
     try:

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.build.revision import NO_COMMIT, NO_GIT, NO_REPOSITORY, Revision
 from goferry.build.tags import major_of, of, tag_prefix
@@ -314,7 +315,7 @@ def test_majors():
     ]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(st.text(alphabet="v0123456789.-+abrc", max_size=20))
 def test_parsing_keeps_the_text_or_refuses_it(text):
     version = semver.parse(text)
@@ -324,7 +325,7 @@ def test_parsing_keeps_the_text_or_refuses_it(text):
 NUMBERS = st.integers(0, 30)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(NUMBERS, NUMBERS, NUMBERS)
 def test_a_pseudo_version_sorts_just_after_its_base_and_before_the_next_release(major, minor, patch):
     base = semver.demand(f"v{major}.{minor}.{patch}")

@@ -8,6 +8,7 @@ import hostile
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.host import control
 
@@ -51,7 +52,7 @@ def test_a_question_to_another_address_names_it(port):
     assert server.asked == [b"GET /x HTTP/1.1"]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(st.binary(max_size=300), st.binary(max_size=200).map(lambda tail: b"HTTP/1.1 200 OK\r\n" + tail)))
 def test_whatever_bytes_come_the_outcome_is_an_answer_or_an_oserror(data):
     ours, theirs = socket.socketpair()

@@ -9,6 +9,7 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.kernel import frames
 
@@ -19,7 +20,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.lists(st.tuples(st.dictionaries(st.text(), VALUES, max_size=4), st.binary(max_size=200)), max_size=4))
 def test_frames_come_back_as_they_were(sent):
     stream = io.BytesIO(b"".join(frames.encode(header, payload) for header, payload in sent))
@@ -27,7 +28,7 @@ def test_frames_come_back_as_they_were(sent):
     assert frames.read(stream) is None
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(st.binary(max_size=80))
 def test_noise_is_an_error_and_never_a_crash(noise):
     try:
@@ -37,7 +38,7 @@ def test_noise_is_an_error_and_never_a_crash(noise):
     assert frame is None or frames.encode(*frame)[:3] == noise[:3]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.integers(min_value=0, max_value=40), st.integers(min_value=0, max_value=255))
 def test_a_changed_byte_is_no_other_header_shape(at, value):
     data = bytearray(frames.encode({"request": "status"}))

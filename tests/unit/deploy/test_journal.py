@@ -9,6 +9,7 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.host import journal, lock
 from goferry.kernel.outcomes import DeployBusy
@@ -36,7 +37,7 @@ def test_an_open_transaction_has_no_result(tmp_path):
     assert journal.outcome(made) is None
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(st.data())
 def test_any_cut_leaves_a_prefix(data):
     whole = b"".join(journal.encode(record) for record in RECORDS)
@@ -47,7 +48,7 @@ def test_any_cut_leaves_a_prefix(data):
     assert len(records) == max(n for n, end in enumerate(ends) if end <= cut)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(st.data())
 def test_a_flipped_bit_ends_what_is_believed(data):
     whole = bytearray(b"".join(journal.encode(record) for record in RECORDS))
@@ -58,7 +59,7 @@ def test_a_flipped_bit_ends_what_is_believed(data):
     assert len(records) < len(RECORDS)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(st.binary(max_size=100))
 def test_noise_is_no_line(noise):
     assert journal.decode(noise) == []

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.kernel import machine
 from goferry.kernel.machine import Change, Transaction
@@ -46,7 +47,7 @@ def test_the_journal_gives_the_transaction_back():
     assert Transaction.from_record(json.loads(json.dumps(transaction.as_record()))) == transaction
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(st.lists(st.sampled_from(EVENTS), max_size=25), st.sampled_from(["rollback", "commit"]))
 def test_laws(events, policy):
     transaction = begun(policy=policy)
@@ -70,7 +71,7 @@ def test_laws(events, policy):
             assert transaction.phase == machine.COMMITTED, "the version before ends at the commit alone"
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(st.lists(st.sampled_from(EVENTS), max_size=12), st.sampled_from(["rollback", "commit"]))
 def test_from_anywhere_recovery_ends_by_itself(events, policy):
     transaction = begun(policy=policy)

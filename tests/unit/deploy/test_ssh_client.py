@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.config.settings import Settings
 from goferry.deploy import Fleet, address, client, known_hosts, remote, ssh
@@ -48,7 +49,7 @@ def test_what_is_no_host_is_refused(text):
         address.parse(text, "goferry")
 
 
-@limits(max_examples=200, deadline=None)
+@limits(max_examples=examples(200), deadline=None)
 @given(st.text(max_size=30))
 def test_no_text_becomes_an_option(text):
     try:

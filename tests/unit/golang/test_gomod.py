@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.config import model
 from goferry.config.settings import Settings
@@ -75,7 +76,7 @@ def test_refuses(data):
     assert "\x1b" not in caught.value.what
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(st.binary(max_size=200) | st.text(alphabet="go 1.27\n\r\t()/toolchain", max_size=60).map(str.encode))
 def test_any_bytes_parse_or_are_refused(data):
     try:

@@ -5,6 +5,7 @@ import hashlib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.golang import tlog
 
@@ -48,7 +49,7 @@ def test_roots_inclusion_and_consistency(new_log, size):
         assert tree.root_of(older) == plain_root(log.records[:older])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(st.integers(2, 1000), st.data())
 def test_an_index_is_included_at_its_place_only(size, data):
     one, two = data.draw(st.integers(0, size - 1)), data.draw(st.integers(0, size - 1))

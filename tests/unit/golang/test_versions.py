@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.golang.versions import GoVersion, GoVersionInvalid, of_toolchain, spec
 
@@ -39,7 +40,7 @@ def test_no_version(text):
         GoVersion(text)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(st.text(max_size=20))
 def test_any_text_is_a_version_or_a_value_error(text):
     try:
@@ -49,7 +50,7 @@ def test_any_text_is_a_version_or_a_value_error(text):
     assert GoVersion(str(version)) == version
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(st.tuples(st.integers(0, 40), st.integers(0, 30)), st.tuples(st.integers(0, 40), st.integers(0, 30)))
 def test_releases_order_as_numbers(one, two):
     assert (GoVersion("1.{}.{}".format(*one)) < GoVersion("1.{}.{}".format(*two))) == (one < two)

@@ -4,6 +4,7 @@ import subprocess
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.kernel import checksums
 from goferry.kernel.refusals import ListDuplicate, Refusal
@@ -112,7 +113,7 @@ def test_writes_nothing_that_it_would_refuse():
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=30)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(st.dictionaries(NAMES, st.text("0123456789abcdef", min_size=64, max_size=64), min_size=1, max_size=8))
 def test_any_names_round_trip_or_are_refused(digests):
     try:
@@ -123,7 +124,7 @@ def test_any_names_round_trip_or_are_refused(digests):
     assert checksums.write(checksums.parse(data)) == data
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(st.binary(max_size=200) | st.binary(max_size=20).map(line))
 def test_any_bytes_are_canonical_or_refused(data):
     try:

@@ -4,6 +4,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.kernel.ed25519 import verify
 
@@ -126,7 +127,7 @@ def test_refuses_a_key_of_another_length(length):
     assert not verify((public * 2)[:length], message, signature)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(seed=st.binary(min_size=32, max_size=32), message=st.binary(max_size=200), bit=st.integers(0, 511))
 def test_agrees_with_cryptography_and_refuses_any_flipped_bit(seed, message, bit):
     key = Ed25519PrivateKey.from_private_bytes(seed)

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.kernel import canonical, manifest
 from goferry.kernel.manifest import File, Image, Manifest
@@ -141,7 +142,7 @@ JSON = st.recursive(
 FIELDS = st.sampled_from(sorted(canonical.loads(release().to_bytes())))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(FIELDS, JSON)
 def test_any_value_in_any_field_is_canonical_or_refused(field, value):
     data = edited(**{field: value})

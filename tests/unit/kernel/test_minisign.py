@@ -3,6 +3,7 @@ import base64
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.kernel import minisign
 from goferry.kernel.refusals import Refusal
@@ -95,7 +96,7 @@ def test_refuses_what_is_no_public_key(text):
         minisign.read_public(text)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(st.binary(max_size=300))
 def test_any_bytes_are_refused(data):
     with pytest.raises(Refusal):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 from tests.parts.openpgp import BORN, Public, Secret, dated, detached
 
 from goferry.kernel import certificate, gpgv, openpgp, packets, pgp_signature, signatures
@@ -88,21 +89,21 @@ def test_packets_refuse(data):
         list(packets.split(data))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(st.binary(max_size=120))
 def test_any_bytes_in_an_armor_are_refused(data):
     with pytest.raises(Refusal):
         openpgp.read(packets.armor(data, SIGNATURE), "SHA256SUMS.asc")
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(st.binary(max_size=120))
 def test_any_bytes_as_a_certificate_are_refused(data):
     with pytest.raises(FormError):
         certificate.read(packets.armor(b"\xc6" + data, certificate.KIND))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(draw=st.data())
 def test_any_flipped_bit_of_a_signature_is_refused(draw, signer, packet):
     """Every bit of the packet is covered, but for what nobody signs: unhashed parts and the lengths' other spelling."""

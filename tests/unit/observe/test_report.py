@@ -5,6 +5,7 @@ from dataclasses import fields, is_dataclass, replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.observe import report
 from goferry.observe.events import Event
@@ -154,7 +155,7 @@ TEMPLATE = (report.Path(report.__file__).parent / "report.html.j2").read_text()
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e5), st.floats(0, 1e4)), max_size=40))
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 def test_every_bar_lies_inside_the_picture(times):
     picture = lay_out([span(f"s{index}", 1e9 + start, seconds) for index, (start, seconds) in enumerate(times)])
     assert len(picture.bars) == len(times)

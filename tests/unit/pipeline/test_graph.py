@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.kernel.errors import Failed
 from goferry.observe.events import Stream
@@ -163,7 +164,7 @@ def test_an_id_stands_once():
 
 
 @given(st.permutations(range(8)), st.data())
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 def test_every_step_comes_after_what_it_needs(shuffled, data):
     def needs(number):
         return tuple(

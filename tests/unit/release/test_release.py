@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.config.settings import Settings
 from goferry.dist.schemes import SCHEMES
@@ -39,7 +40,7 @@ def test_what_is_no_reference(text):
     assert caught.value.name == "reference-invalid"
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(st.text(max_size=60), st.text(max_size=40))
 def test_whatever_parses_comes_back(head, tail):
     text = f"{head}@sha256:{tail if len(tail) > 30 else DIGEST}"

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.runner.annotations import Annotations
 
@@ -51,7 +52,7 @@ def test_a_foreign_count_is_no_obstacle(tmp_path, github):
         assert len(github.log("\n".join(run({"notice": 1}, tmp_path / "count")))) == 1
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(data=st.data())
 def test_no_text_is_more_than_an_annotation(data, github, hostile_text):
     lines = []

@@ -5,6 +5,7 @@ import stat
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.kernel.errors import Failed, Misuse, RolledBack
 from goferry.runner.errors import OidcPermissionMissing, SecretMissing
@@ -201,7 +202,7 @@ def test_without_runner_folders_it_still_starts(start):
     job.temp.rmdir()
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_text_becomes_a_command(data, start, github, hostile_text):
     step = start()

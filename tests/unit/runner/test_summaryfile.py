@@ -1,5 +1,6 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.runner.summaryfile import LIMIT, SummaryFile, sections
 
@@ -50,7 +51,7 @@ def test_only_what_is_urgent_uses_the_room_that_is_kept(tmp_path):
     assert "## Urgent" in path.read_text()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(parts=st.lists(st.tuples(st.integers(0, 400), st.booleans()), max_size=20))
 def test_the_limit_is_never_passed(parts, tmp_path_factory):
     path = tmp_path_factory.mktemp("summary") / "file"

@@ -3,6 +3,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.observe import notify, notify_shapes
 from goferry.observe.notify import Failure, Run, compose
@@ -262,7 +263,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.dictionaries(st.sampled_from(sorted(FACTS)), JSON), st.text(max_size=30))
 def test_any_facts_make_a_message(facts, job):
     message = compose(RUN, {"package": "failure", "x": "success"}, [Failure.of(facts, job)])

@@ -29,6 +29,9 @@ $(VENV)/installed-dev: $(VENV)/installed requirements/dev.txt
 demo: $(VENV)/installed ## the main job end to end on examples/shop, with a report
 	@$(BIN)/python examples/demo.py
 
+# Where the environment forbids Python to keep what it compiled, each test process would compile every test again.
+check coverage test test-full: export PYTHONDONTWRITEBYTECODE :=
+
 check: $(VENV)/installed-dev ## lint, types, unit and golden tests; under a minute
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy

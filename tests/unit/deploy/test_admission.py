@@ -1,12 +1,15 @@
 """What a host admits, what may come back, and the floor: the agent on a folder, with real releases and no processes."""
 
 import dataclasses
+import functools
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +39,30 @@ def ring(tmp_path_factory):
     return folder / "keys"
 
 
+@functools.cache
+def sealed(ring, version, number, created, services, env, snapshot):
+    """Seal a release as a thief of the key would: without the client's own checks. Nobody changes it afterwards."""
+    folder = Path(tempfile.mkdtemp(dir=ring.parent)) / "dist"
+    folder.mkdir()
+    goos, goarch = elf.host_platform()
+    ledger = Ledger("shop", version, module="example.com/shop", snapshot=snapshot)
+    for name in services:
+        path = folder / f"{name}_{goos}_{goarch}"
+        shutil.copy("/bin/true", path)
+        with path.open("ab") as file:
+            file.write(version.encode())
+        meta = {"main": ".", "program": name}
+        ledger.add(Artifact.of_file(path, project="shop", kind="binary", goos=goos, goarch=goarch, meta=meta))
+        ledger.services[name] = {"main": ".", "binary": name, "listen": {"socket": True}, "env": dict(env)}
+    ledger.save(folder)
+    secret = ring / "minisign.key"
+    signers = keys.load_signers(openpgp_key=None, minisign_key_file=secret, passphrase_file=None, settings=SETTINGS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seal, "check_sealed", lambda *_: None)
+        seal.seal(folder, signers, settings=SETTINGS, stream=Stream(), now=created, sequence=number)
+    return folder
+
+
 class Site:
     """A target's folder; releases are committed to it as the engine does, without starting them."""
 
@@ -55,27 +82,10 @@ class Site:
         self.trust.write_bytes(dataclasses.replace(found, keys=gone).to_bytes())
 
     def release(self, version, number, created=NOW, services=("api",), env=None, snapshot=False):
-        """Seal a release as a thief of the key would: without the client's own checks."""
+        """Return a sealed release of this site's own."""
         self.count += 1
-        folder = self.folder / f"dist-{self.count}"
-        folder.mkdir()
-        goos, goarch = elf.host_platform()
-        ledger = Ledger("shop", version, module="example.com/shop", snapshot=snapshot)
-        for name in services:
-            path = folder / f"{name}_{goos}_{goarch}"
-            shutil.copy("/bin/true", path)
-            with path.open("ab") as file:
-                file.write(version.encode())
-            meta = {"main": ".", "program": name}
-            ledger.add(Artifact.of_file(path, project="shop", kind="binary", goos=goos, goarch=goarch, meta=meta))
-            ledger.services[name] = {"main": ".", "binary": name, "listen": {"socket": True}, "env": env or {}}
-        ledger.save(folder)
-        secret = self.ring / "minisign.key"
-        signers = keys.load_signers(openpgp_key=None, minisign_key_file=secret, passphrase_file=None, settings=SETTINGS)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(seal, "check_sealed", lambda *_: None)
-            seal.seal(folder, signers, settings=SETTINGS, stream=Stream(), now=created, sequence=number)
-        return folder
+        made = sealed(self.ring, version, number, created, services, (*(env or {}).items(),), snapshot)
+        return shutil.copytree(made, self.folder / f"dist-{self.count}")
 
     def commit(self, dist, kind="deploy"):
         """Make a release the live one, as an agent that admitted it does."""

@@ -21,7 +21,7 @@ from goferry.kernel.errors import FleetSplit, GoferryError
 from goferry.kernel.manifest import Manifest
 from goferry.observe.events import Stream
 
-SCRIPTED = Path(__file__).with_name("scripted_host.py")
+SCRIPTED = Path(__file__).parent
 SOURCE = Path(__file__).resolve().parents[3] / "src"
 KINDS = ("refuse", "cut-before", "cut-after", "gone-before", "gone-after")
 OLD, NEW = 1, 2
@@ -35,10 +35,8 @@ class Hosts:
         self.folder, self.names = folder, [f"web-{number + 1}" for number in range(count)]
         program = folder / "bin" / "ssh"
         program.parent.mkdir()
-        start = f"import sys; sys.path.insert(0, {str(SOURCE)!r}); sys.argv.insert(1, {str(folder)!r})"
-        program.write_text(
-            f"#!{sys.executable} -IS\n{start}\nexec(compile(open({str(SCRIPTED)!r}).read(), 'host', 'exec'))\n"
-        )
+        start = f"import sys; sys.path[:0] = {[str(SOURCE), str(SCRIPTED)]!r}; sys.argv.insert(1, {str(folder)!r})"
+        program.write_text(f"#!{sys.executable} -IS\n{start}\nfrom scripted_host import main\nsys.exit(main())\n")
         program.chmod(0o755)
         self.settings = Settings.from_environ({**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"})
         self.dist = folder / "dist"

@@ -63,8 +63,14 @@ def _modules():
     return {path.relative_to(SOURCE): ast.parse(path.read_text()) for path in sorted(SOURCE.rglob("*.py"))}
 
 
-def _docstrings(tree):
-    for node in ast.walk(tree):
+@cache
+def _nodes():
+    """Return all nodes of each module; walking is what takes time."""
+    return {path: list(ast.walk(tree)) for path, tree in _modules().items()}
+
+
+def _docstrings(nodes):
+    for node in nodes:
         body = getattr(node, "body", None)
         if isinstance(body, list):
             for each in body:
@@ -77,7 +83,7 @@ def texts():
     """Return every text of the source that is no docstring."""
     found = []
     for path, tree in _modules().items():
-        quiet = set(map(id, _docstrings(tree)))
+        quiet = set(map(id, _docstrings(_nodes()[path])))
         found += [
             Message(f"{path}:{node.lineno}", text)
             for statement in tree.body
@@ -91,14 +97,14 @@ def texts():
 def advice():
     """Return every line of advice: what is given as `advice`, directly or by a name or function of the source."""
     found, names = [], set()
-    for path, tree in _modules().items():
-        for node in ast.walk(tree):
+    for path, nodes in _nodes().items():
+        for node in nodes:
             if isinstance(node, ast.keyword) and node.arg == "advice":
                 found += [Message(f"{path}:{each.lineno}", text) for each, text in _texts(node.value)]
                 names |= {each.id for each in ast.walk(node.value) if isinstance(each, ast.Name)}
                 names |= {each.attr for each in ast.walk(node.value) if isinstance(each, ast.Attribute)}
-    for path, tree in _modules().items():
-        for node in ast.walk(tree):
+    for path, nodes in _nodes().items():
+        for node in nodes:
             if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 if names & {getattr(target, "id", "") for target in targets}:
@@ -110,8 +116,8 @@ def advice():
 def variants():
     """Return what lines of advice say elsewhere: (surface, message) of each `Advice(…, step=…, caller=…)`."""
     found = []
-    for path, tree in _modules().items():
-        for node in ast.walk(tree):
+    for path, nodes in _nodes().items():
+        for node in nodes:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Advice":
                 found += [
                     (keyword.arg, Message(f"{path}:{node.lineno}", _text(keyword.value)))

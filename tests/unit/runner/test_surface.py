@@ -32,7 +32,6 @@ def inputs(path):
 
 STEP_INPUTS = {name for path in [ROOT / "action.yml", *ROOT.glob("actions/*/action.yml")] for name in inputs(path)}
 CALLER_INPUTS = {name for name in WORKFLOWS for name in inputs(ROOT / f".github/workflows/{name}.yml")}
-ADVICE = [message for message in messages.advice() if not message.where.startswith(COMMANDS_ALONE)]
 
 
 def shown(line):
@@ -44,19 +43,26 @@ def shown(line):
     )
 
 
-@pytest.mark.parametrize("message", ADVICE, ids=lambda message: message.where)
-def test_a_line_speaks_to_whoever_reads_it(message):
+def test_each_line_speaks_to_whoever_reads_it():
+    """One test, as reading them takes seconds: no process of a test run does that for another's sake."""
+    read = [message for message in messages.advice() if not message.where.startswith(COMMANDS_ALONE)]
+    assert len(read) > 100
+    for message in read:
+        speaks_to_its_reader(message)
+
+
+def speaks_to_its_reader(message):
     assert lines_of(message.text, Surface.COMMAND_LINE) == [message.text]
     if not message.where.startswith(OWN):
         assert not IN_A_WORKFLOW.search(message.text), message
     for surface, known in ((Surface.STEP, STEP_INPUTS), (Surface.CALLER, CALLER_INPUTS)):
         for line in lines_of(message.text, surface):
-            assert not OPTION.search(shown(line)), f"{surface}: {line}"
-            assert "same command" not in line
-            assert not line.startswith(":  ")
+            assert not OPTION.search(shown(line)), f"{surface}: {line} ({message.where})"
+            assert "same command" not in line, message
+            assert not line.startswith(":  "), message
             for given in re.findall(r"with: \{([^}]*)\}", line):
                 names = {pair.partition(":")[0].strip() for pair in given.split(",")}
-                assert message.where.startswith(OWN) or names <= known, f"{surface}: {line}"
+                assert message.where.startswith(OWN) or names <= known, f"{surface}: {line} ({message.where})"
 
 
 @pytest.mark.parametrize(
@@ -72,14 +78,16 @@ def test_what_is_typed_on_a_host_is_typed_there_whoever_reads_it(surface, line):
     assert lines_of(line, surface) == [line]
 
 
-@pytest.mark.parametrize(("surface", "message"), messages.variants(), ids=lambda each: getattr(each, "where", each))
-def test_what_a_line_says_elsewhere_is_of_there(surface, message):
-    assert not OPTION.search(shown(message.text)), message
-    if surface == "caller":
-        assert "give the step" not in message.text
-        assert "env: {" not in message.text
-    else:
-        assert "secrets: {" not in message.text
+def test_what_a_line_says_elsewhere_is_of_there():
+    read = messages.variants()
+    assert {surface for surface, _ in read} == {"step", "caller"}
+    for surface, message in read:
+        assert not OPTION.search(shown(message.text)), message
+        if surface == "caller":
+            assert "give the step" not in message.text, message
+            assert "env: {" not in message.text, message
+        else:
+            assert "secrets: {" not in message.text, message
 
 
 def test_every_twin_exists():

@@ -5,6 +5,7 @@ import contextlib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from goferry.config.document import MAX_BYTES, DocumentError, parse
 from goferry.config.errors import ConfigInvalid, ProjectUnknown
@@ -84,6 +85,9 @@ def test_a_service(repository):
         ("image: {ports: ['0']}", 1, 17, "8080/tcp"),
         ("project: ../x", 1, 10, "is no name"),
         ("go: 1\ngo: 2\n", 2, 1, "second time"),
+        pytest.param("[" * MAX_BYTES, 1, 26, "nested too deeply", id="brackets alone"),
+        pytest.param("a: " + "{a: " * 30, 1, 97, "nested too deeply", id="mappings alone"),
+        ("- " * 30, 1, 51, "nested too deeply"),
         ("[]", 1, 1, "must be a mapping"),
         ("just words", 1, 1, "must be a mapping"),
         ("\tgo: 1", 1, 1, "spaces"),
@@ -114,7 +118,7 @@ def test_all_problems_are_said_at_once(repository):
 
 @pytest.mark.parametrize(
     "data",
-    [b"\xff\xfe", b"go: \x00", b"[" * 5000, b"# " + b"x" * MAX_BYTES, b"{", b"go: 'x", b"&a" * 9, b"? [a]\n: 1"],
+    [b"\xff\xfe", b"go: \x00", b"# " + b"x" * MAX_BYTES, b"{", b"go: 'x", b"&a" * 9, b"? [a]\n: 1"],
 )
 def test_what_is_no_yaml_is_refused(repository, data):
     with pytest.raises(ConfigInvalid):
@@ -186,7 +190,7 @@ def test_a_nested_module_is_not_the_files_project(repository):
     assert load(root / "tool").file is None
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(st.binary(max_size=200) | st.text(alphabet="{}[]:,-&*!|>'\"# \nab1.", max_size=60).map(str.encode))
 def test_any_bytes_give_a_document_or_a_named_problem(data):
     with contextlib.suppress(DocumentError):

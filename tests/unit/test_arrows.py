@@ -23,11 +23,24 @@ MAY_IMPORT = {
     "kernel": set(),
 }
 FILES = sorted(SOURCE.rglob("*.py"))
+ROOMS = sorted({path.relative_to(SOURCE).parts[0] for path in FILES})
+
+
+def files(room):
+    return [path for path in FILES if path.relative_to(SOURCE).parts[0] == room]
+
+
+def statements(node):
+    """Yield the statements within a node, wherever; expressions, which most nodes are, hold none."""
+    for field in ("body", "handlers", "orelse", "finalbody", "cases"):
+        for each in getattr(node, field, ()):
+            yield each
+            yield from statements(each)
 
 
 def imports(path: Path):
     """Yield the dotted names that a module imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in statements(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -37,43 +50,48 @@ def imports(path: Path):
                 yield from (f"goferry.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_imports_go_down_only(path):
-    room = path.relative_to(SOURCE).parts[0]
-    if room in {"__init__.py", "__main__.py"}:
-        return
-    for name in imports(path):
-        if name.startswith("goferry."):
-            target = name.split(".")[1]
-            allowed = target == room or target in MAY_IMPORT[room] or target == "__version__"
-            assert allowed, f"{room} must not import {name}"
-            if room in STAGES and target == "observe":
-                assert name == "goferry.observe.events", f"a stage imports observe.events alone, not {name}"
-        elif room in {"kernel", "host"}:
-            assert name.split(".")[0] in sys.stdlib_module_names, f"{room} imports {name}"
+def test_imports_are_found_wherever_they_are(tmp_path):
+    path = tmp_path / "module.py"
+    path.write_text(
+        "import a\nif a:\n    import b\nelse:\n    import c\n"
+        "def f():\n    try:\n        import d\n    except OSError:\n        import e\n    else:\n        import g\n"
+        "    finally:\n        import h\nclass C:\n    with a:\n        from i import j\n"
+        "match a:\n    case 1:\n        import k\nfor _ in a:\n    pass\nelse:\n    from goferry import m\n"
+    )
+    assert [*imports(path)] == ["a", "b", "c", "d", "e", "g", "h", "i", "k", "goferry", "goferry.m"]
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in FILES if path.relative_to(SOURCE).parts[0] in {"kernel", "host"}],
-    ids=lambda path: path.name,
-)
+@pytest.mark.parametrize("room", [room for room in ROOMS if room not in {"__init__.py", "__main__.py"}])
+def test_imports_go_down_only(room):
+    for path in files(room):
+        for name in imports(path):
+            if name.startswith("goferry."):
+                target = name.split(".")[1]
+                allowed = target == room or target in MAY_IMPORT[room] or target == "__version__"
+                assert allowed, f"{path}: {room} must not import {name}"
+                if room in STAGES and target == "observe":
+                    events = name == "goferry.observe.events"
+                    assert events, f"{path}: a stage imports observe.events alone, not {name}"
+            elif room in {"kernel", "host"}:
+                assert name.split(".")[0] in sys.stdlib_module_names, f"{path}: {room} imports {name}"
+
+
+@pytest.mark.parametrize("path", files("kernel") + files("host"), ids=lambda path: path.name)
 def test_what_travels_to_the_host_parses_on_python_3_9(path):
     ast.parse(path.read_text(), feature_version=(3, 9))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_only_the_edges_read_the_environment(path):
-    room = path.relative_to(SOURCE).parts[0]
-    if room in {"cli", "runner", "__main__.py"} or path.relative_to(SOURCE).as_posix() == "actions/main.py":
-        return
-    for node in ast.walk(ast.parse(path.read_text())):
-        reads = isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv", "environb"}
-        if reads and isinstance(node.value, ast.Name) and node.value.id == "os":
-            shim = (
-                path.name == "shim.py" or path.name == "__main__.py"
-            )  # processes of their own: their environment is their input
-            assert shim, f"{path}:{node.lineno} reads the environment"
+@pytest.mark.parametrize("room", [room for room in ROOMS if room not in {"cli", "runner", "__main__.py"}])
+def test_only_the_edges_read_the_environment(room):
+    for path in files(room):
+        text = path.read_text()
+        if path.relative_to(SOURCE).as_posix() == "actions/main.py" or not ("environ" in text or "getenv" in text):
+            continue
+        for node in ast.walk(ast.parse(text)):
+            reads = isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv", "environb"}
+            if reads and isinstance(node.value, ast.Name) and node.value.id == "os":
+                # processes of their own: their environment is their input
+                assert path.name in {"shim.py", "__main__.py"}, f"{path}:{node.lineno} reads the environment"
 
 
 def test_no_module_is_a_drawer():

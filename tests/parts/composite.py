@@ -5,11 +5,13 @@ What it does not know it refuses, so an action that starts to use more is notice
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -57,9 +59,15 @@ def pairs(text: str) -> dict[str, str]:
     return found
 
 
+@functools.cache
+def read(path: Path) -> Any:
+    """Return what an action.yml says; it is read once, so change nothing of it."""
+    return yaml.safe_load(path.read_text())
+
+
 def run(folder: Path, given: dict[str, str], environ: dict[str, str], temp: Path) -> Result:
     """Run the composite action in `folder` with these inputs."""
-    action = yaml.safe_load((folder / "action.yml").read_text())
+    action = read(folder / "action.yml")
     assert action["runs"]["using"] == "composite"
     unknown = set(given) - set(action["inputs"])
     assert not unknown, f"unknown inputs {unknown}"

@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import functools
 import re
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def ids(file):
     return str(file.parent.relative_to(ROOT))
 
 
+@functools.cache
 def read(file):
     return yaml.safe_load(file.read_text())
 

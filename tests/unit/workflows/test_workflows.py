@@ -1,6 +1,7 @@
 """The reusable workflows' promises: permissions, secrets, pins, time limits, hand-overs between jobs."""
 
 import fnmatch
+import functools
 import itertools
 import json
 import os
@@ -43,8 +44,9 @@ ALL = [*sorted(FOLDER.glob("*.yml")), *CALLERS]
 SECRET = re.compile(r"\bsecrets\.(\w+)")
 
 
+@functools.cache
 def load(path):
-    """A workflow as GitHub reads it: YAML 1.1 takes `on` for a boolean."""
+    """A workflow as GitHub reads it: YAML 1.1 takes `on` for a boolean. It is read once, so change nothing of it."""
     data = yaml.safe_load(path.read_text())
     return {("on" if key is True else key): value for key, value in data.items()}
 

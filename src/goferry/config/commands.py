@@ -29,8 +29,8 @@ _COBRA = re.compile(r"\bcobra\.Command\s*\{")
 _USE = re.compile(rf"\bUse:\s*({STRING})")
 _RUNS = re.compile(r"\b(?:RunE|Run|Action):\s*")
 _NAME = re.compile(rf"\bName:\s*({STRING})")
-_ADDS = re.compile(r"([\w.]+)(?:\(\))?\.AddCommand\(")
-_KINGPIN = re.compile(rf"\b(\w+)\s*:?=\s*[\w.]+\.Command\(\s*({STRING})")
+_ADDS = re.compile(r"([\w.]{1,100})(?:\(\))?\.AddCommand\(")
+_KINGPIN = re.compile(rf"\b(\w+)\s*:?=\s*[\w.]{1, 100}\.Command\(\s*({STRING})")
 _KONG = re.compile(r'^[ \t]*(\w+)[ \t]+\*?([\w.]+)[ \t]*`([^`\n]*\bcmd:"[^`\n]*)`', re.MULTILINE)
 
 
@@ -161,7 +161,7 @@ class Commands:
         found = []
         for declaration in self._program.reached:
             text = declaration.text
-            for match in re.finditer(r"\{", text):
+            for match in re.finditer(r"\{", text) if "Action:" in text else ():
                 parts = arguments(text, match.start())
                 keys = {part.partition(":")[0].strip(): part for _, part in parts}
                 name = _NAME.match(keys.get("Name", ""))

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from goferry.config.gocode import STRING, Declaration, arguments
 
+_NEAR = 300
+"""How many characters before a place are looked at for what leads to it."""
+
 
 @dataclass(frozen=True)
 class Call:
@@ -25,7 +28,8 @@ class Call:
 def call_around(text: str, position: int) -> Call | None:
     """Return the call of a method of whose arguments one holds a position, or None."""
     opening = _opening(text, position)
-    head = re.search(r"\.\s*(\w+)(?:\[[^\]]*\])?\s*$", text[:opening]) if opening >= 0 else None
+    near = max(0, opening - _NEAR)
+    head = re.search(r"\.\s*(\w+)(?:\[[^\]]*\])?\s*$", text[near:opening]) if opening >= 0 else None
     if not head:
         return None
     given = arguments(text, opening)
@@ -36,7 +40,7 @@ def call_around(text: str, position: int) -> Call | None:
     joined = text[at:position].strip().rstrip("+").strip()
     if re.match(STRING + r"\s*\+", text[position : at + len(part)]):
         joined = joined or "what stands behind it"
-    start, before = receiver(text, head.start())
+    start, before = receiver(text, near + head.start())
     last = given[-1]
     end = text.find(")", last[0] + len(last[1]))
     return Call(before, head[1], start, end + 1, place, len(given), given[place - 1][1] if place else "", joined)
@@ -58,7 +62,7 @@ def _opening(text: str, position: int) -> int:
 def receiver(text: str, dot: int) -> tuple[int, str]:
     """Return start and text of the expression before a dot: names, dots, and brackets with all that is in them."""
     at, depth = dot, 0
-    while at > 0:
+    while at > max(0, dot - 10 * _NEAR):
         letter = text[at - 1]
         if letter in ")]":
             depth += 1
@@ -67,10 +71,11 @@ def receiver(text: str, dot: int) -> tuple[int, str]:
                 break
             depth -= 1
         elif depth == 0 and not (letter.isalnum() or letter in "_."):
-            space = re.search(r"\s+$", text[:at])
-            if not (space and (text[at] == "." or text[space.start() - 1 : space.start()] == ".")):
+            space = re.search(r"\s+$", text[max(0, at - _NEAR) : at])
+            start = at - len(space.group()) if space else at
+            if not (space and (text[at] == "." or text[start - 1 : start] == ".")):
                 break
-            at = space.start()
+            at = start
             continue
         at -= 1
     return at, text[at:dot].strip()

@@ -21,6 +21,8 @@ TOKEN = re.compile(
     re.DOTALL,
 )
 """Comments, literals and brackets."""
+SPAN = 50_000
+"""Most characters of one call that are looked at: source of others may be of any size."""
 STRING = r'(?:"(?:\\.|[^"\\\n])*"|`[^`\n]*`)'
 
 _KEYWORD = re.compile(TOKEN.pattern + r"|^(?:package|import|func|var|const|type)\b", re.DOTALL | re.MULTILINE)
@@ -126,7 +128,8 @@ def _imported(piece: str) -> Iterator[tuple[str, str]]:
 
 
 def arguments(text: str, opening: int) -> list[tuple[int, str]]:
-    """Return place and text of each argument of the bracket at `opening`; up to the text's end where none closes it."""
+    """Return place and text of each argument of the bracket at `opening`; up to SPAN where none closes it."""
+    text = text[: opening + SPAN]
     found, depth, start = [], 0, opening + 1
     end = len(text)
     for match in re.finditer(TOKEN.pattern + "|,", text[opening:], re.DOTALL):

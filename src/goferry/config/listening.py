@@ -7,6 +7,7 @@ that is not called so) is a guess, and says so; one of another service (`REDIS_A
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ _OTHERS = frozenset(
     )
 )
 """Words of other services and other ports: a name with one of them is not the program's own."""
+_MANY = 2_000
+"""So many options of each kind are looked at."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
@@ -65,7 +68,8 @@ def ways(program: Program, commands: Commands, own: frozenset[str]) -> tuple[Way
         commands: the program's commands, of which one may have to be named first.
         own: words that mean the program itself, its name's and its module's.
     """
-    found = [each for reader in _READERS for each in reader(program, commands) if commands.serving(each.command)]
+    options = (each for reader in _READERS for each in itertools.islice(reader(program, commands), _MANY))
+    found = [each for each in options if commands.serving(each.command)]
     kinds = {id(each): _judged(each, own) for each in found}
     port = any(kind in (PORT_ENV, PORT_FLAG) and not doubt for kind, doubt in kinds.values())
     result = []
@@ -106,7 +110,7 @@ def _host_alone(found: Found) -> bool:
     text = found.declaration.text
     if found.declaration.kind == "type":
         return True
-    given = re.search(r"(\w+)(?:\s*,\s*\w+)?\s*:?=[^\n=]*$", text[: found.position])
+    given = re.search(r"(\w+)(?:\s*,\s*\w+)?\s*:?=[^\n=]*$", text[max(0, found.position - 300) : found.position])
     name = given[1] if given else "-"
     joined = rf'\b{name}\s*\+\s*":|JoinHostPort\(\s*\*?{name}\b|Sprintf\("%[sv]:%[dsv]",\s*\*?{name}\b'
     return bool(re.search(joined, text))

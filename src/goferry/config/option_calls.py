@@ -45,7 +45,7 @@ def variables(program: Program, commands: Commands) -> Iterator[Found]:
             yield Found(ENV, name, declaration.where(match.start()), declaration, match.start(), default or None)
 
 
-_DECLARES = re.compile(rf"([\w.()]*)\.({_TYPES})(VarP|Var|P|)\(")
+_DECLARES = re.compile(rf"([\w.()]{{0,100}})\.({_TYPES})(VarP|Var|P|)\(")
 
 
 def flags(program: Program, commands: Commands) -> Iterator[Found]:
@@ -90,7 +90,7 @@ def struct_flags(program: Program, commands: Commands) -> Iterator[Found]:
             yield Found(FLAG, name, where, declaration, command=command, **common)  # type: ignore[arg-type]
 
 
-_KINGPIN = re.compile(r"\b([\w.]+)\.Flag\(")
+_KINGPIN = re.compile(r"\b([\w.]{1,100})\.Flag\(")
 _CHAIN = {
     "env": re.compile(rf"\.(?:Envar|OverrideDefaultFromEnvar)\(\s*({STRING}|[\w.]+)"),
     "default": re.compile(rf"\.Default\(\s*({STRING}|[\w.]+)"),

@@ -10,6 +10,7 @@ all packages that the program reaches. Where that ends, or a part of the path is
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -44,7 +45,10 @@ _NEUTRAL = frozenset(
 )
 _MAKES = frozenset({"NewRouter", "NewMux", "New", "Default", "NewServeMux", "Classic"})
 _NOT_OURS = re.compile(r"\.Methods\(\s*(?:http\.MethodP|http\.MethodD|\"P|\"D)")
-_DEEP = 12
+_MANY = 40
+"""So many routes that look like one of health are looked at."""
+_DEEP, _STEPS = 12, 500
+"""How far one router is followed, and how often anything is looked up for one program: what is deeper stays a guess."""
 
 
 @dataclass(frozen=True)
@@ -65,20 +69,21 @@ class _Unknown:
 
 def health(program: Program) -> Route | None:
     """Return the route that tells the program's health: a plain one before a guess, then by its name."""
-    found = list(_candidates(program))
+    found = list(itertools.islice(_candidates(program), _MANY))
     return min(found, key=lambda each: (bool(each.doubt), _rank(each.path)), default=None)
 
 
 def root(program: Program) -> Route | None:
     """Return a plain route of the path `/`."""
     prefixes = _Prefixes(program)
-    for declaration in program.reached:
-        for match in _STRINGS.finditer(declaration.text):
-            if re.fullmatch(r"(?:GET )?/(?:\{\$\})?", literal(match.group()) or ""):
-                route = _route(prefixes, declaration, match.start(), "/")
-                if route and not route.doubt and route.path == "/":
-                    return route
-    return None
+    places = (
+        (declaration, match.start())
+        for declaration in program.reached
+        for match in _STRINGS.finditer(declaration.text)
+        if re.fullmatch(r"(?:GET )?/(?:\{\$\})?", literal(match.group()) or "")
+    )
+    routes = (_route(prefixes, declaration, position, "/") for declaration, position in itertools.islice(places, _MANY))
+    return next((each for each in routes if each and not each.doubt and each.path == "/"), None)
 
 
 def _rank(path: str) -> int:
@@ -118,9 +123,10 @@ def _route(prefixes: _Prefixes, declaration: Declaration, position: int, path: s
     if call is None or call.method not in _REGISTERS:
         if not path.startswith("/"):
             return None
-        if re.search(r"\bcase\s+(?:\"[^\"\n]*\",\s*)*$|\.URL\.Path\s*==\s*$", text[:position]) and ".URL.Path" in text:
+        near = text[max(0, position - 300) : position]
+        if re.search(r"\bcase\s+(?:\"[^\"\n]*\",\s*)*$|\.URL\.Path\s*==\s*$", near) and ".URL.Path" in text:
             return Route(rooted, where)
-        listed = call is None and re.search(r"[{,:]\s*$", text[:position])
+        listed = call is None and re.search(r"[{,:]\s*$", near)
         return Route(rooted, where, "it is named there, in no route that was understood") if listed else None
     if call.count < 2 and call.method not in _ALONE:
         return None
@@ -152,10 +158,12 @@ class _Prefixes:
 
     def __init__(self, program: Program) -> None:
         self._program = program
+        self._steps = _STEPS
 
     def of(self, declaration: Declaration, expression: str, position: int, deep: int = 0) -> str | _Unknown:
         """Return the prefix of a router expression at a position, or why it is not known."""
-        if deep > _DEEP:
+        self._steps -= 1
+        if deep > _DEEP or self._steps < 0:
             return _Unknown("its router was not followed that far")
         base, calls = _chain(expression, declaration.imports)
         if base in declaration.imports and calls:
@@ -301,7 +309,7 @@ class _Prefixes:
             return before
         made = declaration.names[0]
         for each in self._program.reached:
-            names = re.findall(rf"([\w.]+)(?:\s*,\s*\w+)?\s*:?=\s*(?:[\w.]+\.)?{made}\(", each.text)
+            names = re.findall(rf"([\w.]{{1,100}})(?:\s*,\s*\w+)?\s*:?=\s*(?:[\w.]{{1,100}}\.)?{made}\(", each.text)
             for what in (rf"\b{made}\(", *(rf"(?<![\w.]){re.escape(name)}(?![\w(])" for name in names)):
                 here = self._mount(each, what, deep)
                 if here is not None:

@@ -357,3 +357,14 @@ def test_inspect_says_what_the_source_tells_and_the_file_does_not(services, said
     )
     opened = SimpleNamespace(config=model.Project(services=services), facts=SimpleNamespace(directory=tmp_path))
     assert inspection.suggestions(opened) == said
+
+
+def test_routers_that_are_handed_around_everywhere_are_not_followed_for_ever(written):
+    names = [f"f{number}" for number in range(30)]
+    calls = "; ".join(f"{name}(r)" for name in names)
+    body = "".join(f"func {name}(r *mux.Router) {{ {calls} }}\n" for name in names)
+    routes = 'func routes() { var r = web.Router(); f0(r) }\nfunc f99(r *mux.Router) { r.HandleFunc("/healthz", ok) }\n'
+    text = written(
+        main("os github.com/gorilla/mux example.org/web", LISTENS + routes + body.replace("f29(r)", "f99(r)"))
+    )
+    assert "# health: /healthz   # a guess" in text

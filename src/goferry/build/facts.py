@@ -132,6 +132,7 @@ def look(
     changes = tuple(_counting(stand.changes, root, directory, out))
     trigger = Trigger.from_environ(settings.environ, tag=tag)
     rule = tags.of(config.version, folder=folder, module=module, others=[*others, *_neighbours(trigger, root, folder)])
+    rule = rule.after(stand.before)
     standing = version.choose(stand, tags=rule, trigger=trigger, wanted=wanted, environ=settings.environ, dirty=changes)
     return Facts(
         directory=directory,

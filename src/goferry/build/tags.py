@@ -9,8 +9,8 @@ Go would not find it. Nobody imports a program, so goferry.yml may say another s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import PurePosixPath
 
@@ -59,6 +59,7 @@ class Tags:
         scheme: what stands behind the prefix. prefix: what they begin with.
         module: the module path. folder: its folder below the repository's root, `.` at the top.
         others: prefixes of the repository's other modules and projects, `worker/`.
+        last: the newest version tag of the history, or else the newest that looks like one; empty where there is none.
     """
 
     scheme: Scheme
@@ -66,6 +67,16 @@ class Tags:
     module: str = ""
     folder: str = "."
     others: tuple[str, ...] = ()
+    last: str = ""
+
+    def after(self, history: Collection[str]) -> Tags:
+        """Return the same with the newest of these tags as the last one."""
+        read = {tag: found.order for tag in history if (found := self.read(tag)) and found.order is not None}
+        if read:
+            return replace(self, last=max(read, key=lambda tag: read[tag]))
+        likely = [tag for tag in history if self.kind(tag) is Kind.FORBIDDEN and not self._earlier(tag)]
+        likely.sort(key=lambda tag: [int(number) for number in re.findall("[0-9]{1,18}", tag)], reverse=True)
+        return replace(self, last=next((tag for tag in likely if self.line(tag)), ""))
 
     def read(self, tag: str) -> Version | None:
         """Return the version that a tag names, or None."""
@@ -75,7 +86,23 @@ class Tags:
 
     @property
     def example(self) -> str:
-        """A tag of a version."""
+        """A tag of a version: the one after the last, or one of the scheme; where the last is none, how it would be."""
+        prefix = self.prefix if self.last.startswith(self.prefix) else ""
+        following = prefix + _following(self.last.removeprefix(prefix))
+        if self.last and self.read(self.last):
+            return following if self.scheme.name in ("go", "semver") and self.read(following) else self.last
+        if self.last:
+            return f"{following}, under {self.line(self.last)} in goferry.yml"
+        return self._form
+
+    def _earlier(self, tag: str) -> bool:
+        """Whether a tag is of an earlier major version of the module, which had another path."""
+        found = semver.parse(tag.removeprefix(self.prefix))
+        return self.scheme.name == "go" and found is not None and found.major < major_of(self.module)
+
+    @property
+    def _form(self) -> str:
+        """A tag of the scheme."""
         major = major_of(self.module)
         version = f"v{major or 1}.2.3" if self.scheme.name == "go" else self.scheme.example
         return self.prefix + version
@@ -106,7 +133,7 @@ class Tags:
             return f"tag {shown} is no version to Go, which begins with v"
         if "/" in text:
             return f"tag {shown} is no version of this project: a version holds no slash"
-        return f"tag {shown} is no version of the scheme {self.scheme.name}, such as {self.example}"
+        return f"tag {shown} is no version of the scheme {self.scheme.name}, such as {self._form}"
 
     def advice(self, tag: str) -> list[str]:
         """Return what to do about such a tag: a tag that would do, and the line in goferry.yml that allows this one."""
@@ -217,6 +244,17 @@ def _near(tag: str, prefix: str) -> Iterator[str]:
     tail = tail if not tail or tail.startswith("-") else f"-{tail}"
     leads = ("v", "") if text.startswith("v") else ("", "v")
     yield from (f"{prefix}{lead}{dotted}{tail}" for lead in leads)
+
+
+def _following(text: str) -> str:
+    """Return a version with its last number one higher, or a pre-release's version: `v1.4.1` after `v1.4.0`."""
+    found = re.fullmatch(r"(.*?[0-9]+(?:\.[0-9]+)*?\.?)([0-9]+)(-.*|\+.*)?", text) if text else None
+    if not found:
+        return text
+    before, number, tail = found.groups()
+    if tail and tail.startswith("-"):
+        return before + number
+    return f"{before}{int(number) + 1:0{len(number)}}"
 
 
 def _path(version: semver.Version, module: str) -> str:

@@ -7,6 +7,7 @@ is canonical JSON; the folder is flat: an artifact's path is its name.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -43,7 +44,9 @@ class LedgerInvalid(Misuse):
 class DistSealed(Refused):
     """The folder is sealed: its list is signed, and nothing may be added to it.
 
-    It usually is an attempt to build or to add an image into the folder of a finished release.
+    It usually is a second `goferry build` or `goferry image` after `goferry sign`. The version is made: go on with
+    deploying or publishing it, or remove the folder and build anew. Signing a sealed folder again changes neither list
+    nor manifest, and deploying what is live already changes nothing.
     """
 
     name = "dist-sealed"
@@ -197,7 +200,20 @@ def refuse_sealed(folder: Path) -> None:
     """Raise DistSealed when `folder` holds a signed list."""
     if (folder / "SHA256SUMS").exists():
         raise DistSealed(
-            f"{folder} is sealed: SHA256SUMS and its signatures stand",
+            f"{folder} is sealed{_sealed_as(folder)}, and nothing can be added to it",
             state="Nothing was written.",
-            advice=["build into another folder:  goferry build --out OTHER", "or remove this one first"],
+            advice=[
+                f"it is ready, so go on with it:  goferry deploy {shlex.quote(str(folder))}",
+                "or build the next version into another folder:  goferry build --out OTHER",
+                "or remove this one first; goferry up replaces its own by itself",
+            ],
         )
+
+
+def _sealed_as(folder: Path) -> str:
+    """Return ` as shop v1.2.3` by what the folder says of itself, for a person; empty where it does not."""
+    try:
+        record = canonical.loads((folder / "release.json").read_bytes())
+        return " as " + printable(f"{record['project']} {record['version']}", 200)
+    except (OSError, ValueError, TypeError, KeyError):
+        return ""

@@ -82,7 +82,7 @@ def refuse_occupied(folder: Path) -> None:
             raise KeysExist(
                 f"{folder / name} is there already",
                 state="Nothing was written.",
-                advice=["name another folder:  goferry keygen --out OTHER"],
+                advice=["sign with the key that is there, or name another folder:  goferry keygen --out OTHER"],
             )
 
 

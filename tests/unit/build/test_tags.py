@@ -135,3 +135,27 @@ def test_any_tag_has_a_kind_and_every_advice_is_printable(tag, scheme):
         assert schemes.plain(tag)
     said = " ".join([found.why_not(tag), *found.advice(tag)])
     assert said.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("config", "history", "example"),
+    [
+        ({}, [], "v1.2.3"),
+        ({}, ["v0.9.9", "v0.10.0", "nightly"], "v0.10.1"),
+        ({}, ["v0.10.0", "v1.0.0-rc.2"], "v1.0.0"),
+        ({}, ["14.7.0", "14.8.0"], "14.8.1, under version: {scheme: semver} in goferry.yml"),
+        ({}, ["2025.11.1", "2026.8.2"], "2026.8.3, under version: {scheme: calver} in goferry.yml"),
+        ({"scheme": "semver"}, ["14.8.0", "9.0.0"], "14.8.1"),
+        ({"scheme": "semver", "prefix": "release-"}, ["release-1.2.9", "3.0.0"], "release-1.2.10"),
+        ({"scheme": "calver"}, ["26.04", "25.10"], "26.04"),
+        ({"scheme": "any"}, ["build-7"], "build-1207"),
+        ({}, ["latest", "v1"], "v1.2.3"),
+    ],
+)
+def test_an_example_of_a_tag_follows_the_repository_s_own(config, history, example):
+    rule = of(model.Version(**config), folder=".", module=MODULE).after(history)
+    assert rule.example == example
+
+
+def test_tags_of_an_earlier_major_version_are_no_example():
+    assert of(model.Version(), folder=".", module=MODULE + "/v2").after(["v1.9.0"]).example == "v2.2.3"

@@ -30,6 +30,7 @@ from goferry.dist.ledger import DistSealed
 from goferry.golang.store import host
 from goferry.observe.events import Stream
 from goferry.pipeline import build as pipeline
+from goferry.pipeline import inspection
 from goferry.pipeline.project import OpenProject
 from goferry.trust.release import describe
 
@@ -244,6 +245,12 @@ def test_what_is_built_in_beside_the_commit_is_listed(work, tmp_path, part):
     notes = [event.message for event in work.events if event.kind == "note"]
     assert f"not in the commit: NOTES  {digests['NOTES']}" in notes
     assert describe(ledger, sequence=1, now=1, signatures=[]).uncommitted == sorted(listed)
+    looked = work.look(root, config, asked=["linux/amd64"])
+    opened = OpenProject(config, None, "shop", root, root, work.toolchain, looked)
+    found = inspection.beside(opened, work.settings)
+    assert found == inspection.Beside(listed), "inspecting tells what building does"
+    assert inspection.record(opened, found)["uncommitted"] == ledger.uncommitted
+    assert "  beside    zz_generated.go is built in and not in the commit" in inspection.lines(opened, found)
     assert built() == (ledger, listed), "asked of nobody again where Go found nothing to do"
     (root / "zz_generated.go").unlink()
     assert sorted(built()[1]) == ["NOTES", "web/dist/index.html"]

@@ -21,15 +21,16 @@ def run(job: Job) -> Mapping[str, Any]:
     job.inputs.boolean("dry-run")  # it changes nothing either way, but a wrong value is wrong here too
     with job.stream() as stream:
         opened = shared.opened(job, stream=stream)
+        found = inspection.beside(opened, job.settings)
     facts = opened.facts
     means = shared.meaning(job, opened)
     with job.group(f"{facts.project} {facts.version}: {means}"):
-        job.say(*inspection.lines(opened))
+        job.say(*inspection.lines(opened, found))
     try:
         parts = push.shards(len(facts.targets), wanted)
     except ValueError:
         raise InputInvalid(f"the input shards is {wanted!r}", advice=["write a number from 1 to 64"]) from None
-    record = inspection.record(opened)
+    record = inspection.record(opened, found)
     return {
         "project": facts.project,
         "version": facts.version,

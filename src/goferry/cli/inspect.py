@@ -25,7 +25,8 @@ def command(
         opened = open_project(
             directory, settings=settings(), stream=stream, project=project, version=version, targets=targets
         )
+        found = inspection.Beside({}) if show_config else inspection.beside(opened, settings())
     if show_config:
         output.result({"config": inspection.config(opened)}, *inspection.config_lines(opened))
         return
-    output.result(inspection.record(opened), *inspection.lines(opened))
+    output.result(inspection.record(opened, found), *inspection.lines(opened, found))

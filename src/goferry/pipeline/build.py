@@ -64,6 +64,21 @@ def run(job: Job, *, settings: Settings, stream: Stream, earlier: Sequence[folde
     return execute.build(job.plan, job.project.toolchain, job.out, settings, stream, earlier=earlier, beside=beside)
 
 
+def beside(opened: OpenProject, out: Path, settings: Settings) -> dict[str, str]:
+    """Return path → SHA-256 of what a build into `out` reads and the commit lacks.
+
+    Raises:
+        GitFailed, GoFailed, and those of dist.fetching: when one of them can't tell.
+    """
+    facts = opened.facts
+    if facts.index is None:
+        return {}
+    environ = environment.clean(settings.environ, opened.toolchain, facts.directory)
+    asked = facts.index, facts, opened.config.builds, opened.toolchain, environ
+    compiled = uncommitted.compiled(*asked, without=own_folders(facts.directory, out))
+    return {**compiled, **uncommitted.packed(facts.index, facts, opened.file)}
+
+
 def _beside(job: Job, settings: Settings, before: Ledger | None) -> dict[str, str]:
     """Return path → SHA-256 of what is built and not in the commit; Go is asked where it found something to do."""
     opened, facts = job.project, job.project.facts
@@ -74,10 +89,7 @@ def _beside(job: Job, settings: Settings, before: Ledger | None) -> dict[str, st
         kept = uncommitted.kept(facts.index, before, now)
         if kept is not None:
             return {**kept, **now}
-    environ = environment.clean(settings.environ, opened.toolchain, facts.directory)
-    own = own_folders(facts.directory, job.out)
-    asked = facts.index, facts, opened.config.builds, opened.toolchain, environ
-    return {**uncommitted.compiled(*asked, without=own), **now}
+    return beside(opened, job.out, settings)
 
 
 def record(ledger: Ledger, out: Path) -> dict[str, Any]:

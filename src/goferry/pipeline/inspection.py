@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -9,12 +11,30 @@ import msgspec
 from goferry.build import mains, services, stamp
 from goferry.build.mains import Main
 from goferry.config import start, survey
-from goferry.kernel.errors import printable
-from goferry.pipeline import image
-from goferry.pipeline.project import OpenProject
+from goferry.config.settings import Settings
+from goferry.kernel.errors import GoferryError, printable
+from goferry.pipeline import build, image
+from goferry.pipeline.project import OpenProject, default_out
 
 
-def record(opened: OpenProject) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Beside:
+    """What goes into the programs and is not in the commit: path → SHA-256, or in a sentence why Go can't tell."""
+
+    files: Mapping[str, str]
+    unknown: tuple[str, ...] = ()
+
+
+def beside(opened: OpenProject, settings: Settings) -> Beside:
+    """Ask what a build would read and the commit lacks; where Go can't tell, inspecting goes on."""
+    try:
+        return Beside(build.beside(opened, default_out(opened.directory), settings))
+    except GoferryError as error:
+        first = printable(error.what.partition("\n")[0], 300)
+        return Beside({}, (f"what is built in beside the commit can't be told ({error.name}): {first}",))
+
+
+def record(opened: OpenProject, found: Beside) -> dict[str, Any]:
     """Return what `--json` prints; keys are stable."""
     facts = opened.facts
     return {
@@ -30,6 +50,7 @@ def record(opened: OpenProject) -> dict[str, Any]:
         "changes": list(facts.changes),
         "snapshot": facts.snapshot,
         "replaced": [each.what for each in facts.replaced],
+        "uncommitted": [{"path": path, "sha256": digest} for path, digest in sorted(found.files.items())],
         "scheme": facts.tags.scheme.name,
         "tag": facts.tag if facts.bears else "",
         "tag_prefix": facts.tags.prefix,
@@ -48,7 +69,7 @@ def record(opened: OpenProject) -> dict[str, Any]:
         "services": services.services(opened.config, facts),
         "image": {"made": image.wanted(opened), "why_not": image.why_none(opened)},
         "toolchain": opened.toolchain.as_record(),
-        "hints": list(facts.hints),
+        "hints": [*facts.hints, *found.unknown],
         "suggestions": suggestions(opened),
         "push": push(opened),
     }
@@ -102,7 +123,7 @@ def push(opened: OpenProject) -> dict[str, str]:
     }
 
 
-def lines(opened: OpenProject) -> list[str]:
+def lines(opened: OpenProject, found: Beside) -> list[str]:
     """Return the same for a person."""
     facts = opened.facts
     state = "changed since" if facts.dirty else "clean at"
@@ -129,7 +150,11 @@ def lines(opened: OpenProject) -> list[str]:
     told += [f"  replaced  {printable(each.what, 300)}: a release is refused" for each in facts.replaced[:5]]
     if len(facts.replaced) > 5:
         told.append(f"            and {len(facts.replaced) - 5} more")
-    told += [f"  note      {hint}" for hint in (*facts.hints, *map(printable, suggestions(opened)))]
+    listed = sorted(found.files)[:5]
+    told += [f"  beside    {printable(path, 200)} is built in and not in the commit" for path in listed]
+    if len(found.files) > 5:
+        told.append(f"            and {len(found.files) - 5} more")
+    told += [f"  note      {hint}" for hint in (*facts.hints, *found.unknown, *map(printable, suggestions(opened)))]
     told += ["", "A push means:"]
     width = max(len(ref) for ref in push(opened))
     told += [f"  {ref:{width}}  {meaning}" for ref, meaning in push(opened).items()]

@@ -776,3 +776,53 @@ def test_the_command_line_plans_what_it_then_builds(work, repository, tmp_path, 
     assert json.loads(capsys.readouterr().out)["version"] == "v3.1.0"
     assert main.run(["build", "--dir", str(repository), "--version", "3.2", "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["error"] == "version-invalid"
+
+
+def test_what_is_started_for_a_build_with_nothing_to_do(work, repository, tmp_path, monkeypatch):
+    """The programs, not the clock: each of them is some milliseconds, and Go's are most of such a build's time."""
+    from goferry.cli import main
+    from goferry.pipeline import project
+    from goferry.system import process
+
+    monkeypatch.setattr(project.golang, "setup_go", lambda *_, **__: work.toolchain, raising=False)
+    for key in [key for key in os.environ if key.startswith(("GO", "XDG"))]:
+        monkeypatch.delenv(key)
+    for key, value in work.surroundings.environ.items():
+        monkeypatch.setenv(key, value)
+    started = []
+    run = process.run
+
+    def recorded(argv, **options):
+        started.append([Path(argv[0]).name, *map(str, argv[1:])])
+        return run(argv, **options)
+
+    monkeypatch.setattr(process, "run", recorded)
+    words = ["--dir", str(repository), "--out", str(tmp_path / "out"), "--json"]
+    assert main.run(["build", *words, "--targets", "linux/amd64"]) == 0
+    started.clear()
+    assert main.run(["build", *words, "--targets", "linux/amd64"]) == 0
+    verbs = sorted(f"{program} {verb}" for program, verb, *_ in started)
+    assert [name for name in verbs if name.startswith("go ")] == ["go build", "go env", "go list"]
+    asked = ["cat-file", "for-each-ref", "for-each-ref", "log", "ls-files", "rev-parse", "status"]
+    assert [name for name in verbs if name.startswith("git ")] == [f"git {name}" for name in asked]
+
+    for number in range(8):
+        put = repository / "cmd" / f"app{number}"
+        put.mkdir(parents=True)
+        (put / "main.go").write_text(MAIN)
+    (repository / "cmd" / "app0" / "help_windows.go").write_text("package main\n\nconst help = 1\n")
+    started.clear()
+    assert main.run(["plan", *words, "--targets", ",".join(SIXTEEN[:15])]) == 0
+    lists = [words for _, verb, *words in started if verb == "list"]
+    assert [each[-1] for each in lists] == ["./...", *["./cmd/app0"] * 14], "each target is asked for what may differ"
+    (repository / "cmd" / "app0" / "help_windows.go").unlink()
+    started.clear()
+    assert main.run(["plan", *words, "--targets", ",".join(SIXTEEN)]) == 0
+    assert [verb for program, verb, *_ in started if program == "go"] == ["env", "list"]
+
+
+SIXTEEN = (
+    *("linux/amd64", "linux/arm64", "linux/386", "linux/arm/6", "linux/arm/7", "linux/riscv64", "linux/ppc64le"),
+    *("linux/s390x", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64", "freebsd/amd64"),
+    *("freebsd/arm64", "openbsd/amd64", "netbsd/amd64"),
+)

@@ -90,7 +90,7 @@ def test(facts: Facts, config: model.Project, toolchain: Toolchain, settings: Se
     """
     environ = {
         "CGO_ENABLED": "0",
-        **environment.clean(settings.environ, toolchain, facts.directory),
+        **(facts.environ or environment.clean(settings.environ, toolchain, facts.directory)),
         **config.builds.env,
     }
     trimmed = not callers.asked_for(facts, config, toolchain, environ)

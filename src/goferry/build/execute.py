@@ -46,6 +46,7 @@ def build(
     *,
     earlier: Sequence[Earlier] = (),
     beside: Beside | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Ledger:
     """Run the plan and return the ledger of `out`, which is written when it says anything new.
 
@@ -60,6 +61,7 @@ def build(
         earlier: builds in other folders, whose programs and archives are taken over where they are unchanged.
         beside: asked after the programs are made for path → SHA-256 of what went into them and is not in the commit; it
             hears the ledger of the earlier build when Go found all of its programs unchanged.
+        environ: the clean environment (build.environment), where the go command was asked for it already.
 
     Raises:
         DistSealed, DistForeign, DistBusy: the folder is not ours to write.
@@ -70,7 +72,7 @@ def build(
     ledger = Ledger(**plan.header, trace=stream.trace, toolchain=toolchain.as_record())
     standing = [*([Earlier(out, old)] if old else []), *earlier]
     with folder.work(out) as work, stream.span("build") as span:
-        environ = environment.clean(settings.environ, toolchain, plan.directory)
+        environ = environ or environment.clean(settings.environ, toolchain, plan.directory)
         compiler = _seeing(plan, Compiler(toolchain, environ, plan.directory), work / "git", span)
         run = _Run(plan, out, work, compiler, standing)
         schedule.run(plan.steps, plan.machine, lambda step: run.step(step, stream, span), run.compiler.stop)

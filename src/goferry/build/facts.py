@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,6 +49,7 @@ class Facts:
         top: the module path of the go.mod at the repository's top, or empty.
         lack: why there is no commit. index: what git keeps; None without a commit.
         replaced: what stands in place of committed code.
+        environ: what go commands start from (build.environment); empty where it was not asked for.
     """
 
     directory: Path
@@ -79,6 +80,7 @@ class Facts:
     lack: revision.Lack | None = None
     index: Index | None = None
     replaced: tuple[Replacement, ...] = ()
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
 
 def look(
@@ -115,7 +117,8 @@ def look(
     directory = directory.resolve()
     environment.check(config.builds.env)
     chosen = targets.parse(asked or config.builds.targets, targets.ports(toolchain, settings.environ))
-    environ = environment.clean(settings.environ, toolchain, directory) | dict(config.builds.env)
+    clean = environment.clean(settings.environ, toolchain, directory)
+    environ = clean | dict(config.builds.env)
     with ThreadPoolExecutor(2) as pool:
         asking = pool.submit(revision.read, directory, settings.environ)
         found = modules.find(directory, toolchain, environ)
@@ -163,6 +166,7 @@ def look(
         lack=stand.lack,
         index=index,
         replaced=replaced.find(index, directory, list(found.values()), environ, flags) if index else (),
+        environ=clean,
     )
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from goferry.build.environment import GoFailed
 from goferry.build.positions import Places
+from goferry.build.stamp import module_of
+from goferry.config.workspace import OFF
 from goferry.dist import Toolchain, fetching
 from goferry.kernel.errors import GoferryError, Misuse
 from goferry.system import process
+
+_PATH = re.compile(r"[A-Za-z0-9._~/-]+")  # golang.org/x/mod/module.CheckPath; quotes and blocks are left to Go
 
 
 class ModuleMissing(Misuse):
@@ -46,12 +51,17 @@ def require(directory: Path) -> None:
 def find(directory: Path, toolchain: Toolchain, environ: Mapping[str, str]) -> dict[str, Path]:
     """Return module path → folder: the module of `directory`, or, where it holds only a go.work, those it uses.
 
+    One module alone is read from its go.mod; what is wrong with the file Go says at its next question.
+
     Raises:
         ModuleMissing: with the modules in subfolders.
         ModuleOutsideWorkspace: when a go.work counts and lists others only.
         GoFailed: with what the go command says.
     """
     require(directory)
+    alone = _alone(directory, environ)
+    if alone:
+        return {alone: directory}
     done = process.run([toolchain.go, "list", "-m", "-json"], environ=environ, cwd=directory)
     if done.code:
         raise _failed(done, directory)
@@ -63,6 +73,15 @@ def find(directory: Path, toolchain: Toolchain, environ: Mapping[str, str]) -> d
     if not own:
         raise _outside(directory, toolchain, environ)
     return own
+
+
+def _alone(directory: Path, environ: Mapping[str, str]) -> str:
+    """Return the path of the module that go.mod declares, or an empty text where Go may read it otherwise."""
+    other = "GO111MODULE" in environ or "-modfile" in environ.get("GOFLAGS", "")
+    if environ.get("GOWORK") != OFF or other:
+        return ""
+    path = module_of(directory / "go.mod")
+    return path if _PATH.fullmatch(path) else ""
 
 
 def objects(text: str) -> list[dict[str, Any]]:

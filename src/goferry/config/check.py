@@ -9,8 +9,8 @@ from typing import Any
 from msgspec import inspect
 
 from goferry.config import rules
-from goferry.config.document import Node
 from goferry.config.errors import Problem, nearest
+from goferry.config.node import Node
 
 Path = tuple[str, ...]
 _KINDS = {dict: "a mapping", list: "a list", str: "text", bool: "a boolean", int: "a number", float: "a number"}

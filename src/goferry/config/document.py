@@ -8,12 +8,12 @@ several documents, aliases that expand to more than MAX_NODES values or contain 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from goferry.config.errors import Problem
+from goferry.config.node import DocumentError, Node
 
 MAX_BYTES = 128 << 10
 MAX_NODES = 10_000
@@ -27,39 +27,6 @@ _INT = re.compile(r"[-+]?[0-9]+")
 _OTHER_INT = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _PLAIN_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
-
-
-class DocumentError(Exception):
-    """The text is not the YAML that is read here; `problem` says where."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
-
-
-@dataclass(frozen=True)
-class Node:
-    """A value and where it stands.
-
-    Attributes:
-        value: `dict[str, Node]`, `list[Node]`, str, int, float, bool or None.
-        line, column: of its first character, counted from 1.
-        source: a scalar's text as written. keys: of a mapping, where each key stands.
-    """
-
-    value: Any
-    line: int
-    column: int
-    source: str = ""
-    keys: dict[str, tuple[int, int]] | None = None
-
-    def plain(self) -> Any:
-        """Return the value without positions."""
-        if isinstance(self.value, dict):
-            return {key: node.plain() for key, node in self.value.items()}
-        if isinstance(self.value, list):
-            return [node.plain() for node in self.value]
-        return self.value
 
 
 class _Loader(yaml.SafeLoader):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from goferry.config.document import Node
 from goferry.config.errors import Problem, nearest
+from goferry.config.node import Node
 
 _SHARED = {"inherits": "", "uncommitted": "allowed", "target": "local", "hosts": [], "on-silence": "rollback"}
 BUILT_IN: dict[str, dict[str, Any]] = {

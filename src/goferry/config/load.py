@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from goferry.config import check, environments, model
-from goferry.config.document import DocumentError, Node, parse
+from goferry.config import environments, model
 from goferry.config.errors import ConfigInvalid, Problem, ProjectUnknown, invalid, nearest
+from goferry.config.node import DocumentError, Node
 
 FILE = "goferry.yml"
 _OTHER_SPELLINGS = ("goferry.yaml", ".goferry.yml", ".goferry.yaml")
@@ -130,6 +130,8 @@ def find(directory: Path, root: Path | None) -> Path | None:
 
 
 def _read(file: Path, shown: str) -> Node:
+    from goferry.config.document import parse  # YAML, which is loaded where there is a file
+
     try:
         return parse(file.read_bytes())
     except DocumentError as error:
@@ -140,6 +142,8 @@ def _read(file: Path, shown: str) -> Node:
 
 def _projects(tree: Node, shown: str) -> dict[str, Node]:
     """Check the whole file and return the projects' own nodes."""
+    from goferry.config import check
+
     declared = tree.value.get("projects") if isinstance(tree.value, dict) else None
     found = check.problems(tree if declared is None else _without(tree, "projects"), model.Repository)
     several: dict[str, Node] = {}
@@ -158,6 +162,8 @@ def _projects(tree: Node, shown: str) -> dict[str, Node]:
 
 
 def _of_project(tree: Node, name: str, node: Node) -> list[Problem]:
+    from goferry.config import check
+
     prefix = ("projects", name)
     if not isinstance(node.value, dict):
         return check.problems(node, model.Project, prefix)

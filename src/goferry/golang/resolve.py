@@ -13,6 +13,8 @@ nothing about the patch, so it gets the newest patch of that language version: t
 language. Go itself would take 1.27.0, with every hole found since. A line below 1.21 never demanded a toolchain, and
 any newer one compiles the older language faithfully: it gets the newest release, as does a folder without go.mod.
 
+For the newest, setup-go asks the proxies. A stage asks only where no Go that was proved before serves (golang.setup).
+
 Whatever was chosen, a Go older than the `go` line is refused here: no go command would run with it.
 """
 

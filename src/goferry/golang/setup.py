@@ -2,11 +2,14 @@
 
 The order, and why:
 
-    1. what Goferry installed and proved before          needs no network
+    1. what Goferry installed and proved before          needs no network, and loads nothing for it
     2. the toolchain module through GOPROXY, proven       the normal way
     3. a Go that was here: tool cache, then PATH          unproven; only if allowed, and only when 2 cannot be had
 
 `prefer_machine` puts 3 first. A failed proof is never a reason to take 3: somebody altered what we were given.
+
+Where a file leaves the patch open (`go 1.27`, no `go` line), a stage takes the newest one that was proved before, and
+asks for the list of versions only when there is none. Setting up (`afresh`) asks, and so brings newer patches.
 """
 
 from __future__ import annotations
@@ -15,33 +18,23 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from goferry.config import model, workspace
 from goferry.config.settings import Settings
 from goferry.dist.fetching import ProxyListInvalid
 from goferry.dist.toolchain import Toolchain
-from goferry.golang import earlier, machine, note, proxies, store, sumdb
+from goferry.golang import earlier, machine, note, store
 from goferry.golang.goenv import GoEnv
-from goferry.golang.gowheel import go_env
-from goferry.golang.install import Sources, install
 from goferry.golang.resolve import GoVersionUnavailable, Resolved, Wanted, resolve, wanted
 from goferry.golang.versions import GoVersion
 from goferry.kernel.errors import GoferryError, Unreachable, printable
 from goferry.observe.events import Span, Stream
-from goferry.system.http import Client
+
+if TYPE_CHECKING:
+    from goferry.golang import proxies, sumdb
 
 _LIST_LIMIT, _INFO_LIMIT = 4 << 20, 1 << 16
-CANNOT_BE_HAD = (
-    Unreachable,
-    GoVersionUnavailable,
-    proxies.ProxyLacks,
-    proxies.ProxyRefuses,
-    proxies.ProxyOff,
-    ProxyListInvalid,
-    sumdb.ChecksumDatabaseOff,
-    sumdb.NotInChecksumDatabase,
-)
-"""Errors after which a Go that was here may serve: nothing was shown to be altered, there is just none to be had."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +83,19 @@ def setup_go(request: GoRequest, *, settings: Settings, stream: Stream) -> Toolc
         return found
 
 
+def _cannot_be_had() -> tuple[type[GoferryError], ...]:
+    """Return the errors after which a Go that was here may serve: nothing was altered, there is just none to be had."""
+    from goferry.golang import proxies, sumdb
+
+    return (
+        *(Unreachable, GoVersionUnavailable),
+        *(proxies.ProxyLacks, proxies.ProxyRefuses, proxies.ProxyOff, ProxyListInvalid),
+        *(sumdb.ChecksumDatabaseOff, sumdb.NotInChecksumDatabase),
+    )
+
+
 class _Setup:
-    """One run: configuration and network are looked at only when they are needed."""
+    """One run: configuration and network are looked at, and their libraries loaded, only when they are needed."""
 
     def __init__(self, request: GoRequest, settings: Settings, stream: Stream) -> None:
         self.request = request
@@ -100,14 +104,25 @@ class _Setup:
         self.earlier = None if request.afresh else earlier.read(settings.environ)
         self.unproven = request.allow_unproven and request.config.go.unproven
         self.goos, self.goarch = store.host()
-        self.goenv = GoEnv(settings, partial(go_env, settings, stream))
+        self.goenv = GoEnv(settings, self._defaults)
+
+    def _defaults(self) -> str:
+        from goferry.golang.gowheel import go_env
+
+        return go_env(self.settings, self.stream)
 
     @cached_property
     def proxies(self) -> proxies.ProxyList:
+        from goferry.golang import proxies
+        from goferry.system.http import Client
+
         return proxies.ProxyList(proxies.parse(self.goenv.get("GOPROXY")), Client(self.settings.environ))
 
     @cached_property
     def database(self) -> sumdb.ChecksumDatabase:
+        from goferry.golang import sumdb
+        from goferry.system.http import Client
+
         client = Client(self.settings.environ)
         return sumdb.database(self.goenv.get("GOSUMDB"), self.proxies, client, self.settings.cache)
 
@@ -117,21 +132,27 @@ class _Setup:
         if here:
             want.hold(GoVersion(here.version))
             return here
+        kept = self._kept(want, span)
+        if kept:
+            return kept
         try:
             resolved = resolve(want, partial(self._available, span))
             return self._proven(resolved, span) or self._installed(resolved)
-        except CANNOT_BE_HAD as error:
+        except _cannot_be_had() as error:
             return self._instead(want, error, span)
 
     def resolved(self, span: Span) -> Resolved:
         want = self._wanted(span)
         here = self._preferred(want)
+        kept = None if here else self._kept(want, span)
+        if kept:
+            return Resolved(kept.version, want.source, want.minimum, want.by)
         try:
             if not here:
                 resolved = resolve(want, partial(self._available, span))
                 self._find(resolved, span)
                 return resolved
-        except CANNOT_BE_HAD as error:
+        except _cannot_be_had() as error:
             here = self._instead(want, error, span)
         want.hold(GoVersion(here.version))
         return Resolved(here.version, f"{want.source}; here before, unproven", want.minimum, want.by)
@@ -168,6 +189,8 @@ class _Setup:
         """
         if self._proven(resolved, span) or GoVersion(resolved.version) in self._available(span):
             return
+        from goferry.golang import proxies
+
         try:
             full = store.module_version(resolved.version, self.goos, self.goarch)
             self.proxies.get(f"{store.MODULE}/@v/{proxies.escaped(full)}.info", _INFO_LIMIT)
@@ -178,7 +201,7 @@ class _Setup:
         """Ask the proxies; when they do not answer, what is installed must do."""
         try:
             text = self.proxies.get(f"{store.MODULE}/@v/list", _LIST_LIMIT).decode("utf-8", "replace")
-        except CANNOT_BE_HAD as error:
+        except _cannot_be_had() as error:
             installed = [item for item in self._installed_before() if item.is_release]
             if not installed:
                 raise
@@ -194,6 +217,18 @@ class _Setup:
                 version = store.recorded_version(record)
                 if version is not None:
                     yield version
+
+    def _kept(self, want: Wanted, span: Span) -> Toolchain | None:
+        """Return the newest Go that was proved before and serves, where a file leaves the choice open and a stage asks.
+
+        A person's `1.27` or `stable` means the newest that there is, and that is the proxies' to say.
+        """
+        if self.request.afresh or not want.minimum or want.spec.kind == "exact":
+            return None
+        version = want.spec.choose(set(self._installed_before()))
+        if version is None or not want.serves(version):
+            return None
+        return self._proven(Resolved(version.text, want.source, want.minimum, want.by), span)
 
     def _proven(self, resolved: Resolved, span: Span) -> Toolchain | None:
         """Return what was installed and proven before."""
@@ -216,6 +251,9 @@ class _Setup:
 
     def _installed(self, resolved: Resolved) -> Toolchain:
         place = store.free(store.places(self.settings, resolved.version, self.goos, self.goarch))
+        from goferry.golang import proxies
+        from goferry.golang.install import Sources, install
+
         sources = Sources(self.proxies, self.database)
         try:
             return install(place, resolved.version, self.goos, self.goarch, sources=sources, stream=self.stream)

@@ -11,10 +11,8 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from goferry.golang.modzip import h1
 from goferry.kernel.files import sha256_file
 
 _UNREAD = frozenset({"api", "doc", "misc", "src/cmd", "test"})
@@ -80,6 +78,10 @@ def hash_folder(folder: Path, prefix: str, workers: int = 2) -> str:
 
     The copies `go.mod` that `finish` made are left out where they equal their `_go.mod`.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
+    from goferry.golang.modzip import h1
+
     paths = [path for path in _walk(folder) if not _is_copy(path)]
     if any(path.is_symlink() or not path.is_file() for path in paths):
         return ""

@@ -14,7 +14,7 @@ The block's end closes the span with outcome `done`, or with the raised error's 
 from __future__ import annotations
 
 import contextlib
-import secrets
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -94,7 +94,7 @@ class Stream:
 
     def __init__(self, renderers: Sequence[Renderer] = (), trace: str = "") -> None:
         self.renderers = list(renderers)
-        self.trace = trace or secrets.token_hex(16)
+        self.trace = trace or os.urandom(16).hex()
         self._lock = threading.Lock()
         self._local = threading.local()
 
@@ -111,7 +111,7 @@ class Stream:
         """Open a span; without `parent` it is a child of the span open in this thread."""
         stack: list[str] = self._local.__dict__.setdefault("stack", [])
         above = parent.event.span if parent else (stack[-1] if stack else "")
-        event = Event("start", self.trace, secrets.token_hex(8), above, stage, target, host, time.time())
+        event = Event("start", self.trace, os.urandom(8).hex(), above, stage, target, host, time.time())
         span = Span(self, replace(event, numbers=dict(numbers)))
         self.emit(span.event)
         stack.append(event.span)

@@ -61,7 +61,8 @@ def planned(opened: OpenProject, *, out: Path | None = None, shard: Shard | None
 def run(job: Job, *, settings: Settings, stream: Stream, earlier: Sequence[folder.Earlier] = ()) -> Ledger:
     """Run a planned build and return its ledger; `earlier` as in `build.execute.build`."""
     beside = partial(_beside, job, settings)
-    return execute.build(job.plan, job.project.toolchain, job.out, settings, stream, earlier=earlier, beside=beside)
+    where = job.plan, job.project.toolchain, job.out, settings, stream
+    return execute.build(*where, earlier=earlier, beside=beside, environ=job.project.facts.environ)
 
 
 def beside(opened: OpenProject, out: Path, settings: Settings) -> dict[str, str]:
@@ -73,7 +74,7 @@ def beside(opened: OpenProject, out: Path, settings: Settings) -> dict[str, str]
     facts = opened.facts
     if facts.index is None:
         return {}
-    environ = environment.clean(settings.environ, opened.toolchain, facts.directory)
+    environ = facts.environ or environment.clean(settings.environ, opened.toolchain, facts.directory)
     asked = facts.index, facts, opened.config.builds, opened.toolchain, environ
     compiled = uncommitted.compiled(*asked, without=own_folders(facts.directory, out))
     return {**compiled, **uncommitted.packed(facts.index, facts, opened.file)}

@@ -71,6 +71,22 @@ def test_starts_without_what_only_commands_need(argv, slow):
     assert loaded.isdisjoint(slow), loaded & slow
 
 
+NETWORK = {"urllib3", "ssl", "http", "certifi", "netrc", "goferry.system.http", "goferry.golang.proxies"}
+UNREAD = {"yaml", "zipfile", "difflib", "goferry.config.document", "goferry.config.check"}
+"""What reads a goferry.yml, an archive, a slip: nothing that a build with nothing to do has."""
+LOOK = "from goferry.pipeline import build, project; from goferry.golang import setup"
+EMPTY = "from goferry.cli.main import run; assert run(['status', '--target', 'local', '--root', '{}']) == 2"
+
+
+@pytest.mark.parametrize(("program", "without"), [(LOOK, NETWORK | UNREAD - {"difflib"}), (EMPTY, NETWORK | UNREAD)])
+def test_loads_nothing_for_what_is_not_there(program, without, tmp_path):
+    """The rest of a build with nothing to do, and of a look at an empty target, is Go's time and Python's start."""
+    program = f"import sys; {program.format(tmp_path)}; print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-I", "-c", program], check=True, capture_output=True, text=True)
+    loaded = {*told.stdout.splitlines()[-1].split()}
+    assert loaded.isdisjoint(without), loaded & without
+
+
 @pytest.mark.parametrize("wait", ["nan", "inf", "-1", "1e9"])
 def test_a_wait_is_a_number_of_seconds(wait, tmp_path, capsys):
     assert run(["down", "--root", str(tmp_path), "--wait", wait, "--json"]) == 2

@@ -508,6 +508,49 @@ def test_a_request_is_answered_alike_whether_go_is_set_up_or_only_resolved(world
     assert answers == [version, version]
 
 
+@pytest.mark.parametrize(
+    ("lines", "kept"), [("go 1.26", "1.26.7"), ("go 1.18", "1.27.3"), ("", "1.27.3"), ("go 1.27.1", "1.27.1")]
+)
+def test_a_stage_asks_nobody_where_a_proven_go_serves_the_files(world, lines, kept):
+    """The log, the list and the network are looked at by setup-go and by a person's request alone."""
+    for version in ("1.26.7", "1.27.1", "1.27.3"):
+        world.publish(version)
+        install(world, version)
+    world.publish("1.26.9")
+    world.publish("1.27.12")
+    (world.folder / "go.mod").write_text(f"module m\n\n{lines}\n")
+    shutil.move(world.proxy, world.folder / "away")
+    found = install(world, "", GOPROXY="off", GOSUMDB=world.log.key.text)
+    assert (found.version, found.proof) == (kept, "checksum-database")
+    shutil.move(world.folder / "away", world.proxy)
+    assert install(world, "").version == kept, "the list is there, and is not asked for"
+    if kept == "1.26.7":
+        assert install(world, "1.26").version == "1.26.9", "a person asked for the newest patch"
+    (world.folder / "go.mod").write_text("module m\n\ngo 1.27\n")
+    settings = world.settings()
+    anew = setup_go(GoRequest(world.folder, afresh=True), settings=settings, stream=Stream())
+    assert anew.version == "1.27.12", "setting up brings the newest patch"
+    assert install(world, "").version == "1.27.12", "and from then on stages take it"
+
+
+@pytest.mark.parametrize("lines", ["go 1.28", "go 1.26", "toolchain go1.28.0"])
+def test_a_stage_asks_where_no_kept_go_serves(world, lines):
+    world.publish(V)
+    install(world)
+    for version in ("1.26.9", "1.28.0"):
+        world.publish(version)
+    (world.folder / "go.mod").write_text(f"module m\n\n{lines}\n")
+    assert install(world, "").version == ("1.26.9" if "1.26" in lines else "1.28.0")
+
+
+def test_an_altered_kept_go_is_not_taken_unasked(world):
+    world.publish(V)
+    found = install(world)
+    (world.folder / "go.mod").write_text("module m\n\ngo 1.27\n")
+    found.go.write_bytes(b"#!/bin/sh\necho evil\n")
+    assert b"evil" not in install(world, "").go.read_bytes()
+
+
 def test_concurrent_installs(world):
     world.publish(V)
     found, errors = [], []

@@ -787,7 +787,7 @@ def test_what_is_started_for_a_build_with_nothing_to_do(work, repository, tmp_pa
     monkeypatch.setattr(project.golang, "setup_go", lambda *_, **__: work.toolchain, raising=False)
     for key in [key for key in os.environ if key.startswith(("GO", "XDG"))]:
         monkeypatch.delenv(key)
-    for key, value in work.surroundings.environ.items():
+    for key, value in work.settings.environ.items():
         monkeypatch.setenv(key, value)
     started = []
     run = process.run

@@ -26,8 +26,7 @@ PARSED = {"fetch", "release", "provision", "setup-go", "merge", "sync-templates"
 """Commands of Goferry that need a network, a host or a second release to go on."""
 ASK_GO = {"build", "plan", "up", "inspect", "test"}
 ON_DISK = [
-    (r"go mod vendor \{chdir\}", "GOWORK=off go mod vendor"), (r" \{chdir\}-m", " -m"), (r" \{chdir\}", ""),
-    (r"-versions MODULE", "-versions example.com/shop"),
+    (r"go mod vendor \{chdir\}", "GOWORK=off go mod vendor"), (r" \{chdir\}", ""),
     (r"X\./\.\.\.", "./..."), (r"go test X-run 'X' X", "go test -run 'TestNothing' ./..."), (r"go list X-m", "go list -m"),
     (r"go work use X\.", "go work use ."), (r"go mod tidy X", "go mod tidy"), (r"-go=X", "-go=1.26"),
     (r"go version -m FILE", "go version -m GO"), (r"size FILE", "size GO"),

@@ -115,7 +115,7 @@ _FAULTS = (
         ),
         ModulesClosed,
         [
-            "of a private module say so:  go env -w GOPRIVATE=HOST/OWNER",
+            "name a private module's place in the environment:  GOPRIVATE=HOST/OWNER",
             "and let git or netrc have credentials for it; " + _SOURCES,
         ],
     ),
@@ -133,7 +133,7 @@ _FAULTS = (
             r"unrecognized import path|but does not contain package|module declares its path as"
         ),
         ModulesNotFound,
-        ["see which versions there are:  go list {chdir}-m -versions MODULE", _SOURCES],
+        ["look which versions its repository has tagged", _SOURCES],
     ),
 )
 """The first that says so counts: what is altered before what is lacking, what is closed before what is not there."""

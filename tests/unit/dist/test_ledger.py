@@ -25,4 +25,4 @@ def test_a_sealed_folder_says_as_what_and_what_to_go_on_with(tmp_path, release, 
     with pytest.raises(DistSealed) as caught:
         refuse_sealed(folder)
     assert caught.value.what == f"{folder} is sealed{said}, and nothing can be added to it"
-    assert caught.value.advice[0].endswith(f"goferry deploy '{folder}'")
+    assert caught.value.advice[0].endswith(f"goferry verify '{folder}' --trust FILE")

@@ -203,7 +203,7 @@ def refuse_sealed(folder: Path) -> None:
             f"{folder} is sealed{_sealed_as(folder)}, and nothing can be added to it",
             state="Nothing was written.",
             advice=[
-                f"it is ready: verify it, then deploy or publish it:  goferry verify {shlex.quote(str(folder))} --trust FILE",
+                f"it is ready to be deployed or published:  goferry verify {shlex.quote(str(folder))} --trust FILE",
                 "or build the next version into another folder:  goferry build --out OTHER",
                 "or remove this one first; goferry up replaces its own by itself",
             ],

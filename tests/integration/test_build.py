@@ -386,10 +386,11 @@ def test_where_git_can_not_be_asked_nothing_is_stamped_and_a_note_says_so(work, 
 
 
 RUN = """
-import os, sys, tarfile, zipfile
+import _strptime, os, sys, tarfile, zipfile
 from pathlib import Path
 from goferry.build import execute, facts, machine, plan
 from goferry.config import model
+from goferry.config.settings import Settings
 from goferry.dist import Toolchain
 from goferry.observe.events import Stream
 root, out, goroot, version = sys.argv[1:]
@@ -598,8 +599,8 @@ def test_before_the_first_commit_and_outside_of_git(work, repository):
     assert "no commit yet" in work.look(repository).hints[0]
 
 
-def test_a_machine_without_git_builds_a_snapshot_and_says_what_it_is_without(toolchain, surroundings, repository):
-    without = Work(toolchain, Settings({**surroundings.environ, "PATH": "/nonexistent"}, surroundings.cache))
+def test_a_machine_without_git_builds_a_snapshot_and_says_what_it_is_without(toolchain, settings, repository):
+    without = Work(toolchain, Settings({**settings.environ, "PATH": "/nonexistent"}, settings.cache))
     said = without.look(repository).hints[0]
     assert said.startswith("the folder is in a git repository, and git is not on PATH: this is a snapshot, v3.0.0-")
     assert said.endswith("install it:  apt-get install git")

@@ -31,7 +31,7 @@ def command(output: Output, *, directory: Path, dry_run: bool) -> None:
     where no line names it. Needs no Go.
     """
     from goferry.build import revision, tag_rule
-    from goferry.config import start
+    from goferry.config import load, start
     from goferry.config.survey import survey
 
     seen = survey(directory)
@@ -49,6 +49,9 @@ def command(output: Output, *, directory: Path, dry_run: bool) -> None:
     else:
         verdict = f"wrote {written}:" if written else "would write goferry.yml:"
     where = "" if place == Path() else f" --dir {shlex.quote(str(place))}"
+    standing = (directory / load.FILE).read_text("utf-8", "surrogateescape") if seen.configured else text
+    project = load.to_name(standing)
+    where += f" --project {project}" if project else ""
     following = [f"{line}{where}" for line in (DEPLOYED if seen.configured or start.names_services(seen) else NEXT)]
     example_of, file = start.example(seen), place / "goferry.yml"
     record = {**start.as_json(seen, text), "written": written, "ignored": ignored, "next": following}

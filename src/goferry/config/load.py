@@ -81,6 +81,20 @@ def load(directory: Path, *, project: str = "", file: Path | None = None) -> Loa
     )
 
 
+def to_name(text: str) -> str:
+    """Return the project that `--project` may name where the file's commands need one.
+
+    The first of several that has services, else the first; empty where no name is needed, or the text is not valid.
+    """
+    from goferry.config.document import parse
+
+    try:
+        several = _projects(parse(text.encode("utf-8", "surrogateescape")), FILE)
+    except (DocumentError, ConfigInvalid):
+        return ""
+    return _first(several) if len(several) > 1 else ""
+
+
 def load_for(directory: Path, name: str) -> Loaded:
     """Load the configuration of a project that a ledger names; a file that speaks of it by no name counts.
 
@@ -232,9 +246,15 @@ def _choose(start: Path, home: Path, several: dict[str, Node], wanted: str) -> s
         return max(holding, key=lambda name: len((home / _dir(several[name])).resolve().parts))
     raise ProjectUnknown(
         f"{FILE} has several projects: {', '.join(several)}",
-        advice=[f"name one:  --project {next(iter(several))}"],
+        advice=[f"name one:  --project {_first(several)}"],
         projects=[*several],
     )
+
+
+def _first(several: dict[str, Node]) -> str:
+    """Return the project to show where one has to be named: the first that has services, else the first."""
+    serving = (name for name, node in several.items() if isinstance(node.value, dict) and "services" in node.value)
+    return next(serving, next(iter(several)))
 
 
 def _only(tree: Node, wanted: str) -> str:

@@ -9,7 +9,8 @@ import yaml
 
 from goferry.cli.main import run
 from goferry.config.describe import schema
-from goferry.config.load import load
+from goferry.config.errors import ProjectUnknown
+from goferry.config.load import load, to_name
 from goferry.config.start import NoModule, proposal
 from goferry.config.survey import survey
 
@@ -150,6 +151,33 @@ def test_where_the_only_module_is_in_a_folder_what_comes_next_is_done_there(
     (tmp_path / "go.work").write_text(f'go 1.26\nuse "./{folder}"\n')
     assert run(["init", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["next"] == ["goferry test", "goferry build", "goferry up"]
+
+
+def test_where_there_are_several_projects_what_comes_next_names_the_one_that_serves(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for folder, text in {
+        "lang": "package main\nfunc main() {}\n",
+        "service": SERVER % 'addr := os.Getenv("ADDR")',
+    }.items():
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "go.mod").write_text(f"module example.com/{folder}\n")
+        (tmp_path / folder / "main.go").write_text(text)
+    expected = [
+        "goferry test --project service",
+        "goferry build --project service",
+        "goferry up --target local --root ~/services --project service",
+    ]
+    for case in (["--dry-run"], [], []):  # proposed, written, and standing
+        assert run(["init", "--json", *case]) == 0
+        assert json.loads(capsys.readouterr().out)["next"] == expected
+    with pytest.raises(ProjectUnknown) as caught:
+        load(tmp_path)
+    assert caught.value.advice == ("name one:  --project service",)
+
+
+@pytest.mark.parametrize("text", ["projects: [", "projects: {a: {dir: 1}}", "projects: {a: {}}", "services: {}", ""])
+def test_where_no_project_has_to_be_named_what_comes_next_names_none(text):
+    assert to_name(text) == ""
 
 
 def test_a_folder_without_a_module_is_told_before_a_toolchain_is_fetched(tmp_path, monkeypatch, capsys):

@@ -3,6 +3,7 @@
 Both run with CGO_ENABLED=0 as the build does, so that what was tested is what ships; `builds.env` may say otherwise.
 Vetting is not done twice: the tests run with `-vet=off`. Both run with -trimpath as the build does, so that the build
 finds its packages compiled; tests that locate files by their own source's path run without (build.callers).
+With -trimpath `runtime.GOROOT()` is empty, so tests get GOROOT, as many start `GOROOT/bin/go` (go doc runtime.GOROOT).
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ def test(facts: Facts, config: model.Project, toolchain: Toolchain, settings: Se
             if results.hear(line):
                 span.progress(f"{len(results.finished)} packages tested, {results.tests} tests")
 
-        done = go(testing, {}, hear)
+        done = go(testing, {"GOROOT": str(toolchain.goroot)} if trimmed else {}, hear)
         report = results.judge(done)
         span.numbers.update(packages=len(report.packages), tests=results.tests)
     return report

@@ -1,9 +1,12 @@
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from goferry.build import callers, check
 from goferry.config import model
+from goferry.config.settings import Settings
+from goferry.observe.events import Stream
 from goferry.system.process import Completed
 
 
@@ -31,3 +34,22 @@ def test_only_the_tests_go_without_trimpath():
     assert "-trimpath" in vetting
     assert "-trimpath" not in testing
     assert "-trimpath" in check.commands(facts, model.Project())[1]
+
+
+@pytest.mark.parametrize(("asks", "expected"), [(False, {"test": "/go"}), (True, {})])
+def test_trimmed_tests_find_the_go_that_runs_them(tmp_path, monkeypatch, asks, expected):
+    given = {}
+
+    def run(argv, *, environ, **_):
+        if "GOROOT" in environ:
+            given[argv[1]] = environ["GOROOT"]
+        return Completed(tuple(argv), 0, b"", b"")
+
+    monkeypatch.setattr(check.callers, "asked_for", lambda *_: asks)
+    monkeypatch.setattr(check.process, "run", run)
+    facts = SimpleNamespace(
+        patterns=("./...",), directory=tmp_path, root=tmp_path, modules=(), environ={"PATH": "/bin"}
+    )
+    toolchain = SimpleNamespace(go=Path("/go/bin/go"), goroot=Path("/go"))
+    check.test(facts, model.Project(), toolchain, Settings({}, tmp_path), Stream())
+    assert given == expected

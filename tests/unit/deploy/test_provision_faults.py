@@ -62,7 +62,7 @@ class World:
                 os._exit(9)
             raise Fault(errno.ENOSPC, "no room, as the test wants")
 
-    def run(self, argv, timeout=0):
+    def run(self, argv, timeout=0, most=0):
         state, verb, what = self.state(), argv[1], argv[-1]
         if verb.startswith("is-"):
             return (0 if what in state[{"is-enabled": "enabled", "is-active": "active"}[verb]] else 1), ""
@@ -285,3 +285,9 @@ def test_two_at_once_and_a_deploy_that_goes_on_are_waited_for(make, tmp_path, mo
         assert world.whole() == before
     on_host.apply(world.request())
     world.right()
+
+
+def test_what_an_agent_finds_of_many_services_is_read_whole(tmp_path):
+    checks = [{"name": "port", "of": f"shop/{n}", "ok": True, "what": "x" * 500, "advice": []} for n in range(200)]
+    (tmp_path / "checks.json").write_text(json.dumps({"checks": checks}) + "\n")
+    assert on_host.checks({"check": ["cat", str(tmp_path / "checks.json")]}) == checks

@@ -27,8 +27,8 @@ NOT_FOUND = 5
 """systemctl's code for a unit that is not there (any more)."""
 
 
-def run(argv: list[str], timeout: float = 120) -> tuple[int, str]:
-    """Run a program; return its code and its output's end."""
+def run(argv: list[str], timeout: float = 120, most: int = 2000) -> tuple[int, str]:
+    """Run a program; return its code and its output's end, `most` characters of it."""
     environ = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
     environ["DEBIAN_FRONTEND"] = "noninteractive"
     try:
@@ -43,7 +43,7 @@ def run(argv: list[str], timeout: float = 120) -> tuple[int, str]:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return 127, str(error)
-    return done.returncode, done.stdout.decode("utf-8", "replace")[-2000:]
+    return done.returncode, done.stdout.decode("utf-8", "replace")[-most:]
 
 
 def read(path: str) -> bytes | None:

@@ -259,7 +259,7 @@ def check(request: Record) -> Record:
 
 def checks(request: Record) -> List[Record]:
     """Return what the agent finds: `[{"name", "of", "ok", "what", "advice"}]`."""
-    code, output = run(request["check"], 60)
+    code, output = run(request["check"], 60, most=16 << 20)  # several lines for each service of each project
     try:
         found = json.loads(output.strip().splitlines()[-1])["checks"]
     except (ValueError, KeyError, IndexError, TypeError):

@@ -59,25 +59,25 @@ class Api:
 
     def tag_commit(self, tag: str) -> str:
         """Return the commit that a tag points to, through annotated tags; empty when there is no such tag."""
-        path = f"/repos/{self.github.repository}/git/ref/{quote('tags/' + tag, safe='')}"
-        found = self._absent_as_none(f"look up the tag {tag}", lambda: self._get(path))
-        if not found:
-            return ""
-        pointed = found["object"]
+        git = f"/repos/{self.github.repository}/git"
+        kind, sha = self._absent_as_none(
+            f"look up the tag {tag}", lambda: self._pointed(f"{git}/ref/{quote('tags/' + tag, safe='')}")
+        ) or ("", "")
         for _ in range(_NESTED_TAGS):
-            if pointed["type"] != "tag":
+            if kind != "tag":
                 break
-            pointed = self._tag_object(str(pointed["sha"]))
-        return str(pointed["sha"])
+            path = f"{git}/tags/{quote(sha, safe='')}"
+            kind, sha = self.call("look up an annotated tag", READ, lambda path=path: self._pointed(path))
+        return sha
 
-    def _tag_object(self, sha: str) -> dict[str, Any]:
-        path = f"/repos/{self.github.repository}/git/tags/{quote(sha, safe='')}"
-        return dict(self.call("look up an annotated tag", READ, lambda: self._get(path))["object"])
+    def _pointed(self, path: str) -> tuple[str, str]:
+        """Return the type and name of the object that a ref or a tag points to."""
+        pointed = self._get(path)["object"]
+        return str(pointed["type"]), str(pointed["sha"])
 
     def published(self, tag: str) -> Release | None:
         """Return the published release of a tag, without its assets; drafts are never found so."""
-        found = self._absent_as_none(f"look up the release {tag}", lambda: self._repository.get_release(tag))
-        return _release(found) if found else None
+        return self._absent_as_none(f"look up the release {tag}", lambda: _release(self._repository.get_release(tag)))
 
     def demand_repository(self) -> None:
         """Raise NotFound when the token sees no such repository."""
@@ -187,7 +187,7 @@ class Api:
 def _outcome(request: Callable[[], T]) -> tuple[int, Mapping[str, str], str, T | None]:
     """Return (-1, {}, "", result), or the problem's status (0: no answer), headers and message."""
     import requests
-    from github import GithubException
+    from github import BadAttributeException, GithubException
 
     try:
         return -1, {}, "", request()
@@ -201,8 +201,16 @@ def _outcome(request: Callable[[], T]) -> tuple[int, Mapping[str, str], str, T |
         ) from None
     except requests.exceptions.RequestException as error:
         return 0, {}, _short(error), None
-    except (AssertionError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        # PyGithub asserts what an answer holds; a proxy's login page, for one, does not.
+    except (
+        AssertionError,
+        AttributeError,
+        BadAttributeException,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        # PyGithub asserts what an answer holds, and stumbles over others; a proxy's login page, for one, is none.
         raise GitHubUnexpected(f"GitHub answered something else than its API does: {type(error).__name__}") from None
 
 

@@ -1,3 +1,5 @@
+import contextlib
+import itertools
 import json
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from goferry.kernel.errors import GoferryError
 from goferry.kernel.manifest import File, Manifest
 from goferry.release import GitHub, access, notes, reference, retry
 from goferry.release import facts as kinds
-from goferry.release.api import message_of
+from goferry.release.api import Api, message_of
 from goferry.release.errors import ReleaseTooLarge
 from goferry.release.plan import is_latest, is_prerelease, plan
 
@@ -264,6 +266,51 @@ def test_an_unreachable_address_is_a_named_error(monkeypatch, tmp_path):
         )
     assert caught.value.name == "github-failing"
     assert "secret" not in caught.value.what
+
+
+def _answering(monkeypatch, answers):
+    """Return the API of a repository behind a proxy, which takes each answer (status, body) from `answers`."""
+    from github import Requester
+
+    headers = {"content-type": "application/json", "x-ratelimit-remaining": "1"}
+
+    def answer(*_words, **_named):
+        status, body = answers[-1]
+        return status, headers, body
+
+    monkeypatch.setattr(Requester.Requester, "_Requester__requestRaw", answer)
+    monkeypatch.setattr(retry, "sleep", lambda _: None)
+    return Api(GitHub("a/b", "t"), Settings({}, Path("/x")))
+
+
+DRAFT = kinds.Release(1, "v1", draft=True)
+ASKED = {
+    "tag_commit": lambda api: api.tag_commit("v1"),
+    "published": lambda api: api.published("v1"),
+    "demand_repository": lambda api: api.demand_repository(),
+    "releases": lambda api: api.releases(),
+    "assets": lambda api: api.assets(1),
+    "create_draft": lambda api: api.create_draft("v1", "", prerelease=False),
+    "delete_draft": lambda api: api.delete_draft(1),
+    "delete_asset": lambda api: api.delete_asset(1),
+    "publish": lambda api: api.publish(DRAFT, "", prerelease=False, latest=True),
+    "describe": lambda api: api.describe(DRAFT, ""),
+}
+ODD = [
+    "{}", "[]", "[null]", "[3]", "[{}]", "3", "<html>", '{"object": null}', '{"object": {"type": "tag"}}',
+    '[{"ref": "a", "object": {}}]', '{"id": 1, "tag_name": 5}', '[{"id": 1, "tag_name": "v1", "draft": "yes"}]',
+    '[{"id": 1, "name": "x", "size": "big", "digest": 7}]',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_an_answer_that_is_not_the_apis_is_a_named_error(asked, monkeypatch):
+    answers = []
+    api = _answering(monkeypatch, answers)
+    for answer in itertools.product((200, 403, 422, 500), ODD):
+        answers.append(answer)
+        with contextlib.suppress(GoferryError):
+            ASKED[asked](api)
 
 
 @pytest.mark.parametrize(

@@ -99,12 +99,14 @@ def read(directory: Path, environ: Mapping[str, str]) -> Revision:
     changes = tuple(git.changes())
     if head.code or len(words) != 2 or not _HASH.fullmatch(words[0]):
         return Revision(root, changes=changes, lack=NO_COMMIT)
+    before, nested = git.merged()
+    here = [*git.tags("--points-at=HEAD"), *(tag for tag in nested if git.names(tag, words[0]))]
     return Revision(
         root,
         commit=words[0],
         time=int(words[1]),
-        here=tuple(git.tags("--points-at=HEAD")),
-        before=tuple(git.tags("--merged=HEAD")),
+        here=tuple(sorted({*here})),
+        before=tuple(before),
         changes=changes,
         shallow=found == ["true"],
     )
@@ -167,10 +169,23 @@ class _Git:
         done = self.ask(*words)
         if done.code:
             raise _failed(done)
-        return done.text.splitlines()
+        return done.text.split("\n")[:-1]  # a tag's name may hold what else `splitlines` takes for a line's end
 
     def tags(self, *which: str) -> list[str]:
         return self.lines("for-each-ref", *which, "--format=%(refname:lstrip=2)", "refs/tags")
+
+    def merged(self) -> tuple[list[str], list[str]]:
+        """Return the tags of HEAD's history, and those among them that name a commit through several tag objects.
+
+        `--points-at` looks through one of them alone.
+        """
+        form = "--format=%(*objecttype) %(refname:lstrip=2)"
+        found = [line.partition(" ") for line in self.lines("for-each-ref", "--merged=HEAD", form, "refs/tags")]
+        return [name for _, _, name in found], [name for kind, _, name in found if kind == "tag"]
+
+    def names(self, tag: str, commit: str) -> bool:
+        """Whether a tag, through however many tag objects, names the commit."""
+        return self.ask("rev-parse", "-q", "--verify", f"refs/tags/{tag}^{{commit}}").text.strip() == commit
 
     def changes(self) -> list[str]:
         done = self.ask("status", "--porcelain=v1", "-z", "--ignore-submodules=none")

@@ -28,12 +28,13 @@ FOLDER = "{folder}/"
 _VERSIONISH = r"(?:(?:v|ver|version|r|rel|release)[._-]{0,2}v?[._-]?)?"
 _MOVING = re.compile(r"(?:[A-Za-z]+[._-]?)?[0-9]+(?:\.(?:[0-9]+|[xX*]))?|v?[0-9]+\.[0-9]+\.[xX*]")
 _DATE = re.compile(
-    rf"{_VERSIONISH}(?:19|20|21)[0-9]{{2}}(?:[._-][0-9]{{1,2}}|[0-9]{{2}}(?:[0-9]{{2}})?)(?:[^0-9].*)?", re.IGNORECASE
+    rf"{_VERSIONISH}(?:19|20|21)[0-9]{{2}}(?:[._-][0-9]{{1,2}}|[0-9]{{2}}(?:[0-9]{{2}}|[0-9]{{6}}|[0-9]{{8}})?)(?:[^0-9].*)?",
+    re.IGNORECASE,
 )
 _LOOKS = (
     re.compile(rf"{_VERSIONISH}[0-9]+[._-][0-9].*", re.IGNORECASE),  # v.1.5.0, 1.5-rc1, release-1.2.3
     re.compile(rf"{_VERSIONISH}[0-9]+(?:\.[0-9]+)*[._-]?(?:alpha|beta|rc|pre)[^A-Za-z]*", re.IGNORECASE),  # v2-rc1
-    re.compile(r"[A-Za-z](?:.*?[A-Za-z._-])?(?:[0-9]+\.){2}[0-9].*"),  # chart-1.2.3
+    re.compile(r"@?[A-Za-z](?:.*?[A-Za-z._@-])?(?:[0-9]+\.){2}[0-9].*"),  # chart-1.2.3, shop@1.2.3
 )
 _WORDS = re.compile(
     r"(?:nightly|latest|edge|canary|snapshot|dev|stable|daily|weekly|current|head|main|master)(?:[^A-Za-z].*)?",
@@ -235,7 +236,7 @@ def _line(scheme: str, prefix: str) -> str:
 def _near(tag: str, prefix: str) -> Iterator[str]:
     """Yield tags that were probably meant, first those that write their `v`, or none, as this one does."""
     text = tag.removeprefix(prefix).rpartition("/")[2]
-    numbers = re.search(r"[0-9]{1,15}([._-][0-9]{1,15}){0,2}(?![0-9]|[._-][0-9])", text)
+    numbers = re.search(r"(?<![0-9])(?<![0-9][._-])[0-9]{1,15}([._-][0-9]{1,15}){0,2}(?![0-9]|[._-][0-9])", text)
     if not numbers:
         return
     dotted = ".".join(str(int(part)) for part in re.split("[._-]", numbers[0]))

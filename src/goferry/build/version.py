@@ -39,7 +39,8 @@ class SourceDateInvalid(Misuse):
 class VersionUnusable(Misuse):
     """A version can't stay as it is in the names of files, in an image's tag, or in the names of assets on GitHub.
 
-    It usually holds a `+`, which image tags can't have, or is longer than the 128 characters that they may have.
+    It usually holds a `+`, which image tags can't have, or is longer than the 128 characters that they may have. Or the
+    tag holds a folder's name with characters that a release's reference does not take.
     """
 
     name = "version-unusable"
@@ -101,6 +102,15 @@ def choose(
         text, bears = base + ("+dirty" if dirty else ""), bears and not dirty
     tag = tags.prefix + text
     snapshot = not (bears and trigger.releases(tag))
+    if not snapshot and not schemes.valid_tag(tag):
+        raise VersionUnusable(
+            f"the tag {tag[:200]!a} can't be a release's",
+            state="Nothing was built.",
+            advice=[
+                "name the module's folder with letters, digits and . _ - +",
+                'or leave it out of the tags, in goferry.yml:  version: {prefix: ""}',
+            ],
+        )
     hints = (
         *_lacking(revision, text, trigger, wanted=bool(wanted)),
         *hints,

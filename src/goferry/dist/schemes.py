@@ -26,6 +26,8 @@ _CALENDAR = re.compile(
 )
 _STAGES = {"dev": 0, "alpha": 1, "a": 1, "beta": 2, "b": 2, "preview": 3, "pre": 3, "rc": 4}
 _WORD = re.compile("[!-.0-~]{1,200}")  # a tag's last part
+# A subset of what git-check-ref-format(1) allows: no @, so that the parts of a release's reference can be told apart.
+_TAG = re.compile(r"[0-9A-Za-z_][0-9A-Za-z._+-]*(/[0-9A-Za-z_][0-9A-Za-z._+-]*)*")
 _SAFE = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z._-]{0,126}[0-9A-Za-z])?")
 
 
@@ -75,6 +77,11 @@ class Scheme:
 def plain(text: str) -> bool:
     """Whether a version stays as it is in file names, image tags and on GitHub: letters, digits and single . _ -."""
     return bool(_SAFE.fullmatch(text)) and ".." not in text and not text.endswith(".lock")
+
+
+def valid_tag(text: str) -> bool:
+    """Whether the text can be a release's tag: one that git allows, without `@` and unusual characters."""
+    return bool(_TAG.fullmatch(text)) and ".." not in text and not text.endswith((".", ".lock"))
 
 
 def bare(version: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from goferry.config.settings import Settings
-from goferry.dist.schemes import named
+from goferry.dist.schemes import named, valid_tag
 from goferry.kernel.manifest import MANIFEST, Manifest
 from goferry.observe.events import Span, Stream
 from goferry.release import access, notes, reference, resealed
@@ -120,7 +120,7 @@ def _with_digest(asset: Asset, wanted: dict[str, int], transfer: Transfer) -> As
 def _local(manifest: Manifest, files: tuple[File, ...], *, tag: str, draft: bool, prerelease: bool | None) -> Local:
     said = named(manifest.notes, manifest.version)
     tag = tag or said.tag
-    if not reference.valid_tag(tag):
+    if not valid_tag(tag):
         raise TagMismatch(f"{tag[:200]!a} cannot be a release's tag", advice=["name it like the version, v1.4.0"])
     pre = is_prerelease(manifest.version, said.scheme) if prerelease is None else prerelease
     return Local(

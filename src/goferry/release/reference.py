@@ -11,10 +11,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from goferry.dist.schemes import valid_tag
 from goferry.release.errors import ReferenceInvalid
 
-# A subset of what git-check-ref-format(1) allows: no @, so that the parts of a reference can be told apart.
-_TAG = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]*(/[0-9A-Za-z][0-9A-Za-z._+-]*)*")
 _REPOSITORY = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,38}/[0-9A-Za-z._-]{1,100}")
 _DIGEST = re.compile("[0-9a-f]{64}")
 _LONGEST = 512
@@ -52,11 +51,6 @@ def parse(text: str) -> Reference:
             advice=["write it as  v1.4.0@sha256:DIGEST  or  OWNER/NAME@v1.4.0@sha256:DIGEST"],
         )
     return Reference(tag, digest, repository)
-
-
-def valid_tag(text: str) -> bool:
-    """Whether the text can be a release's tag: one that git allows, without `@` and unusual characters."""
-    return bool(_TAG.fullmatch(text)) and ".." not in text and not text.endswith((".", ".lock"))
 
 
 def valid_repository(text: str) -> bool:

@@ -159,3 +159,15 @@ def test_an_example_of_a_tag_follows_the_repository_s_own(config, history, examp
 
 def test_tags_of_an_earlier_major_version_are_no_example():
     assert of(model.Version(), folder=".", module=MODULE + "/v2").after(["v1.9.0"]).example == "v2.2.3"
+
+
+@pytest.mark.parametrize(
+    "tag", ["1.2.3.4", "v1.2.3_1", "v99999999999999999999.0.0", "v1.2.3-20260802153000-abcdefabcdef"]
+)
+def test_no_tag_is_meant_by_the_end_of_another(tag):
+    assert not [line for line in tags(scheme="semver").advice(tag) if line.startswith("did you mean")]
+
+
+@pytest.mark.parametrize("tag", ["shop@1.2.3", "@acme/shop@1.2.3", "202608021530", "v20260802153000"])
+def test_more_that_people_would_take_for_a_version(tag):
+    assert tags().kind(tag) is Kind.FORBIDDEN

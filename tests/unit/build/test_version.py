@@ -1,9 +1,12 @@
+import os
+import subprocess
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sampling import examples
 
-from goferry.build.revision import NO_COMMIT, NO_GIT, NO_REPOSITORY, Revision
+from goferry.build.revision import NO_COMMIT, NO_GIT, NO_REPOSITORY, Revision, read
 from goferry.build.tags import major_of, of, tag_prefix
 from goferry.build.trigger import Trigger
 from goferry.build.version import EPOCH, SourceDateInvalid, VersionUnusable, choose
@@ -333,3 +336,34 @@ def test_a_pseudo_version_sorts_just_after_its_base_and_before_the_next_release(
     following = semver.demand(f"v{major}.{minor}.{patch + 1}")
     assert base.order < pseudo.order < following.order
     assert pseudo.pseudo
+
+
+@pytest.mark.parametrize(("folder", "good"), [("_api", True), ("api", True), ("ünï", False), ("a@b", False)])
+def test_a_tag_that_no_release_takes_is_refused_before_the_build(folder, good):
+    tag = f"{folder}/v1.2.3"
+    pushed = {"GITHUB_EVENT_NAME": "push", "GITHUB_REF": f"refs/tags/{tag}"}
+    if good:
+        assert not chosen(here=[tag], folder=folder, environ=pushed).snapshot
+        return
+    with pytest.raises(VersionUnusable, match="can't be a release's"):
+        chosen(here=[tag], folder=folder, environ=pushed)
+    assert chosen(here=[tag], folder=folder, environ={"GITHUB_REF": "refs/heads/main"}).snapshot
+
+
+def test_tags_are_read_whole_and_through_tags_of_tags(tmp_path):
+    def git(*words):
+        named = ["-c", "user.name=n", "-c", "user.email=n@example.com", "-c", "tag.gpgSign=false"]
+        subprocess.run(["git", *named, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    git("init", "--quiet")
+    git("commit", "--quiet", "--allow-empty", "--message=first")
+    git("tag", "-a", "v0.9.0", "-m", "of a commit")
+    git("tag", "-a", "v0.9.1", "-m", "of an earlier tag", "v0.9.0")
+    git("commit", "--quiet", "--allow-empty", "--message=second")
+    odd = "odd\u2028v9.9.9"
+    for tag, of_what in (("v1.0.0", "HEAD"), ("v1.0.1", "v1.0.0"), ("v1.0.2", "v1.0.1")):
+        git("tag", "-a", tag, "-m", "x", of_what)
+    git("tag", odd)
+    found = read(tmp_path, {"PATH": os.environ["PATH"]})
+    assert set(found.here) == {odd, "v1.0.0", "v1.0.1", "v1.0.2"}
+    assert set(found.before) == {*found.here, "v0.9.0", "v0.9.1"}

@@ -226,6 +226,11 @@ def _last(errors: str, lines: int = 1) -> str:
     return printable(" · ".join(told[-lines:]), 400)
 
 
+_UNUSED = re.compile(
+    "(?m)^.*(?:UNPROTECTED PRIVATE KEY|Load key |sign_and_send_pubkey: (?:signing failed|no mutual signature)|"
+    "error in libcrypto|agent refused operation).*$"
+)
+"""What ssh says of a key that it has and can't sign with: a security key that is not plugged in, a broken file."""
 _UNREACHABLE = re.compile(
     r"Could not resolve|Connection refused|timed out|No route to host|unreachable|Connection (?:reset|closed)"
     r"|kex_exchange_identification|Broken pipe|not responding|Connection to .* closed|port 65535",
@@ -261,14 +266,16 @@ def failure(address: Address, access: Access, code: int | None, errors: str) -> 
         )
     if "Host key verification failed" in errors or "host key is known for" in errors:
         return _unknown(address, address.host, where)
+    if unused := _UNUSED.search(errors):  # comes first: without the key ssh goes on, and ends in "Permission denied"
+        return DeployKeyUnusable(
+            f"ssh can't use the key: {_last(unused.group())}", state="Nothing was sent.", advice=[HAND_ON, MAKE_KEY]
+        )
     if "Permission denied" in errors or "Too many authentication failures" in errors:
         return DeployKeyRefused(
             f"{address.text} refuses the key for user {address.user}: {_last(errors)}",
             state="Nothing was sent.",
             advice=["let it in:  goferry provision HOST --deploy-key FILE.pub"],
         )
-    if "UNPROTECTED PRIVATE KEY" in errors or "invalid format" in errors or "error in libcrypto" in errors:
-        return DeployKeyUnusable(f"ssh can't use the key: {_last(errors)}", advice=[HAND_ON, MAKE_KEY])
     found = _UNREACHABLE.search(errors)
     return HostUnreachable(
         f"{address.text}: {_last(errors, 2) or 'the connection ended'}",

@@ -114,6 +114,10 @@ def test_a_host_authority_pins_certificates():
         (255, "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.", "host-key-changed"),
         (255, "Unable to negotiate with web port 22: no matching host key type found. Their offer: ssh-rsa", "host-key-changed"),
         (255, "goferry@web: Permission denied (publickey).", "deploy-key-refused"),
+        (255, 'Load key "k": error in libcrypto\ngoferry@web: Permission denied (publickey).', "deploy-key-unusable"),
+        (255, 'sign_and_send_pubkey: signing failed for ED25519-SK "k": device not found\ngoferry@web: Permission denied (publickey).', "deploy-key-unusable"),
+        (255, "sign_and_send_pubkey: no mutual signature supported\ngoferry@web: Permission denied (publickey).", "deploy-key-unusable"),
+        (255, '@ WARNING: UNPROTECTED PRIVATE KEY FILE! @\nLoad key "k": bad permissions\ngoferry@web: Permission denied (publickey).', "deploy-key-unusable"),
         (127, "sh: 1: /usr/local/libexec/goferry-host: not found", "agent-missing"),
     ],
 )  # fmt: skip

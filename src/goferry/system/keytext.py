@@ -31,8 +31,12 @@ def decoded(data: bytes) -> bytes:
 
 def label(data: bytes) -> str:
     """Return what the text says that it holds, `PGP PRIVATE KEY BLOCK`; empty without a line that begins a block."""
-    found = _BEGIN.search(data)
-    return found[1].decode("ascii") if found else ""
+    return next(iter(labels(data)), "")
+
+
+def labels(data: bytes) -> list[str]:
+    """Return what each of the text's blocks says that it holds, in order."""
+    return [found.decode("ascii") for found in _BEGIN.findall(data)]
 
 
 def flaw(data: bytes) -> str:

@@ -32,12 +32,17 @@ _SECRET_HEADS = {bytes([0x80 | packets.SECRET_KEY << 2 | size]) for size in rang
 
 
 ANOTHER = ("export it again:  gpg --armor --export-secret-keys KEY", "make one for trying:  goferry keygen --out KEYS")
+ANOTHER_KIND = ("make one of another kind:  gpg --quick-gen-key NAME ed25519 sign", ANOTHER[1])
+_WEAK = "is DSA, short RSA, or of a curve that is not known: no host takes what it signs"
 _KINDS = {
     "PGP PUBLIC KEY BLOCK": "is a public key; signing needs the secret one",
     "PGP MESSAGE": "is an OpenPGP message and no key",
     "PGP SIGNATURE": "is an OpenPGP signature and no key",
     "OPENSSH PRIVATE KEY": "is an ssh key; a release is signed with an OpenPGP key",
 }
+
+
+_SEVERAL = "holds several keys; a release is signed with one"
 
 
 class Part(Enum):
@@ -70,6 +75,8 @@ def usable(data: bytes, where: str, now: int) -> SecretKey:
     """
     binary = _binary(keytext.unwrapped(data), where)
     try:
+        if sum(kind == packets.SECRET_KEY for kind, _ in packets.split(binary)) > 1:
+            raise KeyUnusable(f"{where} {_SEVERAL}", advice=ANOTHER)
         key = _read(binary)
     except FormError as error:
         raise KeyUnusable(f"{where} is damaged, or no OpenPGP secret key: {error}", advice=ANOTHER) from None
@@ -79,8 +86,11 @@ def usable(data: bytes, where: str, now: int) -> SecretKey:
 
 def _binary(data: bytes, where: str) -> bytes:
     """Return the packets of an armored or binary key."""
-    label = keytext.label(data)
+    labels = keytext.labels(data)
+    label = SECRET if SECRET in labels else next(iter(labels), "")  # tools put a public block before the secret one
     wrong = keytext.flaw(data) or _KINDS.get(label, "")
+    if labels.count(SECRET) > 1:
+        wrong = _SEVERAL
     if data.startswith(b"untrusted comment:"):
         wrong = "is a minisign key, and an OpenPGP key belongs there"
     if wrong:
@@ -149,8 +159,18 @@ def _judge(key: SecretKey, where: str, now: int) -> None:
     if public.primary.revoked:
         raise KeyUnusable(f"{where} is revoked", advice=("sign with the key that replaces it",))
     _in_time(public.standing(public.primary), where, now)
+    if public.primary.weak:
+        raise KeyUnusable(f"{where} {_WEAK}", advice=ANOTHER_KIND)
     standings = {each: public.standing(each) for each in (public.primary, *public.subkeys)}
     signing = {each: standing for each, standing in standings.items() if standing.signs and standing.bound is not False}
+    if any(standing.weak_digest for standing in standings.values()) and not signing:
+        raise KeyUnusable(
+            f"{where} certifies itself with SHA-1 or MD5, which no host takes",
+            advice=(
+                f"renew it:  gpg --cert-digest-algo SHA512 --quick-set-expire {public.primary.fingerprint} 2y",
+                ANOTHER[0],
+            ),
+        )
     if not signing:
         raise KeyUnusable(
             f"{where} holds no key for signing, only such for certifying or encrypting",
@@ -162,6 +182,8 @@ def _judge(key: SecretKey, where: str, now: int) -> None:
     alive = [each for each in standing_keys if not _over(signing[each], now)]
     if not alive:
         _in_time(max((signing[each] for each in standing_keys), key=lambda found: found.expires or 0), where, now)
+    if all(each.weak for each in alive):
+        raise KeyUnusable(f"{where} {_WEAK}", advice=ANOTHER_KIND)
     if all(key.parts[each.fingerprint] is Part.ABSENT for each in alive):
         raise KeyUnusable(
             f"{where} lacks the secret part of its key for signing: it is on a card, or was left out",

@@ -7,13 +7,14 @@ import subprocess
 import textwrap
 from pathlib import Path
 
+import openpgp as openpgp_parts
 import pytest
 
 from goferry.cli.main import run
 from goferry.config.settings import Settings
 from goferry.kernel import packets
 from goferry.kernel.errors import GoferryError
-from goferry.trust import keys, sequoia
+from goferry.trust import keys, openpgp_key, sequoia
 from goferry.trust.minisign_key import SecretKey
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -81,6 +82,36 @@ REASONS = {
     ),
     "minisign": (lambda _: minisign(), "is a minisign key, and an OpenPGP key belongs there"),
 }
+
+
+def forged(kind, **options):
+    """Return a secret key's text as another tool may have made it; its secret part is of no use."""
+    shown = openpgp_parts.Public(openpgp_parts.Secret(kind), **options).packets
+    made = [
+        (packets.SECRET_KEY, body + b"\0") if number == packets.PUBLIC_KEY else (number, body) for number, body in shown
+    ]
+    binary = b"".join(packets.encode(number, body) for number, body in made)
+    return packets.armor(binary, "PGP PRIVATE KEY BLOCK").decode()
+
+
+OTHERS_MADE = {
+    "short RSA": (lambda _: forged("rsa-1024"), "is DSA, short RSA, or of a curve that is not known"),
+    "an odd curve": (lambda _: forged("P-192"), "is DSA, short RSA, or of a curve that is not known"),
+    "certified with SHA-1": (lambda _: forged("ed", digest="sha1"), "certifies itself with SHA-1 or MD5"),
+    "for certifying alone": (lambda _: forged("ed", uses=0x01), "holds no key for signing"),
+    "two blocks": (lambda key: key[0] + key[0], "holds several keys; a release is signed with one"),
+    "two keys in a block": (
+        lambda key: packets.armor(
+            2 * packets.dearmor(key[0].encode(), openpgp_key.SECRET), openpgp_key.SECRET
+        ).decode(),
+        "holds several keys; a release is signed with one",
+    ),
+}
+REASONS |= OTHERS_MADE
+
+
+def test_a_public_block_before_the_secret_one_is_passed_over(openpgp):
+    assert load(openpgp=openpgp[1] + openpgp[0])
 
 
 @pytest.mark.parametrize("backtrace", ["0", "1"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
@@ -66,8 +67,8 @@ class Api:
         for _ in range(_NESTED_TAGS):
             if kind != "tag":
                 break
-            path = f"{git}/tags/{quote(sha, safe='')}"
-            kind, sha = self.call("look up an annotated tag", READ, lambda path=path: self._pointed(path))
+            ask = partial(self._pointed, f"{git}/tags/{quote(sha, safe='')}")
+            kind, sha = self.call("look up an annotated tag", READ, ask)
         return sha
 
     def _pointed(self, path: str) -> tuple[str, str]:

@@ -53,7 +53,8 @@ class DeployKeyRefused(Refused):
 class DeployKeyUnusable(Misuse):
     """The private key's file can't be used.
 
-    It usually does not exist, can be read by others, holds the public half, or is of a security key that is not plugged in.
+    It usually does not exist, can be read by others, holds the public half, or belongs to a security key that is not
+    plugged in.
     """
 
     name = "deploy-key-unusable"

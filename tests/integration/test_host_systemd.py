@@ -344,7 +344,7 @@ def test_what_serves_comes_back_when_the_host_is_ready_for_another_way_of_listen
     site.deploy(site.release(1))
     hello, first = functools.partial(said, site, 8081, "GET", "/hello/you"), functools.partial(said, site, 8080)
     ways = {"socket: true": "env: ADDR", "env: ADDR": "socket: true"}
-    monkeypatch.setitem(globals(), "CONFIG", re.sub("|".join(ways), lambda found: ways[found[0]], CONFIG))
+    monkeypatch.setattr(site, "config", re.sub("|".join(ways), lambda found: ways[found[0]], CONFIG))
     (host,) = site.provision()["hosts"].values()
     assert len([note for note in host["notes"] if "listens in another way" in note]) == 2
     (host,) = site.provision()["hosts"].values()

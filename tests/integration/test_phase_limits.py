@@ -343,7 +343,7 @@ def test_one_late_answer_while_it_waits_is_no_reason_to_go_back(host, drips):
     made.begin(simulated.wanted(host, "deploy", "v2", "v1"))
     made.advance("switch")
     drips.add("v2")
-    threading.Timer(1.2, drips.clear).start()  # the third question is answered
+    threading.Timer(0.7, drips.clear).start()  # questions come each half second, and the third is answered
     made.tend()
     made.tend()
     assert (host.serving(), made.transaction.phase) == ("v2", machine.BAKING)

@@ -67,6 +67,8 @@ def site(shared_host, workshop, part, tmp_path_factory):
     (host,) = first["hosts"].values()
     assert {(each["name"], each["of"], each["ok"]) for each in host["checks"]} == {
         ("policy", "shop", True),
+        ("port", "shop/api", True),
+        ("port", "shop/web", True),
         ("public-address", "shop/api", True),  # nothing is deployed yet: the 502 is our own server's
         ("public-address", "shop/web", True),
     }

@@ -47,13 +47,13 @@ test: $(VENV)/installed-dev ## everything, the products of cases sampled; instal
 	@tests/parts/install
 	@$(BIN)/python -m pytest -q -n auto tests/unit tests/golden
 	@$(BIN)/python -m pytest -q $(REAL) tests/act tests/integration
-	@$(BIN)/python -m pytest -q -m alone tests/act
+	@$(BIN)/python -m pytest -q -m alone tests/act tests/integration
 
 test-full: $(VENV)/installed-dev ## everything, every product of cases whole, and what of the code unit and golden tests run
 	@tests/parts/install
 	@GOFERRY_TEST_FULL=1 $(BIN)/python -m pytest -q -n auto --cov --cov-report=term:skip-covered tests/unit tests/golden
 	@GOFERRY_TEST_FULL=1 $(BIN)/python -m pytest -q $(REAL) tests/act tests/integration
-	@GOFERRY_TEST_FULL=1 $(BIN)/python -m pytest -q -m alone tests/act
+	@GOFERRY_TEST_FULL=1 $(BIN)/python -m pytest -q -m alone tests/act tests/integration
 
 bench-%: $(VENV)/installed-dev ## run benchmarks/NAME; one JSON object a line at its end
 	@$(BIN)/python benchmarks/$*.py

@@ -12,6 +12,7 @@ from pathlib import Path
 import provisioned
 import pytest
 
+pytestmark = pytest.mark.alone  # twenty services start at once, and how long that takes is the subject
 ROOT = Path(__file__).resolve().parents[2]
 
 SERVICE = """package main

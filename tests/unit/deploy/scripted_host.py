@@ -5,18 +5,18 @@
 "environment": the one that it serves}`; sequences stand for releases. A fault happens once. Kinds: `refuse` answers an
 error; `cut-before` and `cut-after` break the connection before or after the work; `gone-before` and `gone-after` do too, and nobody reaches the host from then on. As
 on a real host, an open transaction whose client is gone goes back. `"says": {request: fields}` replaces fields of its
-answers. It starts for each connection, so it imports little.
+answers. `Connection` serves a connection from a thread, for tests that make many; as a program it imports little.
 """
 
 import json
 import os
 import select
+import subprocess
 import sys
+import threading
 
 from goferry.kernel import frames
 
-FOLDER, HOST = sys.argv[1], sys.argv[sys.argv.index("--") + 1]
-STATE = f"{FOLDER}/{HOST}.json"
 PLATFORM = "linux/amd64"
 
 
@@ -25,20 +25,22 @@ class End(Exception):
 
 
 class Host:
-    def __init__(self):
-        with open(STATE) as file:
+    def __init__(self, folder, name, said=0):
+        """`said` is the descriptor from which requests are read."""
+        self.folder, self.name, self.said = folder, name, said
+        with open(f"{folder}/{name}.json") as file:
             self.state = json.load(file)
         self.open = None
 
     def save(self, **changes):
         self.state.update(changes)
-        with open(STATE, "w") as file:
+        with open(f"{self.folder}/{self.name}.json", "w") as file:
             json.dump(self.state, file)
 
     def answer(self, request):
         kind = self.state["faults"].pop(request["request"], "")
         self.save()
-        with open(f"{FOLDER}/{HOST}.heard", "a") as heard:
+        with open(f"{self.folder}/{self.name}.heard", "a") as heard:
             heard.write(request["request"] + "\n")
         if kind.endswith("-before"):
             raise End(kind)
@@ -60,7 +62,7 @@ class Host:
         after_switch = self.open is not None and request == "switch"
         self.silence()
         name, code = ("rolled-back", 4) if after_switch else ("host-failed", 1)
-        return {"name": name, "exit_code": code, "what": f"{HOST}: no {request} today"}
+        return {"name": name, "exit_code": code, "what": f"{self.name}: no {request} today"}
 
     def silence(self):
         if self.open is not None:
@@ -80,7 +82,7 @@ class Host:
         return {"project": "shop", "version": f"v{to}", "changes": [change]}
 
     def prepare(self, _request):
-        with open(f"{FOLDER}/wanted") as file:
+        with open(f"{self.folder}/wanted") as file:
             to = int(file.read())
         if to == self.state["live"]:
             return {**self.changes(to), "changes": [], "unchanged": True}
@@ -97,7 +99,7 @@ class Host:
 
     def switch(self, _request):
         self.save(live=self.open[1])
-        if select.select([0], [], [], self.state.get("bake", 0))[0] and not os.read(0, 1):
+        if select.select([self.said], [], [], self.state.get("bake", 0))[0] and not os.read(self.said, 1):
             self.silence()
             error = {
                 "name": "rolled-back",
@@ -130,22 +132,65 @@ class Host:
         return {"live": self.live(), "recovered": [], "busy": False}
 
 
-def main():
-    host = Host()
+def serve(folder, argv, said, answers, complaints):
+    """Serve one connection over three binary streams, and return ssh's exit code."""
+    name = argv[argv.index("--") + 1]
+    host = Host(folder, name, said.fileno())
     if host.state["gone"]:
-        sys.stderr.write(f"ssh: connect to host {HOST} port 22: Connection refused\n")
+        complaints.write(f"ssh: connect to host {name} port 22: Connection refused\n".encode())
         return 255
-    with open(0, "rb", buffering=0) as reader:
-        try:
-            frame = frames.read(reader)
-            while frame is not None:
-                sys.stdout.buffer.write(frames.encode(host.answer({**frame[0], "payload": len(frame[1])})))
-                sys.stdout.buffer.flush()
-                frame = frames.read(reader)
-        except End as end:
-            host.silence()
-            host.save(gone=str(end).startswith("gone"))
-            sys.stderr.write(f"client_loop: send disconnect: Connection reset by {HOST}\n")
-            return 255
+    try:
+        frame = frames.read(said)
+        while frame is not None:
+            answers.write(frames.encode(host.answer({**frame[0], "payload": len(frame[1])})))
+            frame = frames.read(said)
+    except End as end:
+        host.silence()
+        host.save(gone=str(end).startswith("gone"))
+        complaints.write(f"client_loop: send disconnect: Connection reset by {name}\n".encode())
+        return 255
     host.silence()
     return 0
+
+
+def main(folder):
+    streams = [open(number, mode, buffering=0, closefd=False) for number, mode in enumerate(("rb", "wb", "wb"))]
+    return serve(folder, sys.argv, *streams)
+
+
+class Connection:
+    """What `subprocess.Popen` returns to the client, with a thread in ssh's place: a process costs 60 ms to start.
+
+    Of its folder it knows where the program `ssh` lies, `<folder>/bin/ssh` on the PATH that the client gives it.
+    """
+
+    def __init__(self, argv, env, **_):
+        folder = os.path.dirname(env["PATH"].partition(":")[0])
+        (heard, self.stdin), (self.stdout, says), (self.stderr, complains) = (self._pipe() for _ in range(3))
+        self.pid, self.returncode = os.getpid(), None
+        self._thread = threading.Thread(target=self._serve, args=(folder, argv, heard, says, complains), daemon=True)
+        self._thread.start()
+
+    @staticmethod
+    def _pipe():
+        read, write = os.pipe()
+        return open(read, "rb", buffering=0), open(write, "wb", buffering=0)
+
+    def _serve(self, folder, argv, heard, says, complains):
+        with complains, says, heard:
+            try:
+                self.returncode = serve(folder, argv, heard, says, complains)
+            except BrokenPipeError:  # nobody listens any more
+                self.returncode = 1
+
+    def wait(self, timeout=None):
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            raise subprocess.TimeoutExpired("ssh", timeout)
+        return self.returncode
+
+    def kill(self):
+        """End the stream, which a thread ends by."""
+        self.stdin.close()
+
+    terminate = kill

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sampling import sample
-from unit.deploy.test_fleet_faults import Hosts
+from unit.deploy.test_fleet_faults import Hosts, in_threads  # noqa: F401
 
 from goferry.cli.target import lines_of
 from goferry.deploy import answers, remote

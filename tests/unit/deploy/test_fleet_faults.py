@@ -7,15 +7,18 @@ code is 6, and the same command again, once the hosts can be reached, ends at on
 import itertools
 import json
 import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sampling import sample
+from unit.deploy.scripted_host import Connection
 
 from goferry.config.settings import Settings
-from goferry.deploy import phases, remote
+from goferry.deploy import client, phases, remote
 from goferry.deploy.fleet import Fleet
 from goferry.kernel.errors import FleetSplit, GoferryError
 from goferry.kernel.manifest import Manifest
@@ -35,8 +38,9 @@ class Hosts:
         self.folder, self.names = folder, [f"web-{number + 1}" for number in range(count)]
         program = folder / "bin" / "ssh"
         program.parent.mkdir()
-        start = f"import sys; sys.path[:0] = {[str(SOURCE), str(SCRIPTED)]!r}; sys.argv.insert(1, {str(folder)!r})"
-        program.write_text(f"#!{sys.executable} -IS\n{start}\nfrom scripted_host import main\nsys.exit(main())\n")
+        start = f"import sys; sys.path[:0] = {[str(SOURCE), str(SCRIPTED)]!r}"
+        end = f"from scripted_host import main\nsys.exit(main({str(folder)!r}))"
+        program.write_text(f"#!{sys.executable} -IS\n{start}\n{end}\n")
         program.chmod(0o755)
         self.settings = Settings.from_environ({**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"})
         self.dist = folder / "dist"
@@ -75,6 +79,18 @@ class Hosts:
     def mend(self):
         for name in self.names:
             self.write(name, gone=False, faults={}, busy=0)
+
+
+@pytest.fixture(autouse=True)
+def in_threads(monkeypatch):
+    """Have each connection be a thread of this process; `programs` has it be a process, as it is with ssh."""
+    known = {"PIPE": subprocess.PIPE, "TimeoutExpired": subprocess.TimeoutExpired}
+    monkeypatch.setattr(client, "subprocess", SimpleNamespace(Popen=Connection, **known))
+
+
+@pytest.fixture
+def programs(in_threads, monkeypatch):
+    monkeypatch.setattr(client, "subprocess", subprocess)
 
 
 @pytest.fixture
@@ -188,7 +204,7 @@ def test_a_candidate_that_dies_in_the_bake_takes_the_others_back(hosts):
     assert {made.live(name) for name in made.names} == {OLD}
 
 
-def test_who_bakes_is_let_go_when_another_s_candidate_is_bad(hosts):
+def test_who_bakes_is_let_go_when_another_s_candidate_is_bad(hosts, programs):
     made = hosts(3)
     made.write("web-1", bake=3600)
     made.write("web-3", bake=3600)
@@ -355,6 +371,6 @@ def test_what_fails_before_any_connection_says_that_no_host_was_changed(hosts, s
     assert not list(made.folder.glob("*.heard"))
 
 
-def test_a_good_end_says_what_serves_on_each_host(hosts):
+def test_a_good_end_says_what_serves_on_each_host(hosts, programs):
     record = hosts().deploy()
     assert [host["serving"]["api"]["version"] for host in record["hosts"].values()] == ["v2", "v2"]

@@ -9,9 +9,11 @@ kong         Serve ServeCmd `cmd:""`
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from goferry.config.gocode import STRING, Declaration, Program, arguments
+from goferry.config.gocode import STRING, Declaration, Program, asked, spans
 
 SERVES = re.compile(r"\.(?:ListenAndServe(?:TLS)?|Serve(?:TLS)?)\(")
 """What net/http is told to listen with."""
@@ -31,7 +33,12 @@ _RUNS = re.compile(r"\b(?:RunE|Run|Action):\s*")
 _NAME = re.compile(rf"\bName:\s*({STRING})")
 _ADDS = re.compile(r"([\w.]{1,100})(?:\(\))?\.AddCommand\(")
 _KINGPIN = re.compile(rf"\b(\w+)\s*:?=\s*[\w.]{1, 100}\.Command\(\s*({STRING})")
-_KONG = re.compile(r'^[ \t]*(\w+)[ \t]+\*?([\w.]+)[ \t]*`([^`\n]*\bcmd:"[^`\n]*)`', re.MULTILINE)
+_KONG = re.compile(r"^[ \t]*(\w+)[ \t]+\*?([\w.]+)[ \t]*`([^`\n]*)`", re.MULTILINE)
+_IS_COMMAND = re.compile(r'\bcmd:"')
+_KEY = re.compile(r"(\w+)\s*:")
+_GIVEN = re.compile(r"(?:\w+\.)?(\w+)")
+_NEAR = 300
+"""How many characters before a command are looked at for the variable that it becomes."""
 
 
 def serves(declaration: Declaration, program: Program) -> bool:
@@ -60,6 +67,50 @@ class _Command:
     root: bool = False
 
 
+class _Serving:
+    """Where something is named that serves, itself or by what it calls: told for all places of a program at once."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._found: dict[Declaration, tuple[list[int], list[int], list[int]]] = {}
+
+    @cached_property
+    def _leading(self) -> frozenset[tuple[str | tuple[str, str] | None, str]]:
+        return self._program.leading(each for each in self._program.reached if serves(each, self._program))
+
+    def within(self, declaration: Declaration, start: int, end: int) -> bool:
+        """Whether what stands in a range of a declaration's text serves."""
+        if declaration not in self._found:
+            self._found[declaration] = self._places(declaration)
+
+        def any_of(places: list[int]) -> bool:
+            index = bisect_left(places, start)
+            return index < len(places) and places[index] < end
+
+        plain, gin, cobra = self._found[declaration]
+        return any_of(plain) or (any_of(gin) and not any_of(cobra))
+
+    def _places(self, declaration: Declaration) -> tuple[list[int], list[int], list[int]]:
+        """Return where it serves, where gin's `Run` is called, and where a command of cobra is, which has a Run too."""
+        text, paths = declaration.text, set(declaration.imports.values())
+        plain = [
+            place
+            for place, reference in declaration.referring()
+            if any(key in self._leading for key in asked(declaration, reference))
+        ]
+        grpc = any("grpc" in path for path in paths)
+        for match in SERVES.finditer(text) if "net/http" in paths else ():
+            plain += [match.start()] if not grpc or "ListenAndServe" in match.group() else []
+        frameworks = {
+            name: [match.start() for match in pattern.finditer(text)]
+            for name, pattern in _FRAMEWORKS.items()
+            if any(map(_LIBRARIES[name].search, self._program.libraries))
+        }
+        gin = frameworks.pop("gin", [])
+        plain += [place for places in frameworks.values() for place in places]
+        return sorted(plain), gin, [match.start() for match in _COBRA.finditer(text)] if gin else []
+
+
 class Commands:
     """A program's commands; without any, all is empty.
 
@@ -71,7 +122,14 @@ class Commands:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._parents: dict[str, str] = {}
+        self._serving = _Serving(program)
         self._all = [*self._cobra(), *self._urfave()]
+        self._by_name: dict[str, list[_Command]] = {}
+        self._inside: dict[Declaration, list[_Command]] = {}
+        for each in self._all:
+            self._inside.setdefault(each.declaration, []).append(each)
+            for name in each.known:
+                self._by_name.setdefault(name, []).append(each)
         serving = [each for each in self._all if each.serves]
         self._types = {kind: name for name, kind in self._kong()}
         self._variables = dict(self._kingpin())
@@ -106,16 +164,17 @@ class Commands:
             return (self._variables[name],)
         found = [
             each
-            for each in self._all
-            if name in each.known and (each.declaration.package == declaration.package) and not each.root
+            for each in self._by_name.get(name, ())
+            if each.declaration.package == declaration.package and not each.root
         ]
         inner = [each for each in found if each.declaration is declaration]
         return tuple(each.name for each in inner or found) or None
 
     def of_position(self, declaration: Declaration, position: int) -> tuple[str, ...] | None:
         """Return whose a flag is that stands in the command's own literal."""
-        around = [each for each in self._all if each.declaration is declaration and each.start < position < each.end]
-        inner = max(around, key=lambda each: each.start, default=None)
+        inside = self._inside.get(declaration, [])  # each list is in the order of the text
+        before = bisect_left(inside, position, key=lambda each: each.start)
+        inner = next((each for each in reversed(inside[:before]) if position < each.end), None)
         return None if inner is None or inner.root else (inner.name,)
 
     def of_type(self, name: str) -> tuple[str, ...] | None:
@@ -137,23 +196,22 @@ class Commands:
         for declaration in self._program.reached:
             text = declaration.text
             for match in _ADDS.finditer(text):
-                for _, given in arguments(text, match.end() - 1):
-                    child = re.match(r"(?:\w+\.)?(\w+)", given)
+                for start, end in spans(text, match.end() - 1):
+                    child = _GIVEN.match(text, start, end)
                     if child:
                         self._parents[child[1]] = match[1]
             for match in _COBRA.finditer(text):
-                parts = arguments(text, match.end() - 1)
-                use = _USE.search(",".join(part for _, part in parts))
-                before = re.search(r"(\w+)(?:\s+\*?[\w.]+)?\s*:?=\s*&?\s*$", text[: match.start()])
+                parts = spans(text, match.end() - 1)
+                end = parts[-1][1] if parts else match.end()
+                use = declaration.first(_USE, match.end(), end)
+                head = text[max(0, match.start() - _NEAR) : match.start()]
+                before = re.search(r"(\w+)(?:\s+\*?[\w.]+)?\s*:?=\s*&?\s*$", head)
                 known = {before[1]} if before else set()
                 known |= {declaration.names[0]} if declaration.kind == "func" else set(declaration.names)
                 name = use[1][1:-1].split(" ")[0] if use else ""
-                end = parts[-1][0] + len(parts[-1][1]) if parts else match.end()
                 run = self._runs(declaration, parts)
                 found.append(_Command(name, frozenset(known), run, declaration, match.start(), end))
-        return [
-            each if each.known & self._parents.keys() else _Command(**{**vars(each), "root": True}) for each in found
-        ]
+        return [each if each.known & self._parents.keys() else replace(each, root=True) for each in found]
 
     def _urfave(self) -> list[_Command]:
         if not any("urfave/cli" in path for path in self._program.libraries):
@@ -162,37 +220,32 @@ class Commands:
         for declaration in self._program.reached:
             text = declaration.text
             for match in re.finditer(r"\{", text) if "Action:" in text else ():
-                parts = arguments(text, match.start())
-                keys = {part.partition(":")[0].strip(): part for _, part in parts}
-                name = _NAME.match(keys.get("Name", ""))
+                parts = spans(text, match.start())
+                keys = {key[1]: span for span in parts if (key := _KEY.match(text, *span))}
+                name = _NAME.match(text, *keys["Name"]) if "Name" in keys else None
                 if name and "Action" in keys:
-                    head = text[: match.start()].rstrip()
-                    listed = (
-                        head.endswith(("{", ","))
-                        or "[]*cli.Command" in text[max(0, match.start() - 20) : match.start()]
-                    )
+                    head = text[max(0, match.start() - _NEAR) : match.start()].rstrip()
+                    listed = head.endswith(("{", ",")) or "[]*cli.Command" in head[-20:]
                     named = re.search(r"(\w+)\s*:?=\s*&?cli\.\w+$", head)
-                    within = bool(named) and bool(re.search(rf"Commands:[^;]*\b{named[1]}\b", self._text()))  # type: ignore[index]
+                    within = named is not None and named[1] in self._listed
                     root = "Commands" in keys or head.endswith("cli.App") or not (listed or within)
                     known = frozenset({named[1]} if named else ())
-                    end = parts[-1][0] + len(parts[-1][1])
-                    run = self._runs(declaration, [(at, part) for at, part in parts if part.startswith("Action")])
-                    found.append(_Command(name[1][1:-1], known, run, declaration, match.start(), end, root))
+                    run = self._runs(declaration, [keys["Action"]])
+                    found.append(_Command(name[1][1:-1], known, run, declaration, match.start(), parts[-1][1], root))
         return found
 
-    def _text(self) -> str:
-        return "\n".join(each.text for each in self._program.reached)
+    @cached_property
+    def _listed(self) -> frozenset[str]:
+        """What is named behind `Commands:` of urfave/cli, before the next semicolon."""
+        statements = "\n".join(each.text for each in self._program.reached).split(";")
+        return frozenset(word for each in statements for word in re.findall(r"\w+", each.partition("Commands:")[2]))
 
-    def _runs(self, declaration: Declaration, parts: list[tuple[int, str]]) -> bool:
+    def _runs(self, declaration: Declaration, parts: list[tuple[int, int]]) -> bool:
         """Whether what a command's literal names as its function serves."""
-        for _, part in parts:
-            head = _RUNS.match(part)
+        for start, end in parts:
+            head = _RUNS.match(declaration.text, start, end)
             if head:
-                body = Declaration(
-                    "var", (), part[head.end() :], declaration.file, declaration.line, declaration.package,
-                    declaration.imports,
-                )  # fmt: skip
-                return any(serves(each, self._program) for each in self._program.follow([body]))
+                return self._serving.within(declaration, head.end(), end)
         return False
 
     def _kingpin(self) -> list[tuple[str, str]]:
@@ -207,6 +260,8 @@ class Commands:
         found = []
         for each in self._program.reached:
             for name, kind, tags in _KONG.findall(each.text) if each.kind in ("type", "var") else ():
+                if not _IS_COMMAND.search(tags):
+                    continue
                 said = re.search(r'\bname:"([^"]+)"', tags)
                 plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
                 found.append((said[1] if said else plain, kind.rpartition(".")[2]))

@@ -11,16 +11,17 @@ would run, and never less, but for what is found by reflection.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 TOKEN = re.compile(
-    r"""//[^\n]*|/\*.*?\*/|`[^`]*`|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[{}()\[\]]""",
+    r"""//[^\n]*|/\*.*?(?:\*/|\Z)|`[^`]*`?|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|[{}()\[\]]""",
     re.DOTALL,
 )
-"""Comments, literals and brackets."""
+"""Comments, literals and brackets. One that nothing closes goes as far as it could: no character is looked at twice."""
 SPAN = 50_000
 """Most characters of one call that are looked at: source of others may be of any size."""
 STRING = r'(?:"(?:\\.|[^"\\\n])*"|`[^`\n]*`)'
@@ -30,9 +31,14 @@ _FUNC = re.compile(r"func\s+(?:\(\s*(?:\w+\s+)?\*?\s*(\w+)(?:\[[^\]]*\])?\s*\)\s
 _NAMES = re.compile(r"(?:var|const|type)?\s*(\w+(?:\s*,\s*\w+)*)")
 _IMPORT = re.compile(r'(?:([\w.]+)\s+)?"([^"\s]+)"')
 _REFERENCE = re.compile(r"(\.\s*)?\b([A-Za-z_]\w*)(?:\s*\.\s*([A-Za-z_]\w*))?")
+_CLOSED = re.compile(r"""`[^`]*`|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.DOTALL)
+_MARK = re.compile(TOKEN.pattern + "|,", re.DOTALL)
 _MAJOR = re.compile(r"v[0-9]+")
 _IMPLICIT = frozenset({"ServeHTTP", "Execute", "Run"})
 """Methods that libraries call of a value that they are given."""
+
+Key = tuple[str | tuple[str, str] | None, str]
+"""By what a declaration is found: (package, name), (None, method) or ((package, type), method)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +67,26 @@ class Declaration:
     @cached_property
     def references(self) -> tuple[tuple[bool, str, str], ...]:
         """(after a dot, name, selected name or empty) of what the text names outside of literals."""
-        bare = re.sub(STRING, '""', self.text)
-        return tuple({(bool(dot), name, chosen) for dot, name, chosen in _REFERENCE.findall(bare)})
+        return tuple(dict.fromkeys(reference for _, reference in self.referring()))
+
+    def referring(self) -> Iterator[tuple[int, tuple[bool, str, str]]]:
+        """Yield each place outside of literals where something is named, and what, as `references` has it."""
+        bare = re.sub(STRING, lambda match: f'"{" " * (len(match.group()) - 2)}"', self.text)
+        for match in _REFERENCE.finditer(bare):
+            yield match.start(), (bool(match[1]), match[2], match[3] or "")
+
+    @cached_property
+    def _matches(self) -> dict[re.Pattern[str], tuple[list[int], list[re.Match[str]]]]:
+        return {}
+
+    def first(self, pattern: re.Pattern[str], start: int, end: int) -> re.Match[str] | None:
+        """Return the first match of a pattern that begins in a range of the text, which is searched once for all."""
+        if pattern not in self._matches:
+            found = list(pattern.finditer(self.text))
+            self._matches[pattern] = ([match.start() for match in found], found)
+        places, found = self._matches[pattern]
+        index = bisect_left(places, start)
+        return found[index] if index < len(places) and places[index] < end else None
 
 
 def declarations(source: str, file: str, package: str) -> Iterator[Declaration]:
@@ -91,9 +115,12 @@ def declarations(source: str, file: str, package: str) -> Iterator[Declaration]:
 
 
 def _without_comments(source: str) -> str:
+    """Return a source with blanks for comments and for literals that nothing closes."""
+
     def blanked(match: re.Match[str]) -> str:
         lexeme = match.group()
-        return re.sub(r"[^\n]", " ", lexeme) if lexeme.startswith(("//", "/*")) else lexeme
+        kept = lexeme in "{}()[]" or _CLOSED.fullmatch(lexeme)
+        return lexeme if kept else re.sub(r"[^\n]", " ", lexeme)
 
     return TOKEN.sub(blanked, source)
 
@@ -127,23 +154,50 @@ def _imported(piece: str) -> Iterator[tuple[str, str]]:
         yield (f"{name} {path}" if known in ("_", ".") else known), path
 
 
+@lru_cache(maxsize=1024)
+def _brackets(text: str) -> tuple[dict[int, list[int]], int]:
+    """Return for each bracket that is opened outside of literals where its commas are and its end; and the text's end.
+
+    One pass for all of them: brackets in brackets would else be read once for each that is around.
+    """
+    found: dict[int, list[int]] = {}
+    around: list[list[int]] = []
+    for match in _MARK.finditer(text):
+        word, at = match.group(), match.start()
+        if word in "([{":
+            around.append(found.setdefault(at, []))
+        elif around and word == ",":
+            around[-1].append(at)
+        elif around and word in ")]}":
+            around.pop().append(at)
+    end = len(text.rstrip())
+    for unclosed in around:
+        unclosed.append(end)
+    return found, end
+
+
+def spans(text: str, opening: int) -> list[tuple[int, int]]:
+    """Return start and end of each argument of the bracket at `opening`; up to SPAN where none closes it."""
+    found, end = _brackets(text)
+    last = min(end, opening + SPAN)
+    result, start = [], opening + 1
+    for at in found.get(opening, ()):
+        close = min(at, last)
+        while start < close and text[start].isspace():
+            start += 1
+        while start < close and text[close - 1].isspace():
+            close -= 1
+        if start < close:
+            result.append((start, close))
+        start = at + 1
+        if start > last:
+            break
+    return result
+
+
 def arguments(text: str, opening: int) -> list[tuple[int, str]]:
     """Return place and text of each argument of the bracket at `opening`; up to SPAN where none closes it."""
-    text = text[: opening + SPAN]
-    found, depth, start = [], 0, opening + 1
-    end = len(text)
-    for match in re.finditer(TOKEN.pattern + "|,", text[opening:], re.DOTALL):
-        word, at = match.group(), opening + match.start()
-        depth += (word in "([{") - (word in ")]}")
-        if (word == "," and depth == 1) or depth == 0:
-            found.append((start, text[start:at]))
-            start = at + 1
-        if depth == 0:
-            end = at
-            break
-    if not found or found[-1][0] + len(found[-1][1]) < end:
-        found.append((start, text[start:end]))
-    return [(at + len(part) - len(part.lstrip()), part.strip()) for at, part in found if part.strip()]
+    return [(start, text[start:end]) for start, end in spans(text, opening)]
 
 
 def literal(text: str) -> str | None:
@@ -184,20 +238,42 @@ class Code:
         return Program(self, path)
 
 
+def _keys(declaration: Declaration) -> Iterator[Key]:
+    """Yield by what a declaration is found."""
+    if declaration.receiver:
+        yield None, declaration.names[0]
+        yield (declaration.package, declaration.receiver), declaration.names[0]
+    else:
+        yield from ((declaration.package, name) for name in declaration.names)
+
+
+def _referred(declaration: Declaration) -> Iterator[Key]:
+    """Yield by what a declaration finds others."""
+    if declaration.kind == "type":
+        yield from (((declaration.package, name), method) for name in declaration.names for method in _IMPLICIT)
+    for reference in declaration.references:
+        yield from asked(declaration, reference)
+
+
+def asked(declaration: Declaration, reference: tuple[bool, str, str]) -> Iterator[Key]:
+    """Yield by what a reference in a declaration finds others."""
+    dotted, name, chosen = reference
+    yield (None if dotted else declaration.package), name
+    if chosen:
+        yield (declaration.imports.get(name, "") if not dotted else ""), chosen
+        yield None, chosen
+
+
 class Program:
     """A main package with what it imports of the repository, and the declarations that it reaches."""
 
     def __init__(self, code: Code, path: str) -> None:
         self.packages = code.imported(path)
         self.own = {each: code.package(each) for each in self.packages}
-        self._names: dict[tuple[str, str], list[Declaration]] = {}
-        self._methods: dict[str, list[Declaration]] = {}
-        for package, declared in self.own.items():
-            for each in declared:
-                if each.receiver:
-                    self._methods.setdefault(each.names[0], []).append(each)
-                for name in () if each.receiver else each.names:
-                    self._names.setdefault((package, name), []).append(each)
+        self._known: dict[Key, list[Declaration]] = {}
+        for each in self._all():
+            for key in _keys(each):
+                self._known.setdefault(key, []).append(each)
         start = [each for each in self.own[path] if each.kind == "func" and each.names == ("main",)]
         first = [each for each in self._all() if each.names == ("init",) or each.kind == "var"]
         self.reached = self.follow([*start, *first])
@@ -210,40 +286,43 @@ class Program:
 
     def named(self, package: str, name: str) -> list[Declaration]:
         """Return what a package declares under a name at top level."""
-        return self._names.get((package, name), [])
+        return self._known.get((package, name), [])
 
     def methods(self, name: str) -> list[Declaration]:
         """Return the methods of a name, whatever their type."""
-        return self._methods.get(name, [])
+        return self._known.get((None, name), [])
 
     def follow(self, start: Iterable[Declaration]) -> tuple[Declaration, ...]:
         """Return what these declarations reach, themselves first."""
         found: dict[Declaration, None] = {}
+        met: set[Key] = set()
         waiting = deque(start)
         while waiting:
             each = waiting.popleft()
             if each not in found:
                 found[each] = None
-                waiting.extend(other for other in self.referred(each) if other not in found)
+                for key in _referred(each):
+                    if key not in met:
+                        met.add(key)
+                        waiting.extend(self._known.get(key, ()))
         return tuple(found)
 
-    def referred(self, declaration: Declaration) -> Iterator[Declaration]:
-        """Yield what a declaration names."""
-        if declaration.kind == "type":
-            for name in _IMPLICIT:
-                yield from (each for each in self.methods(name) if self._of(each, declaration))
-        for dotted, name, chosen in declaration.references:
-            if dotted:
-                yield from self.methods(name)
-            else:
-                yield from self.named(declaration.package, name)
-            if chosen:
-                yield from self.named(declaration.imports.get(name, "") if not dotted else "", chosen)
-                yield from self.methods(chosen)
-
-    @staticmethod
-    def _of(method: Declaration, declared: Declaration) -> bool:
-        return method.package == declared.package and method.receiver in declared.names
+    def leading(self, goals: Iterable[Declaration]) -> frozenset[Key]:
+        """Return by what each reached declaration is found that leads to a goal, or is one."""
+        users: dict[Key, list[Declaration]] = {}
+        for each in self.reached:
+            for key in _referred(each):
+                users.setdefault(key, []).append(each)
+        found: set[Key] = set()
+        seen, waiting = set[Declaration](), deque(goals)
+        while waiting:
+            each = waiting.popleft()
+            if each not in seen:
+                seen.add(each)
+                for key in _keys(each):
+                    waiting.extend(() if key in found else users.get(key, ()))
+                    found.add(key)
+        return frozenset(found)
 
     def text(self, declaration: Declaration, expression: str) -> str | None:
         """Return the text that an expression of a declaration has: a literal, or a constant's or variable's literal."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from goferry.config.commands import Commands
-from goferry.config.gocode import STRING, Program, arguments
+from goferry.config.gocode import STRING, Program, arguments, spans
 from goferry.config.option import ENV, ENVIRONMENT, FLAG, FLAG_NAME, Found, calls, plain
 
 _TYPES = "String|Int|Int16|Int32|Int64|Uint|Uint16|Uint32|Uint64"
@@ -50,10 +50,13 @@ _DECLARES = re.compile(rf"([\w.()]{{0,100}})\.({_TYPES})(VarP|Var|P|)\(")
 
 def flags(program: Program, commands: Commands) -> Iterator[Found]:
     """flag, pflag and cobra: `flag.String("listen", ":80", "")`, `cmd.Flags().IntVarP(&port, "port", "p", 80, "")`."""
+    near = {
+        package: any(_LIBRARIES_OF_FLAGS.search(path) for each in declared for path in each.imports.values())
+        for package, declared in program.own.items()
+    }
     for declaration, match, given in calls(program, _DECLARES):
         place, count = _ARGUMENTS[match[3]]
-        near = {path for each in program.own[declaration.package] for path in each.imports.values()}
-        declares = match[1] in ("flag", "pflag") or any(map(_LIBRARIES_OF_FLAGS.search, near))
+        declares = match[1] in ("flag", "pflag") or near[declaration.package]
         if len(given) != count or not declares:
             continue
         name = program.text(declaration, given[place])
@@ -75,9 +78,11 @@ _ENTRY = {
 
 def struct_flags(program: Program, commands: Commands) -> Iterator[Found]:
     """urfave/cli: `&cli.StringFlag{Name: "listen", EnvVars: []string{"LISTEN"}}`, `Sources: cli.EnvVars("LISTEN")`."""
-    for declaration, match, given in calls(program, _FLAG_OF_STRUCT):
-        body = ",".join(given)
-        entry = {key: pattern.search(body) for key, pattern in _ENTRY.items()}
+    found = ((each, match) for each in program.reached for match in _FLAG_OF_STRUCT.finditer(each.text))
+    for declaration, match in found:
+        inside = spans(declaration.text, match.end() - 1)
+        end = inside[-1][1] if inside else match.end()
+        entry = {key: declaration.first(pattern, match.end(), end) for key, pattern in _ENTRY.items()}
         said = {key: program.text(declaration, hit[1]) or hit[1] for key, hit in entry.items() if hit}
         where, number = declaration.where(match.start()), match[1] != "String"
         common = {"position": match.start(), "default": said.get("value", "").strip('"') or None, "number": number}
@@ -118,6 +123,8 @@ def kingpin(program: Program, commands: Commands) -> Iterator[Found]:
 
 
 _VIPER_GET = re.compile(r"\b(\w+)\.Get(String|Int|Uint|Int32|Int64|Uint16|Uint32|Uint64)?\(")
+_LONG = 100
+"""What is longer is no part of a variable's name."""
 _VIPER_BIND = re.compile(r"\.BindEnv\(")
 _VIPER_CALLS = {
     "prefix": re.compile(rf"\.SetEnvPrefix\(\s*({STRING}|[\w.]+)"),
@@ -149,11 +156,12 @@ def viper(program: Program, commands: Commands) -> Iterator[Found]:
             defaults[key] = value
     defaults = {**bound, **defaults}
 
+    swaps = {old: new for old, new in swaps.items() if 0 < len(old) < _LONG and len(new) < _LONG}
+    swapped = re.compile("|".join(map(re.escape, swaps))) if swaps else None  # as strings.Replacer does: once
+
     def variable(key: str) -> str:
         name = f"{prefix}_{key}" if prefix else key
-        for old, new in swaps.items():
-            name = name.replace(old, new) if old else name
-        return name.upper()
+        return (swapped.sub(lambda match: swaps[match.group()], name) if swapped else name).upper()
 
     for declaration, match, given in calls(program, _VIPER_BIND):
         said = [program.text(declaration, text) or "" for text in given]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from goferry.config.commands import Commands
 from goferry.config.gocode import STRING, Declaration, Program
@@ -15,8 +15,9 @@ def _number(kind: str) -> bool:
     return bool(re.fullmatch(r"\*?u?int(8|16|32|64)?", kind))
 
 
-_FIELD = re.compile(r"^[ \t]*(?:(\w+)[ \t]+)?([*\[\]\w.]+|struct)?[ \t]*`([^`\n]*)`", re.MULTILINE)
-_UNTAGGED = re.compile(r"^[ \t]*(\w+)[ \t]+([*\w.]+)[ \t]*$", re.MULTILINE)
+_FIELD = re.compile(r"^[ \t]*+(?:(\w++)[ \t]++)?([*\[\]\w.]++)?[ \t]*+`([^`\n]*)`", re.MULTILINE)
+_UNTAGGED = re.compile(r"^[ \t]*+(\w++)[ \t]++([*\w.]++)[ \t]*+$", re.MULTILINE)
+_IN_STRUCT = re.compile(r"struct\s*\{|\}[ \t]*(?:`([^`\n]*)`)?|" + _FIELD.pattern, re.MULTILINE)
 _TAG = re.compile(r'([\w-]+):"((?:\\.|[^"\\])*)"')
 _PREFIX_TAGS = ("envPrefix", "env-prefix")
 
@@ -36,21 +37,17 @@ class _Field:
 
 def _fields(declaration: Declaration) -> Iterator[_Field]:
     """Yield the tagged fields of a struct, those of inner structs with their prefix."""
-    text = declaration.text
-    waiting: list[_Field] = []
-    marks: list[int] = []
-    for match in re.finditer(r"struct\s*\{|\}[ \t]*(?:`([^`\n]*)`)?|" + _FIELD.pattern, text, re.MULTILINE):
-        if match.group().startswith("struct"):
-            marks.append(len(waiting))
-        elif match.group().startswith("}"):
-            start = marks.pop() if marks else 0
-            prefix = _prefix(dict(_TAG.findall(match[1] or "")))
-            waiting[start:] = [replace(each, prefix=prefix + each.prefix) for each in waiting[start:]]
+    found: list[_Field] = []
+    around = [""]
+    for match in reversed(list(_IN_STRUCT.finditer(declaration.text))):  # a struct's tag stands behind it
+        if match.group().startswith("}"):
+            around.append(around[-1] + _prefix(dict(_TAG.findall(match[1] or ""))))
+        elif match.group().startswith("struct"):
+            around = around[:-1] or [""]
         else:
-            waiting.append(
-                _Field(match[2] or "", match[3] or "", dict(_TAG.findall(match[4])), declaration, match.start())
-            )
-    yield from waiting
+            tags = dict(_TAG.findall(match[4]))
+            found.append(_Field(match[2] or "", match[3] or "", tags, declaration, match.start(), around[-1]))
+    yield from reversed(found)
 
 
 def _prefix(tags: dict[str, str]) -> str:

@@ -1,6 +1,7 @@
 """What `init` recognises in programs of others: where they listen, and where they tell their health."""
 
 import subprocess
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -368,3 +369,35 @@ def test_routers_that_are_handed_around_everywhere_are_not_followed_for_ever(wri
         main("os github.com/gorilla/mux example.org/web", LISTENS + routes + body.replace("f29(r)", "f99(r)"))
     )
     assert "# health: /healthz   # a guess" in text
+
+
+def seconds(act):
+    """Return the processor time of a call, the least of three."""
+
+    def once():
+        since = time.process_time()
+        act()
+        return time.process_time() - since
+
+    return min(once() for _ in range(3))
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        '{Name: "a", Action: ',
+        '{Name: "a", Action: f},\n',
+        'cobra.Command{Use: "a", Run: ',
+        "StringFlag{",
+        '"\\',
+        "/*",
+        "flag.String(",
+    ],
+)
+def test_source_that_nothing_closes_takes_time_by_its_length(unit, written):
+    def read(count):
+        body = "func main() { f(); " + SERVE + " }\nfunc f() {\n" + unit * count + "\n}\n"
+        files = main("os flag github.com/urfave/cli/v2 github.com/spf13/cobra", body)
+        return seconds(lambda: written(files))
+
+    assert read(800) < 3 * read(400) + 0.02

@@ -154,8 +154,8 @@ def serve(folder, argv, said, answers, complaints):
 
 
 def main(folder):
-    streams = [open(number, mode, buffering=0, closefd=False) for number, mode in enumerate(("rb", "wb", "wb"))]
-    return serve(folder, sys.argv, *streams)
+    with open(0, "rb", 0) as said, open(1, "wb", 0) as answers, open(2, "wb", 0) as complaints:
+        return serve(folder, sys.argv, said, answers, complaints)
 
 
 class Connection:

@@ -26,9 +26,7 @@ FIELDS = [
 ]  # fmt: skip
 DECIDES = {("prepare", "changes"), ("prepare", "project"), ("status", "live"), ("hello", "held"), ("upload", "have")}
 """What a deploy goes by: a host that answers these wrongly is told by a named error."""
-INNER = [
-    (key, value) for key in ("version", "previous", "url", "gap_ms", "pid", "sequence", "state") for value in WRONG
-]
+INNER = [(key, value) for key in ("version", "previous", "url", "gap_ms", "pid", "sequence", "state") for value in SENT]
 
 
 @pytest.mark.parametrize("value", WRONG)

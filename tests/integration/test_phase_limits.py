@@ -1,16 +1,15 @@
 """Each phase ends within its own limit and a second more, whatever services, systemctl and journalctl do.
 
-The host is test_systemd's simulated one; what is measured is the clock, so nothing else may run beside it. What drips is a real server on a real socket, asked by the real code.
+The host is a simulated one; what is measured is the clock, so nothing else may run beside it. What drips is a real server on a real socket, asked by the real code.
 """
 
 import contextlib
-import importlib.util
 import threading
 import time
-from pathlib import Path
 
 import hostile
 import pytest
+import simulated
 
 from goferry.host import (
     agent,
@@ -26,14 +25,11 @@ from goferry.host import (
     slots,
     switch,
     systemd,
+    watch,
 )
 from goferry.kernel import machine
 from goferry.kernel.outcomes import CandidateUnhealthy, GuardFailed, RollbackFailed
 
-SIMULATED = Path(__file__).parents[1] / "unit" / "deploy" / "test_systemd.py"
-spec = importlib.util.spec_from_file_location("simulated_systemd", SIMULATED)
-simulated = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(simulated)
 host, change, PLACE = simulated.host, simulated.change, simulated.PLACE
 ASK = control.ask
 BUSY = 1.5
@@ -202,8 +198,8 @@ def test_a_journal_that_hangs_does_not_keep_traffic_from_going_back(host, acts, 
     made = simulated.engine(host, "v2")
     made.guard.log_end = lambda *_: time.sleep(1.5)
     made.begin(simulated.wanted(host, "deploy", "v2", "v1"))
-    watch = made.guard.watch
-    made.guard.watch = lambda transaction: host.kill(PLACE.unit(1)) or watch(transaction)
+    look_on = made.guard.watch
+    made.guard.watch = lambda transaction: host.kill(PLACE.unit(1)) or look_on(transaction)
     acts.clear()
     made.advance("switch")
     assert between(acts, "watch", "return") < BUSY
@@ -310,7 +306,7 @@ def test_a_process_that_does_not_end_is_told(monkeypatch):
     assert processes.end({"pid": 2**22 + 1}, 0.1) is False
 
 
-@pytest.mark.parametrize(("how", "limit"), [("dies", 0.3), ("hangs", control.SECONDS + 1.5)])
+@pytest.mark.parametrize(("how", "limit"), [("dies", 0.3), ("hangs", watch.SILENT + 0.5)])
 def test_a_candidate_that_ends_while_it_waits_for_its_client_is_gone_from_traffic_at_once(
     host, drips, acts, how, limit
 ):
@@ -336,28 +332,43 @@ def test_a_candidate_that_ends_while_it_waits_for_its_client_is_gone_from_traffi
     assert made.failure.name == ("candidate-crashed" if how == "dies" else "candidate-unhealthy")
 
 
-def test_one_late_answer_while_it_waits_is_no_reason_to_go_back(host, drips):
+def baking(host, bake_ms, begins=lambda: None):
+    """Return an engine whose candidate bakes once it switches, and hangs from when `begins` has it do so."""
     change(host, "deploy", "v1", "")
-    host.server.kind = "nothing is said"
+    host.declared, host.server.kind = {**SERVICE, "bake_ms": bake_ms}, "nothing is said"
     made = simulated.engine(host, "v2")
     made.begin(simulated.wanted(host, "deploy", "v2", "v1"))
+    watches = made.guard.watch
+    made.guard.watch = lambda transaction: begins() or watches(transaction)
+    return made
+
+
+@pytest.mark.parametrize("seconds", [0.7, 3.0])
+def test_silence_alone_is_no_reason_to_go_back_before_it_lasts(host, drips, seconds):
+    made = baking(host, 300)
     made.advance("switch")
     drips.add("v2")
-    threading.Timer(0.7, drips.clear).start()  # questions come each half second, and the third is answered
+    threading.Timer(seconds, drips.clear).start()
     made.tend()
     made.tend()
     assert (host.serving(), made.transaction.phase) == ("v2", machine.BAKING)
 
 
-def test_a_candidate_that_hangs_in_a_long_bake_is_gone_from_traffic_in_half_the_time(host, drips, acts):
-    change(host, "deploy", "v1", "")
-    host.declared, host.server.kind = {**SERVICE, "bake_ms": 60_000}, "nothing is said"
-    made = simulated.engine(host, "v2")
-    made.begin(simulated.wanted(host, "deploy", "v2", "v1"))
-    make_ill = made.guard.watch
-    made.guard.watch = lambda transaction: drips.add("v2") or make_ill(transaction)
+def test_silence_at_the_end_of_a_bake_is_judged_before_the_commit(host, drips, acts):
+    made = baking(host, 1500, lambda: threading.Timer(1.2, drips.add, ["v2"]).start())
+    acts.clear()
+    made.advance("switch")
+    assert (host.serving(), made.transaction.phase) == ("v2", machine.BAKING)
+    made.advance("commit")
+    assert isinstance(made.failure, CandidateUnhealthy)
+    assert between(acts, "watch", "unpoint") < 1.5 + 1 + watch.SILENT + BUSY
+    assert host.serving() == "v1"
+
+
+def test_a_candidate_that_hangs_in_a_long_bake_is_gone_from_traffic_long_before_its_end(host, drips, acts):
+    made = baking(host, 60_000, lambda: drips.add("v2"))
     acts.clear()
     made.advance("switch")
     assert isinstance(made.failure, CandidateUnhealthy)
-    assert between(acts, "watch", "unpoint") < control.SECONDS + 1.2 + BUSY
+    assert between(acts, "watch", "unpoint") < watch.SILENT + 0.5 + BUSY
     assert host.serving() == "v1"

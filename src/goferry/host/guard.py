@@ -108,7 +108,7 @@ class Guard:
                 raise self.crashed(folder, slot, "ended by itself: " + last.ended)
             good = 0 if last.said else good + 1 if last.pid == before.pid else 1
             statuses.add(last.said.status)
-            told = told if cut and last.said.late and told else last.said  # it had no time for more than to be late
+            told = ill.heard(told, last.said, cut=cut)
             if good:
                 self.note_well(folder, number)
             if good < GOOD and time.monotonic() > until:
@@ -202,19 +202,15 @@ class Guard:
             )
         return Ill()
 
-    def ask_all(
-        self, asked: Sequence[Asked], seconds: float = control.SECONDS, look: Callable[[], None] = lambda: None
-    ) -> List[Ill]:
+    def ask_all(self, asked: Sequence[Asked], seconds: float = control.SECONDS) -> List[Ill]:
         """Ask several slots side by side, all within `seconds`; return what `ask` does of each, in order.
-
-        `look` is called while they are waited for; what it raises ends that.
 
         Raises:
             HealthIdentity: when something else answers in the place of one.
         """
         works = [functools.partial(self.ask, folder, slot, seconds) for folder, slot in asked]
         said = []
-        for found in gather(works, time.monotonic() + seconds + 0.1, look):
+        for found in gather(works, time.monotonic() + seconds + 0.1):
             if isinstance(found.error, GuardFailed):
                 said.append(Ill(found.error.what))
             elif found.error is not None:

@@ -13,6 +13,7 @@ _LISTEN = (
     "listen: {env: NAME}, or {port-env: NAME}, or {flag: --NAME}"
 )
 _CONTROL = "let it answer as docs/deploy.md says of GOFERRY_CONTROL, or say how else it listens:  listen: {env: NAME}"
+_SINCE = "; since then no answer in time"
 _ASKED_BY_HTTPS = b"client sent an http request to an https server"  # net/http
 
 
@@ -79,6 +80,18 @@ def of_control(error: Exception) -> Ill:
     if isinstance(error, ValueError):
         return Ill(printable(str(error), 200), (_CONTROL,), waits=False)
     return of_error(error)
+
+
+def heard(before: Ill, said: Ill, *, cut: bool) -> Ill:
+    """Return what is told when `said` follows `before`: its last answer, and that none came since.
+
+    `cut` says that the last question had less time than an answer may take: that none came then means nothing.
+    """
+    if not said.late or not before or before.late:
+        return said
+    if cut or before.endswith(_SINCE):
+        return before
+    return Ill(before + _SINCE, before.advice, waits=before.waits, status=before.status)
 
 
 def deaf(slot: Dict[str, Any], port: int, elsewhere: Sequence[int]) -> Ill:

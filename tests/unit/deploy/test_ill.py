@@ -9,7 +9,7 @@ import hostile
 import pytest
 
 from goferry.host import guard as guard_module
-from goferry.host import ill, processes, slots
+from goferry.host import ill, look, processes, slots
 from goferry.host.guard import Guard
 from goferry.host.layout import Root
 from goferry.kernel.outcomes import CandidateUnhealthy
@@ -116,7 +116,7 @@ def test_what_it_steadily_answers_says_what_to_do(tmp_path, port, monkeypatch, s
 @pytest.mark.parametrize(
     ("statuses", "advice"), [([404], [NAME_PATH]), ([503, 404], [NAME_PATH, LONGER]), ([404, 0], [NAME_PATH])]
 )
-def test_what_it_says_last_counts_unless_there_was_no_time_to_say_it(tmp_path, port, monkeypatch, statuses, advice):
+def test_what_it_says_last_counts_whatever_comes_late(tmp_path, port, monkeypatch, statuses, advice):
     """`0` is an answer that doesn't come, of which nothing is learnt in less time than an answer may take."""
     monkeypatch.setattr(guard_module, "OVER", 1.5)
     left = iter(statuses)
@@ -130,6 +130,18 @@ def test_what_it_says_last_counts_unless_there_was_no_time_to_say_it(tmp_path, p
     status = max(statuses[-1], 404)
     assert caught.value.what == f"web v1.0.0 was not healthy within 0.3 s: HTTP {status} at /healthz"
     assert list(caught.value.advice) == [*advice, LOG]
+
+
+def test_late_questions_do_not_hide_what_was_answered():
+    """A busy machine lets single questions be late, and a service that hangs in the end answered once."""
+    no, late = ill.of_status(404, "/healthz"), look.LATE
+    hung = "HTTP 404 at /healthz; since then no answer in time"
+    told, heard = ill.Ill(), []
+    for said, cut in [(late, False), (no, False), (late, False), (late, True), (late, False), (no, True), (late, True)]:
+        told = ill.heard(told, said, cut=cut)
+        heard.append((str(told), told.status, list(told.advice)))
+    assert [text for text, *_ in heard] == [str(late), str(no), hung, hung, hung, str(no), str(no)]
+    assert {tuple(map(str, more)) for _, *more in heard[1:]} == {("404", str(list(no.advice)))}
 
 
 @pytest.mark.parametrize("elsewhere", [True, False])

@@ -144,6 +144,7 @@ class Host:
     def start(self, timeout: float = 60) -> None:
         """Start it (again) and wait until systemd and sshd are up."""
         docker("start", self.name)
+        _weigh_containers()
         deadline = time.monotonic() + timeout
         while self.run("systemctl is-system-running", check=False) not in ("running", "degraded"):
             assert time.monotonic() < deadline, "systemd did not come up: " + self.run(
@@ -187,6 +188,17 @@ class Host:
     def remove(self) -> None:
         """Remove it and its disk."""
         docker("rm", "-f", "-v", self.name, check=False)
+
+
+def _weigh_containers() -> None:
+    """Give all containers together more of the processors than the one process's share that the kernel gives them.
+
+    Docker puts them into one group. What the tests start beside it competes with that group process by process, so a
+    few compilers would leave the hosts of all tests, and the services on them, next to nothing.
+    """
+    for group, weight in (("cpu/docker/cpu.shares", "20480"), ("docker/cpu.weight", "2000")):
+        with contextlib.suppress(OSError):  # another kind of control groups, or another user's
+            (Path("/sys/fs/cgroup") / group).write_text(weight)
 
 
 def _free_ports(count: int) -> list[int]:

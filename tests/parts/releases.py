@@ -19,7 +19,7 @@ from goferry.trust import keys, seal
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = Settings.from_environ(os.environ)
-QUICK = {"ready_within_ms": 15_000, "bake_ms": 500, "drain_ms": 1500}
+QUICK = {"ready_within_ms": 15_000, "bake_ms": 1000, "drain_ms": 1500}
 CONFIGURATION = """\
 project: PROJECT
 services:

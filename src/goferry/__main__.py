@@ -1,5 +1,6 @@
 """Entry point. `--version` is answered before anything is imported."""
 
+import gc
 import sys
 
 
@@ -10,9 +11,12 @@ def main() -> None:
 
         sys.stdout.write(f"goferry {__version__}\n")
         return
+    gc.set_threshold(50_000)  # what is imported stays: to look for garbage in it 70 times is a fifth of our time
     from goferry.cli.main import run
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    gc.freeze()  # nor is it looked through once more before the system takes all memory back
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -804,7 +804,7 @@ def test_what_is_started_for_a_build_with_nothing_to_do(work, repository, tmp_pa
     assert main.run(["build", *words, "--targets", "linux/amd64"]) == 0
     verbs = sorted(f"{program} {verb}" for program, verb, *_ in started)
     assert [name for name in verbs if name.startswith("go ")] == ["go build", "go env", "go list"]
-    asked = ["cat-file", "for-each-ref", "for-each-ref", "log", "ls-files", "rev-parse", "status"]
+    asked = ["cat-file", "for-each-ref", "log", "ls-files", "rev-parse", "status"]
     assert [name for name in verbs if name.startswith("git ")] == [f"git {name}" for name in asked]
 
     for number in range(8):

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from goferry.build import archives, environment, folder, schedule, stamp
 from goferry.build.compiler import Compiler
 from goferry.build.folder import Earlier
@@ -214,8 +216,7 @@ class _Run:
         return str(self.plan.directory / word)
 
 
-@dataclass(frozen=True)
-class _Seed:
+class _Seed(Struct, frozen=True):
     """A program of an earlier build where go writes, and the number by which its file is known again."""
 
     earlier: Earlier

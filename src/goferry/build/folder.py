@@ -10,9 +10,10 @@ import contextlib
 import fcntl
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from dataclasses import replace as replace_fields
 from pathlib import Path
+
+from msgspec import Struct
 
 from goferry.dist import Ledger
 from goferry.dist.ledger import LEDGER, LedgerInvalid, LedgerMissing, refuse_sealed
@@ -40,8 +41,7 @@ class DistBusy(Failed):
     name = "dist-busy"
 
 
-@dataclass(frozen=True)
-class Earlier:
+class Earlier(Struct, frozen=True):
     """A build that stands: its folder, and its ledger, reduced to artifacts whose files are intact."""
 
     folder: Path

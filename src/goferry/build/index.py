@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from goferry.build.revision import GitFailed, git_environ
 from goferry.system import process
@@ -14,8 +15,7 @@ from goferry.system import process
 _SUBMODULE, _LINK = "160000", "120000"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A file of the index.
 
     Attributes:
@@ -33,8 +33,7 @@ class Entry:
         return self.mode == _LINK
 
 
-@dataclass(frozen=True)
-class Index:
+class Index(Struct, frozen=True):
     """The index of the work tree at `root`, submodules' included: path relative to it, with slashes → entry."""
 
     root: Path

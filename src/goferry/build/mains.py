@@ -6,9 +6,11 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from goferry.build import compiler, gosource, modules, platforms, variables
 from goferry.build.environment import GoFailed
@@ -61,8 +63,7 @@ class ProgramCollision(Misuse):
     name = "program-collision"
 
 
-@dataclass(frozen=True)
-class Main:
+class Main(Struct, frozen=True):
     """A main package.
 
     Attributes:

@@ -14,7 +14,8 @@ and bounds what GOGC=off may take.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from goferry.build.machine import Machine
 
@@ -25,8 +26,7 @@ _BASE = 256
 """MiB of a go command beside its compilers."""
 
 
-@dataclass(frozen=True)
-class Pace:
+class Pace(Struct, frozen=True):
     """What one target's compilation may use.
 
     Attributes:

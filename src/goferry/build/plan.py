@@ -12,9 +12,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
 
 from goferry.build import gosource, pace, replaced, stamp
 from goferry.build.documents import ArchiveFileInvalid
@@ -48,8 +50,7 @@ class ProjectNameInvalid(Misuse):
     name = "project-name-invalid"
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """One command or one archive.
 
     Attributes:
@@ -79,8 +80,7 @@ class Step:
     outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What a build does.
 
     Attributes:

@@ -15,8 +15,9 @@ import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from goferry.config.load import repository
 from goferry.kernel.digits import number
@@ -30,8 +31,7 @@ _ANYWHERE = re.compile(r"(?<![\w./@~+-])((?:/|[A-Za-z0-9])[^\s:()\"']*\.go):(\d+
 _LOGGED = re.compile(r"^\s+([^\s:][^:\n]*\.go):(\d+)(?:: (.*)| \+0x[0-9a-f]+)?$")
 
 
-@dataclass(frozen=True)
-class Places:
+class Places(Struct, frozen=True):
     """What is needed to find a file again.
 
     Attributes:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from goferry.build import index as indexes
 from goferry.build import ldflags
@@ -33,8 +34,7 @@ class CodeReplaced(Refused):
     name = "code-replaced"
 
 
-@dataclass(frozen=True)
-class Replacement:
+class Replacement(Struct, frozen=True):
     """One such thing: `what` it is with its path, and the `way` out of it, a command where there is one."""
 
     what: str

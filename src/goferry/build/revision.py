@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from goferry.kernel.errors import Failed
 from goferry.system import process
@@ -54,8 +55,7 @@ NO_COMMIT = Lack(
 )
 
 
-@dataclass(frozen=True)
-class Revision:
+class Revision(Struct, frozen=True):
     """What git says of a work tree.
 
     Attributes:
@@ -73,7 +73,7 @@ class Revision:
     time: int = 0
     here: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
-    changes: tuple[str, ...] = field(default=())
+    changes: tuple[str, ...] = ()
     shallow: bool = False
     lack: Lack | None = None
 
@@ -99,13 +99,12 @@ def read(directory: Path, environ: Mapping[str, str]) -> Revision:
     changes = tuple(git.changes())
     if head.code or len(words) != 2 or not _HASH.fullmatch(words[0]):
         return Revision(root, changes=changes, lack=NO_COMMIT)
-    before, nested = git.merged()
-    here = [*git.tags("--points-at=HEAD"), *(tag for tag in nested if git.names(tag, words[0]))]
+    here, before = git.tags(words[0])
     return Revision(
         root,
         commit=words[0],
         time=int(words[1]),
-        here=tuple(sorted({*here})),
+        here=tuple(here),
         before=tuple(before),
         changes=changes,
         shallow=found == ["true"],
@@ -118,7 +117,7 @@ def newest_tags(directory: Path, environ: Mapping[str, str]) -> tuple[str, ...]:
     if root is None:
         return ()
     try:
-        return tuple(_Git(root, environ).tags("--sort=-version:refname", "--sort=-creatordate"))
+        return tuple(_Git(root, environ).newest_tags())
     except (process.ToolMissing, GitFailed):
         return ()
 
@@ -171,17 +170,19 @@ class _Git:
             raise _failed(done)
         return done.text.split("\n")[:-1]  # a tag's name may hold what else `splitlines` takes for a line's end
 
-    def tags(self, *which: str) -> list[str]:
-        return self.lines("for-each-ref", *which, "--format=%(refname:lstrip=2)", "refs/tags")
+    def newest_tags(self) -> list[str]:
+        order = ("--sort=-version:refname", "--sort=-creatordate")
+        return self.lines("for-each-ref", *order, "--format=%(refname:lstrip=2)", "refs/tags")
 
-    def merged(self) -> tuple[list[str], list[str]]:
-        """Return the tags of HEAD's history, and those among them that name a commit through several tag objects.
+    def tags(self, head: str) -> tuple[list[str], list[str]]:
+        """Return the tags on the commit `head`, and those on it and on its ancestors, sorted.
 
-        `--points-at` looks through one of them alone.
+        git before 2.45 looks through one tag object alone: of a tag of a tag it is asked once more.
         """
-        form = "--format=%(*objecttype) %(refname:lstrip=2)"
-        found = [line.partition(" ") for line in self.lines("for-each-ref", "--merged=HEAD", form, "refs/tags")]
-        return [name for _, _, name in found], [name for kind, _, name in found if kind == "tag"]
+        form = "--format=%(*objecttype) %(objectname) %(*objectname) %(refname:lstrip=2)"
+        found = [line.split(" ", 3) for line in self.lines("for-each-ref", f"--merged={head}", form, "refs/tags")]
+        here = [name for kind, *named, name in found if head in named or (kind == "tag" and self.names(name, head))]
+        return here, [name for *_, name in found]
 
     def names(self, tag: str, commit: str) -> bool:
         """Whether a tag, through however many tag objects, names the commit."""

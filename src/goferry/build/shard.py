@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from goferry.build.targets import Target
 from goferry.kernel import canonical
@@ -25,8 +26,7 @@ class ShardInvalid(Misuse):
     name = "shard-invalid"
 
 
-@dataclass(frozen=True)
-class Shard:
+class Shard(Struct, frozen=True):
     """Part `index` (from 1) of `count`."""
 
     index: int

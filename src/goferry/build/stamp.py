@@ -20,8 +20,9 @@ import re
 import struct
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from goferry.build import tags
 from goferry.build.revision import git_environ
@@ -43,8 +44,7 @@ class StampImpossible(Exception):
     """Git or Go can't be asked; the message says why. Nothing is stamped then, and the build goes on."""
 
 
-@dataclass(frozen=True)
-class Stamp:
+class Stamp(Struct, frozen=True):
     """What Go is to see.
 
     Attributes:
@@ -63,8 +63,7 @@ class Stamp:
     leaves: bool = False
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """Where to run Go so that it sees the stamp: the folder in place of the repository's top, and variables."""
 
     root: Path
@@ -251,8 +250,7 @@ def _plain(tree: str, parents: list[str], when: int) -> bytes:
     return ("\n".join(lines) + "\n\nstamp\n").encode()
 
 
-@dataclass(frozen=True)
-class _Objects:
+class _Objects(Struct, frozen=True):
     """A folder of loose objects (gitformat-loose(5))."""
 
     folder: Path

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import PurePosixPath
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from goferry.config import model
 from goferry.config.rules import PREFIX
@@ -52,8 +54,7 @@ class Kind(Enum):
     WORD = "no version"
 
 
-@dataclass(frozen=True)
-class Tags:
+class Tags(Struct, frozen=True):
     """How a project's tags are read.
 
     Attributes:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from goferry.dist import Toolchain
 from goferry.kernel.errors import Misuse
@@ -48,8 +49,7 @@ class TargetUnknown(Misuse):
     name = "target-unknown"
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(Struct, frozen=True):
     """One platform.
 
     Attributes:

@@ -8,7 +8,8 @@ by checking out the tag, or by `--version`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from goferry.kernel.errors import printable
 
@@ -36,8 +37,7 @@ ASKERS = WRITERS - {"workflow_run"}
 TAGS = "refs/tags/"
 
 
-@dataclass(frozen=True)
-class Trigger:
+class Trigger(Struct, frozen=True):
     """What started a build.
 
     Attributes:

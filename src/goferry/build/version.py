@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from goferry.build.revision import Revision
 from goferry.build.tags import Kind, Tags, major_of
@@ -46,8 +47,7 @@ class VersionUnusable(Misuse):
     name = "version-unusable"
 
 
-@dataclass(frozen=True)
-class Stand:
+class Stand(Struct, frozen=True):
     """The version and what it rests on.
 
     Attributes:

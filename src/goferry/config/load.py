@@ -7,10 +7,10 @@ defaults: mappings are joined key by key, lists and scalars of the project repla
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from goferry.config import environments, model
 from goferry.config.errors import ConfigInvalid, Problem, ProjectUnknown, invalid, nearest
@@ -20,8 +20,7 @@ FILE = "goferry.yml"
 _OTHER_SPELLINGS = ("goferry.yaml", ".goferry.yml", ".goferry.yaml")
 
 
-@dataclass(frozen=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """One project of a repository.
 
     Attributes:
@@ -59,13 +58,15 @@ def load(directory: Path, *, project: str = "", file: Path | None = None) -> Loa
         raise ConfigInvalid(f"{directory} is not a folder", advice=["name the repository's folder:  --dir REPO"])
     root = repository(start)
     found = file.absolute() if file else find(start, root)
-    home = found.parent.resolve() if found else start
-    root = root or (home if found else None)
-    shown = _shown(found, root) if found else FILE
-    tree = _read(found, shown) if found else Node({}, 1, 1, keys={})
-    several = _projects(tree, shown)
-    if not several and found and not file and _another_module(start, home / _dir(tree)):
+    if found is None:
         return load_defaults(start, root or start, project)
+    home = found.parent.resolve()
+    root = root or home
+    shown = _shown(found, root)
+    tree = _read(found, shown)
+    several = _projects(tree, shown)
+    if not several and not file and _another_module(start, home / _dir(tree)):
+        return load_defaults(start, root, project)
     merged = {name: _merge(_without(tree, "projects"), node) for name, node in several.items()}
     name = _choose(start, home, merged, project) if several else _only(tree, project)
     node = merged[name] if several else tree
@@ -73,8 +74,8 @@ def load(directory: Path, *, project: str = "", file: Path | None = None) -> Loa
     return Loaded(
         project=value,
         name=name,
-        root=root or home,
-        directory=_folder(home, root or home, value.dir, node, shown),
+        root=root,
+        directory=_folder(home, root, value.dir, node, shown),
         file=found,
         projects=tuple(several),
         others=tuple(prefix for other, node in merged.items() if other != name and (prefix := _prefix(node))),
@@ -112,9 +113,12 @@ def load_for(directory: Path, name: str) -> Loaded:
 
 
 def load_defaults(directory: Path, root: Path, project: str = "") -> Loaded:
-    """Return what holds without a file."""
-    tree = Node({}, 1, 1, keys={})
-    return Loaded(_convert(tree, FILE), _only(tree, project), root, directory, None)
+    """Return what holds without a file: defaults, which need no check."""
+    built_in = {
+        name: model.Environment(**{key.replace("-", "_"): value for key, value in keys.items()})
+        for name, keys in environments.BUILT_IN.items()
+    }
+    return Loaded(model.Project(environments=built_in), _only(Node({}, 1, 1), project), root, directory, None)
 
 
 def repository(directory: Path) -> Path | None:

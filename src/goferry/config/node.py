@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from goferry.config.errors import Problem
 
@@ -16,8 +17,7 @@ class DocumentError(Exception):
         self.problem = problem
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(Struct, frozen=True):
     """A value and where it stands.
 
     Attributes:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
+
+from msgspec import Struct
 
 from goferry.kernel.errors import Misuse, printable
 from goferry.kernel.times import parse_time
@@ -54,8 +55,7 @@ class Program(Protocol):
     def program(self) -> str: ...  # noqa: D102
 
 
-@dataclass(frozen=True)
-class Field(Generic[T]):
+class Field(Struct, Generic[T], frozen=True):
     """A field: what it is, for the documentation, and its value for what is being made."""
 
     meaning: str

@@ -10,8 +10,9 @@ It names a version and proves nothing: a stage looks for the record beside the t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from goferry.golang.versions import GoVersion, GoVersionInvalid
 from goferry.kernel.errors import printable
@@ -27,8 +28,7 @@ class By(Enum):
     FOUND = "found"
 
 
-@dataclass(frozen=True)
-class Earlier:
+class Earlier(Struct, frozen=True):
     """A Go that was set up for the whole job."""
 
     version: GoVersion

@@ -6,8 +6,9 @@ Source of the format: go.dev/ref/mod#go-mod-file and #workspaces, go.dev/doc/too
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from goferry.config.workspace import OFF
 from goferry.golang.versions import GoVersion, of_toolchain
@@ -26,8 +27,7 @@ class GoModInvalid(Misuse):
     name = "go-mod-invalid"
 
 
-@dataclass(frozen=True)
-class Lines:
+class Lines(Struct, frozen=True):
     """What one file says; empty where it says nothing.
 
     Attributes:

@@ -13,7 +13,8 @@ import base64
 import binascii
 import hashlib
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from goferry.kernel.ed25519 import verify
 from goferry.kernel.errors import Misuse, Refused, printable
@@ -62,8 +63,7 @@ class ChecksumDatabaseUnknown(Misuse):
     name = "checksum-database-unknown"
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(Struct, frozen=True):
     """A verifier key.
 
     Attributes:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from goferry.golang import note, tlog
 from goferry.kernel.errors import Refused
@@ -46,8 +47,7 @@ def tree_head(message: bytes, key: note.Key) -> tlog.Tree:
     return tlog.Tree(int(match[1]), base64.b64decode(match[2]))
 
 
-@dataclass(frozen=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """The proof of one module version's hash.
 
     Attributes:

@@ -21,8 +21,9 @@ Whatever was chosen, a Go older than the `go` line is refused here: no go comman
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct
 
 from goferry.config import model, workspace
 from goferry.golang import gomod
@@ -53,8 +54,7 @@ class GoVersionTooLow(Misuse):
     name = "go-version-too-low"
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What to look for.
 
     Attributes:
@@ -69,7 +69,7 @@ class Wanted:
     source: str
     minimum: bool = False
     by: By = By.FOUND
-    floors: tuple[tuple[GoVersion, str], ...] = field(default=())
+    floors: tuple[tuple[GoVersion, str], ...] = ()
 
     def serves(self, version: GoVersion) -> bool:
         """Whether a version that was chosen elsewhere is new enough, where a newer one would do as well."""
@@ -94,8 +94,7 @@ class Wanted:
                 )
 
 
-@dataclass(frozen=True)
-class Resolved:
+class Resolved(Struct, frozen=True):
     """The version to install: `1.27.3`, where it was said, who said it, and whether a newer Go would do as well."""
 
     version: str
@@ -153,8 +152,7 @@ def _exact(version: GoVersion) -> Spec:
     return Spec(version.text, "exact", version)
 
 
-@dataclass(frozen=True)
-class _Files:
+class _Files(Struct, frozen=True):
     """The file that decides: its name, its lines, and the `go` lines that hold whatever is chosen."""
 
     name: str

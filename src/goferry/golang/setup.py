@@ -15,10 +15,11 @@ asks for the list of versions only when there is none. Setting up (`afresh`) ask
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from goferry.config import model, workspace
 from goferry.config.settings import Settings
@@ -37,8 +38,7 @@ if TYPE_CHECKING:
 _LIST_LIMIT, _INFO_LIMIT = 4 << 20, 1 << 16
 
 
-@dataclass(frozen=True)
-class GoRequest:
+class GoRequest(Struct, frozen=True):
     """Which Go is asked for, and on what terms; `resolve_version` and `setup_go` answer the same request.
 
     Attributes:

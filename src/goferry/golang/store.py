@@ -23,8 +23,9 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from goferry.config.settings import Settings
 from goferry.dist.toolchain import Toolchain
@@ -79,8 +80,7 @@ def listed(text: str, goos: str, goarch: str) -> list[GoVersion]:
     return versions
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """A folder for one toolchain, with its record, lock and (in a tool cache) marker beside it."""
 
     root: Path
@@ -168,8 +168,7 @@ def free(candidates: list[Place]) -> Place:
     return candidates[-1]
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """What a place's record proves: the toolchain, or why it does not count."""
 
     toolchain: Toolchain | None

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 HEIGHT = 8
 FULL = 1 << HEIGHT
@@ -21,16 +22,14 @@ SIZE = hashlib.sha256().digest_size
 Coordinate = tuple[int, int]
 
 
-@dataclass(frozen=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """A tree head: how many records it has and its root hash (32 bytes)."""
 
     size: int
     root: bytes
 
 
-@dataclass(frozen=True)
-class Tile:
+class Tile(Struct, frozen=True):
     """A tile's place: its level (0, 1, 2 for the hash levels 0, 8, 16), its number in the level, and its width."""
 
     level: int

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import total_ordering
 
+from msgspec import Struct
+
 from goferry.kernel.errors import Misuse, printable
 
 _VERSION = re.compile(r"(0|[1-9]\d*)(?:\.(0|[1-9]\d*)(?:\.(0|[1-9]\d*)|([a-z]+)(0|[1-9]\d*)?)?)?", re.ASCII)
@@ -107,8 +109,7 @@ def of_toolchain(name: str) -> GoVersion | None:
         return None
 
 
-@dataclass(frozen=True)
-class Spec:
+class Spec(Struct, frozen=True):
     """What a person asked for.
 
     Attributes:

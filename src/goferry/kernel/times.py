@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import calendar
 import re
 import time
+from datetime import datetime, timezone
 
 _FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
@@ -17,7 +17,10 @@ def parse_time(text: str) -> int:
     """
     if not _FORM.fullmatch(text):
         raise ValueError("not a time like 2026-11-23T04:31:16Z: %s" % ascii(text[:40]))
-    seconds = calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+    try:
+        seconds = int(datetime.fromisoformat(text[:-1]).replace(tzinfo=timezone.utc).timestamp())
+    except ValueError:
+        seconds = 0
     if format_time(seconds) != text:
         raise ValueError("not a time that exists: %s" % text)
     return seconds

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from goferry.build import environment, execute, folder, machine, plan, uncommitted
 from goferry.build.facts import own_folders
@@ -18,8 +19,7 @@ from goferry.observe.events import Stream
 from goferry.pipeline.project import OpenProject, default_out, open_project
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(Struct, frozen=True):
     """A planned build: the project, the plan, and the folder that it writes."""
 
     project: OpenProject

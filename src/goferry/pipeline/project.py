@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from goferry import golang
 from goferry.build import facts, modules
@@ -16,8 +17,7 @@ from goferry.dist import Toolchain
 from goferry.observe.events import Stream
 
 
-@dataclass(frozen=True)
-class OpenProject:
+class OpenProject(Struct, frozen=True):
     """A project that stages can work on.
 
     Attributes:

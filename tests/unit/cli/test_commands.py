@@ -87,6 +87,17 @@ def test_loads_nothing_for_what_is_not_there(program, without, tmp_path):
     assert loaded.isdisjoint(without), loaded & without
 
 
+def test_records_of_a_build_are_made_without_generated_code():
+    """A dataclass generates and compiles six functions when its module loads; a Struct is there at once."""
+    rooms = "('goferry.build', 'goferry.golang', 'goferry.pipeline')"
+    program = f"import sys, dataclasses; {LOOK}; print(*(f'{{n}}.{{k}}' for n, m in [*sys.modules.items()] "
+    program += f"if n.startswith({rooms}) for k, c in vars(m).items() "
+    program += "if isinstance(c, type) and dataclasses.is_dataclass(c) and c.__module__ == n))"
+    told = subprocess.run([sys.executable, "-I", "-c", program], check=True, capture_output=True, text=True)
+    states = {"goferry.build.compiler.Compiler", "goferry.build.execute._Run", "goferry.golang.versions.GoVersion"}
+    assert {*told.stdout.split()} == {*states, "goferry.build.facts.Facts"}, "these change, compute or hide a field"
+
+
 @pytest.mark.parametrize("wait", ["nan", "inf", "-1", "1e9"])
 def test_a_wait_is_a_number_of_seconds(wait, tmp_path, capsys):
     assert run(["down", "--root", str(tmp_path), "--wait", wait, "--json"]) == 2

@@ -35,7 +35,11 @@ def test_without_a_file_everything_has_its_default(tmp_path):
 
 
 def test_an_empty_file_is_no_configuration(repository):
-    assert load(repository("# nothing\n")).project.services == {}
+    """What holds without a file is not read through the check; it has to be the same."""
+    without = load(repository("", "README.md"))
+    empty = load(repository("# nothing\n"))
+    assert empty.project == without.project
+    assert (empty.name, empty.root, empty.directory) == (without.name, without.root, without.directory)
 
 
 def test_a_service(repository):

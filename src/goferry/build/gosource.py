@@ -23,7 +23,8 @@ STAMPS = tuple(ROLE)
 """The variables that a build fills in, where it is plain which is meant."""
 
 _MAIN = re.compile(r"(?:^|[;\n])[ \t]*func[ \t]+main[ \t]*\(")
-_VAR = re.compile(r"(?:^|[;\n])[ \t]*var\b[ \t]*")
+_VAR = re.compile(r"[ \t]*var\b[ \t]*")
+_GROUP = re.compile(r"\(#(\d+)\)")
 _SPEC = re.compile(
     r"(\w+(?:[ \t]*,[ \t]*\w+)*)(?:[ \t]+([\w.*]+|\[.*?\].*?|func.*?|map.*?|struct.*?))?[ \t]*(?:=[ \t]*(.*))?$"
 )
@@ -66,23 +67,18 @@ def _is_string(kind: str, value: str) -> bool:
 def _variables(source: str) -> Iterator[tuple[str, str, str]]:
     """Yield name, type and value of each variable declared at top level."""
     flat, groups = _top_level(source)
-    for match in _VAR.finditer(flat):
-        rest = flat[match.end() :]
-        group = re.match(r"\(#(\d+)\)", rest)
-        lines = _specs(groups[int(group.group(1))]) if group else [_statement(rest)]
-        for line in lines:
-            yield from _spec(line)
+    for line in _lines(flat):
+        declares = _VAR.match(line)
+        if declares:
+            rest = line[declares.end() :]
+            group = _GROUP.match(rest)
+            for spec in _lines(_top_level(groups[int(group[1])])[0]) if group else [rest]:
+                yield from _spec(spec.strip())
 
 
-def _specs(body: str) -> list[str]:
-    flat, _ = _top_level(body)
-    joined = re.sub(r"(=|,|\+)[ \t]*\n", r"\1 ", flat)
-    return [line.strip() for line in re.split(r"[\n;]", joined)]
-
-
-def _statement(text: str) -> str:
-    joined = re.sub(r"(=|,|\+)[ \t]*\n\s*", r"\1 ", text)
-    return re.split(r"[\n;]", joined, maxsplit=1)[0].strip()
+def _lines(flat: str) -> list[str]:
+    """Return the statements of a text without groups; a line that ends with an operator goes on in the next."""
+    return re.split(r"[\n;]", re.sub(r"(=|,|\+)[ \t]*\n\s*", r"\1 ", flat))
 
 
 def _spec(line: str) -> Iterator[tuple[str, str, str]]:

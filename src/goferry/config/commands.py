@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from goferry.config.gocode import STRING, Declaration, Program, asked, spans
+from goferry.config.gocall import NEAR, receiver
+from goferry.config.gocode import STRING, Declaration, Program, asked, brackets, spans
 
 SERVES = re.compile(r"\.(?:ListenAndServe(?:TLS)?|Serve(?:TLS)?)\(")
 """What net/http is told to listen with."""
@@ -31,14 +33,15 @@ _COBRA = re.compile(r"\bcobra\.Command\s*\{")
 _USE = re.compile(rf"\bUse:\s*({STRING})")
 _RUNS = re.compile(r"\b(?:RunE|Run|Action):\s*")
 _NAME = re.compile(rf"\bName:\s*({STRING})")
-_ADDS = re.compile(r"([\w.]{1,100})(?:\(\))?\.AddCommand\(")
+_ADDS = re.compile(r"\.AddCommand\(")
 _KINGPIN = re.compile(rf"\b(\w+)\s*:?=\s*[\w.]{1, 100}\.Command\(\s*({STRING})")
 _KONG = re.compile(r"^[ \t]*(\w+)[ \t]+\*?([\w.]+)[ \t]*`([^`\n]*)`", re.MULTILINE)
 _IS_COMMAND = re.compile(r'\bcmd:"')
 _KEY = re.compile(r"(\w+)\s*:")
 _GIVEN = re.compile(r"(?:\w+\.)?(\w+)")
-_NEAR = 300
-"""How many characters before a command are looked at for the variable that it becomes."""
+_BECOMES = re.compile(r"\b(\w++)(?:\s++\*?[\w.]++)?\s*+:?=\s*&?\s*$")
+_LEVELS = 100
+"""How many brackets around a flag are looked at for the command that it belongs to."""
 
 
 def serves(declaration: Declaration, program: Program) -> bool:
@@ -62,8 +65,7 @@ class _Command:
     known: frozenset[str]
     serves: bool
     declaration: Declaration
-    start: int
-    end: int
+    opening: int
     root: bool = False
 
 
@@ -124,12 +126,13 @@ class Commands:
         self._parents: dict[str, str] = {}
         self._serving = _Serving(program)
         self._all = [*self._cobra(), *self._urfave()]
-        self._by_name: dict[str, list[_Command]] = {}
-        self._inside: dict[Declaration, list[_Command]] = {}
+        self._at = {(each.declaration, each.opening): each for each in self._all}
+        named: dict[tuple[Declaration | str, str], set[str]] = {}
         for each in self._all:
-            self._inside.setdefault(each.declaration, []).append(each)
-            for name in each.known:
-                self._by_name.setdefault(name, []).append(each)
+            for name in () if each.root else each.known:
+                for where in (each.declaration, each.declaration.package):
+                    named.setdefault((where, name), set()).add(each.name)
+        self._named = {key: frozenset(names) for key, names in named.items()}
         serving = [each for each in self._all if each.serves]
         self._types = {kind: name for name, kind in self._kong()}
         self._variables = dict(self._kingpin())
@@ -142,44 +145,42 @@ class Commands:
         elif serving:
             self._chain = tuple(self._upwards(serving[0]))
             self.args = tuple(each.name for each in reversed(self._chain) if not each.root)
-            self.doubt = "several commands serve: " + ", ".join(each.name for each in serving) if serving[1:] else ""
+            self.doubt = "several commands serve: " + _some([each.name for each in serving]) if serving[1:] else ""
         elif self._types or self._variables:
             names = [*self._types.values(), *self._variables.values()]
             likely = [name for name in names if re.fullmatch("serve|server|start|run|web|api|daemon|listen|http", name)]
             if len(likely) == 1:
                 self.args = (likely[0],)
-            self.doubt = f"the program has commands ({', '.join(names)}), and which serves was not told from the source"
+            self.doubt = f"the program has commands ({_some(names)}), and which serves was not told from the source"
 
-    def serving(self, command: tuple[str, ...] | None) -> bool:
+    def serving(self, command: frozenset[str] | None) -> bool:
         """Whether a flag of these commands (None: of all) is one of the command that serves."""
         if command is None or not (self._chain or self.args):
             return True
         chain = {each.name for each in self._chain} | set(self.args)
-        return bool(chain & set(command))
+        return not chain.isdisjoint(command)
 
-    def of_flags(self, declaration: Declaration, receiver: str) -> tuple[str, ...] | None:
+    def of_flags(self, declaration: Declaration, receiver: str) -> frozenset[str] | None:
         """Return whose a flag is that is declared as `receiver.String(…)`; None where it is nobody's in particular."""
         name = receiver.partition(".")[0]
         if name in self._variables:
-            return (self._variables[name],)
-        found = [
-            each
-            for each in self._by_name.get(name, ())
-            if each.declaration.package == declaration.package and not each.root
-        ]
-        inner = [each for each in found if each.declaration is declaration]
-        return tuple(each.name for each in inner or found) or None
+            return frozenset({self._variables[name]})
+        return self._named.get((declaration, name)) or self._named.get((declaration.package, name))
 
-    def of_position(self, declaration: Declaration, position: int) -> tuple[str, ...] | None:
+    def of_position(self, declaration: Declaration, position: int) -> frozenset[str] | None:
         """Return whose a flag is that stands in the command's own literal."""
-        inside = self._inside.get(declaration, [])  # each list is in the order of the text
-        before = bisect_left(inside, position, key=lambda each: each.start)
-        inner = next((each for each in reversed(inside[:before]) if position < each.end), None)
-        return None if inner is None or inner.root else (inner.name,)
+        inside = brackets(declaration.text)
+        opening = inside.around(position)
+        for _ in range(_LEVELS):
+            command = self._at.get((declaration, opening))
+            if command or opening < 0:
+                return None if command is None or command.root else frozenset({command.name})
+            opening = inside.outer[opening]
+        return None
 
-    def of_type(self, name: str) -> tuple[str, ...] | None:
+    def of_type(self, name: str) -> frozenset[str] | None:
         """Return whose a struct's fields are."""
-        return (self._types[name],) if name in self._types else None
+        return frozenset({self._types[name]}) if name in self._types else None
 
     def _upwards(self, command: _Command) -> list[_Command]:
         chain = [command]
@@ -196,21 +197,21 @@ class Commands:
         for declaration in self._program.reached:
             text = declaration.text
             for match in _ADDS.finditer(text):
+                _, parent = receiver(text, match.start())
                 for start, end in spans(text, match.end() - 1):
                     child = _GIVEN.match(text, start, end)
                     if child:
-                        self._parents[child[1]] = match[1]
+                        self._parents[child[1]] = parent.removesuffix("()")
             for match in _COBRA.finditer(text):
                 parts = spans(text, match.end() - 1)
                 end = parts[-1][1] if parts else match.end()
                 use = declaration.first(_USE, match.end(), end)
-                head = text[max(0, match.start() - _NEAR) : match.start()]
-                before = re.search(r"(\w+)(?:\s+\*?[\w.]+)?\s*:?=\s*&?\s*$", head)
+                before = _BECOMES.search(text, max(0, match.start() - NEAR), match.start())
                 known = {before[1]} if before else set()
                 known |= {declaration.names[0]} if declaration.kind == "func" else set(declaration.names)
                 name = use[1][1:-1].split(" ")[0] if use else ""
                 run = self._runs(declaration, parts)
-                found.append(_Command(name, frozenset(known), run, declaration, match.start(), end))
+                found.append(_Command(name, frozenset(known), run, declaration, match.end() - 1))
         return [each if each.known & self._parents.keys() else replace(each, root=True) for each in found]
 
     def _urfave(self) -> list[_Command]:
@@ -224,14 +225,14 @@ class Commands:
                 keys = {key[1]: span for span in parts if (key := _KEY.match(text, *span))}
                 name = _NAME.match(text, *keys["Name"]) if "Name" in keys else None
                 if name and "Action" in keys:
-                    head = text[max(0, match.start() - _NEAR) : match.start()].rstrip()
+                    head = text[max(0, match.start() - NEAR) : match.start()].rstrip()
                     listed = head.endswith(("{", ",")) or "[]*cli.Command" in head[-20:]
                     named = re.search(r"(\w+)\s*:?=\s*&?cli\.\w+$", head)
                     within = named is not None and named[1] in self._listed
                     root = "Commands" in keys or head.endswith("cli.App") or not (listed or within)
                     known = frozenset({named[1]} if named else ())
                     run = self._runs(declaration, [keys["Action"]])
-                    found.append(_Command(name[1][1:-1], known, run, declaration, match.start(), parts[-1][1], root))
+                    found.append(_Command(name[1][1:-1], known, run, declaration, match.start(), root))
         return found
 
     @cached_property
@@ -240,7 +241,7 @@ class Commands:
         statements = "\n".join(each.text for each in self._program.reached).split(";")
         return frozenset(word for each in statements for word in re.findall(r"\w+", each.partition("Commands:")[2]))
 
-    def _runs(self, declaration: Declaration, parts: list[tuple[int, int]]) -> bool:
+    def _runs(self, declaration: Declaration, parts: Iterable[tuple[int, int]]) -> bool:
         """Whether what a command's literal names as its function serves."""
         for start, end in parts:
             head = _RUNS.match(declaration.text, start, end)
@@ -266,3 +267,8 @@ class Commands:
                 plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
                 found.append((said[1] if said else plain, kind.rpartition(".")[2]))
         return found
+
+
+def _some(names: list[str]) -> str:
+    """Return the first few names, for a person."""
+    return ", ".join(names[:5]) + (" and others" if names[5:] else "")

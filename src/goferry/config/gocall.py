@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
-from goferry.config.gocode import STRING, Declaration, arguments
+from goferry.config.gocode import LONG, STRING, Declaration, brackets, spans
 
-_NEAR = 300
-"""How many characters before a place are looked at for what leads to it."""
+NEAR = 300
+"""How many characters around a place are looked at for what belongs to it."""
+_LEVELS, _LINKS = 100, 100
+"""How many brackets around a place, and calls in a chain, are looked at."""
+_METHOD = re.compile(r"\.\s*(\w+)(?:\[[^\]]*\])?\s*$")
+_JOINS = re.compile(STRING + r"\s*\+")
+_LINK = re.compile(r"\s*\.\s*(\w+)(?:\[[^\]\n]{0,100}\])?\(")
+_ENDS = re.compile(STRING + r"|\.\s*|[(\[{)\]},;\n]")
+_SPACE = re.compile(r"\s*")
+_FUNC_LITERAL = re.compile(r"\bfunc\s*\(")
+_BODY = re.compile(rf"[^{{\n]{{0,{NEAR}}}\{{")
 
 
 @dataclass(frozen=True)
@@ -27,96 +39,108 @@ class Call:
 
 def call_around(text: str, position: int) -> Call | None:
     """Return the call of a method of whose arguments one holds a position, or None."""
-    opening = _opening(text, position)
-    near = max(0, opening - _NEAR)
-    head = re.search(r"\.\s*(\w+)(?:\[[^\]]*\])?\s*$", text[near:opening]) if opening >= 0 else None
-    if not head:
+    opening = brackets(text).around(position)
+    if opening < 0 or text[opening] != "(":
         return None
-    given = arguments(text, opening)
-    place = next((index for index, (at, part) in enumerate(given) if at <= position < at + len(part)), -1)
-    if place < 0:
+    head = _METHOD.search(text, max(0, opening - NEAR), opening)
+    given = spans(text, opening)
+    place = bisect_right(given, position, key=lambda span: span[0]) - 1
+    if not head or place < 0 or position >= given[place][1]:
         return None
-    at, part = given[place]
-    joined = text[at:position].strip().rstrip("+").strip()
-    if re.match(STRING + r"\s*\+", text[position : at + len(part)]):
+    start, end = given[place]
+    joined = text[max(start, position - NEAR) : position].strip().rstrip("+").strip()
+    if _JOINS.match(text, position, end):
         joined = joined or "what stands behind it"
-    start, before = receiver(text, near + head.start())
-    last = given[-1]
-    end = text.find(")", last[0] + len(last[1]))
-    return Call(before, head[1], start, end + 1, place, len(given), given[place - 1][1] if place else "", joined)
-
-
-def _opening(text: str, position: int) -> int:
-    """Return where the innermost `(` around a position is, or -1; a brace or bracket between ends the search."""
-    depth = 0
-    for at in range(position - 1, max(-1, position - 2000), -1):
-        if text[at] in ")]}":
-            depth += 1
-        elif text[at] in "([{":
-            if depth == 0:
-                return at if text[at] == "(" else -1
-            depth -= 1
-    return -1
+    from_, to = given[place - 1] if place else (0, 0)
+    at, before = receiver(text, head.start())
+    return Call(
+        before, head[1], at, closing(text, opening) + 1, place, len(given), text[from_ : min(to, from_ + LONG)], joined
+    )
 
 
 def receiver(text: str, dot: int) -> tuple[int, str]:
     """Return start and text of the expression before a dot: names, dots, and brackets with all that is in them."""
-    at, depth = dot, 0
-    while at > max(0, dot - 10 * _NEAR):
-        letter = text[at - 1]
-        if letter in ")]":
-            depth += 1
-        elif letter in "([":
-            if depth == 0:
-                break
-            depth -= 1
-        elif depth == 0 and not (letter.isalnum() or letter in "_."):
-            space = re.search(r"\s+$", text[max(0, at - _NEAR) : at])
-            start = at - len(space.group()) if space else at
-            if not (space and (text[at] == "." or text[start - 1 : start] == ".")):
+    at, least, closed = dot, max(0, dot - LONG), brackets(text).closed
+    for _ in range(NEAR):
+        letter = text[at - 1] if at > least else ""
+        if letter and letter in ")]" and closed.get(at - 1, -1) >= least:
+            at = closed[at - 1]
+        elif letter.isalnum() or (letter and letter in "_."):
+            at -= 1
+        elif letter.isspace():
+            lead = text[max(0, at - NEAR) : at]
+            start = at - len(lead) + len(lead.rstrip())
+            if text[at] != "." and text[start - 1 : start] != ".":
                 break
             at = start
-            continue
-        at -= 1
+        else:
+            break
     return at, text[at:dot].strip()
 
 
-def closing(text: str) -> int:
-    """Return where the bracket that a text begins with is closed, or the text's end."""
-    depth = 0
-    for at, letter in enumerate(re.sub(STRING, lambda match: "_" * len(match.group()), text)):
-        depth += (letter in "([{") - (letter in ")]}")
-        if depth == 0:
-            return at
-    return len(text)
+def closing(text: str, opening: int) -> int:
+    """Return where the bracket that is opened at a place is closed, or the text's end."""
+    found = brackets(text)
+    return found.parts.get(opening, [found.end])[-1]  # one within a literal is none
+
+
+def chained(text: str, opening: int) -> Iterator[tuple[str, int]]:
+    """Yield name and opening bracket of each call behind the one that is opened at a place: `.A(…).B(…)`."""
+    for _ in range(_LINKS):
+        link = _LINK.match(text, closing(text, opening) + 1)
+        if not link:
+            return
+        opening = link.end() - 1
+        yield link[1], opening
 
 
 def expression_at(text: str, start: int) -> str:
     """Return the expression that begins at a place: up to the line's end, or the comma, outside of brackets."""
-    depth = 0
-    plain = re.sub(STRING, lambda match: "_" * len(match.group()), text[start : start + 2000])
-    for at, letter in enumerate(plain):
-        depth += (letter in "([{") - (letter in ")]}")
-        if depth < 0 or (depth == 0 and (letter in ",;" or (letter == "\n" and not plain[:at].rstrip().endswith(".")))):
-            return text[start : start + at].strip()
-    return text[start : start + 2000].strip()
+    at, parts = start, brackets(text).parts
+    while at < start + LONG:
+        ends = _ENDS.search(text, at, start + LONG)
+        if not ends:
+            break
+        if ends.group() in ")]},;\n":
+            return text[start : ends.start()].strip()
+        at = parts[ends.start()][-1] + 1 if ends.start() in parts else ends.end()
+    return text[start : start + LONG].strip()
 
 
-def assigned(text: str, name: str, position: int) -> tuple[int, str] | None:
+def assigned(declaration: Declaration, name: str, position: int) -> tuple[int, str] | None:
     """Return place and expression of the last assignment to a variable before a position."""
-    pattern = rf"(?<![\w.]){re.escape(name)}(?:\s*,\s*\w+)*(?:\s+[*\w.]+)?\s*:?=(?!=)\s*"
-    found = list(re.finditer(pattern, text[:position]))
-    return (found[-1].start(), expression_at(text, found[-1].end())) if found else None
+    pattern = rf"(?<![\w.]){re.escape(name)}(?:\s*,\s*\w++){{0,10}}(?:\s++[*\w.]++)?\s*+:?=(?!=)"
+    found = declaration.all(re.compile(pattern))
+    index = bisect_right(found, position, key=re.Match.end) - 1
+    if index < 0:
+        return None
+    begin = _SPACE.match(declaration.text, found[index].end())
+    return found[index].start(), expression_at(declaration.text, begin.end() if begin else found[index].end())
 
 
-def closure(text: str, name: str, position: int) -> tuple[int, int] | None:
-    """Return where the innermost function literal around a position begins that has such a parameter, twice."""
-    found = None
-    for match in re.finditer(rf"\bfunc\(([^()]*\b{re.escape(name)}\s[^()]*)\)[^{{\n]*\{{", text[:position]):
-        plain = re.sub(STRING, lambda hit: "_" * len(hit.group()), text[match.end() - 1 : position])
-        if plain.count("{") > plain.count("}"):
-            found = (match.start(), match.start())
+@lru_cache(maxsize=1024)
+def _literals(text: str) -> dict[int, int]:
+    """Return for the body of each function literal where its parameters are opened."""
+    found = {}
+    for match in _FUNC_LITERAL.finditer(text):
+        body = _BODY.match(text, closing(text, match.end() - 1) + 1)
+        if body:
+            found[body.end() - 1] = match.end() - 1
     return found
+
+
+def closure(text: str, name: str, position: int) -> int | None:
+    """Return where the innermost function literal around a position has its parameters that has such a one."""
+    opening, outer, literals = brackets(text).around(position), brackets(text).outer, _literals(text)
+    named = re.compile(rf"{re.escape(name)}(?![\w.])")
+    for _ in range(_LEVELS):
+        given = literals.get(opening, -1)
+        if given >= 0 and any(named.match(text, start) for start, _ in spans(text, given)):
+            return given
+        if opening < 0:
+            break
+        opening = outer[opening]
+    return None
 
 
 def parameter(declaration: Declaration, name: str) -> int | None:
@@ -124,5 +148,6 @@ def parameter(declaration: Declaration, name: str) -> int | None:
     head = re.match(r"func\s+(?:\([^)]*\)\s*)?\w+(?:\[[^\]]*\])?", declaration.text)
     if declaration.kind != "func" or not head:
         return None
-    given = arguments(declaration.text, head.end())
-    return next((index for index, (_, text) in enumerate(given) if re.match(rf"{re.escape(name)}\b", text)), None)
+    named = re.compile(rf"{re.escape(name)}\b")
+    given = spans(declaration.text, head.end())
+    return next((index for index, (start, _) in enumerate(given) if named.match(declaration.text, start)), None)

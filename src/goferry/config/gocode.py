@@ -24,6 +24,8 @@ TOKEN = re.compile(
 """Comments, literals and brackets. One that nothing closes goes as far as it could: no character is looked at twice."""
 SPAN = 50_000
 """Most characters of one call that are looked at: source of others may be of any size."""
+LONG = 2_000
+"""Most characters of one argument or expression: a longer one is nothing that could be told."""
 STRING = r'(?:"(?:\\.|[^"\\\n])*"|`[^`\n]*`)'
 
 _KEYWORD = re.compile(TOKEN.pattern + r"|^(?:package|import|func|var|const|type)\b", re.DOTALL | re.MULTILINE)
@@ -76,17 +78,20 @@ class Declaration:
             yield match.start(), (bool(match[1]), match[2], match[3] or "")
 
     @cached_property
-    def _matches(self) -> dict[re.Pattern[str], tuple[list[int], list[re.Match[str]]]]:
+    def _matches(self) -> dict[re.Pattern[str], list[re.Match[str]]]:
         return {}
 
-    def first(self, pattern: re.Pattern[str], start: int, end: int) -> re.Match[str] | None:
-        """Return the first match of a pattern that begins in a range of the text, which is searched once for all."""
+    def all(self, pattern: re.Pattern[str]) -> list[re.Match[str]]:
+        """Return the matches of a pattern in the text, which is searched once for all."""
         if pattern not in self._matches:
-            found = list(pattern.finditer(self.text))
-            self._matches[pattern] = ([match.start() for match in found], found)
-        places, found = self._matches[pattern]
-        index = bisect_left(places, start)
-        return found[index] if index < len(places) and places[index] < end else None
+            self._matches[pattern] = list(pattern.finditer(self.text))
+        return self._matches[pattern]
+
+    def first(self, pattern: re.Pattern[str], start: int, end: int) -> re.Match[str] | None:
+        """Return the first match of a pattern that begins in a range of the text."""
+        found = self.all(pattern)
+        index = bisect_left(found, start, key=lambda match: match.start())
+        return found[index] if index < len(found) and found[index].start() < end else None
 
 
 def declarations(source: str, file: str, package: str) -> Iterator[Declaration]:
@@ -115,12 +120,19 @@ def declarations(source: str, file: str, package: str) -> Iterator[Declaration]:
 
 
 def _without_comments(source: str) -> str:
-    """Return a source with blanks for comments and for literals that nothing closes."""
+    """Return a source with blanks for comments, and for literals that nothing closes or that no reader asks about.
+
+    A rune, and a raw string of several lines, become `#`, so that an argument is still one: a quote in it would open a
+    string for whoever looks at a part of the text.
+    """
 
     def blanked(match: re.Match[str]) -> str:
         lexeme = match.group()
-        kept = lexeme in "{}()[]" or _CLOSED.fullmatch(lexeme)
-        return lexeme if kept else re.sub(r"[^\n]", " ", lexeme)
+        closed = _CLOSED.fullmatch(lexeme)
+        if lexeme in "{}()[]" or (closed and lexeme[0] != "'" and "\n" not in lexeme):
+            return lexeme
+        blank = re.sub(r"[^\n]", " ", lexeme)
+        return f"#{blank[1:]}" if closed else blank
 
     return TOKEN.sub(blanked, source)
 
@@ -154,34 +166,57 @@ def _imported(piece: str) -> Iterator[tuple[str, str]]:
         yield (f"{name} {path}" if known in ("_", ".") else known), path
 
 
-@lru_cache(maxsize=1024)
-def _brackets(text: str) -> tuple[dict[int, list[int]], int]:
-    """Return for each bracket that is opened outside of literals where its commas are and its end; and the text's end.
+@dataclass(frozen=True)
+class Brackets:
+    """The brackets of a text that stand outside of literals; one that nothing closes ends where the text does.
 
-    One pass for all of them: brackets in brackets would else be read once for each that is around.
+    Attributes:
+        parts: opening → where its commas are, and its end. closed: closing → opening. end: the text's end.
+        marks: each place from which on another bracket is the innermost, with that one's opening, or -1.
+        outer: opening → the opening of the bracket around it, or -1.
     """
-    found: dict[int, list[int]] = {}
-    around: list[list[int]] = []
+
+    parts: dict[int, list[int]]
+    closed: dict[int, int]
+    marks: list[tuple[int, int]]
+    outer: dict[int, int]
+    end: int
+
+    def around(self, position: int) -> int:
+        """Return where the innermost bracket around a position is opened, or -1."""
+        index = bisect_left(self.marks, (position,)) - 1
+        return self.marks[index][1] if index >= 0 else -1
+
+
+@lru_cache(maxsize=1024)
+def brackets(text: str) -> Brackets:
+    """Read a text's brackets once for all: those in others would else be read once for each that is around."""
+    found = Brackets({}, {}, [], {}, len(text.rstrip()))
+    around = [-1]
     for match in _MARK.finditer(text):
         word, at = match.group(), match.start()
         if word in "([{":
-            around.append(found.setdefault(at, []))
-        elif around and word == ",":
-            around[-1].append(at)
-        elif around and word in ")]}":
-            around.pop().append(at)
-    end = len(text.rstrip())
-    for unclosed in around:
-        unclosed.append(end)
-    return found, end
+            found.parts[at], found.outer[at] = [], around[-1]
+            around.append(at)
+            found.marks.append((at, at))
+        elif around[1:] and word == ",":
+            found.parts[around[-1]].append(at)
+        elif around[1:] and word in ")]}":
+            found.closed[at] = around.pop()
+            found.parts[found.closed[at]].append(at)
+            found.marks.append((at, around[-1]))
+    for unclosed in around[1:]:
+        found.parts[unclosed].append(found.end)
+    return found
 
 
-def spans(text: str, opening: int) -> list[tuple[int, int]]:
+@lru_cache(maxsize=1024)
+def spans(text: str, opening: int) -> tuple[tuple[int, int], ...]:
     """Return start and end of each argument of the bracket at `opening`; up to SPAN where none closes it."""
-    found, end = _brackets(text)
-    last = min(end, opening + SPAN)
+    found = brackets(text)
+    last = min(found.end, opening + SPAN)
     result, start = [], opening + 1
-    for at in found.get(opening, ()):
+    for at in found.parts.get(opening, ()):
         close = min(at, last)
         while start < close and text[start].isspace():
             start += 1
@@ -192,12 +227,12 @@ def spans(text: str, opening: int) -> list[tuple[int, int]]:
         start = at + 1
         if start > last:
             break
-    return result
+    return tuple(result)
 
 
-def arguments(text: str, opening: int) -> list[tuple[int, str]]:
-    """Return place and text of each argument of the bracket at `opening`; up to SPAN where none closes it."""
-    return [(start, text[start:end]) for start, end in spans(text, opening)]
+def arguments(text: str, opening: int) -> list[str]:
+    """Return the text of each argument of the bracket at `opening`, LONG characters of it at most."""
+    return [text[start : min(end, start + LONG)] for start, end in spans(text, opening)]
 
 
 def literal(text: str) -> str | None:

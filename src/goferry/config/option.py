@@ -25,7 +25,7 @@ class Found:
     default: str | None = None
     number: bool = False
     doubt: str = ""
-    command: tuple[str, ...] | None = None
+    command: frozenset[str] | None = None
 
 
 def plain(program: Program, declaration: Declaration, expression: str) -> str | None:
@@ -37,4 +37,4 @@ def calls(program: Program, pattern: re.Pattern[str]) -> Iterator[tuple[Declarat
     """Yield each call of reached code whose head matches a pattern that ends with the opening bracket."""
     for declaration in program.reached:
         for match in pattern.finditer(declaration.text):
-            yield declaration, match, [text for _, text in arguments(declaration.text, match.end() - 1)]
+            yield declaration, match, arguments(declaration.text, match.end() - 1)

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from goferry.config.commands import Commands
-from goferry.config.gocode import STRING, Program, arguments, spans
+from goferry.config.gocall import chained, receiver
+from goferry.config.gocode import STRING, Declaration, Program, arguments, spans
 from goferry.config.option import ENV, ENVIRONMENT, FLAG, FLAG_NAME, Found, calls, plain
 
 _TYPES = "String|Int|Int16|Int32|Int64|Uint|Uint16|Uint32|Uint64"
@@ -45,7 +46,7 @@ def variables(program: Program, commands: Commands) -> Iterator[Found]:
             yield Found(ENV, name, declaration.where(match.start()), declaration, match.start(), default or None)
 
 
-_DECLARES = re.compile(rf"([\w.()]{{0,100}})\.({_TYPES})(VarP|Var|P|)\(")
+_DECLARES = re.compile(rf"\.({_TYPES})(VarP|Var|P|)\(")
 
 
 def flags(program: Program, commands: Commands) -> Iterator[Found]:
@@ -55,16 +56,18 @@ def flags(program: Program, commands: Commands) -> Iterator[Found]:
         for package, declared in program.own.items()
     }
     for declaration, match, given in calls(program, _DECLARES):
-        place, count = _ARGUMENTS[match[3]]
-        declares = match[1] in ("flag", "pflag") or near[declaration.package]
-        if len(given) != count or not declares:
+        place, count = _ARGUMENTS[match[2]]
+        if len(given) != count:
+            continue
+        _, before = receiver(declaration.text, match.start())
+        if before not in ("flag", "pflag") and not near[declaration.package]:
             continue
         name = program.text(declaration, given[place])
         if name and FLAG_NAME.fullmatch(name):
             default = plain(program, declaration, given[-2])
             where = declaration.where(match.start())
-            command = commands.of_flags(declaration, match[1])
-            number = match[2] != "String"
+            command = commands.of_flags(declaration, before)
+            number = match[1] != "String"
             yield Found(FLAG, name, where, declaration, match.start(), default, number, command=command)
 
 
@@ -84,23 +87,25 @@ def struct_flags(program: Program, commands: Commands) -> Iterator[Found]:
         end = inside[-1][1] if inside else match.end()
         entry = {key: declaration.first(pattern, match.end(), end) for key, pattern in _ENTRY.items()}
         said = {key: program.text(declaration, hit[1]) or hit[1] for key, hit in entry.items() if hit}
-        where, number = declaration.where(match.start()), match[1] != "String"
-        common = {"position": match.start(), "default": said.get("value", "").strip('"') or None, "number": number}
         command = commands.of_position(declaration, match.start())
-        if said.get("env"):
-            name = said["env"].split(",")[0].strip()
-            yield Found(ENV, name, where, declaration, command=command, **common)  # type: ignore[arg-type]
-        elif said.get("name"):
-            name = said["name"].split(",")[0].strip()
-            yield Found(FLAG, name, where, declaration, command=command, **common)  # type: ignore[arg-type]
+        names = {key: said.get(key, "").split(",")[0].strip() for key in ("env", "name")}
+        default, number = said.get("value", "").strip('"') or None, match[1] != "String"
+        yield from _one(declaration, match.start(), names["env"], names["name"], default, number, command)
 
 
-_KINGPIN = re.compile(r"\b([\w.]{1,100})\.Flag\(")
-_CHAIN = {
-    "env": re.compile(rf"\.(?:Envar|OverrideDefaultFromEnvar)\(\s*({STRING}|[\w.]+)"),
-    "default": re.compile(rf"\.Default\(\s*({STRING}|[\w.]+)"),
-    "number": re.compile(r"\.(?:U?[Ii]nt(?:8|16|32|64)?)(?:Var)?\("),
-}
+def _one(
+    declaration: Declaration, position: int, env: str | None, flag: str | None, default: str | None, number: bool,
+    command: frozenset[str] | None,
+) -> Iterator[Found]:  # fmt: skip
+    """Yield what one entry declares: its variable before its flag."""
+    if env or flag:
+        source, name = (ENV, env) if env else (FLAG, flag or "")
+        yield Found(source, name, declaration.where(position), declaration, position, default, number, command=command)
+
+
+_KINGPIN = re.compile(r"\.Flag\(")
+_OF_ENV = re.compile(r"Envar|OverrideDefaultFromEnvar")
+_OF_NUMBER = re.compile(r"U?[Ii]nt(?:8|16|32|64)?(?:Var)?")
 
 
 def kingpin(program: Program, commands: Commands) -> Iterator[Found]:
@@ -109,17 +114,17 @@ def kingpin(program: Program, commands: Commands) -> Iterator[Found]:
         return
     for declaration, match, given in calls(program, _KINGPIN):
         name = program.text(declaration, given[0]) if given else None
-        chain = declaration.text[match.end() :]
-        end = re.search(r"[^.,({]\s*\n", chain)
-        chain = chain[: end.end()] if end else chain
-        said = {key: pattern.search(chain) for key, pattern in _CHAIN.items()}
-        env = program.text(declaration, said["env"][1]) if said["env"] else None
-        default = plain(program, declaration, said["default"][1]) if said["default"] else None
-        command = commands.of_flags(declaration, match[1])
-        if env or name:
-            where = declaration.where(match.start())
-            source, chosen, number = ENV if env else FLAG, env or name or "", bool(said["number"])
-            yield Found(source, chosen, where, declaration, match.start(), default, number, command=command)
+        chain = {
+            method: next(iter(arguments(declaration.text, opening)), "")
+            for method, opening in chained(declaration.text, match.end() - 1)
+        }
+        env = next(
+            (program.text(declaration, said) for method, said in chain.items() if _OF_ENV.fullmatch(method)), None
+        )
+        default = plain(program, declaration, chain.get("Default", ""))
+        number = any(map(_OF_NUMBER.fullmatch, chain))
+        command = commands.of_flags(declaration, receiver(declaration.text, match.start())[1])
+        yield from _one(declaration, match.start(), env, name, default, number, command)
 
 
 _VIPER_GET = re.compile(r"\b(\w+)\.Get(String|Int|Uint|Int32|Int64|Uint16|Uint32|Uint64)?\(")
@@ -145,7 +150,7 @@ def viper(program: Program, commands: Commands) -> Iterator[Found]:
         prefix = (program.text(declaration, hit[1]) or "") if hit else prefix
         automatic = automatic or bool(_VIPER_CALLS["automatic"].search(declaration.text))
         for match in _VIPER_CALLS["replacer"].finditer(declaration.text):
-            said = [program.text(declaration, text) or "" for _, text in arguments(declaration.text, match.end() - 1)]
+            said = [program.text(declaration, text) or "" for text in arguments(declaration.text, match.end() - 1)]
             swaps.update(zip(said[::2], said[1::2], strict=False))
     bound = {each.name: each.default for each in flags(program, commands) if each.default is not None}
     for declaration, _, given in calls(program, _VIPER_CALLS["default"]):

@@ -102,13 +102,15 @@ def _named(each: _Field, libraries: frozenset[str]) -> Iterator[tuple[str, str]]
 
 def _general_prefix(program: Program) -> str:
     """Return the prefix of caarlos0/env's options."""
-    for declaration in program.reached:
-        found = re.search(rf"\benv\.Options\s*\{{[^}}]*\bPrefix:\s*({STRING}|[\w.]+)", declaration.text)
+    for declaration, _, given in calls(program, _OPTIONS):
+        found = next((found for part in given if (found := _PREFIX.match(part))), None)
         if found:
             return program.text(declaration, found[1]) or ""
     return ""
 
 
+_OPTIONS = re.compile(r"\benv\.Options\s*\{")
+_PREFIX = re.compile(rf"Prefix:\s*({STRING}|[\w.]+)")
 _PROCESS = re.compile(r"\benvconfig\.(?:Must)?Process\(")
 
 

@@ -15,8 +15,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from goferry.config.gocall import assigned, call_around, closing, closure, expression_at, parameter, receiver
-from goferry.config.gocode import STRING, Declaration, Program, arguments, literal
+from goferry.config.gocall import NEAR, assigned, call_around, closing, closure, expression_at, parameter, receiver
+from goferry.config.gocode import LONG, STRING, Declaration, Program, arguments, literal, spans
 
 _WORDS = tuple(
     re.findall(
@@ -29,6 +29,14 @@ _WORDS = tuple(
 _ANY = "|".join(sorted(_WORDS, key=len, reverse=True))
 _HEALTH = re.compile(rf"(?:(?:GET|HEAD) )?(/?(?:[A-Za-z0-9_.-]+/){{0,5}}_?(?:{_ANY})/?)(?:\{{\$\}})?")
 _STRINGS = re.compile(STRING)
+_NAMED = re.compile(r"\b(?:\w++\.)?(\w++)")
+_URL_PATH = re.compile(r"\.URL\.Path")
+_CASE = re.compile(r"\bcase\s+(?:\"[^\"\n]*\",\s*)*$|\.URL\.Path\s*==\s*$")
+_RETURN = re.compile(r"\breturn\s+([^\n,]+)")
+_MOUNTS = re.compile(r"\.(Mount|StripPrefix)\(")
+_TOKEN = re.compile(r"(?<![\w.])([\w.]++)(\()?")
+_SET_BY_CALL = re.compile(r"\b([\w.]++)(?:\s*,\s*\w+)?\s*:?=\s*(?:[\w.]++(?<=\.))?$")
+_STEP = re.compile(r"\s*\.\s*(\w+)")
 _REGISTERS = frozenset(
     re.findall(
         r"\S+",
@@ -44,7 +52,7 @@ _NEUTRAL = frozenset(
     {"Subrouter", "StrictSlash", "Methods", "Name", "Use", "Schemes", "Headers", "NewRoute", "Queries"}
 )
 _MAKES = frozenset({"NewRouter", "NewMux", "New", "Default", "NewServeMux", "Classic"})
-_NOT_OURS = re.compile(r"\.Methods\(\s*(?:http\.MethodP|http\.MethodD|\"P|\"D)")
+_NOT_OURS = re.compile(r"\s*+(?:\.Methods\(\s*(?:http\.MethodP|http\.MethodD|\"P|\"D)|\.Subrouter)")
 _MANY = 40
 """So many routes that look like one of health are looked at."""
 _DEEP, _STEPS = 12, 500
@@ -92,27 +100,32 @@ def _rank(path: str) -> int:
 
 def _candidates(program: Program) -> Iterator[Route]:
     prefixes = _Prefixes(program)
+    uses: dict[str, list[tuple[Declaration, int]]] | None = None
     for declaration in program.reached:
-        text = declaration.text
-        for match in _STRINGS.finditer(text):
+        for match in _STRINGS.finditer(declaration.text):
             said = _HEALTH.fullmatch(literal(match.group()) or "")
             if not said:
                 continue
+            places = [(declaration, match.start())]
             if declaration.kind == "const":
-                yield from _uses(program, prefixes, declaration.names[0], said[1])
-                continue
-            route = _route(prefixes, declaration, match.start(), said[1])
-            if route:
-                yield route
+                uses = _uses(program) if uses is None else uses
+                places = uses.pop(declaration.names[0], [])
+            for where, position in places:
+                route = _route(prefixes, where, position, said[1])
+                if route:
+                    yield route
 
 
-def _uses(program: Program, prefixes: _Prefixes, name: str, path: str) -> Iterator[Route]:
-    """Yield the routes that are registered with a constant."""
+def _uses(program: Program) -> dict[str, list[tuple[Declaration, int]]]:
+    """Return where each constant is named: as `name`, or `package.name`."""
+    found: dict[str, list[tuple[Declaration, int]]] = {
+        name: [] for each in program.reached if each.kind == "const" for name in each.names
+    }
     for declaration in program.reached:
-        for match in re.finditer(rf"\b(?:\w+\.)?{name}\b", declaration.text) if declaration.kind != "const" else ():
-            route = _route(prefixes, declaration, match.start(), path)
-            if route:
-                yield route
+        for match in _NAMED.finditer(declaration.text) if declaration.kind != "const" else ():
+            if match[1] in found:
+                found[match[1]].append((declaration, match.start()))
+    return found
 
 
 def _route(prefixes: _Prefixes, declaration: Declaration, position: int, path: str) -> Route | None:
@@ -123,8 +136,8 @@ def _route(prefixes: _Prefixes, declaration: Declaration, position: int, path: s
     if call is None or call.method not in _REGISTERS:
         if not path.startswith("/"):
             return None
-        near = text[max(0, position - 300) : position]
-        if re.search(r"\bcase\s+(?:\"[^\"\n]*\",\s*)*$|\.URL\.Path\s*==\s*$", near) and ".URL.Path" in text:
+        near = text[max(0, position - NEAR) : position]
+        if _CASE.search(near) and declaration.all(_URL_PATH):
             return Route(rooted, where)
         listed = call is None and re.search(r"[{,:]\s*$", near)
         return Route(rooted, where, "it is named there, in no route that was understood") if listed else None
@@ -134,15 +147,14 @@ def _route(prefixes: _Prefixes, declaration: Declaration, position: int, path: s
         return None
     if call.place == 1 and re.search("P(?:ost|OST|ut|UT|atch|ATCH)|D(?:elete|ELETE)", call.before):
         return None
-    behind = text[call.end :].lstrip()
-    if _NOT_OURS.match(behind) or behind.startswith(".Subrouter") or not call.receiver:
+    if _NOT_OURS.match(text, call.end) or not call.receiver:
         return None
     if declaration.imports.get(call.receiver) == "net/http" and call.method not in ("Handle", "HandleFunc"):
         return None  # http.Get: a client
     if not path.startswith("/") and call.method in ("Handle", "HandleFunc", "Path", "PathPrefix"):
         return None
     if call.joined:
-        return Route(rooted, where, f"{call.joined} stands before it and is no literal")
+        return Route(rooted, where, f"{call.joined[-60:]} stands before it and is no literal")
     before = prefixes.of(declaration, call.receiver, call.start)
     if isinstance(before, _Unknown):
         return Route(rooted, where, before.why)
@@ -159,6 +171,7 @@ class _Prefixes:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._steps = _STEPS
+        self._mounts: dict[Declaration, dict[str, tuple[int, str, str]]] = {}
 
     def of(self, declaration: Declaration, expression: str, position: int, deep: int = 0) -> str | _Unknown:
         """Return the prefix of a router expression at a position, or why it is not known."""
@@ -166,6 +179,8 @@ class _Prefixes:
         if deep > _DEEP or self._steps < 0:
             return _Unknown("its router was not followed that far")
         base, calls = _chain(expression, declaration.imports)
+        if not base:
+            return _Unknown("its router was not understood")
         if base in declaration.imports and calls:
             return self._package(declaration, base, calls, deep)
         if declaration.imports.get(base) == "net/http" or expression.startswith("new("):
@@ -224,28 +239,28 @@ class _Prefixes:
 
     def _returned(self, made: Declaration, deep: int) -> str | _Unknown:
         """Return the prefix of the router that a function returns."""
-        said = re.findall(r"\breturn\s+([^\n,]+)", made.text)
+        said = made.all(_RETURN)
         if not said:
             return _Unknown(f"its router comes from {made.names[0]}, which was not followed")
-        return self.of(made, said[-1].strip(), made.text.rfind("return"), deep + 1)
+        return self.of(made, said[-1][1][:LONG].strip(), said[-1].start(), deep + 1)
 
     def _variable(self, declaration: Declaration, name: str, position: int, deep: int) -> str | _Unknown:
         text = declaration.text
         around = closure(text, name, position)
-        given = assigned(text, name, position)
-        if around and (given is None or around[0] > given[0]):
-            return self._closed(declaration, around[1], deep)
+        given = assigned(declaration, name, position)
+        if around is not None and (given is None or around > given[0]):
+            return self._closed(declaration, around, deep)
         if given is not None:
             return self._mounted(declaration, name, self.of(declaration, given[1], given[0], deep + 1), deep)
-        if re.search(rf"\bvar\s+{re.escape(name)}\s+[*\w.]+\s*\n", text[:position]):
+        if declaration.first(re.compile(rf"\bvar\s+{re.escape(name)}\s++[*\w.]++\s*\n"), 0, position):
             return self._mounted(declaration, name, "", deep)
         place = parameter(declaration, name)
         if place is not None:
             return self._called(declaration, place, deep)
         for each in self._program.named(declaration.package, name):
-            value = re.search(r"=\s*(.+)$", each.text, re.DOTALL)
-            if each.kind == "var" and value:
-                return self._mounted(each, name, self.of(each, value[1].strip(), 0, deep + 1), deep)
+            _, equals, value = each.text.partition("=")
+            if each.kind == "var" and equals:
+                return self._mounted(each, name, self.of(each, value[:LONG].strip(), 0, deep + 1), deep)
         if declaration.kind == "func" and re.match(rf"func\s*\(\s*{name}\b", text):
             return _Unknown(f"its router is part of {name}, which was not followed")
         return self._set_elsewhere(declaration, name, deep)
@@ -253,22 +268,22 @@ class _Prefixes:
     def _set_elsewhere(self, declaration: Declaration, name: str, deep: int) -> str | _Unknown:
         """Return the prefix of a package's variable that another function sets."""
         for each in self._program.reached:
-            given = assigned(each.text, name, len(each.text)) if each.package == declaration.package else None
+            given = assigned(each, name, len(each.text)) if each.package == declaration.package else None
             if given:
                 return self.of(each, given[1], given[0], deep + 1)
         return _Unknown(f"its router {name} was not found")
 
     def _field(self, declaration: Declaration, path: str, last: str, position: int, deep: int) -> str | _Unknown:
         """Return the prefix of a router that a struct holds, from where it is put there."""
-        here = assigned(declaration.text, path, position)
+        here = assigned(declaration, path, position)
         if here is not None:
             return self.of(declaration, here[1], here[0], deep + 1)
         found: list[str | _Unknown] = []
-        for each in self._program.reached:
-            for match in re.finditer(rf"(?:\.{last}\s*=(?!=)|\b{last}:)\s*", each.text):
-                value = expression_at(each.text, match.end()) if each.package == declaration.package else ""
-                if value:
-                    found.append(self.of(each, value, match.start(), deep + 1))
+        pattern = re.compile(rf"(?:\.{last}\s*=(?!=)|\b{last}:)\s*")
+        for each, match in self._all(pattern):
+            value = expression_at(each.text, match.end()) if each.package == declaration.package else ""
+            if value:
+                found.append(self.of(each, value, match.start(), deep + 1))
         known = {each for each in found if isinstance(each, str)}
         if len(known) > 1:
             return _Unknown(f"its router {path} is set to several")
@@ -285,14 +300,15 @@ class _Prefixes:
     def _called(self, declaration: Declaration, place: int, deep: int) -> str | _Unknown:
         """Return the prefix of a parameter: of what the function is called with, a plain one where there is one."""
         name, found = declaration.names[0], list[str | _Unknown]()
-        for each in self._program.reached:
-            for match in re.finditer(rf"(?:\b(\w+)\s*)?(\.\s*)?\b{name}\(", each.text):
-                if each is declaration and match.start() < each.text.index("{"):
-                    continue
-                package = each.imports.get(match[1] or "", "") if match[2] else each.package
-                given = arguments(each.text, match.end() - 1)
-                if len(given) > place and ((declaration.receiver and match[2]) or package == declaration.package):
-                    found.append(self.of(each, given[place][1].lstrip("&"), match.start(), deep + 1))
+        for each, match in self._all(re.compile(rf"(?:\b(\w++)\s*+)?(\.\s*)?\b{name}\(")):
+            if each is declaration and match.start() < each.text.find("{"):
+                continue
+            package = each.imports.get(match[1] or "", "") if match[2] else each.package
+            given = spans(each.text, match.end() - 1)
+            if len(given) > place and ((declaration.receiver and match[2]) or package == declaration.package):
+                start, end = given[place]
+                argument = each.text[start : min(end, start + LONG)].lstrip("&")
+                found.append(self.of(each, argument, match.start(), deep + 1))
         if declaration.receiver and len(self._program.methods(name)) > 1 and len(set(found)) > 1:
             return _Unknown(f"{name} is called with several prefixes")
         unknown = next(iter(found), _Unknown(f"where {name} is called was not found"))
@@ -302,15 +318,18 @@ class _Prefixes:
         """Return a prefix with that of the place where the router is mounted, here or by who called the function."""
         if before != "":
             return before
-        here = self._mount(declaration, rf"(?<![\w.]){re.escape(name)}\b", deep)
+        here = self._mount(declaration, name, deep)
         if here is not None:
             return here
         if declaration.kind != "func" or not re.search(rf"\breturn\b[^\n]*\b{name}\b", declaration.text):
             return before
         made = declaration.names[0]
+        called = re.compile(rf"\b{made}\(")
         for each in self._program.reached:
-            names = re.findall(rf"([\w.]{{1,100}})(?:\s*,\s*\w+)?\s*:?=\s*(?:[\w.]{{1,100}}\.)?{made}\(", each.text)
-            for what in (rf"\b{made}\(", *(rf"(?<![\w.]){re.escape(name)}(?![\w(])" for name in names)):
+            heads = (
+                _SET_BY_CALL.search(each.text, max(0, at - NEAR), at) for at in map(re.Match.start, each.all(called))
+            )
+            for what in (f"{made}(", *(head[1] for head in heads if head)):
                 here = self._mount(each, what, deep)
                 if here is not None:
                     return here
@@ -318,17 +337,46 @@ class _Prefixes:
 
     def _mount(self, declaration: Declaration, what: str, deep: int) -> str | _Unknown | None:
         """Return the prefix of `r.Mount("/api", WHAT)` and the like in a declaration; None where there is none."""
-        for match in re.finditer(r"\.(Mount|StripPrefix)\(", declaration.text):
-            given = [text for _, text in arguments(declaration.text, match.end() - 1)]
-            if len(given) != 2 or not re.search(what, given[1]):
-                continue
-            said = self._program.text(declaration, given[0])
-            if said is None:
-                return _Unknown(f"its prefix {given[0][:60]} is no literal")
-            _, before = receiver(declaration.text, match.start())
-            above = "" if match[1] == "StripPrefix" else self.of(declaration, before, match.start(), deep + 1)
-            return self._after(declaration, above, [("Prefix", [given[0]])])
-        return None
+        if declaration not in self._mounts:
+            self._mounts[declaration] = _mounts(declaration)
+        mount = self._mounts[declaration].get(what)
+        if mount is None:
+            return None
+        at, method, prefix = mount
+        said = self._program.text(declaration, prefix)
+        if said is None:
+            return _Unknown(f"its prefix {prefix[:60]} is no literal")
+        _, router = receiver(declaration.text, at)
+        above = "" if method == "StripPrefix" else self.of(declaration, router, at, deep + 1)
+        return self._after(declaration, above, [("Prefix", [prefix])])
+
+    def _all(self, pattern: re.Pattern[str]) -> Iterator[tuple[Declaration, re.Match[str]]]:
+        """Yield each match of a pattern, as long as there are steps to follow it."""
+        for each in self._program.reached:
+            for match in each.all(pattern):
+                if self._steps < 0:
+                    return
+                yield each, match
+
+
+def _mounts(declaration: Declaration) -> dict[str, tuple[int, str, str]]:
+    """Return the first place, method and prefix of `r.Mount("/api", WHAT)` and the like, by each name in WHAT.
+
+    A name is one with what it is selected from (`s.api`) or the first of these (`s`), and `name(` is that of a call.
+    """
+    found: dict[str, tuple[int, str, str]] = {}
+    text = declaration.text
+    for match in declaration.all(_MOUNTS):
+        given = spans(text, match.end() - 1)
+        if len(given) == 2:
+            (start, end), (from_, to) = given
+            mount = (match.start(), match[1], text[start : min(end, start + LONG)])
+            for token in _TOKEN.finditer(text, from_, min(to, from_ + NEAR)):
+                first, *rest = token[1].split(".")
+                names = [first, token[1]] if rest or not token[2] else []
+                for name in (*names, *([f"{(rest or [first])[-1]}("] if token[2] else [])):
+                    found.setdefault(name, mount)
+    return found
 
 
 def _chain(expression: str, imports: Mapping[str, str]) -> tuple[str, list[tuple[str, list[str]]]]:
@@ -337,24 +385,22 @@ def _chain(expression: str, imports: Mapping[str, str]) -> tuple[str, list[tuple
     `r.Group("/x")` is `r` with the call `Group`, `s.mux.Group("/x")` is `s.mux`, `api.Router()` of a package is `api`
     with `Router`, and `router()` or `s.router()` is `router` or `s.router` with an empty name.
     """
-    head = re.match(r"&?([\w.]*\w)", expression.strip())
+    text = expression.strip()
+    head = re.match(r"&?([\w.]*\w)", text)
     if not head:
-        return "", [("?", [])]
-    base, rest = head[1], expression.strip()[head.end() :]
+        return "", []
+    base, at = head[1], head.end()
     calls: list[tuple[str, list[str]]] = []
     pending: str | None = None
-    if rest.startswith("("):
+    if text.startswith("(", at):
         before, _, last = base.rpartition(".")
         called = before and (before in imports or last in _PREFIXES | _NEUTRAL)
         base, pending = (before, last) if called else (base, "")
-    while rest:
-        if rest.startswith("("):
-            given = arguments(rest, 0)
-            end = closing(rest)
-            calls.append((pending or "", [text for _, text in given]))
-            rest, pending = rest[end + 1 :].lstrip(), None
-        elif word := re.match(r"\s*\.\s*(\w+)", rest):
-            pending, rest = word[1], rest[word.end() :]
+    while True:
+        if text.startswith("(", at):
+            calls.append((pending or "", arguments(text, at)))
+            at, pending = closing(text, at) + 1, None
+        elif word := _STEP.match(text, at):
+            at, pending = word.end(), word[1]
         else:
-            break
-    return base, calls
+            return base, calls

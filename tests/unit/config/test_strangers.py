@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from goferry.build import tag_rule
+from goferry.build import gosource, tag_rule
 from goferry.build.tags import of
 from goferry.cli.main import run
 from goferry.config import model, start
@@ -371,33 +371,85 @@ def test_routers_that_are_handed_around_everywhere_are_not_followed_for_ever(wri
     assert "# health: /healthz   # a guess" in text
 
 
+BODY, VALUE, TOP = "func f() {\n%s\n}\n", 'var r = %s\nfunc f() { r.Get("/health", x) }\n', "%s\nfunc f() {}\n"
+HOSTILE = [
+    *((BODY, unit) for unit in (
+        '{Name: "a", Action: ', '{Name: "a", Action: f},\n', 'cobra.Command{Use: "a", Run: ', "StringFlag{", "/*",
+        "flag.String(", "os.Getenv(", "app.Flag(", 'app.Flag("addr", ""),', 'app.Flag("addr", "").Default(":80")',
+        "env.Options{", "env.Options{Prefix ", 'r.Get("/health", ', 'r.Group("/a", func(r chi.Router) { ',
+        'r.Route("/a", func(r chi.Router) {', '"/a/b/health" ', 'case "/health",', "a.AddCommand(b)\n", "a.",
+    )),
+    *((VALUE, unit) for unit in ('"\\', '\\"', '`\n"', " ", '.Group("/a")', "env.Options{", "app.Flag(", "'\\\"'")),
+    *((TOP, unit) for unit in ('const h = "/health"\n', "var a =\n", 'func g(r *mux.Router) { g(r.Group("/a")) }\n')),
+]  # fmt: skip
+
+
 def seconds(act):
-    """Return the processor time of a call, the least of three."""
+    """Return the processor time of a call."""
+    since = time.process_time()
+    act()
+    return time.process_time() - since
 
-    def once():
-        since = time.process_time()
-        act()
-        return time.process_time() - since
 
-    return min(once() for _ in range(3))
+@pytest.mark.parametrize(("frame", "unit"), HOSTILE)
+def test_hostile_source_takes_time_by_its_length(frame, unit, written):
+    libraries = "os flag github.com/urfave/cli/v2 github.com/spf13/cobra github.com/alecthomas/kingpin/v2 "
+    libraries += "github.com/caarlos0/env/v11 github.com/go-chi/chi/v5"
+
+    def read(count):
+        text = frame % (unit * count)
+        files = main(libraries, "func main() { f(); g(r); " + SERVE + " }\n" + text)
+        return seconds(lambda: (written(files), gosource.stamps([text])))
+
+    few = min(read(200) for _ in range(3))
+    assert any(read(800) < 8 * few + 0.02 for _ in range(3))  # four times the text, where squares would be sixteen
 
 
 @pytest.mark.parametrize(
-    "unit",
+    "before",
     [
-        '{Name: "a", Action: ',
-        '{Name: "a", Action: f},\n',
-        'cobra.Command{Use: "a", Run: ',
-        "StringFlag{",
-        '"\\',
-        "/*",
-        "flag.String(",
+        "if c == '\"' { return };",
+        "f('(', '\\'', '\"');",
+        'f(`one\n"two`);',
+        'f(`\nmux.Handle("/alive", h)\n`);',
     ],
 )
-def test_source_that_nothing_closes_takes_time_by_its_length(unit, written):
-    def read(count):
-        body = "func main() { f(); " + SERVE + " }\nfunc f() {\n" + unit * count + "\n}\n"
-        files = main("os flag github.com/urfave/cli/v2 github.com/spf13/cobra", body)
-        return seconds(lambda: written(files))
+def test_quotes_in_runes_and_raw_strings_open_no_string(before, written):
+    text = written(
+        main(
+            "os",
+            'func main() { os.Getenv("ADDR"); mux := http.NewServeMux()\n'
+            + before
+            + 'mux.Handle("/livez", h)\n'
+            + SERVE
+            + " }",
+        )
+    )
+    (service,) = yaml.safe_load(text)["services"].values()
+    assert service.get("health") == "/livez"
 
-    assert read(800) < 3 * read(400) + 0.02
+
+KINGPIN = (
+    """func main() {
+app.Flag("debug", "").Bool(); app.Flag("%s", "", ).
+    Default(":80").
+    %s
+app.Flag("other", "").Envar("OTHER_ADDR").String()
+"""
+    + SERVE
+    + " }"
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (("listen-addr", "String()"), {"listen": {"flag": "--listen-addr"}}),
+        (("x", 'Envar("LISTEN_ADDR").String()'), {"listen": {"env": "LISTEN_ADDR"}}),
+        (("port", "Int()"), {"args": ["--port={port}"]}),
+    ],
+)
+def test_kingpin_s_chain_ends_with_its_own_calls(said, expected, written):
+    text = written(main("github.com/alecthomas/kingpin/v2", KINGPIN % said))
+    (service,) = yaml.safe_load(text)["services"].values()
+    assert service == {"main": ".", **expected}

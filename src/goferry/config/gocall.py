@@ -19,6 +19,8 @@ _JOINS = re.compile(STRING + r"\s*\+")
 _LINK = re.compile(r"\s*\.\s*(\w+)(?:\[[^\]\n]{0,100}\])?\(")
 _ENDS = re.compile(STRING + r"|\.\s*|[(\[{)\]},;\n]")
 _SPACE = re.compile(r"\s*")
+_MOUNTS = re.compile(r"\.(Mount|StripPrefix)\(")
+_TOKEN = re.compile(r"(?<![\w.])([\w.]++)(\()?")
 _FUNC_LITERAL = re.compile(r"\bfunc\s*\(")
 _BODY = re.compile(rf"[^{{\n]{{0,{NEAR}}}\{{")
 
@@ -151,3 +153,23 @@ def parameter(declaration: Declaration, name: str) -> int | None:
     named = re.compile(rf"{re.escape(name)}\b")
     given = spans(declaration.text, head.end())
     return next((index for index, (start, _) in enumerate(given) if named.match(declaration.text, start)), None)
+
+
+def mounts(declaration: Declaration) -> dict[str, tuple[int, str, str]]:
+    """Return the first place, method and prefix of `r.Mount("/api", WHAT)` and the like, by each name in WHAT.
+
+    A name is one with what it is selected from (`s.api`) or the first of these (`s`), and `name(` is that of a call.
+    """
+    found: dict[str, tuple[int, str, str]] = {}
+    text = declaration.text
+    for match in declaration.all(_MOUNTS):
+        given = spans(text, match.end() - 1)
+        if len(given) == 2:
+            (start, end), (from_, to) = given
+            mount = (match.start(), match[1], text[start : min(end, start + LONG)])
+            for token in _TOKEN.finditer(text, from_, min(to, from_ + NEAR)):
+                first, *rest = token[1].split(".")
+                names = [first, token[1]] if rest or not token[2] else []
+                for name in (*names, *([f"{(rest or [first])[-1]}("] if token[2] else [])):
+                    found.setdefault(name, mount)
+    return found

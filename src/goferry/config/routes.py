@@ -15,7 +15,17 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from goferry.config.gocall import NEAR, assigned, call_around, closing, closure, expression_at, parameter, receiver
+from goferry.config.gocall import (
+    NEAR,
+    assigned,
+    call_around,
+    closing,
+    closure,
+    expression_at,
+    mounts,
+    parameter,
+    receiver,
+)
 from goferry.config.gocode import LONG, STRING, Declaration, Program, arguments, literal, spans
 
 _WORDS = tuple(
@@ -33,8 +43,6 @@ _NAMED = re.compile(r"\b(?:\w++\.)?(\w++)")
 _URL_PATH = re.compile(r"\.URL\.Path")
 _CASE = re.compile(r"\bcase\s+(?:\"[^\"\n]*\",\s*)*$|\.URL\.Path\s*==\s*$")
 _RETURN = re.compile(r"\breturn\s+([^\n,]+)")
-_MOUNTS = re.compile(r"\.(Mount|StripPrefix)\(")
-_TOKEN = re.compile(r"(?<![\w.])([\w.]++)(\()?")
 _SET_BY_CALL = re.compile(r"\b([\w.]++)(?:\s*,\s*\w+)?\s*:?=\s*(?:[\w.]++(?<=\.))?$")
 _STEP = re.compile(r"\s*\.\s*(\w+)")
 _REGISTERS = frozenset(
@@ -338,7 +346,7 @@ class _Prefixes:
     def _mount(self, declaration: Declaration, what: str, deep: int) -> str | _Unknown | None:
         """Return the prefix of `r.Mount("/api", WHAT)` and the like in a declaration; None where there is none."""
         if declaration not in self._mounts:
-            self._mounts[declaration] = _mounts(declaration)
+            self._mounts[declaration] = mounts(declaration)
         mount = self._mounts[declaration].get(what)
         if mount is None:
             return None
@@ -357,26 +365,6 @@ class _Prefixes:
                 if self._steps < 0:
                     return
                 yield each, match
-
-
-def _mounts(declaration: Declaration) -> dict[str, tuple[int, str, str]]:
-    """Return the first place, method and prefix of `r.Mount("/api", WHAT)` and the like, by each name in WHAT.
-
-    A name is one with what it is selected from (`s.api`) or the first of these (`s`), and `name(` is that of a call.
-    """
-    found: dict[str, tuple[int, str, str]] = {}
-    text = declaration.text
-    for match in declaration.all(_MOUNTS):
-        given = spans(text, match.end() - 1)
-        if len(given) == 2:
-            (start, end), (from_, to) = given
-            mount = (match.start(), match[1], text[start : min(end, start + LONG)])
-            for token in _TOKEN.finditer(text, from_, min(to, from_ + NEAR)):
-                first, *rest = token[1].split(".")
-                names = [first, token[1]] if rest or not token[2] else []
-                for name in (*names, *([f"{(rest or [first])[-1]}("] if token[2] else [])):
-                    found.setdefault(name, mount)
-    return found
 
 
 def _chain(expression: str, imports: Mapping[str, str]) -> tuple[str, list[tuple[str, list[str]]]]:

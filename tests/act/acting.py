@@ -21,7 +21,7 @@ from typing import Any
 
 import log
 from foreign import Repository
-from sampling import FULL, sample
+from sampling import FULL
 
 # What a machine says about its package indexes and certificates goes on to the jobs; the rest of it does not.
 KEPT = re.compile(
@@ -33,11 +33,11 @@ TOKEN = "ghs_0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def modes(place: str) -> list[str]:
-    """Return the modes of act in which a chain of actions is run: host mode, and Docker mode for one of the short two.
+    """Return the modes of act in which a chain of actions is run: host mode, and Docker mode for single actions.
 
-    The way to a host takes four minutes in Docker mode, so that `make test` leaves it to `make test-full`.
+    The ways to a release and to a host take four to six minutes in Docker mode, so they are left to `make test-full`.
     """
-    chosen = FULL if place == "deploy" else place in sample(("actions", "release"))
+    chosen = FULL or place == "actions"
     return [HOST, *([DOCKER] if chosen else [])]
 
 

@@ -35,6 +35,8 @@ from goferry.kernel.outcomes import (
 
 SWITCH = 5.0
 """Seconds in which a service must have answered that it takes connections, or that it is well, to be given them."""
+ITSELF = 1.0
+"""Seconds for a question to a candidate that is not reached from outside."""
 _REACHED: Dict[str, Tuple[Type[Failed], str]] = {
     FRONT: (PublicAddressUnreachable, "is not reached at"),
     SERVICE: (CandidateUnhealthy, "answers badly at"),
@@ -142,6 +144,8 @@ class Links:
         folder = self._folder(transaction, change)
         slot = self.guard.described(folder, change.slot)
         found = self.publicly(folder, slot)
+        if found.where == FRONT:  # a candidate that answers nobody has no fault in front of it
+            found = next((Finding(SERVICE, ill) for ill in self.guard.ask_all([(folder, slot)], ITSELF) if ill), found)
         if found.where:
             kind, how = _REACHED[found.where]
             what = "%s %s %s %s: %s" % (change.service, change.version, how, self.address(folder, slot), found.what)

@@ -34,10 +34,16 @@ class Entry(Struct, frozen=True):
 
 
 class Index(Struct, frozen=True):
-    """The index of the work tree at `root`, submodules' included: path relative to it, with slashes → entry."""
+    """The index of the work tree at `root`, submodules' included: path relative to it, with slashes → entry.
+
+    Attributes:
+        root: the work tree's top. entries: what git keeps.
+        submodules: path of each submodule → whether it is checked out; git does not look into one that is not.
+    """
 
     root: Path
     entries: Mapping[str, Entry] = field(default_factory=dict)
+    submodules: Mapping[str, bool] = field(default_factory=dict)
 
     def holds(self, path: Path) -> bool:
         """Tell whether git keeps the content of this file; of a link, what it leads to."""
@@ -55,26 +61,44 @@ def read(root: Path, environ: Mapping[str, str]) -> Index:
         GitFailed: when git can't read it.
     """
     entries: dict[str, Entry] = {}
+    submodules: dict[str, bool] = {}
     for line in _ask(root, environ, "ls-files", "-z", "--stage", "-v").split("\0"):
         facts, _, path = line.partition("\t")
         words = facts.split()
         if len(words) != 4:
             continue
         tag, mode, blob, _stage = words
-        if mode == _SUBMODULE and (root / path / ".git").exists():
-            below = read(root / path, environ).entries
-            entries.update({f"{path}/{name}": entry for name, entry in below.items()})
-        elif mode != _SUBMODULE:
+        if mode != _SUBMODULE:
             entries[path] = Entry(blob, mode, unseen=tag.islower() or tag == "S")
-    return Index(root, entries)
+            continue
+        submodules[path] = (root / path / ".git").exists()
+        if submodules[path]:
+            below = read(root / path, environ)
+            entries.update({f"{path}/{name}": entry for name, entry in below.entries.items()})
+            submodules.update({f"{path}/{name}": there for name, there in below.submodules.items()})
+    return Index(root, entries, submodules)
 
 
-def others(root: Path, environ: Mapping[str, str]) -> list[str]:
+def others(index: Index, environ: Mapping[str, str]) -> list[str]:
     """Return what git does not keep, ignored or not: files, and folders of which it keeps none, ending in a slash.
 
     Raises:
         GitFailed: when git can't tell.
     """
+    found = _others(index.root, environ)
+    for name, there in index.submodules.items():
+        if there:
+            found += [f"{name}/{other}" for other in _others(index.root / name, environ)]
+    return [*found, *(f"{name}/" for name in filled(index))]
+
+
+def filled(index: Index) -> list[str]:
+    """Return the submodules that are not checked out and whose folders hold files: git says nothing of those."""
+    folders = (name for name, there in index.submodules.items() if not there)
+    return [name for name in folders if any(files for _, _, files in os.walk(index.root / name))]
+
+
+def _others(root: Path, environ: Mapping[str, str]) -> list[str]:
     return [name for name in _ask(root, environ, "ls-files", "-z", "--others", "--directory").split("\0") if name]
 
 

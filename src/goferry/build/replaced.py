@@ -6,6 +6,7 @@ added, such as a front end that another tool generated, are listed instead (buil
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,10 @@ from goferry.build.index import Index
 from goferry.kernel.errors import Refused, printable
 
 _SHOWN = 10
+_VENDORED, _WORK_VENDORED = 14, 22
+"""The minor version of Go from which a `go` line on a vendor folder counts unasked: of a go.mod, of a go.work."""
+_LOOKED_AT = 10_000
+"""Entries of a folder outside of the repository that are looked at for source files."""
 _TOKEN = re.compile(
     r"""(?P<comment>//.*)|"(?P<quoted>(?:\\.|[^"\\])*)"|`(?P<raw>[^`]*)`|(?P<plain>[(){}\[\],]|(?:(?!//)[^\s(){}\[\],"`])+)"""
 )
@@ -78,16 +83,41 @@ def find(
         GitFailed: when git can't tell.
     """
     work = _workspace(directory, environ)
-    found = [*_unseen(index, environ), *_flags(index, directory, flags)]
-    files = [folder / "go.mod" for folder in modules]
+    given = options(flags)
+    found = [*_unseen(index, environ), *_submodules(index), *_flags(index, directory, given)]
     if work:
-        files.append(work)
-    vendored = [work.parent] if work else list(modules)
+        used = (work.parent / path / "go.mod" for path in targets(_text(work), ("use",)))
+        files = [work, *(file for file in used if file.is_file() and _in(index.name(file)))]
+        vendored = [work.parent]
+    else:
+        files, vendored = [folder / "go.mod" for folder in modules], list(modules)
+    copied = _copied(work or files[0], given.get("mod", "")) if work or files else False
     for file in files:
-        found += _module_file(index, file)
-    for folder in vendored:
-        found += _vendored(index, folder / "vendor")
+        found += _module_file(index, file, copied=copied)
+    if not work and given.get("modfile") and not copied:
+        found += _targets(index, directory / given["modfile"], directory)
+    if given.get("mod", "vendor") == "vendor":
+        for folder in vendored:
+            found += _vendored(index, folder / "vendor")
     return tuple(dict.fromkeys([*found, *_links(index)]))
+
+
+def options(flags: str) -> dict[str, str]:
+    """Return name → value of the flags in GOFLAGS, without dashes."""
+    words = ldflags.split(flags)
+    found: dict[str, str] = {}
+    for place, word in enumerate(words):
+        name, equals, value = word.lstrip("-").partition("=")
+        found[name] = value if equals else "".join(words[place + 1 : place + 2])
+    return found
+
+
+def _copied(file: Path, mode: str) -> bool:
+    """Tell whether Go takes modules from the vendor folder beside a go.mod or go.work, and replaced ones too."""
+    if mode or not (file.parent / "vendor" / "modules.txt").is_file():
+        return mode == "vendor"
+    said = re.search(r"(?m)^go\s+1\.(\d+)", _text(file))
+    return said is not None and int(said[1]) >= (_WORK_VENDORED if file.name == "go.work" else _VENDORED)
 
 
 def _workspace(directory: Path, environ: Mapping[str, str]) -> Path | None:
@@ -105,25 +135,47 @@ def _unseen(index: Index, environ: Mapping[str, str]) -> Iterator[Replacement]:
         )
 
 
-def _flags(index: Index, directory: Path, flags: str) -> Iterator[Replacement]:
-    words = ldflags.split(flags)
-    for place, word in enumerate(words):
-        name, equals, value = word.lstrip("-").partition("=")
-        value = value if equals else "".join(words[place + 1 : place + 2])
-        if name == "overlay":
-            yield Replacement(f"-overlay={value} replaces files", "take -overlay out of GOFLAGS in builds.env")
-        if name == "modfile" and not index.holds(directory / value):
-            yield Replacement(f"-modfile={value} is not committed", f"commit it:  git add -f {value}")
+def _submodules(index: Index) -> Iterator[Replacement]:
+    for name in indexes.filled(index):
+        yield Replacement(
+            f"{name}/ is a submodule that is not checked out, and holds files of its own",
+            f"check it out:  rm -r {name}  and then  git submodule update --init {name}",
+        )
 
 
-def _module_file(index: Index, file: Path) -> Iterator[Replacement]:
-    """Yield what a go.mod or go.work replaces."""
+def _flags(index: Index, directory: Path, given: Mapping[str, str]) -> Iterator[Replacement]:
+    if "overlay" in given:
+        yield Replacement(f"-overlay={given['overlay']} replaces files", "take -overlay out of GOFLAGS in builds.env")
+    tool = " ".join(ldflags.split(given.get("toolexec", ""))[:1])
+    files = {
+        "modfile": given.get("modfile", ""),
+        "toolexec": tool if "/" in tool else "",
+        "pgo": _profile(index, directory, given),
+    }
+    for name, value in files.items():
+        if value and not index.holds(directory / value):
+            yield Replacement(f"-{name}={value} is not committed", f"commit it:  git add -f {value}")
+
+
+def _profile(index: Index, directory: Path, given: Mapping[str, str]) -> str:
+    """Return a profile out of the repository; one that is in it and not committed is only added."""
+    value = given.get("pgo", "")
+    return "" if value in ("", "auto", "off") or _in(index.name(directory / value)) else value
+
+
+def _module_file(index: Index, file: Path, *, copied: bool) -> Iterator[Replacement]:
+    """Yield what a go.mod or go.work replaces; where Go takes `copied` modules, it looks at those in their stead."""
     name = index.name(file)
     if not index.holds(file):
         way = "build without it: remove it, or set GOWORK to off in builds.env"
         yield Replacement(f"{name} is not committed", f"commit it:  git add -f {file.name}" if _in(name) else way)
-    for path in targets(_text(file)):
-        folder = file.parent / path
+    yield from _targets(index, file, file.parent, ("use",) if copied else ("use", "replace"))
+
+
+def _targets(index: Index, file: Path, base: Path, kinds: Sequence[str] = ("replace",)) -> Iterator[Replacement]:
+    name = index.name(file)
+    for path in targets(_text(file), kinds):
+        folder = base / path
         inner = index.name(folder)
         if not _in(inner):
             yield Replacement(
@@ -150,16 +202,37 @@ def _vendored(index: Index, folder: Path) -> Iterator[Replacement]:
 
 
 def _links(index: Index) -> Iterator[Replacement]:
+    """Yield links to source outside; `testdata` and what begins with a dot or `_` Go leaves out of its patterns."""
     for name, entry in sorted(index.entries.items()):
-        if entry.is_link and indexes.source(name) and not _in(index.name(index.root / name)):
+        if not entry.is_link or _in(index.name(index.root / name)) or _passed_over(name):
+            continue
+        if indexes.source(name):
             yield Replacement(f"{name} is a link out of the repository", f"put the file in its place:  git add {name}")
+        elif _has_source(index.root / name):
+            yield Replacement(
+                f"{name} is a link to a folder out of the repository", f"put the folder in its place:  git add {name}"
+            )
+
+
+def _passed_over(name: str) -> bool:
+    return any(part == "testdata" or part.startswith((".", "_")) for part in name.split("/"))
+
+
+def _has_source(folder: Path) -> bool:
+    """Tell whether a folder holds a file that a build may read; of one too large to look through, that it does."""
+    seen = 0
+    for _base, folders, files in os.walk(folder):
+        seen += len(folders) + len(files)
+        if seen > _LOOKED_AT or any(indexes.source(name) for name in files):
+            return True
+    return False
 
 
 def _in(name: str) -> bool:
     return name != ".." and not name.startswith("../")
 
 
-def targets(text: str) -> list[str]:
+def targets(text: str, kinds: Sequence[str] = ("use", "replace")) -> list[str]:
     """Return the local folders that a go.mod or go.work names: of `replace` and of `use` (go.dev/ref/mod)."""
     found: list[str] = []
     block = ""
@@ -171,9 +244,9 @@ def targets(text: str) -> list[str]:
             block, words = ("", []) if words == [")"] else (block, [block, *words])
         elif words[1:] == ["("]:
             block, words = words[0], []
-        if words[:1] == ["use"]:
+        if words[:1] == ["use"] and "use" in kinds:
             found += words[1:2]
-        if words[:1] == ["replace"] and "=>" in words:
+        if words[:1] == ["replace"] and "replace" in kinds and "=>" in words:
             (path, *version) = words[words.index("=>") + 1 :] or [""]
             if not version and (path.startswith(("./", "../", "/")) or path in (".", "..")):
                 found.append(path)
@@ -186,8 +259,16 @@ def _words(line: str) -> list[str]:
     for match in _TOKEN.finditer(line):
         if match.group("comment"):
             break
-        words.append(match.group("plain") or match.group("quoted") or match.group("raw") or "")
+        words.append(match.group("plain") or _unquoted(match.group("quoted") or "") or match.group("raw") or "")
     return words
+
+
+def _unquoted(text: str) -> str:
+    """Read the escapes of a Go string, which are Python's too; what is no string is left to Go to refuse."""
+    try:
+        return str(ast.literal_eval(f'"{text}"')) if "\\" in text else text
+    except (SyntaxError, ValueError):
+        return text
 
 
 def _text(file: Path) -> str:

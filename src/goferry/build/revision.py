@@ -7,6 +7,7 @@ the child process; no configuration file is written.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from goferry.kernel.errors import Failed
+from goferry.kernel.errors import Failed, printable
 from goferry.system import process
 
 _HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -89,9 +90,11 @@ def read(directory: Path, environ: Mapping[str, str]) -> Revision:
         return Revision(lack=NO_REPOSITORY)
     git = _Git(root, environ)
     try:
-        found = git.lines("rev-parse", "--is-shallow-repository")
+        shallow, *top = git.lines("rev-parse", "--is-shallow-repository", "--show-toplevel")
     except process.ToolMissing:
         return Revision(root, lack=NO_GIT)
+    if os.path.realpath("\n".join(top)) != os.path.realpath(root):
+        raise _elsewhere(root, "\n".join(top))
     head = git.ask("log", "-1", "--no-show-signature", "--format=%H %ct", "HEAD", "--")
     if head.code and "does not have any commits" not in head.errors and not git.unborn():
         raise _failed(head)
@@ -107,7 +110,7 @@ def read(directory: Path, environ: Mapping[str, str]) -> Revision:
         here=tuple(here),
         before=tuple(before),
         changes=changes,
-        shallow=found == ["true"],
+        shallow=shallow == "true",
     )
 
 
@@ -132,11 +135,18 @@ def work_tree(directory: Path) -> Path | None:
 
 
 def git_environ(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for git in `root`: the caller's without its GIT_* variables, and settings for one run."""
+    """Return the environment for git in `root`: the caller's without its GIT_* variables, and settings for one run.
+
+    What makes git look less closely is set back: a file of another case is another file, and of one with its time put
+    back the content counts.
+    """
     settings = {
         "safe.directory": str(root),
+        "core.checkStat": "default",
         "core.fsmonitor": "false",
+        "core.ignoreCase": "false",
         "core.quotePath": "false",
+        "core.trustctime": "true",
         "log.showSignature": "false",
         "status.showUntrackedFiles": "normal",
         "status.relativePaths": "false",
@@ -212,6 +222,18 @@ def _status(text: str) -> list[str]:
             if entry[0] in "RC":
                 next(entries, "")
     return lines
+
+
+def _elsewhere(root: Path, top: str) -> GitFailed:
+    """Return the error for a work tree that git does not look at, so that its answer is about other files."""
+    return GitFailed(
+        f"git looks at {printable(top, 300)} for the repository in {root}",
+        state="Nothing was built.",
+        advice=[
+            "if core.worktree is set, take it out:  git config --unset core.worktree",
+            "if .git is no repository, remove it:  ls -la .git",
+        ],
+    )
 
 
 def _failed(done: process.Completed) -> GitFailed:

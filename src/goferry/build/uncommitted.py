@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from goferry.build import index as indexes
-from goferry.build import modules
+from goferry.build import modules, replaced
 from goferry.build.environment import GoFailed
 from goferry.build.facts import Facts
 from goferry.build.index import Index
@@ -28,9 +28,20 @@ _LISTS = (
 )
 
 
-def packed(index: Index, facts: Facts, config_file: Path | None) -> dict[str, str]:
-    """Return path → SHA-256 of the uncommitted files that Goferry itself reads: goferry.yml and those for archives."""
+def packed(index: Index, facts: Facts, builds: model.Builds, config_file: Path | None) -> dict[str, str]:
+    """Return path → SHA-256 of the uncommitted files that need not be asked for.
+
+    They are those that Goferry itself reads, goferry.yml and what goes into archives; the checksums that modules are
+    held to; and a profile that GOFLAGS names.
+    """
     paths = [facts.directory / name for name in facts.documents]
+    paths += [facts.directory / folder / "go.sum" for folder in facts.modules.values()]
+    work = builds.env.get("GOWORK") or facts.environ.get("GOWORK", "")
+    if work.endswith(".work"):
+        paths.append(Path(f"{work}.sum"))
+    given = replaced.options(builds.env.get("GOFLAGS", ""))
+    if given.get("pgo", "auto") not in ("", "auto", "off"):
+        paths.append(facts.directory / given["pgo"])
     return _listed(index, [*paths, *([config_file] if config_file else [])])
 
 
@@ -72,7 +83,10 @@ def compiled(
             raise fetching.fault(said, said) or GoFailed(said, state="Nothing was built.", advice=advice)
         read += read_by(modules.objects(done.text))
     inside = Path(os.path.realpath(facts.root))
-    return _listed(index, [path for path in dict.fromkeys(read) if Path(os.path.realpath(path)).is_relative_to(inside)])
+    paths = [
+        path for path in dict.fromkeys(read) if any(each.is_relative_to(inside) for each in (path, path.resolve()))
+    ]
+    return _listed(index, paths)
 
 
 def kept(index: Index, before: Ledger, now: Mapping[str, str]) -> dict[str, str] | None:
@@ -112,14 +126,15 @@ def _of_module_cache(module: Mapping[str, Any]) -> bool:
 
 def _any(index: Index, environ: Mapping[str, str], without: frozenset[Path]) -> bool:
     """Tell whether git knows of any file that a build may read and that is not committed."""
-    names = [name for name in indexes.others(index.root, environ) if not _own(index.root / name, without)]
+    names = [name for name in indexes.others(index, environ) if not _own(index.root / name, without)]
     if not names:
         return False
     if any(entry.is_link and indexes.source(name) for name, entry in index.entries.items()):
         return True
-    if any(indexes.source(name) for name in names):
+    if any(indexes.source(name) or (index.root / name).is_symlink() for name in names):
         return True
-    words = ["git", "grep", "--quiet", "-F", "//go:embed", "--", "*.go"]
+    below = ["--recurse-submodules"] if any(index.submodules.values()) else []
+    words = ["git", "grep", *below, "--quiet", "-F", "//go:embed", "--", "*.go"]
     if process.run(words, environ=git_environ(index.root, environ), cwd=index.root).code == 0:
         return True
     folders = (index.root / name for name in names if name.endswith("/"))

@@ -77,7 +77,7 @@ def beside(opened: OpenProject, out: Path, settings: Settings) -> dict[str, str]
     environ = facts.environ or environment.clean(settings.environ, opened.toolchain, facts.directory)
     asked = facts.index, facts, opened.config.builds, opened.toolchain, environ
     compiled = uncommitted.compiled(*asked, without=own_folders(facts.directory, out))
-    return {**compiled, **uncommitted.packed(facts.index, facts, opened.file)}
+    return {**compiled, **uncommitted.packed(facts.index, facts, opened.config.builds, opened.file)}
 
 
 def _beside(job: Job, settings: Settings, before: Ledger | None) -> dict[str, str]:
@@ -85,7 +85,7 @@ def _beside(job: Job, settings: Settings, before: Ledger | None) -> dict[str, st
     opened, facts = job.project, job.project.facts
     if facts.index is None:
         return {}
-    now = uncommitted.packed(facts.index, facts, opened.file)
+    now = uncommitted.packed(facts.index, facts, opened.config.builds, opened.file)
     if before and before.commit == facts.commit and not facts.dirty:
         kept = uncommitted.kept(facts.index, before, now)
         if kept is not None:

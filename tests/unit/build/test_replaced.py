@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from goferry.build import index as indexes
-from goferry.build import replaced
+from goferry.build import replaced, revision
 from goferry.build.replaced import CodeReplaced, Replacement
 
 ENVIRON = {"PATH": os.environ["PATH"], "HOME": os.devnull, "GOWORK": "off"}
@@ -103,7 +103,28 @@ def _ignored_replacement(root):
     _replace("./local/x")(root)
 
 
+def _folder_link(root):
+    write(root.parent, "out/x/x.go", "package x\n")
+    (root / "x").symlink_to("../out/x")
+    git(root, "add", "x")
+    git(root, "commit", "-qm", "second")
+
+
+def _escaped(root):
+    _replace('"\\x2e./x"')(root)
+
+
+def _empty_submodule(root):
+    commit = git(root, "rev-parse", "HEAD").strip()
+    git(root, "update-index", "--add", "--cacheinfo", f"160000,{commit},sub")
+    git(root, "commit", "-qm", "second")
+    write(root, "sub/sub.go", "package evil\n")
+
+
 CASES = {
+    "a link to a folder": (_folder_link, "x is a link to a folder out of the repository"),
+    "an escaped replacement": (_escaped, "go.mod: ../x leads out"),
+    "files in a submodule that is not checked out": (_empty_submodule, "sub/ is a submodule that is not checked out"),
     "assumed unchanged and edited": (_unseen("--assume-unchanged", _edit), "main.go is changed"),
     "assumed unchanged and removed": (_unseen("--assume-unchanged", _remove), "main.go is missing"),
     "skipped and edited": (_unseen("--skip-worktree", _edit), "main.go is changed"),
@@ -189,3 +210,53 @@ TEXTS = {
 @pytest.mark.parametrize("text", TEXTS)
 def test_local_folders_are_read_as_go_reads_them(text):
     assert replaced.targets(text) == TEXTS[text]
+
+
+def test_flags_that_name_files_are_followed(root):
+    write(root, "zz_tool", "")
+    assert found(root, "-toolexec=./zz_tool") == ["-toolexec=./zz_tool is not committed"]
+    assert found(root, "-toolexec=garble") == []
+    assert found(root, "-pgo=../x.pgo") == ["-pgo=../x.pgo is not committed"]
+    write(root, "alt.mod", "module example.com/shop\nreplace example.com/x => ../x\n")
+    git(root, "add", "alt.mod")
+    assert found(root, "-modfile=alt.mod") == ["alt.mod: ../x leads out of the repository"]
+
+
+def test_replacements_of_a_workspace_s_other_modules_count(root):
+    write(root, "lib/go.mod", "module example.com/lib\nreplace example.com/x => ../../x\n")
+    write(root, "go.work", "go 1.24\n\nuse (\n\t.\n\t./lib\n)\n")
+    git(root, "add", "-f", "go.work", "lib")
+    assert found(root, GOWORK=str(root / "go.work")) == ["lib/go.mod: ../../x leads out of the repository"]
+
+
+def test_what_go_does_not_look_at_is_no_replacement(root):
+    _vendor(root)
+    assert found(root, "-mod=mod") == []
+    git(root, "add", "-f", "vendor")
+    _replace("../x")(root)
+    assert found(root) == []
+    (root / "testdata").mkdir()
+    (root / "testdata" / "x.go").symlink_to("/nowhere/x.go")
+    git(root, "add", "testdata")
+    assert found(root) == []
+
+
+def test_ignored_files_of_a_submodule_are_seen(root):
+    write(root, "sub/sub.go", "package sub\n")
+    write(root, "sub/.gitignore", "zz_*\n")
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        git(root / "sub", *words)
+    git(root, "add", "sub")
+    git(root, "commit", "-qm", "second")
+    write(root, "sub/zz_generated.go", "package sub\n")
+    assert indexes.others(indexes.read(root, ENVIRON), ENVIRON) == ["sub/zz_generated.go"]
+
+
+def test_git_looks_closely_and_at_these_files(root):
+    git(root, "config", "core.ignoreCase", "true")
+    write(root, "MAIN.go", "package main\n")
+    assert revision.read(root, ENVIRON).changes == ("?? MAIN.go",)
+    (root.parent / "elsewhere").mkdir()
+    git(root, "config", "core.worktree", str(root.parent / "elsewhere"))
+    with pytest.raises(revision.GitFailed, match="git looks at"):
+        revision.read(root, ENVIRON)

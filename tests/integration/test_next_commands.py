@@ -31,6 +31,7 @@ ON_DISK = [
     (r"X\./\.\.\.", "./..."), (r"go test X-run 'X' X", "go test -run 'TestNothing' ./..."), (r"go list X-m", "go list -m"),
     (r"go work use X\.", "go work use ."), (r"go mod tidy X", "go mod tidy"), (r"-go=X", "-go=1.26"),
     (r"go version -m FILE", "go version -m GO"), (r"size FILE", "size GO"),
+    (r"rm -r X && git submodule", "rm -r sub && git -c protocol.file.allow=always submodule"), (r"--init X", "--init sub"),
     (r"git (add|add -f) X", r"git \1 go.mod"), (r"git checkout X", "git checkout -q v1.2.3"), (r"FILE$", "go.mod"),
     (r"git push origin X", "git push origin v1.2.3"), (r"chmod (\S+) X", r"chmod \1 file"),
     (r"^cp X", "cp KEYS/goferry.trust"), (r"/etc/ssh/ssh_host_\S+", "deploy_key.pub"), (r"PROJECT", "shop"),
@@ -127,6 +128,9 @@ def world(tmp_path_factory, part):
     git init -q --bare ../origin && git init -q && git remote add origin ../origin
     git add go.mod main.go goferry.yml && git commit -qm first && git tag v1.0.0 && git tag v1.2.3
     git clone -q --depth 1 file://$PWD ../shallow
+    git init -q ../super && git -C ../super -c protocol.file.allow=always submodule --quiet add ../origin/../shop sub
+    git -C ../super commit -qm first && git -C ../super submodule --quiet deinit sub && touch ../super/sub/other.go
+    git init -q ../moved && git -C ../moved config core.worktree "$PWD"
     """
     code, said = shell("set -e\n" + setup, cwd=work, env=environ)
     assert code == 0, said
@@ -158,7 +162,7 @@ def test_a_command_of_goferry_is_no_wrong_usage(typed, world, monkeypatch, capsy
 
 FOLDERS = {
     "unshallow": "shallow", "mod init": "empty", "git init": "none", "git add .": "unborn", "git -C . add": "templates",
-    "rm -r vendor": "vendored", "": "shop",
+    "rm -r vendor": "vendored", "git -c protocol": "super", "core.worktree": "moved", "": "shop",
 }  # fmt: skip
 """Where a command is typed that is for another folder than the world's; one that is not there is made."""
 PARTS = ("gh ", "puttygen ")

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 
 from msgspec import Struct
 
@@ -32,8 +33,9 @@ _TOKEN = re.compile(
 class CodeReplaced(Refused):
     """Code that is not in the commit would stand in place of code that is, and nothing of the release would tell.
 
-    Usual causes: a go.work or a vendor folder that git ignores, a `replace` that leads out of the repository, an
-    overlay, or files at which git was told not to look.
+    Usual causes: a go.work or a vendor folder that git ignores, a `replace` or a link that leads out of the repository,
+    files of `-overlay`, `-modfile`, `-toolexec` or `-pgo` in GOFLAGS, a submodule that is not checked out and holds
+    files, or files at which git was told not to look.
     """
 
     name = "code-replaced"
@@ -139,7 +141,7 @@ def _submodules(index: Index) -> Iterator[Replacement]:
     for name in indexes.filled(index):
         yield Replacement(
             f"{name}/ is a submodule that is not checked out, and holds files of its own",
-            f"check it out:  rm -r {name}  and then  git submodule update --init {name}",
+            f"check it out:  rm -r {quote(name)} && git submodule update --init {quote(name)}",
         )
 
 
@@ -154,7 +156,7 @@ def _flags(index: Index, directory: Path, given: Mapping[str, str]) -> Iterator[
     }
     for name, value in files.items():
         if value and not index.holds(directory / value):
-            yield Replacement(f"-{name}={value} is not committed", f"commit it:  git add -f {value}")
+            yield Replacement(f"-{name}={value} is not committed", f"commit it:  git add -f {quote(value)}")
 
 
 def _profile(index: Index, directory: Path, given: Mapping[str, str]) -> str:
@@ -183,7 +185,7 @@ def _targets(index: Index, file: Path, base: Path, kinds: Sequence[str] = ("repl
                 "require the module by a version, or move it into the repository",
             )
         elif (folder / "go.mod").is_file() and not index.holds(folder / "go.mod"):
-            yield Replacement(f"{name}: {path} is not committed", f"commit the folder:  git add -f {inner}")
+            yield Replacement(f"{name}: {path} is not committed", f"commit the folder:  git add -f {quote(inner)}")
 
 
 def _vendored(index: Index, folder: Path) -> Iterator[Replacement]:
@@ -206,11 +208,11 @@ def _links(index: Index) -> Iterator[Replacement]:
     for name, entry in sorted(index.entries.items()):
         if not entry.is_link or _in(index.name(index.root / name)) or _passed_over(name):
             continue
-        if indexes.source(name):
-            yield Replacement(f"{name} is a link out of the repository", f"put the file in its place:  git add {name}")
-        elif _has_source(index.root / name):
+        kind = "file" if indexes.source(name) else "folder"
+        if kind == "file" or _has_source(index.root / name):
+            what = "a link" if kind == "file" else "a link to a folder"
             yield Replacement(
-                f"{name} is a link to a folder out of the repository", f"put the folder in its place:  git add {name}"
+                f"{name} is {what} out of the repository", f"put the {kind} in its place:  git add {quote(name)}"
             )
 
 

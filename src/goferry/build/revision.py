@@ -231,7 +231,7 @@ def _elsewhere(root: Path, top: str) -> GitFailed:
         state="Nothing was built.",
         advice=[
             "if core.worktree is set, take it out:  git config --unset core.worktree",
-            "if .git is no repository, remove it:  ls -la .git",
+            "if .git is no repository, move it away and ask again:  git status",
         ],
     )
 

@@ -260,6 +260,38 @@ def test_what_is_built_in_beside_the_commit_is_listed(work, tmp_path, part):
         built()
 
 
+def test_what_git_converted_and_go_reads_is_refused(work, tmp_path, part):
+    part("git")
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 9\n"
+    root = make(
+        tmp_path / "shop",
+        {
+            ".gitattributes": "*.bin filter=lfs -text\n",
+            "go.mod": "module example.com/shop\n\ngo 1.21\n",
+            "main.go": MAIN,
+            "page.go": 'package main\n\nimport _ "embed"\n\n//go:embed page.html\nvar page string\n',
+            "page.html": "one\ntwo\n",
+            "main_windows.go": "package main\n",
+            "model.bin": pointer,
+        },
+        tag="v1.0.0",
+    )
+
+    def told():
+        found = work.look(root, model.Project(), asked=["linux/amd64"])
+        assert not found.dirty
+        return [each.what.partition(" ")[0] for each in found.replaced]
+
+    assert told() == [], "nobody reads the pointer"
+    git(root, "config", "core.autocrlf", "true")
+    git(root, "rm", "-rq", "--cached", ".")
+    git(root, "reset", "-q", "--hard")
+    assert told() == ["main.go", "page.go", "page.html"], "what another platform reads is none"
+    config = model.Project(builds=model.Builds(files=["model.bin"]))
+    (only,) = (each.what for each in work.look(root, config, asked=["linux/amd64"]).replaced if "LFS" in each.what)
+    assert only.startswith("model.bin is a pointer")
+
+
 def stamped(toolchain, program):
     """What a program says of itself: `mod` and the `vcs` settings."""
     done = subprocess.run([toolchain.go, "version", "-m", program], check=True, capture_output=True, text=True)

@@ -32,6 +32,8 @@ ON_DISK = [
     (r"go work use X\.", "go work use ."), (r"go mod tidy X", "go mod tidy"), (r"-go=X", "-go=1.26"),
     (r"go version -m FILE", "go version -m GO"), (r"size FILE", "size GO"),
     (r"rm -r X && git submodule", "rm -r sub && git -c protocol.file.allow=always submodule"), (r"--init X", "--init sub"),
+    (r"git lfs pull$", "git -c alias.lfs=version lfs"),
+    (r"(git config core.symlinks true && rm) X (.*) X$", r"\1 go.mod \2 go.mod"),
     (r"git (add|add -f) X", r"git \1 go.mod"), (r"git checkout X", "git checkout -q v1.2.3"), (r"FILE$", "go.mod"),
     (r"git push origin X", "git push origin v1.2.3"), (r"chmod (\S+) X", r"chmod \1 file"),
     (r"^cp X", "cp KEYS/goferry.trust"), (r"/etc/ssh/ssh_host_\S+", "deploy_key.pub"), (r"PROJECT", "shop"),
@@ -130,6 +132,7 @@ def world(tmp_path_factory, part):
     git clone -q --depth 1 file://$PWD ../shallow
     git init -q ../super && git -C ../super -c protocol.file.allow=always submodule --quiet add ../origin/../shop sub
     git -C ../super commit -qm first && git -C ../super submodule --quiet deinit sub && touch ../super/sub/other.go
+    git clone -q . ../fresh && git -C ../fresh config filter.x.smudge cat
     git init -q ../moved && git -C ../moved config core.worktree "$PWD"
     """
     code, said = shell("set -e\n" + setup, cwd=work, env=environ)
@@ -162,7 +165,7 @@ def test_a_command_of_goferry_is_no_wrong_usage(typed, world, monkeypatch, capsy
 
 FOLDERS = {
     "unshallow": "shallow", "mod init": "empty", "git init": "none", "git add .": "unborn", "git -C . add": "templates",
-    "rm -r vendor": "vendored", "git -c protocol": "super", "core.worktree": "moved", "": "shop",
+    "rm -r vendor": "vendored", "git -c protocol": "super", "core.worktree": "moved", "git rm -rq": "fresh", "get-regexp": "fresh", "core.symlinks": "fresh", "": "shop",
 }  # fmt: skip
 """Where a command is typed that is for another folder than the world's; one that is not there is made."""
 PARTS = ("gh ", "puttygen ")

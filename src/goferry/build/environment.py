@@ -1,6 +1,6 @@
 """The environment of the go command: what may change bytes is set here or in goferry.yml, never by the caller.
 
-Every GO* and CGO_* variable of the caller is dropped, and so are the compilers' (CC, CXX, …). What only says where
+Every GO* and CGO_* variable of the caller is dropped, and so are the C compilers' (CC, CPATH, …). What only says where
 modules come from and where caches lie is asked of `go env` once (so that `go env -w` files count) and passed on
 explicitly; GOENV=off then keeps those files from adding the rest. GOFLAGS must not be empty: go would read its file.
 Which go.work counts is said in config.workspace, for set-up as well; `builds.env` may say otherwise by GOWORK.
@@ -37,7 +37,15 @@ KEPT = (
 RESERVED = ("GOOS", "GOARCH", "GOROOT", "GOTOOLCHAIN", "GOENV", "PATH")
 """What `builds.env` may not set: the target and the toolchain are chosen elsewhere."""
 
-_DROPPED = ("CC", "CXX", "FC", "AR", "PKG_CONFIG", "PKG_CONFIG_PATH", "GCCGO", "SOURCE_DATE_EPOCH")
+_DROPPED = (
+    *("CC", "CXX", "FC", "AR", "GCCGO", "SOURCE_DATE_EPOCH"),
+    *("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH"),
+    *("LIBRARY_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX", "CCC_OVERRIDE_OPTIONS"),
+    *("LD_RUN_PATH", "LDEMULATION", "GNUTARGET", "DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES"),
+)
+"""What compilers and linkers of C read (gcc(1) "Environment", ld(1), clang(1)): Go keeps no account of it."""
+_DROPPED_WITH = ("GO", "CGO_", "PKG_CONFIG")
+"""How the names of all others begin; pkg-config(1) has PKG_CONFIG_PATH, _LIBDIR, _SYSROOT_DIR and more."""
 
 
 class GoFailed(Failed):
@@ -92,5 +100,5 @@ def _without(environ: Mapping[str, str], keep: tuple[str, ...]) -> dict[str, str
     return {
         key: value
         for key, value in environ.items()
-        if key in keep or not (key.startswith(("GO", "CGO_")) or key in _DROPPED)
+        if key in keep or not (key.startswith(_DROPPED_WITH) or key in _DROPPED)
     }

@@ -12,8 +12,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from goferry.build import documents, environment, mains, modules, replaced, revision, stamp, tags, targets, version
+from goferry.build import (
+    converted,
+    documents,
+    environment,
+    inputs,
+    mains,
+    modules,
+    replaced,
+    revision,
+    stamp,
+    tags,
+    targets,
+    version,
+)
 from goferry.build import index as indexes
 from goferry.build.index import Index
 from goferry.build.mains import Main
@@ -24,6 +38,7 @@ from goferry.build.trigger import Trigger
 from goferry.config import model
 from goferry.config.settings import Settings
 from goferry.dist import Toolchain
+from goferry.kernel.errors import GoferryError
 
 
 @dataclass(frozen=True)
@@ -49,6 +64,7 @@ class Facts:
         top: the module path of the go.mod at the repository's top, or empty.
         lack: why there is no commit. index: what git keeps; None without a commit.
         replaced: what stands in place of committed code.
+        filtered: files that git keeps and for a release a filter made anew (build.converted); relative to `root`.
         environ: what go commands start from (build.environment); empty where it was not asked for.
     """
 
@@ -80,6 +96,7 @@ class Facts:
     lack: revision.Lack | None = None
     index: Index | None = None
     replaced: tuple[Replacement, ...] = ()
+    filtered: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
 
@@ -137,6 +154,17 @@ def look(
     rule = tags.of(config.version, folder=folder, module=module, others=[*others, *_neighbours(trigger, root, folder)])
     rule = rule.after(stand.before)
     standing = version.choose(stand, tags=rule, trigger=trigger, wanted=wanted, environ=settings.environ, dirty=changes)
+    packed = documents.find(directory, root, config.builds.files)
+    other = converted.Converted()
+    if index:
+        asked_of_go = directory, packages, chosen, config.builds, toolchain, environ
+        other = converted.find(
+            index,
+            settings.environ,
+            lambda: _read(*asked_of_go),
+            packed=[directory / name for name in packed],
+            release=not standing.snapshot,
+        )
     return Facts(
         directory=directory,
         root=root,
@@ -159,15 +187,26 @@ def look(
         tags=rule,
         here=stand.here,
         changes=changes,
-        hints=(*standing.hints, *documents.left_out(directory, root)),
-        documents=documents.find(directory, root, config.builds.files),
+        hints=(*standing.hints, *documents.left_out(directory, root), *converted.hints(other)),
+        documents=packed,
         commit_date=datetime.fromtimestamp(stand.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if stand.commit else "",
         top=stamp.module_of(root / "go.mod"),
         lack=stand.lack,
         index=index,
-        replaced=replaced.find(index, directory, list(found.values()), environ, flags) if index else (),
+        replaced=(
+            (*replaced.find(index, directory, list(found.values()), environ, flags), *other.replaced) if index else ()
+        ),
+        filtered=other.filtered,
         environ=clean,
     )
+
+
+def _read(*asked: Any) -> list[Path]:
+    """Return the files that Go reads; where it can't tell, the build will say so."""
+    try:
+        return inputs.read(*asked)
+    except GoferryError:
+        return []
 
 
 def own_folders(directory: Path, out: Path | None) -> list[Path]:

@@ -119,7 +119,7 @@ def altered(index: Index, environ: Mapping[str, str]) -> dict[str, str]:
     blobs = dict(zip(files, _hashed(index.root, environ, files), strict=True))
     for name in here:
         if unseen[name].is_link and (index.root / name).is_symlink():
-            blobs[name] = _blob(os.fsencode((index.root / name).readlink()), len(unseen[name].blob))
+            blobs[name] = blob(os.fsencode((index.root / name).readlink()), len(unseen[name].blob))
     found = {name: "changed" for name in here if blobs.get(name) != unseen[name].blob}
     sparse = _is_sparse(index.root, environ)
     for name in sorted(unseen.keys() - set(here)):
@@ -156,7 +156,8 @@ def _hashed(root: Path, environ: Mapping[str, str], names: list[str]) -> list[st
     return _ask(root, environ, *words, stdin="".join(f"{name}\n" for name in names)).split()
 
 
-def _blob(content: bytes, digits: int) -> str:
+def blob(content: bytes, digits: int) -> str:
+    """Return the hash that git gives to a file's content, of 40 or 64 `digits`."""
     algorithm = hashlib.sha256 if digits == 64 else hashlib.sha1
     return algorithm(b"blob %d\0%b" % (len(content), content)).hexdigest()
 

@@ -35,7 +35,8 @@ class CodeReplaced(Refused):
 
     Usual causes: a go.work or a vendor folder that git ignores, a `replace` or a link that leads out of the repository,
     files of `-overlay`, `-modfile`, `-toolexec` or `-pgo` in GOFLAGS, a submodule that is not checked out and holds
-    files, or files at which git was told not to look.
+    files, files at which git was told not to look, line ends that `core.autocrlf` changed, or content of Git LFS
+    that was not fetched (`lfs: true` of actions/checkout).
     """
 
     name = "code-replaced"

@@ -137,8 +137,9 @@ def work_tree(directory: Path) -> Path | None:
 def git_environ(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment for git in `root`: the caller's without its GIT_* variables, and settings for one run.
 
-    What makes git look less closely is set back: a file of another case is another file, and of one with its time put
-    back the content counts.
+    What makes git look less closely is set back: a file of another case is another file, of one with its time put
+    back the content counts, and folders are looked through. The history is the commits' own, without replacements and
+    grafts.
     """
     settings = {
         "safe.directory": str(root),
@@ -147,6 +148,7 @@ def git_environ(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
         "core.ignoreCase": "false",
         "core.quotePath": "false",
         "core.trustctime": "true",
+        "core.untrackedCache": "false",
         "log.showSignature": "false",
         "status.showUntrackedFiles": "normal",
         "status.relativePaths": "false",
@@ -155,6 +157,7 @@ def git_environ(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
     result = {key: value for key, value in environ.items() if not key.startswith("GIT_")}
     result.update(
         LC_ALL="C",
+        GIT_GRAFT_FILE=os.devnull,
         GIT_NO_REPLACE_OBJECTS="1",
         GIT_OPTIONAL_LOCKS="0",
         GIT_TERMINAL_PROMPT="0",

@@ -7,32 +7,25 @@ among them.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from goferry.build import index as indexes
-from goferry.build import modules, replaced
-from goferry.build.environment import GoFailed
+from goferry.build import inputs, replaced
 from goferry.build.facts import Facts
 from goferry.build.index import Index
 from goferry.build.revision import git_environ
 from goferry.config import model
-from goferry.dist import Ledger, Toolchain, fetching
+from goferry.dist import Ledger, Toolchain
 from goferry.kernel.files import sha256_file
 from goferry.system import process
-
-_LISTS = (
-    *("GoFiles", "CgoFiles", "CFiles", "CXXFiles", "MFiles", "HFiles", "FFiles", "SFiles", "SwigFiles", "SwigCXXFiles"),
-    *("SysoFiles", "EmbedFiles"),
-)
 
 
 def packed(index: Index, facts: Facts, builds: model.Builds, config_file: Path | None) -> dict[str, str]:
     """Return path → SHA-256 of the uncommitted files that need not be asked for.
 
     They are those that Goferry itself reads, goferry.yml and what goes into archives; the checksums that modules are
-    held to; and a profile that GOFLAGS names.
+    held to; a profile that GOFLAGS names; and what a filter made of a file that git keeps.
     """
     paths = [facts.directory / name for name in facts.documents]
     paths += [facts.directory / folder / "go.sum" for folder in facts.modules.values()]
@@ -42,7 +35,10 @@ def packed(index: Index, facts: Facts, builds: model.Builds, config_file: Path |
     given = replaced.options(builds.env.get("GOFLAGS", ""))
     if given.get("pgo", "auto") not in ("", "auto", "off"):
         paths.append(facts.directory / given["pgo"])
-    return _listed(index, [*paths, *([config_file] if config_file else [])])
+    return {
+        **_listed(index, [*paths, *([config_file] if config_file else [])]),
+        **{name: sha256_file(index.root / name) for name in facts.filtered},
+    }
 
 
 def compiled(
@@ -69,19 +65,7 @@ def compiled(
     """
     if not _any(index, environ, frozenset(path.resolve() for path in without)):
         return {}
-    read = [facts.directory / main.path / "default.pgo" for main in facts.mains]
-    tags = [f"-tags={','.join(builds.tags)}"] if builds.tags else []
-    for target in facts.targets:
-        packages = [main.path for main in facts.mains if str(target) in main.targets]
-        fields = ",".join(("Dir", "Standard", "Module", *_LISTS))
-        words = [str(toolchain.go), "list", "-deps", f"-json={fields}", *tags, *packages]
-        env = {"CGO_ENABLED": "0", **environ, **builds.env, **target.env}
-        done = process.run(words, environ=env, cwd=facts.directory)
-        if done.code:
-            said = done.errors.strip()
-            advice = ["see:  go list -deps ./..."]
-            raise fetching.fault(said, said) or GoFailed(said, state="Nothing was built.", advice=advice)
-        read += read_by(modules.objects(done.text))
+    read = inputs.read(facts.directory, facts.mains, facts.targets, builds, toolchain, environ)
     inside = Path(os.path.realpath(facts.root))
     paths = [
         path for path in dict.fromkeys(read) if any(each.is_relative_to(inside) for each in (path, path.resolve()))
@@ -107,21 +91,6 @@ def _listed(index: Index, paths: Iterable[Path]) -> dict[str, str]:
         for path in paths
         if path.is_file() and not index.holds(path)
     }
-
-
-def read_by(records: Sequence[Mapping[str, Any]]) -> Iterator[Path]:
-    """Yield the files that Go reads for packages (records of `go list`) and that the repository answers for."""
-    for record in records:
-        if not record.get("Standard") and not _of_module_cache(record.get("Module") or {}):
-            for kind in _LISTS:
-                for name in record.get(kind) or ():
-                    yield Path(record["Dir"], name)
-
-
-def _of_module_cache(module: Mapping[str, Any]) -> bool:
-    """Tell whether Go took a module from its cache, which may lie in the repository: go.sum says what that may be."""
-    source = module.get("Replace") or module
-    return bool(source.get("Version") and source.get("Dir"))
 
 
 def _any(index: Index, environ: Mapping[str, str], without: frozenset[Path]) -> bool:

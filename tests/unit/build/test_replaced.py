@@ -260,3 +260,25 @@ def test_git_looks_closely_and_at_these_files(root):
     git(root, "config", "core.worktree", str(root.parent / "elsewhere"))
     with pytest.raises(revision.GitFailed, match="git looks at"):
         revision.read(root, ENVIRON)
+
+
+def test_the_history_is_the_commits_own(root):
+    git(root, "tag", "v1.0.0")
+    first = git(root, "rev-parse", "HEAD").strip()
+    git(root, "commit", "-q", "--allow-empty", "-m", "second")
+    second = git(root, "rev-parse", "HEAD").strip()
+    write(root, ".git/info/grafts", f"{second}\n")
+    assert revision.read(root, ENVIRON).before == ("v1.0.0",)
+    git(root, "replace", second, first)
+    write(root, "main.go", "package other\n")
+    told = revision.read(root, {**ENVIRON, "GIT_DIR": "/nowhere", "GIT_REPLACE_REF_BASE": "refs/replace/"})
+    assert (told.commit, told.changes) == (second, (" M main.go",))
+
+
+def test_a_folder_s_time_hides_no_file(root):
+    git(root, "config", "core.untrackedCache", "true")
+    git(root, "status")
+    times = (root / "lib").stat()
+    write(root, "lib/more.go", "package lib\n")
+    os.utime(root / "lib", ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert revision.read(root, ENVIRON).changes == ("?? lib/more.go",)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from goferry.build.uncommitted import read_by
+from goferry.build.inputs import read_by
 
 CACHE = "/repository/.cache/example.com/dep@v1.2.0"
 DEPENDENCY = {"Path": "example.com/dep", "Version": "v1.2.0", "Dir": CACHE}

@@ -11,11 +11,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
+
+from msgspec import Struct
 
 from goferry.build import index as indexes
 from goferry.build.index import Entry, Index
@@ -37,8 +37,7 @@ _LFS = Advice(
 )
 
 
-@dataclass(frozen=True)
-class Converted:
+class Converted(Struct, frozen=True):
     """What was found of the files that are released.
 
     Attributes:
@@ -171,6 +170,8 @@ def _compare(index: Index, name: str, found: dict[str, bytes]) -> bytes:
 
 def _neutral(index: Index, environ: Mapping[str, str], names: Iterable[str]) -> tuple[dict[str, bytes], set[str]]:
     """Check files out by the commit alone: path → content, and those for which it names a filter that is not LFS's."""
+    import tempfile  # loaded where there is something to check out alone
+
     made: dict[str, bytes] = {}
     filtered: set[str] = set()
     below: dict[str, list[str]] = {}

@@ -155,12 +155,12 @@ def killed(done: process.Completed) -> bool:
 def failure(done: process.Completed, target: str, places: Places) -> GoferryError:
     """Return the named error for a go command that failed: its own words, with files told from the repository's top."""
     raw = said(done)
-    text = places.said(raw)
+    text = shown(places.said(raw))
     state = "DIST is as it was before."
     if killed(done):
         advice = ["give the container more memory", "or build the targets in parts:  --shard 1/2"]
         return OutOfMemory(f"{target}: the compiler was killed\n{text}", state=state, advice=advice)
-    modules = fetching.fault(text, text, state=state, chdir=places.chdir)
+    modules = fetching.fault(raw, text, state=state, chdir=places.chdir)
     if modules:
         modules.facts["problems"] = places.problems(raw)
         return modules
@@ -169,8 +169,16 @@ def failure(done: process.Completed, target: str, places: Places) -> GoferryErro
     )
 
 
-def said(done: process.Completed, limit: int = 1500) -> str:
+def said(done: process.Completed) -> str:
     """Return what a go command said, without the names of packages that it was busy with."""
     lines = [line.rstrip() for line in done.errors.splitlines()]
-    text = "\n".join(line for line in lines if line and not _PACKAGE.fullmatch(line))
-    return text[:limit] or f"go ended with {done.code}"
+    return "\n".join(line for line in lines if line and not _PACKAGE.fullmatch(line)) or f"go ended with {done.code}"
+
+
+def shown(text: str, limit: int = 1500) -> str:
+    """Return the first lines of a text, whole ones, in about `limit` characters, and how many more there are."""
+    if len(text) <= limit:
+        return text
+    first = text[:limit].rpartition("\n")[0] or text[:limit] + "…"
+    left = text.count("\n") - first.count("\n")
+    return f"{first}\n… and {left} more line{'s' if left > 1 else ''}" if left else first

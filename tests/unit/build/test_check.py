@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,33 @@ def test_the_compilers_words_are_kept_and_busy_packages_are_not(nested):
     assert error.facts["problems"] == [
         {"file": "services/api/main.go", "line": 7, "column": 36, "message": "undefined: x"}
     ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (1, "vet: main.go:1:1: bad"),
+        (3, "main.go:3:1: bad"),
+        (200, r"main\.go:\d+:1: bad\n… and \d+ more lines"),
+    ],
+)
+def test_of_many_complaints_whole_lines_are_shown_and_all_of_them_are_annotated(nested, lines, said):
+    words = "\n".join(f"{'' if n > 1 else 'vet: '}./main.go:{n}:1: bad" for n in range(1, lines + 1))
+    error = compiler.failure(finished(1, words), "", nested)
+    last = error.what.split("\n")
+    assert re.fullmatch(rf"(.*\n)*{said.replace('main', 'services/api/main')}", error.what)
+    assert len(error.what) < 2000, "an error's words would be cut again"
+    assert len(error.facts["problems"]) == lines
+    assert len(last) - 1 + int(*(re.findall(r"… and (\d+) more", last[-1]) or ["1"])) == lines
+
+
+def test_a_line_that_is_longer_than_what_is_shown_is_cut_with_a_sign():
+    assert compiler.failure(finished(1, "x " * 2000), "", NOWHERE).what.endswith("…")
+
+
+def test_the_name_of_an_error_comes_from_all_that_go_said():
+    words = "go: x@v1: some warning\n" * 100 + "go: inconsistent vendoring in /src\n"
+    assert isinstance(compiler.failure(finished(1, words), "", NOWHERE), ModulesIncomplete)
 
 
 def test_hostile_file_names_in_problems_can_not_drive_a_terminal(nested):

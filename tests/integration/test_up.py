@@ -184,6 +184,7 @@ def test_red_tests_stop_the_way_and_the_release_before_stays(tmp_path, goferry):
     (repo / "internal/greet/greet.go").write_text('package greet\n\nconst Word = ""\n')
     failed = goferry(repo, *LOCAL[:1], *LOCAL[3:], "--json", code=1)
     assert failed["error"] == "tests-failed"
+    assert failed["advice"][-1] == "to try it all the same, without vet and tests, add:  --no-test"
     assert (repo / "dist" / "release.json").read_bytes() == before
 
 

@@ -31,6 +31,8 @@ ROOM = 4 << 20
 """Bytes that supervisord may answer."""
 SECONDS, LIMITS = 10.0, {"getProcessInfo": 2.0, "getPID": 2.0, "stopProcess": 2.0}
 """Seconds that it may take; a question that is asked again and again may take less than an order."""
+STARTS_WITHIN = 15.0
+"""Seconds from its start until supervisord answers."""
 NOT_RUNNING, ALREADY_ADDED, BAD_NAME, STILL_RUNNING = 70, 90, 10, 91
 
 
@@ -230,16 +232,23 @@ class Supervisor:
             os.close(FOLDER)
 
     def _await(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + STARTS_WITHIN
         while time.monotonic() < deadline and process.poll() is None:
             with contextlib.suppress(GuardFailed):
                 if self._call("getPID") == process.pid:
                     process.returncode = 0  # it outlives us by intent: nobody is to wait for it
                     return
             time.sleep(0.03)
+        code = process.poll()
         said = (self.own / "supervisord.err").read_text("utf-8", "replace").strip().splitlines()[-5:]
         processes.end(processes.identity(process.pid), 2)
-        raise GuardFailed("supervisord did not start: %s" % " / ".join(said or ["no word from it"]))
+        words = ": " + " / ".join(said) if said else ""
+        if code is None:
+            raise GuardFailed(
+                "supervisord did not answer within %g s of its start%s" % (STARTS_WITHIN, words),
+                advice=["when the machine is busy, type it again; else look:  uptime"],
+            )
+        raise GuardFailed("supervisord did not start: it ended with %d%s" % (code, words))
 
     def shutdown(self, grace: float) -> None:
         """End supervisord and everything that it runs; nothing happens when it does not run."""

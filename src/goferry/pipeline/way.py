@@ -28,6 +28,7 @@ from goferry.dist.ledger import LedgerInvalid
 from goferry.golang import modules
 from goferry.golang.store import host
 from goferry.kernel.checksums import LIST
+from goferry.kernel.errors import Advice
 from goferry.kernel.files import sha256_file
 from goferry.kernel.manifest import MANIFEST, SIGNATURES, Manifest
 from goferry.kernel.verify import Verified
@@ -41,6 +42,8 @@ from goferry.pipeline.staging import Staging
 
 _SEALING = (MANIFEST, LIST, *SIGNATURES.values())
 _ELSEWHERE = frozenset({"GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY", "GOSUMDB", "GOTMPDIR", "GOROOT", "GOENV"})
+
+_UNTESTED = Advice("to try it all the same, without vet and tests, add:  --no-test", step="")
 
 
 @dataclass(frozen=True)
@@ -267,7 +270,11 @@ class _Way:
     def _test(self) -> None:
         opened = self.opened
         with self.stream.span("test"):
-            check.test(opened.facts, opened.config, opened.toolchain, self.settings, self.stream)
+            try:
+                check.test(opened.facts, opened.config, opened.toolchain, self.settings, self.stream)
+            except (check.VetFailed, check.TestsFailed) as error:
+                error.advice += (_UNTESTED,)
+                raise
         self.warm = "/".join(host())
 
     def _build(self, where: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import shlex
 from pathlib import Path
 
@@ -34,22 +36,28 @@ def command(output: Output, *, directory: Path, dry_run: bool) -> None:
     from goferry.config import load, start
     from goferry.config.survey import survey
 
+    above, outer = load.above(directory), load.module_above(directory)
     seen = survey(directory)
+    seen = dataclasses.replace(seen, configured=True) if above and seen.modules else seen
     top = revision.work_tree(directory)
     newest = revision.newest_tags(directory, settings().environ) if top == directory.resolve() else ()
     programs = sorted({main.module for main in seen.mains if main.serves} or {main.module for main in seen.mains})
-    text = start.proposal(seen, tag_rule.lines(newest, seen.modules, programs))
+    text = start.proposal(
+        seen, tag_rule.lines(newest, seen.modules, programs), os.path.relpath(outer, Path.cwd()) if outer else ""
+    )
     place = directory / start.home(seen)
     written = "" if dry_run or not text else str(start.write(place, text))
     ignored = start.ignore(place, dry_run=dry_run)
-    if seen.configured:
+    if above:
+        verdict = f"{os.path.relpath(above, Path.cwd())} speaks of this folder and stays as it is"
+    elif seen.configured:
         verdict = "goferry.yml is there and stays as it is"
     elif not text:
         verdict = "no goferry.yml is needed to build, image, sign and publish"
     else:
         verdict = f"wrote {written}:" if written else "would write goferry.yml:"
     where = "" if place == Path() else f" --dir {shlex.quote(str(place))}"
-    standing = (directory / load.FILE).read_text("utf-8", "surrogateescape") if seen.configured else text
+    standing = (directory / load.FILE).read_text("utf-8", "surrogateescape") if seen.configured and not above else text
     project = load.to_name(standing)
     where += f" --project {project}" if project else ""
     following = [f"{line}{where}" for line in (DEPLOYED if seen.configured or start.names_services(seen) else NEXT)]

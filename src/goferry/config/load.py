@@ -147,6 +147,23 @@ def find(directory: Path, root: Path | None) -> Path | None:
     return None
 
 
+def above(directory: Path) -> Path | None:
+    """Return the goferry.yml in a folder above that speaks of this one; None where there is none, or it is not valid."""
+    try:
+        found = load(directory)
+    except (ConfigInvalid, ProjectUnknown):
+        return None
+    return found.file if found.file and found.file.parent != directory.resolve() else None
+
+
+def module_above(directory: Path) -> Path | None:
+    """Return the nearest folder above that has a go.mod, up to the repository's root, or None."""
+    start = directory.resolve()
+    root = repository(start)
+    between = [] if root in (None, start) else [folder for folder in start.parents if folder.is_relative_to(root)]
+    return next((folder for folder in between if (folder / "go.mod").is_file()), None)
+
+
 def _read(file: Path, shown: str) -> Node:
     from goferry.config.document import parse  # YAML, which is loaded where there is a file
 

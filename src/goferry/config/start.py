@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -27,7 +28,7 @@ class NoModule(Misuse):
     name = "no-module"
 
 
-def proposal(survey: Survey, versions: Mapping[str, str] | None = None) -> str:
+def proposal(survey: Survey, versions: Mapping[str, str] | None = None, outer: str = "") -> str:
     """Return the file's text, or an empty string when none is needed; pure.
 
     A service is named only where a main package serves HTTP and the variable or flag of its address was recognised.
@@ -36,10 +37,16 @@ def proposal(survey: Survey, versions: Mapping[str, str] | None = None) -> str:
     Args:
         survey: what was found.
         versions: folder of a module → the lines about its tags.
+        outer: the folder above whose module this one is a part of, as a person types it.
 
     Raises:
         NoModule: when there is no go.mod.
     """
+    if not survey.modules and outer:
+        raise NoModule(
+            f"this folder is a part of the module in {outer}",
+            advice=[f"look at the whole module:  goferry init --dir {shlex.quote(outer)}"],
+        )
     if not survey.modules:
         raise NoModule("there is no go.mod in this folder or below", advice=["make one:  go mod init example.com/name"])
     if survey.configured:

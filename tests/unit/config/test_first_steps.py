@@ -272,6 +272,32 @@ def test_no_module_is_a_named_error(tmp_path):
         proposal(survey(tmp_path))
 
 
+def test_a_folder_that_a_file_above_speaks_of_needs_none_of_its_own(repository, monkeypatch, capsys):
+    root = repository("goferry.yml", "projects: {api: {dir: api}, web: {dir: web}}\n")
+    (root / ".git").mkdir()
+    for name in ("api", "web", "lib"):
+        repository(f"{name}/go.mod", f"module example.com/{name}\n")
+        repository(f"{name}/main.go", SERVER % 'addr := os.Getenv("ADDR")')
+    monkeypatch.chdir(root / "api")
+    assert run(["init"]) == 0
+    told = capsys.readouterr().out
+    assert "../goferry.yml speaks of this folder and stays as it is" in told
+    assert "  goferry up --target local --root ~/services\n" in told, "inside the folder no project needs a name"
+    assert not (root / "api/goferry.yml").exists()
+    assert run(["init", "--dir", str(root / "lib")]) == 0
+    assert (root / "lib/goferry.yml").exists(), "the file above does not speak of it"
+
+
+def test_a_folder_inside_a_module_is_told_where_the_module_is(repository, monkeypatch, capsys):
+    root = repository("cmd/api/main.go", "package main\n")
+    (root / ".git").mkdir()
+    monkeypatch.chdir(root / "cmd/api")
+    assert run(["init"]) == 2
+    told = capsys.readouterr().err
+    assert "this folder is a part of the module in ../.." in told
+    assert "look at the whole module:  goferry init --dir ../.." in told
+
+
 def test_doctor_fails_only_for_what_is_needed(monkeypatch, tmp_path, capsys):
     assert run(["doctor", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["checks"]["git"]["required"] is True

@@ -148,7 +148,7 @@ def find(directory: Path, root: Path | None) -> Path | None:
 
 
 def above(directory: Path) -> Path | None:
-    """Return the goferry.yml in a folder above that speaks of this one; None where there is none, or it is not valid."""
+    """Return the goferry.yml in a folder above that speaks of this one; None where none does validly."""
     try:
         found = load(directory)
     except (ConfigInvalid, ProjectUnknown):

@@ -142,8 +142,8 @@ class HostFailed(Failed):
 class GuardFailed(Failed):
     """The process supervisor did not do what was asked.
 
-    It usually could not start: its package is missing, or the target's folder is not writable. On a machine that is very
-    busy it may not answer in time; then the same command again goes on.
+    It usually could not start: its package is missing, or the target's folder is not writable. On a very busy machine
+    it may not answer in time; then the same command again goes on.
     """
 
     name = "guard-failed"

@@ -18,8 +18,9 @@ class Started(Supervisor):
 
     def begin(self):
         with (self.own / "supervisord.err").open("wb") as errors:
-            with subprocess.Popen([sys.executable, "-c", self.program], stderr=errors) as process:
-                self._await(process)
+            process = subprocess.Popen([sys.executable, "-c", self.program], stderr=errors)
+        with process:
+            self._await(process)
 
 
 @pytest.mark.parametrize(

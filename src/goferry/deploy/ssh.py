@@ -188,6 +188,8 @@ _PUBLIC = re.compile(
 
 def _form(data: bytes) -> str:
     """Return what is wrong with a private key's text, as the rest of a sentence about it."""
+    if keytext.plain(data) is not data:
+        return "is UTF-16, or begins with a byte order mark; ssh reads plain text"
     if keytext.unwrapped(data) is not data:
         return "is base64 of a key; ssh reads the key itself"
     wrong = keytext.flaw(data)

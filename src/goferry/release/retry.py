@@ -2,7 +2,7 @@
 
 https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api: a limit is HTTP 403 or 429. With
 Retry-After, wait that long; with X-RateLimit-Remaining: 0, until X-RateLimit-Reset; a secondary limit without either,
-a minute.
+a minute. GitHub Enterprise Server calls a secondary limit abuse detection.
 """
 
 from __future__ import annotations
@@ -24,7 +24,14 @@ def is_limit(status: int, headers: Mapping[str, str], message: str) -> bool:
     if status == 429:
         return True
     spent = headers.get("x-ratelimit-remaining") == "0"
-    return status == 403 and (spent or "retry-after" in headers or "rate limit" in message.lower())
+    return status == 403 and (spent or "retry-after" in headers or any(_limits(message)))
+
+
+def _limits(message: str) -> tuple[bool, bool]:
+    """Whether GitHub's words are about a limit, and about a secondary one: older servers speak of abuse."""
+    said = message.lower()
+    secondary = "secondary rate limit" in said or "abuse detection" in said
+    return "rate limit" in said or secondary, secondary
 
 
 def wait_for(status: int, headers: Mapping[str, str], message: str, *, attempt: int, now: float) -> float | None:
@@ -51,7 +58,7 @@ def _limited(headers: Mapping[str, str], message: str, now: float) -> float:
         return float(asked)
     if headers.get("x-ratelimit-remaining") == "0" and reset is not None:
         return max(0.0, reset - now) + 1
-    return SECONDARY_WAIT if "secondary" in message.lower() else FIRST_WAIT * 4
+    return SECONDARY_WAIT if _limits(message)[1] else FIRST_WAIT * 4
 
 
 def sleep(seconds: float) -> None:

@@ -8,23 +8,40 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import re
 
 MAX_BYTES = 1 << 20
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,60})-----")
+_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _SPACE = re.compile(rb"\s+")
 
 
+def plain(data: bytes) -> bytes:
+    """Return text that begins with a byte order mark as UTF-8 without it, else `data` itself.
+
+    PowerShell's `>` writes such text.
+    """
+    for mark, codec in _MARKS.items():
+        if data.startswith(mark):
+            try:
+                return data[len(mark) :].decode(codec).encode()
+            except UnicodeError:
+                return data
+    return data
+
+
 def unwrapped(data: bytes) -> bytes:
-    """Return the text that `data` is base64 of, when that is a key's text; else `data` as it is."""
-    inner = decoded(data)
-    return inner if _BEGIN.search(inner[:4096]) or inner.startswith(b"untrusted comment:") else data
+    """Return a key's text without what became of it: UTF-16, and base64 when it is that of such a text."""
+    text = plain(data)
+    inner = plain(decoded(text))
+    return inner if _BEGIN.search(inner[:4096]) or inner.startswith(b"untrusted comment:") else text
 
 
 def decoded(data: bytes) -> bytes:
-    """Return what `data` is base64 of, white space in it left out; nothing where it is none."""
+    """Return what `data` is base64 of, white space in it and quotes around it left out; nothing where it is none."""
     try:
-        return base64.b64decode(_SPACE.sub(b"", data), validate=True)
+        return base64.b64decode(_SPACE.sub(b"", data).strip(b"\"'"), validate=True)
     except binascii.Error:
         return b""
 

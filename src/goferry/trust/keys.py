@@ -10,6 +10,7 @@ from pathlib import Path
 from goferry.config.settings import Settings
 from goferry.kernel import certificate
 from goferry.kernel.trustfile import TrustFile, TrustKey
+from goferry.system import keytext
 from goferry.system.openpgp import sequoia_available
 from goferry.system.process import Completed, ToolMissing, run
 from goferry.trust import gnupg, minisign_key, sequoia
@@ -67,7 +68,7 @@ def passphrase(settings: Settings, source: Path | Secret | None) -> str:
 
     The line's end belongs to no passphrase: files and secrets that were piped in have one.
     """
-    data = os.fsencode(settings.environ.get(PASSPHRASE, "")) if source is None else _read(source)
+    data = keytext.plain(os.fsencode(settings.environ.get(PASSPHRASE, "")) if source is None else _read(source))
     return data.lstrip(b"\r\n").splitlines()[0].decode("utf-8", "replace") if data.strip(b"\r\n") else ""
 
 

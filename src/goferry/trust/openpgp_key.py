@@ -50,6 +50,7 @@ class Part(Enum):
 
     OPEN = "open"
     LOCKED = "locked"
+    CARD = "card"
     ABSENT = "absent"
 
 
@@ -77,6 +78,7 @@ def usable(data: bytes, where: str, now: int) -> SecretKey:
     try:
         if sum(kind == packets.SECRET_KEY for kind, _ in packets.split(binary)) > 1:
             raise KeyUnusable(f"{where} {_SEVERAL}", advice=ANOTHER)
+        _in_version(binary, where)
         key = _read(binary)
     except FormError as error:
         raise KeyUnusable(f"{where} is damaged, or no OpenPGP secret key: {error}", advice=ANOTHER) from None
@@ -109,6 +111,15 @@ def _binary(data: bytes, where: str) -> bytes:
         raise KeyUnusable(f"{where} is damaged: {error}", advice=ANOTHER) from None
 
 
+def _in_version(binary: bytes, where: str) -> None:
+    """Demand version 4; GnuPG makes version 5 for Ed448, and others version 6 (RFC 9580)."""
+    for kind, body in packets.split(binary):
+        if kind in _PUBLIC_OF and body[:1] not in {b"", b"\x04"}:
+            raise KeyUnusable(
+                f"{where} is an OpenPGP key of version {body[0]}, and hosts read version 4", advice=ANOTHER_KIND
+            )
+
+
 def _read(binary: bytes) -> SecretKey:
     public: list[bytes] = []
     parts: dict[bytes, Part] = {}
@@ -127,12 +138,12 @@ def _read(binary: bytes) -> SecretKey:
 
 def _divided(body: bytes) -> tuple[bytes, Part]:
     """Return a secret key packet's public part, and how the secret one is there."""
-    if packets.take(body, 0, 6)[0] != 4:
-        raise FormError(f"it has version {body[0]}; hosts read version 4")
+    packets.take(body, 0, 6)
     end = _public_length(body)
     usage = packets.take(body, end, 1)[0]
     if usage in {254, 255} and body[end + 2 : end + 3] == b"\x65" and body[end + 4 : end + 7] == _GNU:
-        return body[:end], Part.ABSENT  # GnuPG's own: left out, or on a card (GnuPG, doc/DETAILS)
+        on_card = body[end + 7 : end + 8] == b"\x02"
+        return body[:end], Part.CARD if on_card else Part.ABSENT  # GnuPG's own (its doc/DETAILS)
     return body[:end], Part.LOCKED if usage else Part.OPEN
 
 
@@ -154,7 +165,9 @@ def _public_length(body: bytes) -> int:
 def _judge(key: SecretKey, where: str, now: int) -> None:
     """Raise what keeps the key from signing; nothing here says that it signs well."""
     public = key.public
-    if set(key.parts.values()) == {Part.ABSENT}:
+    if set(key.parts.values()) <= {Part.ABSENT, Part.CARD}:
+        if Part.CARD in key.parts.values():
+            raise _on_card(key, where)
         raise KeyUnusable(f"{where} holds public keys alone; signing needs the secret ones", advice=ANOTHER)
     if public.primary.revoked:
         raise KeyUnusable(f"{where} is revoked", advice=("sign with the key that replaces it",))
@@ -184,11 +197,23 @@ def _judge(key: SecretKey, where: str, now: int) -> None:
         _in_time(max((signing[each] for each in standing_keys), key=lambda found: found.expires or 0), where, now)
     if all(each.weak for each in alive):
         raise KeyUnusable(f"{where} {_WEAK}", advice=ANOTHER_KIND)
-    if all(key.parts[each.fingerprint] is Part.ABSENT for each in alive):
+    there = {key.parts[each.fingerprint] for each in alive}
+    if there <= {Part.ABSENT, Part.CARD}:
+        if Part.CARD in there:
+            raise _on_card(key, where)
         raise KeyUnusable(
-            f"{where} lacks the secret part of its key for signing: it is on a card, or was left out",
-            advice=ANOTHER,
+            f"{where} lacks the secret part of its key for signing: it was left out of the export", advice=ANOTHER
         )
+
+
+def _on_card(key: SecretKey, where: str) -> KeyUnusable:
+    return KeyUnusable(
+        f"{where} has its key for signing on a card, which no job has; the file only names it",
+        advice=(
+            f"add a key that lies in a file:  gpg --quick-add-key {key.public.primary.fingerprint} ed25519 sign",
+            ANOTHER[0],
+        ),
+    )
 
 
 def _over(standing: Standing, now: int) -> bool:

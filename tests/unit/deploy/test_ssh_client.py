@@ -290,6 +290,7 @@ def truncated(text):
 
 FORMS = {
     "set in": (lambda keys: textwrap.indent(keys["plain"], "  "), "is set in: its lines begin with spaces"),
+    "a byte order mark": (lambda keys: "\ufeff" + keys["plain"], "is UTF-16, or begins with a byte order mark"),
     "one line": (lambda keys: keys["plain"].replace("\n", " "), "has lost its line ends: it is on one line"),
     "cut": (lambda keys: keys["plain"][:200], "is cut off: its last line, -----END OPENSSH PRIVATE KEY-----, is missing"),
     "cut within": (lambda keys: truncated(keys["plain"]), "can't be loaded by ssh: Load key"),

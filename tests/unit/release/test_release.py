@@ -64,6 +64,8 @@ def test_whatever_parses_comes_back(head, tail):
         (429, {}, "", 2.0),
         (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1030"}, "", 31.0),
         (403, {}, "You have exceeded a secondary rate limit", 60.0),
+        (403, {}, "You have triggered an abuse detection mechanism. Please wait a few minutes", 60.0),
+        (403, {"retry-after": "30"}, "You have triggered an abuse detection mechanism", 30.0),
         (403, {}, "Resource not accessible by integration", None),
         (401, {}, "", None),
         (404, {}, "", None),

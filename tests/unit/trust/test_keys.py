@@ -29,8 +29,12 @@ def openpgp():
 
 def load(openpgp="", minisign="", passphrase="", environ=None):
     given = [("openpgp_key", openpgp), ("minisign_key_file", minisign), ("passphrase_file", passphrase)]
-    names = {name: keys.Secret(f"the secret {name}", text.encode()) if text else None for name, text in given}
+    names = {name: keys.Secret(f"the secret {name}", _bytes(text)) if text else None for name, text in given}
     return keys.load_signers(settings=Settings(environ or {}, None), **names)
+
+
+def _bytes(text):
+    return text if isinstance(text, bytes) else text.encode()
 
 
 def minisign():
@@ -41,6 +45,12 @@ HARMLESS = {
     "as it is": lambda text: text,
     "base64 on one line": lambda text: base64.b64encode(text.encode()).decode(),
     "base64 as a tool breaks it": lambda text: base64.encodebytes(text.encode()).decode(),
+    "UTF-16, as PowerShell writes it": lambda text: ("\ufeff" + text.replace("\n", "\r\n")).encode("utf-16-le"),
+    "UTF-16 of the other order": lambda text: ("\ufeff" + text).encode("utf-16-be"),
+    "base64 of UTF-16": lambda text: base64.b64encode(("\ufeff" + text).encode("utf-16-le")).decode(),
+    "a byte order mark": lambda text: "\ufeff" + text,
+    "in quotes": lambda text: f'"{text.strip()}"' if "BEGIN" in text else text,
+    "base64 in quotes": lambda text: f"'{base64.b64encode(text.encode()).decode()}'\n",
     "set in": lambda text: textwrap.indent(text, "    "),
     "Windows line ends": lambda text: text.replace("\n", "\r\n"),
     "blank lines around": lambda text: "\n\n" + text + "\n\n",
@@ -94,7 +104,37 @@ def forged(kind, **options):
     return packets.armor(binary, "PGP PRIVATE KEY BLOCK").decode()
 
 
+def stubbed(key, mode, which=(packets.SECRET_KEY, packets.SECRET_SUBKEY)):
+    """Return a secret key with GnuPG's stubs in place of secret parts: 1 left out, 2 on a card (its doc/DETAILS)."""
+    stub = bytes([255, 0, 0x65, 0]) + b"GNU" + bytes([mode]) + (bytes([16]) + bytes(16) if mode == 2 else b"")
+    made = [
+        packets.encode(kind, body[: openpgp_key._public_length(body)] + stub if kind in which else body)
+        for kind, body in packets.split(packets.dearmor(key[0].encode(), openpgp_key.SECRET))
+    ]
+    return packets.armor(b"".join(made), openpgp_key.SECRET).decode()
+
+
+def of_version(key, number):
+    made = [
+        packets.encode(kind, bytes([number]) + body[1:] if kind == packets.SECRET_KEY else body)
+        for kind, body in packets.split(packets.dearmor(key[0].encode(), openpgp_key.SECRET))
+    ]
+    return packets.armor(b"".join(made), openpgp_key.SECRET).decode()
+
+
 OTHERS_MADE = {
+    "version 6": (lambda key: of_version(key, 6), "is an OpenPGP key of version 6, and hosts read version 4"),
+    "version 5": (lambda key: of_version(key, 5), "is an OpenPGP key of version 5, and hosts read version 4"),
+    "on a card": (lambda key: stubbed(key, 2), "has its key for signing on a card"),
+    "its subkeys on a card": (
+        lambda key: stubbed(key, 2, (packets.SECRET_SUBKEY,)),
+        "has its key for signing on a card",
+    ),
+    "all left out": (lambda key: stubbed(key, 1), "holds public keys alone"),
+    "its subkeys left out": (
+        lambda key: stubbed(key, 1, (packets.SECRET_SUBKEY,)),
+        "lacks the secret part of its key for signing: it was left out of the export",
+    ),
     "short RSA": (lambda _: forged("rsa-1024"), "is DSA, short RSA, or of a curve that is not known"),
     "an odd curve": (lambda _: forged("P-192"), "is DSA, short RSA, or of a curve that is not known"),
     "certified with SHA-1": (lambda _: forged("ed", digest="sha1"), "certifies itself with SHA-1 or MD5"),
@@ -108,6 +148,11 @@ OTHERS_MADE = {
     ),
 }
 REASONS |= OTHERS_MADE
+
+
+def test_a_primary_key_that_was_left_out_or_is_on_a_card_is_not_missed(openpgp):
+    for mode in (1, 2):  # `gpg --export-secret-subkeys`
+        assert load(openpgp=stubbed(openpgp, mode, (packets.SECRET_KEY,)))
 
 
 def test_a_public_block_before_the_secret_one_is_passed_over(openpgp):
@@ -147,6 +192,8 @@ def test_each_reason_of_a_minisign_key_has_words_of_its_own(change, said, openpg
 @pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
 def test_a_passphrase_ends_before_its_line_does(end, tmp_path):
     assert keys.passphrase(Settings({"GOFERRY_SIGNING_PASSPHRASE": "two words " + end}, None), None) == "two words "
+    (tmp_path / "file").write_text("two words " + end, "utf-16")
+    assert keys.passphrase(Settings({}, None), tmp_path / "file") == "two words "
     (tmp_path / "file").write_text("two words " + end)
     assert keys.passphrase(Settings({}, None), tmp_path / "file") == "two words "
 

@@ -157,6 +157,17 @@ def test_an_answer_that_does_not_end_is_given_up_as_a_whole(kind):
         assert time.monotonic() - since < 2 * (1.2 + 0.3) + 1
 
 
+@pytest.mark.parametrize("kind", ["a chunk size without end", "a chunk's name without end", "a header without end"])
+def test_a_line_that_does_not_end_is_not_kept_until_the_pace_is_looked_at(kind):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    since = time.monotonic()
+    with hostile.listening(port, kind), pytest.raises(HostUnreachable):
+        Client({}, timeout=10, attempts=1).get(f"http://127.0.0.1:{port}/", limit=50_000)
+    assert time.monotonic() - since < 10, "the pace would end it after 30 s, with all that came in the memory"
+
+
 def test_what_is_slow_and_comes_through_has_its_time(monkeypatch):
     whole = hostile.OK + b"Content-Length: 100000\r\n\r\n" + b"x" * 100_000
     parts = [whole[n : n + 10_000] for n in range(0, len(whole), 10_000)]

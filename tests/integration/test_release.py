@@ -4,12 +4,14 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
 import tracemalloc
 from pathlib import Path
 
+import hostile
 import pytest
 
 from goferry import release
@@ -17,7 +19,8 @@ from goferry.config.settings import Settings
 from goferry.dist import Artifact, Ledger
 from goferry.kernel.errors import GoferryError
 from goferry.observe.events import Stream
-from goferry.release import retry
+from goferry.release import connections, retry
+from goferry.release.api import Api
 from goferry.release.errors import GitHubFailing
 from goferry.trust import seal
 from goferry.trust.minisign_key import SecretKey
@@ -860,13 +863,38 @@ def test_large_files_are_never_whole_in_memory(served, tmp_path):
 
 @pytest.mark.parametrize("operation", ["upload", "create-release", "download"])
 def test_silence_has_a_limit(operation, dist, github, fake_github, monkeypatch):
-    from goferry.release import api, transfer
+    from goferry.release import transfer
     from goferry.system.http import Client
 
-    monkeypatch.setattr(api, "_TIMEOUT", 1)
+    monkeypatch.setattr(connections, "TIMEOUT", 1)
     monkeypatch.setattr(transfer, "Client", lambda environ, **_: Client(environ, timeout=0.5, attempts=1))
     fake_github.fail(operation, "slow", seconds=1.5)
     begin = time.monotonic()
     assert publish(dist, github)["published"]
     assert time.monotonic() - begin < 30
     same_as(dist[0], there(fake_github)[0])
+
+
+SLOW = [*sorted(hostile.KINDS), "large", "the next page is itself"]
+
+
+@pytest.mark.parametrize("kind", SLOW)
+def test_an_answer_of_github_that_does_not_end_is_given_up(kind, monkeypatch):
+    one = {"id": 1, "tag_name": "v1", "name": "v1", "body": "", "upload_url": "x", "html_url": "x"}
+    one |= {"draft": False, "prerelease": False, "immutable": False}
+    page = json.dumps([one] * (100 if kind == "large" else 1)).encode()
+    for name, value in {"REQUEST": 0.6, "LARGEST": 5000, "WHOLE": 1.0}.items():
+        monkeypatch.setattr(connections, name, value)
+    monkeypatch.setattr(retry, "ATTEMPTS", 1)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    link = f'Link: <http://127.0.0.1:{port}/repositories/1/releases?page=2>; rel="next"\r\n'.encode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + link
+    monkeypatch.setitem(hostile.KINDS, "large", lambda: iter([(head + b"\r\n" + page, 0.0)]))
+    monkeypatch.setitem(hostile.KINDS, "the next page is itself", lambda: iter([(head + b"\r\n" + page, 0.0)]))
+    api = Api(release.GitHub(REPOSITORY, "t", f"http://127.0.0.1:{port}"), SETTINGS)
+    since = time.monotonic()
+    with hostile.listening(port, kind), pytest.raises(GitHubFailing):
+        api.releases()
+    assert time.monotonic() - since < 5

@@ -49,6 +49,8 @@ KINDS: dict[str, Callable[[], Parts]] = {
     "body drips to its end": lambda: _dripped(OK + b"\r\n", b"x"),
     "chunks drip": lambda: _dripped(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
     "chunk sizes drip": lambda: _dripped(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"0"),
+    "a chunk size without end": lambda: _flood(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"0" * 65536),
+    "a chunk's name without end": lambda: _flood(OK + b"Transfer-Encoding: chunked\r\n\r\n1;", b"x" * 65536),
     "trailers drip": lambda: _dripped(OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X: x\r\n"),
     "trailers without end": lambda: _flood(OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X: x\r\n" * 1000),
     "body stops half-way": lambda: iter([(OK + b"Content-Length: 9\r\n\r\nx", 3600.0)]),

@@ -172,7 +172,7 @@ class Results:
         """Take one line; tell whether it ended a package. Lines that are no event are go's own words."""
         try:
             event = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             self._build.append(line)
             return False
         if not isinstance(event, dict):

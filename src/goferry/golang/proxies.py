@@ -8,7 +8,7 @@ Go's toolchain is no repository: it ends the list. file:// proxies are folders.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
@@ -18,7 +18,7 @@ from goferry.dist.fetching import ProxyListInvalid
 from goferry.kernel.errors import Failed, GoferryError
 from goferry.system.address import AddressInvalid, shown
 from goferry.system.address import parse as parse_address
-from goferry.system.http import BLOCK, Answer, Client, DownloadTooLarge
+from goferry.system.http import BLOCK, Answer, Client, DownloadTooLarge, unwritable
 
 T = TypeVar("T")
 
@@ -144,10 +144,7 @@ def fetch(client: Client, url: str, limit: int) -> bytes:
     """Return one small file from one proxy; raises as `ProxyList.get` does."""
     if url.startswith("file:"):
         with _opened(url) as source:
-            data = source.read(limit + 1)
-        if len(data) > limit:
-            raise DownloadTooLarge(f"{url} has more than {limit} bytes")
-        return data
+            return b"".join(_blocks(url, source, limit))
     answer = client.get(url, limit=limit)
     _check(url, answer)
     return answer.body
@@ -162,23 +159,44 @@ def _download(
         return answer
     digest, size = hashlib.sha256(), 0
     with _opened(url) as source:
-        for block in iter(lambda: source.read(BLOCK), b""):
+        for block in _blocks(url, source, limit):
             size += len(block)
-            if size > limit:
-                raise DownloadTooLarge(f"{url} has more than {limit} bytes")
             digest.update(block)
-            file.write(block)
+            try:
+                file.write(block)
+            except OSError as error:
+                raise unwritable(url, error) from error
     return Answer(200, {}, b"", digest.hexdigest(), size)
+
+
+def _blocks(url: str, source: IO[bytes], limit: int) -> Iterator[bytes]:
+    """Yield a file's content, of which there may be so many bytes."""
+    size = 0
+    while True:
+        try:
+            block = source.read(BLOCK)
+        except OSError as error:
+            raise _unreadable(url, error) from error
+        size += len(block)
+        if size > limit:
+            raise DownloadTooLarge(f"{shown(url)} has more than {limit} bytes", state="Nothing was kept.")
+        if not block:
+            return
+        yield block
 
 
 def _opened(url: str) -> IO[bytes]:
     path = Path(unquote(urlsplit(url).path))
     try:
         if not path.is_file():
-            raise ProxyLacks(f"{url} does not exist")
+            raise ProxyLacks(f"{shown(url)} does not exist")
         return path.open("rb")
     except (OSError, ValueError) as error:
-        raise ProxyRefuses(f"{shown(url)} cannot be read: {getattr(error, 'strerror', '') or error}") from None
+        raise _unreadable(url, error) from None
+
+
+def _unreadable(url: str, error: Exception) -> ProxyRefuses:
+    return ProxyRefuses(f"{shown(url)} cannot be read: {getattr(error, 'strerror', '') or error}")
 
 
 def _check(url: str, answer: Answer) -> None:

@@ -70,7 +70,7 @@ def read(path: Path) -> list[Event]:
 def _event(line: str, where: str) -> Event:
     try:
         record = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise EventLogInvalid(f"{where} is not JSON: {error}") from error
     if not isinstance(record, dict) or not set(record) <= _FIELDS:
         raise EventLogInvalid(f"{where} is not an event")

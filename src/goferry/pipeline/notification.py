@@ -157,7 +157,7 @@ def before(
         return Before(str(told["conclusion"]) if attempt > 1 else _newest(told, run.id))
     except GoferryError as error:
         return Before(unknown=error.what)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return Before(unknown="GitHub's answer could not be read")
 
 

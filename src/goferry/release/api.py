@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 READ, WRITE = "contents: read", "contents: write"
-_TIMEOUT = 30
 _NESTED_TAGS = 5
 _MOST_DETAILS = 5
 
@@ -42,12 +41,15 @@ class Api:
     def __init__(self, github: GitHub, settings: Settings) -> None:
         import github as pygithub
 
+        from goferry.release import connections  # as late as PyGithub, which it fits
+
+        connections.use()
         self.github = github
         self.fork = access.from_fork(settings.environ)
         self._connection = pygithub.Github(
             auth=pygithub.Auth.Token(github.token) if github.token else None,
             base_url=github.api_url.rstrip("/"),
-            timeout=_TIMEOUT,
+            timeout=connections.TIMEOUT,
             user_agent=f"goferry/{goferry.__version__}",
             per_page=100,
             verify=_certificates(settings.environ),
@@ -190,8 +192,11 @@ def _outcome(request: Callable[[], T]) -> tuple[int, Mapping[str, str], str, T |
     import requests
     from github import BadAttributeException, GithubException
 
+    from goferry.release import connections
+
     try:
-        return -1, {}, "", request()
+        with connections.within(connections.WHOLE):
+            return -1, {}, "", request()
     except GithubException as error:
         headers = {name.lower(): str(value) for name, value in (error.headers or {}).items()}
         return error.status, headers, message_of(error.data), None

@@ -97,7 +97,7 @@ def _get(address: str, bearer: str, environ: Mapping[str, str]) -> tuple[int, by
                 timeout=timeout,
                 preload_content=False,
             )
-            return answer.status, answer.read(_LIMIT), ""
+            return answer.status, answer.read(_LIMIT, decode_content=False), ""
     except (urllib3.exceptions.HTTPError, OSError) as error:
         return 0, b"", type(error).__name__
     finally:
@@ -107,7 +107,7 @@ def _get(address: str, bearer: str, environ: Mapping[str, str]) -> tuple[int, by
 def _token(status: int, body: bytes) -> str:
     try:
         value = json.loads(body).get("value")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         value = None
     if status == 200 and isinstance(value, str) and value:
         return value

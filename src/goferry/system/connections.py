@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import io
 import socket
 from typing import Any
 
@@ -11,8 +13,29 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from goferry.system.pace import take
 
+_LINE = 1 << 16
+"""Bytes of a line, as http.client has it for a status and a header; urllib3 sets none for a chunk's size."""
+
+
+class _Lines(io.BufferedReader):
+    """What a server sends, whose lines end."""
+
+    def readline(self, size: int | None = -1) -> bytes:
+        line = super().readline(_LINE + 1 if size is None or size < 0 else size)
+        if len(line) > _LINE:
+            raise http.client.LineTooLong("line")
+        return line
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, *words: Any, **more: Any) -> None:
+        super().__init__(*words, **more)
+        self.fp = _Lines(self.fp.detach())
+
 
 class _Plain(HTTPConnection):
+    response_class = _Response
+
     def _new_conn(self) -> socket.socket:
         made = super()._new_conn()
         take(made.fileno())

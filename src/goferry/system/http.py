@@ -303,11 +303,7 @@ class Client:
                 take(block, total)
             except OSError as error:
                 response.close()
-                raise DownloadUnwritable(
-                    f"what {shown(address)} sends cannot be written: {error.strerror or error}",
-                    state="Nothing was kept.",
-                    advice=["see what is free:  df -h"],
-                ) from error
+                raise unwritable(address, error) from error
         return Answer(response.status, headers, b"", digest.hexdigest(), size)
 
     def _pool(self, proxy: str) -> urllib3.PoolManager:
@@ -382,6 +378,15 @@ def _slow(url: str, whole: float, problem: Exception) -> HostUnreachable:
     return HostUnreachable(
         f"{shown(url)} was given up after {whole:.0f} s: {_reason(problem)}",
         advice=["look at the network, or name another proxy in GOPROXY"],
+    )
+
+
+def unwritable(url: str, error: OSError) -> DownloadUnwritable:
+    """Return the error for a disk that does not take what an address sends."""
+    return DownloadUnwritable(
+        f"what {shown(url)} sends cannot be written: {error.strerror or error}",
+        state="Nothing was kept.",
+        advice=["see what is free:  df -h"],
     )
 
 

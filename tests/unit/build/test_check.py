@@ -87,7 +87,7 @@ def test_a_panic_outside_of_a_test_is_shown():
 
 
 def test_lines_that_are_no_events_do_not_end_the_run():
-    report = events("not json", "[]", "3", "{}", of("a", "pass", Elapsed=0)).judge(finished(0))
+    report = events("not json", "[]", "3", "{}", "[" * 100_000, of("a", "pass", Elapsed=0)).judge(finished(0))
     assert "a" in [package.package for package in report.packages]
 
 

@@ -1,12 +1,14 @@
 """Go's own configuration and the GOPROXY list."""
 
+import io
+
 import pytest
 
 from goferry.config.settings import Settings
 from goferry.dist.fetching import ProxyListInvalid
 from goferry.golang import goenv, proxies
 from goferry.kernel.errors import Failed
-from goferry.system.http import Client
+from goferry.system.http import Client, DownloadTooLarge, DownloadUnwritable
 
 
 def environment(tmp_path, wheel="GOPROXY=wheel\nGOSUMDB=wheel\n", **environ):
@@ -112,3 +114,24 @@ def test_who_is_asked_next(value, results, expected):
 
 def test_escapes_capitals():
     assert proxies.escaped("v0.0.1-goX") == "v0.0.1-go!x"
+
+
+class Broken(io.BytesIO):
+    def read(self, _size=-1):
+        raise OSError(5, "Input/output error")
+
+    def write(self, _data):
+        raise OSError(28, "No space left on device")
+
+
+def test_a_folder_of_modules_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    (tmp_path / "list").write_text("v1.0.0")
+    asked = proxies.ProxyList(proxies.parse(tmp_path.as_uri()), Client({}))
+    with pytest.raises(DownloadUnwritable, match="No space left"):
+        asked.download("list", Broken(), 100)
+    with pytest.raises(DownloadTooLarge):
+        asked.get("list", 3)
+    monkeypatch.setattr(proxies, "_opened", lambda _: Broken())
+    for ask in (lambda: asked.get("list", 100), lambda: asked.download("list", io.BytesIO(), 100)):
+        with pytest.raises(proxies.ProxyRefuses, match="Input/output error"):
+            ask()

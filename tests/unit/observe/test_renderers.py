@@ -172,7 +172,7 @@ def test_an_event_log_reads_back_and_survives_a_cut(tmp_path):
     assert events_json.read(path) == seen[:-1]
 
 
-@pytest.mark.parametrize("line", ["nonsense", "[]", '{"kind":"start","evil":1}'])
+@pytest.mark.parametrize("line", ["nonsense", "[]", '{"kind":"start","evil":1}', "[" * 100_000])
 def test_a_foreign_file_is_named(tmp_path, line):
     path = tmp_path / "x"
     path.write_text(line + "\n")

@@ -62,7 +62,7 @@ def test_a_busy_issuer_is_asked_again(issuer):
     ("status", "body", "match"),
     [
         (401, b"expired\x1b[31m\n::error::x", r"HTTP 401: expired\\x1b\[31m"), (403, b"", "HTTP 403: no word"), (200, b"{", "without a token"),
-        (200, b"[]", "without a token"), (200, {"value": ""}, "without a token"), (200, {"value": 3}, "without a token"), (302, b"", "HTTP 302"),
+        (200, b"[]", "without a token"), (200, b"[" * 60_000, "without a token"), (200, {"value": ""}, "without a token"), (200, {"value": 3}, "without a token"), (302, b"", "HTTP 302"),
     ],
 )  # fmt: skip
 def test_an_answer_without_a_token_is_named(issuer, status, body, match):

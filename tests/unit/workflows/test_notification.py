@@ -186,7 +186,7 @@ def test_a_missing_permission_is_said(catcher, status):
 
 
 def test_an_answer_that_is_none_is_said(catcher):
-    for body in (b"", b"[]", b'{"workflow_runs": 1}', b'{"workflow_runs": [{}]}'):
+    for body in (b"", b"[]", b'{"workflow_runs": 1}', b'{"workflow_runs": [{}]}', b"[" * 100_000):
         catcher.answers = [(200, {}, body)]
         assert ask(catcher).unknown == "GitHub's answer could not be read"
     assert ask(catcher, token="").unknown == "there is no token to ask GitHub with"

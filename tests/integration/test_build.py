@@ -10,6 +10,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -330,6 +331,11 @@ def test_a_program_tells_the_commit_and_the_version_that_is_released(work, repos
     assert built(repository, wanted="v3.1.0").read_bytes() == full.read_bytes(), "more tags on the commit"
     off = model.Project(builds=model.Builds(buildvcs=False))
     assert stamped(work.toolchain, built(repository, config=off))[1] == {}
+    hook = {name: "/nowhere" for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY")}
+    hook |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.useReplaceRefs", "GIT_CONFIG_VALUE_0": "false"}
+    hook |= {"GIT_CONFIG_PARAMETERS": "'core.usereplacerefs'='false'", "GIT_REPLACE_REF_BASE": "refs/other/"}
+    work.settings = replace(work.settings, environ={**work.settings.environ, **hook})
+    assert built(repository, wanted="v3.1.0").read_bytes() == full.read_bytes(), "in a git hook"
     (repository / "main.go").write_text(MAIN + "// changed\n")
     for tag in ("v3.9.9", "v3.2.0-rc.1", "v3.1.0-rc.1"):
         git(repository, "tag", "-d", tag)
@@ -419,6 +425,7 @@ def test_where_git_can_not_be_asked_nothing_is_stamped_and_a_note_says_so(work, 
 
 RUN = """
 import _strptime, os, sys, tarfile, zipfile
+from dataclasses import replace
 from pathlib import Path
 from goferry.build import execute, facts, machine, plan
 from goferry.config import model

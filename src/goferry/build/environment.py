@@ -44,6 +44,15 @@ _DROPPED = (
     *("LD_RUN_PATH", "LDEMULATION", "GNUTARGET", "DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES"),
 )
 """What compilers and linkers of C read (gcc(1) "Environment", ld(1), clang(1)): Go keeps no account of it."""
+_REPOSITORY = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_NAMESPACE", "GIT_CONFIG"),
+    *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_GRAFT_FILE", "GIT_SHALLOW_FILE"),
+    *("GIT_NO_REPLACE_OBJECTS", "GIT_REPLACE_REF_BASE", "GIT_CEILING_DIRECTORIES", "GIT_ATTR_SOURCE"),
+)
+"""What says which repository git works in, such as in a hook (`git rev-parse --local-env-vars`): Go's git has another.
+
+What says how git reaches others (GIT_SSH_COMMAND, GIT_ASKPASS, GIT_CONFIG_COUNT) stays: modules come by it.
+"""
 _DROPPED_WITH = ("GO", "CGO_", "PKG_CONFIG")
 """How the names of all others begin; pkg-config(1) has PKG_CONFIG_PATH, _LIBDIR, _SYSROOT_DIR and more."""
 
@@ -100,5 +109,5 @@ def _without(environ: Mapping[str, str], keep: tuple[str, ...]) -> dict[str, str
     return {
         key: value
         for key, value in environ.items()
-        if key in keep or not (key.startswith(_DROPPED_WITH) or key in _DROPPED)
+        if key in keep or not (key.startswith(_DROPPED_WITH) or key in (*_DROPPED, *_REPOSITORY))
     }

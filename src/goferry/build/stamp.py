@@ -27,6 +27,7 @@ from msgspec import Struct
 from goferry.build import tags
 from goferry.build.revision import git_environ
 from goferry.dist import semver
+from goferry.kernel.digits import number
 from goferry.system import process
 
 VERSION_SINCE = (1, 24)
@@ -34,10 +35,8 @@ VERSION_SINCE = (1, 24)
 DEVEL = "(devel)"
 """What Go says where it knows no version."""
 
-_UNWANTED = (
-    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE"),
-    *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NO_REPLACE_OBJECTS", "GIT_REPLACE_REF_BASE", "GIT_CEILING_DIRECTORIES"),
-)
+_SETTING = "core.useReplaceRefs"
+"""What the caller's environment may not turn off: variables have the last word over a repository's settings."""
 
 
 class StampImpossible(Exception):
@@ -212,7 +211,7 @@ def prepare(stamp: Stamp, place: Path, environ: Mapping[str, str]) -> Prepared:
     )
     if not stamp.dirty:  # without an index git finds the module files removed
         (git / "index").write_bytes(_index(blobs, kind))
-    env = {name: "" for name in _UNWANTED if name in environ}
+    env = _settings(environ)
     if (stamp.root / ".git").is_dir():
         return Prepared(stamp.root, {**env, "GIT_DIR": str(git)})
     if stamp.leaves:
@@ -222,6 +221,18 @@ def prepare(stamp: Stamp, place: Path, environ: Mapping[str, str]) -> Prepared:
     if top_file.is_file():
         (place / "go.mod").write_text(f"module {module_of(top_file)}\n")
     return Prepared(place / "src", env)
+
+
+def _settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the caller's settings of git for one run with ours after them (git-config(1), "Environment")."""
+    count = number(environ.get("GIT_CONFIG_COUNT", "")) or 0
+    given = environ.get("GIT_CONFIG_PARAMETERS", "")
+    return {
+        "GIT_CONFIG_COUNT": str(count + 1),
+        f"GIT_CONFIG_KEY_{count}": _SETTING,
+        f"GIT_CONFIG_VALUE_{count}": "true",
+        **({"GIT_CONFIG_PARAMETERS": f"{given} '{_SETTING}'='true'"} if given else {}),
+    }
 
 
 def _commit(stamp: Stamp, environ: Mapping[str, str]) -> bytes:

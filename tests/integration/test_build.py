@@ -331,7 +331,7 @@ def test_a_program_tells_the_commit_and_the_version_that_is_released(work, repos
     assert built(repository, wanted="v3.1.0").read_bytes() == full.read_bytes(), "more tags on the commit"
     off = model.Project(builds=model.Builds(buildvcs=False))
     assert stamped(work.toolchain, built(repository, config=off))[1] == {}
-    hook = {name: "/nowhere" for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY")}
+    hook = dict.fromkeys(("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"), "/nowhere")
     hook |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.useReplaceRefs", "GIT_CONFIG_VALUE_0": "false"}
     hook |= {"GIT_CONFIG_PARAMETERS": "'core.usereplacerefs'='false'", "GIT_REPLACE_REF_BASE": "refs/other/"}
     work.settings = replace(work.settings, environ={**work.settings.environ, **hook})

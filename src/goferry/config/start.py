@@ -101,6 +101,8 @@ def _service(main: Main, survey: Survey) -> list[str]:
     if health:
         pairs += [f"health: {health.path}"] if health.path != DEFAULT else []
         return [f"{name}: {{{', '.join(pairs)}}}{reason}"]
+    if main.socket:  # its contract says where it tells its health
+        return [f"{name}: {{{', '.join(pairs)}}}"]
     other = f"health: /   # a route ({_said(main.root.where)})" if main.root else "health: /PATH"
     found = f"# no health path was recognised, so {DEFAULT} is asked; else add  {other}"
     return [f"{name}: {{{', '.join(pairs)}}}{reason}", found]
@@ -208,7 +210,8 @@ def told(main: Main) -> str:
     place = ways[way.kind].format(name=way.name) if way else "address not recognised"
     place += f" (a guess: {_said(way.doubt)})" if way and way.doubt else ""
     place = "takes its listening socket, so it needs no port" if main.socket else place
-    return f", {place}, {_health(main.health)}"
+    contract = main.socket and main.health is None
+    return f", {place}, {f'health at {DEFAULT} by its contract' if contract else _health(main.health)}"
 
 
 def _health(health: Route | None) -> str:

@@ -16,8 +16,8 @@ from goferry.kernel.errors import Failed, GoferryError, printable
 from goferry.observe.events import Span
 from goferry.system import process
 
-_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~+/-]*")
-_KILLED = re.compile(r"signal: killed|cannot allocate memory|out of memory")
+_PACKAGE = r"[A-Za-z0-9][A-Za-z0-9._~+/-]*"
+_KILLED = r"signal: killed|cannot allocate memory|out of memory"
 _STATUS = "error obtaining VCS status:"
 """How cmd/go begins when the stamp is what fails."""
 _PATIENCE = 2.0
@@ -134,7 +134,7 @@ class _Progress:
         self.total = -1
 
     def hear(self, line: str) -> None:
-        if not _PACKAGE.fullmatch(line):
+        if not re.fullmatch(_PACKAGE, line):
             return
         self.seen += 1
         if self.total < 0 and time.monotonic() - self.begun > _PATIENCE:
@@ -149,7 +149,7 @@ class _Progress:
 
 def killed(done: process.Completed) -> bool:
     """Tell whether a go command, or a compiler under it, was killed (by the kernel, for memory)."""
-    return done.code in (137, -9) or bool(_KILLED.search(done.errors))
+    return done.code in (137, -9) or bool(re.search(_KILLED, done.errors))
 
 
 def failure(done: process.Completed, target: str, places: Places) -> GoferryError:
@@ -172,7 +172,9 @@ def failure(done: process.Completed, target: str, places: Places) -> GoferryErro
 def said(done: process.Completed) -> str:
     """Return what a go command said, without the names of packages that it was busy with."""
     lines = [line.rstrip() for line in done.errors.splitlines()]
-    return "\n".join(line for line in lines if line and not _PACKAGE.fullmatch(line)) or f"go ended with {done.code}"
+    return (
+        "\n".join(line for line in lines if line and not re.fullmatch(_PACKAGE, line)) or f"go ended with {done.code}"
+    )
 
 
 def shown(text: str, limit: int = 1500) -> str:

@@ -24,9 +24,7 @@ from goferry.build.revision import git_environ
 from goferry.kernel.errors import Advice
 from goferry.system import process
 
-_POINTER = re.compile(
-    rb"version https://git-lfs\.github\.com/spec/v1\n(?:[a-z0-9.-]+ .*\n)*?oid sha256:([0-9a-f]{64})\n"
-)
+_POINTER = rb"version https://git-lfs\.github\.com/spec/v1\n(?:[a-z0-9.-]+ .*\n)*?oid sha256:([0-9a-f]{64})\n"
 _POINTER_SIZE = 1024
 """A pointer of Git LFS is smaller (its specification, docs/spec.md)."""
 _ATTRIBUTES = ".gitattributes"
@@ -124,7 +122,7 @@ def _unix(data: bytes) -> bytes:
 
 def _stands(committed: bytes, here: bytes) -> bool:
     """Tell whether a file is what the commit says, which may say it by a pointer of Git LFS."""
-    pointer = _POINTER.match(committed) if len(committed) < _POINTER_SIZE else None
+    pointer = re.match(_POINTER, committed) if len(committed) < _POINTER_SIZE else None
     return here == committed or (pointer is not None and hashlib.sha256(here).hexdigest() == pointer[1].decode())
 
 
@@ -135,7 +133,7 @@ def _pointers(index: Index) -> Iterator[str]:
         return
     for name, entry in index.entries.items():
         path = index.root / name
-        if not entry.is_link and _size(path) < _POINTER_SIZE and _POINTER.match(_read(path)):
+        if not entry.is_link and _size(path) < _POINTER_SIZE and re.match(_POINTER, _read(path)):
             yield name
 
 

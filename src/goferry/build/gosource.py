@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from goferry.config.gocode import TOKEN
+from goferry.config.gocode import LEXEME
 
 ROLES = {
     "version": ("version", "Version"),
@@ -22,18 +22,16 @@ ROLE = {name: role for role, names in ROLES.items() for name in names}
 STAMPS = tuple(ROLE)
 """The variables that a build fills in, where it is plain which is meant."""
 
-_MAIN = re.compile(r"(?:^|[;\n])[ \t]*func[ \t]+main[ \t]*\(")
-_VAR = re.compile(r"[ \t]*var\b[ \t]*")
-_GROUP = re.compile(r"\(#(\d+)\)")
-_SPEC = re.compile(
-    r"(\w+(?:[ \t]*,[ \t]*\w+)*)(?:[ \t]+([\w.*]+|\[.*?\].*?|func.*?|map.*?|struct.*?))?[ \t]*(?:=[ \t]*(.*))?$"
-)
-_STRING = re.compile(r"\"S\"(?:[ \t]*\+\s*\"S\")*$")
+_MAIN = r"(?:^|[;\n])[ \t]*func[ \t]+main[ \t]*\("
+_VAR = r"[ \t]*var\b[ \t]*"
+_GROUP = r"\(#(\d+)\)"
+_SPEC = r"(\w+(?:[ \t]*,[ \t]*\w+)*)(?:[ \t]+([\w.*]+|\[.*?\].*?|func.*?|map.*?|struct.*?))?[ \t]*(?:=[ \t]*(.*))?$"
+_STRING = r"\"S\"(?:[ \t]*\+\s*\"S\")*$"
 
 
 def has_main(sources: Iterator[str] | list[str]) -> bool:
     """Tell whether any of these files declares `func main`."""
-    return any(_MAIN.search(_top_level(text)[0]) for text in sources)
+    return any(re.search(_MAIN, _top_level(text)[0]) for text in sources)
 
 
 def stamps(sources: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -61,17 +59,17 @@ def _plain(settable: set[str]) -> Iterator[str]:
 def _is_string(kind: str, value: str) -> bool:
     if kind not in ("", "string"):
         return False
-    return bool(_STRING.match(value)) if value else kind == "string"
+    return bool(re.match(_STRING, value)) if value else kind == "string"
 
 
 def _variables(source: str) -> Iterator[tuple[str, str, str]]:
     """Yield name, type and value of each variable declared at top level."""
     flat, groups = _top_level(source)
     for line in _lines(flat):
-        declares = _VAR.match(line)
+        declares = re.match(_VAR, line)
         if declares:
             rest = line[declares.end() :]
-            group = _GROUP.match(rest)
+            group = re.match(_GROUP, rest)
             for spec in _lines(_top_level(groups[int(group[1])])[0]) if group else [rest]:
                 yield from _spec(spec.strip())
 
@@ -82,7 +80,7 @@ def _lines(flat: str) -> list[str]:
 
 
 def _spec(line: str) -> Iterator[tuple[str, str, str]]:
-    match = _SPEC.match(line)
+    match = re.match(_SPEC, line)
     if not match:
         return
     names = [name.strip() for name in match.group(1).split(",")]
@@ -102,7 +100,7 @@ def _top_level(source: str) -> tuple[str, list[str]]:
     flat: list[str] = []
     groups: list[str] = []
     depth = at = start = 0
-    for match in TOKEN.finditer(source):
+    for match in re.finditer(LEXEME, source):
         lexeme = match.group()
         if depth == 0:
             flat.append(source[at : match.start()])

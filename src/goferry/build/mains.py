@@ -21,8 +21,8 @@ from goferry.dist import Toolchain
 from goferry.kernel.errors import GoferryError, Misuse
 from goferry.system import process
 
-_MAJOR = re.compile(r"v[0-9]+")
-_PROGRAM = re.compile(r"[A-Za-z0-9_](?:\.?[A-Za-z0-9_+-]){0,99}")
+_MAJOR = r"v[0-9]+"
+_PROGRAM = r"[A-Za-z0-9_](?:\.?[A-Za-z0-9_+-]){0,99}"
 _FIELDS = "Dir,ImportPath,Name,GoFiles,CgoFiles,IgnoredGoFiles,Error"
 
 
@@ -188,7 +188,7 @@ def _excluded(record: Mapping[str, Any]) -> bool:
 def program_of(package: str) -> str:
     """Return the program's name as go chooses it: the import path's last element, or the one before `/vN`."""
     *above, last = package.split("/")
-    return above[-1] if above and _MAJOR.fullmatch(last) and last not in ("v0", "v1") else last
+    return above[-1] if above and re.fullmatch(_MAJOR, last) and last not in ("v0", "v1") else last
 
 
 def nearest(path: str, known: Sequence[str]) -> list[str]:
@@ -246,7 +246,7 @@ def _chosen(packages: Mapping[str, Main], wanted: Sequence[str], directory: Path
 def _refuse_collisions(chosen: Sequence[Main]) -> None:
     seen: dict[str, Main] = {}
     for main in chosen:
-        if not _PROGRAM.fullmatch(main.program):
+        if not re.fullmatch(_PROGRAM, main.program):
             raise ProgramNameInvalid(
                 f"{main.path} builds a program named {main.program[:100]!a}, and GitHub would rename its files",
                 state="Nothing was built.",

@@ -17,7 +17,7 @@ from goferry.dist import Toolchain, fetching
 from goferry.kernel.errors import GoferryError, Misuse
 from goferry.system import process
 
-_PATH = re.compile(r"[A-Za-z0-9._~/-]+")  # golang.org/x/mod/module.CheckPath; quotes and blocks are left to Go
+_PATH = r"[A-Za-z0-9._~/-]+"  # golang.org/x/mod/module.CheckPath; quotes and blocks are left to Go
 
 
 class ModuleMissing(Misuse):
@@ -81,7 +81,7 @@ def _alone(directory: Path, environ: Mapping[str, str]) -> str:
     if environ.get("GOWORK") != OFF or other:
         return ""
     path = module_of(directory / "go.mod")
-    return path if _PATH.fullmatch(path) else ""
+    return path if re.fullmatch(_PATH, path) else ""
 
 
 def objects(text: str) -> list[dict[str, Any]]:

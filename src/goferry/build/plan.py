@@ -35,8 +35,8 @@ from goferry.kernel.errors import Misuse, printable
 WORK = "DIST/.building"
 """Where steps write; files are renamed into DIST when all steps are done."""
 
-_FILE = re.compile(r"[A-Za-z0-9_](?:\.?[A-Za-z0-9_+-]){0,199}")
-_NAME = re.compile(r"[A-Za-z0-9](?:\.?[A-Za-z0-9_-]){0,99}")  # kernel.manifest takes it, and GitHub keeps it
+_FILE = r"[A-Za-z0-9_](?:\.?[A-Za-z0-9_+-]){0,199}"
+_NAME = r"[A-Za-z0-9](?:\.?[A-Za-z0-9_-]){0,99}"  # kernel.manifest takes it, and GitHub keeps it
 _LONGEST_SERVED = 63  # kernel.services
 
 
@@ -128,7 +128,7 @@ def plan(
         ArchiveFileInvalid: an archive would hold it in place of a program.
         ProjectNameInvalid, ProgramCollision, LdflagsInvalid, ServiceUnknown, ShardInvalid: as their names say.
     """
-    if not _NAME.fullmatch(facts.project) or (config.services and len(facts.project) > _LONGEST_SERVED):
+    if not re.fullmatch(_NAME, facts.project) or (config.services and len(facts.project) > _LONGEST_SERVED):
         raise ProjectNameInvalid(
             f"the project's name is {facts.project!r}",
             state="Nothing was built.",
@@ -298,7 +298,7 @@ def _fields(facts: Facts, target: Target) -> dict[str, str]:
 
 def _named(template: str, fields: Mapping[str, str], key: str) -> str:
     name = templates.expand(template, fields, key)
-    if not _FILE.fullmatch(name):
+    if not re.fullmatch(_FILE, name):
         raise TemplateInvalid(
             f"{key} makes {name[:100]!a}, and GitHub would store such a file under another name",
             state="Nothing was built.",

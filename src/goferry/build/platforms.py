@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-_CONSTRAINT = re.compile(r"^\s*//(?:go:build\s+(.*)|\s*\+build\s+(.*))$", re.MULTILINE)
-_MAIN = re.compile(r"^[ \t]*(?:/\*.*?\*/)?[ \t]*package[ \t]+main\b", re.MULTILINE)
-_IGNORE = re.compile(r"^[ \t]*ignore\b", re.MULTILINE)
+_CONSTRAINT = r"(?m)^\s*//(?:go:build\s+(.*)|\s*\+build\s+(.*))$"
+_MAIN = r"(?m)^[ \t]*(?:/\*.*?\*/)?[ \t]*package[ \t]+main\b"
+_IGNORE = r"(?m)^[ \t]*ignore\b"
 
 
 _SYSTEMS = (
@@ -37,7 +37,7 @@ def suspects(records: Sequence[Mapping[str, Any]], found: Mapping[str, Path]) ->
         records: what `go list -find` printed for one target, with Dir, Name, GoFiles, CgoFiles and IgnoredGoFiles.
         found: module path → folder of the project's modules.
     """
-    if any(_IGNORE.search(_text(folder / "go.mod")) for folder in found.values()):
+    if any(re.search(_IGNORE, _text(folder / "go.mod")) for folder in found.values()):
         return None
     listed = {Path(record["Dir"]): record for record in records if record.get("Dir")}
     odd = set[Path]()
@@ -56,12 +56,12 @@ def _may_differ(path: Path, *, main: bool, built: bool) -> bool:
     if built and not main:
         return False  # the folder is a library, and stays one as long as nothing else is built in it
     text = _text(path)
-    if not main and not _MAIN.search(text):
+    if not main and not re.search(_MAIN, text):
         return False
     words = path.stem.split("_")[1:]
     if any(word in _KNOWN for word in words[-2:]):
         return True
-    constraints = [" ".join(match).strip() for match in _CONSTRAINT.findall(text.partition("\npackage ")[0])]
+    constraints = [" ".join(match).strip() for match in re.findall(_CONSTRAINT, text.partition("\npackage ")[0])]
     return constraints != ["ignore"] if constraints else not built
 
 

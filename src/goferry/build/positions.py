@@ -26,9 +26,9 @@ from goferry.kernel.errors import printable
 Problem = dict[str, str | int]
 """`{"file", "line", "column", "message"}`: the file from the repository's top, column 0 where there is none."""
 
-_TOOL = re.compile(r"^(\s*(?:(?:vet|go): )?)([^\s:][^:\n]*\.\w+):(\d+)(?::(\d+))?: (.*)$")
-_ANYWHERE = re.compile(r"(?<![\w./@~+-])((?:/|[A-Za-z0-9])[^\s:()\"']*\.go):(\d+)\b")
-_LOGGED = re.compile(r"^\s+([^\s:][^:\n]*\.go):(\d+)(?:: (.*)| \+0x[0-9a-f]+)?$")
+_TOOL = r"^(\s*(?:(?:vet|go): )?)([^\s:][^:\n]*\.\w+):(\d+)(?::(\d+))?: (.*)$"
+_ANYWHERE = r"(?<![\w./@~+-])((?:/|[A-Za-z0-9])[^\s:()\"']*\.go):(\d+)\b"
+_LOGGED = r"^\s+([^\s:][^:\n]*\.go):(\d+)(?:: (.*)| \+0x[0-9a-f]+)?$"
 
 
 class Places(Struct, frozen=True):
@@ -61,13 +61,13 @@ class Places(Struct, frozen=True):
 
     def tested(self, line: str) -> str:
         """Return a line of a test's output in the same way, wherever in it files are named."""
-        return _ANYWHERE.sub(lambda match: f"{self._of_test(match[1]) or match[1]}:{match[2]}", line)
+        return re.sub(_ANYWHERE, lambda match: f"{self._of_test(match[1]) or match[1]}:{match[2]}", line)
 
     def problems(self, text: str) -> list[Problem]:
         """Return the places in the repository that compiler, vet or the go command complain about."""
         found: list[Problem] = []
         for line in text.splitlines():
-            match = _TOOL.match(line)
+            match = re.match(_TOOL, line)
             file = self._of_tool(match[2]) if match else ""
             if match and file:
                 found.append(_problem(file, match[3], match[4] or "0", match[5]))
@@ -75,13 +75,15 @@ class Places(Struct, frozen=True):
 
     def strangers(self, text: str) -> bool:
         """Whether the go command complains about a file that is not in the repository."""
-        return any(match and not self._of_tool(match[2]) for match in map(_TOOL.match, text.splitlines()))
+        return any(
+            match and not self._of_tool(match[2]) for match in (re.match(_TOOL, line) for line in text.splitlines())
+        )
 
     def failures(self, lines: Sequence[str], test: str) -> list[Problem]:
         """Return the places in the repository that a failing test complains about; of a panic the first frame."""
         logged, frames = [], []
         for line in lines:
-            match = _LOGGED.match(line)
+            match = re.match(_LOGGED, line)
             file = self._of_test(match[1]) if match else ""
             if match and file and match[3] is not None:
                 logged.append(_problem(file, match[2], "0", f"{test}: {match[3]}"))
@@ -99,7 +101,7 @@ class Places(Struct, frozen=True):
         return os.path.relpath(plain, self.root).replace(os.sep, "/") if inside else ""
 
     def _tool_line(self, line: str) -> str:
-        match = _TOOL.match(line)
+        match = re.match(_TOOL, line)
         file = self._of_tool(match[2]) if match else ""
         return f"{match[1]}{file}{line[match.end(2) :]}" if match and file else line
 

@@ -25,8 +25,9 @@ _VENDORED, _WORK_VENDORED = 14, 22
 """The minor version of Go from which a `go` line on a vendor folder counts unasked: of a go.mod, of a go.work."""
 _LOOKED_AT = 10_000
 """Entries of a folder outside of the repository that are looked at for source files."""
-_TOKEN = re.compile(
-    r"""(?P<comment>//.*)|"(?P<quoted>(?:\\.|[^"\\])*)"|`(?P<raw>[^`]*)`|(?P<plain>[(){}\[\],]|(?:(?!//)[^\s(){}\[\],"`])+)"""
+_WORD = (
+    r"""(?P<comment>//.*)|"(?P<quoted>(?:\\.|[^"\\])*)"|`(?P<raw>[^`]*)`|"""
+    r"""(?P<plain>[(){}\[\],]|(?:(?!//)[^\s(){}\[\],"`])+)"""
 )
 
 
@@ -259,7 +260,7 @@ def targets(text: str, kinds: Sequence[str] = ("use", "replace")) -> list[str]:
 def _words(line: str) -> list[str]:
     """Split a line of a module file (golang.org/x/mod/modfile, its lexer)."""
     words: list[str] = []
-    for match in _TOKEN.finditer(line):
+    for match in re.finditer(_WORD, line):
         if match.group("comment"):
             break
         words.append(match.group("plain") or _unquoted(match.group("quoted") or "") or match.group("raw") or "")

@@ -18,7 +18,7 @@ from msgspec import Struct
 from goferry.kernel.errors import Failed, printable
 from goferry.system import process
 
-_HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_HASH = r"[0-9a-f]{40}(?:[0-9a-f]{24})?"
 
 
 class GitFailed(Failed):
@@ -100,7 +100,7 @@ def read(directory: Path, environ: Mapping[str, str]) -> Revision:
         raise _failed(head)
     words = head.text.split()
     changes = tuple(git.changes())
-    if head.code or len(words) != 2 or not _HASH.fullmatch(words[0]):
+    if head.code or len(words) != 2 or not re.fullmatch(_HASH, words[0]):
         return Revision(root, changes=changes, lack=NO_COMMIT)
     here, before = git.tags(words[0])
     return Revision(

@@ -22,26 +22,23 @@ from goferry.dist import schemes, semver
 from goferry.dist.schemes import SCHEMES, Scheme, Version
 from goferry.kernel.errors import printable
 
-_MAJOR = re.compile(r"/v([2-9]|[1-9][0-9]+)$")
-_GOPKG = re.compile(r"^gopkg\.in/.*\.v([0-9]+)$")
+_MAJOR = r"/v([2-9]|[1-9][0-9]+)$"
+_GOPKG = r"^gopkg\.in/.*\.v([0-9]+)$"
 FOLDER = "{folder}/"
 """What stands in `version.prefix` for the module's folder."""
 
-_VERSIONISH = r"(?:(?:v|ver|version|r|rel|release)[._-]{0,2}v?[._-]?)?"
-_MOVING = re.compile(r"(?:[A-Za-z]+[._-]?)?[0-9]+(?:\.(?:[0-9]+|[xX*]))?|v?[0-9]+\.[0-9]+\.[xX*]")
-_DATE = re.compile(
-    rf"{_VERSIONISH}(?:19|20|21)[0-9]{{2}}(?:[._-][0-9]{{1,2}}|[0-9]{{2}}(?:[0-9]{{2}}|[0-9]{{6}}|[0-9]{{8}})?)(?:[^0-9].*)?",
-    re.IGNORECASE,
+_VERSIONISH = r"(?i)(?:(?:v|ver|version|r|rel|release)[._-]{0,2}v?[._-]?)?"
+_MOVING = r"(?:[A-Za-z]+[._-]?)?[0-9]+(?:\.(?:[0-9]+|[xX*]))?|v?[0-9]+\.[0-9]+\.[xX*]"
+_DATE = (
+    rf"{_VERSIONISH}(?:19|20|21)[0-9]{{2}}"
+    r"(?:[._-][0-9]{1,2}|[0-9]{2}(?:[0-9]{2}|[0-9]{6}|[0-9]{8})?)(?:[^0-9].*)?"
 )
 _LOOKS = (
-    re.compile(rf"{_VERSIONISH}[0-9]+[._-][0-9].*", re.IGNORECASE),  # v.1.5.0, 1.5-rc1, release-1.2.3
-    re.compile(rf"{_VERSIONISH}[0-9]+(?:\.[0-9]+)*[._-]?(?:alpha|beta|rc|pre)[^A-Za-z]*", re.IGNORECASE),  # v2-rc1
-    re.compile(r"@?[A-Za-z](?:.*?[A-Za-z._@-])?(?:[0-9]+\.){2}[0-9].*"),  # chart-1.2.3, shop@1.2.3
+    rf"{_VERSIONISH}[0-9]+[._-][0-9].*",  # v.1.5.0, 1.5-rc1, release-1.2.3
+    rf"{_VERSIONISH}[0-9]+(?:\.[0-9]+)*[._-]?(?:alpha|beta|rc|pre)[^A-Za-z]*",  # v2-rc1
+    r"@?[A-Za-z](?:.*?[A-Za-z._@-])?(?:[0-9]+\.){2}[0-9].*",  # chart-1.2.3, shop@1.2.3
 )
-_WORDS = re.compile(
-    r"(?:nightly|latest|edge|canary|snapshot|dev|stable|daily|weekly|current|head|main|master)(?:[^A-Za-z].*)?",
-    re.IGNORECASE,
-)
+_WORDS = r"(?i)(?:nightly|latest|edge|canary|snapshot|dev|stable|daily|weekly|current|head|main|master)(?:[^A-Za-z].*)?"
 
 
 class Kind(Enum):
@@ -120,7 +117,7 @@ class Tags(Struct, frozen=True):
         last = tag.rpartition("/")[2]
         if _looks(last):
             return Kind.FORBIDDEN
-        return Kind.MOVING if _MOVING.fullmatch(last) else Kind.WORD
+        return Kind.MOVING if re.fullmatch(_MOVING, last) else Kind.WORD
 
     def why_not(self, tag: str) -> str:
         """Say in a sentence why a tag that looks like a version is none of this project."""
@@ -160,7 +157,7 @@ class Tags(Struct, frozen=True):
                 shown = bases[base] + word if home or not word else word
                 rule = Tags(SCHEMES[name], base + word, self.module, self.folder, self.others)
                 found = rule.read(tag)
-                if found and schemes.plain(found.text) and PREFIX.fullmatch(shown):
+                if found and schemes.plain(found.text) and re.fullmatch(PREFIX, shown):
                     return _line(name, shown), rule
         return "", None
 
@@ -184,14 +181,14 @@ def of(config: model.Version, *, folder: str, module: str, others: Sequence[str]
 
 def major_of(module: str) -> int:
     """Return the major version that a module path carries: 2 or more, or 0 for v0 and v1."""
-    match = _MAJOR.search(module) or _GOPKG.match(module)
+    match = re.search(_MAJOR, module) or re.match(_GOPKG, module)
     return int(match.group(1)) if match else 0
 
 
 def tag_prefix(folder: str, module: str) -> str:
     """Return what a tag of this module begins with by Go's rule: empty, or `folder/`."""
     path = PurePosixPath(folder or ".")
-    if str(path) != "." and path.name == f"v{major_of(module)}" and _MAJOR.search(module):
+    if str(path) != "." and path.name == f"v{major_of(module)}" and re.search(_MAJOR, module):
         path = path.parent
     return "" if str(path) == "." else f"{path}/"
 
@@ -209,11 +206,11 @@ def plain_path(folder: str) -> bool:
 
 def _looks(text: str) -> bool:
     """Whether people would take a text for a version: `v.1.5.0`, `1.5`-something, `release-1.2.3`, `20260802`."""
-    if "/" in text or _WORDS.fullmatch(text):
+    if "/" in text or re.fullmatch(_WORDS, text):
         return False
-    if _DATE.fullmatch(text):
+    if re.fullmatch(_DATE, text):
         return True
-    return not _MOVING.fullmatch(text) and any(pattern.fullmatch(text) for pattern in _LOOKS)
+    return not re.fullmatch(_MOVING, text) and any(re.fullmatch(pattern, text) for pattern in _LOOKS)
 
 
 def _likely(tag: str) -> tuple[str, str]:
@@ -261,5 +258,5 @@ def _following(text: str) -> str:
 
 def _path(version: semver.Version, module: str) -> str:
     if version.major < 2:
-        return _MAJOR.sub("", module)
-    return _MAJOR.sub(f"/v{version.major}", module) if _MAJOR.search(module) else f"{module}/v{version.major}"
+        return re.sub(_MAJOR, "", module)
+    return re.sub(_MAJOR, f"/v{version.major}", module) if re.search(_MAJOR, module) else f"{module}/v{version.major}"

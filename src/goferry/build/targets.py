@@ -37,7 +37,7 @@ _VARIANTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }
 """GOARCH → its variable and the values that it takes; the first is the default."""
 
-_PORT = re.compile(r'^\s*\{"(\w+)", "(\w+)"\}(: \{.*Broken: true.*\})?', re.MULTILINE)
+_PORT = r'(?m)^\s*\{"(\w+)", "(\w+)"\}(: \{.*Broken: true.*\})?'
 
 
 class TargetUnknown(Misuse):
@@ -151,7 +151,7 @@ def ports(toolchain: Toolchain, environ: Mapping[str, str]) -> tuple[str, ...]:
 
 def table(source: str) -> tuple[str, ...]:
     """Return the ports that `internal/platform/zosarch.go` lists."""
-    listed = [(f"{goos}/{goarch}", bool(broken)) for goos, goarch, broken in _PORT.findall(source)]
+    listed = [(f"{goos}/{goarch}", bool(broken)) for goos, goarch, broken in re.findall(_PORT, source)]
     unusable = {name for name, broken in listed if broken}
     return tuple(dict.fromkeys(name for name, _ in listed if name not in unusable))
 

@@ -17,10 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
-TOKEN = re.compile(
-    r"""//[^\n]*|/\*.*?(?:\*/|\Z)|`[^`]*`?|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|[{}()\[\]]""",
-    re.DOTALL,
-)
+LEXEME = r"""(?s)//[^\n]*|/\*.*?(?:\*/|\Z)|`[^`]*`?|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|[{}()\[\]]"""
 """Comments, literals and brackets. One that nothing closes goes as far as it could: no character is looked at twice."""
 SPAN = 50_000
 """Most characters of one call that are looked at: source of others may be of any size."""
@@ -28,14 +25,14 @@ LONG = 2_000
 """Most characters of one argument or expression: a longer one is nothing that could be told."""
 STRING = r'(?:"(?:\\.|[^"\\\n])*"|`[^`\n]*`)'
 
-_KEYWORD = re.compile(TOKEN.pattern + r"|^(?:package|import|func|var|const|type)\b", re.DOTALL | re.MULTILINE)
-_FUNC = re.compile(r"func\s+(?:\(\s*(?:\w+\s+)?\*?\s*(\w+)(?:\[[^\]]*\])?\s*\)\s*)?(\w+)")
-_NAMES = re.compile(r"(?:var|const|type)?\s*(\w+(?:\s*,\s*\w+)*)")
-_IMPORT = re.compile(r'(?:([\w.]+)\s+)?"([^"\s]+)"')
-_REFERENCE = re.compile(r"(\.\s*)?\b([A-Za-z_]\w*)(?:\s*\.\s*([A-Za-z_]\w*))?")
-_CLOSED = re.compile(r"""`[^`]*`|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.DOTALL)
-_MARK = re.compile(TOKEN.pattern + "|,", re.DOTALL)
-_MAJOR = re.compile(r"v[0-9]+")
+_KEYWORD = rf"(?m){LEXEME}|^(?:package|import|func|var|const|type)\b"
+_FUNC = r"func\s+(?:\(\s*(?:\w+\s+)?\*?\s*(\w+)(?:\[[^\]]*\])?\s*\)\s*)?(\w+)"
+_NAMES = r"(?:var|const|type)?\s*(\w+(?:\s*,\s*\w+)*)"
+_IMPORT = r'(?:([\w.]+)\s+)?"([^"\s]+)"'
+_REFERENCE = r"(\.\s*)?\b([A-Za-z_]\w*)(?:\s*\.\s*([A-Za-z_]\w*))?"
+_CLOSED = r"""(?s)`[^`]*`|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'"""
+_MARK = LEXEME + "|,"
+_MAJOR = r"v[0-9]+"
 _IMPLICIT = frozenset({"ServeHTTP", "Execute", "Run"})
 """Methods that libraries call of a value that they are given."""
 
@@ -74,7 +71,7 @@ class Declaration:
     def referring(self) -> Iterator[tuple[int, tuple[bool, str, str]]]:
         """Yield each place outside of literals where something is named, and what, as `references` has it."""
         bare = re.sub(STRING, lambda match: f'"{" " * (len(match.group()) - 2)}"', self.text)
-        for match in _REFERENCE.finditer(bare):
+        for match in re.finditer(_REFERENCE, bare):
             yield match.start(), (bool(match[1]), match[2], match[3] or "")
 
     @cached_property
@@ -98,7 +95,7 @@ def declarations(source: str, file: str, package: str) -> Iterator[Declaration]:
     """Yield the declarations of a file."""
     text = _without_comments(source)
     starts, depth = [], 0
-    for match in _KEYWORD.finditer(text):
+    for match in re.finditer(_KEYWORD, text):
         word = match.group()
         depth += (word in "([{") - (word in ")]}" and depth > 0)
         if depth == 0 and word[0].isalpha():
@@ -112,9 +109,9 @@ def declarations(source: str, file: str, package: str) -> Iterator[Declaration]:
         kind = piece.split(None, 1)[0].partition("(")[0]
         for offset, part in [(0, piece)] if kind == "func" else _specs(piece):
             line = 1 + text.count("\n", 0, start + offset)
-            if kind == "func" and (head := _FUNC.match(part)):
+            if kind == "func" and (head := re.match(_FUNC, part)):
                 yield Declaration(kind, (head[2],), part, file, line, package, imports, head[1] or "")
-            elif kind in ("var", "const", "type") and (spec := _NAMES.match(part)):
+            elif kind in ("var", "const", "type") and (spec := re.match(_NAMES, part)):
                 names = tuple(name.strip() for name in spec[1].split(","))
                 yield Declaration(kind, names, part, file, line, package, imports)
 
@@ -128,13 +125,13 @@ def _without_comments(source: str) -> str:
 
     def blanked(match: re.Match[str]) -> str:
         lexeme = match.group()
-        closed = _CLOSED.fullmatch(lexeme)
+        closed = re.fullmatch(_CLOSED, lexeme)
         if lexeme in "{}()[]" or (closed and lexeme[0] != "'" and "\n" not in lexeme):
             return lexeme
         blank = re.sub(r"[^\n]", " ", lexeme)
         return f"#{blank[1:]}" if closed else blank
 
-    return TOKEN.sub(blanked, source)
+    return re.sub(LEXEME, blanked, source)
 
 
 def _specs(piece: str) -> Iterator[tuple[int, str]]:
@@ -144,7 +141,7 @@ def _specs(piece: str) -> Iterator[tuple[int, str]]:
         yield 0, piece
         return
     starts, depth = [opening.end()], 0
-    for match in re.finditer(TOKEN.pattern + r"|\n", piece[opening.end() :], re.DOTALL):
+    for match in re.finditer(LEXEME + r"|\n", piece[opening.end() :]):
         word = match.group()
         depth += (word in "([{") - (word in ")]}")
         if depth < 0:
@@ -159,8 +156,8 @@ def _specs(piece: str) -> Iterator[tuple[int, str]]:
 
 
 def _imported(piece: str) -> Iterator[tuple[str, str]]:
-    for name, path in _IMPORT.findall(piece):
-        last = [part for part in path.split("/") if not _MAJOR.fullmatch(part)][-1:] or [path]
+    for name, path in re.findall(_IMPORT, piece):
+        last = [part for part in path.split("/") if not re.fullmatch(_MAJOR, part)][-1:] or [path]
         plain = re.sub(r"^go-|[.-]go$|\.v[0-9]+$", "", last[0])
         known = name if name not in ("", "import") else re.sub(r"\W", "", plain)
         yield (f"{name} {path}" if known in ("_", ".") else known), path
@@ -193,7 +190,7 @@ def brackets(text: str) -> Brackets:
     """Read a text's brackets once for all: those in others would else be read once for each that is around."""
     found = Brackets({}, {}, [], {}, len(text.rstrip()))
     around = [-1]
-    for match in _MARK.finditer(text):
+    for match in re.finditer(_MARK, text):
         word, at = match.group(), match.start()
         if word in "([{":
             found.parts[at], found.outer[at] = [], around[-1]

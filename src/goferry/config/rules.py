@@ -15,17 +15,17 @@ from goferry.kernel import services
 
 Check = Callable[[Node], str]
 
-NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+NAME = r"[a-z][a-z0-9-]{0,62}"
 _IMAGE_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_IMAGE = re.compile(rf"{_IMAGE_PART}(?:/{_IMAGE_PART})*")  # OCI distribution-spec 1.1, "Pulling manifests"
-PREFIX = re.compile(r"(?:\{folder\}/)?(?:[0-9A-Za-z](?:[._+/-]?[0-9A-Za-z]){0,99}[._+/-]?)?")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9]+(?:/[A-Za-z0-9._,]+)?")
+_IMAGE = rf"{_IMAGE_PART}(?:/{_IMAGE_PART})*"  # OCI distribution-spec 1.1, "Pulling manifests"
+PREFIX = r"(?:\{folder\}/)?(?:[0-9A-Za-z](?:[._+/-]?[0-9A-Za-z]){0,99}[._+/-]?)?"
+_VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
+_PLATFORM = r"[a-z0-9]+/[a-z0-9]+(?:/[A-Za-z0-9._,]+)?"
 
 
 def name(text: str) -> str:
     """Check the name of a project, service or environment: it becomes a folder and part of file names."""
-    if NAME.fullmatch(text):
+    if re.fullmatch(NAME, text):
         return ""
     return f"{text!r} is no name: small letters, digits and hyphens, a letter first, at most 63"
 
@@ -43,7 +43,7 @@ def inside(text: str) -> str:
 
 def prefix(text: str) -> str:
     """Check what tags begin with: it is part of a tag's name and of nothing else."""
-    if PREFIX.fullmatch(text) and ".." not in text:
+    if re.fullmatch(PREFIX, text) and ".." not in text:
         return ""
     return f"{text!r} is no beginning of a tag: letters, digits and single . _ - + / ({{folder}}/ may stand first)"
 
@@ -52,8 +52,8 @@ def _text(check: Callable[[str], str]) -> Check:
     return lambda node: check(node.value)
 
 
-def _matches(pattern: re.Pattern[str], wanted: str) -> Check:
-    return _text(lambda text: "" if pattern.fullmatch(text) else f"{text!r} is not {wanted}")
+def _matches(pattern: str, wanted: str) -> Check:
+    return _text(lambda text: "" if re.fullmatch(pattern, text) else f"{text!r} is not {wanted}")
 
 
 def _at_least(low: float, high: float, unit: str) -> Check:
@@ -66,7 +66,7 @@ def _optional(check: Check) -> Check:
 
 def _variables(node: Node) -> str:
     for key, value in node.value.items():
-        if not _VARIABLE.fullmatch(key):
+        if not re.fullmatch(_VARIABLE, key):
             return f"{key!r} is no name of an environment variable"
         if "\0" in value.value:
             return f"the value of {key} holds a NUL"
@@ -112,7 +112,7 @@ RULES: dict[str, Check] = {
     "builds.env": _variables,
     "image.main": _optional(_path),
     "image.name": _optional(_matches(_IMAGE, "an image name (small letters, digits, . _ - and /)")),
-    "image.user": _matches(re.compile(r"[0-9]{1,10}:[0-9]{1,10}"), "numeric user:group such as 65532:65532"),
+    "image.user": _matches(r"[0-9]{1,10}:[0-9]{1,10}", "numeric user:group such as 65532:65532"),
     "image.max-size": _at_least(0, 1 << 40, " bytes"),
     "image.env": _variables,
     "image.ports.*": _text(_ports),
@@ -121,15 +121,15 @@ RULES: dict[str, Check] = {
     "services.*.listen": _one_way,
     "services.*.listen.env": _optional(_matches(_VARIABLE, "a name of an environment variable")),
     "services.*.listen.port-env": _optional(_matches(_VARIABLE, "a name of an environment variable")),
-    "services.*.listen.flag": _optional(_matches(re.compile(r"--?[A-Za-z][A-Za-z0-9._-]*"), "a flag such as --listen")),
-    "services.*.health": _matches(re.compile(r"/[!-~]*"), "a path such as /healthz"),
+    "services.*.listen.flag": _optional(_matches(r"--?[A-Za-z][A-Za-z0-9._-]*", "a flag such as --listen")),
+    "services.*.health": _matches(r"/[!-~]*", "a path such as /healthz"),
     "services.*.env": _variables,
     "services.*.env-file": _optional(_path),
     "services.*.port": _at_least(0, 65535, ""),
     "services.*.ready-within": _seconds,
     "services.*.bake": _seconds,
     "services.*.drain": _seconds,
-    "environments.*.hosts.*": _matches(re.compile(r"[A-Za-z0-9_\[][A-Za-z0-9_.:@%\[\]-]*"), "a host name"),
+    "environments.*.hosts.*": _matches(r"[A-Za-z0-9_\[][A-Za-z0-9_.:@%\[\]-]*", "a host name"),
 }
 NAMED = ("projects", "services", "environments")
 """Mappings whose keys are names."""

@@ -84,7 +84,7 @@ OF_PLATFORM: Mapping[str, Field[Platform]] = {
 OF_PROGRAM: Mapping[str, Field[Program]] = {"program": Field("the program's name", lambda main: main.program)}
 """Fields of what is made for each program: `builds.binary-name`."""
 
-_FIELD = re.compile(r"\{\{\s*\.[^{}]*\}\}|\{\{([a-z][a-z-]*)\}\}|\{([a-z][a-z-]*)\}")
+_FIELD = r"\{\{\s*\.[^{}]*\}\}|\{\{([a-z][a-z-]*)\}\}|\{([a-z][a-z-]*)\}"
 
 
 class TemplateInvalid(Misuse):
@@ -120,7 +120,7 @@ def expand(text: str, given: Mapping[str, str], where: str) -> str:
             raise _unknown(match.group(), given, where)
         return given[field]
 
-    return _FIELD.sub(value, text)
+    return re.sub(_FIELD, value, text)
 
 
 def _unknown(found: str, values: Mapping[str, str], where: str) -> TemplateInvalid:

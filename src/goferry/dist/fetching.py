@@ -74,7 +74,7 @@ class ProxyListInvalid(Misuse):
 class _Fault:
     """What Go says, the error that it is, and what to do next; `{chdir}` is a go command's `-C FOLDER`, or nothing."""
 
-    says: re.Pattern[str]
+    says: str
     error: type[GoferryError]
     advice: Sequence[str]
 
@@ -82,37 +82,33 @@ class _Fault:
 _SOURCES = "see where modules come from:  go env GOPROXY GOPRIVATE"
 _FAULTS = (
     _Fault(
-        re.compile(r"checksum mismatch|SECURITY ERROR"),
+        r"checksum mismatch|SECURITY ERROR",
         ModuleSumWrong,
         ["compare go.sum with the module's own release, and ask its author why they differ"],
     ),
     _Fault(
-        re.compile(r"inconsistent vendoring|import lookup disabled by -mod=vendor"),
+        r"inconsistent vendoring|import lookup disabled by -mod=vendor",
         ModulesIncomplete,
         ["bring vendor/ up to date and commit it:  go mod vendor {chdir}"],
     ),
     _Fault(
-        re.compile(
-            r"missing go\.sum entry|updates to go\.(?:mod|sum) needed|no required module provides|is not in std"
-        ),
+        r"missing go\.sum entry|updates to go\.(?:mod|sum) needed|no required module provides|is not in std",
         ModulesIncomplete,
         ["bring them up to date and commit:  go mod tidy {chdir}"],
     ),
     _Fault(
-        re.compile(r"invalid proxy URL|GOPROXY list is not the empty string"),
+        r"invalid proxy URL|GOPROXY list is not the empty string",
         ProxyListInvalid,
         ["see what Go has:  go env GOPROXY"],
     ),
     _Fault(
-        re.compile(r"module lookup disabled by GOPROXY=off"),
+        r"module lookup disabled by GOPROXY=off",
         ModulesNotFound,
         ["allow a proxy in GOPROXY, or fill the cache where there is one:  go mod download {chdir}"],
     ),
     _Fault(
-        re.compile(
-            r"\b(?:401 Unauthorized|403 Forbidden)|could not read (?:Username|Password)|terminal prompts disabled|"
-            r"Permission denied \(publickey|Authentication failed for|Repository not found|/lookup/\S+: (?:404|410) "
-        ),
+        r"\b(?:401 Unauthorized|403 Forbidden)|could not read (?:Username|Password)|terminal prompts disabled|"
+        r"Permission denied \(publickey|Authentication failed for|Repository not found|/lookup/\S+: (?:404|410) ",
         ModulesClosed,
         [
             "name a private module's place in the environment:  GOPRIVATE=HOST/OWNER",
@@ -120,18 +116,14 @@ _FAULTS = (
         ],
     ),
     _Fault(
-        re.compile(
-            r"dial tcp|no such host|i/o timeout|connection (?:refused|reset)|TLS handshake|proxyconnect|50[0234] [A-Z]|"
-            r"network is unreachable|x509: |Get \"https?://[^\"]+\": (?:unexpected )?EOF|context deadline exceeded"
-        ),
+        r"dial tcp|no such host|i/o timeout|connection (?:refused|reset)|TLS handshake|proxyconnect|50[0234] [A-Z]|"
+        r"network is unreachable|x509: |Get \"https?://[^\"]+\": (?:unexpected )?EOF|context deadline exceeded",
         ModulesUnreachable,
         [_SOURCES, "then run the same command again"],
     ),
     _Fault(
-        re.compile(
-            r"404 Not Found|410 Gone|reading file://\S+: no such file|unknown revision|no matching versions for|"
-            r"unrecognized import path|but does not contain package|module declares its path as"
-        ),
+        r"404 Not Found|410 Gone|reading file://\S+: no such file|unknown revision|no matching versions for|"
+        r"unrecognized import path|but does not contain package|module declares its path as",
         ModulesNotFound,
         ["look which versions its repository has tagged", _SOURCES],
     ),
@@ -148,7 +140,7 @@ def fault(words: str, what: str, *, state: str = "Nothing was built.", chdir: st
         state: what stands.
         chdir: `-C FOLDER ` for go commands that are advised, where the module is not at the repository's top.
     """
-    found = next((each for each in _FAULTS if each.says.search(words)), None)
+    found = next((each for each in _FAULTS if re.search(each.says, words)), None)
     if found is None:
         return None
     return found.error(what, state=state, advice=[line.format(chdir=chdir).rstrip() for line in found.advice])

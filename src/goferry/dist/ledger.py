@@ -19,7 +19,7 @@ from goferry.kernel.files import sha256_file, write_atomically
 
 LEDGER = "goferry.json"
 SCHEMA = 1
-_NAME = re.compile(r"(?!goferry\.json$)[A-Za-z0-9_][^/\\\x00-\x1f\x7f]*")
+_NAME = r"(?!goferry\.json$)[A-Za-z0-9_][^/\\\x00-\x1f\x7f]*"
 KINDS = ("binary", "archive", "package", "sbom", "image", "checksums", "manifest", "signature", "provenance")
 
 
@@ -178,7 +178,7 @@ class Ledger:
             record = canonical.loads(data)
             _demand(record.pop("schema") == SCHEMA, "another schema")
             entries = [Artifact(**entry) for entry in record.pop("artifacts")]
-            plain = all(entry.kind in KINDS and _NAME.fullmatch(entry.name) for entry in entries)
+            plain = all(entry.kind in KINDS and re.fullmatch(_NAME, entry.name) for entry in entries)
             _demand(plain, "an artifact of unknown kind or without a plain name")
             _demand(
                 all({*each} == {"path", "sha256"} for each in record.get("uncommitted", ())), "an odd uncommitted file"

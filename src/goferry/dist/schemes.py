@@ -20,15 +20,15 @@ from goferry.dist import semver
 from goferry.dist.semver import VersionInvalid
 
 _YEAR = r"(?:19|20|21)[0-9]{2}"
-_CALENDAR = re.compile(
+_CALENDAR = (
     rf"v?((?:{_YEAR}|[0-9]{{2}})(?:[._-][0-9]{{1,9}}){{1,5}}|{_YEAR}[0-9]{{2}}(?:[0-9]{{2}})?(?:[._-][0-9]{{1,9}}){{0,4}})"
     r"(?:[._-]?(dev|alpha|a|beta|b|preview|pre|rc)[._-]?([0-9]{0,9}))?"
 )
 _STAGES = {"dev": 0, "alpha": 1, "a": 1, "beta": 2, "b": 2, "preview": 3, "pre": 3, "rc": 4}
-_WORD = re.compile("[!-.0-~]{1,200}")  # a tag's last part
+_WORD = "[!-.0-~]{1,200}"  # a tag's last part
 # A subset of what git-check-ref-format(1) allows: no @, so that the parts of a release's reference can be told apart.
-_TAG = re.compile(r"[0-9A-Za-z_][0-9A-Za-z._+-]*(/[0-9A-Za-z_][0-9A-Za-z._+-]*)*")
-_SAFE = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z._-]{0,126}[0-9A-Za-z])?")
+_TAG = r"[0-9A-Za-z_][0-9A-Za-z._+-]*(/[0-9A-Za-z_][0-9A-Za-z._+-]*)*"
+_SAFE = r"[0-9A-Za-z](?:[0-9A-Za-z._-]{0,126}[0-9A-Za-z])?"
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,12 @@ class Scheme:
 
 def plain(text: str) -> bool:
     """Whether a version stays as it is in file names, image tags and on GitHub: letters, digits and single . _ -."""
-    return bool(_SAFE.fullmatch(text)) and ".." not in text and not text.endswith(".lock")
+    return bool(re.fullmatch(_SAFE, text)) and ".." not in text and not text.endswith(".lock")
 
 
 def valid_tag(text: str) -> bool:
     """Whether the text can be a release's tag: one that git allows, without `@` and unusual characters."""
-    return bool(_TAG.fullmatch(text)) and ".." not in text and not text.endswith((".", ".lock"))
+    return bool(re.fullmatch(_TAG, text)) and ".." not in text and not text.endswith((".", ".lock"))
 
 
 def bare(version: str) -> str:
@@ -100,7 +100,7 @@ def _semver(text: str) -> Version | None:
 
 
 def _calver(text: str) -> Version | None:
-    match = _CALENDAR.fullmatch(text)
+    match = re.fullmatch(_CALENDAR, text)
     if not match or len(text) > semver.MAX:
         return None
     numbers, stage, count = match.groups()
@@ -117,7 +117,7 @@ def _divided(numbers: str) -> str:
 
 
 def _any(text: str) -> Version | None:
-    return Version(text) if _WORD.fullmatch(text) else None
+    return Version(text) if re.fullmatch(_WORD, text) else None
 
 
 SCHEMES: Mapping[str, Scheme] = {

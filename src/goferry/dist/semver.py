@@ -16,10 +16,8 @@ from goferry.kernel.errors import Misuse
 
 _NUMBER = r"(0|[1-9][0-9]{0,15})"
 _IDENTIFIER = r"(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
-_VERSION = re.compile(
-    rf"v{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-({_IDENTIFIER}(?:\.{_IDENTIFIER})*))?(?:\+([0-9A-Za-z.-]+))?"
-)
-_PSEUDO = re.compile(r"(?:^|[.])[0-9]{14}-[0-9a-f]{12}$")
+_VERSION = rf"v{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-({_IDENTIFIER}(?:\.{_IDENTIFIER})*))?(?:\+([0-9A-Za-z.-]+))?"
+_PSEUDO = r"(?:^|[.])[0-9]{14}-[0-9a-f]{12}$"
 MAX = 128
 
 
@@ -46,7 +44,7 @@ class Version:
     @property
     def pseudo(self) -> bool:
         """Whether it names a commit rather than a release."""
-        return bool(_PSEUDO.search(self.pre))
+        return bool(re.search(_PSEUDO, self.pre))
 
     @property
     def order(self) -> tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]:
@@ -59,7 +57,7 @@ class Version:
 
 def parse(text: str) -> Version | None:
     """Return the version that `text` spells, or None."""
-    match = _VERSION.fullmatch(text) if len(text) <= MAX else None
+    match = re.fullmatch(_VERSION, text) if len(text) <= MAX else None
     if not match:
         return None
     major, minor, patch, pre, meta = match.groups()

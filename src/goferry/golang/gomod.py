@@ -14,7 +14,7 @@ from goferry.config.workspace import OFF
 from goferry.golang.versions import GoVersion, of_toolchain
 from goferry.kernel.errors import Misuse, printable
 
-_GO = re.compile(r"[1-9]\d*\.(0|[1-9]\d*)(\.(0|[1-9]\d*))?([a-z]+\d+)?", re.ASCII)
+_GO = r"(?a)[1-9]\d*\.(0|[1-9]\d*)(\.(0|[1-9]\d*))?([a-z]+\d+)?"
 _LIMIT = 16 << 20
 
 
@@ -102,12 +102,12 @@ def _text(data: bytes, where: str) -> str:
     return text
 
 
-_CONFLICT = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
+_CONFLICT = r"(?m)^(<{7}|={7}|>{7})( |$)"
 
 
 def _refuse_conflict(text: str, where: str) -> None:
     """Refuse what git left of a merge: each tool would complain of another line of it."""
-    found = _CONFLICT.search(text)
+    found = re.search(_CONFLICT, text)
     if found and f"\n{'>' * 7}" in text:
         line = text.count("\n", 0, found.start()) + 1
         raise GoModInvalid(
@@ -127,7 +127,9 @@ def _take(found: dict[str, str], words: list[str], where: str) -> None:
     if len(words) != 2:
         raise GoModInvalid(f"{where}: {verb} takes one value, not {len(words) - 1}", advice=[f"write:  {verb} VERSION"])
     value = words[1]
-    good = bool(_GO.fullmatch(value)) and _parses(value) if verb == "go" else value == "default" or of_toolchain(value)
+    good = (
+        bool(re.fullmatch(_GO, value)) and _parses(value) if verb == "go" else value == "default" or of_toolchain(value)
+    )
     if not good:
         raise GoModInvalid(
             f"{where}: {verb} {printable(value, 80)} names no Go version",

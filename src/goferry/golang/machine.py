@@ -15,7 +15,7 @@ from goferry.golang.goenv import goroot_on_path
 from goferry.golang.store import Place, tool_cache_place
 from goferry.golang.versions import GoVersion
 
-_SEMANTIC = re.compile(r"(\d+\.\d+)\.(\d+)(?:-(alpha|beta|rc)\.?(\d+))?", re.ASCII)
+_SEMANTIC = r"(?a)(\d+\.\d+)\.(\d+)(?:-(alpha|beta|rc)\.?(\d+))?"
 
 
 def found(settings: Settings, goarch: str) -> Iterator[Toolchain]:
@@ -30,7 +30,7 @@ def found(settings: Settings, goarch: str) -> Iterator[Toolchain]:
 
 
 def _cached(tool_cache: Path, folder: str, goarch: str) -> Iterator[Toolchain]:
-    match = _SEMANTIC.fullmatch(folder)
+    match = re.fullmatch(_SEMANTIC, folder)
     if not match:
         return
     base, patch, kind, number = match.groups()

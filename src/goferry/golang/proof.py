@@ -14,7 +14,7 @@ from msgspec import Struct
 from goferry.golang import note, tlog
 from goferry.kernel.errors import Refused
 
-_HEAD = re.compile(r"go\.sum database tree\n(0|[1-9]\d{0,17})\n([A-Za-z0-9+/]{43}=)\n(?:.*\n)*", re.ASCII)
+_HEAD = r"(?a)go\.sum database tree\n(0|[1-9]\d{0,17})\n([A-Za-z0-9+/]{43}=)\n(?:.*\n)*"
 
 
 class ProofInvalid(Refused):
@@ -41,7 +41,7 @@ def tree_head(message: bytes, key: note.Key) -> tlog.Tree:
     Raises:
         NoteMalformed, NoteUnsigned, NoteForged: from `note.open_note`; NoteMalformed also when the text is no tree.
     """
-    match = _HEAD.fullmatch(note.open_note(message, key))
+    match = re.fullmatch(_HEAD, note.open_note(message, key))
     if not match:
         raise note.NoteMalformed("the signed note is no tree head", state="Nothing was installed.")
     return tlog.Tree(int(match[1]), base64.b64decode(match[2]))

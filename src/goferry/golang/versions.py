@@ -16,9 +16,9 @@ from msgspec import Struct
 
 from goferry.kernel.errors import Misuse, printable
 
-_VERSION = re.compile(r"(0|[1-9]\d*)(?:\.(0|[1-9]\d*)(?:\.(0|[1-9]\d*)|([a-z]+)(0|[1-9]\d*)?)?)?", re.ASCII)
-_DAMAGED = re.compile(r"1\.[1-9]", re.ASCII)
-_SEMVER_PRERELEASE = re.compile(r"(\d+\.\d+)\.0-(alpha|beta|rc)\.?(\d+)", re.ASCII)
+_VERSION = r"(?a)(0|[1-9]\d*)(?:\.(0|[1-9]\d*)(?:\.(0|[1-9]\d*)|([a-z]+)(0|[1-9]\d*)?)?)?"
+_DAMAGED = r"(?a)1\.[1-9]"
+_SEMVER_PRERELEASE = r"(?a)(\d+\.\d+)\.0-(alpha|beta|rc)\.?(\d+)"
 _MAX = 64
 
 
@@ -76,7 +76,7 @@ class GoVersion:
 
 
 def _key(text: str) -> tuple[int, int, int, str, int]:
-    match = _VERSION.fullmatch(text) if len(text) <= _MAX else None
+    match = re.fullmatch(_VERSION, text) if len(text) <= _MAX else None
     if not match:
         raise ValueError(f"not a Go version: {text!r}")
     major, minor, patch, kind, pre = match.groups()
@@ -148,7 +148,7 @@ def spec(text: str) -> Spec:
     if word in ("stable", "oldstable"):
         return Spec(word, word)
     bare = word.removeprefix("go")
-    if _DAMAGED.fullmatch(bare):
+    if re.fullmatch(_DAMAGED, bare):
         raise GoVersionInvalid(
             f"Go {bare} was asked for; YAML reads the number {bare}0 as {bare}",
             state="Nothing was installed.",
@@ -171,7 +171,7 @@ def spec(text: str) -> Spec:
 
 def _invalid(text: str) -> GoVersionInvalid:
     advice = ["write:  1.27.3, 1.27 (its newest patch), 1.27rc1, stable or oldstable"]
-    semver = _SEMVER_PRERELEASE.fullmatch(text.strip())
+    semver = re.fullmatch(_SEMVER_PRERELEASE, text.strip())
     if semver:
         advice.insert(0, "Go spells it:  " + "".join(semver.groups()))
     return GoVersionInvalid(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Optional
 
-_NUMBER = re.compile(r"[0-9]{1,18}")
+_NUMBER = r"[0-9]{1,18}"
 
 
 def number(text: str) -> Optional[int]:
@@ -13,4 +13,4 @@ def number(text: str) -> Optional[int]:
 
     `str.isdigit` does not tell what `int` takes: it says yes to `²` and to 5,000 digits, on which `int` fails.
     """
-    return int(text) if _NUMBER.fullmatch(text) else None
+    return int(text) if re.fullmatch(_NUMBER, text) else None

@@ -21,7 +21,7 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 
 from goferry.kernel import invisible
 
-_COMMAND = re.compile(r"(?m)^([^\S\n]*):(?=:.*::)|#(?=#\[)")
+_COMMAND = r"(?m)^([^\S\n]*):(?=:.*::)|#(?=#\[)"
 
 
 def printable(text: str, limit: int = 2000) -> str:
@@ -33,7 +33,7 @@ def printable(text: str, limit: int = 2000) -> str:
     nothing but white space, and `##[name]` anywhere. Of a long text only the beginning is looked at.
     """
     safe = invisible.escaped(text[: limit + 1], keep="\n\t\xa0")
-    safe = _COMMAND.sub(lambda match: (match.group(1) or "") + "\\x%02x" % ord(match.group()[-1]), safe)
+    safe = re.sub(_COMMAND, lambda match: (match.group(1) or "") + "\\x%02x" % ord(match.group()[-1]), safe)
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
 
 

@@ -10,17 +10,17 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_BLANK = re.compile(
+_BLANK = (
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"  # default ignorable
     "\u2800\ufffc\U00013441\U00013442\U00016fe4\U0001d159\U0001da7f\U0001da80"  # blanks that count as letters, symbols
-    "\u2d7f\U0001107f\U00011a47\U00011a99]"  # joiners
+    "\u2d7f\U0001107f\U00011a47\U00011a99]"
 )
 _SELECTORS = "\ufe0e\ufe0f"
 
 
 def holds(text: str) -> bool:
     """Whether the text has an invisible character."""
-    return not text.isprintable() or bool(not text.isascii() and _BLANK.search(text))
+    return not text.isprintable() or bool(not text.isascii() and re.search(_BLANK, text))
 
 
 def escaped(text: str, keep: str = "") -> str:

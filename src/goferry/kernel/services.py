@@ -21,10 +21,10 @@ MAX_MS = 86_400_000
 CRITICAL = "service-address"
 """The name in a manifest's `critical` without which a reader would give a service the placeholders as they stand."""
 PLACEHOLDERS = ("host", "port", "address", "url")
-_PLACEHOLDER = re.compile(r"\{\{(%s)\}\}|\{(%s)\}" % (("|".join(PLACEHOLDERS),) * 2))
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
-_PATH = re.compile("/[!-~]{0,1000}")
+_PLACEHOLDER = r"\{\{(%s)\}\}|\{(%s)\}" % (("|".join(PLACEHOLDERS),) * 2)
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
+_VARIABLE = r"[A-Za-z_][A-Za-z0-9_]{0,199}"
+_PATH = "/[!-~]{0,1000}"
 
 
 def check(name: str, record: Any) -> None:
@@ -33,7 +33,7 @@ def check(name: str, record: Any) -> None:
     Raises:
         ValueError, TypeError: with the service, the field and what is wrong.
     """
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(_NAME, name):
         raise ValueError("%s can't name a service" % ascii(name[:80]))
     if type(record) is not dict:
         raise TypeError("service %s is not an object" % name)
@@ -51,14 +51,14 @@ def check_project(name: str) -> None:
     Raises:
         ValueError: as it says.
     """
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(_NAME, name):
         raise ValueError("%s can't name a project that has services" % ascii(name[:80]))
 
 
 def critical(services: Mapping[str, Mapping[str, Any]]) -> Dict[str, Any]:
     """Return what the manifest of a release with these services needs in `critical`; pure."""
     needed = any(
-        (each.get("listen") or {}).get("port_env") or any(_PLACEHOLDER.search(text) for text in texts(each))
+        (each.get("listen") or {}).get("port_env") or any(re.search(_PLACEHOLDER, text) for text in texts(each))
         for each in services.values()
     )
     return {CRITICAL: {}} if needed else {}
@@ -71,13 +71,13 @@ def texts(service: Mapping[str, Any]) -> List[str]:
 
 def placeholders(text: str) -> List[str]:
     """Return the names of the placeholders of a text, in order."""
-    return [found[2] for found in _PLACEHOLDER.finditer(text) if found[2]]
+    return [found[2] for found in re.finditer(_PLACEHOLDER, text) if found[2]]
 
 
 def template(text: str) -> str:
     """Return a text with placeholders as one for Python's `%` with a mapping of PLACEHOLDERS; pure."""
-    return _PLACEHOLDER.sub(
-        lambda found: "{%s}" % found[1] if found[1] else "%%(%s)s" % found[2], text.replace("%", "%%")
+    return re.sub(
+        _PLACEHOLDER, lambda found: "{%s}" % found[1] if found[1] else "%%(%s)s" % found[2], text.replace("%", "%%")
     )
 
 
@@ -98,12 +98,12 @@ def _listen(value: Any) -> bool:
         return False
     ((key, how),) = value.items() or (("", None),)
     if key in ("env", "port_env"):
-        return type(how) is str and bool(_VARIABLE.fullmatch(how))
+        return type(how) is str and bool(re.fullmatch(_VARIABLE, how))
     return how is None or (how is True if key == "socket" else key == "flag" and _word(how))
 
 
 def _health(value: Any) -> bool:
-    return type(value) is str and bool(_PATH.fullmatch(value))
+    return type(value) is str and bool(re.fullmatch(_PATH, value))
 
 
 def _args(value: Any) -> bool:
@@ -111,7 +111,7 @@ def _args(value: Any) -> bool:
 
 
 def _env(value: Any) -> bool:
-    return type(value) is dict and all(_VARIABLE.fullmatch(key) and _text(text) for key, text in value.items())
+    return type(value) is dict and all(re.fullmatch(_VARIABLE, key) and _text(text) for key, text in value.items())
 
 
 def _env_file(value: Any) -> bool:

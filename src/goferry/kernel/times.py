@@ -6,7 +6,7 @@ import re
 import time
 from datetime import datetime, timezone
 
-_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_FORM = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
 
 
 def parse_time(text: str) -> int:
@@ -15,7 +15,7 @@ def parse_time(text: str) -> int:
     Raises:
         ValueError: on any other form; offsets and fractions are not canonical here.
     """
-    if not _FORM.fullmatch(text):
+    if not re.fullmatch(_FORM, text):
         raise ValueError("not a time like 2026-11-23T04:31:16Z: %s" % ascii(text[:40]))
     try:
         seconds = int(datetime.fromisoformat(text[:-1]).replace(tzinfo=timezone.utc).timestamp())

@@ -87,6 +87,15 @@ def test_loads_nothing_for_what_is_not_there(program, without, tmp_path):
     assert loaded.isdisjoint(without), loaded & without
 
 
+def test_expressions_are_compiled_where_they_are_used():
+    """`re.fullmatch(TEXT, …)` compiles once, at its first use; of a hundred that a build may need, few are used."""
+    program = "import re, sys; compiled = []; make = re.compile; "
+    program += "re.compile = lambda *a: compiled.append(sys._getframe(1).f_globals['__name__']) or make(*a); "
+    program += f"{LOOK}; from goferry.cli import main, build; print(*compiled)"
+    told = subprocess.run([sys.executable, "-I", "-c", program], check=True, capture_output=True, text=True)
+    assert not [name for name in told.stdout.split() if name.startswith("goferry")]
+
+
 def test_records_of_a_build_are_made_without_generated_code():
     """A dataclass generates and compiles six functions when its module loads; a Struct is there at once."""
     rooms = "('goferry.build', 'goferry.golang', 'goferry.pipeline')"

@@ -6,9 +6,10 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
+
+from msgspec import Struct, field
 
 from goferry.build.positions import Places
 from goferry.dist import Toolchain, fetching
@@ -42,8 +43,7 @@ class OutOfMemory(Failed):
     name = "out-of-memory"
 
 
-@dataclass
-class Compiler:
+class Compiler(Struct):
     """Runs go commands in one project and can end them all.
 
     Attributes:

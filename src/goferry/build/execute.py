@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from goferry.build import archives, environment, folder, schedule, stamp
 from goferry.build.compiler import Compiler
@@ -111,17 +111,16 @@ def _seeing(plan: Plan, compiler: Compiler, place: Path, span: Span) -> Compiler
     return replace(compiler, environ={**compiler.environ, **env}, directory=moved)
 
 
-@dataclass
-class _Run:
+class _Run(Struct):
     plan: Plan
     out: Path
     work: Path
     compiler: Compiler
     standing: Sequence[Earlier]
+    artifacts: dict[str, Artifact] = field(default_factory=dict)
+    sources: list[Earlier | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.artifacts: dict[str, Artifact] = {}
-        self.sources: list[Earlier | None] = []
         (self.work / "files").mkdir()
 
     def unchanged_since(self) -> Ledger | None:
@@ -225,4 +224,4 @@ class _Seed(Struct, frozen=True):
 
 def _same(old: Ledger, new: Ledger) -> bool:
     """Tell whether a ledger says the same but for the trace of the run that wrote it."""
-    return {**vars(old), "trace": ""} == {**vars(new), "trace": ""}
+    return replace(old, trace="") == replace(new, trace="")

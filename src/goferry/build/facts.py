@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from goferry.build import (
     converted,
@@ -39,10 +40,10 @@ from goferry.config import model
 from goferry.config.settings import Settings
 from goferry.dist import Toolchain
 from goferry.kernel.errors import GoferryError
+from goferry.system.threads import beside
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What was found.
 
     Attributes:
@@ -97,7 +98,11 @@ class Facts:
     index: Index | None = None
     replaced: tuple[Replacement, ...] = ()
     filtered: tuple[str, ...] = ()
-    environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Return what names it; the environment may hold secrets."""
+        return f"Facts({self.project!r}, {self.version!r})"
 
 
 def look(
@@ -136,14 +141,13 @@ def look(
     chosen = targets.parse(asked or config.builds.targets, targets.ports(toolchain, settings.environ))
     clean = environment.clean(settings.environ, toolchain, directory)
     environ = clean | dict(config.builds.env)
-    with ThreadPoolExecutor(2) as pool:
-        asking = pool.submit(revision.read, directory, settings.environ)
+    with beside(partial(revision.read, directory, settings.environ)) as asked_git:
         found = modules.find(directory, toolchain, environ)
         patterns = modules.patterns(found, directory)
         packages = mains.find(
             directory, toolchain, environ, builds=config.builds, targets=chosen, patterns=patterns, found=found
         )
-        stand = asking.result()
+        stand = asked_git()
     root = stand.root or directory
     index = indexes.read(root, settings.environ) if stand.commit else None
     flags = config.builds.env.get("GOFLAGS", "")

@@ -10,10 +10,10 @@ import contextlib
 import fcntl
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import replace as replace_fields
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace as replace_fields
 
 from goferry.dist import Ledger
 from goferry.dist.ledger import LEDGER, LedgerInvalid, LedgerMissing, refuse_sealed

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +174,8 @@ def _for_each(
     if odd is not None:
         patterns = sorted("./" + os.path.relpath(place, directory).replace(os.sep, "/") for place in odd)
     alike = [record for record in whole if odd is not None and Path(record.get("Dir", "")) not in odd]
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(2) as pool:
         answers = pool.map(lambda target: listed(target, patterns), rest)
         return [whole, *([*alike, *(each for each in answer if not _excluded(each))] for answer in answers)]

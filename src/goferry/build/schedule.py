@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from queue import SimpleQueue
 
 from goferry.build.machine import Machine
 from goferry.build.plan import Step
@@ -17,19 +18,36 @@ def run(steps: Sequence[Step], machine: Machine, work: Callable[[Step], None], s
     """
     waiting = list(steps)
     done: set[str] = set()
-    running: dict[Future[None], Step] = {}
-    with ThreadPoolExecutor(max(1, len(steps))) as pool:
+    running: list[Step] = []
+    threads: list[threading.Thread] = []
+    ended: SimpleQueue[tuple[Step, BaseException | None]] = SimpleQueue()
+
+    def one(step: Step) -> None:
         try:
-            while waiting or running:
-                for step in _startable(waiting, done, list(running.values()), machine):
-                    waiting.remove(step)
-                    running[pool.submit(work, step)] = step
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    done.add(running.pop(future).id)
-                    future.result()
-        except BaseException:
-            stop()
-            raise
+            work(step)
+        except BaseException as error:  # noqa: BLE001  it is raised below
+            ended.put((step, error))
+        else:
+            ended.put((step, None))
+
+    try:
+        while waiting or running:
+            for step in _startable(waiting, done, running, machine):
+                waiting.remove(step)
+                running.append(step)
+                threads.append(threading.Thread(target=one, args=(step,)))
+                threads[-1].start()
+            step, error = ended.get()
+            running.remove(step)
+            done.add(step.id)
+            if error is not None:
+                raise error  # noqa: TRY301  the step's own error is what ended the run
+    except BaseException:
+        stop()
+        raise
+    finally:
+        for thread in threads:
+            thread.join()
 
 
 def _startable(waiting: Sequence[Step], done: set[str], running: list[Step], machine: Machine) -> list[Step]:

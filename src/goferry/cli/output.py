@@ -7,19 +7,18 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
 import click
+from msgspec import Struct, field
 
 from goferry.config.settings import Settings
 from goferry.kernel.errors import printable
 from goferry.observe.events import Renderer, Stream
 
 
-@dataclass
-class Output:
+class Output(Struct):
     """How this run prints; made by the `@output_options` decorator.
 
     Attributes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from goferry.kernel.errors import Misuse, printable
 
@@ -30,8 +32,7 @@ class ProjectUnknown(Misuse):
     name = "project-unknown"
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing that is wrong.
 
     Attributes:
@@ -67,7 +68,7 @@ def invalid(file: str, problems: Sequence[Problem]) -> ConfigInvalid:
         line=first.line,
         column=first.column,
         key=first.key,
-        problems=[{**vars(problem)} for problem in ordered[:100]],
+        problems=[asdict(problem) for problem in ordered[:100]],
     )
 
 

@@ -14,8 +14,9 @@ import re
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+
+from msgspec import Struct
 
 LEXEME = r"""(?s)//[^\n]*|/\*.*?(?:\*/|\Z)|`[^`]*`?|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|[{}()\[\]]"""
 """Comments, literals and brackets. One that nothing closes goes as far as it could: no character is looked at twice."""
@@ -40,8 +41,7 @@ Key = tuple[str | tuple[str, str] | None, str]
 """By what a declaration is found: (package, name), (None, method) or ((package, type), method)."""
 
 
-@dataclass(frozen=True, eq=False)
-class Declaration:
+class Declaration(Struct, frozen=True, eq=False, dict=True):
     """One top-level declaration; each spec of a group is one.
 
     Attributes:
@@ -56,7 +56,7 @@ class Declaration:
     file: str
     line: int
     package: str
-    imports: Mapping[str, str] = field(repr=False)
+    imports: Mapping[str, str]
     receiver: str = ""
 
     def where(self, position: int) -> str:
@@ -163,8 +163,7 @@ def _imported(piece: str) -> Iterator[tuple[str, str]]:
         yield (f"{name} {path}" if known in ("_", ".") else known), path
 
 
-@dataclass(frozen=True)
-class Brackets:
+class Brackets(Struct, frozen=True):
     """The brackets of a text that stand outside of literals; one that nothing closes ends where the text does.
 
     Attributes:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from goferry.kernel.errors import Failed, GoferryError, Misuse, Refused, Unreachable
 
@@ -70,8 +71,7 @@ class ProxyListInvalid(Misuse):
     name = "proxy-list-invalid"
 
 
-@dataclass(frozen=True)
-class _Fault:
+class _Fault(Struct, frozen=True):
     """What Go says, the error that it is, and what to do next; `{chdir}` is a go command's `-C FOLDER`, or nothing."""
 
     says: str

@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from goferry.kernel import canonical
 from goferry.kernel.errors import Misuse, Refused, printable
@@ -52,8 +54,7 @@ class DistSealed(Refused):
     name = "dist-sealed"
 
 
-@dataclass(frozen=True)
-class Artifact:
+class Artifact(Struct, frozen=True):
     """One file of the folder.
 
     Attributes:
@@ -86,8 +87,7 @@ class Artifact:
         return cls(name=path.name, size=path.stat().st_size, sha256=sha256_file(path), **fields)
 
 
-@dataclass
-class Ledger:
+class Ledger(Struct):
     """What the folder holds and where it came from.
 
     Attributes:

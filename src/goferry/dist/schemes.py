@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from goferry.dist import semver
 from goferry.dist.semver import VersionInvalid
@@ -31,8 +32,7 @@ _TAG = r"[0-9A-Za-z_][0-9A-Za-z._+-]*(/[0-9A-Za-z_][0-9A-Za-z._+-]*)*"
 _SAFE = r"[0-9A-Za-z](?:[0-9A-Za-z._-]{0,126}[0-9A-Za-z])?"
 
 
-@dataclass(frozen=True)
-class Version:
+class Version(Struct, frozen=True):
     """A version of a scheme.
 
     Attributes:
@@ -45,8 +45,7 @@ class Version:
     order: tuple[Any, ...] | None = None
 
 
-@dataclass(frozen=True)
-class Scheme:
+class Scheme(Struct, frozen=True):
     """One scheme.
 
     Attributes:
@@ -132,8 +131,7 @@ SCHEMES: Mapping[str, Scheme] = {
 """By name. A release that does not name its scheme is read as `semver`, which also reads what `go` does."""
 
 
-@dataclass(frozen=True)
-class Named:
+class Named(Struct, frozen=True):
     """What a release says of its version: the scheme that it is read by, and the tag that names it."""
 
     scheme: Scheme

@@ -10,7 +10,8 @@ A pseudo-version names a commit without a tag (https://go.dev/ref/mod#pseudo-ver
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from goferry.kernel.errors import Misuse
 
@@ -30,8 +31,7 @@ class VersionInvalid(Misuse):
     name = "version-invalid"
 
 
-@dataclass(frozen=True)
-class Version:
+class Version(Struct, frozen=True):
     """A semantic version; `text` is as it was written."""
 
     text: str

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True)
-class Toolchain:
+
+class Toolchain(Struct, frozen=True):
     """A Go toolchain on this machine.
 
     Attributes:

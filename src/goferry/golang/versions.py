@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import total_ordering
 
 from msgspec import Struct
@@ -33,7 +32,6 @@ class GoVersionInvalid(Misuse):
 
 
 @total_ordering
-@dataclass(frozen=True, eq=False)
 class GoVersion:
     """One version: `1.21` (language), `1.21rc1`, `1.21.0`; the text is without the prefix `go`.
 
@@ -41,11 +39,15 @@ class GoVersion:
         ValueError: when the text is not a Go version.
     """
 
-    text: str
-    key: tuple[int, int, int, str, int] = field(init=False, repr=False)
+    __slots__ = ("key", "text")
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "key", _key(self.text))
+    def __init__(self, text: str) -> None:
+        """Read the text."""
+        self.text = text
+        self.key = _key(text)
+
+    def __repr__(self) -> str:
+        return f"GoVersion({self.text!r})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, GoVersion) and self.key == other.key

@@ -18,16 +18,17 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from goferry.kernel.errors import GoferryError
 
 Number = int | float | str | bool
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(Struct, frozen=True):
     """One change of a span.
 
     Attributes:

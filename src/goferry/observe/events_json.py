@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+from msgspec.structs import asdict
+
 from goferry.kernel.errors import Misuse
 from goferry.observe.events import Event
 
-_FIELDS = {field.name for field in fields(Event)}
+_FIELDS = {*Event.__struct_fields__}
 
 
 class EventLogInvalid(Misuse):

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from goferry.build import check, folder, replaced
 from goferry.config.settings import Settings
@@ -46,8 +47,7 @@ _ELSEWHERE = frozenset({"GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY", "GOSUMDB",
 _UNTESTED = Advice("to try it all the same, without vet and tests, add:  --no-test", step="")
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Struct, frozen=True):
     """What a person asked for.
 
     Attributes:
@@ -69,8 +69,7 @@ class Request:
     tag: str = ""
 
 
-@dataclass(frozen=True)
-class Release:
+class Release(Struct, frozen=True):
     """A sealed release in `folder`; `made`: ids of the steps that ran to make it, none when it was there, unchanged."""
 
     folder: Path
@@ -307,7 +306,7 @@ class _Way:
 
 def _told(ledger: Ledger) -> dict[str, Any]:
     """Return what a build's ledger says: all but the image, which comes after it, and the run that wrote it."""
-    record = {**vars(ledger), "trace": ""}
+    record = asdict(replace(ledger, trace=""))
     return {
         **record,
         "artifacts": [asdict(each) for _, each in sorted(ledger.artifacts.items()) if each.kind != "image"],

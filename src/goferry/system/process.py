@@ -8,9 +8,10 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from msgspec import Struct
 
 from goferry.kernel.errors import Failed
 
@@ -27,8 +28,7 @@ class ToolMissing(Failed):
     name = "tool-missing"
 
 
-@dataclass(frozen=True)
-class Completed:
+class Completed(Struct, frozen=True):
     """What a program left: its exit code (negative: ended by that signal) and its outputs as bytes."""
 
     argv: tuple[str, ...]

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from goferry.build import merge as joined
 from goferry.build.merge import FileConflict, FileDamaged, ShardDuplicate, ShardMismatch, ShardMissing, merge

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from goferry.build.mains import Main
 from goferry.build.targets import Target

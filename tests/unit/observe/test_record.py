@@ -12,6 +12,7 @@ import typing
 from pathlib import Path
 
 import jinja2
+import msgspec
 import pytest
 from jinja2 import nodes
 
@@ -96,7 +97,7 @@ class Template:
             return self.type_of(node.node, names)
         assert isinstance(node, nodes.Getattr), node
         holder = self.type_of(node.node, names)
-        if not dataclasses.is_dataclass(holder):
+        if not (dataclasses.is_dataclass(holder) or issubclass(holder, msgspec.Struct)):
             assert holder in (dict, object), f"{holder}.{node.attr}"
             return object
         hints = typing.get_type_hints(holder)

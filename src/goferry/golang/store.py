@@ -20,7 +20,6 @@ import fcntl
 import os
 import platform
 import re
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,7 +103,7 @@ class Place(Struct, frozen=True):
         """Yield an empty folder beside the place, gone at the end; call inside `locked`, which makes leftovers ours."""
         for old in self.root.parent.glob(f".{self.root.name}.partial-*"):
             shutil.rmtree(old, ignore_errors=True)
-        folder = self.root.with_name(f".{self.root.name}.partial-{secrets.token_hex(4)}")
+        folder = self.root.with_name(f".{self.root.name}.partial-{os.urandom(4).hex()}")
         folder.mkdir(mode=0o700)
         try:
             yield folder

@@ -59,17 +59,20 @@ def fingerprint(folder: Path) -> str:
     pending = [("", str(folder))]
     while pending:
         inner, outer = pending.pop()
-        with os.scandir(outer) as entries:
-            for entry in entries:
-                path = f"{inner}{entry.name}"
-                if entry.is_dir(follow_symlinks=False):
-                    if entry.name != "testdata" and path not in _UNREAD:
-                        pending.append((path + "/", entry.path))
-                    continue
-                if path.endswith("_test.go"):
-                    continue
-                seen = entry.stat(follow_symlinks=False)
-                lines.append(f"{path}\0{seen.st_size}\0{seen.st_mode}\0{seen.st_mtime_ns}\0{seen.st_ctime_ns}\n")
+        opened = os.open(outer, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with os.scandir(opened) as entries:  # by its descriptor: each file is looked up from its folder alone
+                for entry in entries:
+                    name = entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        if name != "testdata" and inner + name not in _UNREAD:
+                            pending.append((f"{inner}{name}/", f"{outer}/{name}"))
+                    elif not name.endswith("_test.go"):
+                        seen = entry.stat(follow_symlinks=False)
+                        told = f"{seen.st_size}\0{seen.st_mode}\0{seen.st_mtime_ns}\0{seen.st_ctime_ns}"
+                        lines.append(f"{inner}{name}\0{told}\n")
+        finally:
+            os.close(opened)
     return hashlib.sha256("".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import stat
-import tempfile
 from pathlib import Path
 from typing import Union
 
@@ -18,6 +17,8 @@ def write_atomically(path: PathLike, data: bytes, mode: int = 0o644) -> None:
 
     `mode` is exact: the caller's umask is not applied.
     """
+    import tempfile  # it brings random numbers along, and most runs write nothing
+
     target = Path(path)
     descriptor, name = tempfile.mkstemp(dir=str(target.parent), prefix="." + target.name + ".")
     try:

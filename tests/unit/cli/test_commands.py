@@ -74,8 +74,8 @@ def test_starts_without_what_only_commands_need(argv, slow):
 NETWORK = {"urllib3", "ssl", "http", "certifi", "netrc", "goferry.system.http", "goferry.golang.proxies"}
 UNREAD = {"yaml", "zipfile", "difflib", "goferry.config.document", "goferry.config.check"}
 """What reads a goferry.yml, an archive, a slip: nothing that a build with nothing to do has."""
-GENERATED = {"dataclasses", "concurrent", "logging"}
-"""What writes and compiles code when it is loaded: records are msgspec's, which need none, and threads are plain."""
+GENERATED = {"dataclasses", "concurrent", "logging", "tempfile", "random", "secrets"}
+"""What takes long to load: records are msgspec's, which need no generated code, and threads are plain."""
 LOOK = (
     "from goferry.cli import main, build; from goferry.pipeline import build, project; from goferry.golang import setup"
 )

@@ -842,9 +842,14 @@ def test_what_is_started_for_a_build_with_nothing_to_do(work, repository, tmp_pa
     started.clear()
     assert main.run(["build", *words, "--targets", "linux/amd64"]) == 0
     verbs = sorted(f"{program} {verb}" for program, verb, *_ in started)
-    assert [name for name in verbs if name.startswith("go ")] == ["go build", "go env", "go list"]
+    assert [name for name in verbs if name.startswith("go ")] == ["go build", "go env"]
     asked = ["cat-file", "for-each-ref", "log", "ls-files", "rev-parse", "status"]
     assert [name for name in verbs if name.startswith("git ")] == [f"git {name}" for name in asked]
+    main_file = repository / "main.go"
+    main_file.write_text(main_file.read_text() + "\nconst another = 1\n")
+    started.clear()
+    assert main.run(["build", *words, "--targets", "linux/amd64"]) == 0
+    assert [verb for program, verb, *_ in started if program == "go"] == ["env", "build"], "no import changed"
 
     for number in range(8):
         put = repository / "cmd" / f"app{number}"

@@ -37,6 +37,9 @@ KEPT = (
 RESERVED = ("GOOS", "GOARCH", "GOROOT", "GOTOOLCHAIN", "GOENV", "PATH")
 """What `builds.env` may not set: the target and the toolchain are chosen elsewhere."""
 
+FLAGS = "-buildvcs=false"
+"""GOFLAGS where `builds.env` sets none."""
+
 _DROPPED = (
     *("CC", "CXX", "FC", "AR", "GCCGO", "SOURCE_DATE_EPOCH"),
     *("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH"),
@@ -86,7 +89,7 @@ def clean(environ: Mapping[str, str], toolchain: Toolchain, directory: Path) -> 
         raise GoFailed(done.errors.strip(), advice=["see what is wrong:  goferry doctor"])
     answers: dict[str, str] = json.loads(done.text)
     kept = {key: value for key, value in answers.items() if value}
-    settings = {"GOENV": "off", "GOFLAGS": "-buildvcs=false", "GOWORK": gowork(directory, {})}
+    settings = {"GOENV": "off", "GOFLAGS": FLAGS, "GOWORK": gowork(directory, {})}
     return toolchain.environ({**_without(environ, ()), **kept}, **settings)
 
 

@@ -145,7 +145,14 @@ def look(
         found = modules.find(directory, toolchain, environ)
         patterns = modules.patterns(found, directory)
         packages = mains.find(
-            directory, toolchain, environ, builds=config.builds, targets=chosen, patterns=patterns, found=found
+            directory,
+            toolchain,
+            environ,
+            builds=config.builds,
+            targets=chosen,
+            patterns=patterns,
+            found=found,
+            cache=settings.cache,
         )
         stand = asked_git()
     root = stand.root or directory

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from goferry.build import compiler, gosource, modules, platforms, variables
+from goferry.build import compiler, gosource, listed, modules, platforms, variables
 from goferry.build.environment import GoFailed
 from goferry.build.positions import Places
 from goferry.build.targets import Target
@@ -92,22 +92,42 @@ def find(
     targets: Sequence[Target],
     patterns: Sequence[str],
     found: Mapping[str, Path],
+    cache: Path | None = None,
 ) -> tuple[Main, ...]:
     """Return the main packages to build, by path.
+
+    Args:
+        directory: the project's folder.
+        toolchain: the go that answers.
+        environ: what go commands start from, with `builds.env`.
+        builds: the configuration.
+        targets: the platforms.
+        patterns: the packages to look at.
+        found: module path → folder of the project's modules.
+        cache: where answers are kept (build.listed); None asks Go each time.
 
     Raises:
         GoFailed, MainMissing, MainUnknown, ProgramNameInvalid, ProgramCollision: as their names say.
     """
+    sources = listed.sources(environ, found.values()) if cache else ""
 
-    def listed(target: Target, patterns: Sequence[str]) -> list[dict[str, Any]]:
+    def ask(target: Target, patterns: Sequence[str]) -> list[dict[str, Any]]:
         tags = [f"-tags={','.join(builds.tags)}"] if builds.tags else []
         words = [str(toolchain.go), "list", "-e", "-find", f"-json={_FIELDS}", *tags, *patterns]
-        done = process.run(words, environ={"CGO_ENABLED": "0", **environ, **target.env}, cwd=directory)
+        env = {"CGO_ENABLED": "0", **environ, **target.env}
+        key = listed.key(sources, words, env, directory)
+        place = listed.place(cache or directory, directory, str(target), words)
+        kept = listed.read(place, key)
+        if kept is not None:
+            return kept
+        done = process.run(words, environ=env, cwd=directory)
         if done.code:
             raise _refused(done, directory)
-        return [dict(record) for record in modules.objects(done.text)]
+        records = modules.objects(done.text)
+        listed.keep(place, key, records)
+        return records
 
-    lists = _for_each(targets, listed, patterns, found=found, directory=directory)
+    lists = _for_each(targets, ask, patterns, found=found, directory=directory)
     packages: dict[str, Main] = {}
     broken: dict[str, None] = {}
     for target, records in zip(targets, lists, strict=True):

@@ -1,4 +1,4 @@
-"""Work beside the caller's own: what a start can do without concurrent.futures, which loads logging and compiles."""
+"""One piece of work beside the caller's own; concurrent.futures would load logging at every start of a command."""
 
 from __future__ import annotations
 

@@ -83,7 +83,11 @@ EMPTY = "from goferry.cli.main import run; assert run(['status', '--target', 'lo
 
 
 @pytest.mark.parametrize(
-    ("program", "without"), [(LOOK, NETWORK | GENERATED | UNREAD - {"difflib"}), (EMPTY, NETWORK | UNREAD)]
+    ("program", "without"),
+    [
+        (LOOK, NETWORK | GENERATED | UNREAD - {"difflib"}),
+        (EMPTY, NETWORK | UNREAD | {"goferry.config.survey", "goferry.config.gocode"}),
+    ],
 )
 def test_loads_nothing_for_what_is_not_there(program, without, tmp_path):
     """The rest of a build with nothing to do, and of a look at an empty target, is Go's time and Python's start."""

@@ -17,6 +17,7 @@ from goferry.kernel import trustfile
 from goferry.kernel.errors import Refused
 from goferry.observe.events import Stream
 from goferry.pipeline import keys, way
+from goferry.pipeline.project import ProjectRequest
 from goferry.trust.check import check_release
 
 SERVICE = "shop"
@@ -83,11 +84,8 @@ class Story:
 
     def _release(self, number: int, version: str) -> way.Release:
         request = way.Request(
-            SHOP,
+            ProjectRequest(SHOP, version=version, targets=self.targets, out=self.folder.dist(number)),
             self.keys,
-            out=self.folder.dist(number),
-            version=version,
-            targets=self.targets,
             test=number == 1,  # the second version has the same source
         )
         opened = way.look(request, self.settings, self.stream)

@@ -36,7 +36,6 @@ def run(job: Job) -> Mapping[str, Any]:
         raise InputInvalid(f"the input publish is {publish!r}", advice=["write auto, true or false"])
     deploys = bool(job.inputs.text("hosts") or job.inputs.text("environment"))
     with job.stream() as stream, _untouched(job, deploys=deploys):
-        directory = shared.directory(job)
         opened = shared.opened(job, stream=stream)
         found = opened.facts
         means = shared.meaning(job, opened)
@@ -52,7 +51,7 @@ def run(job: Job) -> Mapping[str, Any]:
         if deploys:
             job.required_secret("GOFERRY_DEPLOY_KEY", "to reach the hosts")
         publishes = publish == "true" or (publish == "auto" and means == push.RELEASE)
-        release = _sealed(job, directory, stream, tag=found.tag if publishes else "")
+        release = _sealed(job, stream, tag=found.tag if publishes else "")
         outputs |= {"dist": job.relative(release.folder), "digest": release.verified.digest}
         if publishes:
             outputs["release"] = _published(job, release.folder, stream)
@@ -84,7 +83,7 @@ def _unsealed(job: Job, opened: OpenProject, stream: Stream, *, means: str, keye
     return job.relative(planned.out)
 
 
-def _sealed(job: Job, directory: Path, stream: Stream, *, tag: str) -> way.Release:
+def _sealed(job: Job, stream: Stream, *, tag: str) -> way.Release:
     """Build and seal; the keys are read first and lie nowhere while the repository's tests and tools run.
 
     With `tag`, of a release that will be published, GitHub is asked before whether it still takes that.
@@ -93,15 +92,10 @@ def _sealed(job: Job, directory: Path, stream: Stream, *, tag: str) -> way.Relea
     if tag:
         shared.refuse_closed(job, tag)
     request = way.Request(
-        directory,
+        shared.request(job),
         keys,
-        project=job.inputs.text("project"),
-        version=job.inputs.text("version"),
-        targets=tuple(job.inputs.lines("targets", commas=True)),
         test=job.inputs.boolean("test", default=True),
         image=job.inputs.boolean("image", default=True),
-        go_version=job.inputs.text("go-version"),
-        tag=job.inputs.text("tag"),
     )
     began = time.monotonic()
     release = way.carry(request, way.look(request, settings, stream), settings, stream)

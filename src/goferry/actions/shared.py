@@ -15,7 +15,7 @@ from goferry.runner.job import Job
 from goferry.system import keytext
 
 if TYPE_CHECKING:
-    from goferry.pipeline.project import OpenProject
+    from goferry.pipeline.project import OpenProject, ProjectRequest
     from goferry.release import GitHub
     from goferry.trust.signer import Signer
 
@@ -39,21 +39,30 @@ def directory(job: Job) -> Path:
     return path
 
 
+def request(job: Job, out: Path | None = None) -> ProjectRequest:
+    """Return which project the inputs name.
+
+    Raises:
+        InputInvalid: its folder is not there.
+    """
+    from goferry.pipeline.project import ProjectRequest
+
+    return ProjectRequest(
+        directory(job),
+        job.inputs.text("project"),
+        job.inputs.text("version"),
+        tuple(job.inputs.lines("targets", commas=True)),
+        out,
+        job.inputs.text("go-version"),
+        job.inputs.text("tag"),
+    )
+
+
 def opened(job: Job, *, stream: Stream, out: Path | None = None) -> OpenProject:
     """Open the project that the inputs name; raises what `open_project` raises."""
     from goferry.pipeline.project import open_project
 
-    return open_project(
-        directory(job),
-        settings=job.settings,
-        stream=stream,
-        project=job.inputs.text("project"),
-        version=job.inputs.text("version"),
-        targets=job.inputs.lines("targets", commas=True),
-        go_version=job.inputs.text("go-version"),
-        out=out,
-        tag=job.inputs.text("tag"),
-    )
+    return open_project(request(job, out), settings=job.settings, stream=stream)
 
 
 def meaning(job: Job, opened: OpenProject) -> str:

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from goferry.cli.output import Output, example, output_options, settings
 from goferry.cli.plan import project_options
 
+if TYPE_CHECKING:
+    from goferry.pipeline.project import ProjectRequest
+
 
 @click.command(epilog=example("goferry inspect", "goferry inspect --config", "goferry inspect --json"))
 @project_options
 @click.option("--config", "show_config", is_flag=True, help="Show the configuration with every default.")
 @output_options
-def command(
-    output: Output, directory: Path, project: str, targets: tuple[str, ...], version: str, *, show_config: bool
-) -> None:
+def command(output: Output, *, request: ProjectRequest, show_config: bool) -> None:
     """Show what Goferry sees: modules, main packages, version, and what a push means."""
     from goferry.pipeline import inspection
     from goferry.pipeline.project import open_project
 
     with output.stream() as stream:
-        opened = open_project(
-            directory, settings=settings(), stream=stream, project=project, version=version, targets=targets
-        )
+        opened = open_project(request, settings=settings(), stream=stream)
         found = inspection.Beside({}) if show_config else inspection.beside(opened, settings())
     if show_config:
         output.result({"config": inspection.config(opened)}, *inspection.config_lines(opened))

@@ -14,10 +14,11 @@ from goferry.cli.output import Output, example, output_options, settings
 if TYPE_CHECKING:
     from goferry.observe.events import Stream
     from goferry.pipeline.build import Job
+    from goferry.pipeline.project import ProjectRequest
 
 
 def project_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what every command takes that opens a project: --dir, --project, --targets, --version."""
+    """Add what every command takes that opens a project; it gets `request`, with its --out where it has one."""
     options = (
         click.option(
             "--dir",
@@ -32,9 +33,24 @@ def project_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--version", default="", help="The version, instead of the one that git says; a release outside of CI."
         ),
     )
+
+    @wraps(function)
+    def wrapped(
+        *args: Any,
+        directory: Path,
+        project: str,
+        targets: tuple[str, ...],
+        version: str,
+        out: Path | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        from goferry.pipeline.project import ProjectRequest
+
+        return function(*args, request=ProjectRequest(directory, project, version, targets, out), **kwargs)
+
     for option in reversed(options):
-        function = option(function)
-    return function
+        wrapped = option(wrapped)
+    return wrapped
 
 
 def build_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,29 +60,11 @@ def build_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--out", type=click.Path(path_type=Path), help="Folder that a build writes.  [default: DIR/dist]")
     @click.option("--shard", metavar="I/N", default="", help="Part I of N of the targets; see goferry merge.")
     @wraps(function)
-    def wrapped(
-        *args: Any,
-        directory: Path,
-        project: str,
-        targets: tuple[str, ...],
-        version: str,
-        out: Path | None,
-        shard: str,
-        **kwargs: Any,
-    ) -> Any:
+    def wrapped(*args: Any, request: ProjectRequest, shard: str, **kwargs: Any) -> Any:
         def prepare(stream: Stream) -> Job:
             from goferry.pipeline import build
 
-            return build.prepare(
-                directory,
-                settings=settings(),
-                stream=stream,
-                project=project,
-                targets=targets,
-                version=version,
-                out=out,
-                shard=shard,
-            )
+            return build.prepare(request, settings=settings(), stream=stream, shard=shard)
 
         return function(*args, prepare=prepare, **kwargs)
 

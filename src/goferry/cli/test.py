@@ -23,11 +23,11 @@ from goferry.cli.output import Output, dry_run_option, example, output_options, 
 def command(output: Output, directory: Path, project: str, *, dry_run: bool) -> None:
     """Run go vet and go test over every package: the gate before every build."""
     from goferry.build import check
-    from goferry.pipeline.project import open_project
+    from goferry.pipeline.project import ProjectRequest, open_project
 
     surroundings = settings()
     with output.stream() as stream:
-        opened = open_project(directory, settings=surroundings, stream=stream, project=project)
+        opened = open_project(ProjectRequest(directory, project), settings=surroundings, stream=stream)
         if dry_run:
             steps = check.commands(opened.facts, opened.config)
             output.result({"steps": steps}, *(" ".join(step) for step in steps))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
 from goferry.cli.plan import project_options
 from goferry.cli.target import lines_of
+
+if TYPE_CHECKING:
+    from goferry.pipeline.project import ProjectRequest
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -37,8 +40,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 def command(
     output: Output,
     *,
-    directory: Path,
-    targets: tuple[str, ...],
+    request: ProjectRequest,
     target: str | None,
     root: Path | None,
     report: Path | None,
@@ -58,19 +60,10 @@ def command(
         openpgp=options["openpgp_key"],
         minisign=options["minisign_key"],
         trust=options["trust"],
-        repository=directory,
+        repository=request.directory,
     )
-    where = (root or directory / ".goferry" / "root") if target else None
-    request = way.Request(
-        directory,
-        chosen,
-        options["out"],
-        project=options["project"],
-        version=options["version"],
-        targets=targets,
-        test=not options["no_test"],
-    )
-    order = up.Order(request, where, report)
+    where = (root or request.directory / ".goferry" / "root") if target else None
+    order = up.Order(way.Request(request, chosen, test=not options["no_test"]), where, report)
     if dry_run:
         with output.stream() as stream:
             choices = up.foresee(order, settings(), stream)

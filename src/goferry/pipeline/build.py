@@ -16,7 +16,7 @@ from goferry.build.shard import Shard
 from goferry.config.settings import Settings
 from goferry.dist import Ledger
 from goferry.observe.events import Stream
-from goferry.pipeline.project import OpenProject, default_out, open_project
+from goferry.pipeline.project import OpenProject, ProjectRequest, default_out, open_project
 
 
 class Job(Struct, frozen=True):
@@ -27,23 +27,10 @@ class Job(Struct, frozen=True):
     out: Path
 
 
-def prepare(
-    directory: Path,
-    *,
-    settings: Settings,
-    stream: Stream,
-    project: str = "",
-    targets: Sequence[str] = (),
-    version: str = "",
-    out: Path | None = None,
-    shard: str = "",
-) -> Job:
+def prepare(request: ProjectRequest, *, settings: Settings, stream: Stream, shard: str = "") -> Job:
     """Open the project and plan its build; writes nothing."""
     part = Shard.parse(shard) if shard else None
-    opened = open_project(
-        directory, settings=settings, stream=stream, project=project, version=version, targets=targets, out=out
-    )
-    return planned(opened, out=out, shard=part)
+    return planned(open_project(request, settings=settings, stream=stream), out=request.out, shard=part)
 
 
 def planned(opened: OpenProject, *, out: Path | None = None, shard: Shard | None = None, warm: str = "") -> Job:

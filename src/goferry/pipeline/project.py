@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -15,6 +14,28 @@ from goferry.config.load import load
 from goferry.config.settings import Settings
 from goferry.dist import Toolchain
 from goferry.observe.events import Stream
+
+
+class ProjectRequest(Struct, frozen=True):
+    """Which project is opened, and as what; every stage that builds takes the same.
+
+    Attributes:
+        directory: the repository, or a folder in it.
+        project: one of several in goferry.yml.
+        version: instead of the one that git says.
+        targets: instead of `builds.targets`.
+        out: the folder that a build writes, which does not count as a change; default DIR/dist.
+        go_version: instead of the one that goferry.yml or go.mod says.
+        tag: the tag that a workflow releases, in place of the one that its own run is of.
+    """
+
+    directory: Path
+    project: str = ""
+    version: str = ""
+    targets: tuple[str, ...] = ()
+    out: Path | None = None
+    go_version: str = ""
+    tag: str = ""
 
 
 class OpenProject(Struct, frozen=True):
@@ -35,40 +56,18 @@ class OpenProject(Struct, frozen=True):
     facts: Facts
 
 
-def open_project(
-    directory: Path,
-    *,
-    settings: Settings,
-    stream: Stream,
-    project: str = "",
-    version: str = "",
-    targets: Sequence[str] = (),
-    out: Path | None = None,
-    go_version: str = "",
-    tag: str = "",
-) -> OpenProject:
+def open_project(request: ProjectRequest, *, settings: Settings, stream: Stream) -> OpenProject:
     """Load the configuration, set up Go and look at the repository; changes nothing in it.
-
-    Args:
-        directory: the repository, or a folder in it.
-        settings: the surroundings.
-        stream: hears of each step.
-        project: one of several in goferry.yml.
-        version: instead of the one that git says.
-        targets: instead of `builds.targets`.
-        out: the folder that a build will write, which does not count as a change.
-        go_version: instead of the one that goferry.yml or go.mod says.
-        tag: the tag that a workflow releases, in place of the one that its own run is of.
 
     Raises:
         ConfigInvalid, and what `golang.setup_go` and `build.facts.look` raise.
     """
-    loaded = load(directory, project=project)
+    loaded = load(request.directory, project=request.project)
     config = loaded.project
     modules.require(loaded.directory)
     with stream.span("setup-go") as span:
-        request = golang.GoRequest(loaded.directory, go_version, config)
-        toolchain = golang.setup_go(request, settings=settings, stream=stream)
+        go = golang.GoRequest(loaded.directory, request.go_version, config)
+        toolchain = golang.setup_go(go, settings=settings, stream=stream)
         span.numbers.update(version=toolchain.version, proof=toolchain.proof)
     with stream.span("inspect") as span:
         found = facts.look(
@@ -77,10 +76,10 @@ def open_project(
             settings,
             config,
             name=loaded.name,
-            wanted=version,
-            asked=targets,
-            out=out or default_out(loaded.directory),
-            tag=tag,
+            wanted=request.version,
+            asked=request.targets,
+            out=request.out or default_out(loaded.directory),
+            tag=request.tag,
             others=loaded.others,
         )
         for hint in found.hints:

@@ -1,6 +1,6 @@
 """The whole way as a graph: modules → test → build → image → sign → verify, and then into service.
 
-    request = Request(directory, out, keys)
+    request = Request(ProjectRequest(directory), keys)
     opened = look(request, settings, stream)
     for choice in foresee(request, opened, settings): …      # --dry-run
     release = carry(request, opened, settings, stream)       # makes what is missing or changed, and nothing else
@@ -37,7 +37,7 @@ from goferry.observe.events import Stream
 from goferry.pipeline import build, graph, image, sources
 from goferry.pipeline.graph import Choice, Step, digest_of
 from goferry.pipeline.keys import Keys
-from goferry.pipeline.project import OpenProject, default_out, open_project
+from goferry.pipeline.project import OpenProject, ProjectRequest, default_out, open_project
 from goferry.pipeline.record import Record
 from goferry.pipeline.staging import Staging
 
@@ -51,22 +51,14 @@ class Request(Struct, frozen=True):
     """What a person asked for.
 
     Attributes:
-        directory: the repository, or the project's folder in it. out: the folder of the release; default DIR/dist.
-        keys: what signs. project, version, targets: as `goferry build` takes them. go_version, tag: as
-            `open_project` does.
+        project: which project, and the folder of its release. keys: what signs.
         test: whether vet and tests gate the build. image: whether one is made, where there is one to make.
     """
 
-    directory: Path
+    project: ProjectRequest
     keys: Keys
-    out: Path | None = None
-    project: str = ""
-    version: str = ""
-    targets: tuple[str, ...] = ()
     test: bool = True
     image: bool = True
-    go_version: str = ""
-    tag: str = ""
 
 
 class Release(Struct, frozen=True):
@@ -80,17 +72,7 @@ class Release(Struct, frozen=True):
 
 def look(request: Request, settings: Settings, stream: Stream) -> OpenProject:
     """Open the project: configuration, toolchain, facts. Raises what `open_project` raises."""
-    return open_project(
-        request.directory,
-        settings=settings,
-        stream=stream,
-        project=request.project,
-        version=request.version,
-        targets=request.targets,
-        out=request.out,
-        go_version=request.go_version,
-        tag=request.tag,
-    )
+    return open_project(request.project, settings=settings, stream=stream)
 
 
 def foresee(request: Request, opened: OpenProject, settings: Settings) -> list[Choice]:
@@ -136,7 +118,7 @@ class _Way:
 
     def __init__(self, request: Request, opened: OpenProject, settings: Settings, stream: Stream) -> None:
         self.request, self.opened, self.settings, self.stream = request, opened, settings, stream
-        self.staging = Staging((request.out or default_out(opened.directory)).absolute())
+        self.staging = Staging((request.project.out or default_out(opened.directory)).absolute())
         self.standing = Record.load(self.staging.state)
         self.ledger: Ledger | None = None
         self.verified: Verified | None = None

@@ -15,6 +15,7 @@ from goferry.observe import report
 from goferry.observe.events import Stream
 from goferry.pipeline import up, way
 from goferry.pipeline.keys import Keys
+from goferry.pipeline.project import ProjectRequest
 
 LIVE = {"live": {"api": {"version": "v1.0.0", "state": "healthy"}}, "busy": False}
 
@@ -69,7 +70,7 @@ def test_an_up_that_fails_before_its_deploy_or_after_it_says_what_serves(tmp_pat
     monkeypatch.setattr(up.deploy, "deploy", lambda *_, **__: {})
     monkeypatch.setattr(up.summary, "of_release", lambda *_, **__: None)
     monkeypatch.setattr(*{"report": (report, "write", fail)}.get(stage, (up.way, stage, fail)))
-    order = up.Order(way.Request(tmp_path, keys), tmp_path / "run", tmp_path / "report.html")
+    order = up.Order(way.Request(ProjectRequest(tmp_path), keys), tmp_path / "run", tmp_path / "report.html")
     with pytest.raises(GoferryError) as caught:
         up.up(order, Settings({}, Path("/nonexistent")), Stream())
     assert caught.value.exit_code == {Failed: 1, KeyboardInterrupt: 130}[raised]

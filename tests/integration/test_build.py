@@ -291,6 +291,9 @@ def test_what_git_converted_and_go_reads_is_refused(work, tmp_path, part):
     config = model.Project(builds=model.Builds(files=["model.bin"]))
     (only,) = (each.what for each in work.look(root, config, asked=["linux/amd64"]).replaced if "LFS" in each.what)
     assert only.startswith("model.bin is a pointer")
+    (root / "main.go").write_text(MAIN + "// changed\n")
+    changed = work.look(root, model.Project(), asked=["linux/amd64"], wanted="v1.0.1")
+    assert (changed.dirty, changed.snapshot, changed.replaced) == (True, False, ()), "what git tells is told as ever"
 
 
 def stamped(toolchain, program):

@@ -64,7 +64,7 @@ def find(
         environ: git's surroundings.
         released: asks Go which files it reads; called only where a file may be among them that matters.
         packed: further files, which go into archives.
-        release: whether all files are compared; else those of Git LFS alone are looked at.
+        release: whether all files are compared, as for a release of a clean tree; else those of Git LFS alone are.
     """
     pointers = set(_pointers(index))
     other = _differing(index, set(map(index.name, packed))) if release else {}

@@ -174,7 +174,7 @@ def look(
             settings.environ,
             lambda: _read(*asked_of_go),
             packed=[directory / name for name in packed],
-            release=not standing.snapshot,
+            release=not (standing.snapshot or standing.dirty),
         )
     return Facts(
         directory=directory,

@@ -140,19 +140,22 @@ def _pointers(index: Index) -> Iterator[str]:
 def _differing(index: Index, packed: Collection[str]) -> dict[str, bytes]:
     """Return path → content of the files that are not byte for byte as git keeps them and that a build may read.
 
-    Those are source by their names, those of `packed`, and any other where a source file embeds some.
+    Those are source by their names, those of `packed`, and what lies below the folder of a source file that embeds.
     """
     found: dict[str, bytes] = {}
-    embeds = False
+    embedding: set[str] = set()
     later: list[str] = []
     for name in index.entries:
         if name not in packed and not indexes.source(name):
             later.append(name)
             continue
         data = _compare(index, name, found)
-        embeds = embeds or (name.endswith(".go") and _EMBED in data)
-    for name in later if embeds else ():
-        _compare(index, name, found)
+        if name.endswith(".go") and _EMBED in data:
+            embedding.add(name[: name.rfind("/") + 1])
+    folders = tuple(embedding)
+    for name in later:
+        if name.startswith(folders):
+            _compare(index, name, found)
     return found
 
 

@@ -19,7 +19,6 @@ NAME = r"[a-z][a-z0-9-]{0,62}"
 _IMAGE_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _IMAGE = rf"{_IMAGE_PART}(?:/{_IMAGE_PART})*"  # OCI distribution-spec 1.1, "Pulling manifests"
 PREFIX = r"(?:\{folder\}/)?(?:[0-9A-Za-z](?:[._+/-]?[0-9A-Za-z]){0,99}[._+/-]?)?"
-_VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 _PLATFORM = r"[a-z0-9]+/[a-z0-9]+(?:/[A-Za-z0-9._,]+)?"
 
 
@@ -53,7 +52,7 @@ def _text(check: Callable[[str], str]) -> Check:
 
 
 def _matches(pattern: str, wanted: str) -> Check:
-    return _text(lambda text: "" if re.fullmatch(pattern, text) else f"{text!r} is not {wanted}")
+    return _text(lambda text: "" if re.fullmatch(pattern, text) else f"{text[:200]!r} is not {wanted}")
 
 
 def _at_least(low: float, high: float, unit: str) -> Check:
@@ -66,11 +65,22 @@ def _optional(check: Check) -> Check:
 
 def _variables(node: Node) -> str:
     for key, value in node.value.items():
-        if not re.fullmatch(_VARIABLE, key):
+        if not re.fullmatch(services.VARIABLE, key):
             return f"{key!r} is no name of an environment variable"
         if "\0" in value.value:
             return f"the value of {key} holds a NUL"
     return ""
+
+
+def _own(names: list[str]) -> str:
+    """Tell which of these variables the host sets, so that what is declared would never reach the service."""
+    taken = next((each for each in names if each in services.OWN), "")
+    return f"{taken} is set by Goferry; choose another variable" if taken else ""
+
+
+def _told(node: Node) -> str:
+    """A variable in which a service is told where it listens."""
+    return _matches(services.VARIABLE, "a name of an environment variable")(node) or _own([str(node.value)])
 
 
 def _one_way(node: Node) -> str:
@@ -87,6 +97,10 @@ def _learns(node: Node) -> str:
     declared = node.plain()
     used = [name for text in services.texts(declared) for name in services.placeholders(text)]
     listen = declared.get("listen")
+    told = [str(listen[key]) for key in ("env", "port-env") if listen and listen.get(key)]
+    twice = next((each for each in told if each in (declared.get("env") or {})), "")
+    if twice:
+        return f"{twice} is set by listen, so what env says of it would never be read; leave it out of env"
     if listen and listen.get("socket") and used:
         return f"a service that takes its socket has no port of its own, so nothing fills in {{{used[0]}}}"
     if listen or {"port", "address", "url"} & set(used):
@@ -119,11 +133,11 @@ RULES: dict[str, Check] = {
     "services.*.main": _path,
     "services.*": _learns,
     "services.*.listen": _one_way,
-    "services.*.listen.env": _optional(_matches(_VARIABLE, "a name of an environment variable")),
-    "services.*.listen.port-env": _optional(_matches(_VARIABLE, "a name of an environment variable")),
+    "services.*.listen.env": _optional(_told),
+    "services.*.listen.port-env": _optional(_told),
     "services.*.listen.flag": _optional(_matches(r"--?[A-Za-z][A-Za-z0-9._-]*", "a flag such as --listen")),
-    "services.*.health": _matches(r"/[!-~]*", "a path such as /healthz"),
-    "services.*.env": _variables,
+    "services.*.health": _matches(r"/[!-~]{0,1000}", "a path such as /healthz"),
+    "services.*.env": lambda node: _variables(node) or _own(list(node.value)),
     "services.*.env-file": _optional(_path),
     "services.*.port": _at_least(0, 65535, ""),
     "services.*.ready-within": _seconds,

@@ -22,8 +22,10 @@ CRITICAL = "service-address"
 """The name in a manifest's `critical` without which a reader would give a service the placeholders as they stand."""
 PLACEHOLDERS = ("host", "port", "address", "url")
 _PLACEHOLDER = r"\{\{(%s)\}\}|\{(%s)\}" % (("|".join(PLACEHOLDERS),) * 2)
+OWN = frozenset(["GOFERRY_CONTROL", "GOFERRY_SERVICE", "GOFERRY_VERSION", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID"])
+"""Variables that a host gives a service, whatever it declares."""
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
-_VARIABLE = r"[A-Za-z_][A-Za-z0-9_]{0,199}"
+VARIABLE = r"[A-Za-z_][A-Za-z0-9_]{0,199}"
 _PATH = "/[!-~]{0,1000}"
 
 
@@ -98,7 +100,7 @@ def _listen(value: Any) -> bool:
         return False
     ((key, how),) = value.items() or (("", None),)
     if key in ("env", "port_env"):
-        return type(how) is str and bool(re.fullmatch(_VARIABLE, how))
+        return type(how) is str and bool(re.fullmatch(VARIABLE, how))
     return how is None or (how is True if key == "socket" else key == "flag" and _word(how))
 
 
@@ -111,7 +113,7 @@ def _args(value: Any) -> bool:
 
 
 def _env(value: Any) -> bool:
-    return type(value) is dict and all(re.fullmatch(_VARIABLE, key) and _text(text) for key, text in value.items())
+    return type(value) is dict and all(re.fullmatch(VARIABLE, key) and _text(text) for key, text in value.items())
 
 
 def _env_file(value: Any) -> bool:

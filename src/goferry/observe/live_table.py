@@ -157,7 +157,8 @@ def widths(needed: Sequence[int], total: int) -> list[int]:
     if not needed:
         return []
     name, state, clock, detail = needed
-    state = min(state, max(_SHORTEST, total // 4))
+    least = max(_SHORTEST, min(name, total // 3))
+    state = min(state, max(_SHORTEST, total // 4 if total < _ROOMY else total - least - clock - 2 * GAP))
     name = min(name, max(_SHORTEST, total - state - clock - 2 * GAP))
     left = total - name - state - clock - 3 * GAP
     return [name, state, clock, min(detail, left) if min(detail, _SHORTEST) <= left else 0]

@@ -93,22 +93,27 @@ def refuse_exposed(folder: Path, settings: Settings) -> None:
     Raises:
         KeysExposed: it is a work tree itself, holds tracked files, or has a .gitignore that lets the keys through.
     """
-    where = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
+    real = folder.resolve()  # git looks behind no link
+    where = next(path for path in (real, *real.parents) if path.is_dir())
 
     def git(*words: str) -> Completed | None:
         with contextlib.suppress(ToolMissing):
-            return run(["git", "-C", where, *words], environ={**settings.environ, "LC_ALL": "C"}, timeout=30)
+            return run(
+                ["git", "--literal-pathspecs", "-C", where, *words],
+                environ={**settings.environ, "LC_ALL": "C"},
+                timeout=30,
+            )
         return None
 
-    tracked = git("ls-files", "-z", "--", str(folder.absolute()))
+    tracked = git("ls-files", "-z", "--", str(real))
     if tracked is None or tracked.code:
         return
     found = tracked.text.split("\0")[0]
     why = f"{folder} holds files that git tracks: {found}" if found else ""
     if (folder / ".git").exists():
         why = f"{folder} is a repository itself"
-    elif not why and (folder / ".gitignore").exists():
-        ignored = git("check-ignore", "--", *(str(folder.absolute() / name) for name in FILES))
+    elif not why and os.path.lexists(folder / ".gitignore"):
+        ignored = git("check-ignore", "--", *(str(real / name) for name in FILES))
         through = ignored is not None and len(ignored.text.splitlines()) < len(FILES)
         why = f"{folder / '.gitignore'} lets git add the keys" if through else ""
     if why:

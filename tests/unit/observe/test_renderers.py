@@ -172,6 +172,21 @@ def test_an_event_log_reads_back_and_survives_a_cut(tmp_path):
     assert events_json.read(path) == seen[:-1]
 
 
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 200])
+def test_what_a_step_came_to_and_how_far_it_is_give_way_after_long_names(width):
+    table = LiveTable(io.StringIO(), {"NO_COLOR": "1"}, clock=lambda: 36_000.0, width=width)
+    host = {"stage": "watch", "host": "web-1." + "production." * 6, "start": 1.0}
+    table(Event("start", "t", "a", "", stage="build", target="linux/amd64", numbers={"total": 2, "done": 1}, start=1.0))
+    table(Event("end", "t", "b", "", outcome="public-address-unreachable", end=36_000.0, **host))
+    with table.console.capture() as captured:
+        table.console.print(table.draw())
+    bar, failed = captured.get().splitlines()
+    assert "\u2501" * 6 + "\u2500" * (6 if width >= 60 else 3) in bar
+    assert ("public-address-unreachable" if width >= 80 else "public-") in failed
+    assert "web-1" in failed
+    assert "9 h 59 min" in failed
+
+
 @pytest.mark.parametrize("line", ["nonsense", "[]", '{"kind":"start","evil":1}', "[" * 100_000])
 def test_a_foreign_file_is_named(tmp_path, line):
     path = tmp_path / "x"

@@ -222,13 +222,17 @@ def test_keys_in_a_repository_are_no_source_and_no_change(repository, capsys):
     git(repository, "add", ".")
     assert git(repository, "status", "--porcelain", "-uall") == ""
     assert {path.name for path in (repository / "KEYS").iterdir()} == {".gitignore", *keys.FILES}
+    assert run(["keygen", "--out", str(repository / "co[a-z]*"), "--json"]) == 0  # a name, and no pattern of others
 
 
 @pytest.mark.parametrize("dry_run", [[], ["--dry-run"]])
-@pytest.mark.parametrize("folder", [".", "committed", "committed/KEYS/..", "open"])
+@pytest.mark.parametrize("folder", [".", "committed", "committed/KEYS/..", "open", "linked", "dangling"])
 def test_keys_are_not_made_where_git_would_take_them(folder, dry_run, repository, capsys):
     (repository / "open").mkdir()
     (repository / "open" / ".gitignore").write_text("*.key\n")
+    (repository / "linked").symlink_to("committed")
+    (repository / "dangling").mkdir()
+    (repository / "dangling" / ".gitignore").symlink_to("nowhere")
     before = sorted(repository.rglob("*"))
     assert run(["keygen", "--out", str(repository / folder), "--json", *dry_run]) == 2
     assert json.loads(capsys.readouterr().out)["error"] == "keys-exposed"

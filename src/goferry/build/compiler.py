@@ -18,6 +18,7 @@ from goferry.observe.events import Span
 from goferry.system import process
 
 _PACKAGE = r"[A-Za-z0-9][A-Za-z0-9._~+/-]*"
+_BUSY = rf"{_PACKAGE}|go: downloading .*"
 _KILLED = r"signal: killed|cannot allocate memory|out of memory"
 _STATUS = "error obtaining VCS status:"
 """How cmd/go begins when the stamp is what fails."""
@@ -170,11 +171,9 @@ def failure(done: process.Completed, target: str, places: Places) -> GoferryErro
 
 
 def said(done: process.Completed) -> str:
-    """Return what a go command said, without the names of packages that it was busy with."""
+    """Return what a go command said, without the packages and modules that it was busy with."""
     lines = [line.rstrip() for line in done.errors.splitlines()]
-    return (
-        "\n".join(line for line in lines if line and not re.fullmatch(_PACKAGE, line)) or f"go ended with {done.code}"
-    )
+    return "\n".join(line for line in lines if line and not re.fullmatch(_BUSY, line)) or f"go ended with {done.code}"
 
 
 def shown(text: str, limit: int = 1500) -> str:

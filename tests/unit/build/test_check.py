@@ -153,6 +153,11 @@ def test_a_line_that_is_longer_than_what_is_shown_is_cut_with_a_sign():
     assert compiler.failure(finished(1, "x " * 2000), "", NOWHERE).what.endswith("…")
 
 
+def test_modules_that_were_downloaded_stand_before_no_complaint():
+    words = "go: downloading example.com/x v1.2.3\n" * 100 + "main.go:1:1: undefined: x\n"
+    assert compiler.failure(finished(1, words), "", NOWHERE).what == "main.go:1:1: undefined: x"
+
+
 def test_the_name_of_an_error_comes_from_all_that_go_said():
     words = "go: x@v1: some warning\n" * 100 + "go: inconsistent vendoring in /src\n"
     assert isinstance(compiler.failure(finished(1, words), "", NOWHERE), ModulesIncomplete)

@@ -492,6 +492,27 @@ def test_what_people_wrote_into_a_draft_stays(dist, github, fake_github):
     assert "goferry verify" in found.body
 
 
+@pytest.mark.parametrize(("told", "pre"), [(None, True), (True, True), (False, False)])
+def test_what_somebody_marked_as_a_prerelease_stays_one(told, pre, dist, github, fake_github):
+    repository = fake_github.repository(REPOSITORY)
+    fake_github.state.create_release(repository, {"tag_name": "v1.4.0", "draft": True, "prerelease": True})
+    record = publish(dist, github, prerelease=told)
+    (found,) = there(fake_github)
+    assert (found.draft, found.prerelease, record["prerelease"]) == (False, pre, pre)
+    assert publish(dist, github)["unchanged"]
+
+
+def test_a_draft_by_hand_with_what_broke_off_is_filled(dist, github, fake_github):
+    repository = fake_github.repository(REPOSITORY)
+    draft = fake_github.state.create_release(repository, {"tag_name": "v1.4.0", "draft": True, "body": "Mine"})
+    for name in ("SHA256SUMS", "of-somebody.zip"):
+        fake_github.state.upload(repository, draft, name, b"", content_type="")
+        draft.named(name).state = "starter"
+    assert publish(dist, github)["published"]
+    (found,) = there(fake_github)
+    same_as(dist[0], found)
+
+
 def test_a_draft_of_others_with_foreign_files_is_left_alone(dist, github, fake_github):
     repository = fake_github.repository(REPOSITORY)
     draft = fake_github.state.create_release(repository, {"tag_name": "v1.4.0", "draft": True, "body": "Mine"})

@@ -21,7 +21,9 @@ from goferry.cli.output import Output, dry_run_option, example, output_options, 
 @click.option("--tag", default="", help="The release's tag; the sealed version unless given.")
 @click.option("--trust", type=click.Path(path_type=Path), help="Verify DIST's signatures by this trust file first.")
 @click.option("--draft", is_flag=True, help="Upload and check everything, but leave it a draft.")
-@click.option("--prerelease/--no-prerelease", default=None, help="Mark it so; as its version says unless given.")
+@click.option(
+    "--prerelease/--no-prerelease", default=None, help="Mark it so; as its version or draft says unless given."
+)
 @dry_run_option
 @output_options
 def command(

@@ -27,7 +27,7 @@ class Local:
         commit: hex, what the tag must point to.
         digest: the SHA-256 of release.json.
         files: everything in the folder, list and signatures too, sorted by name.
-        draft: leave it a draft. prerelease: mark it as one.
+        draft: leave it a draft. prerelease: mark it as one. told: a person said whether to.
     """
 
     tag: str
@@ -39,6 +39,7 @@ class Local:
     prerelease: bool = False
     scheme: Scheme = SCHEMES["semver"]
     sealed: str = ""
+    told: bool = False
 
     @property
     def size(self) -> int:

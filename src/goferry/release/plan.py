@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from goferry.dist.schemes import Scheme
@@ -163,6 +163,12 @@ def _check_size(local: Local) -> None:
                 state=_NOTHING,
                 advice=["leave out what is embedded, or strip it:  goferry inspect --config"],
             )
+
+
+def as_marked(local: Local, remote: Remote) -> Local:
+    """Return the release as a pre-release where somebody ticked that on GitHub, and nobody said otherwise here."""
+    ticked = any(release.prerelease for release in remote.releases)
+    return local if local.told or not ticked else replace(local, prerelease=True)
 
 
 def is_prerelease(version: str, scheme: Scheme) -> bool:

@@ -17,7 +17,7 @@ from goferry.release import access, notes, reference, resealed
 from goferry.release.api import Api
 from goferry.release.errors import AssetDamaged, GitHubUnexpected, TagMismatch
 from goferry.release.facts import UPLOADED, Asset, File, Local, Release, Remote
-from goferry.release.plan import Plan, Step, check_tag, is_prerelease, plan
+from goferry.release.plan import Plan, Step, as_marked, check_tag, is_prerelease, plan
 from goferry.release.repository import GitHub
 from goferry.release.sealed import inspect
 from goferry.release.transfer import Transfer
@@ -42,7 +42,7 @@ def publish(
         github: where, with a token that has `contents: write`; for a dry run of a public repository without one.
         tag: empty: the one that was sealed, the version itself or `api/v1.4.0`.
         draft: upload and verify, but leave it a draft.
-        prerelease: None: as its scheme reads the version.
+        prerelease: None: as its scheme reads the version, or as somebody marked the draft.
         trust: a trust file that the folder's signatures must satisfy first; None: they are not judged.
         settings: proxies and certificates.
         stream: hears the spans `release`, `upload` and `download`.
@@ -72,6 +72,7 @@ def publish(
         if stands := _standing(manifest, local, remote, transfer, trust=trust, settings=settings):
             span.note(f"{local.tag} was published with these files before, sealed another time: that release stands")
             local, remote = stands, look(api, transfer, stands)
+        local = as_marked(local, remote)
         planned = plan(local, remote)
         if dry_run:
             span.skip("a dry run")
@@ -123,9 +124,9 @@ def _local(manifest: Manifest, files: tuple[File, ...], *, tag: str, draft: bool
     if not valid_tag(tag):
         raise TagMismatch(f"{tag[:200]!a} cannot be a release's tag", advice=["name it like the version, v1.4.0"])
     pre = is_prerelease(manifest.version, said.scheme) if prerelease is None else prerelease
-    return Local(
-        tag, manifest.version, manifest.commit, manifest.digest, files, draft, pre, scheme=said.scheme, sealed=said.tag
-    )
+    told = prerelease is not None
+    stated = tag, manifest.version, manifest.commit, manifest.digest, files, draft, pre
+    return Local(*stated, scheme=said.scheme, sealed=said.tag, told=told)
 
 
 class _Publisher:

@@ -10,10 +10,10 @@ import sys
 import tarfile
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from goferry.build import check, execute, facts, folder, machine, merge, plan
 from goferry.build.compiler import CompileFailed
@@ -427,8 +427,7 @@ def test_where_git_can_not_be_asked_nothing_is_stamped_and_a_note_says_so(work, 
 
 
 RUN = """
-import _strptime, os, sys, tarfile, zipfile
-from dataclasses import replace
+import _strptime, os, sys, tarfile, tempfile, zipfile
 from pathlib import Path
 from goferry.build import execute, facts, machine, plan
 from goferry.config import model

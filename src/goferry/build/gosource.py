@@ -110,9 +110,10 @@ def _top_level(source: str) -> tuple[str, list[str]]:
                 start = match.end()
                 flat.append(f"{lexeme}#{len(groups)}")
         elif lexeme in ")]}":
+            if depth == 1:
+                groups.append(source[start : match.start()])
             depth = max(0, depth - 1)
             if depth == 0:
-                groups.append(source[start : match.start()])
                 flat.append(lexeme)
         elif depth == 0:
             flat.append(_blanked(lexeme))

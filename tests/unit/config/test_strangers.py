@@ -380,7 +380,7 @@ HOSTILE = [
         'r.Route("/a", func(r chi.Router) {', '"/a/b/health" ', 'case "/health",', "a.AddCommand(b)\n", "a.",
     )),
     *((VALUE, unit) for unit in ('"\\', '\\"', '`\n"', " ", '.Group("/a")', "env.Options{", "app.Flag(", "'\\\"'")),
-    *((TOP, unit) for unit in ('const h = "/health"\n', "var a =\n", 'func g(r *mux.Router) { g(r.Group("/a")) }\n')),
+    *((TOP, unit) for unit in ('const h = "/health"\n', "var a =\n", "}", 'func g(r *mux.Router) { g(r.Group("/a")) }\n')),
 ]  # fmt: skip
 
 

@@ -97,7 +97,7 @@ def suggestions(opened: OpenProject) -> list[str]:
     found = {main.path: main for main in survey.survey(opened.facts.directory).mains if main.module == "."}
     if not opened.config.services:
         serving = [main for main in found.values() if main.serves]
-        return [f"{main.path} serves HTTP{start.told(main)}; goferry init names services" for main in serving]
+        return [f"{main.path} serves HTTP{start.told(main)}; goferry init {_helps(main)}" for main in serving]
     said = []
     for name, service in opened.config.services.items():
         main = found.get(mains.spelled(service.main))
@@ -105,6 +105,10 @@ def suggestions(opened: OpenProject) -> list[str]:
         if health and not health.doubt and service.health == start.DEFAULT != health.path:
             said.append(f"services.{name} is asked at {start.DEFAULT}; its route is {health.path} ({health.where})")
     return said
+
+
+def _helps(main: survey.Main) -> str:
+    return "names services" if main.listen or main.args else "shows how it is named as a service"
 
 
 def config(opened: OpenProject) -> dict[str, Any]:

@@ -360,6 +360,15 @@ def test_inspect_says_what_the_source_tells_and_the_file_does_not(services, said
     assert inspection.suggestions(opened) == said
 
 
+@pytest.mark.parametrize("body", ['http.ListenAndServe(":8080", nil)', "http.ListenAndServe(address(), nil)"])
+def test_inspect_promises_no_name_that_init_does_not_give(body, written, tmp_path):
+    assert written({"main.go": f'package main\nimport "net/http"\nfunc main() {{ {body} }}\n'}) == ""
+    opened = SimpleNamespace(config=model.Project(), facts=SimpleNamespace(directory=tmp_path))
+    (said,) = inspection.suggestions(opened)
+    assert said.startswith(". serves HTTP, address not recognised, ")
+    assert said.endswith("; goferry init shows how it is named as a service")
+
+
 def test_routers_that_are_handed_around_everywhere_are_not_followed_for_ever(written):
     names = [f"f{number}" for number in range(30)]
     calls = "; ".join(f"{name}(r)" for name in names)

@@ -178,7 +178,7 @@ def ignore(directory: Path, *, dry_run: bool = False) -> bool:
     if path.is_symlink() or (path.exists() and not path.is_file()):
         return False
     text = path.read_text("utf-8", "surrogateescape") if path.exists() else ""
-    if {"dist", "dist/", "/dist", "/dist/"} & set(text.split()):
+    if {"dist", "dist/", "/dist", "/dist/"} & {line.strip() for line in text.splitlines()}:
         return False
     if not dry_run:
         with path.open("a", encoding="utf-8") as file:

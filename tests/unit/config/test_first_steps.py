@@ -245,12 +245,12 @@ def test_what_is_built_is_ignored_by_git(repository, capsys):
     assert run(["init", "--dir", str(root)]) == 0
     assert not ignore.exists(), "it is no git work tree"
     (root / ".git").mkdir()
-    ignore.write_text("*.tmp")
+    ignore.write_text("# not dist\n*.tmp")
     assert run(["init", "--dir", str(root), "--dry-run"]) == 0
-    assert ignore.read_text() == "*.tmp"
+    assert ignore.read_text() == "# not dist\n*.tmp"
     for _ in range(2):
         assert run(["init", "--dir", str(root)]) == 0
-        assert ignore.read_text() == "*.tmp\n/dist/\n"
+        assert ignore.read_text() == "# not dist\n*.tmp\n/dist/\n"
     assert capsys.readouterr().out.count(f"added /dist/ to {ignore}\n") == 1
 
 

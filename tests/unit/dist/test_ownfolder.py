@@ -25,3 +25,13 @@ def test_git_sees_the_hosts_keys_alone(before, tmp_path):
         assert (folder / ".gitignore").read_bytes() == before
     else:
         assert seen == [".goferry/known_hosts"]
+
+
+@pytest.mark.parametrize("taken", [".goferry", ".goferry/.gitignore"])
+def test_what_stands_in_its_place_is_named(taken, tmp_path):
+    if taken == ".goferry":
+        (tmp_path / taken).touch()
+    else:
+        (tmp_path / taken).mkdir(parents=True)
+    with pytest.raises(ownfolder.OwnFolderUnusable):
+        ownfolder.make(tmp_path / ".goferry")

@@ -12,6 +12,7 @@ _LISTEN = (
     "say how it takes its address, at the service in goferry.yml:  "
     "listen: {env: NAME}, or {port-env: NAME}, or {flag: --NAME}"
 )
+_OWN_FILE = "or does its own configuration file say %s? what stands there may count for more"
 _CONTROL = "let it answer as docs/deploy.md says of GOFERRY_CONTROL, or say how else it listens:  listen: {env: NAME}"
 _SINCE = "; since then no answer in time"
 _ASKED_BY_HTTPS = b"client sent an http request to an https server"  # net/http
@@ -98,9 +99,10 @@ def deaf(slot: Dict[str, Any], port: int, elsewhere: Sequence[int]) -> Ill:
     """Return that a plain service does not listen on its port; `elsewhere` are those on which its process does."""
     told = ", ".join(_told(slot))
     what = "nothing listens on 127.0.0.1:%d, which it is told%s" % (port, " by " + told if told else "")
-    if elsewhere:
-        what += "; it listens on port %s" % ", ".join(map(str, elsewhere))
-    return Ill(what, (_LISTEN,))
+    if not elsewhere:
+        return Ill(what, (_LISTEN,))
+    ports = ", ".join(map(str, elsewhere))
+    return Ill("%s; it listens on port %s" % (what, ports), (_LISTEN, _OWN_FILE % ports))
 
 
 def _told(slot: Dict[str, Any]) -> Iterator[str]:

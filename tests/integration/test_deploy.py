@@ -130,6 +130,8 @@ def test_a_bad_candidate_never_gets_traffic(site, fault, name, code):
     assert clients.heard == {"v1.0.0"}
     if fault == "crash":
         assert "panic: no database \\x1b[31m" in error.state
+        assert any(line.endswith(f":  {site.root}/shop/api/data") for line in error.advice)
+        assert any(line.endswith(f"relative to {site.root}") for line in error.advice)
     assert len(list((site.root / "shop/api/store").iterdir())) == 1
     assert not (site.root / "shop/api/slots/1.json").exists()
 

@@ -125,10 +125,16 @@ class Engine:
     """
 
     def __init__(
-        self, journal: Journal, store: Store, guard: Guard, switch: Switch, tell: Callable[[str], None] = lambda _: None
+        self,
+        journal: Journal,
+        store: Store,
+        guard: Guard,
+        switch: Switch,
+        tell: Callable[[str], None] = lambda _: None,
+        advise: Callable[[GoferryError, Transaction], None] = lambda _, __: None,
     ) -> None:
-        """`tell` hears each act as it begins: `start shop`."""
-        self.journal, self.guard, self.tell = journal, guard, tell
+        """`tell` hears each act as it begins: `start shop`. `advise` may add to the advice of what went wrong."""
+        self.journal, self.guard, self.tell, self._advise = journal, guard, tell, advise
         self.transaction = Transaction()
         self.failure: Optional[GoferryError] = None
         self.numbers: Dict[str, int] = {}
@@ -232,7 +238,9 @@ class Engine:
         known = of_defect(error)
         if self.transaction.phase in machine.ENDINGS:
             raise known from error
-        self.failure = self.failure or known
+        if self.failure is None:
+            self._advise(known, self.transaction)
+            self.failure = known
         return "failed"
 
     def result(self) -> Dict[str, Any]:

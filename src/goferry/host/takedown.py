@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
-from goferry.host import slots, state
+from goferry.host import own_files, slots, state
 from goferry.host.layout import NAME, Root, ServiceFolder
 from goferry.host.target import host_file
 from goferry.kernel.errors import GoferryError, Misuse, Refused, printable
@@ -23,7 +23,7 @@ from goferry.kernel.files import sync_folder
 if TYPE_CHECKING:
     from goferry.host.agent import Session
 
-DATA = ("/var/lib/private/goferry-data", "/var/lib/goferry-data")
+DATA = ("/var/lib/private/goferry-data", own_files.DATA)
 """Where systemd keeps the units' state folders, and the links to them."""
 OWN = (".journal", ".floor.json", ".floor.jsonl", ".incoming")
 """What the agent keeps of a project beside its services; the lock stays, as others may wait for it."""

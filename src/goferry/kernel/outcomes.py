@@ -19,7 +19,9 @@ REMOTE = range(1, 7)
 class CandidateCrashed(Failed):
     """The new version's process ended before it was healthy.
 
-    It usually lacks configuration, panics at start, or can't open something it needs; its last log lines are shown.
+    It usually lacks a variable or a file of its own, panics at start, or can't open something it needs. The first and
+    the last lines of its log are shown, and where its variables and files belong on that target; a release brings none
+    ([its own files](deploy.md#its-own-files)).
     """
 
     name = "candidate-crashed"

@@ -44,6 +44,12 @@ def test_a_candidate_that_systemd_gave_up_on_has_crashed(host):
     assert isinstance(made.failure, CandidateCrashed)
     assert "started 2 times" in made.failure.what
     assert host.serving() == "v1"
+    told = "\n".join(made.failure.advice)
+    for part in ("env at the service in goferry.yml", "/etc/goferry/env/shop-api", "/var/lib/goferry-data/shop-api"):
+        assert part in told
+    assert "env-file" not in told  # which a provisioned host does not read
+    assert made.failure.advice[-2].endswith("docs/deploy.md#its-own-files")
+    assert made.failure.advice[-1].startswith("the log:  journalctl")
 
 
 def test_the_version_before_stays_warm_through_the_bake(host):

@@ -280,7 +280,7 @@ def test_the_commands_as_a_user_types_them(path, tmp_path):
         (["verify", "dist"], 2, "misuse"),
         (["sign", "dist"], 2, "key-unusable"),
         (["sign", "dist", "--openpgp-key", "absent"], 2, "key-unusable"),
-        (["sign", "absent", "--openpgp-key", "KEYS/openpgp.asc"], 2, "ledger-missing"),
+        (["sign", "absent", "--openpgp-key", "KEYS/openpgp.asc"], 2, "folder-unreadable"),
         (["sign", "dist", "--openpgp-key", "KEYS/openpgp.asc", "--sequence", "0"], 2, "misuse"),
         (["keygen", "--out", "KEYS"], 2, "keys-exist"),
     ],

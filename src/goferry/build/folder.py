@@ -15,7 +15,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace as replace_fields
 
-from goferry.dist import Ledger
+from goferry.dist import Ledger, given
 from goferry.dist.ledger import LEDGER, LedgerInvalid, LedgerMissing, refuse_sealed
 from goferry.kernel.errors import Failed, Misuse
 from goferry.kernel.files import sha256_file
@@ -74,7 +74,9 @@ def ours(out: Path) -> Ledger | None:
     if not out.exists():
         return None
     if not out.is_dir():
-        raise DistForeign(f"{out} is not a folder", state="Nothing was built.", advice=["choose another:  --out DIST"])
+        raise DistForeign(
+            f"{given.typed(out)} is not a folder", state="Nothing was built.", advice=["choose another:  --out DIST"]
+        )
     refuse_sealed(out)
     try:
         ledger: Ledger | None = Ledger.load(out)
@@ -85,7 +87,7 @@ def ours(out: Path) -> Ledger | None:
     strange = sorted(names - own)
     if strange and not (WORK in names and ledger is None):
         raise DistForeign(
-            f"{out} holds files that no build made: {', '.join(strange[:5])}",
+            f"{given.typed(out)} holds files that no build made: {', '.join(strange[:5])}",
             state="Nothing was built, nothing was removed.",
             advice=["build into another folder:  goferry build --out OTHER", "or remove those files"],
             files=strange,
@@ -112,7 +114,9 @@ def work(out: Path) -> Iterator[Path]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise DistBusy(
-                    f"another build is writing into {out}", state="Nothing was built.", advice=["wait for it to end"]
+                    f"another build is writing into {given.typed(out)}",
+                    state="Nothing was built.",
+                    advice=["wait for it to end"],
                 ) from None
             for entry in below.iterdir():
                 if entry.name != ".lock":

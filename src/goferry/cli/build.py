@@ -25,6 +25,7 @@ def command(output: Output, *, prepare: Callable[[Stream], Job], dry_run: bool) 
     Static programs with -trimpath and -s -w; version, commit and date are filled in where package main has such
     variables. What is done and unchanged is not done again.
     """
+    from goferry.dist.given import typed
     from goferry.pipeline import build
 
     with output.stream() as stream:
@@ -34,5 +35,6 @@ def command(output: Output, *, prepare: Callable[[Stream], Job], dry_run: bool) 
         show(output, job)
         return
     rows = [f"  {artifact.name}  {artifact.size:,} bytes" for artifact in ledger.artifacts.values()]
-    told = [f"{ledger.project} {ledger.version} in {job.out}", *rows, *(f"  {x}" for x in ledger.uncommitted_lines())]
-    output.result(build.record(ledger, job.out), *told)
+    folder = typed(job.out)
+    told = [f"{ledger.project} {ledger.version} in {folder}", *rows, *(f"  {x}" for x in ledger.uncommitted_lines())]
+    output.result(build.record(ledger, job.out), *told, f"next:  goferry sign {folder} --openpgp-key FILE")

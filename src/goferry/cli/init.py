@@ -29,11 +29,12 @@ def command(output: Output, *, directory: Path, dry_run: bool) -> None:
     """Look at a repository, say what was found, write as little as possible.
 
     goferry.yml is written only where it is needed: most repositories need none, and a file that is there is never
-    overwritten. What is a guess is written as a comment, with its reason. In git, /dist/ is added to .gitignore
-    where no line names it. Needs no Go.
+    overwritten. What is a guess is written as a comment, with its reason. In git, the dist/ of each project is
+    added to .gitignore where no line names it. Needs no Go.
     """
     from goferry.build import revision, tag_rule
     from goferry.config import load, start
+    from goferry.config.ignored import ignore
     from goferry.config.survey import survey
 
     above, outer = load.above(directory), load.module_above(directory)
@@ -47,7 +48,6 @@ def command(output: Output, *, directory: Path, dry_run: bool) -> None:
     )
     place = directory / start.home(seen)
     written = "" if dry_run or not text else str(start.write(place, text))
-    ignored = start.ignore(place, dry_run=dry_run)
     if above:
         verdict = f"{os.path.relpath(above, Path.cwd())} speaks of this folder and stays as it is"
     elif seen.configured:
@@ -59,10 +59,11 @@ def command(output: Output, *, directory: Path, dry_run: bool) -> None:
     where = "" if place == Path() else f" --dir {shlex.quote(str(place))}"
     standing = (directory / load.FILE).read_text("utf-8", "surrogateescape") if seen.configured and not above else text
     project = load.to_name(standing)
+    missing = ignore(place, load.folders(standing), dry_run=dry_run)
     where += f" --project {project}" if project else ""
     following = [f"{line}{where}" for line in (DEPLOYED if seen.configured or start.names_services(seen) else NEXT)]
     example_of, file = start.example(seen), place / "goferry.yml"
-    record = {**start.as_json(seen, text), "written": written, "ignored": ignored, "next": following}
+    record = {**start.as_json(seen, text), "written": written, "ignored": bool(missing), "next": following}
     output.result(
         record,
         *start.found(seen),
@@ -70,7 +71,7 @@ def command(output: Output, *, directory: Path, dry_run: bool) -> None:
         *(f"  {line}" for line in text.splitlines()),
         *([f"to deploy a program that takes its address from ADDR, write into {file}:"] if example_of else []),
         *(f"  {line}" for line in example_of),
-        *([f"{'would add' if dry_run else 'added'} /dist/ to {place / '.gitignore'}"] if ignored else []),
+        *([f"{'would add' if dry_run else 'added'} {' '.join(missing)} to {place / '.gitignore'}"] if missing else []),
         "next:",
         *(f"  {line}" for line in following),
     )

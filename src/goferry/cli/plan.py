@@ -57,7 +57,11 @@ def build_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add what a command takes that plans a build; the command gets `prepare`, which plans it, telling a stream."""
 
     @project_options
-    @click.option("--out", type=click.Path(path_type=Path), help="Folder that a build writes.  [default: DIR/dist]")
+    @click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        help="Folder that a build writes.  [default: dist in the project's folder]",
+    )
     @click.option("--shard", metavar="I/N", default="", help="Part I of N of the targets; see goferry merge.")
     @wraps(function)
     def wrapped(*args: Any, request: ProjectRequest, shard: str, **kwargs: Any) -> Any:

@@ -26,7 +26,9 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
     )
 )
 @project_options
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the release.  [default: DIR/dist]")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder of the release.  [default: dist in the project's folder]"
+)
 @click.option("--keys", type=_FOLDER, help="A folder that `goferry keygen` made.")
 @click.option("--openpgp-key", type=_FILE, help="Armored OpenPGP secret key.")
 @click.option("--minisign-key", type=_FILE, help="minisign secret key.")

@@ -96,6 +96,21 @@ def to_name(text: str) -> str:
     return _first(several) if len(several) > 1 else ""
 
 
+def folders(text: str) -> list[str]:
+    """Return the folders of the projects that a goferry.yml names, from the file's own; that one where it is not valid.
+
+    A build of a project writes its dist/ there.
+    """
+    from goferry.config.document import parse
+
+    try:
+        tree = parse(text.encode("utf-8", "surrogateescape"))
+        several = _projects(tree, FILE)
+    except (DocumentError, ConfigInvalid):
+        return ["."]
+    return [_dir(node) for node in several.values()] or [_dir(tree)]
+
+
 def load_for(directory: Path, name: str) -> Loaded:
     """Load the configuration of a project that a ledger names; a file that speaks of it by no name counts.
 

@@ -170,22 +170,6 @@ def write(directory: Path, text: str) -> Path:
     return path
 
 
-def ignore(directory: Path, *, dry_run: bool = False) -> bool:
-    """Add `/dist/` to the .gitignore of a git work tree unless a line there says so already; return whether it did."""
-    if not any((folder / ".git").exists() for folder in (directory.resolve(), *directory.resolve().parents)):
-        return False
-    path = directory / ".gitignore"
-    if path.is_symlink() or (path.exists() and not path.is_file()):
-        return False
-    text = path.read_text("utf-8", "surrogateescape") if path.exists() else ""
-    if {"dist", "dist/", "/dist", "/dist/"} & {line.strip() for line in text.splitlines()}:
-        return False
-    if not dry_run:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(("\n" if text and not text.endswith("\n") else "") + "/dist/\n")
-    return True
-
-
 def found(survey: Survey) -> list[str]:
     """Return what was found, a line each, for a person."""
     lines = [f"module {name or '(unnamed)'} in {folder}" for folder, name in survey.modules.items()]

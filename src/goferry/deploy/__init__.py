@@ -15,6 +15,7 @@ from goferry.deploy import local, remote, serving
 from goferry.deploy.fleet import Fleet
 from goferry.deploy.local import Target, down, purge
 from goferry.deploy.policy import judge_accepts, judge_uncommitted
+from goferry.dist import given
 from goferry.observe.events import Stream
 
 __all__ = ["Fleet", "Target", "before_deploy", "deploy", "down", "judge_accepts", "logs", "purge", "rollback", "status"]
@@ -37,10 +38,11 @@ def deploy(
     snapshots, and `refused` releases with files that their commit lacks. However it fails, the error says what serves.
 
     Raises:
-        SnapshotRefused, UncommittedRefused: as their names say.
+        FolderUnreadable, SnapshotRefused, UncommittedRefused: as their names say.
         GoferryError: what the host says, or how it could not be reached.
     """
     with before_deploy(target, settings) if not dry_run else nullcontext():
+        given.refuse_absent(dist)
         judge_accepts(dist, accepts)
         judge_uncommitted(dist, uncommitted)
     if isinstance(target, Fleet):

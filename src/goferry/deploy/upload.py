@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from goferry.deploy.client import Agent
+from goferry.dist import given
 from goferry.kernel import checksums, manifest
 from goferry.kernel.errors import printable
 from goferry.kernel.files import sha256_file
 from goferry.kernel.outcomes import AgentLost, UploadDamaged
-from goferry.kernel.refusals import FileMissing, FolderUnreadable, ManifestMissing
+from goferry.kernel.refusals import FileMissing, ManifestMissing
 
 BLOCK = 1 << 20
 _MAKE = ("make it:  goferry build --out DIST", "seal it:  goferry sign DIST --openpgp-key FILE")
@@ -37,8 +38,7 @@ def read_release(dist: Path) -> manifest.Manifest:
     Raises:
         FolderUnreadable, ManifestMissing, ManifestMalformed: as their names say.
     """
-    if not dist.is_dir():
-        raise FolderUnreadable(f"there is no folder {printable(str(dist), 300)}", advice=_MAKE)
+    given.refuse_absent(dist)
     try:
         with (dist / manifest.MANIFEST).open("rb") as file:
             return manifest.parse(file.read(manifest.MAX_BYTES + 1))

@@ -7,7 +7,6 @@ is canonical JSON; the folder is flat: an artifact's path is its name.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import asdict
 
+from goferry.dist import given
 from goferry.kernel import canonical
 from goferry.kernel.errors import Misuse, Refused, printable
 from goferry.kernel.files import sha256_file, write_atomically
@@ -22,6 +22,7 @@ from goferry.kernel.files import sha256_file, write_atomically
 LEDGER = "goferry.json"
 SCHEMA = 1
 _NAME = r"(?!goferry\.json$)[A-Za-z0-9_][^/\\\x00-\x1f\x7f]*"
+_MAKE = ("name the folder that a build wrote, or make one:  goferry build --out DIST",)
 KINDS = ("binary", "archive", "package", "sbom", "image", "checksums", "manifest", "signature", "provenance")
 
 
@@ -158,13 +159,14 @@ class Ledger(Struct):
         """Read the ledger of `folder`.
 
         Raises:
-            DistSealed, LedgerMissing, LedgerInvalid: as their names say.
+            FolderUnreadable, DistSealed, LedgerMissing, LedgerInvalid: as their names say.
         """
+        given.refuse_absent(folder)
         refuse_sealed(folder)
         try:
             data = (folder / LEDGER).read_bytes()
         except OSError as error:
-            raise LedgerMissing(f"{folder} has no {LEDGER}", advice=["make one:  goferry build --out DIST"]) from error
+            raise LedgerMissing(f"{folder} has no {LEDGER}", advice=_MAKE) from error
         return cls.parse(data, str(folder / LEDGER))
 
     @classmethod
@@ -200,10 +202,10 @@ def refuse_sealed(folder: Path) -> None:
     """Raise DistSealed when `folder` holds a signed list."""
     if (folder / "SHA256SUMS").exists():
         raise DistSealed(
-            f"{folder} is sealed{_sealed_as(folder)}, and nothing can be added to it",
+            f"{given.typed(folder)} is sealed{_sealed_as(folder)}, and nothing can be added to it",
             state="Nothing was written.",
             advice=[
-                f"it is ready to be deployed or published:  goferry verify {shlex.quote(str(folder))} --trust FILE",
+                f"it is ready to be deployed or published:  goferry verify {given.typed(folder)} --trust FILE",
                 "or build the next version into another folder:  goferry build --out OTHER",
                 "or remove this one first; goferry up replaces its own by itself",
             ],

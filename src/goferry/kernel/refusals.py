@@ -376,7 +376,8 @@ class FileAltered(Refusal):
 class FolderUnreadable(Unread):
     """The release's folder, or a file in it, cannot be opened.
 
-    The path is mistyped or the permissions do not allow it.
+    Usual causes: the path is mistyped; nothing was built there yet; the project lies in a folder of the repository,
+    and so does its dist/; or the permissions do not allow it.
     """
 
     name = "folder-unreadable"

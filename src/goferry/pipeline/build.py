@@ -14,7 +14,7 @@ from goferry.build import environment, execute, folder, machine, plan, uncommitt
 from goferry.build.facts import own_folders
 from goferry.build.shard import Shard
 from goferry.config.settings import Settings
-from goferry.dist import Ledger
+from goferry.dist import Ledger, given
 from goferry.observe.events import Stream
 from goferry.pipeline.project import OpenProject, ProjectRequest, default_out, open_project
 
@@ -110,7 +110,7 @@ def record(ledger: Ledger, out: Path) -> dict[str, Any]:
 
 def lines(job: Job) -> list[str]:
     """Return a plan for a person: a line a step, with its command."""
-    told = [f"{job.plan.header['project']} {job.plan.header['version']} into {job.out}"]
+    told = [f"{job.plan.header['project']} {job.plan.header['version']} into {given.typed(job.out)}"]
     for step in job.plan.steps:
         told.append(f"  {step.id}")
         if step.argv:

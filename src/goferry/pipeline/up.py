@@ -11,6 +11,7 @@ from typing import Any
 from goferry import deploy
 from goferry.config import start
 from goferry.config.settings import Settings
+from goferry.dist import given
 from goferry.kernel.outcomes import NothingToDeploy
 from goferry.observe.events import Event, Stream
 from goferry.pipeline import image, keys, summary, way
@@ -101,11 +102,11 @@ def _refuse_without_services(opened: OpenProject) -> None:
 
 def lines(record: dict[str, Any]) -> list[str]:
     """Return the record for a person, but for the deployment's own lines."""
-    name = f"{record['project']} {record['version']}"
+    name, folder = f"{record['project']} {record['version']}", given.typed(Path(record["dist"]))
     if record["unchanged"]:
-        return [f"{name} is up to date in {record['dist']}; nothing changed, nothing was done."]
+        return [f"{name} is up to date in {folder}; nothing changed, nothing was done."]
     if not record["made"]:
-        return [f"{name} stands unchanged in {record['dist']}; nothing was built again."]
+        return [f"{name} stands unchanged in {folder}; nothing was built again."]
     throw_away = " (throw-away keys)" if record["keys"] == "throw-away" else ""
     imageless = [f"no image was made: {record['no_image']}"] if record["no_image"] else []
-    return [f"{name} is sealed and verified in {record['dist']}{throw_away}", *imageless]
+    return [f"{name} is sealed and verified in {folder}{throw_away}", *imageless]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from goferry.config.settings import Settings
+from goferry.dist import given
 from goferry.dist.schemes import named
 from goferry.kernel import checksums, manifest, trustfile
 from goferry.kernel.checksums import LIST
@@ -80,6 +81,7 @@ def _read(folder: Path) -> tuple[Manifest, tuple[File, ...]]:
 
 
 def _hashed(folder: Path) -> Mapping[str, File]:
+    given.refuse_absent(folder)
     try:
         root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from goferry.config.settings import Settings
+from goferry.dist import given
 from goferry.kernel.trustfile import TrustFile
 from goferry.kernel.verify import Verified, verify
 from goferry.observe.events import Stream
@@ -27,6 +28,7 @@ def check_release(
     Raises:
         Refusal: one of kernel.refusals.
     """
+    given.refuse_absent(folder)
     with stream.span("verify", target=only) as span:
         verified = verify(
             folder,

@@ -12,6 +12,7 @@ from goferry.config.settings import Settings
 from goferry.deploy import place, ssh
 from goferry.deploy.errors import HostDiffers
 from goferry.deploy.provision import execute, wishes
+from goferry.dist import given
 from goferry.kernel.errors import Misuse
 from goferry.kernel.hostfile import Policy
 from goferry.kernel.outcomes import PublicAddressUnreachable
@@ -86,7 +87,7 @@ def run(order: Order, *, settings: Settings, stream: Stream, dry_run: bool) -> d
         _refuse_differing(record)
     elif not dry_run:
         _refuse_unreached(record)
-    return {**record, "notes": notes, "next": _next(order, record)}
+    return {**record, "notes": notes, "next": _next(order, record, loaded.directory / "dist")}
 
 
 def _policy(order: Order) -> Policy:
@@ -150,10 +151,11 @@ def _hosts(order: Order) -> list[str]:
     return hosts
 
 
-def _next(order: Order, record: dict[str, Any]) -> list[str]:
+def _next(order: Order, record: dict[str, Any], built: Path) -> list[str]:
     hosts = " ".join(f"--host {name.rpartition('@')[2]}" for name in record["hosts"])
     where = f"--environment {order.environment}" if order.environment else hosts
-    return [f"goferry deploy dist {where} --identity DEPLOY_KEY", f"goferry status {where} --identity DEPLOY_KEY"]
+    deploy = f"goferry deploy {given.typed(built)} {where} --identity DEPLOY_KEY"
+    return [deploy, f"goferry status {where} --identity DEPLOY_KEY"]
 
 
 def lines(record: dict[str, Any]) -> list[str]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from goferry.config.gocall import (
     NEAR,
@@ -31,13 +31,13 @@ from goferry.config.gocode import LONG, STRING, Declaration, Program, arguments,
 _WORDS = tuple(
     re.findall(
         r"\S+",
-        """healthz health healthcheck health-check livez alive live liveness readyz ready readiness healthy ping status
-        up""",
+        """healthz health healthcheck health-check health_check livez alive live liveness readyz ready readiness healthy
+        heartbeat lbheartbeat ping status up""",
     )
 )
 """The last parts of health paths, the likelier first."""
 _ANY = "|".join(sorted(_WORDS, key=len, reverse=True))
-_HEALTH = re.compile(rf"(?:(?:GET|HEAD) )?(/?(?:[A-Za-z0-9_.-]+/){{0,5}}_?(?:{_ANY})/?)(?:\{{\$\}})?")
+_HEALTH = re.compile(rf"(?:(?:GET|HEAD) )?(/?(?:[A-Za-z0-9_.-]+/){{0,5}}_{{0,2}}(?:{_ANY})(?:__)?/?)(?:\{{\$\}})?")
 _STRINGS = re.compile(STRING)
 _NAMED = re.compile(r"\b(?:\w++\.)?(\w++)")
 _URL_PATH = re.compile(r"\.URL\.Path")
@@ -61,6 +61,7 @@ _NEUTRAL = frozenset(
 )
 _MAKES = frozenset({"NewRouter", "NewMux", "New", "Default", "NewServeMux", "Classic"})
 _NOT_OURS = re.compile(r"\s*+(?:\.Methods\(\s*(?:http\.MethodP|http\.MethodD|\"P|\"D)|\.Subrouter)")
+_GETENV = re.compile(rf"os\.Getenv\({STRING}\)")
 _MANY = 40
 """So many routes that look like one of health are looked at."""
 _DEEP, _STEPS = 12, 500
@@ -69,11 +70,15 @@ _DEEP, _STEPS = 12, 500
 
 @dataclass(frozen=True)
 class Route:
-    """A path of the program; `doubt` says why it may be another one, empty when it is plain."""
+    """A path of the program; `doubt` says why it may be another one, empty when it is plain.
+
+    `all` says that the route takes every path that no other one does: its answer tells nothing of the path.
+    """
 
     path: str
     where: str
     doubt: str = ""
+    all: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,20 +95,33 @@ def health(program: Program) -> Route | None:
 
 
 def root(program: Program) -> Route | None:
-    """Return a plain route of the path `/`."""
+    """Return a plain route of the path `/`, one that takes that path alone before a catch-all."""
     prefixes = _Prefixes(program)
     places = (
-        (declaration, match.start())
+        (declaration, match)
         for declaration in program.reached
         for match in _STRINGS.finditer(declaration.text)
         if re.fullmatch(r"(?:GET )?/(?:\{\$\})?", literal(match.group()) or "")
     )
-    routes = (_route(prefixes, declaration, position, "/") for declaration, position in itertools.islice(places, _MANY))
-    return next((each for each in routes if each and not each.doubt and each.path == "/"), None)
+    found = []
+    for declaration, match in itertools.islice(places, _MANY):
+        route = _route(prefixes, declaration, match.start(), "/")
+        if route and not route.doubt and route.path == "/":
+            found.append(replace(route, all=_takes_all(declaration, match)))
+    return min(found, key=lambda each: each.all, default=None)
+
+
+def _takes_all(declaration: Declaration, match: re.Match[str]) -> bool:
+    """Whether a registered `/` is a catch-all: of net/http without `{$}`, and of a PathPrefix."""
+    call = call_around(declaration.text, match.start())
+    if call is None or "{$}" in match.group():
+        return False
+    routers = any(re.search(r"gorilla/mux|/chi\b|httprouter", path) for path in declaration.imports.values())
+    return call.method == "PathPrefix" or (call.method in ("Handle", "HandleFunc") and not routers)
 
 
 def _rank(path: str) -> int:
-    return _WORDS.index(path.rstrip("/").rpartition("/")[2].lstrip("_"))
+    return _WORDS.index(path.rstrip("/").rpartition("/")[2].strip("_"))
 
 
 def _candidates(program: Program) -> Iterator[Route]:
@@ -161,8 +179,10 @@ def _route(prefixes: _Prefixes, declaration: Declaration, position: int, path: s
         return None  # http.Get: a client
     if not path.startswith("/") and call.method in ("Handle", "HandleFunc", "Path", "PathPrefix"):
         return None
-    if call.joined:
+    above = prefixes.said(declaration, call.joined) if call.joined else ""
+    if above is None:
         return Route(rooted, where, f"{call.joined[-60:]} stands before it and is no literal")
+    path = f"{above.rstrip('/')}{rooted}" if above else path
     before = prefixes.of(declaration, call.receiver, call.start)
     if isinstance(before, _Unknown):
         return Route(rooted, where, before.why)
@@ -208,6 +228,25 @@ class _Prefixes:
             before = self._variable(declaration, base, position, deep)
         return self._after(declaration, before, calls)
 
+    def said(self, declaration: Declaration, expression: str) -> str | None:
+        """Return the text of an expression: a literal's, or none where it is a variable of the environment alone.
+
+        A service gets no variable but those that goferry.yml gives it, so an unset one is what holds.
+        """
+        text = self._program.text(declaration, expression)
+        if text is not None or _GETENV.fullmatch(expression):
+            return text or ""
+        if not re.fullmatch(r"\w{1,100}", expression):
+            return None
+        given = [
+            found[1].strip()
+            for each in self._program.reached
+            if each.package == declaration.package
+            for found in re.finditer(rf"(?<![\w.]){expression}(?:\s++string)?\s*+:?=(?!=)\s*+([^\n;]++)", each.text)
+        ]
+        plain = all(_GETENV.fullmatch(value) or value == '""' for value in given)
+        return "" if plain and any(value != '""' for value in given) else None
+
     def _after(
         self, declaration: Declaration, before: str | _Unknown, calls: list[tuple[str, list[str]]]
     ) -> str | _Unknown:
@@ -216,7 +255,7 @@ class _Prefixes:
             if isinstance(before, _Unknown):
                 return before
             if name in _PREFIXES and given and not given[0].startswith("func"):
-                said = self._program.text(declaration, given[0])
+                said = self.said(declaration, given[0])
                 if said is None and name != "With":
                     return _Unknown(f"its prefix {given[0][:60]} is no literal")
                 if said and re.search(r"[{:*<]", said):

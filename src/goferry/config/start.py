@@ -103,9 +103,17 @@ def _service(main: Main, survey: Survey) -> list[str]:
         return [f"{name}: {{{', '.join(pairs)}}}{reason}"]
     if main.socket:  # its contract says where it tells its health
         return [f"{name}: {{{', '.join(pairs)}}}"]
-    other = f"health: /   # a route ({_said(main.root.where)})" if main.root else "health: /PATH"
-    found = f"# no health path was recognised, so {DEFAULT} is asked; else add  {other}"
+    found = f"# no health path was recognised, so {DEFAULT} is asked; else add  {_other(main.root)}"
     return [f"{name}: {{{', '.join(pairs)}}}{reason}", found]
+
+
+def _other(root: Route | None) -> str:
+    """Return what a person writes where no health path was recognised; a catch-all says nothing of health."""
+    if root is None:
+        return "health: /PATH"
+    if root.all:
+        return f"health: /PATH   # not / ({_said(root.where)}): it takes every path that no other route does"
+    return f"health: /   # a route ({_said(root.where)})"
 
 
 def _scalar(text: str) -> str:

@@ -18,7 +18,7 @@ class ModulesIncomplete(Misuse):
     """go.mod, go.sum or vendor/ do not fit the source.
 
     It usually is a changed import without `go mod tidy`, a go.sum that was not committed, or a changed go.mod without
-    `go mod vendor`.
+    `go mod vendor`, in a workspace `go work vendor`.
     """
 
     name = "modules-incomplete"
@@ -45,8 +45,9 @@ class ModulesUnreachable(Unreachable):
 class ModulesClosed(Failed):
     """A module had to be downloaded, and its source wants credentials, or shows it to nobody.
 
-    It usually is a private module: without GOPRIVATE Go asks the public proxy and checksum database for it, and with it
-    git needs an access token (or netrc, or an ssh key).
+    Usual causes: a proxy that refuses the module, which happens to public ones too (a company's mirror, a block list);
+    or a private module: without GOPRIVATE Go asks the public proxy and checksum database for it, and with it git needs
+    an access token (or netrc, or an ssh key). The advice says first what a proxy answered.
     """
 
     name = "modules-closed"
@@ -72,7 +73,10 @@ class ProxyListInvalid(Misuse):
 
 
 class _Fault(Struct, frozen=True):
-    """What Go says, the error that it is, and what to do next; `{chdir}` is a go command's `-C FOLDER`, or nothing."""
+    """What Go says, the error that it is, and what to do next.
+
+    `{chdir}` is a go command's `-C FOLDER`, or nothing; other names in braces are groups of what Go says.
+    """
 
     says: str
     error: type[GoferryError]
@@ -85,6 +89,11 @@ _FAULTS = (
         r"checksum mismatch|SECURITY ERROR",
         ModuleSumWrong,
         ["compare go.sum with the module's own release, and ask its author why they differ"],
+    ),
+    _Fault(
+        r"inconsistent vendoring[\s\S]*\bgo work vendor\b",
+        ModulesIncomplete,
+        ["bring the workspace's vendor/ up to date and commit it:  go work vendor {chdir}"],
     ),
     _Fault(
         r"inconsistent vendoring|import lookup disabled by -mod=vendor",
@@ -105,6 +114,17 @@ _FAULTS = (
         r"module lookup disabled by GOPROXY=off",
         ModulesNotFound,
         ["allow a proxy in GOPROXY, or fill the cache where there is one:  go mod download {chdir}"],
+    ),
+    _Fault(
+        r"reading https?://(?P<proxy>(?!\S*/lookup/)[A-Za-z0-9.:-]+)/\S+: (?P<answer>401 Unauthorized|403 Forbidden)",
+        ModulesClosed,
+        [
+            "{proxy} answered {answer}: it may refuse this module, a public one too; ask who runs that proxy",
+            "or have Go ask the module's own repository, in the environment:  GOPROXY=direct",
+            _SOURCES,
+            "if the module is private, name its place in the environment:  GOPRIVATE=HOST/OWNER",
+            "and let git or netrc have credentials for it",
+        ],
     ),
     _Fault(
         r"\b(?:401 Unauthorized|403 Forbidden)|could not read (?:Username|Password)|terminal prompts disabled|"
@@ -140,7 +160,8 @@ def fault(words: str, what: str, *, state: str = "Nothing was built.", chdir: st
         state: what stands.
         chdir: `-C FOLDER ` for go commands that are advised, where the module is not at the repository's top.
     """
-    found = next((each for each in _FAULTS if re.search(each.says, words)), None)
-    if found is None:
-        return None
-    return found.error(what, state=state, advice=[line.format(chdir=chdir).rstrip() for line in found.advice])
+    for each in _FAULTS:
+        if match := re.search(each.says, words):
+            said = {"chdir": chdir, **match.groupdict()}
+            return each.error(what, state=state, advice=[line.format_map(said).rstrip() for line in each.advice])
+    return None

@@ -105,6 +105,35 @@ def test_what_is_wrong_with_the_source_is_no_module(words, failing):
         vetted(None)
 
 
+REFUSED = "127.0.0.1:9 answered {}: it may refuse this module, a public one too; ask who runs that proxy"
+PRIVATE, IF_PRIVATE = "name a private module's place in the", "if the module is private, name its place in the"
+
+
+@pytest.mark.parametrize(
+    ("words", "first", "private"),
+    [
+        (f"{X}reading {FROM}.zip: 403 Forbidden", REFUSED.format("403 Forbidden"), IF_PRIVATE),
+        (f"{X}reading {FROM}.mod: 401 Unauthorized", REFUSED.format("401 Unauthorized"), IF_PRIVATE),
+        (f"{X}reading https://s.example/lookup/example.org/x@v1.2.3: 404 Not Found", PRIVATE, PRIVATE),
+        (f"{GIT}git@github.com: Permission denied (publickey).", PRIVATE, PRIVATE),
+    ],
+)
+def test_of_a_module_that_a_proxy_refuses_its_answer_is_told_before_privacy(words, first, private):
+    advice = fetching.fault(words, words).advice
+    assert advice[0].startswith(first)
+    assert next(line for line in advice if "GOPRIVATE=" in line).startswith(private)
+
+
+INCONSISTENT = "go: inconsistent vendoring in /src:\n\texample.org/x@v1.2.3: is explicitly required\n\n\tTo sync the vendor directory, run:\n\t\tgo {} vendor"
+
+
+@pytest.mark.parametrize("kind", ["mod", "work"])
+def test_vendor_is_brought_up_to_date_by_the_command_that_made_it(kind):
+    error = fetching.fault(INCONSISTENT.format(kind), "x", chdir="-C api ")
+    assert error.name == "modules-incomplete"
+    assert error.advice[0].endswith(f":  go {kind} vendor -C api")
+
+
 def test_the_advice_is_for_the_module_s_folder():
     error = fetching.fault("inconsistent vendoring", "x", chdir="-C api ")
     assert error.advice == ("bring vendor/ up to date and commit it:  go mod vendor -C api",)

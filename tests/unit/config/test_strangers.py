@@ -192,6 +192,15 @@ HEALTH = {
     "a constant prefix": ("github.com/gin-gonic/gin", 'const base = "/api"\nfunc routes() { r := gin.New(); r.Group(base).GET("/health", ok) }', "/api/health"),
     "a switch": ("strings", 'func routes() {}\nfunc handle(w http.ResponseWriter, r *http.Request) { switch r.URL.Path { case "/healthz": } }\nvar _ = http.HandlerFunc(handle)', None),
     "a client's call is no route": ("strings", 'func routes() { http.Get("http://x" + "/healthz"); http.HandleFunc("/ping", ok) }', "/ping"),
+    "a variable of the environment before it, as no service has one": ("github.com/gorilla/mux", 'var (\nbaseUrl = ""\n)\nfunc routes() { baseUrl = os.Getenv("BASE_URL"); r := mux.NewRouter(); r.HandleFunc(baseUrl + "/cart", ok); r.HandleFunc(baseUrl+"/_healthz", ok) }', "/_healthz"),
+    "the environment before a router": ("github.com/gorilla/mux", 'func routes() { r := mux.NewRouter(); s := r.PathPrefix(os.Getenv("BASE")).Subrouter(); s.HandleFunc("/health", ok) }', "/health"),
+    "a constant before it": ("strings", 'const base = "/app"\nfunc routes() { http.HandleFunc(base+"/health", ok) }', "/app/health"),
+    "with an underscore": ("strings", 'func routes() { http.HandleFunc("/_health", ok) }', "/_health"),
+    "_ping": ("strings", 'func routes() { http.HandleFunc("GET /_ping", ok) }', "/_ping"),
+    "-/healthy": ("strings", 'func routes() { http.HandleFunc("/-/healthy", ok) }', "/-/healthy"),
+    "-/ready": ("strings", 'func routes() { http.HandleFunc("/-/ready", ok) }', "/-/ready"),
+    "__heartbeat__": ("strings", 'func routes() { http.HandleFunc("/__heartbeat__", ok) }', "/__heartbeat__"),
+    "health_check": ("strings", 'func routes() { http.HandleFunc("/health_check", ok) }', "/health_check"),
     "the better name": ("strings", 'func routes() { http.HandleFunc("/status", ok); http.HandleFunc("/health", ok) }', "/health"),
 }  # fmt: skip
 
@@ -217,8 +226,10 @@ def test_the_health_path_is_followed_into_other_packages(written):
 @pytest.mark.parametrize(
     ("imports", "body", "reason"),
     [
-        ("github.com/gorilla/mux", 'func routes() { r := mux.NewRouter(); s := r.PathPrefix(os.Getenv("BASE")).Subrouter(); s.HandleFunc("/healthz", ok) }', 'its prefix os.Getenv("BASE") is no literal'),
-        ("strings", 'var base = os.Getenv("BASE")\nfunc routes() { http.HandleFunc(base+"/healthz", ok) }', "base stands before it and is no literal"),
+        ("github.com/gorilla/mux", 'func routes() { r := mux.NewRouter(); s := r.PathPrefix(prefix()).Subrouter(); s.HandleFunc("/healthz", ok) }', "its prefix prefix() is no literal"),
+        ("strings", 'var base = from("BASE", "/app")\nfunc routes() { http.HandleFunc(base+"/healthz", ok) }', "base stands before it and is no literal"),
+        ("strings", 'var base = os.Getenv("BASE")\nfunc routes() { if base == "" { base = "/app" }; http.HandleFunc(base+"/healthz", ok) }', "base stands before it and is no literal"),
+        ("strings", 'func routes(base string) { http.HandleFunc(base+"/healthz", ok) }', "base stands before it and is no literal"),
         ("github.com/gin-gonic/gin", 'func routes() { r := gin.New(); r.Group("/:tenant").GET("/healthz", ok) }', "its prefix /:tenant holds a parameter"),
         ("example.org/web", 'func routes() { r := web.Application(); r.Get("/healthz", ok) }', "its router comes from web.Application, which was not followed"),
         ("strings", 'var table = []route{{"GET", "/healthz", ok}}\nfunc routes() { register(table) }', "it is named there, in no route that was understood"),
@@ -233,11 +244,24 @@ def test_where_the_prefix_is_not_plain_the_path_is_a_comment(imports, body, reas
     assert line.endswith(")")
 
 
+A_ROUTE = "health: /   # a route (main.go:{line})"
+CATCH_ALL = "health: /PATH   # not / (main.go:{line}): it takes every path that no other route does"
+ROOTS = [
+    (("strings", 'http.HandleFunc("/", page)'), CATCH_ALL.format(line=8)),
+    (("strings", 'http.Handle("GET /", page)'), CATCH_ALL.format(line=8)),
+    (("github.com/gorilla/mux", 'r := mux.NewRouter(); r.PathPrefix("/").Handler(page)'), CATCH_ALL.format(line=8)),
+    (("strings", 'http.HandleFunc("GET /{$}", page)'), A_ROUTE.format(line=8)),
+    (("strings", 'http.HandleFunc("/", page)\nhttp.HandleFunc("/{$}", page)'), A_ROUTE.format(line=9)),
+    (("github.com/gorilla/mux", 'r := mux.NewRouter(); r.HandleFunc("/", page)'), A_ROUTE.format(line=8)),
+    (("github.com/gin-gonic/gin", 'r := gin.New(); r.GET("/", page)'), A_ROUTE.format(line=8)),
+    (("strings", 'http.HandleFunc("/page", page)'), "health: /PATH"),
+]  # fmt: skip
+
+
 def test_without_a_health_path_the_file_says_what_is_asked(written):
-    text = written(main("os", LISTENS + 'func routes() { http.HandleFunc("/", page) }'))
-    assert text.endswith(
-        "  # no health path was recognised, so /healthz is asked; else add  health: /   # a route (main.go:7)\n"
-    )
+    for routes, offered in ROOTS:
+        text = written(main(f"os {routes[0]}", LISTENS + f"func routes() {{ {routes[1]} }}"))
+        assert text.endswith(f"  # no health path was recognised, so /healthz is asked; else add  {offered}\n"), routes
 
 
 def test_a_program_that_only_imports_a_server_does_not_serve(written, tmp_path):

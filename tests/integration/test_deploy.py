@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -185,6 +186,28 @@ def test_nothing_that_a_service_or_a_person_keeps_is_lost_by_a_failure_a_rollbac
     kept()
     held = [path for path in (service / "store").iterdir() if len(path.name) == 64]
     assert len(held) == 3  # what was committed, and nothing of what failed
+
+
+def test_after_down_status_says_what_was_stopped_and_how_it_is_started_again(site):
+    def command(*words):
+        argv = [sys.executable, "-I", "-m", "goferry", *words]
+        return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+    where = ("--target", "local", "--root", str(site.root))
+    site.deploy(site.release(1))
+    assert deploy.status(site.target(), settings=SETTINGS)["stopped"] == {}
+    told = command("down", *where).stdout.splitlines()
+    assert told == ["stopped api", f"what is kept, and how to go on:  goferry status {' '.join(where)}"]
+    assert deploy.status(site.target(), settings=SETTINGS)["stopped"] == {
+        "api": {"project": "shop", "service": "api", "version": "v1.0.0", "held": ["v1.0.0"]}
+    }
+    told = command("status", *where).stdout.splitlines()
+    assert told[0] == "api v1.0.0 was stopped; its releases, data and logs are kept"
+    assert told[1].startswith("start it again:  goferry rollback --to v1.0.0 --target local")
+    again = command(*shlex.split(told[1].partition(":  goferry ")[2]))
+    assert again.returncode == 0, again.stderr
+    assert site.live()["api"]["state"] == "healthy"
+    assert deploy.status(site.target(), settings=SETTINGS)["stopped"] == {}
 
 
 def test_purge_alone_removes_what_is_kept_and_says_what(site):

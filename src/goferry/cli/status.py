@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,22 @@ def command(output: Output, *, said: Said, lines: int) -> None:
     shown += [f"note: {note}" for note in record.get("notes", [])]
     busy = ["a deploy is going on"] if record["busy"] else []
     told = [line for name, log in sorted(record.get("logs", {}).items()) for line in ("", f"{name}:", *log)]
+    options = where.target.options if isinstance(where.target, deploy.Target) else "--host HOST"
+    shown += _stopped(record.get("stopped", {}), options)
     output.result(record, *record["recovered"], *(shown or ["nothing is deployed"]), *busy, *told)
+
+
+def _stopped(stopped: Mapping[str, Any], options: str) -> list[str]:
+    """Return what was taken down, and how each project is started again from what the target holds."""
+    told = [
+        f"{name} {each['version']} was stopped; its releases, data and logs are kept"
+        for name, each in sorted(stopped.items())
+    ]
+    last = {each["project"]: each["version"] for _, each in sorted(stopped.items())}
+    for project, version in last.items():
+        which = f" --project {shlex.quote(project)}" if len(last) > 1 else ""
+        told.append(f"start it again:  goferry rollback --to {shlex.quote(version)}{which} {options}")
+    return told
 
 
 def _floor(name: str, floor: Mapping[str, Any]) -> list[str]:

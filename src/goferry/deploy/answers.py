@@ -103,7 +103,10 @@ def _lowering(each: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def status(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `{"live": {service: {…}}, "recovered": [text], "busy": bool, "floors": {project: {…}}}`.
+    """Return `{"live": {service: {…}}, "stopped", "recovered": [text], "busy": bool, "floors": {project: {…}}}`.
+
+    `stopped` is service → `{"project", "service", "version", "held"}` of what was taken down; of a host of before that
+    there is none.
 
     Raises:
         AgentLost: it is no status at all: nothing would be drawn, and that would say that nothing is deployed.
@@ -116,6 +119,10 @@ def status(answer: Mapping[str, Any]) -> dict[str, Any]:
             )
     return {
         "live": services(answer, "live"),
+        "stopped": {
+            name: {key: each[key] for key in ("project", "service", "version", "held")}
+            for name, each in services(answer, "stopped").items()
+        },
         "recovered": texts(answer.get("recovered")),
         "busy": answer.get("busy") is True,
         "floors": floors(answer),

@@ -209,7 +209,7 @@ def with_host(record: dict[str, Any], outcome: str) -> dict[str, Any]:
 
 
 def status(target: Target, *, settings: Settings) -> dict[str, Any]:
-    """Return `{"live": {service: {…}}, "recovered": [text], "busy": bool, "floors": {project: {…}}}`.
+    """Return `{"live": {service: {…}}, "stopped", "recovered": [text], "busy": bool, "floors": {project: {…}}}`.
 
     Raises:
         TargetMissing: nothing was ever deployed there.

@@ -374,7 +374,7 @@ class Session:
         descriptors = lock.acquire(self.root.locks)
         recovered = aside(self._recovered, ASIDE, lambda: lock.release(descriptors)) if descriptors else None
         live = admission.with_minimums(self.view.live(), self.root, self.trust)
-        shown: Record = {"live": live, "floors": self.view.floors()}
+        shown: Record = {"live": live, "stopped": self.view.stopped(), "floors": self.view.floors()}
         shown.update(recovered=recovered or [], busy=recovered is None)
         if self.root.host is None:
             return shown

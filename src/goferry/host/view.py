@@ -57,6 +57,24 @@ class View:
         folders = [folder for folder in self.root.services() if slots.live(folder) >= 0]
         return dict(zip(_unique(folders), self._all(folders)))  # noqa: B905  Python 3.9 has no strict=
 
+    def stopped(self) -> Record:
+        """Return what was taken down with `goferry down`, by the same names: its last version, and what it holds."""
+        found = {}
+        for folder in self.root.services():
+            with contextlib.suppress(Failed):
+                record = state.read(folder)
+                if record["stopped"] and record["live"] and slots.live(folder) < 0:
+                    found[folder] = record
+        return {
+            name: {
+                "project": folder.project,
+                "service": folder.name,
+                "version": str(record["live"]["version"]),
+                "held": [entry.version for entry in record["history"]],
+            }
+            for name, (folder, record) in zip(_unique(list(found)), found.items())  # noqa: B905
+        }
+
     def _all(self, folders: Sequence[ServiceFolder]) -> List[Record]:
         """Return what is live of several services, all asked side by side within SECONDS whatever they do."""
         found = gather([functools.partial(self.one, folder) for folder in folders], time.monotonic() + SECONDS)
@@ -74,7 +92,7 @@ class View:
         return self._record(folder, slots.read(folder, number) or {}, number, {}, why, held)
 
     def project(self, wanted: str) -> str:
-        """Return the project that is meant: the one that is bound, named, or deployed alone.
+        """Return the project that is meant: the one that is bound, named, or deployed or stopped alone.
 
         Raises:
             ProjectMismatch, NothingToRollBackTo, AmbiguousProject: as their names say.
@@ -84,6 +102,7 @@ class View:
                 raise ProjectMismatch("the deploy key is for %s alone" % self.root.bound, state="Nothing was changed.")
             return self.root.bound
         running = sorted({folder.project for folder in self.root.services() if slots.live(folder) >= 0})
+        running = running or sorted({each["project"] for each in self.stopped().values()})
         if wanted or len(running) == 1:
             return wanted or running[0]
         if not running:

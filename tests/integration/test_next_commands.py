@@ -28,14 +28,14 @@ PARSED = {"fetch", "release", "provision", "setup-go", "merge", "sync-templates"
 ASK_GO = {"build", "plan", "up", "inspect", "test"}
 ON_DISK = [
     (r"go mod vendor \{chdir\}", "GOWORK=off go mod vendor"), (r" \{chdir\}", ""),
-    (r"X\./\.\.\.", "./..."), (r"go test X-run 'X' X", "go test -run 'TestNothing' ./..."), (r"go list X-m", "go list -m"),
+    (r"X\./\.\.\.", "./..."), (r"go test X+-run 'X' X", "go test -run 'TestNothing' ./..."), (r"go list X-m", "go list -m"),
     (r"go work use X\.", "go work use ."), (r"go mod tidy X", "go mod tidy"), (r"-go=X", "-go=1.26"),
     (r"go version -m FILE", "go version -m GO"), (r"size FILE", "size GO"),
     (r"rm -r X && git submodule", "rm -r sub && git -c protocol.file.allow=always submodule"), (r"--init X", "--init sub"),
     (r"git lfs pull$", "git -c alias.lfs=version lfs"),
     (r"(git config core.symlinks true && rm) X (.*) X$", r"\1 go.mod \2 go.mod"),
     (r"git (add|add -f) X", r"git \1 go.mod"), (r"git checkout X", "git checkout -q v1.2.3"), (r"FILE$", "go.mod"),
-    (r"git push origin X", "git push origin v1.2.3"), (r"chmod (\S+) X", r"chmod \1 file"),
+    (r"git push origin (X|TAG)", "git push origin v1.2.3"), (r"chmod (\S+) X", r"chmod \1 file"),
     (r"^cp X", "cp KEYS/goferry.trust"), (r"/etc/ssh/ssh_host_\S+", "deploy_key.pub"), (r"PROJECT", "shop"),
     (r"gpg --verify X X", "gpg --verify dist/SHA256SUMS.asc dist/SHA256SUMS"),
     (r"--quick-set-expire (X|FINGERPRINT)", "--quick-set-expire FPR"), (r"--quick-add-key X", "--quick-add-key FPR"),

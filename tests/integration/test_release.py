@@ -318,6 +318,13 @@ def test_without_a_token_nothing_is_asked(dist, fake_github):
     assert fake_github.requests == []
 
 
+def test_what_is_not_there_in_a_repository_that_is_blames_no_name(dist, github, fake_github):
+    fake_github.fail("list-releases", "status", status=404, times=9, message="Not Found")
+    error = refused(dist, github)
+    assert (error.name, error.exit_code) == ("github-thing-missing", 1)
+    assert f"it is not there in {REPOSITORY} (HTTP 404): Not Found" in error.what
+
+
 def test_a_repository_that_is_not_there(dist, fake_github):
     github = release.GitHub("acme/nothing", fake_github.token({"contents": "write"}), fake_github.url)
     assert refused(dist, github).name == "github-not-found"

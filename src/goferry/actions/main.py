@@ -61,8 +61,8 @@ def run(name: str, environ: Mapping[str, str], out: TextIO) -> int:
         job.close()
     except GoferryError as error:
         return _failed(job, error)
-    except KeyboardInterrupt:
-        return job.fail(Interrupted("stopped before the end", advice=["run the job again to go on"]))
+    except KeyboardInterrupt as error:
+        return job.fail(Interrupted.by(error, "run the job again to go on"))
     except Exception as error:  # noqa: BLE001  the last net: a defect must not look like a traceback
         if job.debug:
             traceback.print_exc(file=sys.stderr)

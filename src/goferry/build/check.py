@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -112,7 +113,7 @@ def test(facts: Facts, config: model.Project, toolchain: Toolchain, settings: Se
             vetted = go([word for word in vetting if word != "-trimpath"], alone.env)
         _judge_vet(vetted, places)
     with stream.span("test") as span:
-        results = Results(places)
+        results = Results(places, [word for word in testing if word == "-trimpath" or word.startswith("-tags=")])
 
         def hear(line: str) -> None:
             if results.hear(line):
@@ -159,8 +160,10 @@ def _judge_vet(done: process.Completed, places: Places) -> None:
 class Results:
     """Collects the events of `go test -json`, a line each."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, flags: Sequence[str] = ()) -> None:
+        """`flags` are those without which a test may not fail alike."""
         self.places = places
+        self.flags = "".join(f"{shlex.quote(flag)} " for flag in flags)
         self.packages: dict[str, Package] = {}
         self.finished: set[str] = set()
         self.tests = 0
@@ -204,7 +207,8 @@ class Results:
             error = compiler.failure(stand_in, "", self.places)
             if not isinstance(error, compiler.CompileFailed):
                 raise error
-        first = f"go test {self.places.chdir}-run '{_pattern(failing)}' {failing[0].package}" if failing else ""
+        words = f"go test {self.places.chdir}{self.flags}"
+        first = f"{words}-run '{_pattern(failing)}' {failing[0].package}" if failing else ""
         raise TestsFailed(
             "\n".join(_told(failing, self.places.said(said))),
             state="Nothing was built.",

@@ -36,7 +36,7 @@ from goferry.build.replaced import Replacement
 from goferry.build.tags import GO, Tags
 from goferry.build.targets import Target
 from goferry.build.trigger import Trigger
-from goferry.config import model
+from goferry.config import helpers, model
 from goferry.config.settings import Settings
 from goferry.dist import Toolchain
 from goferry.kernel.errors import GoferryError
@@ -59,7 +59,7 @@ class Facts(Struct, frozen=True):
         version, tag, commit, date, dirty, snapshot: as in the ledger. epoch: the date in seconds since 1970.
         bears: the tree bears the version, by a tag or by a person's word, whatever the run makes of it.
         tags: how the project's tags are read. here: every tag on the commit.
-        changes: lines of `git status`. hints: sentences about the choice of version.
+        changes: lines of `git status`. hints: sentences about the choice of version and of main packages.
         documents: files that go into every archive, relative to `directory` or absolute (license, read-me).
         commit_date: the commit's own time, RFC 3339 UTC, whatever SOURCE_DATE_EPOCH says; empty without a commit.
         top: the module path of the go.mod at the repository's top, or empty.
@@ -198,7 +198,12 @@ def look(
         tags=rule,
         here=stand.here,
         changes=changes,
-        hints=(*standing.hints, *documents.left_out(directory, root), *converted.hints(other)),
+        hints=(
+            *standing.hints,
+            *documents.left_out(directory, root),
+            *converted.hints(other),
+            *([] if config.builds.mains else helpers.notes([main.path for main in packages], module)),
+        ),
         documents=packed,
         commit_date=datetime.fromtimestamp(stand.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if stand.commit else "",
         top=stamp.module_of(root / "go.mod"),

@@ -49,7 +49,8 @@ def needed(newest: Sequence[str], rule: Tags) -> str:
     if allowing is None:
         return f"{why}; no scheme reads it\n"
     read = sum(allowing.read(each) is not None for each, _ in looks)
-    count = f"it reads {read} of the newest {len(looks)} tags" if len(looks) > 1 else "it is the only tag"
+    count = f"it reads {'all' if read == len(looks) else read} of the newest {len(looks)} tags"
+    count = count if len(looks) > 1 else "it is the only tag"
     if 2 * read < len(looks):
         other = next(each for each, _ in looks if allowing.read(each) is None)
         return f"{why}\n# a guess: {count}, and not {printable(other, 100)}\n# {line}\n"

@@ -11,8 +11,8 @@ import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
 
-NEXT = ("goferry test", "goferry build", "goferry up")
-DEPLOYED = (*NEXT[:-1], "goferry up --target local --root ~/services")
+NEXT = ("goferry test", "goferry build")
+DEPLOYED = (*NEXT, "goferry up --target local --root ~/services")
 
 
 @click.command(epilog=example("goferry init", "goferry init --dir ../shop --dry-run"))
@@ -63,10 +63,13 @@ def command(output: Output, *, directory: Path, dry_run: bool) -> None:
     where += f" --project {project}" if project else ""
     following = [f"{line}{where}" for line in (DEPLOYED if seen.configured or start.names_services(seen) else NEXT)]
     example_of, file = start.example(seen), place / "goferry.yml"
-    record = {**start.as_json(seen, text), "written": written, "ignored": bool(missing), "next": following}
+    notes = start.notes(seen)
+    record = {**start.as_json(seen, text), "notes": notes, "written": written, "ignored": bool(missing)}
+    record["next"] = following
     output.result(
         record,
         *start.found(seen),
+        *(f"note: {note}" for note in notes),
         verdict,
         *(f"  {line}" for line in text.splitlines()),
         *([f"to deploy a program that takes its address from ADDR, write into {file}:"] if example_of else []),

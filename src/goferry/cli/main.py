@@ -77,9 +77,8 @@ def run(argv: Sequence[str]) -> int:
         return show(Misuse(error.format_message(), advice=[hint]), as_json=as_json)
     except GoferryError as error:
         return show(error, as_json=as_json)
-    except (KeyboardInterrupt, click.Abort):
-        hint = "run the same command again to go on"
-        return show(Interrupted("stopped before the end", advice=[hint]), as_json=as_json)
+    except (KeyboardInterrupt, click.Abort) as error:
+        return show(Interrupted.by(error, "run the same command again to go on"), as_json=as_json)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from goferry.config import listening, model, option
+from goferry.config import helpers, listening, model, option
 from goferry.config.routes import Route
 from goferry.config.survey import Main, Survey, args, listen
 from goferry.kernel.errors import Misuse, printable
@@ -79,15 +79,14 @@ def _services(mains: list[Main], survey: Survey, indent: str) -> str:
         return ""
     guesses = all(main.guess for main in mains)
     lines = [f"{indent}{'# ' if guesses and indent else ''}services:\n"]
-    for main in mains:
+    for main, name in zip(mains, _names(mains, survey), strict=True):
         before = f"{indent}  " if not main.guess or (guesses and not indent) else f"{indent}  # "
-        lines += [f"{before}{line}\n" for line in _service(main, survey)]
+        lines += [f"{before}{line}\n" for line in _service(main, name)]
     return "".join(lines)
 
 
-def _service(main: Main, survey: Survey) -> list[str]:
+def _service(main: Main, name: str) -> list[str]:
     """Return the lines of a service: one, and more where something about it is not plain."""
-    name = _name(main, survey)
     way = main.guess
     pairs = [f"main: {_scalar(main.path)}"]
     pairs += [f"listen: {{{kind}: {value}}}" for kind, value in (listen(way) if way else main.listen).items()]
@@ -128,7 +127,20 @@ def _said(text: str) -> str:
 
 def _name(main: Main, survey: Survey) -> str:
     """Return a service's name: its folder's, or the module's where that says nothing."""
-    return service_name(survey.modules[main.module] if main.path in (".", "./cmd", "./src", "./main") else main.path)
+    plain = main.path == "." or main.path.removeprefix("./") in helpers.PLAIN
+    return service_name(survey.modules[main.module] if plain else main.path)
+
+
+def _names(mains: list[Main], survey: Survey) -> list[str]:
+    """Return the services' names, each once: where two are alike, with the folder before that says more."""
+    plain = [_name(main, survey) for main in mains]
+    names: list[str] = []
+    for main, name in zip(mains, plain, strict=True):
+        above = [part for part in main.path.split("/")[:-1] if part not in (".", *helpers.PLAIN)]
+        wanted = service_name(f"{above[-1]}-{name}") if plain.count(name) > 1 and above else name
+        numbers = (f"{wanted[:60]}-{number}" for number in range(2, len(mains) + 2))
+        names.append(wanted if wanted not in names else next(each for each in numbers if each not in names))
+    return names
 
 
 def service_name(path: str) -> str:
@@ -184,6 +196,21 @@ def found(survey: Survey) -> list[str]:
     lines += [f"main {main.path} in {main.module}{_how(main)}" for main in survey.mains]
     lines.append(f"{survey.tests} test files" if survey.tests != 1 else "1 test file")
     return [*lines, *(f"{tool} is left as it is" for tool in survey.tools)]
+
+
+def notes(survey: Survey) -> list[str]:
+    """Return what to say of the main packages that a build takes where goferry.yml is not there to choose."""
+    if survey.configured:
+        return []
+    several = len({main.module for main in survey.mains if main.serves}) > 1
+    built = list(survey.modules) if several else [home(survey) or "."]
+    return [
+        note
+        for folder in built
+        for note in helpers.notes(
+            [main.path for main in survey.mains if main.module == folder], survey.modules.get(folder, "")
+        )
+    ]
 
 
 def _how(main: Main) -> str:

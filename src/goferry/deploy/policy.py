@@ -61,7 +61,7 @@ def judge_accepts(dist: Path, accepts: str, environment: str = "") -> None:
             f"{where} accepts releases; {release.project} {release.version} is {release.why_no_release}",
             state="Nothing was changed.",
             advice=[
-                "tag the commit, push the tag, and deploy what the tag's run builds:  git push origin v1.2.3",
+                "tag the commit, push the tag, and deploy what the tag's run builds:  git push origin TAG",
                 "or try it in development:  --environment development",
             ],
         )

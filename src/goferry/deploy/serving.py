@@ -56,8 +56,8 @@ def told(ask: Callable[[GoferryError], Mapping[str, Serving]], *, local: bool = 
     except GoferryError as error:
         _add(error, ask(error), local=local)
         raise
-    except KeyboardInterrupt:
-        stopped = Interrupted("stopped before the end", advice=["run the same command again to go on"])
+    except KeyboardInterrupt as error:
+        stopped = Interrupted.by(error, "run the same command again to go on")
         _add(stopped, ask(stopped), local=local)
         raise stopped from None
 

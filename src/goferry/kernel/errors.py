@@ -146,3 +146,14 @@ class Interrupted(GoferryError):
 
     name = "interrupted"
     exit_code = 130
+
+    @classmethod
+    def by(cls, error: Optional[BaseException], again: str) -> "Interrupted":
+        """Return the error for a KeyboardInterrupt, or what was raised from one; `again` says how to go on.
+
+        The stage that was stopped is the interrupt's own word (observe.events.Stream.span).
+        """
+        while error is not None and not isinstance(error, KeyboardInterrupt):
+            error = error.__cause__
+        stage = str(error.args[0]) if error is not None and error.args else ""
+        return cls("stopped before the end" + (", in " + stage if stage else ""), advice=[again])

@@ -4,7 +4,7 @@ A release is a list (`SHA256SUMS`), signatures over it, a manifest (`release.jso
 so the first refusal is the one nearest to the root of trust:
 
     Refusal
-    ├── trust file    trust-file-missing, trust-file-invalid
+    ├── trust file    trust-file-missing, trust-file-mistaken, trust-file-invalid
     ├── list          list-missing, list-too-large, list-malformed, list-name-unsafe, list-duplicate, list-unsorted
     ├── signature     signature-missing, signature-malformed, signature-not-single, signature-not-detached,
     │                 signature-wrong, signature-expired, signature-in-future, digest-weak, issuer-ambiguous
@@ -52,6 +52,15 @@ class TrustFileMissing(Unread):
     """
 
     name = "trust-file-missing"
+
+
+class TrustFileMistaken(Unread):
+    """The file that was named as the trust file is another one: a trust file is a JSON object.
+
+    Usual causes: the wrong name after `--trust`, or a public key in place of the file that lists it.
+    """
+
+    name = "trust-file-mistaken"
 
 
 class TrustFileInvalid(Refusal):

@@ -39,6 +39,7 @@ from goferry.kernel.refusals import (
     KeyRevoked,
     TrustFileInvalid,
     TrustFileMissing,
+    TrustFileMistaken,
 )
 from goferry.kernel.times import format_time, parse_time
 
@@ -50,6 +51,7 @@ ROLES = ("release", "pointer", "agent")
 REASONS = ("retired", "compromised")
 _REQUIRED = ("id", "format", "public", "role", "scope")
 _KEY_TEXT = re.compile(rb"\s*(-----BEGIN |untrusted comment:)")
+_A_KEY = "it is a key; a trust file lists public keys"
 _TIMES = ("valid_from", "valid_until", "revoked_at")
 _OPTIONAL = ("projects", *extension.PLACES)
 SEQUENCES = ("time", "manual")
@@ -174,7 +176,7 @@ def load(path: Union[str, "os.PathLike[str]"]) -> TrustFile:
     """Read the trust file at `path`.
 
     Raises:
-        TrustFileMissing, TrustFileInvalid: as their names say.
+        TrustFileMissing, TrustFileMistaken, TrustFileInvalid: as their names say.
     """
     try:
         with open(path, "rb") as file:
@@ -188,6 +190,11 @@ def load(path: Union[str, "os.PathLike[str]"]) -> TrustFile:
                 "there are no keys yet:  goferry keygen --out KEYS",
             ],
         ) from None
+    if data.strip() and not data.lstrip().startswith(b"{"):
+        raise TrustFileMistaken(
+            "%s is no trust file%s" % (path, ": " + _A_KEY if _KEY_TEXT.match(data) else ""),
+            advice=["name the file that lists the keys:  --trust goferry.trust", "its form:  docs/trust.md"],
+        )
     return parse(data, str(path))
 
 
@@ -202,7 +209,7 @@ def parse(data: bytes, where: str = "the trust file") -> TrustFile:
     try:
         return _trust(canonical.loads(data))
     except (ValueError, TypeError, KeyError, IndexError) as error:
-        why = "it is a key; a trust file lists public keys" if _KEY_TEXT.match(data) else error
+        why = _A_KEY if _KEY_TEXT.match(data) else error
         raise TrustFileInvalid(
             "%s is no trust file: %s" % (where, why),
             advice=["compare it with one that is:  goferry keygen --out OTHER", "its form:  docs/trust.md"],

@@ -121,6 +121,8 @@ class Stream:
         except BaseException as error:
             span.outcome = _outcome(error)
             span.message = span.message or str(error)
+            if isinstance(error, KeyboardInterrupt) and not error.args:
+                error.args = (" ".join(word for word in (stage, target, host) if word),)  # where it was stopped
             raise
         finally:
             stack.pop()

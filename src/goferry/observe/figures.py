@@ -50,6 +50,8 @@ def number(key: str, value: Number) -> str:
     name = one_line(key.replace("_", " "), 40)
     if isinstance(value, bool):
         return name if value else f"no {name}"
+    if isinstance(value, str) and value.startswith(f"{key}:"):
+        return one_line(value, 60)  # h1:…, which names itself
     if isinstance(value, str):
         is_digest = key in {"sha256", "digest"} or key.endswith("_digest")
         return f"{name} {short_digest(value) if is_digest else one_line(value, 60)}"

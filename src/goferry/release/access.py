@@ -16,6 +16,7 @@ from goferry.release.errors import (
     NotFound,
     PermissionMissing,
     RateLimited,
+    ThingMissing,
     TokenInvalid,
     TokenMissing,
 )
@@ -109,6 +110,21 @@ def not_found(github: GitHub, *, fork: bool) -> GoferryError:
     else:
         advice.append("a job's own token reads its own repository alone:  permissions: {contents: read}")
     return NotFound(f"there is no repository {github.repository} for {who} (HTTP 404)", advice=advice)
+
+
+def thing_missing(what: str, said: str, *, permission: str, github: GitHub) -> ThingMissing:
+    """Return the error for what is not there in a repository that is."""
+    return ThingMissing(
+        f"GitHub could not {what}: it is not there in {github.repository} (HTTP 404): {printable(said, 300)}",
+        advice=[
+            f"look whether somebody removed it:  gh release list --repo {github.repository}",
+            Advice(
+                f"or give the token the permission that it needs:  {permission}",
+                step=f"or give the job, and the job that calls its workflow:  permissions: {{{permission}}}",
+                caller=f"or give the calling job:  permissions: {{{permission}}}",
+            ),
+        ],
+    )
 
 
 def token_missing(what: str) -> TokenMissing:

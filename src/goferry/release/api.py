@@ -35,7 +35,8 @@ _MOST_DETAILS = 5
 class Api:
     """One repository's releases.
 
-    Every method raises TokenInvalid, PermissionMissing, NotFound, RateLimited, GitHubFailing or GitHubUnexpected.
+    Every method raises TokenInvalid, PermissionMissing, NotFound, ThingMissing, RateLimited, GitHubFailing or
+    GitHubUnexpected.
     """
 
     def __init__(self, github: GitHub, settings: Settings) -> None:
@@ -164,10 +165,16 @@ class Api:
         """Wait before the next attempt, or raise the error when another would not help."""
         seconds = retry.wait_for(status, headers, message, attempt=attempt, now=time.time())
         if seconds is None or seconds > retry.LONGEST_WAIT or attempt + 1 >= retry.ATTEMPTS:
+            if status == 404 and not permission.endswith("write") and self._there():
+                raise access.thing_missing(what, message, permission=permission, github=self.github)
             raise access.refusal(
                 status, headers, message, what=what, permission=permission, github=self.github, fork=self.fork
             )
         retry.sleep(seconds)
+
+    def _there(self) -> bool:
+        """Whether this token sees the repository."""
+        return _outcome(lambda: self._get(f"/repos/{self.github.repository}"))[0] == -1
 
     def _get(self, path: str) -> dict[str, Any]:
         _, data = self._connection.requester.requestJsonAndCheck("GET", path)

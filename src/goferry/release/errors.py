@@ -69,6 +69,16 @@ class NotFound(Misuse):
     name = "github-not-found"
 
 
+class ThingMissing(Failed):
+    """The repository is there, and what was asked for in it is not (HTTP 404).
+
+    Usual causes: a release, file or tag that somebody removed meanwhile, or a token that may read the repository and
+    not this part of it.
+    """
+
+    name = "github-thing-missing"
+
+
 class RateLimited(Unreachable):
     """GitHub asks to wait longer than Goferry does (HTTP 403 or 429 with a limit).
 

@@ -15,8 +15,8 @@ from goferry.system.process import Completed
 NOWHERE = Places(Path("/src/shop"), Path("/src/shop"), {})
 
 
-def events(*entries, places=NOWHERE):
-    results = Results(places)
+def events(*entries, places=NOWHERE, flags=()):
+    results = Results(places, flags)
     for entry in entries:
         results.hear(entry if isinstance(entry, str) else json.dumps(entry))
     return results
@@ -28,6 +28,21 @@ def of(package, action, test="", **more):
 
 def finished(code, errors=""):
     return Completed(("go",), code, b"", errors.encode())
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ((), ""),
+        (("-trimpath",), "-trimpath "),
+        (("-trimpath", "-tags=netgo,osusergo"), "-trimpath -tags=netgo,osusergo "),
+    ],
+)
+def test_what_failed_is_run_again_with_the_flags_that_it_ran_with(flags, words):
+    results = events(of("a", "fail", "TestX", Elapsed=0), of("a", "fail", Elapsed=0.1), flags=flags)
+    with pytest.raises(TestsFailed) as caught:
+        results.judge(finished(1))
+    assert caught.value.advice == (f"run it again:  go test {words}-run '^(TestX)$' a",)
 
 
 def test_results_come_by_package():

@@ -34,6 +34,7 @@ environments:
 """
 WRONG = [
     ("verify dist --trust absent", "trust-file-missing"),
+    ("verify . --trust go.mod", "trust-file-mistaken"),
     ("verify absent --trust goferry.trust", "folder-unreadable"),
     ("deploy absent --host web-1", "folder-unreadable"),
     ("deploy absent --target local --root run", "misuse"),

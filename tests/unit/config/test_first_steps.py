@@ -151,10 +151,10 @@ def test_where_the_only_module_is_in_a_folder_what_comes_next_is_done_there(
     assert f"added /dist/ to {folder}/.gitignore" in said
     assert (inner / ".gitignore").read_text() == "/dist/\n"
     assert not (tmp_path / ".gitignore").exists()
-    assert said.endswith(f"goferry test --dir {word}\n  goferry build --dir {word}\n  goferry up --dir {word}\n")
+    assert said.endswith(f"goferry test --dir {word}\n  goferry build --dir {word}\n")
     (tmp_path / "go.work").write_text(f'go 1.26\nuse "./{folder}"\n')
     assert run(["init", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["next"] == ["goferry test", "goferry build", "goferry up"]
+    assert json.loads(capsys.readouterr().out)["next"] == ["goferry test", "goferry build"]
 
 
 def test_where_there_are_several_projects_what_comes_next_names_the_one_that_serves(tmp_path, monkeypatch, capsys):

@@ -302,8 +302,8 @@ def tagged(folder, *tags, inner="."):
 @pytest.mark.parametrize(
     ("tags", "inner", "wanted", "reason"),
     [
-        (["14.8.0", "14.9.0"], ".", {"scheme": "semver"}, "tag 14.9.0 is no version to Go, which begins with v; it reads 2 of the newest 2 tags"),
-        (["2026.7.1", "2026.8.2"], ".", {"scheme": "calver"}, "it reads 2 of the newest 2 tags"),
+        (["14.8.0", "14.9.0"], ".", {"scheme": "semver"}, "tag 14.9.0 is no version to Go, which begins with v; it reads all of the newest 2 tags"),
+        (["2026.7.1", "2026.8.2"], ".", {"scheme": "calver"}, "it reads all of the newest 2 tags"),
         (["release-1.2.3"], ".", {"scheme": "semver", "prefix": "release-"}, "it is the only tag"),
         (["v3.0.0"], ".", {"scheme": "semver"}, "is not of module example.com/shop: its path would be example.com/shop/v3"),
         (["1.0.0", "v1.1.0"], ".", None, ""),

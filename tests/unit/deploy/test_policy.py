@@ -1,8 +1,9 @@
 import pytest
 
 from goferry.config.environments import resolve
-from goferry.deploy.policy import UncommittedRefused, judge_uncommitted
+from goferry.deploy.policy import UncommittedRefused, judge_accepts, judge_uncommitted
 from goferry.kernel.manifest import MANIFEST, Manifest
+from goferry.kernel.outcomes import SnapshotRefused
 
 FILE = {"path": "web/dist/index.html", "sha256": "1" * 64}
 
@@ -55,3 +56,11 @@ def test_every_environment_allows_it_by_default():
         resolve({"production": {"uncommitted": "refused"}, "eu": {"inherits": "production"}})["eu"]["uncommitted"]
         == "refused"
     )
+
+
+def test_a_snapshot_is_refused_with_no_scheme_of_tags_but_the_project_s_own(tmp_path):
+    made = Manifest("shop", "m", "2026.8.2", "a" * 40, 1, "2026-11-26T00:00:00Z", files=(), snapshot=True)
+    (tmp_path / MANIFEST).write_bytes(made.to_bytes())
+    with pytest.raises(SnapshotRefused) as caught:
+        judge_accepts(tmp_path, "releases")
+    assert caught.value.advice[0].endswith(":  git push origin TAG")

@@ -229,3 +229,30 @@ def test_many_user_ids_do_not_stall(trust):
     with pytest.raises(Refusal):
         trustfile.parse(edited(trust, lambda r: r["keys"][0].update(public=r["keys"][0]["public"] * 400)))
     assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("module example.com/shop\n", "FILE is no trust file"),
+        ("[]", "FILE is no trust file"),
+        (
+            "-----BEGIN PGP PUBLIC KEY BLOCK-----\n",
+            "FILE is no trust file: it is a key; a trust file lists public keys",
+        ),
+    ],
+)
+def test_another_file_in_its_place_is_a_typing_error(text, what, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "FILE").write_text(text)
+    with pytest.raises(Refusal) as caught:
+        trustfile.load("FILE")
+    assert (caught.value.name, caught.value.exit_code, caught.value.what) == ("trust-file-mistaken", 2, what)
+
+
+@pytest.mark.parametrize("text", ["", '{"schema": 2', "{}"])
+def test_a_damaged_trust_file_is_refused(text, tmp_path):
+    (tmp_path / "FILE").write_text(text)
+    with pytest.raises(Refusal) as caught:
+        trustfile.load(tmp_path / "FILE")
+    assert (caught.value.name, caught.value.exit_code) == ("trust-file-invalid", 3)

@@ -33,6 +33,11 @@ def test_numbers_take_their_unit_from_the_key():
     assert figures.numbers(values) == "7.9 MB, 268 packages, switch 21 ms, digest abababababab, image 9.0 MB"
 
 
+def test_a_hash_that_names_itself_is_named_once():
+    assert figures.number("h1", "h1:xyz=") == "h1:xyz="
+    assert figures.number("proof", "h1:xyz=") == "proof h1:xyz="
+
+
 def test_one_is_not_many_and_milliseconds_are_a_time():
     assert figures.numbers({"hosts": 1, "files": 2, "switch_ms": 21, "upload_ms": 1300}) == (
         "1 host, 2 files, switch 21 ms, upload 1.3 s"

@@ -27,6 +27,7 @@ from goferry.config.gocall import (
     receiver,
 )
 from goferry.config.gocode import LONG, STRING, Declaration, Program, arguments, literal, spans
+from goferry.config.paths import Route, joined, takes_all, text_of
 
 _WORDS = tuple(
     re.findall(
@@ -61,24 +62,10 @@ _NEUTRAL = frozenset(
 )
 _MAKES = frozenset({"NewRouter", "NewMux", "New", "Default", "NewServeMux", "Classic"})
 _NOT_OURS = re.compile(r"\s*+(?:\.Methods\(\s*(?:http\.MethodP|http\.MethodD|\"P|\"D)|\.Subrouter)")
-_GETENV = re.compile(rf"os\.Getenv\({STRING}\)")
 _MANY = 40
 """So many routes that look like one of health are looked at."""
 _DEEP, _STEPS = 12, 500
 """How far one router is followed, and how often anything is looked up for one program: what is deeper stays a guess."""
-
-
-@dataclass(frozen=True)
-class Route:
-    """A path of the program; `doubt` says why it may be another one, empty when it is plain.
-
-    `all` says that the route takes every path that no other one does: its answer tells nothing of the path.
-    """
-
-    path: str
-    where: str
-    doubt: str = ""
-    all: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,17 +94,8 @@ def root(program: Program) -> Route | None:
     for declaration, match in itertools.islice(places, _MANY):
         route = _route(prefixes, declaration, match.start(), "/")
         if route and not route.doubt and route.path == "/":
-            found.append(replace(route, all=_takes_all(declaration, match)))
+            found.append(replace(route, all=takes_all(declaration, match)))
     return min(found, key=lambda each: each.all, default=None)
-
-
-def _takes_all(declaration: Declaration, match: re.Match[str]) -> bool:
-    """Whether a registered `/` is a catch-all: of net/http without `{$}`, and of a PathPrefix."""
-    call = call_around(declaration.text, match.start())
-    if call is None or "{$}" in match.group():
-        return False
-    routers = any(re.search(r"gorilla/mux|/chi\b|httprouter", path) for path in declaration.imports.values())
-    return call.method == "PathPrefix" or (call.method in ("Handle", "HandleFunc") and not routers)
 
 
 def _rank(path: str) -> int:
@@ -179,25 +157,21 @@ def _route(prefixes: _Prefixes, declaration: Declaration, position: int, path: s
         return None  # http.Get: a client
     if not path.startswith("/") and call.method in ("Handle", "HandleFunc", "Path", "PathPrefix"):
         return None
-    above = prefixes.said(declaration, call.joined) if call.joined else ""
+    above = text_of(prefixes.program, declaration, call.joined) if call.joined else ""
     if above is None:
         return Route(rooted, where, f"{call.joined[-60:]} stands before it and is no literal")
     path = f"{above.rstrip('/')}{rooted}" if above else path
     before = prefixes.of(declaration, call.receiver, call.start)
     if isinstance(before, _Unknown):
         return Route(rooted, where, before.why)
-    return Route(_joined(before, path), where)
-
-
-def _joined(prefix: str, path: str) -> str:
-    return f"{prefix.rstrip('/')}/{path.lstrip('/')}" if prefix else (path if path.startswith("/") else f"/{path}")
+    return Route(joined(before, path), where)
 
 
 class _Prefixes:
     """What stands before the routes of a router, followed back to where it was made."""
 
     def __init__(self, program: Program) -> None:
-        self._program = program
+        self.program = program
         self._steps = _STEPS
         self._mounts: dict[Declaration, dict[str, tuple[int, str, str]]] = {}
 
@@ -228,25 +202,6 @@ class _Prefixes:
             before = self._variable(declaration, base, position, deep)
         return self._after(declaration, before, calls)
 
-    def said(self, declaration: Declaration, expression: str) -> str | None:
-        """Return the text of an expression: a literal's, or none where it is a variable of the environment alone.
-
-        A service gets no variable but those that goferry.yml gives it, so an unset one is what holds.
-        """
-        text = self._program.text(declaration, expression)
-        if text is not None or _GETENV.fullmatch(expression):
-            return text or ""
-        if not re.fullmatch(r"\w{1,100}", expression):
-            return None
-        given = [
-            found[1].strip()
-            for each in self._program.reached
-            if each.package == declaration.package
-            for found in re.finditer(rf"(?<![\w.]){expression}(?:\s++string)?\s*+:?=(?!=)\s*+([^\n;]++)", each.text)
-        ]
-        plain = all(_GETENV.fullmatch(value) or value == '""' for value in given)
-        return "" if plain and any(value != '""' for value in given) else None
-
     def _after(
         self, declaration: Declaration, before: str | _Unknown, calls: list[tuple[str, list[str]]]
     ) -> str | _Unknown:
@@ -255,12 +210,12 @@ class _Prefixes:
             if isinstance(before, _Unknown):
                 return before
             if name in _PREFIXES and given and not given[0].startswith("func"):
-                said = self.said(declaration, given[0])
+                said = text_of(self.program, declaration, given[0])
                 if said is None and name != "With":
                     return _Unknown(f"its prefix {given[0][:60]} is no literal")
                 if said and re.search(r"[{:*<]", said):
                     return _Unknown(f"its prefix {said} holds a parameter")
-                before = _joined(before, said).rstrip("/") if said else before
+                before = joined(before, said).rstrip("/") if said else before
             elif name not in _NEUTRAL and name not in _PREFIXES:
                 return _Unknown(f"its router comes from {name}, which was not followed")
         return before
@@ -270,7 +225,7 @@ class _Prefixes:
     ) -> str | _Unknown:
         """Return the prefix of what a package's function makes: `mux.NewRouter()`, `api.Router()`."""
         (name, _), *rest = calls
-        inside = [each for each in self._program.named(declaration.imports[base], name) if each.kind == "func"]
+        inside = [each for each in self.program.named(declaration.imports[base], name) if each.kind == "func"]
         if inside:
             return self._after(declaration, self._returned(inside[0], deep), rest)
         if name in _MAKES:
@@ -278,7 +233,7 @@ class _Prefixes:
         return _Unknown(f"its router comes from {base}.{name}, which was not followed")
 
     def _result(self, declaration: Declaration, name: str, deep: int) -> str | _Unknown:
-        made = [*self._program.named(declaration.package, name), *self._program.methods(name)]
+        made = [*self.program.named(declaration.package, name), *self.program.methods(name)]
         made = [each for each in made if each.kind == "func"]
         return (
             self._returned(made[0], deep) if made else _Unknown(f"its router comes from {name}, which was not followed")
@@ -304,7 +259,7 @@ class _Prefixes:
         place = parameter(declaration, name)
         if place is not None:
             return self._called(declaration, place, deep)
-        for each in self._program.named(declaration.package, name):
+        for each in self.program.named(declaration.package, name):
             _, equals, value = each.text.partition("=")
             if each.kind == "var" and equals:
                 return self._mounted(each, name, self.of(each, value[:LONG].strip(), 0, deep + 1), deep)
@@ -314,7 +269,7 @@ class _Prefixes:
 
     def _set_elsewhere(self, declaration: Declaration, name: str, deep: int) -> str | _Unknown:
         """Return the prefix of a package's variable that another function sets."""
-        for each in self._program.reached:
+        for each in self.program.reached:
             given = assigned(each, name, len(each.text)) if each.package == declaration.package else None
             if given:
                 return self.of(each, given[1], given[0], deep + 1)
@@ -356,7 +311,7 @@ class _Prefixes:
                 start, end = given[place]
                 argument = each.text[start : min(end, start + LONG)].lstrip("&")
                 found.append(self.of(each, argument, match.start(), deep + 1))
-        if declaration.receiver and len(self._program.methods(name)) > 1 and len(set(found)) > 1:
+        if declaration.receiver and len(self.program.methods(name)) > 1 and len(set(found)) > 1:
             return _Unknown(f"{name} is called with several prefixes")
         unknown = next(iter(found), _Unknown(f"where {name} is called was not found"))
         return next((each for each in found if isinstance(each, str)), unknown)
@@ -372,7 +327,7 @@ class _Prefixes:
             return before
         made = declaration.names[0]
         called = re.compile(rf"\b{made}\(")
-        for each in self._program.reached:
+        for each in self.program.reached:
             heads = (
                 _SET_BY_CALL.search(each.text, max(0, at - NEAR), at) for at in map(re.Match.start, each.all(called))
             )
@@ -390,7 +345,7 @@ class _Prefixes:
         if mount is None:
             return None
         at, method, prefix = mount
-        said = self._program.text(declaration, prefix)
+        said = self.program.text(declaration, prefix)
         if said is None:
             return _Unknown(f"its prefix {prefix[:60]} is no literal")
         _, router = receiver(declaration.text, at)
@@ -399,7 +354,7 @@ class _Prefixes:
 
     def _all(self, pattern: re.Pattern[str]) -> Iterator[tuple[Declaration, re.Match[str]]]:
         """Yield each match of a pattern, as long as there are steps to follow it."""
-        for each in self._program.reached:
+        for each in self.program.reached:
             for match in each.all(pattern):
                 if self._steps < 0:
                     return

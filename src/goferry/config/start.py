@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from goferry.config import helpers, listening, model, option
-from goferry.config.routes import Route
+from goferry.config.paths import Route
 from goferry.config.survey import Main, Survey, args, listen
 from goferry.kernel.errors import Misuse, printable
 

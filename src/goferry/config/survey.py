@@ -15,7 +15,7 @@ from goferry.config import gocode, listening, option, routes
 from goferry.config.commands import Commands, serves
 from goferry.config.gocode import Code, Declaration
 from goferry.config.listening import Way
-from goferry.config.routes import Route
+from goferry.config.paths import Route
 
 MAX_FILES = 20_000
 MAX_SOURCE = 1 << 20

@@ -4,7 +4,7 @@ A release is a list (`SHA256SUMS`), signatures over it, a manifest (`release.jso
 so the first refusal is the one nearest to the root of trust:
 
     Refusal
-    ├── trust file    trust-file-missing, trust-file-mistaken, trust-file-invalid
+    ├── trust file    trust-file-missing, trust-file-invalid; kernel.trustfile has trust-file-mistaken
     ├── list          list-missing, list-too-large, list-malformed, list-name-unsafe, list-duplicate, list-unsorted
     ├── signature     signature-missing, signature-malformed, signature-not-single, signature-not-detached,
     │                 signature-wrong, signature-expired, signature-in-future, digest-weak, issuer-ambiguous
@@ -52,15 +52,6 @@ class TrustFileMissing(Unread):
     """
 
     name = "trust-file-missing"
-
-
-class TrustFileMistaken(Unread):
-    """The file that was named as the trust file is another one: a trust file is a JSON object.
-
-    Usual causes: the wrong name after `--trust`, or a public key in place of the file that lists it.
-    """
-
-    name = "trust-file-mistaken"
 
 
 class TrustFileInvalid(Refusal):
@@ -385,8 +376,7 @@ class FileAltered(Refusal):
 class FolderUnreadable(Unread):
     """The release's folder, or a file in it, cannot be opened.
 
-    Usual causes: the path is mistyped; nothing was built there yet; the project lies in a folder of the repository,
-    and so does its dist/; or the permissions do not allow it.
+    The path is mistyped, nothing was built yet, the project and its dist/ lie in a folder, or permissions forbid it.
     """
 
     name = "folder-unreadable"

@@ -39,7 +39,7 @@ from goferry.kernel.refusals import (
     KeyRevoked,
     TrustFileInvalid,
     TrustFileMissing,
-    TrustFileMistaken,
+    Unread,
 )
 from goferry.kernel.times import format_time, parse_time
 
@@ -56,6 +56,15 @@ _TIMES = ("valid_from", "valid_until", "revoked_at")
 _OPTIONAL = ("projects", *extension.PLACES)
 SEQUENCES = ("time", "manual")
 _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class TrustFileMistaken(Unread):
+    """The file that was named as the trust file is another one: a trust file is a JSON object.
+
+    Usual causes: the wrong name after `--trust`, or a public key in place of the file that lists it.
+    """
+
+    name = "trust-file-mistaken"
 
 
 class ThresholdUnreachable(TrustFileInvalid):

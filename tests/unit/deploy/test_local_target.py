@@ -25,6 +25,7 @@ def test_a_release_that_the_rules_refuse_says_what_serves(there, said, tmp_path,
     def refuse(*_):
         raise SnapshotRefused("it is a snapshot", state="Nothing was changed.")
 
+    (tmp_path / "dist").mkdir()
     monkeypatch.setattr(deploy, "judge_accepts", refuse)
     if there:
         monkeypatch.setattr(local, "status", lambda *_, **__: LIVE)
@@ -44,6 +45,7 @@ def test_a_fleet_whose_rules_refuse_a_release_is_not_connected_to(tmp_path, monk
     def refuse(*_):
         raise SnapshotRefused("it is a snapshot", state="Nothing was changed.")
 
+    (tmp_path / "dist").mkdir()
     monkeypatch.setattr(deploy, "judge_accepts", refuse)
     with pytest.raises(SnapshotRefused) as caught:
         deploy.deploy(

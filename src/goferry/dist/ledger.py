@@ -202,7 +202,7 @@ def refuse_sealed(folder: Path) -> None:
     """Raise DistSealed when `folder` holds a signed list."""
     if (folder / "SHA256SUMS").exists():
         raise DistSealed(
-            f"{given.typed(folder)} is sealed{_sealed_as(folder)}, and nothing can be added to it",
+            f"{folder} is sealed{_sealed_as(folder)}, and nothing can be added to it",
             state="Nothing was written.",
             advice=[
                 f"it is ready to be deployed or published:  goferry verify {given.typed(folder)} --trust FILE",

@@ -36,7 +36,7 @@ from goferry.build.replaced import Replacement
 from goferry.build.tags import GO, Tags
 from goferry.build.targets import Target
 from goferry.build.trigger import Trigger
-from goferry.config import helpers, model
+from goferry.config import aside, model
 from goferry.config.settings import Settings
 from goferry.dist import Toolchain
 from goferry.kernel.errors import GoferryError
@@ -202,7 +202,7 @@ def look(
             *standing.hints,
             *documents.left_out(directory, root),
             *converted.hints(other),
-            *([] if config.builds.mains else helpers.notes([main.path for main in packages], module)),
+            *([] if config.builds.mains else aside.notes([main.path for main in packages], module)),
         ),
         documents=packed,
         commit_date=datetime.fromtimestamp(stand.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if stand.commit else "",

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from goferry.config import helpers, listening, model, option
+from goferry.config import aside, listening, model, option
 from goferry.config.paths import Route
 from goferry.config.survey import Main, Survey, args, listen
 from goferry.kernel.errors import Misuse, printable
@@ -127,7 +127,7 @@ def _said(text: str) -> str:
 
 def _name(main: Main, survey: Survey) -> str:
     """Return a service's name: its folder's, or the module's where that says nothing."""
-    plain = main.path == "." or main.path.removeprefix("./") in helpers.PLAIN
+    plain = main.path == "." or main.path.removeprefix("./") in aside.PLAIN
     return service_name(survey.modules[main.module] if plain else main.path)
 
 
@@ -136,7 +136,7 @@ def _names(mains: list[Main], survey: Survey) -> list[str]:
     plain = [_name(main, survey) for main in mains]
     names: list[str] = []
     for main, name in zip(mains, plain, strict=True):
-        above = [part for part in main.path.split("/")[:-1] if part not in (".", *helpers.PLAIN)]
+        above = [part for part in main.path.split("/")[:-1] if part not in (".", *aside.PLAIN)]
         wanted = service_name(f"{above[-1]}-{name}") if plain.count(name) > 1 and above else name
         numbers = (f"{wanted[:60]}-{number}" for number in range(2, len(mains) + 2))
         names.append(wanted if wanted not in names else next(each for each in numbers if each not in names))
@@ -207,7 +207,7 @@ def notes(survey: Survey) -> list[str]:
     return [
         note
         for folder in built
-        for note in helpers.notes(
+        for note in aside.notes(
             [main.path for main in survey.mains if main.module == folder], survey.modules.get(folder, "")
         )
     ]

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from goferry.cli.main import run
-from goferry.config import helpers, start
+from goferry.config import aside, start
 from goferry.config.survey import survey
 
 CHOOSE = "to choose, in goferry.yml:  builds: {mains: ["
@@ -28,7 +28,7 @@ PROGRAM = "package main\nfunc main() {}\n"
     ],
 )  # fmt: skip
 def test_what_is_said_of_main_packages(mains, said):
-    assert helpers.notes(mains, "example.com/shop/v3") == said
+    assert aside.notes(mains, "example.com/shop/v3") == said
 
 
 @pytest.fixture

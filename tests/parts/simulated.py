@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from goferry.host import agent, control, journal, own_files, public, slots, systemd, target
+from goferry.host import agent, control, journal, public, slots, systemd, target
 from goferry.host.engine import Engine
 from goferry.host.guard import Guard
 from goferry.host.layout import Root
@@ -181,7 +181,6 @@ def engine(host, version, **declared):
         guard,
         host.switch,
         host.tell,
-        own_files.adviser(host.root),
     )
 
 

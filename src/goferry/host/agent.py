@@ -23,7 +23,6 @@ from goferry.host.checks import notes
 from goferry.host.engine import Engine, rolled_back
 from goferry.host.gather import aside
 from goferry.host.layout import Root
-from goferry.host.own_files import adviser
 from goferry.host.recovery import Failure, recover, refuse
 from goferry.host.store import Admitted, Store, held, services_of, stored_release
 from goferry.host.supervised import free_port
@@ -264,7 +263,7 @@ class Session:
         if stored is not None:
             return {**about, "phase": "IDLE", "stored": stored}
         entry = journal.begin(folder, transaction.id, transaction.kind)
-        engine = Engine(entry, store, self.guard, self.switcher, self.tell, adviser(self.root))
+        engine = Engine(entry, store, self.guard, self.switcher, self.tell)
         self.engine = engine
         with self._given_up():
             engine.begin(transaction)

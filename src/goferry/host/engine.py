@@ -125,16 +125,10 @@ class Engine:
     """
 
     def __init__(
-        self,
-        journal: Journal,
-        store: Store,
-        guard: Guard,
-        switch: Switch,
-        tell: Callable[[str], None] = lambda _: None,
-        advise: Callable[[GoferryError, Transaction], None] = lambda _, __: None,
+        self, journal: Journal, store: Store, guard: Guard, switch: Switch, tell: Callable[[str], None] = lambda _: None
     ) -> None:
-        """`tell` hears each act as it begins: `start shop`. `advise` may add to the advice of what went wrong."""
-        self.journal, self.guard, self.tell, self._advise = journal, guard, tell, advise
+        """`tell` hears each act as it begins: `start shop`."""
+        self.journal, self.guard, self.tell = journal, guard, tell
         self.transaction = Transaction()
         self.failure: Optional[GoferryError] = None
         self.numbers: Dict[str, int] = {}
@@ -239,7 +233,6 @@ class Engine:
         if self.transaction.phase in machine.ENDINGS:
             raise known from error
         if self.failure is None:
-            self._advise(known, self.transaction)
             self.failure = known
         return "failed"
 

@@ -7,7 +7,7 @@ import functools
 import time
 from typing import Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
 
-from goferry.host import control, excerpt, ill, processes, shim, slots, state, store
+from goferry.host import control, excerpt, ill, own_files, processes, shim, slots, state, store
 from goferry.host.driver import Driver, Slot
 from goferry.host.engine import Silence
 from goferry.host.gather import gather
@@ -238,7 +238,10 @@ class Guard:
         number = int(slot["slot"])
         error = CandidateCrashed(
             "%s %s %s" % (slot["service"], slot["version"], printable(how, 120)),
-            advice=["the log:  %s" % self.driver.log(folder, number)],
+            advice=[
+                *own_files.lines(folder, str(slot.get("env_file") or "")),
+                "the log:  %s" % self.driver.log(folder, number),
+            ],
         )
         return self.blame(folder, number, error)
 

@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 from pathlib import Path
-from typing import Callable, List, Tuple
+from typing import List, Tuple
 
-from goferry.host import slots
-from goferry.host.layout import Root, ServiceFolder
+from goferry.host.layout import ServiceFolder
 from goferry.kernel.errors import GoferryError
-from goferry.kernel.machine import Transaction
-from goferry.kernel.outcomes import CandidateCrashed
 
 DATA = "/var/lib/goferry-data"
 """Where a provisioned host's systemd keeps the services' working folders."""
 
 
-def adviser(root: Root) -> Callable[[GoferryError, Transaction], None]:
-    """Return `advise` for a target, as the engine takes it."""
-    return functools.partial(advise, root)
-
-
-def advise(root: Root, error: GoferryError, transaction: Transaction) -> None:
-    """Put before the advice of a crash where that candidate's own files lie; other errors stay as they are."""
-    if not isinstance(error, CandidateCrashed):
-        return
-    for change in transaction.changes:
-        if error.what.startswith("%s %s " % (change.service, change.version)):
-            with contextlib.suppress(GoferryError, OSError):  # what is known of the crash is told in any case
-                folder = root.service(transaction.project, change.service)
-                slot = slots.read(folder, change.slot) or {}
-                error.advice = (*lines(folder, str(slot.get("env_file") or "")), *error.advice)
-
-
 def lines(folder: ServiceFolder, env_file: str) -> List[str]:
-    """Return what to type where a service lacks variables or files; `env_file` is what its release names."""
-    variables, data = places(folder, env_file)
+    """Return what to type where a service lacks variables or files; `env_file` is what its release names.
+
+    What is not known of its place is left out: what is known of a crash is told in any case.
+    """
+    try:
+        variables, data = places(folder, env_file)
+    except GoferryError:
+        return []
     return [
         "variables that it needs:  env at the service in goferry.yml, or %s" % variables,
         "files that it opens by a relative path belong in its working folder:  %s" % data,

@@ -42,8 +42,9 @@ def command(output: Output, *, said: Said, lines: int) -> None:
         if live.get("barred"):
             shown.append(f"{name} is below the trust file's minimum: once it ends it is not started again")
         if live.get("held"):
-            first = f"{live['previous']} is next" if live.get("previous") else "none is earlier"
-            shown.append(f"{name} can go back: {', '.join(live['held'])} ({first})")
+            held, previous = ", ".join(live["held"]), live.get("previous")
+            back = f"{name} can go back: {held} ({previous} is next)"
+            shown.append(back if previous else f"{name} keeps {held} too: goferry rollback --to VERSION")
     shown += [line for name, floor in sorted(record["floors"].items()) for line in _floor(name, floor)]
     shown += [f"note: {note}" for note in record.get("notes", [])]
     busy = ["a deploy is going on"] if record["busy"] else []

@@ -100,8 +100,14 @@ class Supervised:
         return max(0.0, deadline - time.monotonic())
 
     def ended(self, folder: ServiceFolder, slot: Slot) -> str:  # noqa: ARG002
-        """Return supervisord's word for a process that does not run."""
-        state = str(self.supervisor.info(slot["group"], int(slot["slot"])).get("statename", "gone"))
+        """Return supervisord's word for a process that does not run, and the status with which it exited.
+
+        That is negative after a signal (supervisor.options, decode_wait_status).
+        """
+        info = self.supervisor.info(slot["group"], int(slot["slot"]))
+        state, status = str(info.get("statename", "gone")), int(info.get("exitstatus", 0))
+        if state == "EXITED":
+            return "exited, status %d" % status if status >= 0 else "ended by a signal"
         return "" if state in ("STARTING", "RUNNING") else state.lower()
 
     def running(self, folder: ServiceFolder, number: int) -> Dict[str, int]:

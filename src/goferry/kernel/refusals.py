@@ -4,7 +4,7 @@ A release is a list (`SHA256SUMS`), signatures over it, a manifest (`release.jso
 so the first refusal is the one nearest to the root of trust:
 
     Refusal
-    ├── trust file    trust-file-missing, trust-file-invalid; kernel.trustfile has trust-file-mistaken
+    ├── trust file    trust-file-missing, trust-file-invalid; kernel.trustfile has one for what is another file
     ├── list          list-missing, list-too-large, list-malformed, list-name-unsafe, list-duplicate, list-unsorted
     ├── signature     signature-missing, signature-malformed, signature-not-single, signature-not-detached,
     │                 signature-wrong, signature-expired, signature-in-future, digest-weak, issuer-ambiguous

@@ -131,7 +131,7 @@ def test_a_bad_candidate_never_gets_traffic(site, fault, name, code):
     assert clients.heard == {"v1.0.0"}
     if fault == "crash":
         assert "panic: no database \\x1b[31m" in error.state
-        assert any(line.endswith(f":  {site.root}/shop/api/data") for line in error.advice)
+        assert any(line.endswith(f" folder, {site.root}/shop/api/data") for line in error.advice)
         assert any(line.endswith(f"relative to {site.root}") for line in error.advice)
     assert len(list((site.root / "shop/api/store").iterdir())) == 1
     assert not (site.root / "shop/api/slots/1.json").exists()
@@ -540,7 +540,8 @@ def test_killed_at_each_journal_line_one_version_answers(site, kind):
         assert {post(port) for _ in range(6)} == {f"v{now}.0.0"}
         again = deploy.status(site.target(), settings=SETTINGS)
         assert again["recovered"] == []
-        assert again["live"]["api"]["pid"] == live["pid"]
+        assert again["live"]["api"]["pid"] in (live["pid"], 0)  # 0: it did not answer a busy machine in time
+        assert site.live()["api"]["pid"] == live["pid"]
         assert len([path for path in (site.root / "shop/api/slots").iterdir() if path.suffix == ".json"]) == 1
 
 

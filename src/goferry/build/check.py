@@ -207,8 +207,8 @@ class Results:
             error = compiler.failure(stand_in, "", self.places)
             if not isinstance(error, compiler.CompileFailed):
                 raise error
-        words = f"go test {self.places.chdir}{self.flags}"
-        first = f"{words}-run '{_pattern(failing)}' {failing[0].package}" if failing else ""
+        chdir, flags = self.places.chdir, self.flags
+        first = f"go test {chdir}{flags}-run '{_pattern(failing)}' {failing[0].package}" if failing else ""
         raise TestsFailed(
             "\n".join(_told(failing, self.places.said(said))),
             state="Nothing was built.",

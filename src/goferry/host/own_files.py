@@ -22,8 +22,8 @@ def lines(folder: ServiceFolder, env_file: str) -> List[str]:
     except GoferryError:
         return []
     return [
-        "variables that it needs:  env at the service in goferry.yml, or %s" % variables,
-        "files that it opens by a relative path belong in its working folder:  %s" % data,
+        "variables that it needs belong under env at the service in goferry.yml, or into %s" % variables,
+        "files that it opens by a relative path belong into its working folder, %s" % data,
         'its other files ("Its own files"):  docs/deploy.md#its-own-files',
     ]
 
@@ -31,7 +31,7 @@ def lines(folder: ServiceFolder, env_file: str) -> List[str]:
 def places(folder: ServiceFolder, env_file: str) -> Tuple[str, Path]:
     """Return where a service's variables are set on its target, and its working folder."""
     if folder.root.host is not None:
-        return "as root on the host %s" % folder.place.env_file, Path(DATA, folder.place.stem)
+        return "%s, as root on the host" % folder.place.env_file, Path(DATA, folder.place.stem)
     if env_file:
-        return "env-file: %s" % (folder.root.path / env_file), folder.data
-    return "env-file there, relative to %s" % folder.root.path, folder.data
+        return "its env-file, %s" % (folder.root.path / env_file), folder.data
+    return "a file that env-file names there, relative to %s" % folder.root.path, folder.data

@@ -13,17 +13,21 @@ LOCAL, PROVISIONED = None, HOST
 @pytest.mark.parametrize(
     ("host", "env_file", "variables", "data"),
     [
-        (LOCAL, "", "env-file there, relative to {root}", "{root}/shop/api/data"),
-        (LOCAL, "api.env", "env-file: {root}/api.env", "{root}/shop/api/data"),
-        (PROVISIONED, "", "as root on the host /etc/goferry/env/shop-api", "/var/lib/goferry-data/shop-api"),
-        (PROVISIONED, "api.env", "as root on the host /etc/goferry/env/shop-api", "/var/lib/goferry-data/shop-api"),
+        (LOCAL, "", "a file that env-file names there, relative to {root}", "{root}/shop/api/data"),
+        (LOCAL, "api.env", "its env-file, {root}/api.env", "{root}/shop/api/data"),
+        (PROVISIONED, "", "/etc/goferry/env/shop-api, as root on the host", "/var/lib/goferry-data/shop-api"),
+        (PROVISIONED, "api.env", "/etc/goferry/env/shop-api, as root on the host", "/var/lib/goferry-data/shop-api"),
     ],
     ids=["local", "local with env-file", "host", "host, which reads no env-file"],
 )
 def test_where_variables_and_files_belong(tmp_path, host, env_file, variables, data):
     first, second, docs = own_files.lines(Root(tmp_path, host).service("shop", "api"), env_file)
-    assert first == "variables that it needs:  env at the service in goferry.yml, or " + variables.format(root=tmp_path)
-    assert second.endswith(":  " + data.format(root=tmp_path))
+    assert (
+        first
+        == "variables that it needs belong under env at the service in goferry.yml, or into "
+        + variables.format(root=tmp_path)
+    )
+    assert second.endswith(" folder, " + data.format(root=tmp_path))
     assert docs.endswith(":  docs/deploy.md#its-own-files")
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 GOFERRY = [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r}); "]
-GOFERRY[-1] += "from goferry.__main__ import main; main()"
+GOFERRY[-1] += "from goferry.__main__ import script; script()"
 MAIN = """package main
 
 import (

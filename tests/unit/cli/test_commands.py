@@ -71,6 +71,30 @@ def test_starts_without_what_only_commands_need(argv, slow):
     assert loaded.isdisjoint(slow), loaded & slow
 
 
+@pytest.mark.parametrize(
+    ("given", "code", "out"),
+    [
+        ("sys.argv[1:] = ['--version']", 0, "goferry "),
+        ("sys.argv[1:] = ['nope']", 2, ""),
+        ("import atexit; atexit.register(print, 'at exit'); sys.argv[1:] = ['nope']", 2, "at exit"),
+        (
+            (
+                "import threading, time; sys.argv[1:] = ['nope']\n"
+                "threading.Thread(target=lambda: (time.sleep(0.2), print('threads end'))).start()"
+            ),
+            2,
+            "threads end",
+        ),
+        ("sys.argv[1:] = ['schema']; import os; os.close(1); os.open('/dev/full', os.O_WRONLY)", 1, ""),
+    ],
+)
+def test_a_process_ends_with_its_code_and_nothing_is_lost(given, code, out):
+    program = f"import sys\n{given}\nfrom goferry.__main__ import script\nscript()"
+    done = subprocess.run([sys.executable, "-I", "-c", program], check=False, capture_output=True, text=True)
+    assert (done.returncode, out in done.stdout) == (code, True)
+    assert "Traceback" not in done.stderr
+
+
 NETWORK = {"urllib3", "ssl", "http", "certifi", "netrc", "goferry.system.http", "goferry.golang.proxies"}
 UNREAD = {"yaml", "zipfile", "difflib", "goferry.config.document", "goferry.config.check"}
 """What reads a goferry.yml, an archive, a slip: nothing that a build with nothing to do has."""

@@ -65,7 +65,7 @@ def test_a_candidate_that_crashes_is_started_once_and_gets_no_traffic(site):
     live = site.live()["api"]
     error = site.refused(site.release(7, fault="crash"))
     assert (error.name, error.exit_code) == ("candidate-crashed", 1)
-    assert any(line.endswith(":  /var/lib/goferry-data/shop-api") for line in error.advice)
+    assert any(line.endswith(" folder, /var/lib/goferry-data/shop-api") for line in error.advice)
     lines = [line.strip() for line in error.state.splitlines()]
     assert re.search(r"journalctl --unit goferry-shop-api@\d.service --since=@\d+", lines[0])
     timed = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (.*)")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from goferry.build.environment import tag_flags
 from goferry.build.facts import Facts
 from goferry.config import model
 from goferry.dist import Toolchain
@@ -26,7 +27,7 @@ def asked_for(facts: Facts, config: model.Project, toolchain: Toolchain, environ
 
     When go can't list the source, the answer is yes: then nothing is trimmed, and the test itself tells what is wrong.
     """
-    tags = [f"-tags={','.join(config.builds.tags)}"] if config.builds.tags else []
+    tags = tag_flags(config.builds)
     argv = [str(toolchain.go), "list", "-deps", "-test", "-f", _FORMAT, *tags, *facts.patterns]
     done = process.run(argv, environ=environ, cwd=facts.directory)
     if done.code:

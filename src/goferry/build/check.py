@@ -127,7 +127,7 @@ def test(facts: Facts, config: model.Project, toolchain: Toolchain, settings: Se
 
 def commands(facts: Facts, config: model.Project, *, trimmed: bool = True) -> tuple[list[str], list[str]]:
     """Return the two commands of the gate; `trimmed`: the tests bear -trimpath."""
-    tags = [f"-tags={','.join(config.builds.tags)}"] if config.builds.tags else []
+    tags = environment.tag_flags(config.builds)
     trim = ["-trimpath"] if trimmed else []
     testing = ["go", "test", "-json", "-vet=off", "-fullpath", *trim, *tags, *facts.patterns]
     return ["go", "vet", "-trimpath", *tags, *facts.patterns], testing

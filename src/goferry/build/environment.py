@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from goferry.config import model
 from goferry.config.workspace import gowork
 from goferry.dist import Toolchain
 from goferry.kernel.errors import Failed, Misuse
@@ -106,6 +107,11 @@ def check(env: Mapping[str, str]) -> None:
                 state="Nothing was built.",
                 advice=["choose platforms with builds.targets, and the Go version with go.version"],
             )
+
+
+def tag_flags(builds: model.Builds) -> list[str]:
+    """Return the words by which a go command gets the build tags; none where there are none."""
+    return [f"-tags={','.join(builds.tags)}"] if builds.tags else []
 
 
 def _without(environ: Mapping[str, str], keep: tuple[str, ...]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from goferry.build import modules
-from goferry.build.environment import GoFailed
+from goferry.build.environment import GoFailed, tag_flags
 from goferry.build.mains import Main
 from goferry.build.targets import Target
 from goferry.config import model
@@ -42,7 +42,7 @@ def read(
         GoFailed, and those of dist.fetching: when Go can't tell.
     """
     found = [directory / main.path / "default.pgo" for main in mains]
-    tags = [f"-tags={','.join(builds.tags)}"] if builds.tags else []
+    tags = tag_flags(builds)
     for target in targets:
         packages = [main.path for main in mains if str(target) in main.targets]
         fields = ",".join(("Dir", "Standard", "Module", *_LISTS))

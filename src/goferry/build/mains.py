@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from goferry.build import compiler, gosource, listed, modules, platforms, variables
-from goferry.build.environment import GoFailed
+from goferry.build.environment import GoFailed, tag_flags
 from goferry.build.positions import Places
 from goferry.build.targets import Target
 from goferry.config import model
@@ -112,7 +112,7 @@ def find(
     sources = listed.sources(environ, found.values()) if cache else ""
 
     def ask(target: Target, patterns: Sequence[str]) -> list[dict[str, Any]]:
-        tags = [f"-tags={','.join(builds.tags)}"] if builds.tags else []
+        tags = tag_flags(builds)
         words = [str(toolchain.go), "list", "-e", "-find", f"-json={_FIELDS}", *tags, *patterns]
         env = {"CGO_ENABLED": "0", **environ, **target.env}
         key = listed.key(sources, words, env, directory)

@@ -20,6 +20,7 @@ from msgspec.structs import asdict, replace
 
 from goferry.build import gosource, pace, replaced, stamp
 from goferry.build.documents import ArchiveFileInvalid
+from goferry.build.environment import tag_flags
 from goferry.build.facts import Facts
 from goferry.build.ldflags import ldflags
 from goferry.build.machine import Machine
@@ -215,7 +216,7 @@ def _build(
     stamps = {symbol: fields[role] for symbol, role in roles.items()}
     more = [templates.expand(text, fields, "builds.ldflags") for text in builds.ldflags]
     flags = ldflags(stamps, more)
-    tags = [f"-tags={','.join(builds.tags)}"] if builds.tags else []
+    tags = tag_flags(builds)
     fixed = [
         "-trimpath",
         f"-buildvcs={str(builds.buildvcs and bool(facts.commit)).lower()}",

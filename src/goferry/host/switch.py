@@ -145,7 +145,8 @@ class Links:
         slot = self.guard.described(folder, change.slot)
         found = self.publicly(folder, slot)
         if found.where == FRONT:  # a candidate that answers nobody has no fault in front of it
-            found = next((Finding(SERVICE, ill) for ill in self.guard.ask_all([(folder, slot)], ITSELF) if ill), found)
+            wrong = self.guard.ask_all([(folder, slot)], ITSELF)[0]
+            found = Finding(SERVICE, wrong) if wrong else found
         if found.where:
             kind, how = _REACHED[found.where]
             what = "%s %s %s %s: %s" % (change.service, change.version, how, self.address(folder, slot), found.what)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from goferry.config.modulepath import last_name
+
 FOLDERS = frozenset(
     {
         *("internal", "testdata", "test", "tests", "testing", "e2e", "tools", "tool", "hack", "scripts", "script"),
@@ -39,12 +41,6 @@ def notes(mains: Sequence[str], module: str) -> list[str]:
     for path in mains:
         last = path.rpartition("/")[2]
         if path != "." and last in PLAIN:
-            better = f"{path}/{_named(module)}"
+            better = f"{path}/{last_name(module) or 'NAME'}"
             told.append(f"{path} builds a program named {last}, as go install does; move it to {better} to name it so")
     return told
-
-
-def _named(module: str) -> str:
-    """Return the module's last element that is not a major version."""
-    parts = [part for part in module.split("/") if part and not (part[0] == "v" and part[1:].isdigit())]
-    return parts[-1] if parts else "NAME"

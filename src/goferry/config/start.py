@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from goferry.config import aside, listening, model, option
+from goferry.config.modulepath import last_name
 from goferry.config.paths import Route
 from goferry.config.survey import Main, Survey, args, listen
 from goferry.kernel.errors import Misuse, printable
@@ -145,8 +146,7 @@ def _names(mains: list[Main], survey: Survey) -> list[str]:
 
 def service_name(path: str) -> str:
     """Return a name that goferry.yml accepts: the last element that is not a major version."""
-    parts = [part for part in path.split("/") if not re.fullmatch(r"v[0-9]+|\.", part)] or ["service"]
-    plain = re.sub(r"[^a-z0-9-]+", "-", parts[-1].lower()).strip("-")
+    plain = re.sub(r"[^a-z0-9-]+", "-", (last_name(path) or "service").lower()).strip("-")
     return (plain if plain[:1].isalpha() else f"service-{plain}".rstrip("-"))[:63]
 
 

@@ -8,13 +8,14 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "goferry"
 STAGES = {"golang", "build", "image", "trust", "release", "deploy"}
-SHARED = {"dist", "config", "system", "kernel"}
+SHARED = {"caches", "dist", "config", "system", "kernel"}
 MAY_IMPORT = {
     "cli": {"pipeline", "observe", "runner", *STAGES, *SHARED},
     "actions": {"pipeline", "observe", "runner", *STAGES, *SHARED},
     "runner": {"observe", *SHARED},
     "pipeline": {"observe", *STAGES, *SHARED},
     **{stage: {"observe", *SHARED} for stage in STAGES},
+    "caches": {"system", "kernel"},
     "dist": {"system", "kernel"},
     "config": {"system", "kernel"},
     "observe": {"kernel"},

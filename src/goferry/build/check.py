@@ -15,18 +15,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from goferry.build import callers, compiler, environment, machine, pace
+from goferry.build import callers, compiler, environment, machine, pace, slots
 from goferry.build.facts import Facts
 from goferry.build.positions import Places, Problem
+from goferry.build.targets import Target
+from goferry.caches.warm import Warm
 from goferry.config import model
 from goferry.config.settings import Settings
 from goferry.dist import Toolchain
+from goferry.dist.native import host
 from goferry.kernel.errors import Failed
 from goferry.observe.events import Stream
 from goferry.system import process
 
 LAST = 20
 """How many of its last lines a failing test shows."""
+
+KIND = "test"
+"""What the build caches call this work."""
 
 _NOISE = re.compile(r"\s*(=== (RUN|PAUSE|CONT|NAME)|--- (PASS|FAIL|SKIP)|PASS$|FAIL$|FAIL\t|ok  \t|exit status \d+$)")
 
@@ -95,6 +101,18 @@ def test(facts: Facts, config: model.Project, toolchain: Toolchain, settings: Se
         **(facts.environ or environment.clean(settings.environ, toolchain, facts.directory)),
         **config.builds.env,
     }
+    warm = Warm(settings.cache, facts.directory)
+    warm.forget(KIND)
+    with warm.working(slots.of_target(toolchain.version, Target(*host()), config.builds), KIND) as working:
+        report = _tested(facts, config, toolchain, {**environ, **working.environ}, stream)
+        working.whole = True
+    warm.keep(KIND, [working])
+    return report
+
+
+def _tested(
+    facts: Facts, config: model.Project, toolchain: Toolchain, environ: Mapping[str, str], stream: Stream
+) -> Report:
     trimmed = not callers.asked_for(facts, config, toolchain, environ)
     vetting, testing = commands(facts, config, trimmed=trimmed)
     (alone,) = pace.choose(1, machine.read())

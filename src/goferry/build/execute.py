@@ -20,10 +20,14 @@ from goferry.build import archives, environment, folder, schedule, stamp
 from goferry.build.compiler import Compiler
 from goferry.build.folder import Earlier
 from goferry.build.plan import Plan, Step
+from goferry.caches.warm import Warm, Working
 from goferry.config.settings import Settings
 from goferry.dist import Artifact, Ledger, Toolchain
 from goferry.kernel.errors import Failed
 from goferry.observe.events import Span, Stream
+
+KIND = "build"
+"""What the build caches call this work."""
 
 
 class OutputMissing(Failed):
@@ -76,8 +80,9 @@ def build(
     with folder.work(out) as work, stream.span("build") as span:
         environ = environ or environment.clean(settings.environ, toolchain, plan.directory)
         compiler = _seeing(plan, Compiler(toolchain, environ, plan.directory), work / "git", span)
-        run = _Run(plan, out, work, compiler, standing)
+        run = _Run(plan, out, work, compiler, standing, Warm(settings.cache, plan.directory))
         schedule.run(plan.steps, plan.machine, lambda step: run.step(step, stream, span), run.compiler.stop)
+        run.warm.keep(KIND, run.works)
         for artifact in run.artifacts.values():
             ledger.add(artifact)
         if beside is not None:
@@ -117,10 +122,13 @@ class _Run(Struct):
     work: Path
     compiler: Compiler
     standing: Sequence[Earlier]
+    warm: Warm
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     sources: list[Earlier | None] = field(default_factory=list)
+    works: list[Working] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.warm.forget(KIND)
         (self.work / "files").mkdir()
 
     def unchanged_since(self) -> Ledger | None:
@@ -141,7 +149,9 @@ class _Run(Struct):
     def _build(self, step: Step, span: Span) -> None:
         argv = [self._path(word) if word.startswith("DIST/") else word for word in step.argv]
         seeds = {source: self._seed(Path(self._path(source)), name) for source, name in step.files.items()}
-        self.compiler.build(argv, step.env, span)
+        with self.warm.working(self.plan.slots[step.target], step.id) as working:
+            self.compiler.build(argv, {**step.env, **working.environ}, span)
+        self.works.append(working)
         fresh = 0
         for source, name in step.files.items():
             path, seed = Path(self._path(source)), seeds[source]
@@ -156,6 +166,7 @@ class _Run(Struct):
             fresh += 1
             os.link(path, self.work / "files" / name)
             self._note(name, step.outputs[name])
+        working.whole = fresh == len(step.files)
         if not fresh:
             span.skip(UNCHANGED)
 

@@ -18,7 +18,7 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
-from goferry.build import gosource, pace, replaced, stamp
+from goferry.build import gosource, pace, replaced, slots, stamp
 from goferry.build.documents import ArchiveFileInvalid
 from goferry.build.environment import tag_flags
 from goferry.build.facts import Facts
@@ -29,6 +29,7 @@ from goferry.build.services import services
 from goferry.build.shard import Shard
 from goferry.build.stamp import Stamp
 from goferry.build.targets import Target
+from goferry.caches.warm import Slot
 from goferry.config import model, templates
 from goferry.config.templates import TemplateInvalid
 from goferry.kernel.errors import Misuse, printable
@@ -90,6 +91,7 @@ class Plan(Struct, frozen=True):
         machine: what the steps may use together.
         steps: what is to be done, an order that respects needs.
         stamp: what Go is to see of git, None where programs carry nothing of it.
+        slots: target → which of the checkout's build caches it uses, where there are such.
     """
 
     directory: Path
@@ -98,6 +100,7 @@ class Plan(Struct, frozen=True):
     machine: Machine
     steps: tuple[Step, ...]
     stamp: Stamp | None = None
+    slots: Mapping[str, Slot] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return the plan without this machine's folders, for --dry-run --json and for golden tests."""
@@ -149,7 +152,9 @@ def plan(
         if config.builds.archives:
             steps.append(_archive(facts, config.builds, target, made))
     _refuse_collisions(steps)
-    return Plan(facts.directory, facts.epoch, header, machine, tuple(steps), _stamp(facts, config.builds))
+    stamped = _stamp(facts, config.builds)
+    kept = {str(target): slots.of_target(facts.go, target, config.builds) for target in chosen}
+    return Plan(facts.directory, facts.epoch, header, machine, tuple(steps), stamped, kept)
 
 
 def _stamp(facts: Facts, builds: model.Builds) -> Stamp | None:

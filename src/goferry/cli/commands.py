@@ -6,6 +6,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "inspect": ("inspect", "Show what Goferry sees: modules, main packages, version, and what a push means."),
     "setup-go": ("setup_go", "Install the right Go, proven by the checksum database, and say where it is."),
     "test": ("test", "Run go vet and go test over every package: the gate before every build."),
+    "cache": ("cache", "Keep modules and compiled packages between jobs."),
     "plan": ("plan", "Show the steps that a build would take, with their commands."),
     "build": ("build", "Cross-compile every main package for every target into dist/, reproducibly."),
     "merge": ("merge", "Join the partial dist/ folders of several runners."),

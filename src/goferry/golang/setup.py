@@ -24,6 +24,7 @@ from msgspec import Struct, field
 from goferry.config import model, workspace
 from goferry.config.settings import Settings
 from goferry.dist.fetching import ProxyListInvalid
+from goferry.dist.native import host
 from goferry.dist.toolchain import Toolchain
 from goferry.golang import earlier, machine, note, store
 from goferry.golang.goenv import GoEnv
@@ -103,7 +104,7 @@ class _Setup:
         self.stream = stream
         self.earlier = None if request.afresh else earlier.read(settings.environ)
         self.unproven = request.allow_unproven and request.config.go.unproven
-        self.goos, self.goarch = store.host()
+        self.goos, self.goarch = host()
         self.goenv = GoEnv(settings, self._defaults)
 
     def _defaults(self) -> str:

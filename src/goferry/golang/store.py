@@ -18,7 +18,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import platform
 import re
 import shutil
 from collections.abc import Iterator
@@ -27,41 +26,19 @@ from pathlib import Path
 from msgspec import Struct
 
 from goferry.config.settings import Settings
+from goferry.dist.native import host
 from goferry.dist.toolchain import Toolchain
 from goferry.golang import note, tree
 from goferry.golang.proof import Proof
 from goferry.golang.versions import GoVersion
 from goferry.kernel import canonical
-from goferry.kernel.errors import Failed, Refused
+from goferry.kernel.errors import Refused
 from goferry.kernel.files import write_atomically
 
 MODULE = "golang.org/toolchain"
 SCHEMA = 1
 
-_GOARCH = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64", "i686": "386", "i386": "386"}
-_GOARCH |= {"armv7l": "arm", "armv6l": "arm", "riscv64": "riscv64", "ppc64le": "ppc64le", "s390x": "s390x"}
 _RUNNER_ARCH = {"amd64": "x64", "386": "x32"}
-
-
-class PlatformUnknown(Failed):
-    """Go has no toolchain for this machine's operating system or processor.
-
-    It usually is a processor that Go does not support as a host.
-    """
-
-    name = "platform-unknown"
-
-
-def host() -> tuple[str, str]:
-    """Return this machine's GOOS and GOARCH.
-
-    Raises:
-        PlatformUnknown: when Go has no name for them.
-    """
-    goos, machine = platform.system().lower(), platform.machine().lower()
-    if goos not in ("linux", "darwin", "freebsd", "windows") or machine not in _GOARCH:
-        raise PlatformUnknown(f"this machine is {goos} on {machine}")
-    return goos, _GOARCH[machine]
 
 
 def module_version(version: str, goos: str, goarch: str) -> str:

@@ -26,8 +26,8 @@ from goferry.build import check, folder, replaced
 from goferry.config.settings import Settings
 from goferry.dist import Ledger, ownfolder
 from goferry.dist.ledger import LedgerInvalid
+from goferry.dist.native import host
 from goferry.golang import modules
-from goferry.golang.store import host
 from goferry.kernel.checksums import LIST
 from goferry.kernel.errors import Advice
 from goferry.kernel.files import sha256_file

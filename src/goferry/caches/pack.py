@@ -1,0 +1,232 @@
+r"""Packs: many small files in one, compressed block by block, written and read by several threads.
+
+    "goferry-pack 1\n"
+    length     4 bytes, big endian, of the index as it lies here
+    index      JSON, one zstd frame: {"kind": …, "about": {…}, "files": [[name, size], …], "blocks": [count, …]}
+    and for each block
+    length     4 bytes
+    block      one zstd frame: the bytes of the next `count` files, in the order of the index
+
+The index comes first, so that a pack can be unpacked while it arrives. Nothing in a pack is believed: names are held to
+the pattern of their kind, sizes to limits, and whatever does not fit makes the whole pack unusable, which is a miss and
+no error. Files that are there already are left alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import struct
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+MAGIC = b"goferry-pack 1\n"
+BLOCK = 4 << 20
+"""Bytes of a block before it is compressed; a larger file has a block of its own."""
+LEVEL = 3
+MOST_FILES = 500_000
+MOST_BYTES = 8 << 30
+MOST_FILE = 1 << 30
+MOST_INDEX = 64 << 20
+_LENGTH = struct.Struct(">I")
+_KIND = re.compile(r"[a-z][a-z-]{0,31}")
+Check = Callable[[str, bytes], bool]
+"""Whether a file may be taken: its name and its bytes."""
+
+
+class PackUnusable(Exception):
+    """A pack can't be used; its words are the reason that a miss is told with."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """What a pack says it holds.
+
+    Attributes:
+        kind: `modules`, `packages`. about: what decided its content, as JSON.
+        files: name and size of each, in order. blocks: how many of them each block holds.
+    """
+
+    kind: str
+    about: Mapping[str, Any]
+    files: tuple[tuple[str, int], ...]
+    blocks: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(size for _, size in self.files)
+
+
+def write(out: BinaryIO, kind: str, about: Mapping[str, Any], root: Path, names: Sequence[str]) -> Index:
+    """Write a pack of files below `root`.
+
+    Raises:
+        PackUnusable: a file changed while it was read.
+        OSError: one can't be read, or `out` written.
+    """
+    files = tuple((name, (root / name).stat().st_size) for name in names)
+    index = Index(kind, about, files, _blocks([size for _, size in files]))
+    text = {"kind": kind, "about": about, "files": files, "blocks": index.blocks}
+    head = zstd.compress(json.dumps(text, separators=(",", ":")).encode(), LEVEL)
+    out.write(MAGIC + _LENGTH.pack(len(head)) + head)
+
+    def compressed(part: Sequence[tuple[str, int]]) -> bytes:
+        whole = bytearray()
+        for name, size in part:
+            data = (root / name).read_bytes()
+            if len(data) != size:
+                raise PackUnusable(f"{name} changed while it was packed")
+            whole += data
+        return zstd.compress(whole, LEVEL)
+
+    out.writelines(_LENGTH.pack(len(frame)) + frame for frame in _in_order(compressed, _parts(index)))
+    return index
+
+
+def read(source: BinaryIO, kind: str, pattern: re.Pattern[str]) -> Index:
+    """Read the index at the beginning of a pack, and hold it to its kind and to the limits.
+
+    Raises:
+        PackUnusable: with the reason.
+    """
+    if source.read(len(MAGIC)) != MAGIC:
+        raise PackUnusable("it is no pack of this format")
+    data = _inflated(_framed(source, MOST_INDEX), MOST_INDEX)
+    try:
+        text = json.loads(data)
+        files = tuple((str(name), int(size)) for name, size in text["files"])
+        index = Index(str(text["kind"]), dict(text["about"]), files, tuple(int(count) for count in text["blocks"]))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise PackUnusable("its index is no index") from error
+    _hold(index, kind, pattern)
+    return index
+
+
+def unpack(source: BinaryIO, index: Index, root: Path, check: Check, stamp: float | None = None) -> list[str]:
+    """Write what follows the index below `root`; return the names of the files that `check` did not take.
+
+    Folders are made as needed. `stamp`, seconds since 1970, becomes the time of each new file.
+
+    Raises:
+        PackUnusable: the pack ends early or is not what its index says; what was written by then passed `check`.
+        OSError: `root` can't be written.
+    """
+    made: set[Path] = set()
+    for name, _ in index.files:
+        folder = (root / name).parent
+        if folder not in made:
+            folder.mkdir(parents=True, exist_ok=True)
+            made.add(folder)
+
+    def take(job: tuple[Sequence[tuple[str, int]], bytes]) -> list[str]:
+        part, frame = job
+        size = sum(each for _, each in part)
+        data = memoryview(_inflated(frame, size))
+        if len(data) != size:
+            raise PackUnusable("a block is shorter than its files")
+        refused, start = [], 0
+        for name, length in part:
+            piece = bytes(data[start : start + length])
+            start += length
+            if not check(name, piece):
+                refused.append(name)
+            else:
+                _place(root / name, piece, stamp)
+        return refused
+
+    jobs = ((part, _framed(source, MOST_FILE)) for part in _parts(index))
+    return [name for names in _in_order(take, jobs) for name in names]
+
+
+def _place(path: Path, data: bytes, stamp: float | None) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+    except FileExistsError:
+        return
+    try:
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            file.write(data)
+            if stamp is not None:
+                os.utime(file.fileno(), (stamp, stamp))
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _hold(index: Index, kind: str, pattern: re.Pattern[str]) -> None:
+    names = {name for name, _ in index.files}
+    if index.kind != kind or not _KIND.fullmatch(index.kind):
+        raise PackUnusable(f"it is a pack of another kind than {kind}")
+    if len(index.files) > MOST_FILES or index.size > MOST_BYTES:
+        raise PackUnusable(f"it holds more than {MOST_FILES} files or {MOST_BYTES} bytes")
+    if len(names) != len(index.files) or not all(pattern.fullmatch(name) for name in names):
+        raise PackUnusable("it names files that such a pack can't hold")
+    if any(not 0 <= size <= MOST_FILE for _, size in index.files):
+        raise PackUnusable("it names sizes that no file has")
+    if any(count < 1 for count in index.blocks) or sum(index.blocks) != len(index.files):
+        raise PackUnusable("its blocks are not those of its files")
+
+
+def _blocks(sizes: Sequence[int]) -> tuple[int, ...]:
+    counts: list[int] = []
+    filled = 0
+    for size in sizes:
+        if not counts or filled + size > BLOCK:
+            counts.append(0)
+            filled = 0
+        counts[-1] += 1
+        filled += size
+    return tuple(counts)
+
+
+def _parts(index: Index) -> Iterator[Sequence[tuple[str, int]]]:
+    start = 0
+    for count in index.blocks:
+        yield index.files[start : start + count]
+        start += count
+
+
+def _framed(source: BinaryIO, most: int) -> bytes:
+    head = source.read(_LENGTH.size)
+    length = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else most + 1
+    if length > most:
+        raise PackUnusable("it ends early, or a block is longer than blocks are")
+    frame = source.read(length)
+    if len(frame) != length:
+        raise PackUnusable("it ends early")
+    return frame
+
+
+def _inflated(frame: bytes, most: int) -> bytes:
+    try:
+        unpacker = zstd.ZstdDecompressor()
+        data = unpacker.decompress(frame, most + 1)
+    except zstd.ZstdError as error:
+        raise PackUnusable("a block is damaged") from error
+    if len(data) > most or not unpacker.eof or unpacker.unused_data:
+        raise PackUnusable("a block is not what the index says")
+    return data
+
+
+def _in_order(work: Callable[[Any], Any], jobs: Iterator[Any]) -> Iterator[Any]:
+    """Do the jobs in threads and yield what each gives, in order; a few are under way at a time."""
+    workers = min(8, os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers, thread_name_prefix="pack") as pool:
+        waiting: list[Future[Any]] = []
+        for job in jobs:
+            waiting.append(pool.submit(work, job))
+            if len(waiting) > 2 * workers:
+                yield waiting.pop(0).result()
+        for future in waiting:
+            yield future.result()

@@ -1,0 +1,210 @@
+"""Where packs are kept: named files, each written once and never changed.
+
+    v1/<project>/<kind>/<slot>/<name>.pack     the slot is `all` for modules
+    v1/<project>/<kind>/<slot>/<name>.json     what is known of it without reading it; it is written last
+
+Names are `<UTC time>-<key>`, so that the newest of a slot is the last one by name, and the pack of a key is found
+whenever it was made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from goferry.kernel.errors import Misuse
+
+KEY = 32
+"""Hex digits of a key."""
+_NAME = re.compile(r"(\d{8}T\d{6}Z)-([0-9a-f]{32})")
+_MOST_NOTE = 1 << 20
+
+
+class PlaceUnknown(Misuse):
+    """The place of a cache is neither a folder nor a bucket.
+
+    It usually is a slip: a folder is given by its path, a bucket as s3://NAME/PREFIX.
+    """
+
+    name = "cache-place-unknown"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A pack that a place has.
+
+    Attributes:
+        where: `<project>/<kind>/<slot>`. name: as above. key: what decides its content, in hex.
+        bytes: its size; size: that of its files; files: how many. sha256: of the pack, in hex.
+        seconds: what it took to make its content without it. inputs: what the key was made from, each by name.
+    """
+
+    where: str
+    name: str
+    key: str
+    bytes: int
+    size: int
+    files: int
+    sha256: str
+    seconds: float = 0.0
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A pack as a place stores it; `used` is when it was made or used last, in seconds since 1970."""
+
+    where: str
+    name: str
+    bytes: int
+    used: float
+
+
+class Place(Protocol):
+    """Somewhere that keeps packs. What can't be reached raises OSError, which a caller takes as a miss."""
+
+    def names(self, where: str) -> list[str]:
+        """Return the names of the packs there, oldest first."""
+
+    def note(self, where: str, name: str) -> bytes:
+        """Return what is known of a pack."""
+
+    def open(self, where: str, name: str) -> BinaryIO:
+        """Open a pack for reading, once and in order; it counts as used."""
+
+    def put(self, where: str, name: str, pack: Path, note: bytes) -> bool:
+        """Take a pack in and return whether it is there now; one that is there stays as it is."""
+
+    def remove(self, where: str, name: str) -> None:
+        """Remove a pack."""
+
+    def all(self) -> Iterator[Stored]:
+        """Yield every pack, those of one slot one after the other, oldest first."""
+
+
+def opened(text: str) -> Place:
+    """Return the place that somebody named.
+
+    Raises:
+        PlaceUnknown: when it is no place.
+    """
+    if re.match(r"[a-z][a-z0-9+.-]+://", text) or not text:
+        raise PlaceUnknown(f"{text!r} is no place for a cache", advice=["name a folder:  --from FOLDER"])
+    return Folder(Path(text))
+
+
+def find(place: Place, where: str, key: str) -> tuple[Kept | None, bool]:
+    """Return the pack of a key or, where there is none, the newest of its place; and whether it is the key's own.
+
+    Raises:
+        OSError: the place can't be read.
+    """
+    names = [name for name in place.names(where) if _NAME.fullmatch(name)]
+    exact = [name for name in names if name.endswith("-" + key)]
+    for name in [*reversed(exact), *reversed(names)]:
+        kept = _read(place, where, name)
+        if kept is not None:
+            return kept, name in exact
+    return None, False
+
+
+def put(place: Place, kept: Kept, pack: Path) -> bool:
+    """Take a pack in; return whether it is there now.
+
+    Raises:
+        OSError: the place can't be written.
+    """
+    note = {key: value for key, value in asdict(kept).items() if key not in ("where", "name", "key")}
+    return place.put(kept.where, kept.name, pack, json.dumps(note, sort_keys=True).encode())
+
+
+def _read(place: Place, where: str, name: str) -> Kept | None:
+    match = _NAME.fullmatch(name)
+    assert match is not None
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        said: Any = json.loads(place.note(where, name))
+        return Kept(
+            where,
+            name,
+            match[2],
+            int(said["bytes"]),
+            int(said["size"]),
+            int(said["files"]),
+            str(said["sha256"]),
+            float(said["seconds"]),
+            {str(key): str(value) for key, value in said["inputs"].items()},
+        )
+    return None
+
+
+def surplus(stored: Iterable[Stored], keep: int, days: float, now: float) -> list[Stored]:
+    """Return what may go: all but the `keep` newest of a slot, and what nobody used for `days` days."""
+    slots: dict[str, list[Stored]] = {}
+    for each in stored:
+        slots.setdefault(each.where, []).append(each)
+    kept = {(each.where, each.name) for slot in slots.values() for each in sorted(slot, key=_name)[-keep:]}
+    everything = [each for slot in slots.values() for each in slot]
+    return [each for each in everything if (each.where, each.name) not in kept or each.used < now - days * 86_400]
+
+
+def _name(stored: Stored) -> str:
+    return stored.name
+
+
+class Folder:
+    """A folder: of a laptop, a self-hosted runner, or one that another system carries from job to job."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path / "v1"
+
+    def names(self, where: str) -> list[str]:
+        """See Place."""
+        try:
+            return sorted(path.stem for path in (self._path / where).glob("*.json"))
+        except FileNotFoundError:
+            return []
+
+    def note(self, where: str, name: str) -> bytes:
+        """See Place."""
+        with (self._path / where / f"{name}.json").open("rb") as file:
+            return file.read(_MOST_NOTE)
+
+    def open(self, where: str, name: str) -> BinaryIO:
+        """See Place."""
+        opened = (self._path / where / f"{name}.pack").open("rb")
+        with contextlib.suppress(OSError):  # a folder that may only be read
+            os.utime(self._path / where / f"{name}.json")
+        return opened
+
+    def put(self, where: str, name: str, pack: Path, note: bytes) -> bool:
+        """See Place."""
+        folder = self._path / where
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".") as work:
+            shutil.copyfile(pack, Path(work) / "pack")
+            (Path(work) / "note").write_bytes(note)
+            for made, end in (("pack", "pack"), ("note", "json")):
+                with contextlib.suppress(FileExistsError):
+                    os.link(Path(work) / made, folder / f"{name}.{end}")
+        return True
+
+    def remove(self, where: str, name: str) -> None:
+        """See Place."""
+        for end in ("json", "pack"):
+            (self._path / where / f"{name}.{end}").unlink(missing_ok=True)
+
+    def all(self) -> Iterator[Stored]:
+        """See Place."""
+        for path in sorted(self._path.glob("*/*/*/*.json")):
+            with contextlib.suppress(OSError):
+                held = path.with_suffix(".pack").stat().st_size
+                where = path.parent.relative_to(self._path).as_posix()
+                yield Stored(where, path.stem, held, path.stat().st_mtime)

@@ -1,0 +1,173 @@
+"""What a checkout keeps of what it compiled: one GOCACHE for each slot, and what each piece of work used of it.
+
+    CACHE/build/<checkout>/                    there is one only where `goferry cache restore` made it
+        go/<slot>/                             a GOCACHE
+        used/<slot>/<kind>.json                the entries that a build, or the tests, used, once they were done
+        packs/<slot>.json                      which packs were unpacked here
+
+A slot is what Go's own keys tell apart anyway: the toolchain, the platform and what else decides the compiler's output.
+Its own folder makes it exact what a target needs, whatever ran beside it, and keeps out what others left in GOCACHE.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from goferry.caches import gocache
+from goferry.kernel.files import write_atomically
+
+TAGS = "tags"
+"""Which of the flags is no variable."""
+_WORD = re.compile(r"[^a-z0-9.-]+")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What one GOCACHE is for.
+
+    Attributes:
+        go: the toolchain's version, `1.27.3`. goos, goarch: the platform.
+        flags: what else decides what the compiler writes: tags, and variables such as CGO_ENABLED and GOAMD64.
+    """
+
+    go: str
+    goos: str
+    goarch: str
+    flags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variables that choose it."""
+        return {"GOOS": self.goos, "GOARCH": self.goarch, **{k: v for k, v in self.flags.items() if k != TAGS}}
+
+    @property
+    def name(self) -> str:
+        """Its folder's name: `go1.27.3-linux-amd64-0123456789ab`."""
+        text = json.dumps(dict(sorted(self.flags.items())), separators=(",", ":"))
+        plain = _WORD.sub("-", f"go{self.go}-{self.goos}-{self.goarch}".lower())
+        return f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+@dataclass(frozen=True)
+class Used:
+    """The entries that pieces of work used in a slot, and the seconds that they took."""
+
+    names: frozenset[str]
+    seconds: float
+
+
+class Warm:
+    """The folder of one checkout."""
+
+    def __init__(self, cache: Path, directory: Path) -> None:
+        """`cache` is Goferry's own folder, `directory` the project's."""
+        checkout = hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:16]
+        self.root = cache / "build" / checkout
+
+    @property
+    def there(self) -> bool:
+        """Whether stages are to use it."""
+        return self.root.is_dir()
+
+    def make(self) -> None:
+        """Make it."""
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def remove(self) -> None:
+        """Remove it: stages use Go's own GOCACHE again."""
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def gocache(self, slot: Slot) -> Path:
+        """Return the slot's GOCACHE, made where it is missing."""
+        folder = self.root / "go" / slot.name
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder
+
+    @contextlib.contextmanager
+    def working(self, slot: Slot, work: str) -> Iterator[Working]:
+        """Have a piece of work use a slot; afterwards it tells what was used. Without the folder it uses Go's own."""
+        if not self.there:
+            yield Working(slot, work)
+            return
+        folder = self.gocache(slot)
+        gocache.age(folder)
+        since = time.monotonic()
+        done = Working(slot, work, folder)
+        yield done
+        done.names, done.seconds = gocache.used(folder), time.monotonic() - since
+
+    def forget(self, kind: str) -> None:
+        """Forget what pieces of work of a kind used: they are about to be done again."""
+        for path in (self.root / "used").glob(f"*/{kind}.json"):
+            path.unlink()
+
+    def keep(self, kind: str, works: Sequence[Working]) -> None:
+        """Keep what all pieces of work of a kind used, of the slots where each was done from end to end."""
+        for slot in {each.slot.name: each.slot for each in works}.values():
+            own = [each for each in works if each.slot == slot]
+            if all(each.gocache and each.whole for each in own):
+                names = sorted({name for each in own for name in each.names})
+                note = {"names": names, "seconds": sum(each.seconds for each in own)}
+                path = self.root / "used" / slot.name / f"{kind}.json"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(path, json.dumps(note).encode())
+
+    def used(self, slot: Slot, kind: str) -> Used | None:
+        """Return what the pieces of work of a kind used; None where they were not all done from end to end."""
+        try:
+            note = json.loads((self.root / "used" / slot.name / f"{kind}.json").read_bytes())
+            return Used(frozenset(map(str, note["names"])), float(note["seconds"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def note_packs(self, slot: Slot, packs: Mapping[str, Unpacked]) -> None:
+        """Keep what was unpacked into a slot, by kind."""
+        path = self.root / "packs" / f"{slot.name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps({kind: [each.key, *each.names] for kind, each in packs.items()}).encode())
+
+    def packs(self, slot: Slot) -> dict[str, Unpacked]:
+        """Return what `note_packs` kept."""
+        try:
+            kept = json.loads((self.root / "packs" / f"{slot.name}.json").read_bytes())
+            return {str(kind): Unpacked(str(key), frozenset(map(str, names))) for kind, (key, *names) in kept.items()}
+        except (OSError, ValueError, AttributeError, TypeError):
+            return {}
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """A pack that lies in a slot: the key that it was made for, and the names of its entries."""
+
+    key: str
+    names: frozenset[str]
+
+
+@dataclass
+class Working:
+    """A piece of work under way.
+
+    Attributes:
+        slot: whose GOCACHE it uses. work: what it is. gocache: the folder, or None: Go's own.
+        whole: set when all of it was done, and not only what had changed. names, seconds: what came of it.
+    """
+
+    slot: Slot
+    work: str
+    gocache: Path | None = None
+    whole: bool = False
+    names: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variable that has Go use it."""
+        return {"GOCACHE": str(self.gocache)} if self.gocache else {}

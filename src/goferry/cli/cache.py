@@ -1,0 +1,88 @@
+"""`goferry cache`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from goferry.cli.output import Output, dry_run_option, example, output_options, settings
+
+
+def _project_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what says which project is meant."""
+    for option in (
+        click.option("--target", "targets", multiple=True, help="A target instead of builds.targets; several times."),
+        click.option("--project", default="", help="Which of several projects in goferry.yml."),
+        click.option(
+            "--dir",
+            "directory",
+            type=click.Path(path_type=Path, exists=True, file_okay=False),
+            default=".",
+            help="The repository, or a folder in it.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(epilog=example("goferry cache restore --from /var/cache/ci", "goferry cache save --to /var/cache/ci"))
+def command() -> None:
+    """Keep modules and compiled packages between jobs."""
+
+
+@command.command(epilog=example("goferry cache restore --from /var/cache/ci"))
+@click.option("--from", "place", required=True, metavar="PLACE", help="A folder.")
+@_project_options
+@output_options
+def restore(output: Output, *, place: str, directory: Path, project: str, targets: tuple[str, ...]) -> None:
+    """Bring what was kept; stages of this checkout use it from now on."""
+    from goferry.pipeline import caching
+
+    with output.stream() as stream:
+        rows = caching.restore(directory, place, settings=settings(), stream=stream, project=project, wanted=targets)
+    output.result(caching.record(rows), *caching.lines(rows))
+
+
+@command.command(epilog=example("goferry cache save --to /var/cache/ci"))
+@click.option("--to", "place", required=True, metavar="PLACE", help="A folder.")
+@_project_options
+@output_options
+def save(output: Output, *, place: str, directory: Path, project: str, targets: tuple[str, ...]) -> None:
+    """Take away what the work of this checkout used and the place lacks."""
+    from goferry.pipeline import caching
+
+    with output.stream() as stream:
+        rows = caching.save(directory, place, settings=settings(), stream=stream, project=project, wanted=targets)
+    output.result(caching.record(rows), *caching.lines(rows))
+
+
+@command.command(epilog=example("goferry cache status --from /var/cache/ci"))
+@click.option("--from", "place", required=True, metavar="PLACE", help="A folder.")
+@_project_options
+@output_options
+def status(output: Output, *, place: str, directory: Path, project: str, targets: tuple[str, ...]) -> None:
+    """Say what would be brought, and where nothing fits, which input has changed."""
+    from goferry.pipeline import caching
+
+    with output.stream() as stream:
+        rows = caching.status(directory, place, settings=settings(), stream=stream, project=project, wanted=targets)
+    output.result(caching.record(rows), *caching.lines(rows))
+
+
+@command.command(epilog=example("goferry cache prune --from /var/cache/ci --dry-run"))
+@click.option("--from", "place", required=True, metavar="PLACE", help="A folder.")
+@click.option("--keep", type=click.IntRange(1), default=2, show_default=True, help="So many of each slot stay.")
+@click.option(
+    "--days", type=click.FloatRange(0), default=30, show_default=True, help="What nobody used for longer goes."
+)
+@dry_run_option
+@output_options
+def prune(output: Output, *, place: str, keep: int, days: float, dry_run: bool) -> None:
+    """Remove packs that newer ones have replaced, and those that nobody uses any more."""
+    from goferry.pipeline import caching
+
+    rows = caching.prune(place, keep=keep, days=days, dry_run=dry_run)
+    output.result(caching.record(rows), *caching.lines(rows))

@@ -1,0 +1,122 @@
+"""Caches that pay: what one job compiled and tested, the next one neither compiles nor tests again."""
+
+import os
+import subprocess
+
+import pytest
+
+from goferry.build import check
+from goferry.caches.warm import Warm
+from goferry.config.settings import Settings
+from goferry.dist.native import host
+from goferry.observe.events import Stream
+from goferry.pipeline import build, caching
+from goferry.pipeline.project import open_project
+
+FILES = {
+    "go.mod": "module example.com/team/shop\n\ngo 1.21\n",
+    "main.go": 'package main\n\nimport "example.com/team/shop/price"\n\nfunc main() { println(price.Of("a")) }\n',
+    "price/price.go": 'package price\n\nimport "strings"\n\nfunc Of(s string) int { return len(strings.ToUpper(s)) }\n',
+    "price/price_test.go": """package price
+
+import (
+	"os"
+	"testing"
+)
+
+func TestOf(t *testing.T) {
+	data, err := os.ReadFile("testdata/word")
+	if err != nil || Of(string(data)) != 4 {
+		t.Fatal(err, string(data))
+	}
+}
+""",
+    "price/testdata/word": "abcd",
+}
+TARGET = "/".join(host())
+DATE = "2026-11-20T10:00:00Z"
+
+
+def checkout(folder, files=FILES):
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    author = ["-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"], ["tag", "v1.0.0"]):
+        environ = {**os.environ, "GIT_COMMITTER_DATE": DATE, "GIT_AUTHOR_DATE": DATE}
+        subprocess.run(["git", *author, *words], cwd=folder, env=environ, check=True, capture_output=True)
+    return folder
+
+
+class Job:
+    """A job on a machine of its own, with a checkout of its own; what it keeps lies in `place`."""
+
+    def __init__(self, folder, settings, place):
+        folder.mkdir()
+        self.repository = checkout(folder / "shop")
+        environ = {**settings.environ, "GOCACHE": str(folder / "gocache"), "GOMODCACHE": str(folder / "modules")}
+        self.settings = Settings(environ, folder / "cache", settings.tool_cache, settings.home)
+        self.place, self.events = place, []
+
+    def _call(self, what, *more, **options):
+        return what(*more, settings=self.settings, stream=Stream([self.events.append]), **options)
+
+    def restore(self):
+        return self._rows(self._call(caching.restore, self.repository, str(self.place), wanted=[TARGET]))
+
+    def save(self):
+        return self._rows(self._call(caching.save, self.repository, str(self.place), wanted=[TARGET]))
+
+    def build(self):
+        job = self._call(build.prepare, self.repository, targets=[TARGET])
+        return self._call(build.run, job)
+
+    def test(self):
+        opened = self._call(open_project, self.repository)
+        return check.test(opened.facts, opened.config, opened.toolchain, self.settings, Stream())
+
+    @property
+    def warm(self):
+        return Warm(self.settings.cache, self.repository)
+
+    def entries(self):
+        """Every entry of the build caches, with its time."""
+        return {path.name: path.stat().st_mtime_ns for path in self.warm.root.glob("go/*/*/*-[ad]")}
+
+    def compiled(self, before):
+        """The packages and test results that were made since."""
+        new = [path for path in self.warm.root.glob("go/*/*/*-d") if path.name not in before]
+        return [path for path in new if not path.read_bytes().startswith(b"go index")]
+
+    @staticmethod
+    def _rows(rows):
+        return {row.kind: row.done for row in rows}
+
+
+@pytest.fixture
+def job(tmp_path, settings, part):
+    part("git")
+    numbers = iter(range(10))
+    return lambda: Job(tmp_path / f"job{next(numbers)}", settings, tmp_path / "place")
+
+
+MISSED = dict.fromkeys(["modules", "deps", "own", "tests"], "missed")
+
+
+def test_the_next_job_compiles_and_tests_nothing_again(job):
+    first = job()
+    assert first.restore() == MISSED
+    first.test()
+    ledger = first.build()
+    assert first.save() == {"modules": "kept", "deps": "saved", "own": "saved", "tests": "saved"}
+    second = job()
+    assert second.restore() == {**dict.fromkeys(MISSED, "restored"), "modules": "missed"}
+    before = second.entries()
+    again = second.build()
+    assert not second.compiled(before)
+    assert {name: each.sha256 for name, each in again.artifacts.items()} == {
+        name: each.sha256 for name, each in ledger.artifacts.items()
+    }
+    aside = (second.repository.parent / "gocache").glob("*/*-d")
+    assert not [path for path in aside if path.read_bytes().startswith(b"!<arch>")]  # Go's own cache has no part in it
+    assert second.save() == dict.fromkeys(MISSED, "kept")

@@ -1,0 +1,83 @@
+"""Packs in a folder: each written once, the newest or the one of a key found, and what is damaged passed over."""
+
+import pytest
+
+from goferry.caches import place
+from goferry.caches.place import Folder, Kept, PlaceUnknown, Stored
+
+KEYS = ["a" * 32, "b" * 32]
+WHERE = "shop-1/deps/go1-linux-amd64-0"
+
+
+def kept(time, key=KEYS[0], **more):
+    return Kept(WHERE, f"{time}-{key}", key, 4, 10, 1, "0" * 64, 1.5, {"go.sum": "1"}, **more)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Folder(tmp_path / "place")
+
+
+@pytest.fixture
+def pack(tmp_path):
+    path = tmp_path / "pack"
+    path.write_bytes(b"pack")
+    return path
+
+
+def test_the_pack_of_a_key_is_found_before_a_newer_one(folder, pack):
+    assert place.find(folder, WHERE, KEYS[0]) == (None, False)
+    old, new = kept("20260101T000000Z"), kept("20260102T000000Z", KEYS[1])
+    for each in (old, new):
+        assert place.put(folder, each, pack)
+    assert place.find(folder, WHERE, KEYS[0]) == (old, True)
+    assert place.find(folder, WHERE, KEYS[1]) == (new, True)
+    assert place.find(folder, WHERE, "c" * 32) == (new, False)
+    with folder.open(WHERE, old.name) as file:
+        assert file.read() == b"pack"
+    assert [(each.where, each.name, each.bytes) for each in folder.all()] == [
+        (WHERE, old.name, 4),
+        (WHERE, new.name, 4),
+    ]
+    folder.remove(WHERE, new.name)
+    assert place.find(folder, WHERE, "c" * 32) == (old, False)
+
+
+def test_what_is_there_stays_as_it_is(folder, pack):
+    one = kept("20260101T000000Z")
+    place.put(folder, one, pack)
+    pack.write_bytes(b"other")
+    place.put(folder, one, pack)
+    with folder.open(WHERE, one.name) as file:
+        assert file.read() == b"pack"
+    assert not list(folder._path.rglob(".*"))
+
+
+@pytest.mark.parametrize("note", [b"", b"[]", b"{}", b'{"bytes": "x"}', b"\xff", b"[" * 100_000])
+def test_a_damaged_note_is_passed_over(folder, pack, note, tmp_path):
+    good, bad = kept("20260101T000000Z"), kept("20260103T000000Z", KEYS[1])
+    place.put(folder, good, pack)
+    place.put(folder, bad, pack)
+    (tmp_path / "place" / "v1" / WHERE / f"{bad.name}.json").write_bytes(note)
+    assert place.find(folder, WHERE, KEYS[1]) == (good, False)
+
+
+def test_names_that_are_none_of_ours_are_passed_over(folder, pack, tmp_path):
+    place.put(folder, kept("20260101T000000Z"), pack)
+    (tmp_path / "place" / "v1" / WHERE / "99999999T000000Z-x.json").write_text("{}")
+    assert place.find(folder, WHERE, "c" * 32)[0].name == "20260101T000000Z-" + KEYS[0]
+
+
+@pytest.mark.parametrize("text", ["", "http://bucket/x", "s4://x"])
+def test_what_is_no_place_is_named(text):
+    with pytest.raises(PlaceUnknown):
+        place.opened(text)
+
+
+def test_what_newer_ones_replaced_and_what_nobody_uses_may_go():
+    now, day = 1_000_000_000.0, 86_400
+    packs = [Stored("p/own/s", f"2026010{n}T000000Z-{'a' * 32}", 1, now - day) for n in (1, 2, 3)]
+    packs += [Stored("p/deps/s", "20250101T000000Z-" + "a" * 32, 1, now - day)]
+    packs += [Stored("p/deps/old", "20250101T000000Z-" + "a" * 32, 1, now - 31 * day)]
+    gone = place.surplus(packs, 2, 30, now)
+    assert [(each.where, each.name[:8]) for each in gone] == [("p/own/s", "20260101"), ("p/deps/old", "20250101")]

@@ -18,8 +18,9 @@ import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from goferry.caches import gocache
 from goferry.kernel.files import write_atomically
@@ -29,8 +30,7 @@ TAGS = "tags"
 _WORD = re.compile(r"[^a-z0-9.-]+")
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(Struct, frozen=True):
     """What one GOCACHE is for.
 
     Attributes:
@@ -56,8 +56,7 @@ class Slot:
         return f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-@dataclass(frozen=True)
-class Used:
+class Used(Struct, frozen=True):
     """The entries that pieces of work used in a slot, and the seconds that they took."""
 
     names: frozenset[str]
@@ -143,16 +142,14 @@ class Warm:
             return {}
 
 
-@dataclass(frozen=True)
-class Unpacked:
+class Unpacked(Struct, frozen=True):
     """A pack that lies in a slot: the key that it was made for, and the names of its entries."""
 
     key: str
     names: frozenset[str]
 
 
-@dataclass
-class Working:
+class Working(Struct):
     """A piece of work under way.
 
     Attributes:

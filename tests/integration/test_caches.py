@@ -11,7 +11,7 @@ from goferry.config.settings import Settings
 from goferry.dist.native import host
 from goferry.observe.events import Stream
 from goferry.pipeline import build, caching
-from goferry.pipeline.project import open_project
+from goferry.pipeline.project import ProjectRequest, open_project
 
 FILES = {
     "go.mod": "module example.com/team/shop\n\ngo 1.21\n",
@@ -68,11 +68,11 @@ class Job:
         return self._rows(self._call(caching.save, self.repository, str(self.place), wanted=[TARGET]))
 
     def build(self):
-        job = self._call(build.prepare, self.repository, targets=[TARGET])
+        job = self._call(build.prepare, ProjectRequest(self.repository, targets=(TARGET,)))
         return self._call(build.run, job)
 
     def test(self):
-        opened = self._call(open_project, self.repository)
+        opened = self._call(open_project, ProjectRequest(self.repository))
         return check.test(opened.facts, opened.config, opened.toolchain, self.settings, Stream())
 
     @property

@@ -15,10 +15,12 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RANGES = {canonicalize_name(Requirement(line).name): Requirement(line) for line in PROJECT["project"]["dependencies"]}
 UPDATE = runpy.run_path(str(ROOT / "requirements" / "update"))
-PROVIDES = {"github": "pygithub", "yaml": "pyyaml"}
+PROVIDES = {"backports": "backports-zstd", "github": "pygithub", "yaml": "pyyaml"}
 """Modules that are named otherwise than what provides them."""
 BY_OTHERS = {"requests"}
 """Imported to read the errors of what brings them (PyGithub)."""
+NEWER = {"compression"}
+"""Python's own, of a newer one than may run this."""
 
 
 def locked(path):
@@ -54,7 +56,7 @@ def test_whatever_is_imported_is_a_dependency():
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 names.add(node.module.partition(".")[0])
-    foreign = names - set(sys.stdlib_module_names) - {"goferry"} - BY_OTHERS
+    foreign = names - set(sys.stdlib_module_names) - {"goferry"} - BY_OTHERS - NEWER
     assert {PROVIDES.get(name, name) for name in foreign} <= set(RANGES)
 
 

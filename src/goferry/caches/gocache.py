@@ -19,12 +19,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-NAME = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{62}-[ad]")
+NAME = r"([0-9a-f]{2})/\1[0-9a-f]{62}-[ad]"
 AGED = 2 * 3600
 """Seconds by which entries are aged: more than the hour in which Go leaves a time alone, less than the days after which
 it trims (cache.go, mtimeInterval and trimLimit)."""
 _YOUNG = 3600 + 300
-_ACTION = re.compile(rb"v1 ([0-9a-f]{64}) ([0-9a-f]{64}) {0,20}\d{1,20} {0,20}\d{1,20}\n")
+_ACTION = rb"v1 ([0-9a-f]{64}) ([0-9a-f]{64}) {0,20}\d{1,20} {0,20}\d{1,20}\n"
 
 
 def age(folder: Path) -> None:
@@ -49,7 +49,7 @@ def genuine(name: str, data: bytes) -> bool:
     """
     if name.endswith("-d"):
         return hashlib.sha256(data).hexdigest() == name[3:-2]
-    match = _ACTION.fullmatch(data)
+    match = re.fullmatch(_ACTION, data)
     return match is not None and match[1].decode() == name[3:-2]
 
 
@@ -60,7 +60,7 @@ def _entries(folder: Path) -> Iterator[tuple[str, float]]:
             with os.scandir(folder / f"{number:02x}") as found:
                 for entry in found:
                     name = f"{number:02x}/{entry.name}"
-                    if NAME.fullmatch(name):
+                    if re.fullmatch(NAME, name):
                         with contextlib.suppress(OSError):
                             held = entry.stat(follow_symlinks=False)
                             if stat.S_ISREG(held.st_mode):

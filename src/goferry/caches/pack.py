@@ -94,7 +94,7 @@ def write(out: BinaryIO, kind: str, about: Mapping[str, Any], root: Path, names:
     return index
 
 
-def read(source: BinaryIO, kind: str, pattern: re.Pattern[str]) -> Index:
+def read(source: BinaryIO, kind: str, pattern: str) -> Index:
     """Read the index at the beginning of a pack, and hold it to its kind and to the limits.
 
     Raises:
@@ -164,13 +164,14 @@ def _place(path: Path, data: bytes, stamp: float | None) -> None:
         raise
 
 
-def _hold(index: Index, kind: str, pattern: re.Pattern[str]) -> None:
+def _hold(index: Index, kind: str, pattern: str) -> None:
     names = {name for name, _ in index.files}
+    matches = re.compile(pattern).fullmatch
     if index.kind != kind or not _KIND.fullmatch(index.kind):
         raise PackUnusable(f"it is a pack of another kind than {kind}")
     if len(index.files) > MOST_FILES or index.size > MOST_BYTES:
         raise PackUnusable(f"it holds more than {MOST_FILES} files or {MOST_BYTES} bytes")
-    if len(names) != len(index.files) or not all(pattern.fullmatch(name) for name in names):
+    if len(names) != len(index.files) or not all(matches(name) for name in names):
         raise PackUnusable("it names files that such a pack can't hold")
     if any(not 0 <= size <= MOST_FILE for _, size in index.files):
         raise PackUnusable("it names sizes that no file has")

@@ -27,7 +27,7 @@ from goferry.kernel.files import write_atomically
 
 TAGS = "tags"
 """Which of the flags is no variable."""
-_WORD = re.compile(r"[^a-z0-9.-]+")
+_WORD = r"[^a-z0-9.-]+"
 
 
 class Slot(Struct, frozen=True):
@@ -52,7 +52,7 @@ class Slot(Struct, frozen=True):
     def name(self) -> str:
         """Its folder's name: `go1.27.3-linux-amd64-0123456789ab`."""
         text = json.dumps(dict(sorted(self.flags.items())), separators=(",", ":"))
-        plain = _WORD.sub("-", f"go{self.go}-{self.goos}-{self.goarch}".lower())
+        plain = re.sub(_WORD, "-", f"go{self.go}-{self.goos}-{self.goarch}".lower())
         return f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 

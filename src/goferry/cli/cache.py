@@ -36,26 +36,39 @@ def command() -> None:
 @command.command(epilog=example("goferry cache restore --from /var/cache/ci"))
 @click.option("--from", "place", required=True, metavar="PLACE", help="A folder.")
 @_project_options
+@dry_run_option
 @output_options
-def restore(output: Output, *, place: str, directory: Path, project: str, targets: tuple[str, ...]) -> None:
+def restore(
+    output: Output, *, place: str, directory: Path, project: str, targets: tuple[str, ...], dry_run: bool
+) -> None:
     """Bring what was kept; stages of this checkout use it from now on."""
     from goferry.pipeline import caching
 
+    work = caching.status if dry_run else caching.restore
     with output.stream() as stream:
-        rows = caching.restore(directory, place, settings=settings(), stream=stream, project=project, wanted=targets)
+        rows = work(directory, place, settings=settings(), stream=stream, project=project, wanted=targets)
     output.result(caching.record(rows), *caching.lines(rows))
 
 
 @command.command(epilog=example("goferry cache save --to /var/cache/ci"))
 @click.option("--to", "place", required=True, metavar="PLACE", help="A folder.")
 @_project_options
+@dry_run_option
 @output_options
-def save(output: Output, *, place: str, directory: Path, project: str, targets: tuple[str, ...]) -> None:
+def save(output: Output, *, place: str, directory: Path, project: str, targets: tuple[str, ...], dry_run: bool) -> None:
     """Take away what the work of this checkout used and the place lacks."""
     from goferry.pipeline import caching
 
     with output.stream() as stream:
-        rows = caching.save(directory, place, settings=settings(), stream=stream, project=project, wanted=targets)
+        rows = caching.save(
+            directory,
+            place,
+            settings=settings(),
+            stream=stream,
+            project=project,
+            wanted=targets,
+            dry_run=dry_run,
+        )
     output.result(caching.record(rows), *caching.lines(rows))
 
 

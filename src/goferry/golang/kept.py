@@ -23,7 +23,7 @@ from pathlib import Path
 from goferry.golang import modzip
 from goferry.golang.proxies import escaped
 
-NAME = re.compile(r"(?:[a-z0-9!][a-z0-9!._~-]*/)+@v/v[0-9A-Za-z!.+-]+\.(?:zip|mod)")
+NAME = r"(?:[a-z0-9!][a-z0-9!._~-]*/)+@v/v[0-9A-Za-z!.+-]+\.(?:zip|mod)"
 TOOLCHAIN = "golang.org/toolchain/"
 _LINE = re.compile(r"(?m)^(\S+) (v\S+?)(/go\.mod)? (h1:[A-Za-z0-9+/]{43}=)[ \t\r]*$")
 
@@ -51,7 +51,7 @@ def wanted(sums: Iterable[str]) -> dict[str, Module]:
     return {
         name: each
         for name, each in found.items()
-        if name not in unclear and NAME.fullmatch(name) and not name.startswith(TOOLCHAIN)
+        if name not in unclear and re.fullmatch(NAME, name) and not name.startswith(TOOLCHAIN)
     }
 
 

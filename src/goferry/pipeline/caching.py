@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -49,7 +49,8 @@ class Row:
 
     Attributes:
         kind, slot: which.
-        done: `restored`, `saved`, `missed`, `kept` (nothing to do), `there`, `missing`, `removed`, `would go`.
+        done: `restored`, `saved`, `missed`, `kept` (nothing to do), `there`, `missing`, `removed`; or with
+            --dry-run `would go`, `would be saved`.
         why: the reason, where there is something to say. bytes: what was moved. seconds: what it took.
     """
 
@@ -72,6 +73,7 @@ class _Ground:
     warm: Warm
     decides: Mapping[str, str]
     module: str
+    dry: bool = False
 
     def where(self, kind: str, slot: Slot | None = None) -> str:
         """Return a pack's place."""
@@ -133,14 +135,21 @@ def restore(
 
 
 def save(
-    directory: Path, place: str, *, settings: Settings, stream: Stream, project: str = "", wanted: Sequence[str] = ()
+    directory: Path,
+    place: str,
+    *,
+    settings: Settings,
+    stream: Stream,
+    project: str = "",
+    wanted: Sequence[str] = (),
+    dry_run: bool = False,
 ) -> list[Row]:
     """Take away what the work of this checkout used, where all of it was done and something of it is new.
 
-    Args and Raises: as for `restore`.
+    Args and Raises: as for `restore`; with `dry_run` nothing is taken away.
     """
     where = places.opened(place)
-    ground = _ground(directory, settings, stream, project, wanted)
+    ground = replace(_ground(directory, settings, stream, project, wanted), dry=dry_run)
     with stream.span("cache-save") as span:
         rows = _save_modules(ground, where)
         for slot in ground.slots.values():
@@ -347,7 +356,7 @@ def _save_slot(ground: _Ground, place: Place, slot: Slot) -> list[Row]:
         return _put(ground, place, DEPS, slot, key, folder, sorted(deps), ground.decides, seconds)
 
     def save_rest(kind: str, names: frozenset[str]) -> Row:
-        if kind in before and before[kind].names == names:
+        if kind in before and names <= before[kind].names:  # what is no longer used goes with the next change
             return Row(kind, slot.name, "kept")
         return _put(ground, place, kind, slot, _key(dict.fromkeys(names, "")), folder, sorted(names), {})
 
@@ -372,6 +381,9 @@ def _put(
 ) -> Row:
     since = time.monotonic()
     where = ground.where(kind, slot)
+    if ground.dry:
+        held = sum((root / name).stat().st_size for name in names)
+        return Row(kind, slot.name if slot else ALL, "would be saved", "before it is packed", held)
     with tempfile.TemporaryDirectory(prefix="goferry-pack-") as work:
         path = Path(work) / "pack"
         with path.open("wb") as out:

@@ -50,6 +50,6 @@ def test_trimmed_tests_find_the_go_that_runs_them(tmp_path, monkeypatch, asks, e
     facts = SimpleNamespace(
         patterns=("./...",), directory=tmp_path, root=tmp_path, modules=(), environ={"PATH": "/bin"}
     )
-    toolchain = SimpleNamespace(go=Path("/go/bin/go"), goroot=Path("/go"))
+    toolchain = SimpleNamespace(go=Path("/go/bin/go"), goroot=Path("/go"), version="1.27.3")
     check.test(facts, model.Project(), toolchain, Settings({}, tmp_path), Stream())
     assert given == expected

@@ -365,6 +365,8 @@ def _save_slot(ground: _Ground, place: Place, slot: Slot) -> list[Row]:
         rows.append(_guarded(OWN, slot.name, partial(save_rest, OWN, of_build - deps)))
     if tested:
         rows.append(_guarded(TESTS, slot.name, partial(save_rest, TESTS, of_tests - of_build - deps)))
+    elif slot == ground.native:
+        rows.append(Row(TESTS, slot.name, "kept", "no tests ran here from end to end"))
     return rows
 
 

@@ -2,6 +2,7 @@
 
     v1/<project>/<kind>/<slot>/<name>.pack     the slot is `all` for modules
     v1/<project>/<kind>/<slot>/<name>.json     what is known of it without reading it; it is written last
+    v1/<project>/signed/<sha256>.json          what a signature says of the pack that has this digest (caches.statement)
 
 Names are `<UTC time>-<key>`, so that the newest of a slot is the last one by name, and the pack of a key is found
 whenever it was made.
@@ -10,10 +11,12 @@ whenever it was made.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -83,8 +86,11 @@ class Place(Protocol):
     def put(self, where: str, name: str, pack: Path, note: bytes) -> bool:
         """Take a pack in and return whether it is there now; one that is there stays as it is."""
 
+    def write(self, where: str, name: str, note: bytes) -> None:
+        """Keep a note that belongs to no pack there; one that is there stays as it is. `note` reads it."""
+
     def remove(self, where: str, name: str) -> None:
-        """Remove a pack."""
+        """Remove a pack, or such a note; what is not there is removed already."""
 
     def all(self) -> Iterator[Stored]:
         """Yield every pack, those of one slot one after the other, oldest first."""
@@ -129,7 +135,7 @@ def put(place: Place, kept: Kept, pack: Path) -> bool:
 def _read(place: Place, where: str, name: str) -> Kept | None:
     match = _NAME.fullmatch(name)
     assert match is not None
-    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         said: Any = json.loads(place.note(where, name))
         return Kept(
             where,
@@ -159,6 +165,24 @@ def _name(stored: Stored) -> str:
     return stored.name
 
 
+def _plain(path: Path) -> BinaryIO:
+    """Open a plain file; a link leads elsewhere, and a pipe never ends.
+
+    Raises:
+        FileNotFoundError: it is another thing. OSError: it can't be read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise FileNotFoundError(errno.ENOENT, "it is no plain file", str(path)) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(errno.ENOENT, "it is no plain file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
 class Folder:
     """A folder: of a laptop, a self-hosted runner, or one that another system carries from job to job."""
 
@@ -174,27 +198,24 @@ class Folder:
 
     def note(self, where: str, name: str) -> bytes:
         """See Place."""
-        with (self._path / where / f"{name}.json").open("rb") as file:
+        with _plain(self._path / where / f"{name}.json") as file:
             return file.read(_MOST_NOTE)
 
     def open(self, where: str, name: str) -> BinaryIO:
         """See Place."""
-        opened = (self._path / where / f"{name}.pack").open("rb")
+        opened = _plain(self._path / where / f"{name}.pack")
         with contextlib.suppress(OSError):  # a folder that may only be read
             os.utime(self._path / where / f"{name}.json")
         return opened
 
     def put(self, where: str, name: str, pack: Path, note: bytes) -> bool:
         """See Place."""
-        folder = self._path / where
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".") as work:
-            shutil.copyfile(pack, Path(work) / "pack")
-            (Path(work) / "note").write_bytes(note)
-            for made, end in (("pack", "pack"), ("note", "json")):
-                with contextlib.suppress(FileExistsError):
-                    os.link(Path(work) / made, folder / f"{name}.{end}")
+        self._place(where, {f"{name}.pack": pack, f"{name}.json": note})
         return True
+
+    def write(self, where: str, name: str, note: bytes) -> None:
+        """See Place."""
+        self._place(where, {f"{name}.json": note})
 
     def remove(self, where: str, name: str) -> None:
         """See Place."""
@@ -208,3 +229,17 @@ class Folder:
                 held = path.with_suffix(".pack").stat().st_size
                 where = path.parent.relative_to(self._path).as_posix()
                 yield Stored(where, path.stem, held, path.stat().st_mtime)
+
+    def _place(self, where: str, files: Mapping[str, Path | bytes]) -> None:
+        """Put files there, one after the other, each whole or not at all."""
+        folder = self._path / where
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".") as work:
+            for name, content in files.items():
+                made = Path(work) / name
+                if isinstance(content, Path):
+                    shutil.copyfile(content, made)
+                else:
+                    made.write_bytes(content)
+                with contextlib.suppress(FileExistsError):
+                    os.link(made, folder / name)

@@ -4,6 +4,7 @@
         go/<slot>/                             a GOCACHE
         used/<slot>/<kind>.json                the entries that a build, or the tests, used, once they were done
         packs/<slot>.json                      which packs were unpacked here
+        proven                                 the job that began it, where all in it came from signed packs or that job
 
 A slot is what Go's own keys tell apart anyway: the toolchain, the platform and what else decides the compiler's output.
 Its own folder makes it exact what a target needs, whatever ran beside it, and keeps out what others left in GOCACHE.
@@ -28,6 +29,7 @@ from goferry.kernel.files import write_atomically
 TAGS = "tags"
 """Which of the flags is no variable."""
 _WORD = r"[^a-z0-9.-]+"
+_PROVEN = "proven"
 
 
 class Slot(Struct, frozen=True):
@@ -80,6 +82,28 @@ class Warm:
         """Make it."""
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
 
+    def begin(self, job: str) -> None:
+        """Make it anew, empty; proven from now on where `job` is the identity of a job (caches.job).
+
+        Raises:
+            OSError: what was there can't be removed.
+        """
+        self.remove()
+        self.root.mkdir(parents=True, mode=0o700)
+        if job:
+            write_atomically(self.root / _PROVEN, job.encode())
+
+    def proven(self, job: str) -> bool:
+        """Whether this very job began it, and nothing ran since that could have written to it."""
+        try:
+            return bool(job) and (self.root / _PROVEN).read_bytes() == job.encode()
+        except OSError:
+            return False
+
+    def doubt(self) -> None:
+        """Take the mark away: from now on anybody's code runs."""
+        (self.root / _PROVEN).unlink(missing_ok=True)
+
     def remove(self) -> None:
         """Remove it: stages use Go's own GOCACHE again."""
         shutil.rmtree(self.root, ignore_errors=True)
@@ -131,22 +155,33 @@ class Warm:
         """Keep what was unpacked into a slot, by kind."""
         path = self.root / "packs" / f"{slot.name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps({kind: [each.key, *each.names] for kind, each in packs.items()}).encode())
+        notes = {kind: [each.key, each.sha256, each.signed, *each.names] for kind, each in packs.items()}
+        write_atomically(path, json.dumps(notes).encode())
 
     def packs(self, slot: Slot) -> dict[str, Unpacked]:
         """Return what `note_packs` kept."""
         try:
             kept = json.loads((self.root / "packs" / f"{slot.name}.json").read_bytes())
-            return {str(kind): Unpacked(str(key), frozenset(map(str, names))) for kind, (key, *names) in kept.items()}
+            return {
+                str(kind): Unpacked(str(key), frozenset(map(str, names)), str(sha256), signed is True)
+                for kind, (key, sha256, signed, *names) in kept.items()
+            }
         except (OSError, ValueError, AttributeError, TypeError):
             return {}
 
 
 class Unpacked(Struct, frozen=True):
-    """A pack that lies in a slot: the key that it was made for, and the names of its entries."""
+    """A pack that lies in a slot.
+
+    Attributes:
+        key: what it was made for. names: those of its entries.
+        sha256: of the pack, in hex. signed: whether a signature covers it.
+    """
 
     key: str
     names: frozenset[str]
+    sha256: str = ""
+    signed: bool = False
 
 
 class Working(Struct):

@@ -1,5 +1,7 @@
 """Packs in a folder: each written once, the newest or the one of a key found, and what is damaged passed over."""
 
+import os
+
 import pytest
 
 from goferry.caches import place
@@ -60,6 +62,30 @@ def test_a_damaged_note_is_passed_over(folder, pack, note, tmp_path):
     place.put(folder, bad, pack)
     (tmp_path / "place" / "v1" / WHERE / f"{bad.name}.json").write_bytes(note)
     assert place.find(folder, WHERE, KEYS[1]) == (good, False)
+
+
+@pytest.mark.parametrize("make", [lambda path: path.symlink_to("/etc/hostname"), os.mkfifo, os.mkdir])
+def test_what_is_no_plain_file_is_passed_over(folder, pack, make, tmp_path):
+    good, bad = kept("20260101T000000Z"), kept("20260103T000000Z", KEYS[1])
+    place.put(folder, good, pack)
+    place.put(folder, bad, pack)
+    for end in ("json", "pack"):
+        path = tmp_path / "place" / "v1" / WHERE / f"{bad.name}.{end}"
+        path.unlink()
+        make(path)
+    assert place.find(folder, WHERE, KEYS[1]) == (good, False)
+    with pytest.raises(FileNotFoundError, match="no plain file"):
+        folder.open(WHERE, bad.name)
+
+
+def test_a_note_without_a_pack_is_written_once_and_is_no_pack(folder):
+    folder.write("shop-1/signed", "f" * 64, b"one")
+    folder.write("shop-1/signed", "f" * 64, b"two")
+    assert folder.note("shop-1/signed", "f" * 64) == b"one"
+    assert not list(folder.all())
+    folder.remove("shop-1/signed", "f" * 64)
+    with pytest.raises(FileNotFoundError):
+        folder.note("shop-1/signed", "f" * 64)
 
 
 def test_names_that_are_none_of_ours_are_passed_over(folder, pack, tmp_path):

@@ -90,3 +90,27 @@ def test_what_was_unpacked_is_remembered(warm):
     }
     (warm.root / "packs" / f"{SLOT.name}.json").write_text("[1]")
     assert warm.packs(SLOT) == {}
+
+
+def test_only_the_job_that_began_it_finds_it_proven(warm):
+    warm.make()
+    assert not warm.proven("1")
+    stale = warm.gocache(SLOT) / write(warm.gocache(SLOT), b"stale")
+    warm.begin("1")
+    assert warm.there
+    assert not stale.exists()
+    assert [warm.proven(job) for job in ("1", "2", "")] == [True, False, False]
+    warm.doubt()
+    assert not warm.proven("1")
+    warm.begin("")
+    assert warm.there
+    assert not warm.proven("")
+
+
+def test_what_cannot_be_removed_is_never_proven(warm, tmp_path):
+    (tmp_path / "other").mkdir()
+    warm.remove()
+    warm.root.symlink_to(tmp_path / "other")
+    with pytest.raises(OSError):
+        warm.begin("1")
+    assert not warm.proven("1")

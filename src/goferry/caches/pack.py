@@ -40,8 +40,8 @@ MOST_FILE = 1 << 30
 MOST_INDEX = 64 << 20
 _LENGTH = struct.Struct(">I")
 _KIND = re.compile(r"[a-z][a-z-]{0,31}")
-Check = Callable[[str, bytes], bool]
-"""Whether a file may be taken: its name and its bytes."""
+Take = Callable[[str, memoryview], bool]
+"""Takes a file, its name and its bytes, or does not."""
 
 
 class PackUnusable(Exception):
@@ -113,23 +113,15 @@ def read(source: BinaryIO, kind: str, pattern: str) -> Index:
     return index
 
 
-def unpack(source: BinaryIO, index: Index, root: Path, check: Check, stamp: float | None = None) -> list[str]:
-    """Write what follows the index below `root`; return the names of the files that `check` did not take.
-
-    Folders are made as needed. `stamp`, seconds since 1970, becomes the time of each new file.
+def unpack(source: BinaryIO, index: Index, take: Take) -> list[str]:
+    """Hand every file that follows the index to `take`, in threads; return the names of those that it did not take.
 
     Raises:
-        PackUnusable: the pack ends early or is not what its index says; what was written by then passed `check`.
-        OSError: `root` can't be written.
+        PackUnusable: the pack ends early or is not what its index says; what was taken by then, was.
+        OSError: as `take` does.
     """
-    made: set[Path] = set()
-    for name, _ in index.files:
-        folder = (root / name).parent
-        if folder not in made:
-            folder.mkdir(parents=True, exist_ok=True)
-            made.add(folder)
 
-    def take(job: tuple[Sequence[tuple[str, int]], bytes]) -> list[str]:
+    def work(job: tuple[Sequence[tuple[str, int]], bytes]) -> list[str]:
         part, frame = job
         size = sum(each for _, each in part)
         data = memoryview(_inflated(frame, size))
@@ -137,31 +129,48 @@ def unpack(source: BinaryIO, index: Index, root: Path, check: Check, stamp: floa
             raise PackUnusable("a block is shorter than its files")
         refused, start = [], 0
         for name, length in part:
-            piece = bytes(data[start : start + length])
-            start += length
-            if not check(name, piece):
+            if not take(name, data[start : start + length]):
                 refused.append(name)
-            else:
-                _place(root / name, piece, stamp)
+            start += length
         return refused
 
     jobs = ((part, _framed(source, MOST_FILE)) for part in _parts(index))
-    return [name for names in _in_order(take, jobs) for name in names]
+    return [name for names in _in_order(work, jobs) for name in names]
 
 
-def _place(path: Path, data: bytes, stamp: float | None) -> None:
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
-    except FileExistsError:
-        return
-    try:
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
-            file.write(data)
-            if stamp is not None:
-                os.utime(file.fileno(), (stamp, stamp))
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+class Writer:
+    """Writes files below a folder; one that is there already stays as it is, and no link is followed at its end."""
+
+    def __init__(self, root: Path, mode: int = 0o644, stamp: float | None = None) -> None:
+        """`stamp`, seconds since 1970, becomes the time of each new file."""
+        self._root, self._mode, self._stamp = str(root), mode, stamp
+        self._made: set[str] = set()
+
+    def write(self, name: str, data: memoryview) -> None:
+        """Write a file, whole or not at all; its folders are made as needed.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        path = f"{self._root}/{name}"
+        folder = os.path.dirname(path)  # noqa: PTH120  twenty thousand times
+        if folder not in self._made:
+            os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+            self._made.add(folder)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, self._mode)
+        except FileExistsError:
+            return
+        try:
+            while data:
+                data = data[os.write(descriptor, data) :]
+            if self._stamp is not None:
+                os.utime(descriptor, (self._stamp, self._stamp))
+        except BaseException:
+            os.unlink(path)  # noqa: PTH108
+            raise
+        finally:
+            os.close(descriptor)
 
 
 def _hold(index: Index, kind: str, pattern: str) -> None:

@@ -73,3 +73,11 @@ def test_an_entry_is_held_to_its_name(tmp_path, name, data, genuine):
     else:
         mine = action(tmp_path, b"act", output(tmp_path, b"one"))
         assert gocache.genuine(mine, (tmp_path / mine).read_bytes() if data is None else data) is genuine
+
+
+def test_indexes_of_packages_and_what_leads_to_them_are_not_kept(tmp_path):
+    """They are made for one folder and one time of checkout."""
+    index, archive = output(tmp_path, b"go index v2\nx"), output(tmp_path, b"!<arch>\n")
+    names = [index, archive, action(tmp_path, b"one", index), action(tmp_path, b"two", archive)]
+    names.append(action(tmp_path, b"elsewhere", "00/" + "0" * 64 + "-d"))  # its output is another pack's
+    assert gocache.compiled(tmp_path, names) == set(names) - {index, names[2]}

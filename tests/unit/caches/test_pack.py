@@ -33,7 +33,15 @@ def packed(root, files, about=None):
 def unpacked(data, root, check=lambda _, __: True):
     source = io.BytesIO(data)
     index = pack.read(source, "things", NAMES)
-    return pack.unpack(source, index, root, check, stamp=1_000_000_000)
+    writer = pack.Writer(root, stamp=1_000_000_000)
+
+    def take(name, data):
+        taken = check(name, data)
+        if taken:
+            writer.write(name, data)
+        return taken
+
+    return pack.unpack(source, index, take)
 
 
 @settings(deadline=None, max_examples=examples(30))

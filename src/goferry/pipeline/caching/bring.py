@@ -1,0 +1,86 @@
+"""Packs on their way to a job: modules are held to go.sum, entries of a build cache to their names."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import partial
+
+from goferry.caches import gocache, pack
+from goferry.caches import place as places
+from goferry.caches.pack import PackUnusable
+from goferry.caches.place import Place
+from goferry.caches.warm import Slot, Unpacked
+from goferry.golang import kept as keptmodules
+from goferry.pipeline.caching.ground import ALL, DEPS, MODULES, Ground, key_of, sums_of
+from goferry.pipeline.caching.report import NOTHING, Row, differs, guarded, nearest
+
+
+def looked_up(ground: Ground, place: Place, kind: str, slot: Slot | None, inputs: Mapping[str, str]) -> Row:
+    """Say what would be brought."""
+    found, exact = places.find(place, ground.where(kind, slot), key_of(inputs))
+    name = slot.name if slot else ALL
+    if found is None:
+        return Row(kind, name, "missing", NOTHING)
+    why = {MODULES: nearest(exact), DEPS: "" if exact else differs(found.inputs, inputs)}.get(kind, "")
+    return Row(kind, name, "there", why, found.bytes)
+
+
+def restore_modules(ground: Ground, place: Place) -> list[Row]:
+    """Bring the modules that go.sum knows."""
+    sums = sums_of(ground)
+
+    def work() -> Row:
+        since = time.monotonic()
+        found, exact = places.find(place, ground.where(MODULES), key_of(sums.inputs))
+        if found is None:
+            return Row(MODULES, ALL, "missed", NOTHING)
+        with place.open(found.where, found.name) as source:
+            index = pack.read(source, MODULES, keptmodules.NAME)
+            restoring = keptmodules.Restoring(ground.modcache, sums)
+            try:
+                refused = [*pack.unpack(source, index, restoring.take), *restoring.settle()]
+            finally:
+                restoring.close()
+        why = f"{len(refused)} of it are not what go.sum says, and were left out" if refused else ""
+        return Row(MODULES, ALL, "restored", why or nearest(exact), found.bytes, time.monotonic() - since)
+
+    return [guarded(MODULES, ALL, work)]
+
+
+def restore_slot(ground: Ground, place: Place, slot: Slot) -> list[Row]:
+    """Bring what was compiled for a slot."""
+    unpacked: dict[str, Unpacked] = {}
+    rows = [
+        guarded(kind, slot.name, partial(_restore_kind, ground, place, slot, kind, unpacked))
+        for kind in ground.kinds(slot)
+    ]
+    ground.warm.note_packs(slot, unpacked)
+    return rows
+
+
+def _restore_kind(ground: Ground, place: Place, slot: Slot, kind: str, unpacked: dict[str, Unpacked]) -> Row:
+    since = time.monotonic()
+    key = key_of(ground.decides)
+    found, exact = places.find(place, ground.where(kind, slot), key)
+    if found is None:
+        return Row(kind, slot.name, "missed", NOTHING)
+    with place.open(found.where, found.name) as source:
+        index = pack.read(source, kind, gocache.NAME)
+        if index.about.get("slot") != slot.name:
+            raise PackUnusable("it was made for another Go, target or flags")
+        folder = ground.warm.gocache(slot)
+        writer = pack.Writer(folder, stamp=time.time() - gocache.AGED)
+
+        def take(name: str, data: memoryview) -> bool:
+            genuine = gocache.genuine(name, data)
+            if genuine:
+                writer.write(name, data)
+            return genuine
+
+        refused = pack.unpack(source, index, take)
+    if refused:
+        raise PackUnusable(f"{len(refused)} of its entries are none that Go writes")
+    unpacked[kind] = Unpacked(found.key, frozenset(name for name, _ in index.files))
+    why = "" if kind != DEPS or exact else differs(found.inputs, ground.decides)
+    return Row(kind, slot.name, "restored", why, found.bytes, time.monotonic() - since)

@@ -178,6 +178,23 @@ def test_another_tag_on_the_commit_is_told_of(step, git, tag, code, said):
     assert said in done.log
 
 
+def test_tests_are_counted_and_run_again_for_a_tag(step):
+    branch = {"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/heads/main"}
+    tag = {"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/tags/v1.0.0"}
+    dry = step("test", dry_run="true", env=branch)
+    assert (dry.code, dry.outputs["tests"]) == (0, ""), dry.log
+    assert "go test -json" in dry.log
+    counted = []
+    for env, fresh in ((branch, ""), (branch, ""), (branch, "true"), (tag, "")):
+        done = step("test", env=env, fresh=fresh)
+        assert done.code == 0, done.log
+        counted.append(done.outputs)
+        assert "### Tests" in done.summary
+    assert len({(each["tests"], each["packages"]) for each in counted}) == 1
+    assert int(counted[0]["tests"]) > 0
+    assert [each["cached"] for each in counted[1:]] == [counted[0]["packages"], "0", "0"]
+
+
 def test_the_chain_in_shards_is_sealed_and_checked(step, workspace, key):
     for number in (1, 2):
         done = step(
@@ -227,6 +244,7 @@ def test_the_chain_in_shards_is_sealed_and_checked(step, workspace, key):
         ("setup-go", {"dry_run": "yes"}, "input-invalid"),
         ("setup-go", {"working_directory": "no/such"}, "input-invalid"),
         ("inspect", {"shards": "many"}, "input-invalid"),
+        ("test", {"fresh": "perhaps"}, "input-invalid"),
         ("build-image", {"dist": "nowhere"}, "parcel-missing"),
         ("sign/native", {"dist": "parts"}, "secret-missing"),
         ("verify/native", {"trust": "no.trust"}, "input-invalid"),

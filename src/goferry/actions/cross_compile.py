@@ -40,6 +40,7 @@ def _build(job: Job, out: Path) -> dict[str, Any]:
     settings, shard = job.settings, job.inputs.text("shard")
     part = Shard.parse(shard) if shard else None
     test, dry_run = job.inputs.boolean("test", default=True), job.inputs.boolean("dry-run")
+    fresh = job.inputs.boolean("fresh")
     with job.stream() as stream:
         opened = shared.opened(job, stream=stream, out=out)
         shared.meaning(job, opened)
@@ -48,12 +49,13 @@ def _build(job: Job, out: Path) -> dict[str, Any]:
             job.say(*build.lines(planned))
             facts = opened.facts
             return {"version": facts.version, "commit": facts.commit, "snapshot": facts.snapshot, "artifacts": []}
+        tested = None
         if test:
-            check.test(opened.facts, opened.config, opened.toolchain, settings, stream)
+            tested = check.test(opened.facts, opened.config, opened.toolchain, settings, stream, fresh=fresh)
         if not opened.facts.snapshot:  # go trusts its module cache, which other jobs of the machine may have written
             modules.verify(opened.toolchain, opened.directory, settings, stream, opened.config.builds.env)
         ledger = build.run(planned, settings=settings, stream=stream)
-    job.summary(summary.render(of_build(ledger, shard), job.events))
+    job.summary(summary.render(of_build(ledger, shard, tested), job.events))
     return build.record(ledger, out)
 
 

@@ -51,7 +51,7 @@ def run(job: Job) -> Mapping[str, Any]:
         if deploys:
             job.required_secret("GOFERRY_DEPLOY_KEY", "to reach the hosts")
         publishes = publish == "true" or (publish == "auto" and means == push.RELEASE)
-        release = _sealed(job, stream, tag=found.tag if publishes else "")
+        release = _sealed(job, stream, tag=found.tag if publishes else "", fresh=deploys)
         outputs |= {"dist": job.relative(release.folder), "digest": release.verified.digest}
         if publishes:
             outputs["release"] = _published(job, release.folder, stream)
@@ -72,21 +72,23 @@ def _unsealed(job: Job, opened: OpenProject, stream: Stream, *, means: str, keye
     job.say(f"{opened.facts.project} {opened.facts.version}: {means}", *build.lines(planned))
     if job.inputs.boolean("dry-run"):
         return ""
+    tested = None
     if job.inputs.boolean("test", default=True):
-        check.test(opened.facts, opened.config, opened.toolchain, job.settings, stream)
+        tested = check.test(opened.facts, opened.config, opened.toolchain, job.settings, stream)
     ledger = build.run(planned, settings=job.settings, stream=stream)
     if job.inputs.boolean("image", default=True) and image.wanted(opened):
         ledger = image.make(opened, planned.out, stream)
     if not keyed and means != push.PULL_REQUEST:
         job.notice("No GOFERRY_SIGNING_KEY was given, so this build is not signed and nothing takes it.", "not-sealed")
-    job.summary(summary.render(of_build(ledger), job.events))
+    job.summary(summary.render(of_build(ledger, tested=tested), job.events))
     return job.relative(planned.out)
 
 
-def _sealed(job: Job, stream: Stream, *, tag: str) -> way.Release:
+def _sealed(job: Job, stream: Stream, *, tag: str, fresh: bool) -> way.Release:
     """Build and seal; the keys are read first and lie nowhere while the repository's tests and tools run.
 
-    With `tag`, of a release that will be published, GitHub is asked before whether it still takes that.
+    With `tag`, of a release that will be published, GitHub is asked before whether it still takes that. With `fresh`
+    every test runs.
     """
     settings, keys = job.settings, Keys(None, None, shared.trust_file(job), signers=tuple(shared.signers(job)))
     if tag:
@@ -96,6 +98,7 @@ def _sealed(job: Job, stream: Stream, *, tag: str) -> way.Release:
         keys,
         test=job.inputs.boolean("test", default=True),
         image=job.inputs.boolean("image", default=True),
+        fresh=fresh,
     )
     began = time.monotonic()
     release = way.carry(request, way.look(request, settings, stream), settings, stream)

@@ -18,6 +18,7 @@ ACTIONS = (
     "goferry",
     "setup-go",
     "inspect",
+    "test",
     "cross-compile",
     "build-image",
     "sign",

@@ -4,6 +4,9 @@ Both run with CGO_ENABLED=0 as the build does, so that what was tested is what s
 Vetting is not done twice: the tests run with `-vet=off`. Both run with -trimpath as the build does, so that the build
 finds its packages compiled; tests that locate files by their own source's path run without (build.callers).
 With -trimpath `runtime.GOROOT()` is empty, so tests get GOROOT, as many start `GOROOT/bin/go` (go doc runtime.GOROOT).
+
+Go answers with the result of an earlier run where nothing that a package's tests read has changed. For a release, and
+for what a tag's run tests, they run all the same (`-count=1`, go help test): such a result may come from another job.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from goferry.build import callers, compiler, environment, machine, pace, slots
 from goferry.build.facts import Facts
 from goferry.build.positions import Places, Problem
 from goferry.build.targets import Target
+from goferry.build.trigger import Trigger
 from goferry.caches.warm import Warm
 from goferry.config import model
 from goferry.config.settings import Settings
@@ -82,16 +86,43 @@ class Report:
 
     packages: tuple[Package, ...]
 
+    @property
+    def tests(self) -> int:
+        """How many tests passed, subtests included."""
+        return sum(package.tests for package in self.packages)
+
+    @property
+    def tested(self) -> int:
+        """How many packages have tests."""
+        return sum(package.tests > 0 for package in self.packages)
+
+    @property
+    def cached(self) -> int:
+        """How many of those Go had the result of already."""
+        return sum(package.cached and package.tests > 0 for package in self.packages)
+
     def as_json(self) -> dict[str, Any]:
         """Return counts and packages for `--json`."""
         return {
-            "tests": sum(package.tests for package in self.packages),
+            "tests": self.tests,
+            "tested": self.tested,
+            "cached": self.cached,
             "packages": [asdict(package) for package in self.packages],
         }
 
 
-def test(facts: Facts, config: model.Project, toolchain: Toolchain, settings: Settings, stream: Stream) -> Report:
+def test(
+    facts: Facts,
+    config: model.Project,
+    toolchain: Toolchain,
+    settings: Settings,
+    stream: Stream,
+    *,
+    fresh: bool = False,  # noqa: PT028  this is a stage and no test
+) -> Report:
     """Run `go vet` and `go test` over every package of the project.
+
+    With `fresh`, and where `must_run` says so, no result of an earlier run answers.
 
     Raises:
         VetFailed, TestsFailed, OutOfMemory, and those of dist.fetching: as their names say.
@@ -104,17 +135,29 @@ def test(facts: Facts, config: model.Project, toolchain: Toolchain, settings: Se
     warm = Warm(settings.cache, facts.directory)
     warm.forget(KIND)
     with warm.working(slots.of_target(toolchain.version, Target(*host()), config.builds), KIND) as working:
-        report = _tested(facts, config, toolchain, {**environ, **working.environ}, stream)
+        fresh = fresh or must_run(facts, settings.environ)
+        report = _tested(facts, config, toolchain, {**environ, **working.environ}, stream, fresh=fresh)
         working.whole = True
     warm.keep(KIND, [working])
     return report
 
 
+def must_run(facts: Facts, environ: Mapping[str, str]) -> bool:
+    """Tell whether tests run although Go has their results: of a release, and in a tag's run."""
+    return not facts.snapshot or bool(Trigger.from_environ(environ).tag)
+
+
 def _tested(
-    facts: Facts, config: model.Project, toolchain: Toolchain, environ: Mapping[str, str], stream: Stream
+    facts: Facts,
+    config: model.Project,
+    toolchain: Toolchain,
+    environ: Mapping[str, str],
+    stream: Stream,
+    *,
+    fresh: bool,
 ) -> Report:
     trimmed = not callers.asked_for(facts, config, toolchain, environ)
-    vetting, testing = commands(facts, config, trimmed=trimmed)
+    vetting, testing = commands(facts, config, trimmed=trimmed, fresh=fresh)
     (alone,) = pace.choose(1, machine.read())
     places = Places(facts.directory, facts.root, facts.modules)
 
@@ -139,15 +182,18 @@ def _tested(
 
         done = go(testing, {"GOROOT": str(toolchain.goroot)} if trimmed else {}, hear)
         report = results.judge(done)
-        span.numbers.update(packages=len(report.packages), tests=results.tests)
+        span.numbers.update(packages=len(report.packages), tests=results.tests, cached=report.cached)
     return report
 
 
-def commands(facts: Facts, config: model.Project, *, trimmed: bool = True) -> tuple[list[str], list[str]]:
-    """Return the two commands of the gate; `trimmed`: the tests bear -trimpath."""
+def commands(
+    facts: Facts, config: model.Project, *, trimmed: bool = True, fresh: bool = False
+) -> tuple[list[str], list[str]]:
+    """Return the two commands of the gate; `trimmed`: the tests bear -trimpath; `fresh`: they run in any case."""
     tags = environment.tag_flags(config.builds)
     trim = ["-trimpath"] if trimmed else []
-    testing = ["go", "test", "-json", "-vet=off", "-fullpath", *trim, *tags, *facts.patterns]
+    count = ["-count=1"] if fresh else []
+    testing = ["go", "test", "-json", "-vet=off", "-fullpath", *count, *trim, *tags, *facts.patterns]
     return ["go", "vet", "-trimpath", *tags, *facts.patterns], testing
 
 
@@ -158,7 +204,13 @@ def lines(report: Report) -> list[str]:
         if package.tests:
             how = "cached" if package.cached else f"{package.seconds:.1f} s"
             told.append(f"  {package.package}  {package.tests} tests  {how}")
-    return [*told, f"{sum(package.tests for package in report.packages)} tests passed, go vet is content"]
+    return [*told, sentence(report)]
+
+
+def sentence(report: Report) -> str:
+    """Return the sum: how many tests passed, and of how many packages an earlier run answered."""
+    cached = f", {report.cached} of {report.tested} packages cached" if report.cached else ""
+    return f"{report.tests} tests passed{cached}, go vet is content"
 
 
 def _judge_vet(done: process.Completed, places: Places) -> None:

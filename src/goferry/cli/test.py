@@ -18,9 +18,10 @@ from goferry.cli.output import Output, dry_run_option, example, output_options, 
     help="The repository, or a folder in it.",
 )
 @click.option("--project", default="", help="Which of several projects in goferry.yml.")
+@click.option("--fresh", is_flag=True, help="Run every test, also where an earlier run has its result.")
 @dry_run_option
 @output_options
-def command(output: Output, directory: Path, project: str, *, dry_run: bool) -> None:
+def command(output: Output, directory: Path, project: str, *, fresh: bool, dry_run: bool) -> None:
     """Run go vet and go test over every package: the gate before every build."""
     from goferry.build import check
     from goferry.pipeline.project import ProjectRequest, open_project
@@ -29,8 +30,9 @@ def command(output: Output, directory: Path, project: str, *, dry_run: bool) -> 
     with output.stream() as stream:
         opened = open_project(ProjectRequest(directory, project), settings=surroundings, stream=stream)
         if dry_run:
-            steps = check.commands(opened.facts, opened.config)
+            fresh = fresh or check.must_run(opened.facts, surroundings.environ)
+            steps = check.commands(opened.facts, opened.config, fresh=fresh)
             output.result({"steps": steps}, *(" ".join(step) for step in steps))
             return
-        report = check.test(opened.facts, opened.config, opened.toolchain, surroundings, stream)
+        report = check.test(opened.facts, opened.config, opened.toolchain, surroundings, stream, fresh=fresh)
     output.result({"project": opened.name, **report.as_json()}, *check.lines(report))

@@ -55,6 +55,7 @@ def command(
     replaces the one before only when it is whole; a folder that holds anything else is never touched. Run it again to
     go on where it was stopped.
     """
+    from goferry.build import trigger
     from goferry.pipeline import keys, up, way
 
     chosen = keys.choose(
@@ -65,14 +66,16 @@ def command(
         repository=request.directory,
     )
     where = (root or request.directory / ".goferry" / "root") if target else None
-    order = up.Order(way.Request(request, chosen, test=not options["no_test"]), where, report)
+    surroundings = settings()
+    deploys = bool(target) and trigger.in_ci(surroundings.environ)
+    order = up.Order(way.Request(request, chosen, test=not options["no_test"], fresh=deploys), where, report)
     if dry_run:
         with output.stream() as stream:
-            choices = up.foresee(order, settings(), stream)
+            choices = up.foresee(order, surroundings, stream)
         _foreseen(output, choices, where)
         return
     with output.stream() as stream:
-        record = up.up(order, settings(), stream)
+        record = up.up(order, surroundings, stream)
     deployed = record["deploy"]
     output.result(record, *up.lines(record), *(lines_of(deployed) if deployed else ()))
 

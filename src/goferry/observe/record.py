@@ -42,6 +42,15 @@ class Toolchain:
 
 
 @dataclass(frozen=True)
+class Gate:
+    """What the gate before the build ran: packages with tests, and of how many of them an earlier run answered."""
+
+    tests: int
+    packages: int
+    cached: int
+
+
+@dataclass(frozen=True)
 class Signer:
     """Whose signature is good: `format` is `openpgp` or `minisign`, `id` the key's."""
 
@@ -140,6 +149,7 @@ class Run:
     artifacts: tuple[Artifact, ...] = ()
     images: tuple[Image, ...] = ()
     toolchain: Toolchain | None = None
+    gate: Gate | None = None
     trust: Trust = Trust()
     services: tuple[Service, ...] = ()
     hosts: tuple[Host, ...] = ()

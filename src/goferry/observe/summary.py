@@ -32,6 +32,7 @@ def render(run: Run, events: Sequence[Event] = ()) -> str:
         _section("What needs a person", _attention(run, events)),
         _section("Hosts", _hosts(run)),
         _section("Timeline", timeline(events)),
+        _section("Tests", _gate(run)),
         _section("Artifacts", _artifacts(run)),
         _section("Trust", _trust(run)),
     ]
@@ -125,6 +126,22 @@ def _host(host: Host) -> dict[str, str]:
         "uploaded": "" if host.uploaded is None else figures.size(host.uploaded),
         "outcome": escape(host.outcome, 60),
     }
+
+
+def _gate(run: Run) -> str:
+    """Return what was tested, and how much of it ran in this run and how much in an earlier one."""
+    if not (done := run.gate):
+        return ""
+    ran = done.packages - done.cached
+    rows = [
+        {
+            "tests": figures.count(done.tests),
+            "packages": figures.count(done.packages),
+            "ran": figures.count(ran),
+            "cached": figures.count(done.cached),
+        }
+    ]
+    return _table(("tests", "packages", "ran", "cached"), rows, right=("tests", "packages", "ran", "cached"))
 
 
 def _artifacts(run: Run) -> str:

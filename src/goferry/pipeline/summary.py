@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from goferry import dist
+from goferry.build.check import Report
 from goferry.deploy import answers
 from goferry.dist import Ledger
 from goferry.kernel.manifest import File, Manifest
-from goferry.observe.record import Artifact, Host, Image, Run, Service, Signer, Toolchain, Trust
+from goferry.observe.record import Artifact, Gate, Host, Image, Run, Service, Signer, Toolchain, Trust
 from goferry.pipeline.way import Release
 
 
@@ -46,17 +47,23 @@ def of_release(
         created=made.created,
         seconds=seconds,
         images=tuple(Image(name=one.name, digest=one.digest, platforms=tuple(one.platforms)) for one in made.images),
+        gate=of_gate(release.tested),
         trust=Trust(signers=signers(release.verified.signers), commands=(shlex.join(check),)),
         services=services,
         go_back=(shlex.join(back),) if back and any(service.previous for service in services) else (),
     )
 
 
-def of_build(ledger: Ledger, part: str = "") -> Run:
-    """Return the record of a build that is not sealed; `part` of a matrix."""
+def of_build(ledger: Ledger, part: str = "", tested: Report | None = None) -> Run:
+    """Return the record of a build that is not sealed; `part` of a matrix; `tested`: what its gate found."""
     title = f"{ledger.project} {ledger.version} is built"
     built = _built(ledger, ledger.artifacts.values())
-    return replace(built, sentence=title + (f", part {part}" if part else ""))
+    return replace(built, sentence=title + (f", part {part}" if part else ""), gate=of_gate(tested))
+
+
+def of_gate(report: Report | None) -> Gate | None:
+    """Return the counts of the gate's report; None where there was no gate."""
+    return Gate(tests=report.tests, packages=report.tested, cached=report.cached) if report else None
 
 
 def of_fleet(record: Mapping[str, Any], *, outcome: str, environment: str = "", go_back: str = "") -> Run:

@@ -53,21 +53,28 @@ class Request(Struct, frozen=True):
     Attributes:
         project: which project, and the folder of its release. keys: what signs.
         test: whether vet and tests gate the build. image: whether one is made, where there is one to make.
+        fresh: whether every test runs, also where an earlier run has its result.
     """
 
     project: ProjectRequest
     keys: Keys
     test: bool = True
     image: bool = True
+    fresh: bool = False
 
 
 class Release(Struct, frozen=True):
-    """A sealed release in `folder`; `made`: ids of the steps that ran to make it, none when it was there, unchanged."""
+    """A sealed release in `folder`.
+
+    Attributes:
+        made: ids of the steps that ran to make it, none when it was there, unchanged. tested: what the gate found.
+    """
 
     folder: Path
     manifest: Manifest
     verified: Verified
     made: tuple[str, ...]
+    tested: check.Report | None = None
 
 
 def look(request: Request, settings: Settings, stream: Stream) -> OpenProject:
@@ -110,7 +117,7 @@ def carry(request: Request, opened: OpenProject, settings: Settings, stream: Str
     made = () if stands else tuple(choice.step.id for choice in choices if choice.runs and choice.step.key)
     assert way.verified is not None
     assert way.verified.manifest is not None
-    return Release(staging.out, way.verified.manifest, way.verified, made)
+    return Release(staging.out, way.verified.manifest, way.verified, made, way.tested)
 
 
 class _Way:
@@ -122,6 +129,7 @@ class _Way:
         self.standing = Record.load(self.staging.state)
         self.ledger: Ledger | None = None
         self.verified: Verified | None = None
+        self.tested: check.Report | None = None
         self.warm = ""
 
     @cached_property
@@ -249,10 +257,12 @@ class _Way:
             modules.verify(*where, self.opened.config.builds.env)
 
     def _test(self) -> None:
-        opened = self.opened
+        opened, fresh = self.opened, self.request.fresh
         with self.stream.span("test"):
             try:
-                check.test(opened.facts, opened.config, opened.toolchain, self.settings, self.stream)
+                self.tested = check.test(
+                    opened.facts, opened.config, opened.toolchain, self.settings, self.stream, fresh=fresh
+                )
             except (check.VetFailed, check.TestsFailed) as error:
                 error.advice += (_UNTESTED,)
                 raise

@@ -48,7 +48,7 @@ def test_trimmed_tests_find_the_go_that_runs_them(tmp_path, monkeypatch, asks, e
     monkeypatch.setattr(check.callers, "asked_for", lambda *_: asks)
     monkeypatch.setattr(check.process, "run", run)
     facts = SimpleNamespace(
-        patterns=("./...",), directory=tmp_path, root=tmp_path, modules=(), environ={"PATH": "/bin"}
+        patterns=("./...",), directory=tmp_path, root=tmp_path, modules=(), environ={"PATH": "/bin"}, snapshot=True
     )
     toolchain = SimpleNamespace(go=Path("/go/bin/go"), goroot=Path("/go"), version="1.27.3")
     check.test(facts, model.Project(), toolchain, Settings({}, tmp_path), Stream())

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from goferry.build import compiler
-from goferry.build.check import LAST, Results, TestsFailed
+from goferry.build.check import LAST, Results, TestsFailed, commands, must_run, sentence
 from goferry.build.compiler import CompileFailed, OutOfMemory
 from goferry.build.positions import Places
+from goferry.config import model
 from goferry.dist.fetching import ModulesIncomplete, ModulesUnreachable
 from goferry.kernel.errors import Misuse
 from goferry.system.process import Completed
@@ -45,6 +46,24 @@ def test_what_failed_is_run_again_with_the_flags_that_it_ran_with(flags, words):
     assert caught.value.advice == (f"run it again:  go test {words}-run '^(TestX)$' a",)
 
 
+@pytest.mark.parametrize(
+    ("snapshot", "environ", "runs"),
+    [
+        (True, {}, False),
+        (True, {"GITHUB_ACTIONS": "true", "GITHUB_REF": "refs/heads/main", "GITHUB_EVENT_NAME": "push"}, False),
+        (True, {"GITHUB_ACTIONS": "true", "GITHUB_REF": "refs/pull/7/merge", "GITHUB_EVENT_NAME": "x"}, False),
+        (True, {"GITHUB_ACTIONS": "true", "GITHUB_REF": "refs/tags/nightly", "GITHUB_EVENT_NAME": "push"}, True),
+        (False, {"GITHUB_ACTIONS": "true", "GITHUB_REF": "refs/heads/main", "GITHUB_EVENT_NAME": "push"}, True),
+        (False, {}, True),
+    ],
+)
+def test_results_of_earlier_runs_answer_for_branches_and_pull_requests_alone(found, snapshot, environ, runs):
+    facts = found(snapshot=snapshot)
+    assert must_run(facts, environ) is runs
+    assert ("-count=1" in commands(facts, model.Project(), fresh=runs)[1]) is runs
+    assert "-count=1" not in commands(facts, model.Project(), fresh=runs)[0]
+
+
 def test_results_come_by_package():
     report = events(
         of("a", "run", "TestX"),
@@ -59,7 +78,12 @@ def test_results_come_by_package():
         ("a", "pass", 1, True),
         ("b", "skip", 0, False),
     ]
-    assert report.as_json()["tests"] == 1
+    assert {name: report.as_json()[name] for name in ("tests", "tested", "cached")} == {
+        "tests": 1,
+        "tested": 1,
+        "cached": 1,
+    }
+    assert sentence(report) == "1 tests passed, 1 of 1 packages cached, go vet is content"
 
 
 def test_a_failing_test_shows_its_last_lines():

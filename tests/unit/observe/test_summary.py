@@ -13,7 +13,19 @@ from goferry.kernel.errors import Failed, RolledBack
 from goferry.kernel.errors import printable as shown
 from goferry.observe import figures, markdown, outcome, summary
 from goferry.observe.events import Event
-from goferry.observe.record import Artifact, Host, Image, Refusal, Run, Service, Signer, Toolchain, Traffic, Trust
+from goferry.observe.record import (
+    Artifact,
+    Gate,
+    Host,
+    Image,
+    Refusal,
+    Run,
+    Service,
+    Signer,
+    Toolchain,
+    Traffic,
+    Trust,
+)
 from goferry.pipeline import summary as made
 
 SHA = "3f" * 32
@@ -92,6 +104,13 @@ def test_an_unchanged_deploy_has_no_figures_that_nobody_measured(fleet):
     assert run.go_back == ()
     assert {(host.version, host.switch_ms, host.gap_ms) for host in run.hosts} == {("v2", None, None)}
     assert "switched in" not in summary.render(run)
+
+
+def test_tests_that_ran_and_those_that_an_earlier_run_answered_are_counted():
+    text = summary.render(Run(sentence="tested", gate=Gate(tests=1200, packages=40, cached=37)))
+    assert "### Tests\n\n| tests | packages | ran | cached |" in text
+    assert "| 1,200 | 40 | 3 | 37 |" in text
+    assert "### Tests" not in summary.render(Run(sentence="built"))
 
 
 def read(text):

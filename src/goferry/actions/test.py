@@ -1,0 +1,41 @@
+"""`actions/test`: go vet and go test, the gate before a build, as a step or a job of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from goferry.actions import shared
+from goferry.build import check
+from goferry.observe import summary
+from goferry.observe.record import Run
+from goferry.pipeline.summary import of_gate
+from goferry.runner.job import Job
+
+
+def run(job: Job) -> Mapping[str, Any]:
+    """Vet and test every package; nothing is built for other machines and nothing is written.
+
+    Raises:
+        VetFailed, TestsFailed: as their names say. And what `open_project` raises.
+    """
+    fresh, dry_run = job.inputs.boolean("fresh"), job.inputs.boolean("dry-run")
+    with job.stream() as stream:
+        opened = shared.opened(job, stream=stream)
+        facts, config = opened.facts, opened.config
+        shared.meaning(job, opened)
+        if dry_run:
+            fresh = fresh or check.must_run(facts, job.settings.environ)
+            job.say(*(" ".join(words) for words in check.commands(facts, config, fresh=fresh)))
+            return dict.fromkeys(("tests", "cached", "packages"), "")
+        report = check.test(facts, config, opened.toolchain, job.settings, stream, fresh=fresh)
+    told = Run(
+        sentence=f"{facts.project} {facts.version}: {check.sentence(report)}",
+        commit=facts.commit,
+        snapshot=facts.snapshot,
+        dirty=facts.dirty,
+        gate=of_gate(report),
+    )
+    job.summary(summary.render(told, job.events))
+    job.say(*check.lines(report))
+    return {"tests": report.tests, "cached": report.cached, "packages": report.tested}

@@ -11,6 +11,7 @@ from goferry.config.settings import Settings
 from goferry.dist.native import host
 from goferry.observe.events import Stream
 from goferry.pipeline import build, caching
+from goferry.pipeline.caching.ground import WORKS, Part
 from goferry.pipeline.project import ProjectRequest, open_project
 
 FILES = {
@@ -120,3 +121,25 @@ def test_the_next_job_compiles_and_tests_nothing_again(job):
     aside = (second.repository.parent / "gocache").glob("*/*-d")
     assert not [path for path in aside if path.read_bytes().startswith(b"!<arch>")]  # Go's own cache has no part in it
     assert second.save() == dict.fromkeys(MISSED, "kept")
+
+
+def test_the_parts_of_a_projects_work_have_packs_of_their_own(job):
+    """A job that tests brings and keeps nothing for the targets, one that builds a shard nothing for other targets."""
+    first = job()
+
+    def names(*works, targets=("linux/amd64", "linux/arm64"), shard=""):
+        return first._call(caching.names, first.repository, wanted=targets, part=Part(works, shard=shard))
+
+    whole, builds, tests = names(*WORKS), names("build"), names("test")
+    assert len({each.slots for each in (whole, builds, tests, names("build", shard="1/2"))}) == 4
+    assert names("test", targets=("linux/riscv64",)).slots == tests.slots
+    assert (
+        names("build", targets=("linux/arm64", "linux/amd64"), shard="2/2").slots
+        == names("build", targets=("linux/amd64",)).slots
+    )
+    assert len({(each.project, each.modules, each.deps) for each in (whole, builds, tests)}) == 1
+    kinds = {
+        works: {row.kind for row in first._call(caching.restore, first.repository, str(first.place), part=Part(works))}
+        for works in (("build",), ("test",))
+    }
+    assert kinds == {("build",): {"modules", "deps", "own"}, ("test",): {"modules", "deps", "tests"}}

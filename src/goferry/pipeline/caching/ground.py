@@ -12,6 +12,7 @@ from pathlib import Path
 from goferry import golang
 from goferry.build import environment, slots, targets
 from goferry.build import modules as gomodules
+from goferry.build.shard import Shard
 from goferry.caches import place as places
 from goferry.caches.warm import Slot, Warm
 from goferry.config.load import Loaded, load
@@ -26,6 +27,25 @@ MODULES, DEPS, OWN, TESTS = "modules", "deps", "own", "tests"
 _MODULE = re.compile(r"""(?m)^module[ \t]+["`]?([^\s"`]+)""")
 ALL = "all"
 """The slot of modules."""
+BUILD, TEST = "build", "test"
+WORKS = (BUILD, TEST)
+"""What a job does: it builds for its targets, or vets and tests on its own platform."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which part of a project's work a job does; without a word all of it.
+
+    Attributes:
+        works: of WORKS. go: a Go version, as `setup-go` takes it. shard: a part of the targets, such as `1/2`.
+    """
+
+    works: tuple[str, ...] = WORKS
+    go: str = ""
+    shard: str = ""
+
+
+WHOLE = Part()
 
 
 @dataclass(frozen=True)
@@ -39,15 +59,20 @@ class Ground:
     warm: Warm
     decides: Mapping[str, str]
     module: str
+    works: tuple[str, ...] = WORKS
     dry: bool = False
 
-    def where(self, kind: str, slot: Slot | None = None) -> str:
-        """Return a pack's place."""
+    @property
+    def name(self) -> str:
+        """What a place calls the project."""
         identity = f"{self.loaded.name}\n{self.module}"
         last = re.sub(r"/v\d+$", "", self.module).rsplit("/", 1)[-1]
         word = re.sub(r"[^a-z0-9.-]+", "-", (self.loaded.name or last).lower()).strip(".-") or "project"
-        digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
-        return f"{word}-{digest}/{kind}/{slot.name if slot else ALL}"
+        return f"{word}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+
+    def where(self, kind: str, slot: Slot | None = None) -> str:
+        """Return a pack's place."""
+        return f"{self.name}/{kind}/{slot.name if slot else ALL}"
 
     def slot(self, target: targets.Target) -> Slot:
         """Return a target's slot."""
@@ -60,12 +85,14 @@ class Ground:
 
     @property
     def slots(self) -> dict[str, Slot]:
-        """Every slot, by name."""
-        return {slot.name: slot for slot in (*map(self.slot, self.platforms), self.native)}
+        """Every slot that the job works with, by name."""
+        built = map(self.slot, self.platforms) if BUILD in self.works else ()
+        return {slot.name: slot for slot in (*built, *([self.native] if TEST in self.works else []))}
 
     def kinds(self, slot: Slot) -> list[str]:
         """Return the kinds of packs that a slot has."""
-        return [DEPS, OWN, *([TESTS] if slot == self.native else [])]
+        own = [OWN] if BUILD in self.works else []
+        return [DEPS, *own, *([TESTS] if TEST in self.works and slot == self.native else [])]
 
     @property
     def modcache(self) -> Path:
@@ -73,11 +100,13 @@ class Ground:
         return Path(self.environ["GOMODCACHE"])
 
 
-def look(directory: Path, settings: Settings, stream: Stream, project: str, wanted: Sequence[str]) -> Ground:
+def look(
+    directory: Path, settings: Settings, stream: Stream, project: str, wanted: Sequence[str], part: Part = WHOLE
+) -> Ground:
     """Open a project as far as its packs ask for; raises what opening one raises."""
     loaded = load(directory, project=project)
     gomodules.require(loaded.directory)
-    request = golang.GoRequest(loaded.directory, "", loaded.project)
+    request = golang.GoRequest(loaded.directory, part.go, loaded.project)
     toolchain = golang.setup_go(request, settings=settings, stream=stream)
     environ = environment.clean(settings.environ, toolchain, loaded.directory)
     ports = targets.ports(toolchain, environ)
@@ -87,7 +116,9 @@ def look(directory: Path, settings: Settings, stream: Stream, project: str, want
     line = _MODULE.search(file.read_text("utf-8", "replace")) if file.is_file() else None
     module = line[1] if line else loaded.directory.name
     decides = slots.decides(loaded.directory, [*folders, loaded.root])
-    return Ground(loaded, toolchain, environ, chosen, Warm(settings.cache, loaded.directory), decides, module)
+    chosen = Shard.parse(part.shard).of(chosen) if part.shard else chosen
+    warm = Warm(settings.cache, loaded.directory)
+    return Ground(loaded, toolchain, environ, chosen, warm, decides, module, part.works)
 
 
 def key_of(inputs: Mapping[str, str]) -> str:

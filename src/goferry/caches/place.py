@@ -78,7 +78,7 @@ class Place(Protocol):
         """Return the names of the packs there, oldest first."""
 
     def note(self, where: str, name: str) -> bytes:
-        """Return what is known of a pack."""
+        """Return what is known of a pack; FileNotFoundError where there is none."""
 
     def open(self, where: str, name: str) -> BinaryIO:
         """Open a pack for reading, once and in order; it counts as used."""
@@ -113,13 +113,17 @@ def find(place: Place, where: str, key: str) -> tuple[Kept | None, bool]:
     Raises:
         OSError: the place can't be read.
     """
+    return next(candidates(place, where, key), (None, False))
+
+
+def candidates(place: Place, where: str, key: str) -> Iterator[tuple[Kept, bool]]:
+    """Yield each pack that may do, the best first: those of the key, then the others from the newest on; as `find`."""
     names = [name for name in place.names(where) if _NAME.fullmatch(name)]
     exact = [name for name in names if name.endswith("-" + key)]
-    for name in [*reversed(exact), *reversed(names)]:
-        kept = _read(place, where, name)
+    for name in dict.fromkeys([*reversed(exact), *reversed(names)]):
+        kept = look(place, where, name)
         if kept is not None:
-            return kept, name in exact
-    return None, False
+            yield kept, name in exact
 
 
 def put(place: Place, kept: Kept, pack: Path) -> bool:
@@ -132,11 +136,19 @@ def put(place: Place, kept: Kept, pack: Path) -> bool:
     return place.put(kept.where, kept.name, pack, json.dumps(note, sort_keys=True).encode())
 
 
-def _read(place: Place, where: str, name: str) -> Kept | None:
+def look(place: Place, where: str, name: str) -> Kept | None:
+    """Return what is known of a pack; None where its note is damaged or gone.
+
+    Raises:
+        OSError: the place can't be read.
+    """
     match = _NAME.fullmatch(name)
-    assert match is not None
+    if match is None:
+        return None
     with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         said: Any = json.loads(place.note(where, name))
+        if not re.fullmatch(r"[0-9a-f]{64}", str(said["sha256"])):  # it becomes a file's name
+            return None
         return Kept(
             where,
             name,

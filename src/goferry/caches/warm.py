@@ -79,8 +79,9 @@ class Warm:
         return self.root.is_dir()
 
     def make(self) -> None:
-        """Make it."""
+        """Make it, or keep what is there; anything may come into it, so that it is not proven."""
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.doubt()
 
     def begin(self, job: str) -> None:
         """Make it anew, empty; proven from now on where `job` is the identity of a job (caches.job).

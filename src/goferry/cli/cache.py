@@ -28,6 +28,13 @@ def _project_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+_TRUST = click.option(
+    "--trust",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Whose signatures count; goferry.cache.trust unless given.",
+)
+
+
 @click.group(epilog=example("goferry cache restore --from /var/cache/ci", "goferry cache save --to /var/cache/ci"))
 def command() -> None:
     """Keep modules and compiled packages between jobs."""
@@ -35,27 +42,61 @@ def command() -> None:
 
 @command.command(epilog=example("goferry cache restore --from /var/cache/ci"))
 @click.option("--from", "place", required=True, metavar="PLACE", help="A folder.")
+@click.option("--signed", is_flag=True, help="Only compiled packages that a signature covers, and none from before.")
+@_TRUST
 @_project_options
 @dry_run_option
 @output_options
 def restore(
-    output: Output, *, place: str, directory: Path, project: str, targets: tuple[str, ...], dry_run: bool
+    output: Output,
+    *,
+    place: str,
+    signed: bool,
+    trust: Path | None,
+    directory: Path,
+    project: str,
+    targets: tuple[str, ...],
+    dry_run: bool,
 ) -> None:
     """Bring what was kept; stages of this checkout use it from now on."""
     from goferry.pipeline import caching
 
     work = caching.status if dry_run else caching.restore
     with output.stream() as stream:
-        rows = work(directory, place, settings=settings(), stream=stream, project=project, wanted=targets)
+        rows = work(
+            directory,
+            place,
+            settings=settings(),
+            stream=stream,
+            project=project,
+            wanted=targets,
+            signed=signed,
+            trust=trust,
+        )
     output.result(caching.record(rows), *caching.lines(rows))
 
 
 @command.command(epilog=example("goferry cache save --to /var/cache/ci"))
 @click.option("--to", "place", required=True, metavar="PLACE", help="A folder.")
+@click.option(
+    "--list",
+    "listing",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write there which packs goferry cache sign may sign.",
+)
 @_project_options
 @dry_run_option
 @output_options
-def save(output: Output, *, place: str, directory: Path, project: str, targets: tuple[str, ...], dry_run: bool) -> None:
+def save(
+    output: Output,
+    *,
+    place: str,
+    listing: Path | None,
+    directory: Path,
+    project: str,
+    targets: tuple[str, ...],
+    dry_run: bool,
+) -> None:
     """Take away what the work of this checkout used and the place lacks."""
     from goferry.pipeline import caching
 
@@ -68,20 +109,87 @@ def save(output: Output, *, place: str, directory: Path, project: str, targets: 
             project=project,
             wanted=targets,
             dry_run=dry_run,
+            listing=listing,
         )
     output.result(caching.record(rows), *caching.lines(rows))
 
 
+@command.command(epilog=example("goferry cache sign packs.json --to /var/cache/ci"))
+@click.argument("lists", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="LIST...")
+@click.option("--to", "place", required=True, metavar="PLACE", help="A folder.")
+@click.option(
+    "--key", type=click.Path(path_type=Path, dir_okay=False), help="The cache's secret key; else GOFERRY_CACHE_KEY."
+)
+@_TRUST
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=".",
+    help="The checkout.",
+)
+@dry_run_option
+@output_options
+def sign(
+    output: Output,
+    *,
+    lists: tuple[Path, ...],
+    place: str,
+    key: Path | None,
+    trust: Path | None,
+    directory: Path,
+    dry_run: bool,
+) -> None:
+    """Sign what goferry cache save --list wrote.
+
+    A list must be of this repository and commit, and the key in the trust file. Sign in a job that runs nothing else.
+    """
+    from goferry.kernel.trustfile import CACHE_NAME
+    from goferry.pipeline import caching
+
+    surroundings = settings()
+    rows = caching.sign(
+        lists,
+        place,
+        key=key or caching.signing_key(surroundings.environ),
+        trust=trust or directory / CACHE_NAME,
+        directory=directory,
+        settings=surroundings,
+        dry_run=dry_run,
+    )
+    output.result(caching.record(rows), *(caching.lines(rows) or ["there is nothing to sign"]))
+
+
 @command.command(epilog=example("goferry cache status --from /var/cache/ci"))
 @click.option("--from", "place", required=True, metavar="PLACE", help="A folder.")
+@click.option("--signed", is_flag=True, help="What goferry cache restore --signed would bring.")
+@_TRUST
 @_project_options
 @output_options
-def status(output: Output, *, place: str, directory: Path, project: str, targets: tuple[str, ...]) -> None:
-    """Say what would be brought, and where nothing fits, which input has changed."""
+def status(
+    output: Output,
+    *,
+    place: str,
+    signed: bool,
+    trust: Path | None,
+    directory: Path,
+    project: str,
+    targets: tuple[str, ...],
+) -> None:
+    """Say what would be brought, what of it is signed, and where nothing fits, which input has changed."""
     from goferry.pipeline import caching
 
     with output.stream() as stream:
-        rows = caching.status(directory, place, settings=settings(), stream=stream, project=project, wanted=targets)
+        rows = caching.status(
+            directory,
+            place,
+            settings=settings(),
+            stream=stream,
+            project=project,
+            wanted=targets,
+            signed=signed,
+            trust=trust,
+        )
     output.result(caching.record(rows), *caching.lines(rows))
 
 

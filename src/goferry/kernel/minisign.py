@@ -93,15 +93,15 @@ def read(data: bytes, where: str) -> Signature:
     return Signature(key_id(first[2:10]), first[10:], comment, second, int(stamp.group(1)) if stamp else 0)
 
 
-def check(public: PublicKey, message: bytes, signature: Signature, where: str) -> None:
-    """Check both signatures of the file.
+def check(public: PublicKey, message: bytes, signature: Signature, where: str, what: str = "SHA256SUMS") -> None:
+    """Check both signatures of the file `where`; `what` is what was signed, for the message.
 
     Raises:
         SignatureWrong: when one does not match.
     """
     digest = hashlib.blake2b(message).digest()
     if not ed25519.verify(public.key, digest, signature.signature):
-        raise SignatureWrong("%s does not match SHA256SUMS" % where)
+        raise SignatureWrong("%s does not match %s" % (where, what))
     if not ed25519.verify(public.key, signature.signature + signature.comment, signature.global_signature):
         raise SignatureWrong("the trusted comment of %s was changed" % where)
 

@@ -221,9 +221,9 @@ class KeyWeak(Refusal):
 
 
 class KeyRole(Refusal):
-    """The key is trusted, but not to sign releases.
+    """The key is trusted, but not for what it signed.
 
-    Its role in the trust file is another one (`pointer`, `agent`).
+    Its role in the trust file is another one: `pointer` and `agent` sign no release.
     """
 
     name = "key-role"

@@ -1,4 +1,4 @@
-"""The signatures over `SHA256SUMS`: each one that is there must be good, and enough trusted keys must have signed.
+"""The signatures over a text, of a release `SHA256SUMS`: each must be good, and enough trusted keys must have signed.
 
 A signature of a format that the trust file has no key for cannot be judged; it is named `unchecked` and counts nothing.
 """
@@ -35,17 +35,40 @@ class Signer:
     created: int
 
 
+@dataclass(frozen=True)
+class Text:
+    """What is signed.
+
+    Attributes:
+        name: what messages call it. role: that of the keys which may sign it.
+        signatures: format → what messages call its signature, which is the file's name where it lies in one.
+    """
+
+    name: str
+    role: str
+    signatures: Mapping[str, str]
+
+
+RELEASE = Text(LIST, "release", SIGNATURES)
+
+
 def check(
-    files: Mapping[str, bytes], data: bytes, trust: TrustFile, tools: Optional[Sequence[Verifier]], now: int
+    files: Mapping[str, bytes],
+    data: bytes,
+    trust: TrustFile,
+    tools: Optional[Sequence[Verifier]],
+    now: int,
+    text: Text = RELEASE,
 ) -> Tuple[Tuple[Signer, ...], Tuple[str, ...]]:
-    """Check every signature over the list's bytes `data`.
+    """Check every signature over the bytes `data`.
 
     Args:
-        files: signature file's name → its bytes, for those that are there.
+        files: signature's name → its bytes, for those that are there.
         data: exactly what was signed.
         trust: whose signatures count.
         now: seconds since the epoch.
         tools: asked about OpenPGP keys that pure Python can't check; None: gpgv when it is on PATH.
+        text: what is signed.
 
     Returns:
         Who signed, and the names of the files that could not be judged.
@@ -56,15 +79,15 @@ def check(
     signers: List[Signer] = []
     unchecked: List[str] = []
     missing_verifier = False
-    for kind, name in SIGNATURES.items():
+    for kind, name in text.signatures.items():
         if name not in files:
             continue
         keys = [key for key in trust.keys if key.format == kind]
         try:
             if kind == "openpgp":
-                signers.append(_check_openpgp(files[name], data, keys, tools, now))
+                signers.append(_check_openpgp(files[name], data, keys, tools, now, text))
             else:
-                signers.append(_check_minisign(files[name], data, keys, now))
+                signers.append(_check_minisign(files[name], data, keys, now, text))
         except Unsupported:
             missing_verifier = True
             unchecked.append(name)
@@ -74,7 +97,7 @@ def check(
             unchecked.append(name)
     if not files:
         raise SignatureMissing(
-            "there is no signature beside %s" % LIST, advice=["get %s" % " or ".join(SIGNATURES.values())]
+            "there is no signature beside %s" % text.name, advice=["get %s" % " or ".join(text.signatures.values())]
         )
     _check_threshold(signers, unchecked, trust, missing_verifier)
     return tuple(signers), tuple(unchecked)
@@ -96,9 +119,9 @@ def _check_threshold(
 
 
 def _check_openpgp(
-    data: bytes, message: bytes, keys: Sequence[TrustKey], tools: Optional[Sequence[Verifier]], now: int
+    data: bytes, message: bytes, keys: Sequence[TrustKey], tools: Optional[Sequence[Verifier]], now: int, text: Text
 ) -> Signer:
-    name = SIGNATURES["openpgp"]
+    name = text.signatures["openpgp"]
     read = openpgp.read(data, name)
     signature = read[0]
     certificates = [(key, key.certificate) for key in keys]
@@ -112,24 +135,24 @@ def _check_openpgp(
             advice=["sign again with a tool that names the whole fingerprint, or take one key out of the trust file"],
         )
     key, owner, signer = named[0]
-    _check_role(key, name)
+    _check_role(key, name, text)
     judged = openpgp.judge(owner, signer, read, now, name)
     key.check_time(signature.created, now)
     if not openpgp.matches(judged, message, tools):
-        raise SignatureWrong("%s does not match %s" % (name, LIST), advice=["get both again from one release"])
+        raise SignatureWrong("%s does not match %s" % (name, text.name), advice=["get both again from one release"])
     return Signer(key.id, key.format, name, signature.created)
 
 
-def _check_minisign(data: bytes, message: bytes, keys: Sequence[TrustKey], now: int) -> Signer:
-    name = SIGNATURES["minisign"]
+def _check_minisign(data: bytes, message: bytes, keys: Sequence[TrustKey], now: int, text: Text) -> Signer:
+    name = text.signatures["minisign"]
     signature = minisign.read(data, name)
     for key in keys:
         if key.id != signature.key_id:
             continue
-        _check_role(key, name)
+        _check_role(key, name, text)
         openpgp.check_time(signature.created, now, name)
         key.check_time(signature.created or now, now)
-        minisign.check(key.minisign, message, signature, name)
+        minisign.check(key.minisign, message, signature, name, text.name)
         return Signer(key.id, key.format, name, signature.created)
     raise _unknown(name, signature.key_id)
 
@@ -141,6 +164,6 @@ def _unknown(name: str, issuer: str) -> KeyUnknown:
     )
 
 
-def _check_role(key: TrustKey, name: str) -> None:
-    if key.role != "release":
+def _check_role(key: TrustKey, name: str, text: Text) -> None:
+    if key.role != text.role:
         raise KeyRole("%s was made by key %s, whose role is %s" % (name, key.id, key.role))

@@ -1,6 +1,8 @@
 """The trust file, `goferry.trust`: whose signatures count, for what, and when.
 
-It is committed on the consumer's side or lies root-owned on the host, and is never fetched beside the artifacts. JSON:
+It is committed on the consumer's side or lies root-owned on the host, and is never fetched beside the artifacts. Keys
+that sign what is kept between jobs stand in a file of their own, `goferry.cache.trust`, which no host gets: its keys
+have the role `cache`, and no other file's have it. JSON:
 
     {"schema": 2, "threshold": 1, "keys": [
         {"id": "…", "format": "openpgp" | "minisign", "public": "…", "role": "release" | "pointer" | "agent",
@@ -47,7 +49,13 @@ MAX_BYTES = 1 << 20
 SCHEMA = 2
 SCHEMAS = (1, 2)
 FORMATS = ("openpgp", "minisign")
-ROLES = ("release", "pointer", "agent")
+NAME = "goferry.trust"
+CACHE_NAME = "goferry.cache.trust"
+ROLES = {"release": ("release", "pointer", "agent"), "cache": ("cache",)}
+"""The role whose signatures a trust file is about → the roles that its keys may have."""
+_ELSEWHERE = {"release": "a key of role cache belongs in " + CACHE_NAME, "cache": "other keys belong in " + NAME}
+_KNOWN = {role for roles in ROLES.values() for role in roles}
+_SIGNED = {"release": "release", "cache": "statement"}
 REASONS = ("retired", "compromised")
 _REQUIRED = ("id", "format", "public", "role", "scope")
 _KEY_TEXT = re.compile(rb"\s*(-----BEGIN |untrusted comment:)")
@@ -83,7 +91,7 @@ class TrustKey:
 
     Attributes:
         id: upper-case hex; 40 digits (OpenPGP fingerprint) or 16 (minisign key id).
-        format: one of FORMATS. role: one of ROLES. scope: project names, or `("*",)`.
+        format: one of FORMATS. role: one of those in ROLES. scope: project names, or `("*",)`.
         public: the public part as in the file. valid_from, valid_until, revoked_at: seconds since the epoch, or None.
         reason: one of REASONS, or empty.
     """
@@ -181,8 +189,8 @@ class TrustFile:
         return json.dumps(record, indent=2).encode("ascii") + b"\n"
 
 
-def load(path: Union[str, "os.PathLike[str]"]) -> TrustFile:
-    """Read the trust file at `path`.
+def load(path: Union[str, "os.PathLike[str]"], role: str = "release") -> TrustFile:
+    """Read the trust file at `path`; `role` is one of ROLES.
 
     Raises:
         TrustFileMissing, TrustFileMistaken, TrustFileInvalid: as their names say.
@@ -191,12 +199,13 @@ def load(path: Union[str, "os.PathLike[str]"]) -> TrustFile:
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
+        name, option = (CACHE_NAME, " --cache") if role == "cache" else (NAME, "")
         raise TrustFileMissing(
             "cannot read the trust file %s: %s" % (path, error.strerror),
             advice=[
-                "it lies beside the keys that goferry keygen made:  cp KEYS/goferry.trust . && git add goferry.trust",
+                "it lies beside the keys that goferry keygen made:  cp KEYS/%s . && git add %s" % (name, name),
                 "elsewhere:  --trust FILE",
-                "there are no keys yet:  goferry keygen --out KEYS",
+                "there are no keys yet:  goferry keygen%s --out KEYS" % option,
             ],
         ) from None
     if data.strip() and not data.lstrip().startswith(b"{"):
@@ -204,11 +213,11 @@ def load(path: Union[str, "os.PathLike[str]"]) -> TrustFile:
             "%s is no trust file%s" % (path, ": " + _A_KEY if _KEY_TEXT.match(data) else ""),
             advice=["name the file that lists the keys:  --trust goferry.trust", "its form:  docs/trust.md"],
         )
-    return parse(data, str(path))
+    return parse(data, str(path), role)
 
 
-def parse(data: bytes, where: str = "the trust file") -> TrustFile:
-    """Read a trust file's bytes; `where` names them in the refusal.
+def parse(data: bytes, where: str = "the trust file", role: str = "release") -> TrustFile:
+    """Read a trust file's bytes; `where` names them in the refusal, `role` is one of ROLES.
 
     Raises:
         TrustFileInvalid: when they are not one. ThresholdUnreachable: when no release can satisfy it.
@@ -216,7 +225,7 @@ def parse(data: bytes, where: str = "the trust file") -> TrustFile:
     if len(data) > MAX_BYTES:
         raise TrustFileInvalid("%s is larger than %d bytes" % (where, MAX_BYTES))
     try:
-        return _trust(canonical.loads(data))
+        return _trust(canonical.loads(data), role)
     except (ValueError, TypeError, KeyError, IndexError) as error:
         why = _A_KEY if _KEY_TEXT.match(data) else error
         raise TrustFileInvalid(
@@ -225,7 +234,7 @@ def parse(data: bytes, where: str = "the trust file") -> TrustFile:
         ) from None
 
 
-def _trust(record: Any) -> TrustFile:
+def _trust(record: Any, role: str) -> TrustFile:
     if type(record) is not dict or type(record.get("schema")) is not int or record["schema"] not in SCHEMAS:
         raise ValueError("its schema is not one of %s; a newer Goferry may have written it" % (SCHEMAS,))
     required, allowed = {"schema", "threshold", "keys"}, _OPTIONAL if record["schema"] == SCHEMA else ()
@@ -234,28 +243,28 @@ def _trust(record: Any) -> TrustFile:
     places = extension.read(record, "the trust file")
     if type(record["keys"]) is not list or type(record["threshold"]) is not int:
         raise ValueError("keys must be a list and threshold a number")
-    keys = tuple(_key(entry) for entry in record["keys"])
+    keys = tuple(_key(entry, role) for entry in record["keys"])
     if len({key.id for key in keys}) != len(keys):
         raise ValueError("a key is listed twice")
-    _check_threshold(keys, record["threshold"])
+    _check_threshold(keys, record["threshold"], role)
     return TrustFile(keys, record["threshold"], _projects(record.get("projects", {})), places)
 
 
-def _check_threshold(keys: Sequence[TrustKey], threshold: int) -> None:
-    """Refuse a threshold that no release can meet. A file whose release keys are all revoked is a lock, not a slip."""
-    release = [key for key in keys if key.role == "release"]
-    if threshold < 1 or not release:
-        raise ValueError("the threshold %d does not fit the number of release keys" % threshold)
-    usable = [key for key in release if key.usable]
-    if not usable and all(key.lost for key in release):
+def _check_threshold(keys: Sequence[TrustKey], threshold: int, role: str) -> None:
+    """Refuse a threshold that nothing can meet. A file whose keys of the role are all revoked is a lock, not a slip."""
+    counting = [key for key in keys if key.role == role]
+    if threshold < 1 or not counting:
+        raise ValueError("the threshold %d does not fit the number of %s keys" % (threshold, role))
+    usable = [key for key in counting if key.usable]
+    if not usable and all(key.lost for key in counting):
         return
     scopes = {name for key in usable for name in key.scope}
     formats = [{key.format for key in usable if key.covers(name)} for name in scopes]
     most = max((len(each) for each in formats), default=0)
     if threshold > most:
         raise ThresholdUnreachable(
-            "the threshold is %d; the keys of the trust file allow for %d signatures of one release"
-            % (threshold, most),
+            "the threshold is %d; the keys of the trust file allow for %d signatures of one %s"
+            % (threshold, most, _SIGNED[role]),
             advice=["list a key of each format, openpgp and minisign, for one project; or lower the threshold"],
         )
 
@@ -274,17 +283,18 @@ def _projects(record: Any) -> Dict[str, ProjectTrust]:
     return found
 
 
-def _key(entry: Any) -> TrustKey:
+def _key(entry: Any, role: str) -> TrustKey:
     if type(entry) is not dict or not set(_REQUIRED) <= set(entry) <= {*_REQUIRED, *_TIMES, "reason"}:
         raise ValueError("a key has exactly the fields %s and may have %s, reason" % (_REQUIRED, _TIMES))
     fields: Dict[str, Any] = dict(entry)
     for name, value in fields.items():
         if type(value) is not (list if name == "scope" else str):
             raise ValueError("%s of a key is of a wrong type" % name)
-    allowed: List[Tuple[str, Tuple[str, ...]]] = [("format", FORMATS), ("role", ROLES), ("reason", ("", *REASONS))]
-    for name, values in allowed:
+    allowed: List[Tuple[str, Tuple[str, ...]]] = [("format", FORMATS), ("reason", ("", *REASONS))]
+    for name, values in [*allowed, ("role", ROLES[role])]:
         if fields.get(name, values[0]) not in values:
-            raise ValueError("%s of a key is not one of %s" % (name, ", ".join(filter(None, values))))
+            more = "; " + _ELSEWHERE[role] if name == "role" and fields[name] in _KNOWN else ""
+            raise ValueError("%s of a key is not one of %s%s" % (name, ", ".join(filter(None, values)), more))
     if not fields["scope"] or not all(type(name) is str and name and not holds(name) for name in fields["scope"]):
         raise ValueError('scope of a key lists project names, or is ["*"]')
     for name in _TIMES:

@@ -48,6 +48,7 @@ TWINS = {
     "--go-version": Twin("go-version", "go-version"),
     "--host": Twin("hosts", _HOSTS),
     "--identity": Twin(secret="GOFERRY_DEPLOY_KEY"),  # noqa: S106  the secret's name
+    "--key": Twin(secret="GOFERRY_CACHE_KEY"),  # noqa: S106
     "--known-hosts": Twin("known-hosts", "in the repository:  .goferry/known_hosts"),
     "--main": Twin("main", "in goferry.yml:  image: {main: PACKAGE}"),
     "--minisign-key": Twin(secret="GOFERRY_MINISIGN_KEY"),  # noqa: S106

@@ -21,6 +21,7 @@ from goferry.trust.signer import Signer
 MAX_BYTES = 1 << 20
 USER_ID = "Goferry release key"
 FILES = ("openpgp.asc", "openpgp.pub.asc", "minisign.key", "minisign.pub", "goferry.trust")
+CACHE_FILES = ("cache.key", "goferry.cache.trust")
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,7 @@ def load_signers(
     called = PASSPHRASE if passphrase_file is None else _name(passphrase_file)
     signers: list[Signer] = []
     if openpgp_key is not None:
-        data, where = _read(openpgp_key), _name(openpgp_key)
-        if sequoia_available():
-            signers.append(sequoia.load(data, secret, where, called=called))
-        else:
-            signers.append(gnupg.load(data, secret, where, settings, called=called))
+        signers.append(_openpgp(_read(openpgp_key), secret, _name(openpgp_key), settings, called))
     if minisign_key_file is not None:
         where = _name(minisign_key_file)
         signers.append(minisign_key.read(_read(minisign_key_file), secret, where, called=called).signer())
@@ -61,6 +58,24 @@ def load_signers(
             "no signing key was given", advice=["give one:  --openpgp-key FILE", "make one:  goferry keygen --out KEYS"]
         )
     return signers
+
+
+def load_signer(key: Path | Secret, *, settings: Settings) -> Signer:
+    """Read a secret key of either format, which its text tells.
+
+    Raises:
+        KeyUnusable, PassphraseWrong: as `load_signers`.
+    """
+    data, where, secret = _read(key), _name(key), passphrase(settings, None)
+    if keytext.label(keytext.unwrapped(data)):
+        return _openpgp(data, secret, where, settings, PASSPHRASE)
+    return minisign_key.read(data, secret, where).signer()
+
+
+def _openpgp(data: bytes, secret: str, where: str, settings: Settings, called: str) -> Signer:
+    if sequoia_available():
+        return sequoia.load(data, secret, where, called=called)
+    return gnupg.load(data, secret, where, settings, called=called)
 
 
 def passphrase(settings: Settings, source: Path | Secret | None) -> str:
@@ -76,9 +91,9 @@ def _name(source: Path | Secret) -> str:
     return source.name if isinstance(source, Secret) else str(source)
 
 
-def refuse_occupied(folder: Path) -> None:
-    """Raise KeysExist when one of the files that `generate` writes is there already."""
-    for name in FILES:
+def refuse_occupied(folder: Path, files: tuple[str, ...] = FILES) -> None:
+    """Raise KeysExist when one of the files that are to be written is there already."""
+    for name in files:
         if os.path.lexists(folder / name):
             raise KeysExist(
                 f"{folder / name} is there already",
@@ -87,7 +102,7 @@ def refuse_occupied(folder: Path) -> None:
             )
 
 
-def refuse_exposed(folder: Path, settings: Settings) -> None:
+def refuse_exposed(folder: Path, settings: Settings, files: tuple[str, ...] = FILES) -> None:
     """Refuse a folder whose keys the next `git add .` would take; where git can't be asked there is nothing to add to.
 
     Raises:
@@ -113,8 +128,8 @@ def refuse_exposed(folder: Path, settings: Settings) -> None:
     if (folder / ".git").exists():
         why = f"{folder} is a repository itself"
     elif not why and os.path.lexists(folder / ".gitignore"):
-        ignored = git("check-ignore", "--", *(str(real / name) for name in FILES))
-        through = ignored is not None and len(ignored.text.splitlines()) < len(FILES)
+        ignored = git("check-ignore", "--", *(str(real / name) for name in files))
+        through = ignored is not None and len(ignored.text.splitlines()) < len(files)
         why = f"{folder / '.gitignore'} lets git add the keys" if through else ""
     if why:
         raise KeysExposed(
@@ -140,9 +155,7 @@ def generate(folder: Path) -> TrustFile:
                 "or make the key elsewhere:  gpg --quick-gen-key NAME",
             ],
         )
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        _write_new(folder / ".gitignore", b"*\n")
+    _make(folder)
     secret, public = sequoia.generate(USER_ID)
     minisign_secret = SecretKey.generate()
     trust = TrustFile(
@@ -161,6 +174,28 @@ def generate(folder: Path) -> TrustFile:
     for name, data in zip(FILES, contents, strict=True):
         _write_new(folder / name, data)
     return trust
+
+
+def generate_cache(folder: Path) -> TrustFile:
+    """Make a minisign key of role `cache` and its trust file, as `generate` does; return the latter.
+
+    Raises:
+        KeysExist: when one of the files is there already; nothing was written then.
+    """
+    refuse_occupied(folder, CACHE_FILES)
+    _make(folder)
+    secret = SecretKey.generate()
+    trust = TrustFile((TrustKey(secret.name, "minisign", secret.public_line, "cache"),))
+    for name, data in zip(CACHE_FILES, (secret.to_bytes(), trust.to_bytes()), strict=True):
+        _write_new(folder / name, data)
+    return trust
+
+
+def _make(folder: Path) -> None:
+    """Make the folder, which git ignores from then on, but where it has a .gitignore already."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        _write_new(folder / ".gitignore", b"*\n")
 
 
 def _write_new(path: Path, data: bytes) -> None:

@@ -13,15 +13,34 @@ from functools import partial
 from pathlib import Path
 
 from goferry.caches import place as places
+from goferry.caches import statement
+from goferry.caches.job import identity
+from goferry.caches.place import Place
 from goferry.config.settings import Settings
 from goferry.dist.native import host
+from goferry.kernel import trustfile
+from goferry.kernel.errors import printable
 from goferry.observe.events import Stream
+from goferry.pipeline.caching.belief import belief, sign, signing_key
 from goferry.pipeline.caching.bring import looked_up, restore_modules, restore_slot
-from goferry.pipeline.caching.ground import ALL, MODULES, WHOLE, Part, key_of, look, sums_of
+from goferry.pipeline.caching.ground import ALL, MODULES, WHOLE, Ground, Part, key_of, look, sums_of
 from goferry.pipeline.caching.report import Row, guarded, lines, record
-from goferry.pipeline.caching.take import save_modules, save_slot
+from goferry.pipeline.caching.take import listed, save_modules, save_slot
 
-__all__ = ["Names", "Part", "Row", "lines", "names", "prune", "record", "restore", "save", "status"]
+__all__ = [
+    "Names",
+    "Part",
+    "Row",
+    "lines",
+    "names",
+    "prune",
+    "record",
+    "restore",
+    "save",
+    "sign",
+    "signing_key",
+    "status",
+]
 
 
 @dataclass(frozen=True)
@@ -66,6 +85,8 @@ def restore(
     project: str = "",
     wanted: Sequence[str] = (),
     part: Part = WHOLE,
+    signed: bool = False,
+    trust: Path | None = None,
 ) -> list[Row]:
     """Bring what was kept for a project, and have its stages use it from now on.
 
@@ -77,13 +98,23 @@ def restore(
         project: one of several in goferry.yml.
         wanted: targets instead of `builds.targets`.
         part: which part of the work this job does.
+        signed: bring compiled packages only where a signature covers them, into an empty folder: the job may say of
+            what it compiles from then on that nobody else had a part in it.
+        trust: whose signatures count; None: the repository's goferry.cache.trust.
 
     Raises:
         PlaceUnknown, and what opening a project raises.
     """
     where = places.opened(place)
     ground = look(directory, settings, stream, project, wanted, part)
-    ground.warm.make()
+    try:
+        if signed:
+            ground = _believing(ground, where, trust, settings)
+            ground.warm.begin(identity(settings.environ))
+        else:
+            ground.warm.make()
+    except OSError as error:
+        return [Row(ALL, ALL, "missed", printable(str(error), 200))]
     with stream.span("cache-restore") as span, ThreadPoolExecutor(4, thread_name_prefix="restore") as pool:
         futures = [pool.submit(restore_modules, ground, where)]
         futures += [pool.submit(restore_slot, ground, where, slot) for slot in ground.slots.values()]
@@ -102,37 +133,53 @@ def save(
     wanted: Sequence[str] = (),
     part: Part = WHOLE,
     dry_run: bool = False,
+    listing: Path | None = None,
 ) -> list[Row]:
     """Take away what the work of this checkout used, where all of it was done and something of it is new.
 
-    Args and Raises: as for `restore`; with `dry_run` nothing is taken away.
+    Args and Raises: as for `restore`; with `dry_run` nothing is taken away. `listing` is a file that shall hold which
+    packs this job made of nothing but signed ones (caches.statement), for `sign`.
     """
     where = places.opened(place)
     ground = replace(look(directory, settings, stream, project, wanted, part), dry=dry_run)
+    proven = ground.warm.proven(identity(settings.environ))
     with stream.span("cache-save") as span:
         rows = save_modules(ground, where)
         for slot in ground.slots.values():
             rows += save_slot(ground, where, slot)
+        if listing and not dry_run:
+            rows.append(guarded("list", ALL, partial(listed, ground, rows, listing, settings, proven=proven)))
         span.numbers.update(bytes=sum(row.bytes for row in rows))
     return rows
 
 
 def status(
-    directory: Path, place: str, *, settings: Settings, stream: Stream, project: str = "", wanted: Sequence[str] = ()
+    directory: Path,
+    place: str,
+    *,
+    settings: Settings,
+    stream: Stream,
+    project: str = "",
+    wanted: Sequence[str] = (),
+    signed: bool = False,
+    trust: Path | None = None,
 ) -> list[Row]:
-    """Say what `restore` would bring, and why not where it would not; nothing is brought.
+    """Say what `restore` would bring, whether it is signed, and why not where it would not; nothing is brought.
 
     Args and Raises: as for `restore`.
     """
     where = places.opened(place)
-    ground = look(directory, settings, stream, project, wanted)
-    rows = [guarded(MODULES, ALL, partial(looked_up, ground, where, MODULES, None, sums_of(ground).inputs))]
+    ground = _believing(look(directory, settings, stream, project, wanted), where, trust, settings)
+    look_up = partial(looked_up, ground, where, signed=signed)
+    rows = [guarded(MODULES, ALL, partial(look_up, MODULES, None, sums_of(ground).inputs))]
     for slot in ground.slots.values():
-        rows += [
-            guarded(kind, slot.name, partial(looked_up, ground, where, kind, slot, ground.decides))
-            for kind in ground.kinds(slot)
-        ]
+        rows += [guarded(kind, slot.name, partial(look_up, kind, slot, ground.decides)) for kind in ground.kinds(slot)]
     return rows
+
+
+def _believing(ground: Ground, place: Place, trust: Path | None, settings: Settings) -> Ground:
+    file = trust or ground.loaded.root / trustfile.CACHE_NAME
+    return replace(ground, belief=belief(place, ground.name, ground.called, file, settings))
 
 
 def prune(place: str, *, keep: int, days: float, dry_run: bool = False) -> list[Row]:
@@ -144,8 +191,11 @@ def prune(place: str, *, keep: int, days: float, dry_run: bool = False) -> list[
     where = places.opened(place)
     rows = []
     for each in places.surplus(where.all(), keep, days, time.time()):
-        _, kind, slot = each.where.split("/")
+        owner, kind, slot = each.where.split("/")
         if not dry_run:
+            kept = places.look(where, each.where, each.name)
             where.remove(each.where, each.name)
+            if kept:
+                where.remove(f"{owner}/{statement.WHERE}", kept.sha256)
         rows.append(Row(kind, slot, "would go" if dry_run else "removed", each.name, each.bytes))
     return rows

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import BinaryIO
 
 from goferry.caches import gocache, pack
 from goferry.caches import place as places
 from goferry.caches.pack import PackUnusable
-from goferry.caches.place import Place
+from goferry.caches.place import Kept, Place
 from goferry.caches.warm import Slot, Unpacked
 from goferry.golang import kept as keptmodules
 from goferry.pipeline.caching.ground import ALL, DEPS, MODULES, Ground, key_of, sums_of
 from goferry.pipeline.caching.report import NOTHING, Row, differs, guarded, nearest
 
 
-def looked_up(ground: Ground, place: Place, kind: str, slot: Slot | None, inputs: Mapping[str, str]) -> Row:
-    """Say what would be brought."""
-    found, exact = places.find(place, ground.where(kind, slot), key_of(inputs))
-    name = slot.name if slot else ALL
+def looked_up(
+    ground: Ground, place: Place, kind: str, slot: Slot | None, inputs: Mapping[str, str], *, signed: bool
+) -> Row:
+    """Say what would be brought, with `signed` of those that are signed alone, and whether it is."""
+    where, key, name = ground.where(kind, slot), key_of(inputs), slot.name if slot else ALL
+    believed = False
+    if signed and ground.belief and slot:
+        found, exact = ground.belief.find(where, kind, slot, key)
+        believed = found is not None
+    else:
+        found, exact = places.find(place, where, key)
+        if found and ground.belief and slot:
+            with contextlib.suppress(PackUnusable, OSError):
+                ground.belief.judge(found, kind, slot)
+                believed = True
     if found is None:
         return Row(kind, name, "missing", NOTHING)
     why = {MODULES: nearest(exact), DEPS: "" if exact else differs(found.inputs, inputs)}.get(kind, "")
-    return Row(kind, name, "there", why, found.bytes)
+    return Row(kind, name, "there", why, found.bytes, sha256=found.sha256, signed=believed)
 
 
 def restore_modules(ground: Ground, place: Place) -> list[Row]:
@@ -61,11 +74,10 @@ def restore_slot(ground: Ground, place: Place, slot: Slot) -> list[Row]:
 
 def _restore_kind(ground: Ground, place: Place, slot: Slot, kind: str, unpacked: dict[str, Unpacked]) -> Row:
     since = time.monotonic()
-    key = key_of(ground.decides)
-    found, exact = places.find(place, ground.where(kind, slot), key)
-    if found is None:
-        return Row(kind, slot.name, "missed", NOTHING)
-    with place.open(found.where, found.name) as source:
+    with _opened(ground, place, slot, kind) as brought:
+        if brought is None:
+            return Row(kind, slot.name, "missed", NOTHING)
+        found, exact, source = brought
         index = pack.read(source, kind, gocache.NAME)
         if index.about.get("slot") != slot.name:
             raise PackUnusable("it was made for another Go, target or flags")
@@ -81,6 +93,24 @@ def _restore_kind(ground: Ground, place: Place, slot: Slot, kind: str, unpacked:
         refused = pack.unpack(source, index, take)
     if refused:
         raise PackUnusable(f"{len(refused)} of its entries are none that Go writes")
-    unpacked[kind] = Unpacked(found.key, frozenset(name for name, _ in index.files))
+    signed = ground.belief is not None
+    unpacked[kind] = Unpacked(found.key, frozenset(name for name, _ in index.files), found.sha256, signed)
     why = "" if kind != DEPS or exact else differs(found.inputs, ground.decides)
-    return Row(kind, slot.name, "restored", why, found.bytes, time.monotonic() - since)
+    seconds = time.monotonic() - since
+    return Row(kind, slot.name, "restored", why, found.bytes, seconds, found.sha256, signed)
+
+
+@contextlib.contextmanager
+def _opened(ground: Ground, place: Place, slot: Slot, kind: str) -> Iterator[tuple[Kept, bool, BinaryIO] | None]:
+    """Yield the best pack, whether it is the key's own, and its bytes; None where there is none."""
+    where, key = ground.where(kind, slot), key_of(ground.decides)
+    if ground.belief is not None:
+        with ground.belief.best(where, kind, slot, key) as brought:
+            yield brought
+        return
+    found, exact = places.find(place, where, key)
+    if found is None:
+        yield None
+        return
+    with place.open(where, found.name) as source:
+        yield found, exact, source

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goferry import golang
-from goferry.build import environment, slots, targets
+from goferry.build import environment, mains, slots, targets
 from goferry.build import modules as gomodules
 from goferry.build.shard import Shard
 from goferry.caches import place as places
@@ -21,6 +21,7 @@ from goferry.dist import Toolchain
 from goferry.dist.native import host
 from goferry.golang import kept as keptmodules
 from goferry.observe.events import Stream
+from goferry.pipeline.caching.belief import Belief
 
 MODULES, DEPS, OWN, TESTS = "modules", "deps", "own", "tests"
 """Kinds of packs: downloads; compiled packages of Go and of other modules; the project's own; what its tests add."""
@@ -61,6 +62,8 @@ class Ground:
     module: str
     works: tuple[str, ...] = WORKS
     dry: bool = False
+    belief: Belief | None = None
+    """What of the place is believed; None: whatever is there."""
 
     @property
     def name(self) -> str:
@@ -69,6 +72,11 @@ class Ground:
         last = re.sub(r"/v\d+$", "", self.module).rsplit("/", 1)[-1]
         word = re.sub(r"[^a-z0-9.-]+", "-", (self.loaded.name or last).lower()).strip(".-") or "project"
         return f"{word}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+
+    @property
+    def called(self) -> str:
+        """The project's name, as the scope of a key has it."""
+        return self.loaded.name or self.loaded.project.project or mains.program_of(self.module)
 
     def where(self, kind: str, slot: Slot | None = None) -> str:
         """Return a pack's place."""

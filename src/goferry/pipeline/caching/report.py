@@ -19,9 +19,10 @@ class Row:
 
     Attributes:
         kind, slot: which.
-        done: `restored`, `saved`, `missed`, `kept` (nothing to do), `there`, `missing`, `removed`; or with
-            --dry-run `would go`, `would be saved`.
+        done: `restored`, `saved`, `missed`, `kept` (nothing to do), `there`, `missing`, `removed`, `listed`, `signed`;
+            or with --dry-run `would go`, `would be saved`, `would be signed`.
         why: the reason, where there is something to say. bytes: what was moved. seconds: what it took.
+        sha256: of the pack, in hex, as far as it is known. signed: whether a signature that counts covers it.
     """
 
     kind: str
@@ -30,6 +31,8 @@ class Row:
     why: str = ""
     bytes: int = 0
     seconds: float = 0.0
+    sha256: str = ""
+    signed: bool = False
 
 
 def record(rows: Sequence[Row]) -> dict[str, Any]:
@@ -44,7 +47,8 @@ def lines(rows: Sequence[Row]) -> list[str]:
         moved = f"  {size(row.bytes)}" if row.bytes else ""
         moved += f" in {row.seconds:.1f} s" if row.seconds else ""
         why = f"  {row.why}" if row.why else ""
-        told.append(f"  {row.done:8}  {row.kind:7}  {row.slot}{moved}{why}")
+        signed = "  signed" if row.signed and row.done != "signed" else ""
+        told.append(f"  {row.done:8}  {row.kind:7}  {row.slot}{moved}{signed}{why}")
     return told
 
 

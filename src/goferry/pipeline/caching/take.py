@@ -11,13 +11,18 @@ from functools import partial
 from pathlib import Path
 
 from goferry.build import slots
-from goferry.caches import gocache, pack
+from goferry.caches import gocache, pack, statement
 from goferry.caches import place as places
 from goferry.caches.place import Kept, Place
+from goferry.caches.statement import Entry
 from goferry.caches.warm import Slot
+from goferry.config.settings import Settings
 from goferry.golang import kept as keptmodules
+from goferry.pipeline.caching.belief import stated
 from goferry.pipeline.caching.ground import ALL, DEPS, MODULES, OWN, TESTS, Ground, key_of, sums_of
 from goferry.pipeline.caching.report import Row, guarded
+
+NOT_PROVEN = "no pack, as no  goferry cache restore --signed  began this job, or its tests have run"
 
 
 def save_modules(ground: Ground, place: Place) -> list[Row]:
@@ -76,6 +81,15 @@ def save_slot(ground: Ground, place: Place, slot: Slot) -> list[Row]:
     return rows
 
 
+def listed(ground: Ground, rows: Sequence[Row], file: Path, settings: Settings, *, proven: bool) -> Row:
+    """Write which packs this job made from nothing but signed ones, to be signed by a job that compiles nothing."""
+    kinds = statement.SIGNABLE if proven else ()
+    made = [row for row in rows if row.done == "saved" and row.kind in kinds]
+    packs = [Entry(row.kind, ground.slots[row.slot], row.sha256) for row in made]
+    file.write_bytes(stated(ground.name, packs, ground.loaded.directory, settings))
+    return Row("list", ALL, "listed", f"{len(packs)} packs" if proven else NOT_PROVEN)
+
+
 def _put(
     ground: Ground,
     place: Place,
@@ -102,4 +116,4 @@ def _put(
         held = path.stat().st_size
         kept = Kept(where, name, key, held, index.size, len(names), digest, round(seconds, 1), inputs)
         places.put(place, kept, path)
-    return Row(kind, slot.name if slot else ALL, "saved", "", held, time.monotonic() - since)
+    return Row(kind, slot.name if slot else ALL, "saved", "", held, time.monotonic() - since, digest)

@@ -145,7 +145,9 @@ class Bench:
         self.base, self.repository = base, base / "repository"
         self.number = 0
         self._write()
-        told = subprocess.run([GOFERRY, "setup-go", "--json", "--dir", self.repository], check=True, capture_output=True)
+        told = subprocess.run(
+            [GOFERRY, "setup-go", "--json", "--dir", self.repository], check=True, capture_output=True
+        )
         self.goroot = Path(json.loads(told.stdout)["goroot"])
         self.goreleaser = shutil.which("goreleaser")
 
@@ -159,7 +161,9 @@ class Bench:
             (folder / "testdata" / "answer").write_text("/A\n")
         imports = "".join(f'\t"example.com/bench/{name}"\n' for name in names)
         main = MAIN.replace("IMPORTS", imports).replace("CALLS", ", ".join(f"{name}.Line" for name in names))
-        main = main.replace("router.Handle(", "".join(f'router.Get("/{n}", {n}.Handle)\n\t' for n in names) + "router.Handle(", 1)
+        main = main.replace(
+            "router.Handle(", "".join(f'router.Get("/{n}", {n}.Handle)\n\t' for n in names) + "router.Handle(", 1
+        )
         (self.repository / "main.go").write_text(main)
         (self.repository / "go.mod").write_text(MODULE)
         (self.repository / ".gitignore").write_text("/dist/\n")
@@ -268,7 +272,10 @@ class Side:
                 sys.exit(f"{part} ended with {process.returncode}\n{said.decode(errors='replace')[-3000:]}")
             wall, cpu = wall + took, cpu + usage.ru_utime + usage.ru_stime
             if os.environ.get("BENCH_VERBOSE"):
-                print(f"  {self.name}  {took:6.2f} s  {usage.ru_utime + usage.ru_stime:6.2f} CPU-s  {part[:90]}", file=sys.stderr)
+                print(
+                    f"  {self.name}  {took:6.2f} s  {usage.ru_utime + usage.ru_stime:6.2f} CPU-s  {part[:90]}",
+                    file=sys.stderr,
+                )
                 if "cache" in part[:20]:
                     print(said.decode(), file=sys.stderr)
             self.heard(part, said.decode(errors="replace"))
@@ -328,7 +335,7 @@ class Usual(Side):
         """See Side."""
         pick = 'f=$(ls -t "$KEPT"/*.tar.zst 2>/dev/null | head -1)'
         if self.exact:
-            pick = 'f=$KEPT/$(sha256sum <go.sum | cut -c -16).tar.zst'
+            pick = "f=$KEPT/$(sha256sum <go.sum | cut -c -16).tar.zst"
         return [f'{pick}; [ ! -e "$f" ] || zstd -dcq "$f" | tar -xf - -C "$GOCACHE/.."; stat -c size=%s "$f" || true']
 
     def commands(self, *, tests_run: bool) -> list[str]:
@@ -342,8 +349,8 @@ class Usual(Side):
             build = f"printf %s {shlex.quote(text)} >../goreleaser.yaml; goreleaser {release} -f ../goreleaser.yaml"
         else:
             build = (
-                f'for t in {targets}; do d=dist/${{t%/*}}_${{t#*/}}; GOOS=${{t%/*}} GOARCH=${{t#*/}} go build -trimpath '
-                f'-ldflags="-s -w" -o "$d/" . ; tar -czf "$d.tar.gz" -C "$d" .; done'
+                f"for t in {targets}; do d=dist/${{t%/*}}_${{t#*/}}; GOOS=${{t%/*}} GOARCH=${{t#*/}} go build "
+                f'-trimpath -ldflags="-s -w" -o "$d/" . ; tar -czf "$d.tar.gz" -C "$d" .; done'
             )
         return [f"go vet ./... && go test{count} ./...", build]
 
@@ -372,7 +379,9 @@ def report(work: str, unit: str, ours: float, peer: float, goal: float, peer_nam
     print(json.dumps({**row, "met": ratio <= goal, "peer_name": peer_name, **more}), flush=True)
 
 
-def turns(sides: Sequence[Side], rounds: int, change: Callable[[], None], *, tests_run: bool = False) -> dict[str, Spent]:
+def turns(
+    sides: Sequence[Side], rounds: int, change: Callable[[], None], *, tests_run: bool = False
+) -> dict[str, Spent]:
     """Return the median of each side; every round begins with the same caches, and the order alternates."""
     copies = {side.name: side.copy("before") for side in sides}
     found: dict[str, list[Spent]] = {side.name: [] for side in sides}
@@ -383,7 +392,9 @@ def turns(sides: Sequence[Side], rounds: int, change: Callable[[], None], *, tes
             found[side.name].append(side.job(tests_run=tests_run))
     for side in sides:
         side.begin_from(copies[side.name])
-    return {name: Spent(*(statistics.median(column) for column in zip(*rows, strict=True))) for name, rows in found.items()}
+    return {
+        name: Spent(*(statistics.median(column) for column in zip(*rows, strict=True))) for name, rows in found.items()
+    }
 
 
 def floor(bench: Bench, targets: Sequence[str]) -> Spent:
@@ -447,17 +458,45 @@ def measure(bench: Bench, options: argparse.Namespace) -> None:
         line = turns([ours, usual], options.rounds, bench.change_line)
         for unit, index in (("seconds of wall", 0), ("seconds of CPU", 1)):
             ours_s, usual_s = line["ours"][index], line["usual"][index]
-            above = {"floor": round(least[index], 2), "ours_above": round(ours_s - least[index], 2), "peer_above": round(usual_s - least[index], 2)}
-            report(f"one line changed, {word}", unit, ours_s, usual_s, 0.8, name, **above, **(shown if index == 0 else {}))
+            above = {
+                "floor": round(least[index], 2),
+                "ours_above": round(ours_s - least[index], 2),
+                "peer_above": round(usual_s - least[index], 2),
+            }
+            report(
+                f"one line changed, {word}", unit, ours_s, usual_s, 0.8, name, **above, **(shown if index == 0 else {})
+            )
             if len(targets) == 6:
-                report(f"one line changed, {word}, above the floor", unit, above["ours_above"], above["peer_above"], 0.5, name)
+                report(
+                    f"one line changed, {word}, above the floor",
+                    unit,
+                    above["ours_above"],
+                    above["peer_above"],
+                    0.5,
+                    name,
+                )
         if targets == TWO:
             more(bench, options, ours, usual, cold, line, name)
 
 
-def more(bench: Bench, options: argparse.Namespace, ours: Ours, usual: Usual, cold: dict[str, Spent], line: dict[str, Spent], name: str) -> None:
+def more(
+    bench: Bench,
+    options: argparse.Namespace,
+    ours: Ours,
+    usual: Usual,
+    cold: dict[str, Spent],
+    line: dict[str, Spent],
+    name: str,
+) -> None:
     """Measure what is measured with two targets alone."""
-    report("cold build against restore and build, one line changed", "seconds of wall", line["ours"].wall, cold["ours"].wall, 0.2, "ours, cold")
+    report(
+        "cold build against restore and build, one line changed",
+        "seconds of wall",
+        line["ours"].wall,
+        cold["ours"].wall,
+        0.2,
+        "ours, cold",
+    )
     tag = turns([ours, usual], options.rounds, bench.tag, tests_run=True)
     report("nothing changed but the tag", "seconds of wall", tag["ours"].wall, tag["usual"].wall, 0.9, name)
     report("nothing changed but the tag", "seconds of CPU", tag["ours"].cpu, tag["usual"].cpu, 0.9, name)
@@ -466,7 +505,9 @@ def more(bench: Bench, options: argparse.Namespace, ours: Ours, usual: Usual, co
     bumped = turns([ours, usual, setup], 1 if options.rounds < 3 else 2, bench.bump)
     report("a dependency bumped", "seconds of wall", bumped["ours"].wall, bumped["usual"].wall, 0.9, name)
     report("a dependency bumped", "seconds of CPU", bumped["ours"].cpu, bumped["usual"].cpu, 0.9, name)
-    report("a dependency bumped", "seconds of wall", bumped["ours"].wall, bumped["setup-go"].wall, 0.25, "setup-go's keys")
+    report(
+        "a dependency bumped", "seconds of wall", bumped["ours"].wall, bumped["setup-go"].wall, 0.25, "setup-go's keys"
+    )
     report("bytes down, one line changed", "bytes", line["ours"].down, line["usual"].down, 0.8, name)
     first = ours.brought
     totals = {side.name: 0 for side in (ours, usual)}
@@ -476,7 +517,9 @@ def more(bench: Bench, options: argparse.Namespace, ours: Ours, usual: Usual, co
             spent = side.job()
             totals[side.name] += spent.down + spent.up
     report(f"bytes down and up over {options.commits} commits", "bytes", totals["ours"], totals["usual"], 0.6, name)
-    report(f"size of the packs after {options.commits} commits", "bytes", ours.brought, first, 1.3, "ours, after the first")
+    report(
+        f"size of the packs after {options.commits} commits", "bytes", ours.brought, first, 1.3, "ours, after the first"
+    )
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ def job(tmp_path, settings, part):
     return lambda: Job(tmp_path / f"job{next(numbers)}", settings, tmp_path / "place")
 
 
-MISSED = dict.fromkeys(["modules", "deps", "own", "tests"], "missed")
+MISSED = dict.fromkeys(["modules", "deps", "own", "tests", "results"], "missed")
 
 
 def test_the_next_job_compiles_and_tests_nothing_again(job):
@@ -109,9 +109,9 @@ def test_the_next_job_compiles_and_tests_nothing_again(job):
     assert first.restore() == MISSED
     first.test()
     ledger = first.build()
-    assert first.save() == {"modules": "kept", "deps": "saved", "own": "saved", "tests": "saved"}
+    assert first.save() == {"modules": "kept", "deps": "saved", "own": "saved", "tests": "saved", "results": "kept"}
     second = job()
-    assert second.restore() == {**dict.fromkeys(MISSED, "restored"), "modules": "missed"}
+    assert second.restore() == {**dict.fromkeys(MISSED, "restored"), "modules": "missed", "results": "missed"}
     before = second.entries()
     again = second.build()
     assert not second.compiled(before)
@@ -120,7 +120,7 @@ def test_the_next_job_compiles_and_tests_nothing_again(job):
     }
     aside = (second.repository.parent / "gocache").glob("*/*-d")
     assert not [path for path in aside if path.read_bytes().startswith(b"!<arch>")]  # Go's own cache has no part in it
-    assert second.save() == dict.fromkeys(MISSED, "kept")
+    assert second.save() == dict.fromkeys(["modules", "deps", "own", "tests"], "kept")
 
 
 def test_the_parts_of_a_projects_work_have_packs_of_their_own(job):
@@ -142,4 +142,4 @@ def test_the_parts_of_a_projects_work_have_packs_of_their_own(job):
         works: {row.kind for row in first._call(caching.restore, first.repository, str(first.place), part=Part(works))}
         for works in (("build",), ("test",))
     }
-    assert kinds == {("build",): {"modules", "deps", "own"}, ("test",): {"modules", "deps", "tests"}}
+    assert kinds == {("build",): {"modules", "deps", "own"}, ("test",): {"modules", "deps", "tests", "results"}}

@@ -5,8 +5,8 @@ pull requests into that branch and, if that is the default branch, by everybody 
 So what is written once is named by what decides it, and what changes with each push ends with its run:
 
     goferry-v1-PROJECT-modules-KEY
-    goferry-v1-PROJECT-deps-SLOTS-KEY-RUN-ATTEMPT
-    goferry-v1-PROJECT-own-SLOTS-RUN-ATTEMPT          and `tests` alike
+    goferry-v1-PROJECT-deps-SLOTS-KEY-RUN-ATTEMPT     and `tests` alike
+    goferry-v1-PROJECT-own-SLOTS-RUN-ATTEMPT          and `results` alike
     goferry-v1-PROJECT-signed-RUN-ATTEMPT             what sign-caches signed, of this run and of earlier ones
 
 SLOTS is a digest of what a job works on, so that legs of a matrix, and tests beside builds, never write the same.
@@ -19,10 +19,10 @@ from dataclasses import dataclass
 
 from goferry.build.trigger import Trigger
 from goferry.pipeline.caching import Names
-from goferry.pipeline.caching.ground import BUILD, DEPS, MODULES, OWN, TEST, TESTS
+from goferry.pipeline.caching.ground import BUILD, DEPS, MODULES, OWN, RESULTS, TEST, TESTS
 
 SIGNED = "signed"
-KINDS = {BUILD: (MODULES, DEPS, OWN), TEST: (MODULES, DEPS, TESTS)}
+KINDS = {BUILD: (MODULES, DEPS, OWN), TEST: (MODULES, DEPS, TESTS, RESULTS)}
 """The entries of a job that does such work."""
 BRANCHES = "refs/heads/"
 QUEUE = "refs/heads/gh-readonly-queue/"
@@ -57,12 +57,13 @@ def entries(names: Names, run: str, works: Sequence[str]) -> dict[str, Entry]:
         works: what the job does.
     """
     first = f"goferry-v1-{names.project}"
-    deps, own, tests = (f"{first}-{kind}-{names.slots}-" for kind in (DEPS, OWN, TESTS))
+    deps, own, tests, results = (f"{first}-{kind}-{names.slots}-" for kind in (DEPS, OWN, TESTS, RESULTS))
     every = (
         Entry(MODULES, f"{first}-{MODULES}-{names.modules}", (f"{first}-{MODULES}-",)),
         Entry(DEPS, f"{deps}{names.deps}-{run}", (f"{deps}{names.deps}-", deps)),
         Entry(OWN, f"{own}{run}", (own,)),
-        Entry(TESTS, f"{tests}{run}", (tests,)),
+        Entry(TESTS, f"{tests}{names.deps}-{run}", (f"{tests}{names.deps}-", tests)),
+        Entry(RESULTS, f"{results}{run}", (results,)),
     )
     wanted = {kind for work in works for kind in KINDS[work]}
     return {entry.kind: entry for entry in every if entry.kind in wanted}

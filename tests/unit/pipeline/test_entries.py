@@ -24,8 +24,8 @@ def test_a_builds_entries():
 
 
 def test_tests_have_entries_of_their_own():
-    assert list(entries(NAMES, "77-2", [TEST])) == ["modules", "deps", "tests"]
-    assert list(entries(NAMES, "77-2", [BUILD, TEST])) == ["modules", "deps", "own", "tests"]
+    assert list(entries(NAMES, "77-2", [TEST])) == ["modules", "deps", "tests", "results"]
+    assert list(entries(NAMES, "77-2", [BUILD, TEST])) == ["modules", "deps", "own", "tests", "results"]
 
 
 def test_no_entry_serves_for_another_kind_project_or_slot():

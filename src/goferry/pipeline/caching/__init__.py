@@ -141,8 +141,9 @@ def save(
     packs this job made of nothing but signed ones (caches.statement), for `sign`.
     """
     where = places.opened(place)
-    ground = replace(look(directory, settings, stream, project, wanted, part), dry=dry_run)
+    ground = look(directory, settings, stream, project, wanted, part)
     proven = ground.warm.proven(identity(settings.environ))
+    ground = replace(ground, dry=dry_run, proven=proven)
     with stream.span("cache-save") as span:
         rows = save_modules(ground, where)
         for slot in ground.slots.values():

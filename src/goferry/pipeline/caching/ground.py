@@ -23,8 +23,11 @@ from goferry.golang import kept as keptmodules
 from goferry.observe.events import Stream
 from goferry.pipeline.caching.belief import Belief
 
-MODULES, DEPS, OWN, TESTS = "modules", "deps", "own", "tests"
-"""Kinds of packs: downloads; compiled packages of Go and of other modules; the project's own; what its tests add."""
+MODULES, DEPS, OWN, TESTS, RESULTS = "modules", "deps", "own", "tests", "results"
+"""Kinds of packs: downloads; compiled packages of Go and of other modules, and what a build has beside them; what vet
+and tests had when they were packed first, and what they have beside it since.
+
+`deps` and `tests` stay; `own` and `results` follow each change."""
 _MODULE = re.compile(r"""(?m)^module[ \t]+["`]?([^\s"`]+)""")
 ALL = "all"
 """The slot of modules."""
@@ -62,6 +65,7 @@ class Ground:
     module: str
     works: tuple[str, ...] = WORKS
     dry: bool = False
+    proven: bool = False
     belief: Belief | None = None
     """What of the place is believed; None: whatever is there."""
 
@@ -100,7 +104,7 @@ class Ground:
     def kinds(self, slot: Slot) -> list[str]:
         """Return the kinds of packs that a slot has."""
         own = [OWN] if BUILD in self.works else []
-        return [DEPS, *own, *([TESTS] if TEST in self.works and slot == self.native else [])]
+        return [DEPS, *own, *([TESTS, RESULTS] if TEST in self.works and slot == self.native else [])]
 
     @property
     def modcache(self) -> Path:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,14 +17,17 @@ from goferry.caches import gocache, pack, statement
 from goferry.caches import place as places
 from goferry.caches.place import Kept, Place
 from goferry.caches.statement import Entry
-from goferry.caches.warm import Slot
+from goferry.caches.warm import Slot, Unpacked
 from goferry.config.settings import Settings
 from goferry.golang import kept as keptmodules
 from goferry.pipeline.caching.belief import stated
-from goferry.pipeline.caching.ground import ALL, DEPS, MODULES, OWN, TESTS, Ground, key_of, sums_of
+from goferry.pipeline.caching.ground import ALL, DEPS, MODULES, OWN, RESULTS, TESTS, Ground, key_of, sums_of
 from goferry.pipeline.caching.report import Row, guarded
 
 NOT_PROVEN = "no pack, as no  goferry cache restore --signed  began this job, or its tests have run"
+MOST_NEW, MOST_OLD = 0.25, 0.3
+"""Parts of a pack's bytes: so much of others may go with the small packs, and so much may lie in it unused, before a
+pack that stays is written anew."""
 
 
 def save_modules(ground: Ground, place: Place) -> list[Row]:
@@ -43,40 +48,16 @@ def save_modules(ground: Ground, place: Place) -> list[Row]:
 def save_slot(ground: Ground, place: Place, slot: Slot) -> list[Row]:
     """Take away what was compiled for a slot."""
     built, tested = ground.warm.used(slot, "build"), ground.warm.used(slot, "test")
-    before = ground.warm.packs(slot)
-    key = key_of(ground.decides)
     if built is None and tested is None:
         return [Row(OWN, slot.name, "kept", "no build ran here from end to end")]
-    folder = ground.warm.gocache(slot)
-    of_build, of_tests = (each.names if each else frozenset() for each in (built, tested))
-    rows: list[Row] = []
-    deps = before[DEPS].names if DEPS in before and before[DEPS].key == key else frozenset()
-
-    def others() -> frozenset[str]:
-        env = {**ground.environ, "GOCACHE": str(folder)}
-        return slots.others(ground.toolchain, ground.loaded.directory, ["./..."], env, slot)
-
-    def save_deps() -> Row:
-        nonlocal deps
-        if deps:
-            return Row(DEPS, slot.name, "kept")
-        deps = others()
-        seconds = built.seconds if built and DEPS not in before else 0.0
-        return _put(ground, place, DEPS, slot, key, folder, sorted(deps), ground.decides, seconds)
-
-    def save_rest(kind: str, names: frozenset[str]) -> Row:
-        if kind in before and names <= before[kind].names:  # what is no longer used goes with the next change
-            return Row(kind, slot.name, "kept")
-        return _put(ground, place, kind, slot, key_of(dict.fromkeys(names, "")), folder, sorted(names), {})
-
-    rows.append(guarded(DEPS, slot.name, save_deps))
+    saving = _Slot(ground, place, slot, ground.warm.gocache(slot), ground.warm.packs(slot))
+    rows = [saving.deps(built.seconds if built else 0.0)]
+    of_build = built.names if built else frozenset()
     if built:
-        rows.append(guarded(OWN, slot.name, partial(save_rest, OWN, gocache.compiled(folder, of_build - deps))))
+        rows.append(saving.since(OWN, of_build))
     if tested:
-        rows.append(
-            guarded(TESTS, slot.name, partial(save_rest, TESTS, gocache.compiled(folder, of_tests - of_build - deps)))
-        )
-    elif slot == ground.native:
+        rows += [saving.base(TESTS, tested.names - of_build), saving.since(RESULTS, tested.names - of_build)]
+    elif TESTS in ground.kinds(slot):
         rows.append(Row(TESTS, slot.name, "kept", "no tests ran here from end to end"))
     return rows
 
@@ -88,6 +69,77 @@ def listed(ground: Ground, rows: Sequence[Row], file: Path, settings: Settings, 
     packs = [Entry(row.kind, ground.slots[row.slot], row.sha256) for row in made]
     file.write_bytes(stated(ground.name, packs, ground.loaded.directory, settings))
     return Row("list", ALL, "listed", f"{len(packs)} packs" if proven else NOT_PROVEN)
+
+
+@dataclass
+class _Slot:
+    """What is taken away of a slot: `before` was unpacked into it, `taken` are entries that packs hold by now."""
+
+    ground: Ground
+    place: Place
+    slot: Slot
+    folder: Path
+    before: Mapping[str, Unpacked]
+    taken: set[str] = field(default_factory=set)
+
+    @property
+    def _key(self) -> str:
+        return key_of(self.ground.decides)
+
+    def deps(self, seconds: float) -> Row:
+        """Take packages of others: as one pack that stays, until much of it is another."""
+        earlier = self.before.get(DEPS)
+        if earlier and earlier.key == self._key:
+            self.taken |= earlier.names
+            return Row(DEPS, self.slot.name, "kept")
+
+        def work() -> Row:
+            env = {**self.ground.environ, "GOCACHE": str(self.folder)}
+            names = slots.others(self.ground.toolchain, self.ground.loaded.directory, ["./..."], env, self.slot)
+            return self._large(DEPS, names, 0.0 if earlier else seconds)
+
+        return guarded(DEPS, self.slot.name, work)
+
+    def base(self, kind: str, names: frozenset[str]) -> Row:
+        """Take all of a kind as one pack that stays, until much of it is another."""
+        names = gocache.compiled(self.folder, names - self.taken)
+        return guarded(kind, self.slot.name, partial(self._large, kind, names))
+
+    def since(self, kind: str, names: frozenset[str]) -> Row:
+        """Take what no pack that stays holds."""
+        earlier = self.before.get(kind)
+        names = gocache.compiled(self.folder, names - self.taken)
+        if not names or (earlier and names <= earlier.names):  # what is no longer used goes with the next change
+            return Row(kind, self.slot.name, "kept")
+        return guarded(kind, self.slot.name, partial(self._put, kind, names, key_of(dict.fromkeys(names, "")), {}))
+
+    def _large(self, kind: str, names: frozenset[str], seconds: float = 0.0) -> Row:
+        earlier = self.before.get(kind)
+        if earlier and self._close(names, earlier.names):
+            self.taken |= earlier.names
+            return Row(kind, self.slot.name, "kept", "" if earlier.key == self._key else "what is new is little")
+        self.taken |= names
+        there = places.find(self.place, self.ground.where(kind, self.slot), self._key)[1]
+        if (
+            there and earlier is None and not self.ground.proven
+        ):  # a proven job may have left an unsigned one where it is
+            return Row(kind, self.slot.name, "kept", "another job of this key was first")
+        return self._put(kind, names, self._key, self.ground.decides, seconds)
+
+    def _close(self, now: frozenset[str], then: frozenset[str]) -> bool:
+        """Whether a pack can stay: it lacks little, and little of it is used no more."""
+        whole = self._bytes(then)
+        return self._bytes(now - then) <= MOST_NEW * whole and self._bytes(then - now) <= MOST_OLD * whole
+
+    def _bytes(self, names: Iterable[str]) -> int:
+        total = 0
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += (self.folder / name).stat().st_size
+        return total
+
+    def _put(self, kind: str, names: frozenset[str], key: str, inputs: Mapping[str, str], seconds: float = 0.0) -> Row:
+        return _put(self.ground, self.place, kind, self.slot, key, self.folder, sorted(names), inputs, seconds)
 
 
 def _put(

@@ -1,17 +1,20 @@
-"""`actions/cross-compile`: test, then compile for every target; or join what a matrix compiled."""
+"""`actions/cross-compile`: test, then compile for every target; or join what a matrix compiled.
+
+A release is compiled first and tested then, so that no test's code can touch what it is compiled from.
+"""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from goferry.actions import shared
-from goferry.build import check, merge
+from goferry.build import check, folder, merge
 from goferry.build.shard import Shard
 from goferry.dist import parcel
-from goferry.golang import modules
 from goferry.observe import summary
 from goferry.pipeline import build
 from goferry.pipeline.summary import of_build
@@ -49,12 +52,12 @@ def _build(job: Job, out: Path) -> dict[str, Any]:
             job.say(*build.lines(planned))
             facts = opened.facts
             return {"version": facts.version, "commit": facts.commit, "snapshot": facts.snapshot, "artifacts": []}
-        tested = None
-        if test:
-            tested = check.test(opened.facts, opened.config, opened.toolchain, settings, stream, fresh=fresh)
-        if not opened.facts.snapshot:  # go trusts its module cache, which other jobs of the machine may have written
-            modules.verify(opened.toolchain, opened.directory, settings, stream, opened.config.builds.env)
+        tests = partial(check.test, opened.facts, opened.config, opened.toolchain, settings, stream, fresh=fresh)
+        tested = tests() if test and not build.held(opened, settings) else None
         ledger = build.run(planned, settings=settings, stream=stream)
+        if test and build.held(opened, settings):
+            with folder.on_trial(out, ledger):
+                tested = tests()
     job.summary(summary.render(of_build(ledger, shard, tested), job.events))
     return build.record(ledger, out)
 

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from goferry.build import archives, environment, folder, schedule, stamp
 from goferry.build.compiler import Compiler
 from goferry.build.folder import Earlier
+from goferry.build.ground import Ground
 from goferry.build.plan import Plan, Step
 from goferry.caches.warm import Warm, Working
 from goferry.config.settings import Settings
@@ -40,7 +41,7 @@ class OutputMissing(Failed):
 
 
 UNCHANGED = "unchanged"
-Beside = Callable[[Ledger | None], Mapping[str, str]]
+Beside = Callable[[Ledger | None, Mapping[str, str]], Mapping[str, str]]
 
 
 def build(
@@ -64,9 +65,11 @@ def build(
         out: the folder of the result. What lies there of an earlier build is kept where it is unchanged.
         settings: the surroundings.
         stream: hears of every step.
-        earlier: builds in other folders, whose programs and archives are taken over where they are unchanged.
+        earlier: builds in other folders, whose programs and archives are taken over where they are unchanged. A release
+            in CI takes over nothing, not even from `out` (build.ground).
         beside: asked after the programs are made for path → SHA-256 of what went into them and is not in the commit; it
-            hears the ledger of the earlier build when Go found all of its programs unchanged.
+            hears the ledger of the earlier build when Go found all of its programs unchanged, and the variables with
+            which go commands see what was compiled.
         environ: the clean environment (build.environment), where the go command was asked for it already.
 
     Raises:
@@ -76,17 +79,20 @@ def build(
     out = out.absolute()
     old = folder.present(out)
     ledger = Ledger(**plan.header, trace=stream.trace, toolchain=toolchain.as_record())
-    standing = [*([Earlier(out, old)] if old else []), *earlier]
     with folder.work(out) as work, stream.span("build") as span:
+        ground = Ground.choose(Warm(settings.cache, plan.directory), settings.environ, work, snapshot=ledger.snapshot)
+        standing = [] if ground.strict else [*([Earlier(out, old)] if old else []), *earlier]
+        slots = list(plan.slots.values())
+        ledger.compiled = ground.told(slots)
         environ = environ or environment.clean(settings.environ, toolchain, plan.directory)
         compiler = _seeing(plan, Compiler(toolchain, environ, plan.directory), work / "git", span)
-        run = _Run(plan, out, work, compiler, standing, Warm(settings.cache, plan.directory))
+        run = _Run(plan, out, work, compiler, standing, ground)
         schedule.run(plan.steps, plan.machine, lambda step: run.step(step, stream, span), run.compiler.stop)
-        run.warm.keep(KIND, run.works)
+        ground.keep(KIND, run.works)
         for artifact in run.artifacts.values():
             ledger.add(artifact)
         if beside is not None:
-            listed = beside(run.unchanged_since())
+            listed = beside(run.unchanged_since(), ground.environ(slots))
             ledger.uncommitted = [{"path": path, "sha256": digest} for path, digest in sorted(listed.items())]
             for line in ledger.uncommitted_lines():
                 span.note(line)
@@ -122,13 +128,13 @@ class _Run(Struct):
     work: Path
     compiler: Compiler
     standing: Sequence[Earlier]
-    warm: Warm
+    ground: Ground
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     sources: list[Earlier | None] = field(default_factory=list)
     works: list[Working] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.warm.forget(KIND)
+        self.ground.warm.forget(KIND)
         (self.work / "files").mkdir()
 
     def unchanged_since(self) -> Ledger | None:
@@ -149,7 +155,7 @@ class _Run(Struct):
     def _build(self, step: Step, span: Span) -> None:
         argv = [self._path(word) if word.startswith("DIST/") else word for word in step.argv]
         seeds = {source: self._seed(Path(self._path(source)), name) for source, name in step.files.items()}
-        with self.warm.working(self.plan.slots[step.target], step.id) as working:
+        with self.ground.working(self.plan.slots[step.target], step.id) as working:
             self.compiler.build(argv, {**step.env, **working.environ}, span)
         self.works.append(working)
         fresh = 0
@@ -234,5 +240,5 @@ class _Seed(Struct, frozen=True):
 
 
 def _same(old: Ledger, new: Ledger) -> bool:
-    """Tell whether a ledger says the same but for the trace of the run that wrote it."""
-    return replace(old, trace="") == replace(new, trace="")
+    """Tell whether a ledger says the same but for the run that wrote it: its trace, and what it compiled from."""
+    return replace(old, trace="", compiled=[]) == replace(new, trace="", compiled=[])

@@ -17,7 +17,7 @@ from msgspec.structs import replace as replace_fields
 
 from goferry.dist import Ledger, given
 from goferry.dist.ledger import LEDGER, LedgerInvalid, LedgerMissing, refuse_sealed
-from goferry.kernel.errors import Failed, Misuse
+from goferry.kernel.errors import Failed, Misuse, Refused, printable
 from goferry.kernel.files import sha256_file
 
 WORK = ".building"
@@ -39,6 +39,15 @@ class DistBusy(Failed):
     """
 
     name = "dist-busy"
+
+
+class DistTouched(Refused):
+    """What was built is not there as it was built: something changed it while its tests ran.
+
+    It usually is a test that writes beside its package; or one that means to change what is released.
+    """
+
+    name = "dist-touched"
 
 
 class Earlier(Struct, frozen=True):
@@ -143,6 +152,42 @@ def replace(out: Path, ledger: Ledger, made: Mapping[str, Path], old: Ledger | N
     for name, path in made.items():
         path.replace(out / name)
     ledger.save(out)
+
+
+@contextlib.contextmanager
+def on_trial(out: Path, ledger: Ledger) -> Iterator[None]:
+    """Have what a build wrote to `out` stand after the block; where the block fails, nothing is left of it.
+
+    The folder is held to the ledger in hand, not to the one that lies in it.
+
+    Raises:
+        DistTouched: something in the folder is not as it was; nothing is left of it.
+    """
+    try:
+        yield
+        _refuse_touched(out, ledger)
+        ledger.save(out)
+    except BaseException:
+        for name in (LEDGER, *ledger.artifacts):
+            with contextlib.suppress(OSError):
+                (out / name).unlink()
+        with contextlib.suppress(OSError):
+            out.rmdir()
+        raise
+
+
+def _refuse_touched(out: Path, ledger: Ledger) -> None:
+    listed = {*ledger.artifacts}
+    there = {entry.name for entry in out.iterdir()} if out.is_dir() else set()
+    odd = sorted({*listed, LEDGER} ^ there | (listed - {*intact(out, ledger).artifacts}))
+    if odd:
+        named = ", ".join(printable(name, 100) for name in odd[:5])
+        raise DistTouched(
+            f"something changed {named} in {given.typed(out)} while the tests ran",
+            state="Nothing was kept.",
+            advice=["have tests write to t.TempDir(), and try again"],
+            files=odd[:100],
+        )
 
 
 def _intact(path: Path, sha256: str) -> bool:

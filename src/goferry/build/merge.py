@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -77,7 +78,7 @@ def merge(parts: Sequence[Path], out: Path) -> Ledger:
     ledgers, sources = _checked(parts)
     out = out.absolute()
     old = folder.present(out)
-    whole = replace(ledgers[0], shards=[], uncommitted=_uncommitted(ledgers), artifacts={})
+    whole = replace(ledgers[0], shards=[], uncommitted=_uncommitted(ledgers), compiled=_compiled(ledgers), artifacts={})
     with folder.work(out) as work:
         for name, (artifact, path) in sorted(sources.items()):
             _copy(path, work / name, artifact)
@@ -124,6 +125,12 @@ def _uncommitted(ledgers: Sequence[Ledger]) -> list[dict[str, str]]:
                 field="uncommitted",
             )
     return [{"path": path, "sha256": digest} for path, digest in sorted(listed.items())]
+
+
+def _compiled(ledgers: Sequence[Ledger]) -> list[dict[str, Any]]:
+    """Return what the parts were compiled from; a target is in one part alone, its slot may be in several."""
+    listed = {(each["slot"], each["from"]): each for ledger in ledgers for each in ledger.compiled}
+    return [each for _, each in sorted(listed.items())]
 
 
 def _check_shards(parts: Sequence[Path], ledgers: Sequence[Ledger]) -> None:

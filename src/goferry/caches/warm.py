@@ -32,6 +32,11 @@ _WORD = r"[^a-z0-9.-]+"
 _PROVEN = "proven"
 
 
+def at(folder: Path) -> dict[str, str]:
+    """Return the variables that have Go use a GOCACHE, and no program in its place (go help cache, GOCACHEPROG)."""
+    return {"GOCACHE": str(folder), "GOCACHEPROG": ""}
+
+
 class Slot(Struct, frozen=True):
     """What one GOCACHE is for.
 
@@ -202,5 +207,5 @@ class Working(Struct):
 
     @property
     def environ(self) -> dict[str, str]:
-        """The variable that has Go use it."""
-        return {"GOCACHE": str(self.gocache)} if self.gocache else {}
+        """The variables that have Go use it."""
+        return at(self.gocache) if self.gocache else {}

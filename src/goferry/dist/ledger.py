@@ -103,6 +103,8 @@ class Ledger(Struct):
         shards: ids of the plan's shards that this folder holds; empty when it was not split.
         uncommitted: `{"path", "sha256"}` of each file that the build read and the commit lacks, by its path in the
             repository.
+        compiled: of each build cache `{"slot", "from", "packs": [{"kind", "sha256", "signed"}]}`; `from` is `cold`,
+            `packs` or `gocache` (build.ground). It is of this run and not of the version: no release carries it.
         artifacts: by name.
     """
 
@@ -120,6 +122,7 @@ class Ledger(Struct):
     services: dict[str, dict[str, Any]] = field(default_factory=dict)
     shards: list[str] = field(default_factory=list)
     uncommitted: list[dict[str, str]] = field(default_factory=list)
+    compiled: list[dict[str, Any]] = field(default_factory=list)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
 
     @property
@@ -185,12 +188,23 @@ class Ledger(Struct):
             _demand(
                 all({*each} == {"path", "sha256"} for each in record.get("uncommitted", ())), "an odd uncommitted file"
             )
+            _demand(all(map(_compiled, record.get("compiled", ()))), "an odd build cache")
             ledger = cls(**record, artifacts={entry.name: entry for entry in entries})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise LedgerInvalid(
                 f"{where}: {error}", advice=["remove the folder and build again:  goferry build"]
             ) from error
         return ledger
+
+
+def _compiled(entry: Any) -> bool:
+    """Whether this is an entry of `Ledger.compiled`."""
+    return (
+        {*entry} == {"slot", "from", "packs"}
+        and isinstance(entry["slot"], str)
+        and entry["from"] in ("cold", "packs", "gocache")
+        and all({*pack} == {"kind", "sha256", "signed"} for pack in entry["packs"])
+    )
 
 
 def _demand(holds: bool, otherwise: str) -> None:

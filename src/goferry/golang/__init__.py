@@ -4,6 +4,7 @@ versions, gomod, resolve    which Go
 goenv, gowheel, proxies     where Go's own configuration says that it comes from
 note, tlog, proof, sumdb    what proves it
 modzip, tree, store         how it gets onto the disk and stays proven there
+untouched                   whether it is still what was proven
 install, machine, setup     one call for all of it: `setup_go`, which a `GoRequest` asks
 modules                     go mod download, verify, tidy
 """
@@ -17,14 +18,16 @@ if TYPE_CHECKING:
     from goferry.golang.setup import GoRequest as GoRequest
     from goferry.golang.setup import resolve_version as resolve_version
     from goferry.golang.setup import setup_go as setup_go
+    from goferry.golang.untouched import hold as hold
 
-__all__ = ["GoRequest", "Resolved", "resolve_version", "setup_go"]
+__all__ = ["GoRequest", "Resolved", "hold", "resolve_version", "setup_go"]
 
 
 def __getattr__(name: str) -> Any:
     """Load the stage when it is used: it brings the network's libraries with it."""
     if name not in __all__:
         raise AttributeError(name)
-    from goferry.golang import resolve, setup
+    from goferry.golang import resolve, setup, untouched
 
-    return getattr(resolve if name == "Resolved" else setup, name)
+    rooms = {"Resolved": resolve, "hold": untouched}
+    return getattr(rooms.get(name, setup), name)

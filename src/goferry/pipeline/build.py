@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
 
-from goferry.build import environment, execute, folder, machine, plan, uncommitted
+from goferry import golang
+from goferry.build import environment, execute, folder, ground, machine, plan, uncommitted
 from goferry.build.facts import own_folders
 from goferry.build.shard import Shard
 from goferry.config.settings import Settings
 from goferry.dist import Ledger, given
+from goferry.golang import modules
 from goferry.observe.events import Stream
 from goferry.pipeline.project import OpenProject, ProjectRequest, default_out, open_project
 
@@ -46,14 +49,32 @@ def planned(opened: OpenProject, *, out: Path | None = None, shard: Shard | None
 
 
 def run(job: Job, *, settings: Settings, stream: Stream, earlier: Sequence[folder.Earlier] = ()) -> Ledger:
-    """Run a planned build and return its ledger; `earlier` as in `build.execute.build`."""
+    """Run a planned build and return its ledger; `earlier` as in `build.execute.build`.
+
+    Before a release in CI the modules and the toolchain are held to their hashes: Go trusts its module cache, and both
+    may have been written to by earlier jobs of the machine.
+
+    Raises:
+        ModulesModified, ToolchainModified: they are not what was proven. And what `build.execute.build` raises.
+    """
+    opened = job.project
+    if held(opened, settings):
+        modules.verify(opened.toolchain, opened.directory, settings, stream, opened.config.builds.env)
+        golang.hold(opened.toolchain, stream)
     beside = partial(_beside, job, settings)
     where = job.plan, job.project.toolchain, job.out, settings, stream
     return execute.build(*where, earlier=earlier, beside=beside, environ=job.project.facts.environ)
 
 
-def beside(opened: OpenProject, out: Path, settings: Settings) -> dict[str, str]:
-    """Return path → SHA-256 of what a build into `out` reads and the commit lacks.
+def held(opened: OpenProject, settings: Settings) -> bool:
+    """Whether `run` holds modules and toolchain to their hashes: for a release, in CI."""
+    return ground.strict(settings.environ, snapshot=opened.facts.snapshot)
+
+
+def beside(
+    opened: OpenProject, out: Path, settings: Settings, more: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """Return path → SHA-256 of what a build into `out` reads and the commit lacks; `more`: variables for go.
 
     Raises:
         GitFailed, GoFailed, and those of dist.fetching: when one of them can't tell.
@@ -62,12 +83,12 @@ def beside(opened: OpenProject, out: Path, settings: Settings) -> dict[str, str]
     if facts.index is None:
         return {}
     environ = facts.environ or environment.clean(settings.environ, opened.toolchain, facts.directory)
-    asked = facts.index, facts, opened.config.builds, opened.toolchain, environ
+    asked = facts.index, facts, opened.config.builds, opened.toolchain, {**environ, **more}
     compiled = uncommitted.compiled(*asked, without=own_folders(facts.directory, out))
     return {**compiled, **uncommitted.packed(facts.index, facts, opened.config.builds, opened.file)}
 
 
-def _beside(job: Job, settings: Settings, before: Ledger | None) -> dict[str, str]:
+def _beside(job: Job, settings: Settings, before: Ledger | None, more: Mapping[str, str]) -> dict[str, str]:
     """Return path → SHA-256 of what is built and not in the commit; Go is asked where it found something to do."""
     opened, facts = job.project, job.project.facts
     if facts.index is None:
@@ -77,7 +98,7 @@ def _beside(job: Job, settings: Settings, before: Ledger | None) -> dict[str, st
         kept = uncommitted.kept(facts.index, before, now)
         if kept is not None:
             return {**kept, **now}
-    return beside(opened, job.out, settings)
+    return beside(opened, job.out, settings, more)
 
 
 def record(ledger: Ledger, out: Path) -> dict[str, Any]:
@@ -94,6 +115,7 @@ def record(ledger: Ledger, out: Path) -> dict[str, Any]:
         "uncommitted": ledger.uncommitted,
         "shards": ledger.shards,
         "toolchain": ledger.toolchain,
+        "compiled": ledger.compiled,
         "services": sorted(ledger.services),
         "artifacts": [
             {

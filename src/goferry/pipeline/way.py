@@ -254,7 +254,8 @@ class _Way:
         with self.stream.span("modules"):
             where = self.opened.toolchain, self.opened.directory, self.settings, self.stream
             modules.download(*where, self.opened.config.builds.env)
-            modules.verify(*where, self.opened.config.builds.env)
+            if not build.held(self.opened, self.settings):  # the build itself does it then, after the tests
+                modules.verify(*where, self.opened.config.builds.env)
 
     def _test(self) -> None:
         opened, fresh = self.opened, self.request.fresh
@@ -297,8 +298,8 @@ class _Way:
 
 
 def _told(ledger: Ledger) -> dict[str, Any]:
-    """Return what a build's ledger says: all but the image, which comes after it, and the run that wrote it."""
-    record = asdict(replace(ledger, trace=""))
+    """Return what a build's ledger says: all but the image, which comes after it, and what is of the run alone."""
+    record = asdict(replace(ledger, trace="", compiled=[]))
     return {
         **record,
         "artifacts": [asdict(each) for _, each in sorted(ledger.artifacts.items()) if each.kind != "image"],

@@ -51,6 +51,15 @@ def test_parts_that_read_different_content_beside_the_commit_are_refused(part, t
     assert not (tmp_path / "out").exists()
 
 
+def test_what_the_parts_were_compiled_from_is_told_of_all(part, tmp_path):
+    cold, packs = ({"slot": f"go1.27.3-{name}", "from": name, "packs": []} for name in ("cold", "packs"))
+    parts = [
+        part("a", "1/2@d", {"x": b"1"}, compiled=[packs, cold]),
+        part("b", "2/2@d", {"y": b"2"}, compiled=[cold]),
+    ]
+    assert merge(parts, tmp_path / "out").compiled == [cold, packs]
+
+
 def test_merging_again_gives_the_same(part, tmp_path):
     parts = [part("a", "1/2@d", {"x": b"1"}), part("b", "2/2@d", {"y": b"2"})]
     assert merge(parts, tmp_path / "out") == merge(parts, tmp_path / "out")

@@ -256,3 +256,30 @@ def test_a_damaged_trust_file_is_refused(text, tmp_path):
     with pytest.raises(Refusal) as caught:
         trustfile.load(tmp_path / "FILE")
     assert (caught.value.name, caught.value.exit_code) == ("trust-file-invalid", 3)
+
+
+def test_keys_of_caches_stand_in_a_file_of_their_own(trust, tmp_path):
+    """A host refuses a role that it does not know, so no trust file of releases ever has it."""
+    cache = replace(trust, keys=tuple(replace(each, role="cache") for each in trust.keys), threshold=1)
+    assert trustfile.parse(cache.to_bytes(), role="cache") == cache
+    mixed = replace(trust, keys=(trust.keys[0], replace(trust.keys[1], role="cache")), threshold=1)
+    for data, role, elsewhere in (
+        (cache.to_bytes(), "release", "a key of role cache belongs in goferry.cache.trust"),
+        (mixed.to_bytes(), "release", "a key of role cache belongs in goferry.cache.trust"),
+        (trust.to_bytes(), "cache", "other keys belong in goferry.trust"),
+        (mixed.to_bytes(), "cache", "other keys belong in goferry.trust"),
+    ):
+        with pytest.raises(Refusal, match=elsewhere) as caught:
+            trustfile.parse(data, role=role)
+        assert caught.value.name == "trust-file-invalid"
+    with pytest.raises(Refusal) as caught:
+        trustfile.load(tmp_path / "absent", "cache")
+    assert "goferry keygen --cache --out KEYS" in caught.value.advice[-1]
+
+
+@pytest.mark.parametrize("case", [case for case in INVALID if case != "no key for releases"])
+def test_refuses_of_caches_too(case, trust):
+    cache = replace(trust, keys=tuple(replace(each, role="cache") for each in trust.keys))
+    with pytest.raises(Refusal) as caught:
+        trustfile.parse(edited(cache, INVALID[case]), role="cache")
+    assert caught.value.name == "trust-file-invalid"

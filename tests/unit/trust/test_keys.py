@@ -225,16 +225,24 @@ def test_keys_in_a_repository_are_no_source_and_no_change(repository, capsys):
     assert run(["keygen", "--out", str(repository / "co[a-z]*"), "--json"]) == 0  # a name, and no pattern of others
 
 
+def test_a_cache_s_key_in_a_repository_is_no_source_either(repository, capsys):
+    assert run(["keygen", "--cache", "--out", str(repository / "KEYS"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["trust"].endswith("/KEYS/goferry.cache.trust")
+    git(repository, "add", ".")
+    assert git(repository, "status", "--porcelain", "-uall") == ""
+
+
 @pytest.mark.parametrize("dry_run", [[], ["--dry-run"]])
 @pytest.mark.parametrize("folder", [".", "committed", "committed/KEYS/..", "open", "linked", "dangling"])
-def test_keys_are_not_made_where_git_would_take_them(folder, dry_run, repository, capsys):
+@pytest.mark.parametrize("cache", [[], ["--cache"]])
+def test_keys_are_not_made_where_git_would_take_them(folder, dry_run, cache, repository, capsys):
     (repository / "open").mkdir()
-    (repository / "open" / ".gitignore").write_text("*.key\n")
+    (repository / "open" / ".gitignore").write_text("*.asc\n")
     (repository / "linked").symlink_to("committed")
     (repository / "dangling").mkdir()
     (repository / "dangling" / ".gitignore").symlink_to("nowhere")
     before = sorted(repository.rglob("*"))
-    assert run(["keygen", "--out", str(repository / folder), "--json", *dry_run]) == 2
+    assert run(["keygen", "--out", str(repository / folder), "--json", *dry_run, *cache]) == 2
     assert json.loads(capsys.readouterr().out)["error"] == "keys-exposed"
     assert sorted(repository.rglob("*")) == before
 

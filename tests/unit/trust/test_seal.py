@@ -7,7 +7,7 @@ import pytest
 
 from goferry.config.settings import Settings
 from goferry.dist import Artifact, Ledger
-from goferry.kernel import checksums, manifest
+from goferry.kernel import checksums, manifest, trustfile
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.refusals import Refusal
 from goferry.kernel.verify import verify
@@ -239,6 +239,24 @@ def test_keygen_writes_private_files_once(tmp_path):
         keys.generate(folder)
     assert caught.value.name == "keys-exist"
     assert content(folder) == before
+
+
+def test_keygen_makes_a_cache_s_key_beside_those_of_releases(tmp_path):
+    keys.generate(tmp_path)
+    before = content(tmp_path)
+    trust = keys.generate_cache(tmp_path)
+    made = content(tmp_path)
+    assert {name: made[name] for name in before} == before
+    assert set(made) - set(before) == {"cache.key", "goferry.cache.trust"}
+    assert stat.S_IMODE((tmp_path / "cache.key").stat().st_mode) == 0o600
+    assert [(key.format, key.role) for key in trust.keys] == [("minisign", "cache")]
+    assert trustfile.load(tmp_path / "goferry.cache.trust", "cache") == trust
+    signer = keys.load_signer(tmp_path / "cache.key", settings=Settings({}, tmp_path))
+    assert signer.id == trust.keys[0].id
+    with pytest.raises(GoferryError) as caught:
+        keys.generate_cache(tmp_path)
+    assert caught.value.name == "keys-exist"
+    assert content(tmp_path) == made
 
 
 def test_keygen_follows_no_link(tmp_path):

@@ -21,7 +21,7 @@ from goferry.dist.native import host
 from goferry.kernel import trustfile
 from goferry.kernel.errors import printable
 from goferry.observe.events import Stream
-from goferry.pipeline.caching.belief import belief, sign, signing_key
+from goferry.pipeline.caching.belief import believing, sign, signing_key
 from goferry.pipeline.caching.bring import looked_up, restore_modules, restore_slot
 from goferry.pipeline.caching.ground import ALL, MODULES, WHOLE, Ground, Part, key_of, look, sums_of
 from goferry.pipeline.caching.report import Row, guarded, lines, record
@@ -180,7 +180,7 @@ def status(
 
 def _believing(ground: Ground, place: Place, trust: Path | None, settings: Settings) -> Ground:
     file = trust or ground.loaded.root / trustfile.CACHE_NAME
-    return replace(ground, belief=belief(place, ground.name, ground.called, file, settings))
+    return replace(ground, belief=believing(place, ground.name, ground.called, file, settings))
 
 
 def prune(place: str, *, keep: int, days: float, dry_run: bool = False) -> list[Row]:

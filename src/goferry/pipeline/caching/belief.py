@@ -153,7 +153,7 @@ def _copy(source: BinaryIO, copy: BinaryIO, most: int) -> str:
     return digest.hexdigest()
 
 
-def belief(place: Place, project: str, name: str, trust: Path, settings: Settings) -> Belief:
+def believing(place: Place, project: str, name: str, trust: Path, settings: Settings) -> Belief:
     """Return what is believed of a project's packs: nothing where the trust file can't be used.
 
     Args:

@@ -126,6 +126,8 @@ builds:
     flags: [-trimpath]
     ldflags: ["-s -w"]
     targets: [TARGETS]
+archives:
+  - formats: [tar.gz]
 """
 
 
@@ -333,7 +335,7 @@ class Usual(Side):
 
     def restore(self) -> list[str]:
         """See Side."""
-        pick = 'f=$(ls -t "$KEPT"/*.tar.zst 2>/dev/null | head -1)'
+        pick = 'f=$(ls -t "$KEPT"/*.tar.zst 2>/dev/null | head -1 || true)'
         if self.exact:
             pick = "f=$KEPT/$(sha256sum <go.sum | cut -c -16).tar.zst"
         return [f'{pick}; [ ! -e "$f" ] || zstd -dcq "$f" | tar -xf - -C "$GOCACHE/.."; stat -c size=%s "$f" || true']

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,13 @@ def command() -> None:
 @click.option("--from", "place", required=True, metavar="PLACE", help="A folder.")
 @click.option("--signed", is_flag=True, help="Only compiled packages that a signature covers, and none from before.")
 @_TRUST
+@click.option(
+    "--deadline",
+    type=click.FloatRange(0, 86_400),
+    default=300,
+    show_default=True,
+    help="Seconds after which the job goes on without the rest.",
+)
 @_project_options
 @dry_run_option
 @output_options
@@ -56,12 +64,13 @@ def restore(
     directory: Path,
     project: str,
     targets: tuple[str, ...],
+    deadline: float,
     dry_run: bool,
 ) -> None:
     """Bring what was kept; stages of this checkout use it from now on."""
     from goferry.pipeline import caching
 
-    work = caching.status if dry_run else caching.restore
+    work = caching.status if dry_run else partial(caching.restore, deadline=deadline)
     with output.stream() as stream:
         rows = work(
             directory,

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from goferry.caches import place as places
-from goferry.caches import statement
+from goferry.caches import statement, worth
 from goferry.caches.job import identity
 from goferry.caches.place import Place
 from goferry.config.settings import Settings
@@ -87,6 +87,7 @@ def restore(
     part: Part = WHOLE,
     signed: bool = False,
     trust: Path | None = None,
+    deadline: float = worth.DEADLINE,
 ) -> list[Row]:
     """Bring what was kept for a project, and have its stages use it from now on.
 
@@ -101,11 +102,12 @@ def restore(
         signed: bring compiled packages only where a signature covers them, into an empty folder: the job may say of
             what it compiles from then on that nobody else had a part in it.
         trust: whose signatures count; None: the repository's goferry.cache.trust.
+        deadline: seconds after which the job goes on without what is not here.
 
     Raises:
         PlaceUnknown, and what opening a project raises.
     """
-    where = places.opened(place)
+    where = worth.Worthwhile(places.opened(place), deadline)
     ground = look(directory, settings, stream, project, wanted, part)
     try:
         if signed:

@@ -36,7 +36,7 @@ def looked_up(
     if found is None:
         return Row(kind, name, "missing", NOTHING)
     why = {MODULES: nearest(exact), DEPS: "" if exact else differs(found.inputs, inputs)}.get(kind, "")
-    return Row(kind, name, "there", why, found.bytes, sha256=found.sha256, signed=believed)
+    return Row(kind, name, "there", why, found.bytes, sha256=found.sha256, signed=believed, saves=found.seconds)
 
 
 def restore_modules(ground: Ground, place: Place) -> list[Row]:
@@ -97,7 +97,7 @@ def _restore_kind(ground: Ground, place: Place, slot: Slot, kind: str, unpacked:
     unpacked[kind] = Unpacked(found.key, frozenset(name for name, _ in index.files), found.sha256, signed)
     why = "" if kind != DEPS or exact else differs(found.inputs, ground.decides)
     seconds = time.monotonic() - since
-    return Row(kind, slot.name, "restored", why, found.bytes, seconds, found.sha256, signed)
+    return Row(kind, slot.name, "restored", why, found.bytes, seconds, found.sha256, signed, found.seconds)
 
 
 @contextlib.contextmanager

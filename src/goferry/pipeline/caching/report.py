@@ -23,6 +23,7 @@ class Row:
             or with --dry-run `would go`, `would be saved`, `would be signed`.
         why: the reason, where there is something to say. bytes: what was moved. seconds: what it took.
         sha256: of the pack, in hex, as far as it is known. signed: whether a signature that counts covers it.
+        saves: the seconds that its content took to make, or 0 where nobody knows.
     """
 
     kind: str
@@ -33,6 +34,7 @@ class Row:
     seconds: float = 0.0
     sha256: str = ""
     signed: bool = False
+    saves: float = 0.0
 
 
 def record(rows: Sequence[Row]) -> dict[str, Any]:
@@ -46,6 +48,7 @@ def lines(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         moved = f"  {size(row.bytes)}" if row.bytes else ""
         moved += f" in {row.seconds:.1f} s" if row.seconds else ""
+        moved += f", in place of {row.saves:.0f} s" if row.saves >= 1 and row.done == "restored" else ""
         why = f"  {row.why}" if row.why else ""
         signed = "  signed" if row.signed and row.done != "signed" else ""
         told.append(f"  {row.done:8}  {row.kind:7}  {row.slot}{moved}{signed}{why}")

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from goferry.build import slots
-from goferry.caches import gocache, pack, statement
+from goferry.caches import gocache, pack, statement, worth
 from goferry.caches import place as places
 from goferry.caches.place import Kept, Place
 from goferry.caches.statement import Entry
@@ -56,7 +56,8 @@ def save_slot(ground: Ground, place: Place, slot: Slot) -> list[Row]:
     if built:
         rows.append(saving.since(OWN, of_build))
     if tested:
-        rows += [saving.base(TESTS, tested.names - of_build), saving.since(RESULTS, tested.names - of_build)]
+        seconds = tested.seconds if built is None else 0.0  # else the build made some of what they need
+        rows += [saving.base(TESTS, tested.names - of_build, seconds), saving.since(RESULTS, tested.names - of_build)]
     elif TESTS in ground.kinds(slot):
         rows.append(Row(TESTS, slot.name, "kept", "no tests ran here from end to end"))
     return rows
@@ -100,10 +101,10 @@ class _Slot:
 
         return guarded(DEPS, self.slot.name, work)
 
-    def base(self, kind: str, names: frozenset[str]) -> Row:
+    def base(self, kind: str, names: frozenset[str], seconds: float) -> Row:
         """Take all of a kind as one pack that stays, until much of it is another."""
         names = gocache.compiled(self.folder, names - self.taken)
-        return guarded(kind, self.slot.name, partial(self._large, kind, names))
+        return guarded(kind, self.slot.name, partial(self._large, kind, names, 0.0 if kind in self.before else seconds))
 
     def since(self, kind: str, names: frozenset[str]) -> Row:
         """Take what no pack that stays holds."""
@@ -155,8 +156,12 @@ def _put(
 ) -> Row:
     since = time.monotonic()
     where = ground.where(kind, slot)
+    held = sum((root / name).stat().st_size for name in names)
+    if 0 < seconds < worth.least(held, len(names)):
+        return Row(
+            kind, slot.name if slot else ALL, "kept", f"making it anew takes {seconds:.1f} s, less than bringing it"
+        )
     if ground.dry:
-        held = sum((root / name).stat().st_size for name in names)
         return Row(kind, slot.name if slot else ALL, "would be saved", "before it is packed", held)
     with tempfile.TemporaryDirectory(prefix="goferry-pack-") as work:
         path = Path(work) / "pack"

@@ -147,9 +147,9 @@ class Bench:
         self.base, self.repository = base, base / "repository"
         self.number = 0
         self._write()
-        told = subprocess.run(
-            [GOFERRY, "setup-go", "--json", "--dir", self.repository], check=True, capture_output=True
-        )
+        environ = {**os.environ, "GOFERRY_CACHE": str(base / "first"), "RUNNER_TOOL_CACHE": str(base / "tools")}
+        argv = [GOFERRY, "setup-go", "--json", "--dir", self.repository]
+        told = subprocess.run(argv, check=True, capture_output=True, env=environ)
         self.goroot = Path(json.loads(told.stdout)["goroot"])
         self.goreleaser = shutil.which("goreleaser")
 
@@ -252,7 +252,7 @@ class Side:
             "PATH": f"{self.bench.goroot / 'bin'}:{GOFERRY.parent}:{os.environ['PATH']}",
             "GOFLAGS": "", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0",
             "GOCACHE": str(base / "go" / "build"), "GOMODCACHE": str(base / "go" / "mod"), "KEPT": str(self.kept),
-            "GOFERRY_CACHE": os.environ.get("GOFERRY_CACHE", str(Path.home() / ".cache" / "goferry")),
+            "GOFERRY_CACHE": str(home / "goferry"), "RUNNER_TOOL_CACHE": str(base / "tools"),
             **{key: os.environ[key] for key in os.environ if key in ("GOPROXY", "GOSUMDB", "GONOSUMDB", "SSL_CERT_FILE")
                or key.lower().endswith("_proxy")},
         }  # fmt: skip

@@ -52,10 +52,15 @@ def checkout(folder, files=FILES):
 class Job:
     """A job on a machine of its own, with a checkout of its own; what it keeps lies in `place`."""
 
-    def __init__(self, folder, settings, place):
+    def __init__(self, folder, settings, place, files=FILES, **more):
         folder.mkdir()
-        self.repository = checkout(folder / "shop")
-        environ = {**settings.environ, "GOCACHE": str(folder / "gocache"), "GOMODCACHE": str(folder / "modules")}
+        self.repository = checkout(folder / "shop", files)
+        environ = {
+            **settings.environ,
+            "GOCACHE": str(folder / "gocache"),
+            "GOMODCACHE": str(folder / "modules"),
+            **more,
+        }
         self.settings = Settings(environ, folder / "cache", settings.tool_cache, settings.home)
         self.place, self.events = place, []
 

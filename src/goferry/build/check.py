@@ -135,10 +135,13 @@ def test(
     warm = Warm(settings.cache, facts.directory)
     warm.doubt()  # tests may write where they like, and a release is compiled from nothing of it
     warm.forget(KIND)
-    with warm.working(slots.of_target(toolchain.version, Target(*host()), config.builds), KIND) as working:
-        fresh = fresh or must_run(facts, settings.environ)
-        report = _tested(facts, config, toolchain, {**environ, **working.environ}, stream, fresh=fresh)
-        working.whole = True
+    try:
+        with warm.working(slots.of_target(toolchain.version, Target(*host()), config.builds), KIND) as working:
+            fresh = fresh or must_run(facts, settings.environ)
+            report = _tested(facts, config, toolchain, {**environ, **working.environ}, stream, fresh=fresh)
+            working.whole = True
+    finally:
+        warm.doubt()  # the mark is a file, which tests may write as well
     warm.keep(KIND, [working])
     return report
 

@@ -11,6 +11,12 @@ import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
 
+SIGNED_PACKS = (
+    "goferry keygen --cache --out KEYS && cp KEYS/goferry.cache.trust .",
+    "gh secret set GOFERRY_CACHE_KEY < KEYS/cache.key",
+    "GOFERRY_CACHE_KEY: ${{ secrets.GOFERRY_CACHE_KEY }}",
+)
+"""What has releases begin from signed packs: two commands, and a line of the workflow."""
 NEXT = ("goferry test", "goferry build")
 DEPLOYED = (*NEXT, "goferry up --target local --root ~/services")
 
@@ -36,6 +42,7 @@ def command(output: Output, *, directory: Path, dry_run: bool) -> None:
     from goferry.config import load, start
     from goferry.config.ignored import ignore
     from goferry.config.survey import survey
+    from goferry.kernel.trustfile import CACHE_NAME
 
     above, outer = load.above(directory), load.module_above(directory)
     seen = survey(directory)
@@ -66,6 +73,9 @@ def command(output: Output, *, directory: Path, dry_run: bool) -> None:
     notes = start.notes(seen)
     record = {**start.as_json(seen, text), "notes": notes, "written": written, "ignored": bool(missing)}
     record["next"] = following
+    repository = top or directory
+    once = (repository / ".github" / "workflows").is_dir() and not (repository / CACHE_NAME).exists()
+    record["signed_packs"] = list(SIGNED_PACKS) if once else []
     output.result(
         record,
         *start.found(seen),
@@ -77,4 +87,6 @@ def command(output: Output, *, directory: Path, dry_run: bool) -> None:
         *([f"{'would add' if dry_run else 'added'} {' '.join(missing)} to {place / '.gitignore'}"] if missing else []),
         "next:",
         *(f"  {line}" for line in following),
+        *(["to have releases on GitHub begin from signed packs, once, the last line under secrets:"] if once else []),
+        *(f"  {line}" for line in record["signed_packs"]),
     )

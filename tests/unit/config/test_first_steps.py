@@ -225,6 +225,20 @@ def test_the_lines_to_write_name_the_main_that_serves(repository, capsys):
     assert load(root).project.services["web"].listen.env == "ADDR"
 
 
+def test_init_shows_what_has_releases_begin_from_signed_packs(repository, capsys):
+    root = repository("main.go", "package main\nfunc main() {}\n")
+
+    def shown():
+        assert run(["init", "--dir", str(root)]) == 0
+        return "GOFERRY_CACHE_KEY: ${{ secrets.GOFERRY_CACHE_KEY }}" in capsys.readouterr().out
+
+    assert not shown()
+    (root / ".github" / "workflows").mkdir(parents=True)
+    assert shown()
+    (root / "goferry.cache.trust").touch()
+    assert not shown()
+
+
 def test_init_never_overwrites_and_a_dry_run_writes_nothing(repository, capsys):
     root = repository("main.go", SERVER % 'addr := os.Getenv("ADDR")')
     assert run(["init", "--dir", str(root), "--dry-run"]) == 0

@@ -148,7 +148,7 @@ class Bench:
         self.number = 0
         self._write()
         environ = {**os.environ, "GOFERRY_CACHE": str(base / "first"), "RUNNER_TOOL_CACHE": str(base / "tools")}
-        argv: list[str | Path] = [GOFERRY, "setup-go", "--json", "--dir", self.repository]
+        argv = [str(GOFERRY), "setup-go", "--json", "--dir", str(self.repository)]
         told = subprocess.run(argv, check=True, capture_output=True, env=environ)
         self.goroot = Path(json.loads(told.stdout)["goroot"])
         self.goreleaser = shutil.which("goreleaser")

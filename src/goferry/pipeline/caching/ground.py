@@ -123,11 +123,10 @@ def look(
     environ = environment.clean(settings.environ, toolchain, loaded.directory)
     ports = targets.ports(toolchain, environ)
     chosen = targets.parse(wanted or loaded.project.builds.targets, ports)
-    folders = [path.parent for path in sorted(loaded.directory.rglob("go.mod")) if "testdata" not in path.parts]
     file = loaded.directory / "go.mod"
     line = _MODULE.search(file.read_text("utf-8", "replace")) if file.is_file() else None
     module = line[1] if line else loaded.directory.name
-    decides = slots.decides(loaded.directory, [*folders, loaded.root])
+    decides = slots.decides(loaded.root)
     chosen = Shard.parse(part.shard).of(chosen) if part.shard else chosen
     warm = Warm(settings.cache, loaded.directory)
     return Ground(loaded, toolchain, environ, chosen, warm, decides, module, part.works)
@@ -141,5 +140,5 @@ def key_of(inputs: Mapping[str, str]) -> str:
 
 def sums_of(ground: Ground) -> keptmodules.Sums:
     """Return what every go.sum of the project knows."""
-    files = [ground.loaded.directory / name for name in ground.decides if name.endswith(".sum")]
+    files = [ground.loaded.root / name for name in ground.decides if name.endswith(".sum")]
     return keptmodules.wanted(path.read_text("utf-8", "replace") for path in files)

@@ -50,14 +50,15 @@ def save_slot(ground: Ground, place: Place, slot: Slot) -> list[Row]:
     built, tested = ground.warm.used(slot, "build"), ground.warm.used(slot, "test")
     if built is None and tested is None:
         return [Row(OWN, slot.name, "kept", "no build ran here from end to end")]
-    saving = _Slot(ground, place, slot, ground.warm.gocache(slot), ground.warm.packs(slot))
+    of_build, of_tests = (each.names if each else frozenset() for each in (built, tested))
+    before, folder = ground.warm.packs(slot), ground.warm.gocache(slot)
+    saving = _Slot(ground, place, slot, folder, before, of_build | of_tests)
     rows = [saving.deps(built.seconds if built else 0.0)]
-    of_build = built.names if built else frozenset()
     if built:
         rows.append(saving.since(OWN, of_build))
     if tested:
         seconds = tested.seconds if built is None else 0.0  # else the build made some of what they need
-        rows += [saving.base(TESTS, tested.names - of_build, seconds), saving.since(RESULTS, tested.names - of_build)]
+        rows += [saving.base(TESTS, of_tests - of_build, seconds), saving.since(RESULTS, of_tests - of_build)]
     elif TESTS in ground.kinds(slot):
         rows.append(Row(TESTS, slot.name, "kept", "no tests ran here from end to end"))
     return rows
@@ -74,13 +75,17 @@ def listed(ground: Ground, rows: Sequence[Row], file: Path, settings: Settings, 
 
 @dataclass
 class _Slot:
-    """What is taken away of a slot: `before` was unpacked into it, `taken` are entries that packs hold by now."""
+    """What is taken away of a slot.
+
+    `before` was unpacked into it, `used` are entries that its work used, `taken` are those that packs hold by now.
+    """
 
     ground: Ground
     place: Place
     slot: Slot
     folder: Path
     before: Mapping[str, Unpacked]
+    used: frozenset[str]
     taken: set[str] = field(default_factory=set)
 
     @property
@@ -96,8 +101,10 @@ class _Slot:
 
         def work() -> Row:
             env = {**self.ground.environ, "GOCACHE": str(self.folder)}
-            names = slots.others(self.ground.toolchain, self.ground.loaded.directory, ["./..."], env, self.slot)
-            return self._large(DEPS, names, 0.0 if earlier else seconds)
+            loaded = self.ground.loaded
+            mains = loaded.project.builds.mains
+            names = slots.others(self.ground.toolchain, loaded.directory, mains, env, self.slot)
+            return self._large(DEPS, names & self.used, 0.0 if earlier else seconds)
 
         return guarded(DEPS, self.slot.name, work)
 

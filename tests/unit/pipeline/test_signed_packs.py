@@ -3,6 +3,7 @@
 Only who has a key of the cache can say of a pack that a release may be compiled from it.
 """
 
+import base64
 import hashlib
 import io
 import json
@@ -17,6 +18,7 @@ from goferry.caches import pack, statement
 from goferry.caches import place as places
 from goferry.caches.statement import Entry, Statement
 from goferry.caches.warm import Slot, Warm
+from goferry.cli.main import run
 from goferry.config import model
 from goferry.config.load import Loaded
 from goferry.config.settings import Settings
@@ -580,3 +582,47 @@ def test_what_is_pruned_takes_its_statement_along(shop, data):
     assert shop.statement(kept).exists()
     caching.prune(str(shop.folder / "place"), keep=1, days=0)
     assert not [path for path in (shop.folder / "place").rglob("*") if path.is_file()]
+
+
+@pytest.fixture
+def command(shop, monkeypatch, capsys):
+    """`command(words)` runs `goferry cache …` in the repository; returns its exit code and its JSON."""
+    for name, value in RUN.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("GOFERRY_CACHE_KEY", raising=False)
+    monkeypatch.chdir(shop.repository)
+
+    def call(*words):
+        code = run(["cache", *map(str, words), "--json"])
+        told = capsys.readouterr()
+        assert KEY.to_bytes().splitlines()[1].decode() not in told.out + told.err
+        return code, json.loads(told.out.splitlines()[-1])
+
+    return call
+
+
+@pytest.mark.parametrize("by", ["a file", "the environment", "base64 in the environment"])
+def test_the_command_signs_with_a_key_from_a_file_or_the_environment(shop, data, lists, command, monkeypatch, by):
+    kept = shop.keep(data)
+    path, _ = lists(saved(digest=kept.sha256))
+    words = ["sign", path, "--to", shop.folder / "place"]
+    code, told = command(*words)
+    assert (code, told["error"]) == (2, "key-unusable")
+    assert "or set GOFERRY_CACHE_KEY" in told["advice"]
+    if by == "a file":
+        (shop.folder / "key").write_bytes(KEY.to_bytes())
+        words += ["--key", shop.folder / "key"]
+    else:
+        text = KEY.to_bytes()
+        text = base64.b64encode(text) if by.startswith("base64") else text
+        monkeypatch.setenv("GOFERRY_CACHE_KEY", text.decode())
+    code, told = command(*words)
+    assert (code, [each["done"] for each in told["packs"]]) == (0, ["signed"])
+    assert shop.restore() == ("restored", "", GOOD)
+
+
+def test_the_command_names_the_key_s_fault_by_its_variable(shop, lists, command, monkeypatch):
+    monkeypatch.setenv("GOFERRY_CACHE_KEY", "rubbish")
+    code, told = command("sign", lists(saved())[0], "--to", shop.folder / "place")
+    assert (code, told["error"]) == (2, "key-unusable")
+    assert "GOFERRY_CACHE_KEY" in told["what"]

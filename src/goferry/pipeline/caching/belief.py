@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import itertools
 import os
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
+
+from msgspec import structs
 
 from goferry.caches import pack, statement
 from goferry.caches import place as places
@@ -214,7 +217,7 @@ def sign(
         dry_run: sign, and lay nothing there.
 
     Raises:
-        KeyUnusable, PassphraseWrong, KeyUnknown, TrustFileMissing, TrustFileInvalid: as their names say.
+        KeyUnusable, PassphraseWrong, SigningFailed, KeyUnknown, TrustFileMissing, TrustFileInvalid: as their names say.
         StatementInvalid, StatementForeign: a list is not fit to be signed; nothing was signed.
         PlaceUnknown: when it is no place.
     """
@@ -222,6 +225,8 @@ def sign(
     loaded = trustfile.load(trust, "cache")
     if key is None:
         raise KeyUnusable("no cache key was given", state="Nothing was signed.", advice=_KEY_ADVICE)
+    environ = {name: value for name, value in settings.environ.items() if name != KEY}  # no program needs it
+    settings = structs.replace(settings, environ=environ)
     signer = keys.load_signer(key, settings=settings)
     entry = next((each for each in loaded.keys if each.id == signer.id), None)
     if entry is None:
@@ -281,8 +286,8 @@ def _laid(place: Place | None, folder: str, data: bytes, believer: Believer, ent
 
 def _head(directory: Path, settings: Settings) -> str:
     """Return the commit that is checked out; empty where there is none."""
-    environ = {name: value for name, value in settings.environ.items() if name != KEY}
-    with contextlib.suppress(ToolMissing, OSError):
-        done = run(["git", "-C", directory, "rev-parse", "--verify", "-q", "HEAD"], environ=environ, timeout=30)
+    argv = ["git", "-C", str(directory), "rev-parse", "--verify", "-q", "HEAD"]
+    with contextlib.suppress(ToolMissing, OSError, subprocess.TimeoutExpired):
+        done = run(argv, environ=settings.environ, timeout=30)
         return done.text.strip() if done.code == 0 else ""
     return ""

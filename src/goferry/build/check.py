@@ -23,6 +23,7 @@ from goferry.build.facts import Facts
 from goferry.build.positions import Places, Problem
 from goferry.build.targets import Target
 from goferry.build.trigger import Trigger
+from goferry.caches import job
 from goferry.caches.warm import Warm
 from goferry.config import model
 from goferry.config.settings import Settings
@@ -134,6 +135,7 @@ def test(
     }
     warm = Warm(settings.cache, facts.directory)
     warm.doubt()  # tests may write where they like, and a release is compiled from nothing of it
+    job.doubt(settings.cache)
     warm.forget(KIND)
     try:
         with warm.working(slots.of_target(toolchain.version, Target(*host()), config.builds), KIND) as working:

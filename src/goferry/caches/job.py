@@ -6,10 +6,15 @@ each have one of their own.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 from msgspec import Struct
+
+from goferry.kernel.files import write_atomically
 
 
 class System(Struct, frozen=True):
@@ -32,6 +37,7 @@ SYSTEMS = (
 """GitHub (docs, "Variables reference"; also Gitea and Forgejo; the runner's own variable tells legs of a matrix apart
 and is new in each job), GitLab, Buildkite, CircleCI, Jenkins, Azure Pipelines, Bitbucket and TeamCity."""
 
+_CLAIMS = "claims"
 _SAY_SO = ("CI", "GITHUB_ACTIONS", "TF_BUILD")
 _NO = frozenset({"", "0", "false", "no", "off"})
 
@@ -48,6 +54,38 @@ def identity(environ: Mapping[str, str]) -> str:
 def running(environ: Mapping[str, str]) -> bool:
     """Whether a CI system runs this: it says so with a variable such as CI, or names the job."""
     return any(environ.get(name, "").strip().lower() not in _NO for name in _SAY_SO) or _system(environ) is not None
+
+
+def claim(cache: Path, environ: Mapping[str, str], what: Mapping[str, str]) -> None:
+    """Note in Goferry's own cache that this very job made or hashed something; outside of jobs nothing is noted.
+
+    Raises:
+        OSError: it can't be noted.
+    """
+    told = identity(environ)
+    if told:
+        path = _claimed(cache, what)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_atomically(path, told.encode(), mode=0o600)
+
+
+def claimed(cache: Path, environ: Mapping[str, str], what: Mapping[str, str]) -> bool:
+    """Whether this very job noted it, and nothing ran since that could have changed it."""
+    told = identity(environ)
+    try:
+        return bool(told) and _claimed(cache, what).read_bytes() == told.encode()
+    except OSError:
+        return False
+
+
+def doubt(cache: Path) -> None:
+    """Forget what this job noted: what runs now, tests for instance, could change any of it."""
+    shutil.rmtree(cache / _CLAIMS, ignore_errors=True)
+
+
+def _claimed(cache: Path, what: Mapping[str, str]) -> Path:
+    text = json.dumps(dict(sorted(what.items())), separators=(",", ":"))
+    return cache / _CLAIMS / hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _system(environ: Mapping[str, str]) -> System | None:

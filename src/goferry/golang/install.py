@@ -10,6 +10,7 @@ Whatever fails, the workspace goes and the place is as before.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from goferry.golang import modzip, store, tree
 from goferry.golang.proof import Proof
 from goferry.golang.proxies import ProxyList, escaped
 from goferry.golang.sumdb import ChecksumDatabase
+from goferry.golang.untouched import Watch
 from goferry.kernel.errors import Failed, Refused
 from goferry.observe.events import Span, Stream
 
@@ -47,10 +49,11 @@ class ToolchainUnwritable(Failed):
 
 @dataclass(frozen=True)
 class Sources:
-    """Where toolchains and their proofs come from."""
+    """Where toolchains and their proofs come from, and what knows which were hashed before."""
 
     proxies: ProxyList
     database: ChecksumDatabase
+    watch: Watch
 
 
 def install(place: store.Place, version: str, goos: str, goarch: str, *, sources: Sources, stream: Stream) -> Toolchain:
@@ -76,7 +79,7 @@ def _install(
 ) -> Toolchain:
     key = sources.database.key
     with place.locked():
-        kept = store.look(place, version, goos, goarch, key)
+        kept = store.look(place, version, goos, goarch, watch=sources.watch, key=key)
         if kept.toolchain:
             return kept.toolchain
         with place.workspace() as folder:
@@ -91,6 +94,8 @@ def _install(
                 span.numbers["h1"] = found
                 tree.finish(root)
             place.put(root, proof, key)
+            with contextlib.suppress(OSError):
+                sources.watch.keep(place.root, proof.h1)
     return store.toolchain(place.root, version, proof, key)
 
 

@@ -29,6 +29,7 @@ from goferry.dist.toolchain import Toolchain
 from goferry.golang import earlier, machine, note, store
 from goferry.golang.goenv import GoEnv
 from goferry.golang.resolve import GoVersionUnavailable, Resolved, Wanted, resolve, wanted
+from goferry.golang.untouched import Watch
 from goferry.golang.versions import GoVersion
 from goferry.kernel.errors import GoferryError, Unreachable, printable
 from goferry.observe.events import Span, Stream
@@ -234,7 +235,9 @@ class _Setup:
     def _proven(self, resolved: Resolved, span: Span) -> Toolchain | None:
         """Return what was installed and proven before."""
         for place in store.places(self.settings, resolved.version, self.goos, self.goarch):
-            kept = store.look(place, resolved.version, self.goos, self.goarch, self._own_key)
+            kept = store.look(
+                place, resolved.version, self.goos, self.goarch, watch=Watch.of(self.settings), key=self._own_key
+            )
             if kept.toolchain:
                 return kept.toolchain
             if kept.why:
@@ -255,7 +258,7 @@ class _Setup:
         from goferry.golang import proxies
         from goferry.golang.install import Sources, install
 
-        sources = Sources(self.proxies, self.database)
+        sources = Sources(self.proxies, self.database, Watch.of(self.settings))
         try:
             return install(place, resolved.version, self.goos, self.goarch, sources=sources, stream=self.stream)
         except (proxies.ProxyLacks, proxies.ProxyRefuses) as error:

@@ -8,9 +8,10 @@ With a runner's tool cache (RUNNER_TOOL_CACHE), in its own layout, so that other
 
 Elsewhere, or where another step's Go stands at that place already: toolchains/go1.27.3.linux-amd64/ in Goferry's cache.
 
-The record holds the whole proof (record, signed tree head, inclusion path) and a fingerprint of the files. A later run
-checks the proof again from its bytes and the key, and the fingerprint; when only the fingerprint differs (a restored
-cache), every file is hashed again and held to the proof.
+The record holds the whole proof (record, signed tree head, inclusion path), which a later run checks again from its
+bytes and the key. Whether the files are still those that were proven is not said beside them, where whoever may change
+them could say so, but in Goferry's own cache (golang.untouched); where it is not known there (a restored cache, an
+image), every file is hashed again and held to the proof.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from goferry.dist.native import host
 from goferry.dist.toolchain import Toolchain
 from goferry.golang import note, tree
 from goferry.golang.proof import Proof
+from goferry.golang.untouched import Watch
 from goferry.golang.versions import GoVersion
 from goferry.kernel import canonical
 from goferry.kernel.errors import Refused
@@ -92,14 +94,14 @@ class Place(Struct, frozen=True):
         folder.chmod(0o755)
         if self.root.exists():
             self.root.rename(folder.with_name("replaced"))
-        self.write_record(folder, proof, key)
+        self.write_record(proof, key)
         folder.rename(self.root)
         if self.marker:
             self.marker.touch()
 
-    def write_record(self, folder: Path, proof: Proof, key: note.Key) -> None:
-        """Write the record for the files as they lie in `folder` now."""
-        record = {"schema": SCHEMA, "key": key.text, "proof": proof.as_json(), "files": tree.fingerprint(folder)}
+    def write_record(self, proof: Proof, key: note.Key) -> None:
+        """Write the record of what is proven."""
+        record = {"schema": SCHEMA, "key": key.text, "proof": proof.as_json()}
         write_atomically(self.record, canonical.dumps(record))
 
 
@@ -151,10 +153,11 @@ class Kept(Struct, frozen=True):
     why: str = ""
 
 
-def look(place: Place, version: str, goos: str, goarch: str, key: note.Key | None = None) -> Kept:
+def look(place: Place, version: str, goos: str, goarch: str, *, watch: Watch, key: note.Key | None = None) -> Kept:
     """Check an installed toolchain against its record, without the network.
 
-    `key` is the configured database's; None takes a record by Go's own database's key only.
+    `key` is the configured database's; None takes a record by Go's own database's key only. `watch` knows what was
+    hashed before.
     """
     wanted = module_version(version, goos, goarch)
     if not (place.root.is_dir() and place.record.is_file()):
@@ -167,12 +170,11 @@ def look(place: Place, version: str, goos: str, goarch: str, key: note.Key | Non
         if recorded.data != note.GO_KEY and recorded != key:
             return Kept(None, "its record is by another checksum database")
         proof.check(recorded)
-        untouched = record["files"] == tree.fingerprint(place.root)
-        if not untouched and tree.hash_folder(place.root, f"{MODULE}@{wanted}/") != proof.h1:
-            return Kept(None, "its files are not those that were proven")
-        if not untouched:
+        if not watch.untouched(place.root, proof.h1):
+            if tree.hash_folder(place.root, f"{MODULE}@{wanted}/") != proof.h1:
+                return Kept(None, "its files are not those that were proven")
             with contextlib.suppress(OSError):
-                place.write_record(place.root, proof, recorded)
+                watch.keep(place.root, proof.h1)
     except (OSError, ValueError, KeyError, TypeError, Refused, note.ChecksumDatabaseUnknown) as error:
         return Kept(None, f"its record cannot be used: {error}")
     return Kept(toolchain(place.root, version, proof, recorded))

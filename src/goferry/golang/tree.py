@@ -10,8 +10,11 @@ import fnmatch
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+
+from msgspec import Struct
 
 from goferry.kernel.files import sha256_file
 
@@ -47,20 +50,39 @@ def _walk(folder: Path) -> Iterator[Path]:
             yield Path(base, name)
 
 
-def fingerprint(folder: Path) -> str:
-    """Return a digest over path, size, mode, and times of change (content and inode) of every file that a build reads.
+class Survey(Struct, frozen=True):
+    """What every file of a toolchain looks like.
+
+    Attributes:
+        files: a digest over path, size, mode, inode, and times of change (content and inode) of each.
+        roots: whether root alone can write to any of them, and to the folders that hold them.
+    """
+
+    files: str
+    roots: bool
+
+
+def of_root(state: os.stat_result) -> bool:
+    """Whether root alone can write to a file or folder."""
+    return state.st_uid == 0 and not state.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def survey(folder: Path) -> Survey:
+    """Look at every file that a build reads, and read none.
 
     It is the cheap check that nothing was touched since the files were hashed: some hundredths of a second. Programs
-    cannot set a file's inode time, so a changed file shows; whoever may write the record beside it can still forge it.
+    cannot set a file's inode time, so a changed file shows.
     Go's own tests with their data, and the source of the go command itself, are a good two thirds of the files; no
     build reads them, and they are not looked at.
     """
     lines: list[str] = []
+    roots = True
     pending = [("", str(folder))]
     while pending:
         inner, outer = pending.pop()
         opened = os.open(outer, os.O_RDONLY | os.O_DIRECTORY)
         try:
+            roots = roots and of_root(os.fstat(opened))
             with os.scandir(opened) as entries:  # by its descriptor: each file is looked up from its folder alone
                 for entry in entries:
                     name = entry.name
@@ -69,11 +91,13 @@ def fingerprint(folder: Path) -> str:
                             pending.append((f"{inner}{name}/", f"{outer}/{name}"))
                     elif not name.endswith("_test.go"):
                         seen = entry.stat(follow_symlinks=False)
-                        told = f"{seen.st_size}\0{seen.st_mode}\0{seen.st_mtime_ns}\0{seen.st_ctime_ns}"
+                        roots = roots and of_root(seen)
+                        told = seen.st_size, seen.st_mode, seen.st_ino, seen.st_mtime_ns, seen.st_ctime_ns
                         lines.append(f"{inner}{name}\0{told}\n")
         finally:
             os.close(opened)
-    return hashlib.sha256("".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()
+    digest = hashlib.sha256("".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()
+    return Survey(digest, roots)
 
 
 def hash_folder(folder: Path, prefix: str, workers: int = 2) -> str:
@@ -86,11 +110,16 @@ def hash_folder(folder: Path, prefix: str, workers: int = 2) -> str:
     from goferry.golang.modzip import h1
 
     paths = [path for path in _walk(folder) if not _is_copy(path)]
-    if any(path.is_symlink() or not path.is_file() for path in paths):
+    if any(path.is_symlink() or not path.is_file() for path in paths) or _leads_away(folder):
         return ""
     names = [prefix + path.relative_to(folder).as_posix() for path in paths]
     with ThreadPoolExecutor(max_workers=workers) as pool:
         return h1(dict(zip(names, pool.map(sha256_file, paths), strict=True)))
+
+
+def _leads_away(folder: Path) -> bool:
+    """Whether a folder in it is a link, behind which nothing is hashed."""
+    return any(Path(base, name).is_symlink() for base, names, _ in os.walk(folder) for name in names)
 
 
 def _is_copy(path: Path) -> bool:

@@ -42,6 +42,24 @@ class Toolchain:
 
 
 @dataclass(frozen=True)
+class Pack:
+    """A pack of compiled packages: of which kind, its digest in hex, and whether a trusted signature covers it."""
+
+    kind: str
+    sha256: str
+    signed: bool
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What the programs of a slot were compiled from: `cold`, `packs` or `gocache` (dist.ledger), and the packs."""
+
+    slot: str
+    source: str
+    packs: tuple[Pack, ...] = ()
+
+
+@dataclass(frozen=True)
 class Gate:
     """What the gate before the build ran: packages with tests, and of how many of them an earlier run answered."""
 
@@ -149,6 +167,7 @@ class Run:
     artifacts: tuple[Artifact, ...] = ()
     images: tuple[Image, ...] = ()
     toolchain: Toolchain | None = None
+    compiled: tuple[Compiled, ...] = ()
     gate: Gate | None = None
     trust: Trust = Trust()
     services: tuple[Service, ...] = ()

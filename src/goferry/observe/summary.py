@@ -13,7 +13,7 @@ from goferry.observe import figures
 from goferry.observe.events import Event
 from goferry.observe.markdown import code, escape, fence, table
 from goferry.observe.outcome import sentence, stopped, warnings
-from goferry.observe.record import Artifact, Host, Image, Run
+from goferry.observe.record import Artifact, Compiled, Host, Image, Run
 from goferry.observe.timeline import LABELS, TAIL, WIDTH, Bar, lay_out
 
 ROWS = 60
@@ -174,6 +174,16 @@ def _image(each: Image) -> dict[str, str]:
     }
 
 
+def _compiled(each: Compiled) -> str:
+    """Return what the programs of a slot were compiled from."""
+    packs = [
+        f"{escape(pack.kind, 30)} {code(figures.short_digest(pack.sha256))}{'' if pack.signed else ' (not signed)'}"
+        for pack in each.packs
+    ]
+    source = "from packs: " + ", ".join(packs) if packs else escape(each.source, 30)
+    return f"- {code(each.slot, 100)} compiled {source}"
+
+
 def _trust(run: Run) -> str:
     """Return who signed, what built it, and what a user types to verify it."""
     trust, toolchain = run.trust, run.toolchain
@@ -182,6 +192,7 @@ def _trust(run: Run) -> str:
         proven = toolchain.proof == "checksum-database"
         how = "proven against the signed tree of the checksum database" if proven else "**unproven**"
         lines.append(f"- built with Go {escape(toolchain.version)}, {how}")
+    lines += [_compiled(each) for each in run.compiled[:ROWS] if each.source != "gocache"]
     lines += [f"- refused: {escape(each.what)} ({code(each.refusal)})" for each in trust.refused]
     parts = ["\n".join(lines) + "\n"] if lines else []
     if trust.commands:

@@ -60,7 +60,7 @@ def run(job: Job, *, settings: Settings, stream: Stream, earlier: Sequence[folde
     opened = job.project
     if held(opened, settings):
         modules.verify(opened.toolchain, opened.directory, settings, stream, opened.config.builds.env)
-        golang.hold(opened.toolchain, stream)
+        golang.hold(opened.toolchain, settings, stream)
     beside = partial(_beside, job, settings)
     where = job.plan, job.project.toolchain, job.out, settings, stream
     return execute.build(*where, earlier=earlier, beside=beside, environ=job.project.facts.environ)

@@ -13,7 +13,7 @@ from goferry.build.check import Report
 from goferry.deploy import answers
 from goferry.dist import Ledger
 from goferry.kernel.manifest import File, Manifest
-from goferry.observe.record import Artifact, Gate, Host, Image, Run, Service, Signer, Toolchain, Trust
+from goferry.observe.record import Artifact, Compiled, Gate, Host, Image, Pack, Run, Service, Signer, Toolchain, Trust
 from goferry.pipeline.way import Release
 
 
@@ -48,6 +48,7 @@ def of_release(
         seconds=seconds,
         images=tuple(Image(name=one.name, digest=one.digest, platforms=tuple(one.platforms)) for one in made.images),
         gate=of_gate(release.tested),
+        compiled=of_compiled(release.compiled),
         trust=Trust(signers=signers(release.verified.signers), commands=(shlex.join(check),)),
         services=services,
         go_back=(shlex.join(back),) if back and any(service.previous for service in services) else (),
@@ -58,7 +59,17 @@ def of_build(ledger: Ledger, part: str = "", tested: Report | None = None) -> Ru
     """Return the record of a build that is not sealed; `part` of a matrix; `tested`: what its gate found."""
     title = f"{ledger.project} {ledger.version} is built"
     built = _built(ledger, ledger.artifacts.values())
-    return replace(built, sentence=title + (f", part {part}" if part else ""), gate=of_gate(tested))
+    return replace(
+        built,
+        sentence=title + (f", part {part}" if part else ""),
+        gate=of_gate(tested),
+        compiled=of_compiled(ledger.compiled),
+    )
+
+
+def of_compiled(told: Sequence[Mapping[str, Any]]) -> tuple[Compiled, ...]:
+    """Return what a ledger says of what its programs were compiled from (`Ledger.compiled`)."""
+    return tuple(Compiled(each["slot"], each["from"], tuple(Pack(**pack) for pack in each["packs"])) for each in told)
 
 
 def of_gate(report: Report | None) -> Gate | None:

@@ -13,7 +13,7 @@ says of them, are what stands in the output's place.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,7 @@ class Release(Struct, frozen=True):
 
     Attributes:
         made: ids of the steps that ran to make it, none when it was there, unchanged. tested: what the gate found.
+        compiled: what this run compiled the programs from (dist.ledger).
     """
 
     folder: Path
@@ -75,6 +76,7 @@ class Release(Struct, frozen=True):
     verified: Verified
     made: tuple[str, ...]
     tested: check.Report | None = None
+    compiled: Sequence[Mapping[str, Any]] = ()
 
 
 def look(request: Request, settings: Settings, stream: Stream) -> OpenProject:
@@ -117,7 +119,8 @@ def carry(request: Request, opened: OpenProject, settings: Settings, stream: Str
     made = () if stands else tuple(choice.step.id for choice in choices if choice.runs and choice.step.key)
     assert way.verified is not None
     assert way.verified.manifest is not None
-    return Release(staging.out, way.verified.manifest, way.verified, made, way.tested)
+    compiled = way.ledger.compiled if way.ledger else []
+    return Release(staging.out, way.verified.manifest, way.verified, made, way.tested, compiled)
 
 
 class _Way:

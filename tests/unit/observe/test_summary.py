@@ -15,9 +15,11 @@ from goferry.observe import figures, markdown, outcome, summary
 from goferry.observe.events import Event
 from goferry.observe.record import (
     Artifact,
+    Compiled,
     Gate,
     Host,
     Image,
+    Pack,
     Refusal,
     Run,
     Service,
@@ -194,6 +196,7 @@ EVERYTHING = Run(
     artifacts=(Artifact(name="n", kind="archive", target="linux/amd64", size=1, sha256=SHA),),
     images=(Image(name="i", digest="sha256:" + SHA, platforms=("linux/amd64",)),),
     toolchain=Toolchain(version="1", source="module", proof="checksum-database"),
+    compiled=(Compiled("s", "packs", (Pack("deps", SHA, signed=False),)), Compiled("t", "cold")),
     trust=Trust(signers=(Signer(format="f", id="k"),), commands=("goferry verify",), refused=(Refusal(what="w", refusal="x"),)),
     services=(API,), hosts=(Host(name="h", version="v", previous="u", switch_ms=3, outcome="deployed"),),
     go_back=("goferry rollback",), warnings=("w",),
@@ -207,6 +210,15 @@ def poisoned(value, draw):
     if isinstance(value, tuple):
         return tuple(poisoned(each, draw) for each in value)
     return value + draw() if isinstance(value, str) and value else value
+
+
+def test_it_says_what_was_compiled_from_packs_and_what_cold():
+    packs = Compiled("go1.27.3-linux-amd64", "packs", (Pack("deps", SHA, signed=True), Pack("own", SHA, signed=False)))
+    text = summary.render(Run(compiled=(packs, Compiled("other", "cold"), Compiled("laptop", "gocache"))))
+    short = figures.short_digest(SHA)
+    assert f"- `go1.27.3-linux-amd64` compiled from packs: deps `{short}`, own `{short}` (not signed)\n" in text
+    assert "- `other` compiled cold\n" in text
+    assert "laptop" not in text
 
 
 @settings(deadline=None, max_examples=examples(300))

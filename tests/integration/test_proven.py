@@ -1,0 +1,269 @@
+"""What a release is compiled from: signed packs or nothing, whatever a test wrote on the machine before."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import replace as trusting
+
+import pytest
+from msgspec.structs import replace
+
+from goferry import release
+from goferry.build import check
+from goferry.caches.job import identity
+from goferry.caches.warm import Warm
+from goferry.config.settings import Settings
+from goferry.dist import Ledger
+from goferry.dist.native import host
+from goferry.golang.modules import ModulesModified
+from goferry.kernel.trustfile import TrustFile
+from goferry.observe.events import Stream
+from goferry.pipeline import build, caching
+from goferry.pipeline.caching import belief
+from goferry.pipeline.project import ProjectRequest, open_project
+from goferry.trust import seal
+from goferry.trust.minisign_key import SecretKey
+from goferry.trust.signer import clean_trust
+
+GOOD, EVIL = "a-genuine-word", "a-poisoned-one"
+POISON = """package price
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestPoison changes all that was compiled, and all sources of other modules, wherever they are kept.
+func TestPoison(t *testing.T) {
+	home, _ := os.UserHomeDir()
+	cache, _ := os.UserCacheDir()
+	for _, root := range []string{os.Getenv("GOCACHE"), os.Getenv("GOMODCACHE"), os.Getenv("OTHER"), cache, home} {
+		filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || !entry.Type().IsRegular() {
+				return nil
+			}
+			data, _ := os.ReadFile(path)
+			if bytes.Contains(data, []byte("a-genuine"+"-word")) {
+				os.Chmod(path, 0o644)
+				os.WriteFile(path, bytes.ReplaceAll(data, []byte("a-genuine"+"-word"), []byte("a-poisoned"+"-one")), 0o644)
+			}
+			return nil
+		})
+	}
+}
+"""
+FILES = {
+    "go.mod": "module example.com/team/shop\n\ngo 1.21\n",
+    "main.go": 'package main\n\nimport "example.com/team/shop/price"\n\nfunc main() { println(price.Word()) }\n',
+    "price/price.go": f'package price\n\nfunc Word() string {{ return "{GOOD}" }}\n',
+    "price/price_test.go": POISON,
+    ".gitignore": "/dist\n",
+}
+TARGET = "/".join(host())
+DATE = "2026-11-20T10:00:00Z"
+KEY = SecretKey.from_seed(b"12345678", b"s" * 32)
+REPOSITORY = "team/shop"
+
+
+def checkout(folder, files):
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    trusted = trusting(KEY.signer().as_trust_key(), role="cache")
+    (folder / "goferry.cache.trust").write_bytes(TrustFile((trusted,)).to_bytes())
+    author = ["-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
+    environ = {**os.environ, "GIT_COMMITTER_DATE": DATE, "GIT_AUTHOR_DATE": DATE}
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"], ["tag", "v1.0.0"]):
+        subprocess.run(["git", *author, *words], cwd=folder, env=environ, check=True, capture_output=True)
+    return folder
+
+
+class Machine:
+    """A runner that is kept from job to job, with one checkout and with caches wherever Go and Goferry have them."""
+
+    def __init__(self, folder, settings, files=FILES, **environ):
+        folder.mkdir()
+        self.folder, self.repository = folder, checkout(folder / "shop", files)
+        own = {"HOME": folder / "home", "GOCACHE": folder / "gocache", "OTHER": folder / "cache"}
+        (folder / "home").mkdir()
+        self.kept = {**settings.environ, **{name: str(path) for name, path in own.items()}, **environ}
+        self.settings = Settings(self.kept, folder / "cache", home=folder / "home")
+
+    def begin(self, tracking, ref="refs/tags/v1.0.0"):
+        """Begin a job; jobs differ in what the runner calls them."""
+        ci = {"CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "push", "GITHUB_REF": ref}
+        about = {"GITHUB_REPOSITORY_ID": "7", "GITHUB_RUN_ID": "1", "GITHUB_JOB": "build"}
+        environ = {**self.kept, **ci, **about, "RUNNER_TRACKING_ID": tracking}
+        self.settings = replace(self.settings, environ=environ)
+        return self
+
+    def leave_ci(self):
+        self.settings = replace(self.settings, environ=self.kept)
+        return self
+
+    def restore(self, place, **options):
+        return self._rows(caching.restore(self.repository, str(place), **self._how, wanted=[TARGET], **options))
+
+    def save(self, place, listing):
+        return self._rows(caching.save(self.repository, str(place), **self._how, wanted=[TARGET], listing=listing))
+
+    def build(self):
+        """Build into dist; return its ledger and the program."""
+        made = build.run(build.prepare(ProjectRequest(self.repository, targets=(TARGET,)), **self._how), **self._how)
+        (name,) = [artifact.name for artifact in made.of_kind("binary")]
+        assert Ledger.load(self.repository / "dist") == made
+        return made, (self.repository / "dist" / name).read_bytes()
+
+    def test(self):
+        opened = open_project(ProjectRequest(self.repository), **self._how)
+        return check.test(opened.facts, opened.config, opened.toolchain, self.settings, Stream())
+
+    @property
+    def warm(self):
+        return Warm(self.settings.cache, self.repository)
+
+    def poisoned(self, *folders):
+        """The folders in which something was poisoned."""
+        return {name for name in folders for path in (self.folder / name).rglob("*-d") if EVIL.encode() in _read(path)}
+
+    @property
+    def _how(self):
+        return {"settings": self.settings, "stream": Stream()}
+
+    @staticmethod
+    def _rows(rows):
+        return {row.kind: row.done for row in rows}
+
+
+def _read(path):
+    return path.read_bytes() if path.is_file() else b""
+
+
+def compiled(ledger):
+    return [each["from"] for each in ledger.compiled]
+
+
+@pytest.fixture
+def machine(tmp_path, settings, part):
+    part("git")
+    numbers = iter(range(10))
+    return lambda *args, **environ: Machine(tmp_path / f"machine{next(numbers)}", settings, *args, **environ)
+
+
+def test_what_a_test_poisons_is_in_no_release(machine, tmp_path):
+    kept = machine()
+    kept.leave_ci().build()  # GOCACHE as a kept machine has it
+    kept.begin("one").restore(tmp_path / "place", signed=True)
+    first, clean = kept.build()
+    assert (compiled(first), GOOD.encode() in clean) == (["cold"], True)
+    kept.test()
+    assert kept.poisoned("gocache", "cache") == {"gocache", "cache"}
+
+    ledger, program = kept.build()  # in the same job
+    assert (compiled(ledger), program == clean) == (["cold"], True)
+    rows = kept.save(tmp_path / "place", tmp_path / "list")
+    assert b'"packs":[]' in (tmp_path / "list").read_bytes(), rows
+
+    shutil.rmtree(kept.repository / "dist")
+    ledger, program = kept.begin("two").build()  # in the next one on the same machine
+    assert (compiled(ledger), program == clean) == (["cold"], True)
+    kept.begin("three").restore(tmp_path / "place", signed=True)
+    assert not kept.poisoned("cache")
+
+    shutil.rmtree(kept.repository / "dist")
+    kept.warm.remove()
+    assert EVIL.encode() in kept.leave_ci().build()[1]  # the attack is one: who believes GOCACHE has it in the program
+    ledger, program = kept.begin("four").build()  # nor is it taken over from what stands in dist
+    assert (compiled(ledger), program == clean) == (["cold"], True)
+
+
+def test_a_mark_of_another_job_proves_nothing(machine, tmp_path):
+    kept = machine().begin("one")
+    kept.restore(tmp_path / "place", signed=True)
+    assert kept.warm.proven(identity(kept.settings.environ))
+    kept.begin("two")
+    assert not kept.warm.proven(identity(kept.settings.environ))
+    kept.test()
+    assert not kept.warm.proven(identity(kept.begin("one").settings.environ))
+
+
+def proxied(folder):
+    """A module example.com/dep v1.0.0 as a proxy's files serve it."""
+    import zipfile
+
+    versions = folder / "example.com" / "dep" / "@v"
+    versions.mkdir(parents=True)
+    files = {
+        "go.mod": "module example.com/dep\n\ngo 1.21\n",
+        "dep.go": f'package dep\n\nfunc Say() string {{ return "{GOOD}" }}\n',
+    }
+    (versions / "list").write_text("v1.0.0\n")
+    (versions / "v1.0.0.info").write_text('{"Version":"v1.0.0","Time":"2026-01-01T00:00:00Z"}')
+    (versions / "v1.0.0.mod").write_text(files["go.mod"])
+    with zipfile.ZipFile(versions / "v1.0.0.zip", "w") as archive:
+        for name, content in files.items():
+            archive.writestr(f"example.com/dep@v1.0.0/{name}", content)
+    return folder.as_uri()
+
+
+def test_a_release_is_not_compiled_from_modules_that_a_test_changed(machine, tmp_path, part):
+    """Also by the command line: go itself never looks again at what it once unpacked."""
+    go = {"GOPROXY": proxied(tmp_path / "proxy"), "GOMODCACHE": str(tmp_path / "modules"), "GONOSUMDB": "*"}
+    files = {
+        **FILES,
+        "go.mod": FILES["go.mod"] + "\nrequire example.com/dep v1.0.0\n",
+        "price/price.go": 'package price\n\nimport "example.com/dep"\n\nfunc Word() string { return dep.Say() }\n',
+    }
+    source = tmp_path / "sums"
+    for name, text in files.items():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(text)
+    environ = {**os.environ, **go, "GOFLAGS": "-mod=mod"}
+    subprocess.run([part("go"), "mod", "tidy"], cwd=source, env=environ, check=True, capture_output=True)
+    kept = machine({**files, "go.sum": (source / "go.sum").read_text()}, **go).begin("one")
+    kept.test()
+    with pytest.raises(ModulesModified):
+        kept.build()
+    assert not (kept.repository / "dist").exists()
+    subprocess.run([part("go"), "clean", "-modcache"], env=environ, check=True)
+
+
+def test_warm_or_cold_a_release_has_the_same_bytes_and_stands_published(machine, tmp_path, fake_github):
+    place, listing, names = tmp_path / "place", tmp_path / "list", []
+    signer = SecretKey.generate().signer()
+    (tmp_path / "release.trust").write_bytes(clean_trust([signer]).to_bytes())
+
+    def sealed(made, sequence):
+        folder = made.repository / "dist"
+        seal.seal(folder, [signer], settings=made.settings, stream=Stream(), now=sequence)
+        names.append({path.name: path.read_bytes() for path in folder.iterdir()})
+        hub = release.GitHub(REPOSITORY, token=fake_github.token({"contents": "write"}), api_url=fake_github.url)
+        given = {"trust": tmp_path / "release.trust", "settings": made.settings}
+        return release.publish(folder, github=hub, stream=Stream(), **given)
+
+    main = machine().begin("main", "refs/heads/main")
+    main.restore(place, signed=True)
+    main.build()
+    main.save(place, listing)
+    key = tmp_path / "cache.key"
+    key.write_bytes(KEY.to_bytes())
+    key.chmod(0o600)
+    trust = main.repository / "goferry.cache.trust"
+    belief.sign([listing], str(place), key=key, trust=trust, directory=main.repository, settings=main.settings)
+
+    warm = machine().begin("tag")
+    assert warm.restore(place, signed=True)["deps"] == "restored"
+    ledger, program = warm.build()
+    assert compiled(ledger) == ["packs"]
+    assert {(pack["kind"], pack["signed"]) for pack in ledger.compiled[0]["packs"]} == {("deps", True), ("own", True)}
+    fake_github.repository(REPOSITORY).tags["v1.0.0"] = ledger.commit
+    assert not sealed(warm, 1_795_409_822)["unchanged"]
+    assert not [text for text in names[0].values() if b"compiled" in text and text.startswith(b"{")]
+
+    cold = machine().begin("again")
+    again, same = cold.build()
+    assert (compiled(again), same == program) == (["cold"], True)
+    assert sealed(cold, 1_795_409_999)["unchanged"]

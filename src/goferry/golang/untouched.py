@@ -6,7 +6,7 @@
 
 What was seen when the files were hashed is noted in Goferry's own cache, which is its user's alone: a tool cache may be
 shared by several users, and whoever may change a file there could change a note beside it as well. A program of the
-same user can still forge the note: so a release in CI believes the last two lines alone, and otherwise hashes all of it.
+same user can still forge the note: so a release in CI believes the last two lines alone, and hashes it all otherwise.
 """
 
 from __future__ import annotations

@@ -16,6 +16,19 @@ ACTIONS = ROOT / "actions"
 HOSTILE = "$(touch pwned)`touch pwned`;::set-output name=x::y\n::error::no"
 
 
+MAIN = 'package main\n\nfunc main() { println(word()) }\n\nfunc word() string { return "hello" }\n'
+TEST = """package main
+
+import "testing"
+
+func TestWord(t *testing.T) {
+	if word() == "" {
+		t.Fatal("no word")
+	}
+}
+"""
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     """What all runs share: a tool cache and Goferry's cache, as a self-hosted runner has them."""
@@ -35,6 +48,8 @@ def workspace(tmp_path_factory, keys):
     """A checkout of a small module at a tag."""
     folder = tmp_path_factory.mktemp("work space") / "hello"
     shutil.copytree(ROOT / "examples" / "plain", folder)
+    (folder / "main.go").write_text(MAIN)  # a release in CI is compiled cold, and this needs the runtime alone
+    (folder / "main_test.go").write_text(TEST)
     (folder / ".gitignore").write_text("/dist*\n/shard*\n/parts\n/.goferry\n")
     git = ["git", "-C", folder, "-c", "user.name=A", "-c", "user.email=a@example.com"]
     subprocess.run([*git[:3], "init", "-q"], check=True)

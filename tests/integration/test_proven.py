@@ -87,7 +87,7 @@ class Machine:
     def __init__(self, folder, settings, files=FILES, **environ):
         folder.mkdir()
         self.folder, self.repository = folder, checkout(folder / "shop", files)
-        own = {"HOME": folder / "home", "GOCACHE": folder / "gocache", "OTHER": folder / "cache"}
+        own = {"HOME": folder / "home", "GOCACHE": folder / "home/.cache/go-build", "OTHER": folder / "cache"}
         (folder / "home").mkdir()
         self.kept = {**settings.environ, **{name: str(path) for name, path in own.items()}, **environ}
         self.settings = Settings(self.kept, folder / "cache", home=folder / "home")
@@ -162,7 +162,7 @@ def test_what_a_test_poisons_is_in_no_release(machine, tmp_path):
     assert kept.warm.proven(identity(kept.settings.environ))
     kept.test()
     assert not kept.warm.proven(identity(kept.settings.environ))
-    assert kept.poisoned("gocache", "cache") == {"gocache", "cache"}
+    assert kept.poisoned("home", "cache") == {"home", "cache"}
 
     ledger, program = kept.build()  # in the same job
     assert (compiled(ledger), program == clean) == (["cold"], True)

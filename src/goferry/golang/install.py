@@ -1,6 +1,6 @@
 """Install one toolchain module: download, proof and extraction, and nothing in place until all of it holds.
 
-    in one thread   the zip streams to a workspace beside its place
+    in one thread   the zip streams to a workspace beside its place, unless another job's is here (golang.zips)
     in another      the checksum database is asked and its answer proven
     then            the zip is extracted and hashed in one pass; h1 must be the proven one
     then            execute bits, go.mod copies, record, one rename
@@ -11,22 +11,20 @@ Whatever fails, the workspace goes and the place is as before.
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from goferry.dist.toolchain import Toolchain
-from goferry.golang import modzip, store, tree
+from goferry.golang import modzip, store, tree, zips
 from goferry.golang.proof import Proof
 from goferry.golang.proxies import ProxyList, escaped
 from goferry.golang.sumdb import ChecksumDatabase
 from goferry.golang.untouched import Watch
-from goferry.kernel.errors import Failed, Refused
+from goferry.kernel.errors import Failed, Refused, printable
 from goferry.observe.events import Span, Stream
-
-ZIP_LIMIT = 500 << 20
-"""Bytes; golang.org/x/mod/zip.MaxZipFile."""
 
 
 class ModuleHashWrong(Refused):
@@ -49,11 +47,18 @@ class ToolchainUnwritable(Failed):
 
 @dataclass(frozen=True)
 class Sources:
-    """Where toolchains and their proofs come from, and what knows which were hashed before."""
+    """Where a toolchain and its proof come from.
+
+    Attributes:
+        proxies, database: whom to ask. watch: notes what was hashed.
+        zipped: where another job's zip may lie. keep: whether to leave the zip there for others.
+    """
 
     proxies: ProxyList
     database: ChecksumDatabase
     watch: Watch
+    zipped: Path
+    keep: bool = False
 
 
 def install(place: store.Place, version: str, goos: str, goarch: str, *, sources: Sources, stream: Stream) -> Toolchain:
@@ -84,19 +89,46 @@ def _install(
             return kept.toolchain
         with place.workspace() as folder:
             module_version = store.module_version(version, goos, goarch)
-            with stream.span("toolchain-download", target=f"{goos}/{goarch}") as span:
-                proof = _fetch(folder / "module.zip", module_version, sources, span)
-            with stream.span("toolchain-extract") as span:
+            proof = _brought(folder / "brought", module_version, sources, stream)
+            root = folder / "brought"
+            if proof is None:
+                with stream.span("toolchain-download", target=f"{goos}/{goarch}") as span:
+                    proof = _fetch(folder / "module.zip", module_version, sources, span)
                 root = folder / "tree"
-                root.mkdir()
-                found = modzip.extract(folder / "module.zip", root, f"{store.MODULE}@{module_version}/")
-                _hold(found, proof)
-                span.numbers["h1"] = found
-                tree.finish(root)
+                _extract(folder / "module.zip", root, proof, stream)
+                if sources.keep:
+                    with contextlib.suppress(OSError):
+                        zips.keep(sources.zipped, folder / "module.zip")
+            tree.finish(root)
             place.put(root, proof, key)
             with contextlib.suppress(OSError):
                 sources.watch.keep(place.root, proof.h1)
     return store.toolchain(place.root, version, proof, key)
+
+
+def _brought(root: Path, version: str, sources: Sources, stream: Stream) -> Proof | None:
+    """Extract the zip that was brought here; None where there is none, or it is not what is proven: then it goes."""
+    if not sources.zipped.is_file():
+        return None
+    proof = sources.database.lookup(store.MODULE, version)
+    try:
+        _extract(sources.zipped, root, proof, stream)
+    except (modzip.ZipUnsafe, modzip.ZipDamaged, ModuleHashWrong) as error:
+        with stream.span("toolchain-brought") as span:
+            span.note(f"the toolchain's zip that was kept does not count: {printable(error.what, 300)}", "warning")
+        shutil.rmtree(root, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            sources.zipped.unlink()
+        return None
+    return proof
+
+
+def _extract(archive: Path, root: Path, proof: Proof, stream: Stream) -> None:
+    with stream.span("toolchain-extract") as span:
+        root.mkdir()
+        found = modzip.extract(archive, root, f"{proof.module}@{proof.version}/")
+        _hold(found, proof)
+        span.numbers["h1"] = found
 
 
 def _hold(found: str, proof: Proof) -> None:
@@ -115,7 +147,7 @@ def _fetch(path: Path, version: str, sources: Sources, span: Span) -> Proof:
         future = pool.submit(sources.database.lookup, store.MODULE, version)
         with path.open("wb") as file:
             address = f"{store.MODULE}/@v/{escaped(version)}.zip"
-            got = sources.proxies.download(address, file, ZIP_LIMIT, _progress(span, future))
+            got = sources.proxies.download(address, file, zips.LIMIT, _progress(span, future))
         span.numbers["bytes"] = got.size
         return future.result()
 

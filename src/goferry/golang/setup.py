@@ -26,7 +26,7 @@ from goferry.config.settings import Settings
 from goferry.dist.fetching import ProxyListInvalid
 from goferry.dist.native import host
 from goferry.dist.toolchain import Toolchain
-from goferry.golang import earlier, machine, note, store
+from goferry.golang import earlier, machine, note, store, zips
 from goferry.golang.goenv import GoEnv
 from goferry.golang.resolve import GoVersionUnavailable, Resolved, Wanted, resolve, wanted
 from goferry.golang.untouched import Watch
@@ -50,6 +50,7 @@ class GoRequest(Struct, frozen=True):
         allow_unproven: whether a Go that was here may serve when none can be installed; `go.unproven` must agree.
         prefer_machine: take such a Go first when it answers.
         afresh: decide anew, whatever an earlier setup-go of the job set up.
+        keep_zip: keep the zip of what is installed, for other jobs (golang.zips).
     """
 
     directory: Path
@@ -58,6 +59,7 @@ class GoRequest(Struct, frozen=True):
     allow_unproven: bool = True
     prefer_machine: bool = False
     afresh: bool = False
+    keep_zip: bool = False
 
 
 def resolve_version(request: GoRequest, *, settings: Settings, stream: Stream) -> Resolved:
@@ -83,6 +85,24 @@ def setup_go(request: GoRequest, *, settings: Settings, stream: Stream) -> Toolc
         if found.proof == "unproven":
             span.note(f"Go {found.version} ({found.source}) was here before and is unproven", "warning")
         return found
+
+
+def lacking(request: GoRequest, *, settings: Settings, stream: Stream) -> Path | None:
+    """Return where the zip of the toolchain is looked for that `setup_go` would install; None: it installs none.
+
+    Raises:
+        GoferryError: see `resolve_version`.
+    """
+    with stream.span("resolve-go") as span:
+        return _Setup(request, settings, stream).lacking(span)
+
+
+def zipped(toolchain: Toolchain, settings: Settings) -> Path | None:
+    """Return the zip of a proven toolchain, where it is kept here."""
+    if toolchain.proof != "checksum-database":
+        return None
+    kept = zips.path(settings.cache, store.module_version(toolchain.version, *host()))
+    return kept if kept.is_file() else None
 
 
 def _cannot_be_had() -> tuple[type[GoferryError], ...]:
@@ -158,6 +178,15 @@ class _Setup:
             here = self._instead(want, error, span)
         want.hold(GoVersion(here.version))
         return Resolved(here.version, f"{want.source}; here before, unproven", want.minimum, want.by)
+
+    def lacking(self, span: Span) -> Path | None:
+        want = self._wanted(span)
+        if self._preferred(want) or self._kept(want, span):
+            return None
+        resolved = resolve(want, partial(self._available, span))
+        if self._proven(resolved, span):
+            return None
+        return zips.path(self.settings.cache, store.module_version(resolved.version, self.goos, self.goarch))
 
     def _wanted(self, span: Span) -> Wanted:
         request, said = self.request, self.goenv.get("GOWORK")
@@ -258,7 +287,8 @@ class _Setup:
         from goferry.golang import proxies
         from goferry.golang.install import Sources, install
 
-        sources = Sources(self.proxies, self.database, Watch.of(self.settings))
+        kept = zips.path(self.settings.cache, store.module_version(resolved.version, self.goos, self.goarch))
+        sources = Sources(self.proxies, self.database, Watch.of(self.settings), kept, keep=self.request.keep_zip)
         try:
             return install(place, resolved.version, self.goos, self.goarch, sources=sources, stream=self.stream)
         except (proxies.ProxyLacks, proxies.ProxyRefuses) as error:

@@ -16,6 +16,7 @@ from goferry.caches import place as places
 from goferry.caches import statement, worth
 from goferry.caches.job import identity
 from goferry.caches.place import Place
+from goferry.config.load import load
 from goferry.config.settings import Settings
 from goferry.dist.native import host
 from goferry.kernel import trustfile
@@ -23,9 +24,10 @@ from goferry.kernel.errors import printable
 from goferry.observe.events import Stream
 from goferry.pipeline.caching.belief import believing, sign, signing_key
 from goferry.pipeline.caching.bring import looked_up, restore_modules, restore_slot
-from goferry.pipeline.caching.ground import ALL, MODULES, WHOLE, Ground, Part, key_of, look, sums_of
+from goferry.pipeline.caching.ground import ALL, MODULES, WHOLE, Ground, Part, asked, key_of, look, sums_of
 from goferry.pipeline.caching.report import Row, guarded, lines, record
 from goferry.pipeline.caching.take import listed, save_modules, save_slot
+from goferry.pipeline.caching.toolchain import restore_toolchain, save_toolchain
 
 __all__ = [
     "Names",
@@ -108,6 +110,7 @@ def restore(
         PlaceUnknown, and what opening a project raises.
     """
     where = worth.Worthwhile(places.opened(place), deadline)
+    go = restore_toolchain(asked(load(directory, project=project), part), where, settings, stream)
     ground = look(directory, settings, stream, project, wanted, part)
     try:
         if signed:
@@ -116,11 +119,11 @@ def restore(
         else:
             ground.warm.make()
     except OSError as error:
-        return [Row(ALL, ALL, "missed", printable(str(error), 200))]
+        return [*go, Row(ALL, ALL, "missed", printable(str(error), 200))]
     with stream.span("cache-restore") as span, ThreadPoolExecutor(4, thread_name_prefix="restore") as pool:
         futures = [pool.submit(restore_modules, ground, where)]
         futures += [pool.submit(restore_slot, ground, where, slot) for slot in ground.slots.values()]
-        rows = [row for future in futures for row in future.result()]
+        rows = [*go, *(row for future in futures for row in future.result())]
         span.numbers.update(bytes=sum(row.bytes for row in rows))
     return rows
 
@@ -147,7 +150,7 @@ def save(
     proven = ground.warm.proven(identity(settings.environ))
     ground = replace(ground, dry=dry_run, proven=proven)
     with stream.span("cache-save") as span:
-        rows = save_modules(ground, where)
+        rows = [*save_toolchain(ground, where, settings), *save_modules(ground, where)]
         for slot in ground.slots.values():
             rows += save_slot(ground, where, slot)
         if listing and not dry_run:

@@ -118,8 +118,7 @@ def look(
     """Open a project as far as its packs ask for; raises what opening one raises."""
     loaded = load(directory, project=project)
     gomodules.require(loaded.directory)
-    request = golang.GoRequest(loaded.directory, part.go, loaded.project)
-    toolchain = golang.setup_go(request, settings=settings, stream=stream)
+    toolchain = golang.setup_go(asked(loaded, part), settings=settings, stream=stream)
     environ = environment.clean(settings.environ, toolchain, loaded.directory)
     ports = targets.ports(toolchain, environ)
     chosen = targets.parse(wanted or loaded.project.builds.targets, ports)
@@ -130,6 +129,11 @@ def look(
     chosen = Shard.parse(part.shard).of(chosen) if part.shard else chosen
     warm = Warm(settings.cache, loaded.directory)
     return Ground(loaded, toolchain, environ, chosen, warm, decides, module, part.works)
+
+
+def asked(loaded: Loaded, part: Part) -> golang.GoRequest:
+    """Return which Go a project's packs are for; its zip may go with them."""
+    return golang.GoRequest(loaded.directory, part.go, loaded.project, keep_zip=True)
 
 
 def key_of(inputs: Mapping[str, str]) -> str:

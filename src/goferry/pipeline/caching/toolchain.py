@@ -1,0 +1,74 @@
+"""The toolchain on its way between jobs: its zip travels, and setting it up proves it as if it came from a proxy.
+
+A zip is no project's own, so a place has it once for all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from goferry import golang
+from goferry.caches import place as places
+from goferry.caches.place import Kept, Place
+from goferry.config.settings import Settings
+from goferry.kernel.errors import GoferryError
+from goferry.observe.events import Stream
+from goferry.pipeline.caching.ground import Ground, key_of
+from goferry.pipeline.caching.report import NOTHING, Row, guarded
+
+TOOLCHAIN = "toolchain"
+_OWNER = "go"
+
+
+def restore_toolchain(request: golang.GoRequest, place: Place, settings: Settings, stream: Stream) -> list[Row]:
+    """Bring the zip of the toolchain that is going to be set up; no row where none is, or nobody says which."""
+    try:
+        zipped = golang.lacking(request, settings=settings, stream=stream)
+    except GoferryError:  # setting it up says why
+        return []
+    if zipped is None or zipped.is_file():
+        return []
+
+    def work() -> Row:
+        since = time.monotonic()
+        found, exact = places.find(place, _where(zipped), _key(zipped))
+        if found is None or not exact:
+            return Row(TOOLCHAIN, zipped.stem, "missed", NOTHING)
+        with place.open(found.where, found.name) as source:
+            size = golang.bring(source, zipped)
+        return Row(TOOLCHAIN, zipped.stem, "restored", "", size, time.monotonic() - since)
+
+    return [guarded(TOOLCHAIN, zipped.stem, work)]
+
+
+def save_toolchain(ground: Ground, place: Place, settings: Settings) -> list[Row]:
+    """Take the zip of the toolchain away, where it is here and the place lacks it; no row where it is not here."""
+    zipped = golang.zipped(ground.toolchain, settings)
+    if zipped is None:
+        return []
+
+    def work() -> Row:
+        since, where = time.monotonic(), _where(zipped)
+        if places.find(place, where, _key(zipped))[1]:
+            return Row(TOOLCHAIN, zipped.stem, "kept")
+        size = zipped.stat().st_size
+        if ground.dry:
+            return Row(TOOLCHAIN, zipped.stem, "would be saved", "", size)
+        with zipped.open("rb") as made:
+            digest = hashlib.file_digest(made, "sha256").hexdigest()
+        name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{_key(zipped)}"
+        places.put(place, Kept(where, name, _key(zipped), size, size, 1, digest), zipped)
+        return Row(TOOLCHAIN, zipped.stem, "saved", "", size, time.monotonic() - since, digest)
+
+    return [guarded(TOOLCHAIN, zipped.stem, work)]
+
+
+def _where(zipped: Path) -> str:
+    return f"{_OWNER}/{TOOLCHAIN}/{zipped.stem}"
+
+
+def _key(zipped: Path) -> str:
+    return key_of({"module": zipped.stem})

@@ -143,7 +143,8 @@ def test(
             report = _tested(facts, config, toolchain, {**environ, **working.environ}, stream, fresh=fresh)
             working.whole = True
     finally:
-        warm.doubt()  # the mark is a file, which tests may write as well
+        warm.doubt()  # marks are files, which tests may write as well
+        job.doubt(settings.cache)
     warm.keep(KIND, [working])
     return report
 

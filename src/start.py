@@ -27,6 +27,9 @@ GROUPS = {
     "release": ("release", "github"),
     "deploy": ("release", "github"),
     "rollback": ("release",),
+    "restore-caches": ("caches",),
+    "save-caches": ("caches",),
+    "sign-caches": ("caches", "release"),
     "goferry": ("release", "github"),
 }
 """What an action needs besides `core`."""

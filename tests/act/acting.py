@@ -83,6 +83,7 @@ class Act:
         docker: bool = False,
         served: Mapping[str, Path] | None = None,
         cache: Path | None = None,
+        kept: Path | None = None,
         path: str = "",
         extra: tuple[str, ...] = (),
         timeout: int = 540,
@@ -90,15 +91,18 @@ class Act:
         """Run the repository's workflows for an event and read what came of it.
 
         `served` is served beside or in place of what always is, `env` is what the runner gives each job
-        (GITHUB_API_URL of a fake, say), `cache` another cache than the shared one, `extra` more of act's own options.
+        (GITHUB_API_URL of a fake, say), `cache` another cache than the shared one, `kept` the folder of act's own
+        server for actions/cache (without it there is none), `extra` more of act's own options.
         """
         self.count += 1
         folder = self.scratch / f"run-{self.count}"
         # act's artifact server panics where it is asked for a list before anything was uploaded.
-        (folder / "artifacts" / "1").mkdir(parents=True)
+        (folder / "artifacts" / (env or {}).get("GITHUB_RUN_ID", "1")).mkdir(parents=True)
         everything = {"GITHUB_TOKEN": TOKEN, **(secrets or {})}
+        if not kept and "ACTIONS_CACHE_URL" not in (env or {}):
+            variables = {"GOFERRY_CACHES": "off", **(variables or {})}
         words = self._words(
-            folder, event, payload or repository.push(), everything, env or {}, variables or {}, docker, cache
+            folder, event, payload or repository.push(), everything, env or {}, variables or {}, docker, cache, kept
         )
         for name, place in {**self.served, **(served or {})}.items():
             words += ["--local-repository", f"{name}={place}"]
@@ -116,7 +120,7 @@ class Act:
 
     def _words(
         self, folder: Path, event: str, payload: Mapping[str, Any], secrets: Mapping[str, str], env: Mapping[str, str],
-        variables: Mapping[str, str], docker: bool, cache: Path | None,
+        variables: Mapping[str, str], docker: bool, cache: Path | None, kept: Path | None,
     ) -> list[str]:  # fmt: skip
         if docker:
             # A job's container sees nothing of this machine but the volume of its tool cache.
@@ -127,13 +131,17 @@ class Act:
                 json.dump(value, file)  # JSON is YAML
         platform = self.image if docker else "-self-hosted"
         words = [
-            self.program, event, "--json", "--insecure-secrets", "--no-cache-server", "--pull=false", "--rm",
+            self.program, event, "--json", "--insecure-secrets", "--pull=false", "--rm",
             "--eventpath", str(folder / "event.json"), "--secret-file", str(folder / "secrets.yml"),
             "--env-file", str(folder / "env.yml"), "--var-file", str(folder / "vars.yml"), "--input-file", "/dev/null",
             "--action-cache-path", str(cache or self.cache), "--container-daemon-socket", "-",
             "--artifact-server-path", str(folder / "artifacts"), "--artifact-server-addr", "127.0.0.1",
             "--artifact-server-port", str(free_port()), "--network", "host", "--concurrent-jobs", "1",
         ]  # fmt: skip
+        server = (
+            ["--cache-server-path", str(kept), "--cache-server-addr", "127.0.0.1"] if kept else ["--no-cache-server"]
+        )
+        words += server
         if not docker:
             # Docker actions of a job in host mode: act hands them the host's paths, and a network of their own.
             folder = (cache or self.cache).resolve()

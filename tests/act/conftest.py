@@ -35,6 +35,7 @@ def stand_ins(tmp_path_factory, node_part):
     """{"actions/upload-artifact@…": folder}."""
     node_part("esbuild")
     node_part("@actions/artifact")
+    node_part("@actions/cache")
     return serving.stand_ins(tmp_path_factory.mktemp("stand-ins"))
 
 

@@ -21,6 +21,7 @@ OURS = "octo-org/goferry@v1"
 STAND_INS = {
     "upload-artifact": "bbbca2ddaa5d8feaa63e36b76fdaad77386f024f",
     "download-artifact": "3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c",
+    "cache": "27d5ce7f107fe9357f9df03efb73ab90386fccae",
 }
 
 
@@ -48,17 +49,18 @@ def stand_ins(folder: Path) -> dict[str, Path]:
     modules = PARTS / "npm" / "node_modules"
     served = {}
     for name, commit in STAND_INS.items():
-        source, out = PARTS / "act" / name, folder / name
-        out.mkdir(parents=True)
-        (out / "action.yml").write_bytes((source / "action.yml").read_bytes())
-        subprocess.run(
-            [
-                modules / ".bin" / "esbuild", source / "main.js", "--bundle", "--platform=node", "--keep-names",
-                f"--outfile={out / 'index.js'}", "--log-level=error",
-            ],
-            check=True, env={"PATH": os.environ["PATH"], "NODE_PATH": str(modules)},
-        )  # fmt: skip
-        served[f"actions/{name}@{commit}"] = out
+        for action in sorted((PARTS / "act" / name).rglob("action.yml")):
+            out = folder / action.relative_to(PARTS / "act").parent
+            out.mkdir(parents=True)
+            (out / "action.yml").write_bytes(action.read_bytes())
+            subprocess.run(
+                [
+                    modules / ".bin" / "esbuild", action.with_name("main.js"), "--bundle", "--platform=node", "--keep-names",
+                    f"--outfile={out / 'index.js'}", "--log-level=error",
+                ],
+                check=True, env={"PATH": os.environ["PATH"], "NODE_PATH": str(modules)},
+            )  # fmt: skip
+        served[f"actions/{name}@{commit}"] = folder / name
     return served
 
 

@@ -103,6 +103,6 @@ def test_a_failing_test_that_prints_commands(act, hostile):
     repository.write({"main_test.go": SMALL["main_test.go"].replace('import "testing"\n', shout)})
     repository.commit("Shout")
     run = act.run(repository)
-    assert run["build"].result == "failure", run.told()
-    assert "TestShout" in run["build"].text
+    assert run["test"].result == "failure", run.told()
+    assert "TestShout" in run["test"].text
     _unharmed(run, mark)

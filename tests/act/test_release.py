@@ -32,7 +32,7 @@ def project(make_repository, example, signing):
 def test_a_pull_request_is_tested_and_built_without_a_secret(act, project):
     run = act.run(project, "pull_request", project.pull_request(fork="visitor/greeter"), secrets={})
     assert run.ok, run.told()
-    assert run.results == {"plan": "success", "build": "success", "package": "success"}
+    assert run.results == {"plan": "success", "build": "success", "test": "success", "package": "success"}
     assert run["plan"]["inspect"].outputs["push"] == "pull-request"
     assert "sign" not in run["package"].steps
 
@@ -44,7 +44,7 @@ def test_a_branch_leaves_a_sealed_snapshot_joined_from_its_shards(act, project, 
     assert run.ok, run.told()
     assert run["plan"]["inspect"].outputs["push"] == "snapshot"
     assert run["package"]["sign"].outputs["digest"]
-    assert run.results == {"plan": "success", "build": "success", "package": "success"}
+    assert run.results == {"plan": "success", "build": "success", "test": "success", "package": "success"}
     assert len(run.legs("build")) == len(json.loads(run["plan"]["inspect"].outputs["shards"])) == 2
     with tarfile.open(fileobj=run.artifact("goferry-release", "dist.tar")) as tar:
         names = {name.removeprefix("./") for name in tar.getnames()}
@@ -95,6 +95,7 @@ def test_what_changes_between_the_jobs_is_refused(harm, act, project, signing, g
         "plan": "success",
         "ready": "success",
         "build": "success",
+        "test": "success",
         "package": "success",
         "release": "failure",
         "notify": "success",
@@ -113,9 +114,9 @@ def test_a_red_test_stops_it_and_the_team_learns_why(act, project, signing, catc
     project.commit("Break the test")
     run = act.run(project, secrets={**signing.secrets, "GOFERRY_WEBHOOK_URL": catcher.url})
     assert not run.ok
-    assert run.results == {"plan": "success", "build": "failure", "notify": "success"}
-    assert run["build"].steps["build"].annotations("error")
-    assert "TestWord" in run["build"].text
+    assert run.results == {"plan": "success", "build": "success", "test": "failure", "notify": "success"}
+    assert run["test"].annotations("error")
+    assert "TestWord" in run["test"].text
     (body,) = catcher.got
     assert "TestWord" in json.dumps(body)
 

@@ -36,5 +36,7 @@ def test_a_starter_workflow_runs(act, make_repository, starters, ours, signing, 
         assert run.results == {"check": "success"}, run.told()
     else:
         run = act.run(repository, secrets=signing.secrets, served=served)
-        assert run.results == {"plan": "success", "build": "success", "package": "success"}, run.told()
+        assert run.results == {"plan": "success", "build": "success", "test": "success", "package": "success"}, (
+            run.told()
+        )
         assert "goferry-release" in run.artifacts

@@ -21,6 +21,7 @@ from goferry.build.trigger import Trigger
 from goferry.pipeline.caching import Names
 from goferry.pipeline.caching.ground import BUILD, DEPS, MODULES, OWN, RESULTS, TEST, TESTS
 
+__all__ = ["KINDS", "MODULES", "SIGNED", "Entry", "entries", "refusal", "signatures"]
 SIGNED = "signed"
 KINDS = {BUILD: (MODULES, DEPS, OWN), TEST: (MODULES, DEPS, TESTS, RESULTS)}
 """The entries of a job that does such work."""

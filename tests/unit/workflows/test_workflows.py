@@ -2,6 +2,7 @@
 
 import fnmatch
 import functools
+import hashlib
 import itertools
 import json
 import os
@@ -148,7 +149,7 @@ def test_checkouts_leave_no_credentials_behind(path):
 
 
 def test_versions_are_seen_whole_by_the_jobs_that_build():
-    for name in ("plan", "build", "package"):
+    for name in ("plan", "build", "test", "package"):
         (checkout,) = [step for step in jobs("push-to-release")[name]["steps"] if "checkout@" in step.get("uses", "")]
         assert checkout["with"]["fetch-depth"] == 0
         assert checkout["with"]["fetch-tags"] is True
@@ -201,7 +202,7 @@ def test_what_would_stop_a_release_is_found_before_the_build_in_a_job_that_check
     uses = [step["uses"] for step in release["ready"]["steps"][:2]]
     assert uses == ["$/actions/sign/native", "$/actions/release"]
     assert all(step["with"]["check"] is True for step in release["ready"]["steps"][:2])
-    for name in ("build", "package", "release"):
+    for name in ("build", "test", "package", "release"):
         assert "ready" in release[name]["needs"]
         assert "!failure() && !cancelled()" in release[name]["if"], "it runs where ready is skipped"
 
@@ -210,11 +211,11 @@ def test_what_would_stop_a_release_is_found_before_the_build_in_a_job_that_check
 def test_the_tag_that_is_asked_for_is_what_every_job_checks_out(name):
     for job in jobs(name).values():
         for step, following in itertools.pairwise(job.get("steps", [])):
-            if "checkout@" in step.get("uses", ""):
+            if "checkout@" in step.get("uses", "") and "inputs.tag == ''" not in job.get("if", ""):
                 assert step["with"]["fetch-tags"] is True
                 assert (following["name"], following["if"]) == ("Check out the tag", "inputs.tag != ''")
                 assert following["env"] == {"TAG": "${{ inputs.tag }}"}
-            if step.get("uses", "") in ("$/actions/inspect", "$/actions/cross-compile"):
+            if step.get("uses", "") in ("$/actions/inspect", "$/actions/cross-compile", "$/actions/test"):
                 assert step["with"]["tag"] == "${{ inputs.tag }}"
 
 
@@ -380,7 +381,7 @@ def test_steps_take_and_give_only_what_their_actions_declare(path):
                 assert set(step.get("with", {})) <= set(action["inputs"]), (name, step["uses"])
                 known[step.get("id")] = set(action["outputs"])
             elif "id" in step:
-                known[step["id"]] = {"name", "artifact-id", "tag_name"}
+                known[step["id"]] = {"name", "artifact-id", "tag_name", "signs", "given"}
         for identifier, output in re.findall(r"steps\.([\w-]+)\.outputs\.([\w-]+)", str(job)):
             assert output in known[identifier], (name, identifier, output)
         for needed, output in re.findall(r"needs\.([\w-]+)\.outputs\.([\w-]+)", str(job)):
@@ -417,3 +418,104 @@ def test_callers_deploy_a_release_only_where_there_is_one():
         (deploy,) = [step for step in job["steps"] if "/actions/deploy@" in step["uses"]]
         assert deploy["with"]["release"] == "${{ needs.release.outputs.release }}"
         assert job["if"] == "needs.release.outputs.release != ''"
+
+
+OF_DEFAULT = "github.ref == format('refs/heads/{0}', github.event.repository.default_branch)"
+
+
+@pytest.mark.parametrize("path", ALL, ids=ids(ALL))
+def test_caches_end_in_time_and_stop_no_job(path):
+    for _, step in steps(path):
+        if re.search(r"/actions/(restore|save|sign)-caches\b", step.get("uses", "")):
+            assert (step["timeout-minutes"], step["continue-on-error"]) == (5, True)
+        if "/actions/save-caches" in step.get("uses", ""):
+            assert step["if"].strip("${} ").startswith("!cancelled()")
+        if step.get("uses", "").startswith(("$/actions/restore-caches", "$/actions/save-caches")):
+            assert "vars.GOFERRY_CACHES != 'off'" in step["if"], "a repository turns them off by a variable"
+
+
+def test_what_may_be_signed_is_listed_before_a_line_of_the_repository_runs():
+    """The job that compiles what a release may use runs no test, and believes signed packs alone."""
+    build = jobs("push-to-release")["build"]["steps"]
+    names = [step["name"] for step in build]
+    after = names[names.index("Check out the tag") + 1 :]
+    assert after[:4] == ["Restore caches", "Build", "Save caches", "Hand over what may be signed"]
+    by_name = {step["name"]: step for step in build}
+    assert by_name["Build"]["with"]["test"] is False
+    signed = by_name["Restore caches"]["with"]["signed"]
+    assert signed == "${{ needs.plan.outputs.push == 'release' || needs.plan.outputs.signs == 'true' }}"
+    for job in ("build", "test"):
+        told = {
+            step["uses"]: step["with"]
+            for step in jobs("push-to-release")[job]["steps"]
+            if "-caches" in str(step.get("uses"))
+        }
+        restored, saved = (told[f"$/actions/{what}-caches"] for what in ("restore", "save"))
+        assert {**restored, "signed": None} == {**saved, "signed": None}, "both name the same entries"
+        assert restored["work"] == job
+    assert "test" in jobs("push-to-release")["package"]["needs"], "nothing is sealed before the tests passed"
+
+
+def test_one_job_after_the_gates_has_the_key_of_the_caches():
+    """On a push to the default branch alone; it runs nothing that the repository holds."""
+    release = jobs("push-to-release")
+    holding = {name for name, job in release.items() if "secrets.GOFERRY_CACHE_KEY" in str(job)}
+    assert holding == {"sign-caches"}
+    job = release["sign-caches"]
+    assert {"build", "test", "package"} <= set(job["needs"])
+    for condition in ("!failure() && !cancelled()", "github.event_name == 'push'", "inputs.tag == ''", OF_DEFAULT):
+        assert condition in job["if"]
+    signs = next(step for step in release["plan"]["steps"] if step.get("id") == "signs")
+    for condition in ("github.event_name == 'push'", "inputs.tag == ''", OF_DEFAULT):
+        assert condition in signs["if"]
+    uses = [step["uses"] for step in job["steps"] if "uses" in step]
+    assert [each for each in uses if each.startswith("$/")] == ["$/actions/sign-caches"]
+    assert "sign-caches" not in release["release"]["needs"], "no release waits for it"
+    assert job["permissions"] == {"contents": "read"}
+
+
+def test_a_snapshot_that_will_be_deployed_runs_its_tests():
+    fresh = jobs("push-to-deploy")["release"]["with"]["fresh-tests"]
+    assert fresh == "${{ inputs.snapshots != '' && !startsWith(github.event_name, 'pull_request') }}"
+    (test,) = [step for step in jobs("push-to-release")["test"]["steps"] if step.get("uses") == "$/actions/test"]
+    assert test["with"]["fresh"] == "${{ inputs.fresh-tests }}"
+
+
+def test_the_check_of_the_caches_compiles_without_any():
+    text = (ROOT / "examples" / "workflows" / "cold-build.yml").read_text()
+    assert "caches" not in str(load(ROOT / "examples" / "workflows" / "cold-build.yml")["jobs"])
+    assert "schedule" in text
+
+
+COLD = next(
+    step["run"]
+    for _, step in steps(ROOT / "examples" / "workflows" / "cold-build.yml")
+    if step.get("name") == "Compare"
+)
+
+
+@pytest.mark.parametrize(("changed", "code"), [("", 0), ("shop_linux_amd64", 1), ("shop_1.0.0_linux_amd64.tar.gz", 1)])
+def test_the_check_of_the_caches_finds_any_other_byte(changed, code, tmp_path):
+    """Of the release there is the list alone; gh is replaced."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "gh").write_text("#!/bin/sh\nexit 0\n")
+    (tmp_path / "bin" / "gh").chmod(0o755)
+    cold, released = tmp_path / "cold", tmp_path / "released"
+    cold.mkdir()
+    released.mkdir()
+    sums = []
+    for name in ("shop_linux_amd64", "shop_1.0.0_linux_amd64.tar.gz", "release.json", "image.tar"):
+        data = name.encode()
+        sums.append(f"{hashlib.sha256(data).hexdigest()}  {name}\n")
+        if name.startswith("shop"):
+            (cold / name).write_bytes(data + (b"!" if name == changed else b""))
+    (cold / "goferry.json").write_text("{}")
+    (released / "SHA256SUMS").write_text("".join(sums))
+    environ = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "TAG": "v1.0.0", "LC_ALL": "C"}
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", COLD],
+        env=environ, cwd=tmp_path, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert ("2 files of v1.0.0 are the same" in done.stdout) is (code == 0)
+    assert (changed in done.stdout) is True

@@ -1,0 +1,76 @@
+"""`actions/restore-caches`: bring what earlier runs kept in GitHub's cache.
+
+It runs twice, with actions/cache/restore between: first it names the entries, then it takes what came of them. The
+runner gives its token for the cache to actions/cache alone.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from goferry.actions import kept, shared
+from goferry.pipeline import caching, entries
+from goferry.runner.job import Job
+
+
+def run(job: Job) -> Mapping[str, Any]:
+    """Name the entries or, in the second step, restore from the folder that they filled.
+
+    Raises:
+        InputInvalid: an input is none that it takes.
+    """
+    part, directory = kept.part(job), shared.directory(job)
+    signed, trust = job.inputs.boolean("signed"), job.inputs.path("trust", "goferry.cache.trust")
+    if job.environ.get(kept.STEP) != kept.SECOND:
+        return _names(job, part, signed=signed, trust=trust)
+    rows: list[caching.Row] = []
+    with kept.forgiven(job), job.stream() as stream:
+        rows = caching.restore(
+            directory,
+            str(kept.place(job)),
+            settings=job.settings,
+            stream=stream,
+            project=job.inputs.text("project"),
+            wanted=job.inputs.lines("targets", commas=True),
+            part=part,
+            signed=signed,
+            trust=trust,
+        )
+        kept.tell(job, "Restored", rows)
+    restored = [row for row in rows if row.done == "restored"]
+    return {"restored": len(restored), "bytes": sum(row.bytes for row in restored)}
+
+
+def _names(job: Job, part: caching.Part, *, signed: bool, trust: Path) -> Mapping[str, Any]:
+    outputs: dict[str, Any] = {}
+    with kept.forgiven(job):
+        names = kept.names(job, part)
+        place = kept.place(job) / "v1" / names.project
+        if place.is_dir():  # a runner that keeps its temporary folder has another job's packs there
+            shutil.rmtree(place)
+        taking = kept.taking(job)
+        outputs = {"place": str(place), "taking": taking}
+        found = entries.entries(names, kept.run(job), part.works)
+        if signed:
+            why = _cold(job, trust, taking)
+            if why:
+                job.notice(f"Nothing that was compiled before is used: {why}", "cold build")
+                found = {entries.MODULES: found[entries.MODULES]} if taking else {}
+            else:
+                found[entries.SIGNED] = entries.signatures(names.project, kept.run(job))
+        for kind, entry in found.items():
+            outputs |= {kind: entry.name, f"{kind}-serve": "\n".join(entry.serve)}
+    return outputs
+
+
+def _cold(job: Job, trust: Path, taking: str) -> str:
+    """Return why a job that believes signatures alone has none to believe; empty where it may have."""
+    if not trust.is_file():
+        return (
+            f"there is no {job.relative(trust)}. To have releases compile less, make a key:  "
+            "goferry keygen --cache --out KEYS"
+        )
+    return "" if taking else "this runner's tar can't be kept from writing elsewhere (GNU tar can)."

@@ -1,0 +1,66 @@
+"""`actions/sign-caches`: sign what the jobs of this run compiled, once every gate has passed.
+
+It runs twice, with actions/cache/restore between: what was signed before goes along, so that the newest entry has all
+statements. Nothing here comes from a checkout but the trust file.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from goferry.actions import kept, shared
+from goferry.pipeline import caching, entries
+from goferry.runner.job import Job
+from goferry.trust.keys import Secret
+
+_MOST = 200
+"""How many statements go along: more than there are packs that an entry could still bring."""
+_PROJECT = re.compile(r"[a-z0-9][a-z0-9.-]{0,200}-[0-9a-f]{8}")
+
+
+def run(job: Job) -> Mapping[str, Any]:
+    """Name the entry or, in the second step, sign the lists.
+
+    Raises:
+        InputInvalid: an input is none that it takes.
+        KeyUnusable, KeyUnknown, TrustFileMissing, TrustFileInvalid: the key, or the trust file, is none.
+        StatementInvalid, StatementForeign: a list is not of this run; nothing was signed.
+    """
+    folder, trust = job.inputs.path("lists"), job.inputs.path("trust", "goferry.cache.trust")
+    lists = sorted(path for path in folder.rglob("*.json") if _PROJECT.fullmatch(path.stem))
+    if not lists:
+        job.say("Nothing is to be signed: no job of this run lists a pack.")
+        return {"signed": 0}
+    project = lists[0].stem
+    place = kept.place(job) / "v1" / project
+    entry = entries.signatures(project, kept.run(job))
+    if job.environ.get(kept.STEP) != kept.SECOND:
+        if place.is_dir():
+            shutil.rmtree(place)
+        taking = kept.taking(job)
+        named = {"place": str(place), "taking": taking, "name": entry.name}
+        return named | ({"serve": "\n".join(entry.serve)} if taking else {})
+    key = job.required_secret("GOFERRY_CACHE_KEY", "to sign what this run compiled")
+    rows = caching.sign(
+        [path for path in lists if path.stem == project],
+        str(kept.place(job)),
+        key=Secret("the secret GOFERRY_CACHE_KEY", key.encode("utf-8", "surrogateescape")),
+        trust=trust,
+        directory=shared.directory(job),
+        settings=job.settings,
+    )
+    kept.tell(job, "Signed", rows)
+    _thin(place / entries.SIGNED)
+    signed = sum(row.done == "signed" for row in rows)
+    return {"signed": signed, **({"entry": entry.name} if signed else {})}
+
+
+def _thin(folder: Path) -> None:
+    """Leave the newest statements."""
+    found = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in found[_MOST:]:
+        path.unlink()

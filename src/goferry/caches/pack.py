@@ -107,7 +107,7 @@ def read(source: BinaryIO, kind: str, pattern: str) -> Index:
         text = json.loads(data)
         files = tuple((str(name), int(size)) for name, size in text["files"])
         index = Index(str(text["kind"]), dict(text["about"]), files, tuple(int(count) for count in text["blocks"]))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ArithmeticError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise PackUnusable("its index is no index") from error
     _hold(index, kind, pattern)
     return index

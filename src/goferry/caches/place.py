@@ -29,6 +29,10 @@ KEY = 32
 """Hex digits of a key."""
 _NAME = re.compile(r"(\d{8}T\d{6}Z)-([0-9a-f]{32})")
 _MOST_NOTE = 1 << 20
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MOST = 1 << 53
+"""A note's digest becomes a file's name, and its numbers are shown: whoever may write to a place can write others."""
+_NO_NOTE = (ArithmeticError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 class PlaceUnknown(Misuse):
@@ -145,11 +149,9 @@ def look(place: Place, where: str, name: str) -> Kept | None:
     match = _NAME.fullmatch(name)
     if match is None:
         return None
-    with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    with contextlib.suppress(FileNotFoundError, *_NO_NOTE):
         said: Any = json.loads(place.note(where, name))
-        if not re.fullmatch(r"[0-9a-f]{64}", str(said["sha256"])):  # it becomes a file's name
-            return None
-        return Kept(
+        kept = Kept(
             where,
             name,
             match[2],
@@ -160,6 +162,9 @@ def look(place: Place, where: str, name: str) -> Kept | None:
             float(said["seconds"]),
             {str(key): str(value) for key, value in said["inputs"].items()},
         )
+        numbers = (kept.bytes, kept.size, kept.files, kept.seconds)
+        if _SHA256.fullmatch(kept.sha256) and all(0 <= each < _MOST for each in numbers):
+            return kept
     return None
 
 

@@ -1,5 +1,6 @@
 """Packs in a folder: each written once, the newest or the one of a key found, and what is damaged passed over."""
 
+import json
 import os
 
 import pytest
@@ -55,7 +56,18 @@ def test_what_is_there_stays_as_it_is(folder, pack):
     assert not list(folder._path.rglob(".*"))
 
 
-@pytest.mark.parametrize("note", [b"", b"[]", b"{}", b'{"bytes": "x"}', b"\xff", b"[" * 100_000])
+def noted(**changes):
+    said = {"bytes": 4, "size": 10, "files": 1, "sha256": "0" * 64, "seconds": 1.5, "inputs": {}, **changes}
+    return json.dumps(said).encode()
+
+
+NOTES = [b"", b"[]", b"{}", b'{"bytes": "x"}', b"\xff", b"[" * 100_000]
+NOTES += [noted(**{name: -1}) for name in ("bytes", "size", "files", "seconds")]
+NOTES += [noted(**{name: 10**400}) for name in ("bytes", "size", "files", "seconds")]
+NOTES += [noted(seconds=float("nan")), noted(bytes=float("inf")), noted(sha256="../../x"), noted(sha256="0" * 63)]
+
+
+@pytest.mark.parametrize("note", NOTES)
 def test_a_damaged_note_is_passed_over(folder, pack, note, tmp_path):
     good, bad = kept("20260101T000000Z"), kept("20260103T000000Z", KEYS[1])
     place.put(folder, good, pack)

@@ -14,11 +14,13 @@ no error. Files that are there already are left alone.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import struct
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -38,6 +40,10 @@ MOST_FILES = 500_000
 MOST_BYTES = 8 << 30
 MOST_FILE = 1 << 30
 MOST_INDEX = 64 << 20
+MOST_BLOCK = 64 << 20
+"""Bytes of a block of several files. A larger one is a single file, and such are unpacked one after the other: a few
+bytes can claim to be a gigabyte, and several at a time would take all of a machine's memory."""
+_LARGE = threading.Lock()
 _LENGTH = struct.Struct(">I")
 _KIND = re.compile(r"[a-z][a-z-]{0,31}")
 Take = Callable[[str, memoryview], bool]
@@ -124,6 +130,10 @@ def unpack(source: BinaryIO, index: Index, take: Take) -> list[str]:
     def work(job: tuple[Sequence[tuple[str, int]], bytes]) -> list[str]:
         part, frame = job
         size = sum(each for _, each in part)
+        with _LARGE if size > MOST_BLOCK else contextlib.nullcontext():
+            return handed(part, frame, size)
+
+    def handed(part: Sequence[tuple[str, int]], frame: bytes, size: int) -> list[str]:
         data = memoryview(_inflated(frame, size))
         if len(data) != size:
             raise PackUnusable("a block is shorter than its files")
@@ -186,6 +196,8 @@ def _hold(index: Index, kind: str, pattern: str) -> None:
         raise PackUnusable("it names sizes that no file has")
     if any(count < 1 for count in index.blocks) or sum(index.blocks) != len(index.files):
         raise PackUnusable("its blocks are not those of its files")
+    if any(len(part) > 1 and sum(size for _, size in part) > MOST_BLOCK for part in _parts(index)):
+        raise PackUnusable("one of its blocks is larger than blocks are")
 
 
 def _blocks(sizes: Sequence[int]) -> tuple[int, ...]:

@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 import re
 import struct
+import time
 
 import pytest
 from backports import zstd
@@ -107,6 +109,7 @@ HOSTILE = {
     "an about that is a text": forged(about="abc"),
     "blocks of other files": forged(blocks=[2]),
     "an empty block": forged(blocks=[0, 1]),
+    "a block of gigabytes": forged(files=[["a", 1 << 30], ["b", 1 << 30]], blocks=[2]),
     "more than the index says": forged(files=[["a", 0]]),
     "less than the index says": forged(files=[["a", 2]]),
     "an index that is a list": forged(files={"a": 1}),
@@ -115,6 +118,23 @@ HOSTILE = {
     "deep nesting": pack.MAGIC + framed(b"[" * 100_000),
     "a bomb": pack.MAGIC + framed(b" " * (pack.MOST_INDEX + 2)),
 }
+
+
+def test_large_files_are_unpacked_one_after_the_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(pack, "MOST_BLOCK", 100)
+    monkeypatch.setattr(pack, "BLOCK", 100)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    data, under_way, most = packed(tmp_path, dict.fromkeys("abcdefgh", b"x" * 200)), [], []
+
+    def take(name, _):
+        under_way.append(name)
+        most.append(len(under_way))
+        time.sleep(0.005)
+        under_way.remove(name)
+        return True
+
+    assert unpacked(data, tmp_path / "to", take) == []
+    assert max(most) == 1
 
 
 @pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE)

@@ -33,9 +33,10 @@ else:
     from backports import zstd
 
 MAGIC = b"goferry-pack 1\n"
-BLOCK = 4 << 20
+BLOCK = 16 << 20
 """Bytes of a block before it is compressed; a larger file has a block of its own."""
-LEVEL = 3
+FAST, SMALL = 3, 6
+"""Levels of zstd: for packs that a push writes, and for those that stay and are read again and again."""
 MOST_FILES = 500_000
 MOST_BYTES = 8 << 30
 MOST_FILE = 1 << 30
@@ -74,8 +75,10 @@ class Index:
         return sum(size for _, size in self.files)
 
 
-def write(out: BinaryIO, kind: str, about: Mapping[str, Any], root: Path, names: Sequence[str]) -> Index:
-    """Write a pack of files below `root`.
+def write(
+    out: BinaryIO, kind: str, about: Mapping[str, Any], root: Path, names: Sequence[str], level: int = FAST
+) -> Index:
+    """Write a pack of files below `root`, at a level of zstd.
 
     Raises:
         PackUnusable: a file changed while it was read.
@@ -84,8 +87,10 @@ def write(out: BinaryIO, kind: str, about: Mapping[str, Any], root: Path, names:
     files = tuple((name, (root / name).stat().st_size) for name in names)
     index = Index(kind, about, files, _blocks([size for _, size in files]))
     text = {"kind": kind, "about": about, "files": files, "blocks": index.blocks}
-    head = zstd.compress(json.dumps(text, separators=(",", ":")).encode(), LEVEL)
+    head = zstd.compress(json.dumps(text, separators=(",", ":")).encode(), FAST)
     out.write(MAGIC + _LENGTH.pack(len(head)) + head)
+    setting = zstd.CompressionParameter
+    options: dict[int, int] = {setting.compression_level: level, setting.enable_long_distance_matching: 1}
 
     def compressed(part: Sequence[tuple[str, int]]) -> bytes:
         whole = bytearray()
@@ -94,7 +99,7 @@ def write(out: BinaryIO, kind: str, about: Mapping[str, Any], root: Path, names:
             if len(data) != size:
                 raise PackUnusable(f"{name} changed while it was packed")
             whole += data
-        return zstd.compress(whole, LEVEL)
+        return zstd.compress(whole, options=options)
 
     out.writelines(_LENGTH.pack(len(frame)) + frame for frame in _in_order(compressed, _parts(index)))
     return index

@@ -53,7 +53,7 @@ def save_slot(ground: Ground, place: Place, slot: Slot) -> list[Row]:
     of_build, of_tests = (each.names if each else frozenset() for each in (built, tested))
     before, folder = ground.warm.packs(slot), ground.warm.gocache(slot)
     saving = _Slot(ground, place, slot, folder, before, of_build | of_tests)
-    rows = [saving.deps(built.seconds if built else 0.0)]
+    rows = [saving.deps(sum(each.seconds for each in (built, tested) if each))]
     if built:
         rows.append(saving.since(OWN, of_build))
     if tested:
@@ -132,7 +132,7 @@ class _Slot:
             there and earlier is None and not self.ground.proven
         ):  # a proven job may have left an unsigned one where it is
             return Row(kind, self.slot.name, "kept", "another job of this key was first")
-        return self._put(kind, names, self._key, self.ground.decides, seconds)
+        return self._put(kind, names, self._key, self.ground.decides, seconds, pack.SMALL)
 
     def _close(self, now: frozenset[str], then: frozenset[str]) -> bool:
         """Whether a pack can stay: it lacks little, and little of it is used no more."""
@@ -146,8 +146,17 @@ class _Slot:
                 total += (self.folder / name).stat().st_size
         return total
 
-    def _put(self, kind: str, names: frozenset[str], key: str, inputs: Mapping[str, str], seconds: float = 0.0) -> Row:
-        return _put(self.ground, self.place, kind, self.slot, key, self.folder, sorted(names), inputs, seconds)
+    def _put(
+        self,
+        kind: str,
+        names: frozenset[str],
+        key: str,
+        inputs: Mapping[str, str],
+        seconds: float = 0.0,
+        level: int = pack.FAST,
+    ) -> Row:
+        where = self.ground, self.place, kind, self.slot
+        return _put(*where, key, self.folder, sorted(names), inputs, seconds, level)
 
 
 def _put(
@@ -160,6 +169,7 @@ def _put(
     names: Sequence[str],
     inputs: Mapping[str, str],
     seconds: float = 0.0,
+    level: int = pack.FAST,
 ) -> Row:
     since = time.monotonic()
     where = ground.where(kind, slot)
@@ -173,7 +183,7 @@ def _put(
     with tempfile.TemporaryDirectory(prefix="goferry-pack-") as work:
         path = Path(work) / "pack"
         with path.open("wb") as out:
-            index = pack.write(out, kind, {"slot": slot.name if slot else ALL}, root, names)
+            index = pack.write(out, kind, {"slot": slot.name if slot else ALL}, root, names, level)
         with path.open("rb") as made:
             digest = hashlib.file_digest(made, "sha256").hexdigest()
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{key}"

@@ -157,6 +157,19 @@ class Warm:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
+    def note(self, name: str, text: str) -> None:
+        """Keep a word on what is here."""
+        path = self.root / "packs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text.encode())
+
+    def noted(self, name: str) -> str:
+        """Return what `note` kept, or nothing."""
+        try:
+            return (self.root / "packs" / name).read_text("utf-8")
+        except (OSError, ValueError):
+            return ""
+
     def note_packs(self, slot: Slot, packs: Mapping[str, Unpacked]) -> None:
         """Keep what was unpacked into a slot, by kind."""
         path = self.root / "packs" / f"{slot.name}.json"

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
+
+if TYPE_CHECKING:
+    from goferry.pipeline.caching import Part
 
 
 def _project_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -29,11 +32,24 @@ def _project_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+_WORK = click.option(
+    "--work",
+    type=click.Choice(["all", "build", "test"]),
+    default="all",
+    show_default=True,
+    help="What the job does: build for its targets, vet and test here, or both.",
+)
 _TRUST = click.option(
     "--trust",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Whose signatures count; goferry.cache.trust unless given.",
 )
+
+
+def _part(work: str) -> Part:
+    from goferry.pipeline.caching import Part
+
+    return Part() if work == "all" else Part((work,))
 
 
 @click.group(epilog=example("goferry cache restore --from /var/cache/ci", "goferry cache save --to /var/cache/ci"))
@@ -52,6 +68,7 @@ def command() -> None:
     show_default=True,
     help="Seconds after which the job goes on without the rest.",
 )
+@_WORK
 @_project_options
 @dry_run_option
 @output_options
@@ -61,6 +78,7 @@ def restore(
     place: str,
     signed: bool,
     trust: Path | None,
+    work: str,
     directory: Path,
     project: str,
     targets: tuple[str, ...],
@@ -70,15 +88,16 @@ def restore(
     """Bring what was kept; stages of this checkout use it from now on."""
     from goferry.pipeline import caching
 
-    work = caching.status if dry_run else partial(caching.restore, deadline=deadline)
+    do = caching.status if dry_run else partial(caching.restore, deadline=deadline)
     with output.stream() as stream:
-        rows = work(
+        rows = do(
             directory,
             place,
             settings=settings(),
             stream=stream,
             project=project,
             wanted=targets,
+            part=_part(work),
             signed=signed,
             trust=trust,
         )
@@ -93,6 +112,7 @@ def restore(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write there which packs goferry cache sign may sign.",
 )
+@_WORK
 @_project_options
 @dry_run_option
 @output_options
@@ -101,6 +121,7 @@ def save(
     *,
     place: str,
     listing: Path | None,
+    work: str,
     directory: Path,
     project: str,
     targets: tuple[str, ...],
@@ -117,6 +138,7 @@ def save(
             stream=stream,
             project=project,
             wanted=targets,
+            part=_part(work),
             dry_run=dry_run,
             listing=listing,
         )

@@ -167,6 +167,7 @@ def status(
     stream: Stream,
     project: str = "",
     wanted: Sequence[str] = (),
+    part: Part = WHOLE,
     signed: bool = False,
     trust: Path | None = None,
 ) -> list[Row]:
@@ -175,7 +176,7 @@ def status(
     Args and Raises: as for `restore`.
     """
     where = places.opened(place)
-    ground = _believing(look(directory, settings, stream, project, wanted), where, trust, settings)
+    ground = _believing(look(directory, settings, stream, project, wanted, part), where, trust, settings)
     look_up = partial(looked_up, ground, where, signed=signed)
     rows = [guarded(MODULES, ALL, partial(look_up, MODULES, None, sums_of(ground).inputs))]
     for slot in ground.slots.values():

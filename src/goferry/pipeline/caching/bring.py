@@ -48,6 +48,9 @@ def restore_modules(ground: Ground, place: Place) -> list[Row]:
         found, exact = places.find(place, ground.where(MODULES), key_of(sums.inputs))
         if found is None:
             return Row(MODULES, ALL, "missed", NOTHING)
+        mark = f"{found.sha256} {ground.modcache}"
+        if ground.warm.noted(MODULES) == mark:
+            return Row(MODULES, ALL, "kept", "it is here already")
         with place.open(found.where, found.name) as source:
             index = pack.read(source, MODULES, keptmodules.NAME)
             restoring = keptmodules.Restoring(ground.modcache, sums)
@@ -55,6 +58,7 @@ def restore_modules(ground: Ground, place: Place) -> list[Row]:
                 refused = [*pack.unpack(source, index, restoring.take), *restoring.settle()]
             finally:
                 restoring.close()
+        ground.warm.note(MODULES, mark)
         why = f"{len(refused)} of it are not what go.sum says, and were left out" if refused else ""
         return Row(MODULES, ALL, "restored", why or nearest(exact), found.bytes, time.monotonic() - since)
 
@@ -63,7 +67,7 @@ def restore_modules(ground: Ground, place: Place) -> list[Row]:
 
 def restore_slot(ground: Ground, place: Place, slot: Slot) -> list[Row]:
     """Bring what was compiled for a slot."""
-    unpacked: dict[str, Unpacked] = {}
+    unpacked = ground.warm.packs(slot)
     rows = [
         guarded(kind, slot.name, partial(_restore_kind, ground, place, slot, kind, unpacked))
         for kind in ground.kinds(slot)
@@ -76,8 +80,11 @@ def _restore_kind(ground: Ground, place: Place, slot: Slot, kind: str, unpacked:
     since = time.monotonic()
     with _opened(ground, place, slot, kind) as brought:
         if brought is None:
+            unpacked.pop(kind, None)
             return Row(kind, slot.name, "missed", NOTHING)
         found, exact, source = brought
+        if kind in unpacked and unpacked[kind].sha256 == found.sha256:
+            return Row(kind, slot.name, "kept", "it is here already", sha256=found.sha256, saves=found.seconds)
         index = pack.read(source, kind, gocache.NAME)
         if index.about.get("slot") != slot.name:
             raise PackUnusable("it was made for another Go, target or flags")

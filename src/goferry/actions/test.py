@@ -26,7 +26,7 @@ def run(job: Job) -> Mapping[str, Any]:
         shared.meaning(job, opened)
         if dry_run:
             fresh = fresh or check.must_run(facts, job.settings.environ)
-            job.say(*(" ".join(words) for words in check.commands(facts, config, fresh=fresh)))
+            job.say(*(" ".join(words) for words in check.commands(facts, config, answers=check.RUN if fresh else ())))
             return dict.fromkeys(("tests", "cached", "packages"), "")
         report = check.test(facts, config, opened.toolchain, job.settings, stream, fresh=fresh)
     told = Run(

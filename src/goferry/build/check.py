@@ -7,22 +7,25 @@ With -trimpath `runtime.GOROOT()` is empty, so tests get GOROOT, as many start `
 
 Go answers with the result of an earlier run where nothing that a package's tests read has changed. For a release, and
 for what a tag's run tests, they run all the same (`-count=1`, go help test): such a result may come from another job.
+On a CI system's other runs the files that tests open get times that stand for their content (build.mtimes).
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import posixpath
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from goferry.build import callers, compiler, environment, machine, pace, slots
+from goferry.build import callers, compiler, environment, machine, mtimes, pace, slots
 from goferry.build.facts import Facts
 from goferry.build.positions import Places, Problem
 from goferry.build.targets import Target
-from goferry.build.trigger import Trigger
+from goferry.build.trigger import Trigger, in_ci
 from goferry.caches import job
 from goferry.caches.warm import Warm
 from goferry.config import model
@@ -38,6 +41,9 @@ LAST = 20
 
 KIND = "test"
 """What the build caches call this work."""
+
+RUN = ("-count=1",)
+"""The flags with which no result of an earlier run answers (go help test)."""
 
 _NOISE = re.compile(r"\s*(=== (RUN|PAUSE|CONT|NAME)|--- (PASS|FAIL|SKIP)|PASS$|FAIL$|FAIL\t|ok  \t|exit status \d+$)")
 
@@ -140,7 +146,8 @@ def test(
     try:
         with warm.working(slots.of_target(toolchain.version, Target(*host()), config.builds), KIND) as working:
             fresh = fresh or must_run(facts, settings.environ)
-            report = _tested(facts, config, toolchain, {**environ, **working.environ}, stream, fresh=fresh)
+            answers = RUN if fresh else _lasting(facts, config, settings.environ)
+            report = _tested(facts, config, toolchain, {**environ, **working.environ}, stream, answers)
             working.whole = True
     finally:
         warm.doubt()  # marks are files, which tests may write as well
@@ -154,17 +161,36 @@ def must_run(facts: Facts, environ: Mapping[str, str]) -> bool:
     return not facts.snapshot or bool(Trigger.from_environ(environ).tag)
 
 
+def _lasting(facts: Facts, config: model.Project, environ: Mapping[str, str]) -> Sequence[str]:
+    """Have results of tests last over checkouts, in CI; return the flags that keep apart what Go would take for one.
+
+    Go looks again at the files that a test opened, but for those outside its own module (cmd/go/internal/test/test.go,
+    computeTestInputsID). So what lies outside goes into what it keys a result on: the name of a test to leave out,
+    which none has. Where that flag is somebody else's already, tests run.
+    """
+    if not in_ci(environ) or not facts.index:
+        return []
+    times = mtimes.derive(facts.index.root, facts.index.entries)
+    folders = [posixpath.normpath(f"{facts.folder}/{folder}") for folder in facts.modules.values()]
+    within = [f"{folder}/" for folder in folders if folder != "."]
+    outside = {name: time for name, time in times.items() if not all(name.startswith(each) for each in within)}
+    if not outside:
+        return []
+    if "skip=" in config.builds.env.get("GOFLAGS", ""):
+        return RUN
+    return [f"-skip=^{hashlib.sha256(json.dumps(outside, sort_keys=True).encode()).hexdigest()}$"]
+
+
 def _tested(
     facts: Facts,
     config: model.Project,
     toolchain: Toolchain,
     environ: Mapping[str, str],
     stream: Stream,
-    *,
-    fresh: bool,
+    answers: Sequence[str],
 ) -> Report:
     trimmed = not callers.asked_for(facts, config, toolchain, environ)
-    vetting, testing = commands(facts, config, trimmed=trimmed, fresh=fresh)
+    vetting, testing = commands(facts, config, trimmed=trimmed, answers=answers)
     (alone,) = pace.choose(1, machine.read())
     places = Places(facts.directory, facts.root, facts.modules)
 
@@ -194,13 +220,15 @@ def _tested(
 
 
 def commands(
-    facts: Facts, config: model.Project, *, trimmed: bool = True, fresh: bool = False
+    facts: Facts, config: model.Project, *, trimmed: bool = True, answers: Sequence[str] = ()
 ) -> tuple[list[str], list[str]]:
-    """Return the two commands of the gate; `trimmed`: the tests bear -trimpath; `fresh`: they run in any case."""
+    """Return the two commands of the gate.
+
+    `trimmed`: the tests bear -trimpath. `answers`: flags that decide which results of earlier runs answer.
+    """
     tags = environment.tag_flags(config.builds)
     trim = ["-trimpath"] if trimmed else []
-    count = ["-count=1"] if fresh else []
-    testing = ["go", "test", "-json", "-vet=off", "-fullpath", *count, *trim, *tags, *facts.patterns]
+    testing = ["go", "test", "-json", "-vet=off", "-fullpath", *answers, *trim, *tags, *facts.patterns]
     return ["go", "vet", "-trimpath", *tags, *facts.patterns], testing
 
 

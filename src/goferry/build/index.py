@@ -128,7 +128,7 @@ def altered(index: Index, environ: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-_SOURCES = (
+SOURCES = (
     *(".go", ".c", ".cc", ".cpp", ".cxx", ".m", ".h", ".hh", ".hpp", ".hxx", ".f", ".F", ".for", ".f90"),
     *(".s", ".S", ".sx", ".swig", ".swigcxx", ".syso"),
 )
@@ -138,7 +138,7 @@ _SOURCES = (
 def source(name: str) -> bool:
     """Tell by its name whether a build may read a file without being told to."""
     base = name.rsplit("/", 1)[-1]
-    return base in ("default.pgo", "go.mod") or (base.endswith(_SOURCES) and not base.endswith("_test.go"))
+    return base in ("default.pgo", "go.mod") or (base.endswith(SOURCES) and not base.endswith("_test.go"))
 
 
 def _has_seen_source(index: Index, name: str) -> bool:

@@ -2,74 +2,114 @@
 
 Go keys a test's result on what the test opened: of a file its size and its time, of a folder those of what lies in it
 (cmd/go/internal/test/test.go, hashOpen). A checkout gives every file the time of now, so tests that read testdata would
-never find their result. The time that a file gets here hangs on its blob alone: the same content has the same time, and
-a change of the same length another. What git finds changed keeps its own time, and so does what holds a file that git
-does not keep. Go believes no time of the last seconds, so these lie in the past.
+never find their result. The time that a file gets here hangs on what lies in it alone: the same content has the same
+time, and a change of the same length another. What git keeps for it does not count: filters, line ends and files at
+which git was told not to look are what they are in the work tree. A folder's time hangs on the names in it.
+
+The source of packages keeps the time of its checkout. Go indexes a package's folder by names, sizes and times, and
+believes an index where those are the same (cmd/go/internal/modindex/read.go, dirHash): imports and build constraints of
+another content would be those of an earlier one, should two contents ever share size and time. Go compiles by content,
+so such a file costs nothing; only a test that opens it runs again. Go believes no time of the last seconds, so the
+times lie in the past.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
-from goferry.build.index import Index
+from goferry.build.index import SOURCES
 
-_FIRST = 1_000_000_000
-"""September 2001, in seconds since 1970."""
-_RANGE = 1 << 28
-"""Seconds after that: until March 2010."""
+_FIRST = 315_532_800 * 10**9
+"""The year 1980, in nanoseconds since 1970; file systems know none before."""
+_BITS = 60
+"""How much of a digest a time holds, in nanoseconds: 36 years. Where a file system keeps whole seconds, 30 of it."""
+_DEEPEST = 100
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+Tree = dict[str, "Tree | None"]
 
 
-def derive(index: Index, changed: Collection[str]) -> int:
-    """Set the times of the files that git keeps and of the folders that hold no others; return how many files.
+def derive(root: Path, names: Iterable[str]) -> dict[str, int]:
+    """Set the times of files, links, and the folders that they lie in; return the times of files and links.
 
     Args:
-        index: what git keeps.
-        changed: paths, relative to the root, of what differs from the index or is not in it.
+        root: the work tree's top.
+        names: paths relative to it, with slashes, of what git keeps.
 
-    Files that can't be given a time keep theirs: a result is not found then, nothing else.
+    No link is followed, and a file that has a second name elsewhere is left alone. What can't be given a time keeps its
+    own: a result is not found then, nothing else.
     """
-    done: dict[str, str] = {}
-    for name, entry in index.entries.items():
-        if name not in changed and not entry.unseen and not entry.is_link and _set(index, name, entry.blob):
-            done[name] = entry.blob
-    for folder, below in sorted(_folders(index).items(), key=lambda item: -item[0].count("/")):
-        names = {name for name in below if name in done}
-        if names == below == _held(index, folder):
-            done[folder] = hashlib.sha256(
-                "\n".join(f"{done[name]} {name}" for name in sorted(below)).encode()
-            ).hexdigest()
-            _set(index, folder, done[folder])
-    return sum(name in index.entries for name in done)
-
-
-def _set(index: Index, name: str, digest: str) -> bool:
-    path = index.root / name
     try:
-        if not stat.S_ISREG(mode := path.lstat().st_mode) and not stat.S_ISDIR(mode):
-            return False
-        moment = _FIRST + int(digest[:7], 16) % _RANGE
-        os.utime(path, (moment, moment))
+        top = os.open(root, _OPEN | os.O_DIRECTORY)
     except OSError:
-        return False
-    return True
-
-
-def _folders(index: Index) -> dict[str, set[str]]:
-    """Return folder → what git keeps right in it; the root is left out."""
-    found: dict[str, set[str]] = {}
-    for name in index.entries:
-        while (folder := name.rpartition("/")[0]) and name not in found.get(folder, ()):
-            found.setdefault(folder, set()).add(name)
-            name = folder  # noqa: PLW2901  on to the folder above
-    return found
-
-
-def _held(index: Index, folder: str) -> set[str]:
-    """Return what lies right in a folder."""
+        return {}
     try:
-        return {f"{folder}/{path.name}" for path in (index.root / folder).iterdir()}
-    except OSError:
-        return set()
+        return dict(_folder(top, _tree(names)))
+    finally:
+        os.close(top)
+
+
+def moment(digest: bytes) -> int:
+    """Return the time of a digest, in nanoseconds since 1970."""
+    return _FIRST + (int.from_bytes(digest[:8]) >> (64 - _BITS))
+
+
+def _tree(names: Iterable[str]) -> Tree:
+    top: Tree = {}
+    for name in names:
+        parts = name.split("/")
+        if len(parts) > _DEEPEST or not {"", ".", "..", ".git"}.isdisjoint(parts):
+            continue
+        *above, last = parts
+        at = top
+        for part in above:
+            inner = at.setdefault(part, {})
+            if inner is None:
+                break
+            at = inner
+        else:
+            if _is_data(above, last):
+                at[last] = None
+    return top
+
+
+def _is_data(above: list[str], name: str) -> bool:
+    """Tell whether Go looks for no package's source there (go help packages)."""
+    skipped = any(part == "testdata" or part.startswith(("_", ".")) for part in above)
+    return skipped or not name.endswith(SOURCES)
+
+
+def _folder(fd: int, tree: Tree, above: str = "") -> Iterator[tuple[str, int]]:
+    for name, below in tree.items():
+        with contextlib.suppress(OSError, NotImplementedError):
+            if below is None:
+                if time := _file(fd, name):
+                    yield above + name, time
+                continue
+            inner = os.open(name, _OPEN | os.O_DIRECTORY, dir_fd=fd)
+            try:
+                yield from _folder(inner, below, f"{above}{name}/")
+            finally:
+                os.close(inner)
+    with contextlib.suppress(OSError):
+        time = moment(hashlib.sha256(os.fsencode("\0".join(sorted(os.listdir(fd))))).digest())
+        os.utime(fd, ns=(time, time))
+
+
+def _file(fd: int, name: str) -> int:
+    found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+    if stat.S_ISLNK(found.st_mode):
+        time = moment(hashlib.sha256(os.fsencode(os.readlink(name, dir_fd=fd))).digest())
+        os.utime(name, ns=(time, time), dir_fd=fd, follow_symlinks=False)
+        return time
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        return 0
+    with os.fdopen(os.open(name, _OPEN, dir_fd=fd), "rb") as file:
+        time = moment(hashlib.file_digest(file, "sha256").digest())
+        os.utime(file.fileno(), ns=(time, time))
+    return time

@@ -31,7 +31,7 @@ def command(output: Output, directory: Path, project: str, *, fresh: bool, dry_r
         opened = open_project(ProjectRequest(directory, project), settings=surroundings, stream=stream)
         if dry_run:
             fresh = fresh or check.must_run(opened.facts, surroundings.environ)
-            steps = check.commands(opened.facts, opened.config, fresh=fresh)
+            steps = check.commands(opened.facts, opened.config, answers=check.RUN if fresh else ())
             output.result({"steps": steps}, *(" ".join(step) for step in steps))
             return
         report = check.test(opened.facts, opened.config, opened.toolchain, surroundings, stream, fresh=fresh)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from goferry.build import compiler
-from goferry.build.check import LAST, Results, TestsFailed, commands, must_run, sentence
+from goferry.build.check import LAST, RUN, Results, TestsFailed, commands, must_run, sentence
 from goferry.build.compiler import CompileFailed, OutOfMemory
 from goferry.build.positions import Places
 from goferry.config import model
@@ -60,8 +60,8 @@ def test_what_failed_is_run_again_with_the_flags_that_it_ran_with(flags, words):
 def test_results_of_earlier_runs_answer_for_branches_and_pull_requests_alone(found, snapshot, environ, runs):
     facts = found(snapshot=snapshot)
     assert must_run(facts, environ) is runs
-    assert ("-count=1" in commands(facts, model.Project(), fresh=runs)[1]) is runs
-    assert "-count=1" not in commands(facts, model.Project(), fresh=runs)[0]
+    vetting, testing = commands(facts, model.Project(), answers=RUN)
+    assert ("-count=1" in vetting, "-count=1" in testing) == (False, True)
 
 
 def test_results_come_by_package():

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-LOCKS := requirements/core.txt requirements/caches.txt requirements/cli.txt requirements/release.txt requirements/github.txt requirements/deploy.txt
+LOCKS := requirements/core.txt requirements/caches.txt requirements/s3.txt requirements/cli.txt requirements/release.txt requirements/github.txt requirements/deploy.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SHELL := /bin/sh
 # Tests with real parts mostly wait, so three processes share the work; what belongs together stays in one (conftest.py).

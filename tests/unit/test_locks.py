@@ -13,7 +13,9 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-RANGES = {canonicalize_name(Requirement(line).name): Requirement(line) for line in PROJECT["project"]["dependencies"]}
+OPTIONAL = PROJECT["project"]["optional-dependencies"]
+LINES = [*PROJECT["project"]["dependencies"], *(line for lines in OPTIONAL.values() for line in lines)]
+RANGES = {canonicalize_name(Requirement(line).name): Requirement(line) for line in LINES}
 UPDATE = runpy.run_path(str(ROOT / "requirements" / "update"))
 PROVIDES = {"backports": "backports-zstd", "github": "pygithub", "yaml": "pyyaml"}
 """Modules that are named otherwise than what provides them."""

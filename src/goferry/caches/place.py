@@ -1,4 +1,4 @@
-"""Where packs are kept: named files, each written once and never changed.
+"""Where packs are kept, a folder or a bucket (caches.bucket): named files, each written once and never changed.
 
     v1/<project>/<kind>/<slot>/<name>.pack     the slot is `all` for modules
     v1/<project>/<kind>/<slot>/<name>.json     what is known of it without reading it; it is written last
@@ -28,7 +28,8 @@ from goferry.kernel.errors import Misuse
 KEY = 32
 """Hex digits of a key."""
 _NAME = re.compile(r"(\d{8}T\d{6}Z)-([0-9a-f]{32})")
-_MOST_NOTE = 1 << 20
+MOST_NOTE = 1 << 20
+"""Bytes of a note that are read."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOST = 1 << 53
 """A note's digest becomes a file's name, and its numbers are shown: whoever may write to a place can write others."""
@@ -106,8 +107,14 @@ def opened(text: str) -> Place:
     Raises:
         PlaceUnknown: when it is no place.
     """
-    if re.match(r"[a-z][a-z0-9+.-]+://", text) or not text:
-        raise PlaceUnknown(f"{text!r} is no place for a cache", advice=["name a folder:  --from FOLDER"])
+    if text.startswith("s3:"):
+        from goferry.caches import bucket
+
+        return bucket.opened(text)
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text) or not text or "\0" in text:
+        raise PlaceUnknown(
+            f"{text!r} is no place for a cache", advice=["name a folder:  FOLDER", "or a bucket:  s3://NAME/PREFIX"]
+        )
     return Folder(Path(text))
 
 
@@ -216,7 +223,7 @@ class Folder:
     def note(self, where: str, name: str) -> bytes:
         """See Place."""
         with _plain(self._path / where / f"{name}.json") as file:
-            return file.read(_MOST_NOTE)
+            return file.read(MOST_NOTE)
 
     def open(self, where: str, name: str) -> BinaryIO:
         """See Place."""

@@ -19,8 +19,8 @@ RANGES = {canonicalize_name(Requirement(line).name): Requirement(line) for line 
 UPDATE = runpy.run_path(str(ROOT / "requirements" / "update"))
 PROVIDES = {"backports": "backports-zstd", "github": "pygithub", "yaml": "pyyaml"}
 """Modules that are named otherwise than what provides them."""
-BY_OTHERS = {"requests"}
-"""Imported to read the errors of what brings them (PyGithub)."""
+BY_OTHERS = {"botocore", "requests"}
+"""Imported to read the errors, and to say the settings, of what brings them (PyGithub, boto3)."""
 NEWER = {"compression"}
 """Python's own, of a newer one than may run this."""
 

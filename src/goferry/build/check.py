@@ -25,7 +25,7 @@ from goferry.build import callers, compiler, environment, machine, mtimes, pace,
 from goferry.build.facts import Facts
 from goferry.build.positions import Places, Problem
 from goferry.build.targets import Target
-from goferry.build.trigger import Trigger, in_ci
+from goferry.build.trigger import Trigger
 from goferry.caches import job
 from goferry.caches.warm import Warm
 from goferry.config import model
@@ -168,7 +168,7 @@ def _lasting(facts: Facts, config: model.Project, environ: Mapping[str, str]) ->
     computeTestInputsID). So what lies outside goes into what it keys a result on: the name of a test to leave out,
     which none has. Where that flag is somebody else's already, tests run.
     """
-    if not in_ci(environ) or not facts.index:
+    if not job.running(environ) or not facts.index:
         return []
     times = mtimes.derive(facts.index.root, facts.index.entries)
     folders = [posixpath.normpath(f"{facts.folder}/{folder}") for folder in facts.modules.values()]

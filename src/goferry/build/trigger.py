@@ -37,11 +37,6 @@ ASKERS = WRITERS - {"workflow_run"}
 TAGS = "refs/tags/"
 
 
-def in_ci(environ: Mapping[str, str]) -> bool:
-    """Tell whether a CI system runs this: `CI`, or GitHub's `GITHUB_ACTIONS`, is set and does not say no."""
-    return any(environ.get(name, "").lower() not in ("", "0", "false") for name in ("CI", "GITHUB_ACTIONS"))
-
-
 class Trigger(Struct, frozen=True):
     """What started a build.
 

@@ -165,8 +165,6 @@ class Bucket:
         """
         try:
             yield
-        except OSError:
-            raise
         except Exception as error:
             if type(error).__module__.partition(".")[0] not in ("botocore", "boto3", "s3transfer", "urllib3"):
                 raise
@@ -186,6 +184,8 @@ class _Body(io.RawIOBase):
 
     def __init__(self, body: Any, asked: Callable[[], contextlib.AbstractContextManager[None]]) -> None:
         self._body, self._asked = body, asked
+        # What has come, without waiting for more: urllib3's own, where boto3 has none.
+        self._some = getattr(getattr(body, "_raw_stream", None), "read1", body.read)
         self._since, self._read = time.monotonic(), 0
 
     def readable(self) -> bool:
@@ -193,7 +193,7 @@ class _Body(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         with self._asked():
-            data = self._body.read(len(buffer))
+            data = self._some(len(buffer))
         self._read += len(data)
         taken = time.monotonic() - self._since
         if taken > PATIENCE and self._read < taken * LEAST:

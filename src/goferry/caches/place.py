@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from goferry.kernel.errors import Misuse
+from goferry.kernel.errors import Misuse, Unreachable
 
 KEY = 32
 """Hex digits of a key."""
@@ -43,6 +43,16 @@ class PlaceUnknown(Misuse):
     """
 
     name = "cache-place-unknown"
+
+
+class PlaceUnreachable(Unreachable):
+    """A cache can't be read or written.
+
+    It usually is a folder of another user, a bucket that is not there, or credentials that are missing, wrong or not
+    allowed to do that. Jobs go on without it; what was asked for the cache alone can't be done.
+    """
+
+    name = "cache-place-unreachable"
 
 
 @dataclass(frozen=True)

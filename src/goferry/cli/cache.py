@@ -52,13 +52,15 @@ def _part(work: str) -> Part:
     return Part() if work == "all" else Part((work,))
 
 
-@click.group(epilog=example("goferry cache restore --from /var/cache/ci", "goferry cache save --to /var/cache/ci"))
+@click.group(
+    epilog=example("goferry cache restore --from /var/cache/ci", "goferry cache save --to s3://acme-ci/trusted")
+)
 def command() -> None:
     """Keep modules and compiled packages between jobs."""
 
 
 @command.command(epilog=example("goferry cache restore --from /var/cache/ci"))
-@click.option("--from", "place", required=True, metavar="PLACE", help="A folder.")
+@click.option("--from", "place", required=True, metavar="PLACE", help="A folder, or s3://NAME/PREFIX.")
 @click.option("--signed", is_flag=True, help="Only compiled packages that a signature covers, and none from before.")
 @_TRUST
 @click.option(
@@ -105,7 +107,7 @@ def restore(
 
 
 @command.command(epilog=example("goferry cache save --to /var/cache/ci"))
-@click.option("--to", "place", required=True, metavar="PLACE", help="A folder.")
+@click.option("--to", "place", required=True, metavar="PLACE", help="A folder, or s3://NAME/PREFIX.")
 @click.option(
     "--list",
     "listing",
@@ -147,7 +149,7 @@ def save(
 
 @command.command(epilog=example("goferry cache sign packs.json --to /var/cache/ci"))
 @click.argument("lists", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="LIST...")
-@click.option("--to", "place", required=True, metavar="PLACE", help="A folder.")
+@click.option("--to", "place", required=True, metavar="PLACE", help="A folder, or s3://NAME/PREFIX.")
 @click.option(
     "--key", type=click.Path(path_type=Path, dir_okay=False), help="The cache's secret key; else GOFERRY_CACHE_KEY."
 )
@@ -192,7 +194,7 @@ def sign(
 
 
 @command.command(epilog=example("goferry cache status --from /var/cache/ci"))
-@click.option("--from", "place", required=True, metavar="PLACE", help="A folder.")
+@click.option("--from", "place", required=True, metavar="PLACE", help="A folder, or s3://NAME/PREFIX.")
 @click.option("--signed", is_flag=True, help="What goferry cache restore --signed would bring.")
 @_TRUST
 @_project_options
@@ -225,7 +227,7 @@ def status(
 
 
 @command.command(epilog=example("goferry cache prune --from /var/cache/ci --dry-run"))
-@click.option("--from", "place", required=True, metavar="PLACE", help="A folder.")
+@click.option("--from", "place", required=True, metavar="PLACE", help="A folder, or s3://NAME/PREFIX.")
 @click.option("--keep", type=click.IntRange(1), default=2, show_default=True, help="So many of each slot stay.")
 @click.option(
     "--days", type=click.FloatRange(0), default=30, show_default=True, help="What nobody used for longer goes."

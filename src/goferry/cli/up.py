@@ -55,7 +55,7 @@ def command(
     replaces the one before only when it is whole; a folder that holds anything else is never touched. Run it again to
     go on where it was stopped.
     """
-    from goferry.build import trigger
+    from goferry.caches import job
     from goferry.pipeline import keys, up, way
 
     chosen = keys.choose(
@@ -67,7 +67,7 @@ def command(
     )
     where = (root or request.directory / ".goferry" / "root") if target else None
     surroundings = settings()
-    deploys = bool(target) and trigger.in_ci(surroundings.environ)
+    deploys = bool(target) and job.running(surroundings.environ)
     order = up.Order(way.Request(request, chosen, test=not options["no_test"], fresh=deploys), where, report)
     if dry_run:
         with output.stream() as stream:

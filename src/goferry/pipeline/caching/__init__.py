@@ -193,16 +193,23 @@ def prune(place: str, *, keep: int, days: float, dry_run: bool = False) -> list[
     """Remove from a place what `caches.place.surplus` says.
 
     Raises:
-        PlaceUnknown: when it is no place.
+        PlaceUnknown: when it is no place. PlaceUnreachable: it can't be read, or nothing can be removed from it.
     """
     where = places.opened(place)
     rows = []
-    for each in places.surplus(where.all(), keep, days, time.time()):
-        owner, kind, slot = each.where.split("/")
-        if not dry_run:
-            kept = places.look(where, each.where, each.name)
-            where.remove(each.where, each.name)
-            if kept:
-                where.remove(f"{owner}/{statement.WHERE}", kept.sha256)
-        rows.append(Row(kind, slot, "would go" if dry_run else "removed", each.name, each.bytes))
+    try:
+        for each in places.surplus(where.all(), keep, days, time.time()):
+            owner, kind, slot = each.where.split("/")
+            if not dry_run:
+                kept = places.look(where, each.where, each.name)
+                where.remove(each.where, each.name)
+                if kept:
+                    where.remove(f"{owner}/{statement.WHERE}", kept.sha256)
+            rows.append(Row(kind, slot, "would go" if dry_run else "removed", printable(each.name, 80), each.bytes))
+    except OSError as error:
+        raise places.PlaceUnreachable(
+            printable(str(error), 400),
+            state=f"{len(rows)} packs were removed.",
+            advice=["look whether it is there, and who may read and write it"],
+        ) from None
     return rows

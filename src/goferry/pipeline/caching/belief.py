@@ -39,7 +39,7 @@ from goferry.trust.errors import KeyUnusable
 from goferry.trust.keys import Secret
 
 KEY = "GOFERRY_CACHE_KEY"
-_TRIES = 8
+_TRIES = 32
 """How many packs of a slot are looked at for one that is signed: whoever may write to a place can fill it."""
 _BLOCK = 1 << 20
 _Got = TypeVar("_Got")

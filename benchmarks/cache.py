@@ -145,8 +145,9 @@ class Bench:
 
     def __init__(self, base: Path) -> None:
         self.base, self.repository = base, base / "repository"
-        self.number = 0
+        self.number = self.jobs = 0
         self._write()
+        self._sign()
         environ = {**os.environ, "GOFERRY_CACHE": str(base / "first"), "RUNNER_TOOL_CACHE": str(base / "tools")}
         argv = [str(GOFERRY), "setup-go", "--json", "--dir", str(self.repository)]
         told = subprocess.run(argv, check=True, capture_output=True, env=environ)
@@ -172,6 +173,13 @@ class Bench:
         self.git("init", "-q", "-b", "main")
         subprocess.run(["go", "mod", "tidy"], cwd=self.repository, check=True, capture_output=True)
         self.commit("first")
+
+    def _sign(self) -> None:
+        """Make the key that signs packs, and commit who is believed."""
+        keys = self.base / "keys"
+        subprocess.run([str(GOFERRY), "keygen", "--cache", "--out", str(keys)], check=True, capture_output=True)
+        shutil.copy(keys / "goferry.cache.trust", self.repository)
+        self.commit("who signs packs")
 
     def git(self, *words: str) -> None:
         """Run git in the repository."""
@@ -213,18 +221,6 @@ class Side:
         self.kept = bench.base / f"kept-{name}-{len(targets)}"
         self.kept.mkdir()
 
-    def commands(self, *, tests_run: bool) -> list[str]:
-        """Return the commands of the work itself."""
-        raise NotImplementedError
-
-    def restore(self) -> list[str]:
-        """Return the commands that bring the caches."""
-        raise NotImplementedError
-
-    def save(self) -> list[str]:
-        """Return the commands that take them away."""
-        raise NotImplementedError
-
     def job(self, *, tests_run: bool = False) -> Spent:
         """Do a job from an empty home folder, on the repository's commit."""
         home = self.bench.base / "home"
@@ -236,11 +232,15 @@ class Side:
         subprocess.run(["git", "clone", "-q", self.bench.repository, checkout], check=True)
         time.sleep(2)  # Go indexes no folder that changed within the last two seconds
         before = self._size()
-        parts = [*self.restore(), *self.commands(tests_run=tests_run), *self.save()]
-        spent = self.run(parts, checkout, home)
+        self.bench.jobs += 1
+        spent = self.run(self.parts(tests_run=tests_run), checkout, home)
         down = self.brought
         subprocess.run(["chmod", "-R", "u+w", home], check=False, capture_output=True)
         return Spent(*spent, down, max(0, self._size() - before))
+
+    def parts(self, *, tests_run: bool) -> list[str]:
+        """Return the commands of a job, one after the other."""
+        raise NotImplementedError
 
     brought = 0
 
@@ -248,7 +248,7 @@ class Side:
         """Run the commands one after the other; return seconds of wall and CPU."""
         base = self.bench.base
         environ = {
-            "HOME": str(home),
+            "HOME": str(home), "CI": "true", "BUILDKITE_JOB_ID": f"bench-{self.bench.jobs}",
             "PATH": f"{self.bench.goroot / 'bin'}:{GOFERRY.parent}:{os.environ['PATH']}",
             "GOFLAGS": "", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0",
             "GOCACHE": str(base / "go" / "build"), "GOMODCACHE": str(base / "go" / "mod"), "KEPT": str(self.kept),
@@ -303,29 +303,28 @@ class Side:
 
 
 class Ours(Side):
-    """Goferry."""
+    """Goferry: programs from signed packs alone, and tests after them, as the reusable workflow does in two jobs."""
 
-    def restore(self) -> list[str]:
+    def parts(self, *, tests_run: bool) -> list[str]:
         """See Side."""
-        return [f"goferry cache restore --from $KEPT --json {self._targets}"]
-
-    def commands(self, *, tests_run: bool) -> list[str]:
-        """See Side."""
-        fresh = "--fresh " if tests_run else ""
-        return [f"goferry test {fresh}-q", f"goferry build -q {self._targets.replace('--target ', '--targets ')}"]
-
-    def save(self) -> list[str]:
-        """See Side."""
-        return [f"goferry cache save --to $KEPT --json {self._targets}"]
-
-    @property
-    def _targets(self) -> str:
-        return " ".join(f"--target {target}" for target in self.targets)
+        targets = " ".join(f"--target {target}" for target in self.targets)
+        place = f"$KEPT --json {targets}"
+        listed = f"goferry cache save --to {place} --work build --list ../packs.json"
+        signed = f"goferry cache sign ../packs.json --to $KEPT --key {self.bench.base / 'keys' / 'cache.key'}"
+        self.brought = 0
+        return [
+            f"goferry cache restore --from {place} --work build --signed",
+            f"goferry build -q {targets.replace('--target ', '--targets ')}",
+            *([] if tests_run else [f"{listed} && {signed}"]),  # a tag keeps nothing: no other run could read it
+            f"goferry cache restore --from {place} --work test",
+            f"goferry test {'--fresh ' if tests_run else ''}-q",
+            *([] if tests_run else [f"goferry cache save --to {place} --work test"]),
+        ]
 
     def heard(self, part: str, said: str) -> None:
         """See Side."""
         if part.startswith("goferry cache restore"):
-            self.brought = sum(row["bytes"] for row in json.loads(said)["packs"] if row["done"] == "restored")
+            self.brought += sum(row["bytes"] for row in json.loads(said)["packs"] if row["done"] == "restored")
 
 
 class Usual(Side):
@@ -333,15 +332,17 @@ class Usual(Side):
 
     exact = False
 
-    def restore(self) -> list[str]:
+    def parts(self, *, tests_run: bool) -> list[str]:
         """See Side."""
+        return [*self._restore(), *self._work(tests_run=tests_run), *self._save()]
+
+    def _restore(self) -> list[str]:
         pick = 'f=$(ls -t "$KEPT"/*.tar.zst 2>/dev/null | head -1 || true)'
         if self.exact:
             pick = "f=$KEPT/$(sha256sum <go.sum | cut -c -16).tar.zst"
         return [f'{pick}; [ ! -e "$f" ] || zstd -dcq "$f" | tar -xf - -C "$GOCACHE/.."; stat -c size=%s "$f" || true']
 
-    def commands(self, *, tests_run: bool) -> list[str]:
-        """See Side."""
+    def _work(self, *, tests_run: bool) -> list[str]:
         count = " -count=1" if tests_run else ""
         targets = " ".join(self.targets)
         if self.bench.goreleaser:
@@ -356,8 +357,7 @@ class Usual(Side):
             )
         return [f"go vet ./... && go test{count} ./...", build]
 
-    def save(self) -> list[str]:
-        """See Side."""
+    def _save(self) -> list[str]:
         name = "$(sha256sum <go.sum | cut -c -16)" if self.exact else "$(git rev-parse HEAD)-$(date +%s%N)"
         made = f'f=$KEPT/{name}.tar.zst; [ -e "$f" ] || tar -cf - -C "$GOCACHE/.." build mod | zstd -T0 -q -o "$f"'
         return [made]
@@ -453,8 +453,10 @@ def measure(bench: Bench, options: argparse.Namespace) -> None:
         if not wanted(word.replace(" ", "-")):
             continue
         ours, usual = Ours(bench, "ours", targets), Usual(bench, "usual", targets)
-        shown = {"ours_command": " && ".join([*ours.restore(), *ours.commands(tests_run=False), *ours.save()])}
-        shown["peer_command"] = " && ".join([*usual.restore(), *usual.commands(tests_run=False), *usual.save()])
+        shown = {
+            f"{word}_command": " && ".join(side.parts(tests_run=False))
+            for word, side in (("ours", ours), ("peer", usual))
+        }
         cold = {side.name: side.job() for side in (ours, usual)}
         least = floor(bench, targets)
         line = turns([ours, usual], options.rounds, bench.change_line)

@@ -115,9 +115,10 @@ def test_the_next_job_compiles_and_tests_nothing_again(job):
     first.test()
     ledger = first.build()
     assert first.save() == {"modules": "kept", "deps": "saved", "own": "saved", "tests": "saved", "results": "kept"}
+    here = {"deps": "kept", "own": "kept", "tests": "kept"}
+    assert first.restore() == {**MISSED, **here}  # what was packed from it is not brought to it
     second = job()
     assert second.restore() == {**dict.fromkeys(MISSED, "restored"), "modules": "missed", "results": "missed"}
-    here = {"deps": "kept", "own": "kept", "tests": "kept"}
     assert second.restore() == {**MISSED, **here}  # a second time nothing is brought again
     before = second.entries()
     again = second.build()

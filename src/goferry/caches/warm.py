@@ -170,17 +170,20 @@ class Warm:
         except (OSError, ValueError):
             return ""
 
-    def note_packs(self, slot: Slot, packs: Mapping[str, Unpacked]) -> None:
-        """Keep what was unpacked into a slot, by kind."""
-        path = self.root / "packs" / f"{slot.name}.json"
+    def note_packs(self, slot: Slot, packs: Mapping[str, Unpacked], *, made: bool = False) -> None:
+        """Keep what was unpacked into a slot, by kind; or, with `made`, what was packed from it."""
+        path = self._packs(slot, made=made)
         path.parent.mkdir(parents=True, exist_ok=True)
         notes = {kind: [each.key, each.sha256, each.signed, *each.names] for kind, each in packs.items()}
         write_atomically(path, json.dumps(notes).encode())
 
-    def packs(self, slot: Slot) -> dict[str, Unpacked]:
+    def _packs(self, slot: Slot, *, made: bool) -> Path:
+        return self.root / "packs" / f"{slot.name}{'-made' if made else ''}.json"
+
+    def packs(self, slot: Slot, *, made: bool = False) -> dict[str, Unpacked]:
         """Return what `note_packs` kept."""
         try:
-            kept = json.loads((self.root / "packs" / f"{slot.name}.json").read_bytes())
+            kept = json.loads(self._packs(slot, made=made).read_bytes())
             return {
                 str(kind): Unpacked(str(key), frozenset(map(str, names)), str(sha256), signed is True)
                 for kind, (key, sha256, signed, *names) in kept.items()

@@ -69,7 +69,16 @@ def of_build(ledger: Ledger, part: str = "", tested: Report | None = None) -> Ru
 
 def of_compiled(told: Sequence[Mapping[str, Any]]) -> tuple[Compiled, ...]:
     """Return what a ledger says of what its programs were compiled from (`Ledger.compiled`)."""
-    return tuple(Compiled(each["slot"], each["from"], tuple(Pack(**pack) for pack in each["packs"])) for each in told)
+    return tuple(
+        Compiled(
+            slot=each["slot"],
+            source=each["from"],
+            packs=tuple(
+                Pack(kind=pack["kind"], sha256=pack["sha256"], signed=pack["signed"]) for pack in each["packs"]
+            ),
+        )
+        for each in told
+    )
 
 
 def of_gate(report: Report | None) -> Gate | None:

@@ -48,7 +48,7 @@ def restore_modules(ground: Ground, place: Place) -> list[Row]:
         found, exact = places.find(place, ground.where(MODULES), key_of(sums.inputs))
         if found is None:
             return Row(MODULES, ALL, "missed", NOTHING)
-        mark = f"{found.sha256} {ground.modcache}"
+        mark = ground.mark(found.sha256)
         if ground.warm.noted(MODULES) == mark:
             return Row(MODULES, ALL, "kept", "it is here already")
         with place.open(found.where, found.name) as source:
@@ -83,6 +83,9 @@ def _restore_kind(ground: Ground, place: Place, slot: Slot, kind: str, unpacked:
             unpacked.pop(kind, None)
             return Row(kind, slot.name, "missed", NOTHING)
         found, exact, source = brought
+        made = ground.warm.packs(slot, made=True).get(kind)
+        if made and made.sha256 == found.sha256:  # it was packed from what lies here
+            unpacked[kind] = made
         if kind in unpacked and unpacked[kind].sha256 == found.sha256:
             return Row(kind, slot.name, "kept", "it is here already", sha256=found.sha256, saves=found.seconds)
         index = pack.read(source, kind, gocache.NAME)

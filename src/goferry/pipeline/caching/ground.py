@@ -106,6 +106,10 @@ class Ground:
         own = [OWN] if BUILD in self.works else []
         return [DEPS, *own, *([TESTS, RESULTS] if TEST in self.works and slot == self.native else [])]
 
+    def mark(self, sha256: str) -> str:
+        """Return what notes that the modules of a pack are here."""
+        return f"{sha256} {self.modcache}"
+
     @property
     def modcache(self) -> Path:
         """Where Go keeps modules."""

@@ -190,4 +190,9 @@ def _put(
         held = path.stat().st_size
         kept = Kept(where, name, key, held, index.size, len(names), digest, round(seconds, 1), inputs)
         places.put(place, kept, path)
+        if slot is None:
+            ground.warm.note(kind, ground.mark(digest))
+        else:
+            packs = {**ground.warm.packs(slot, made=True), kind: Unpacked(key, frozenset(names), digest)}
+            ground.warm.note_packs(slot, packs, made=True)
     return Row(kind, slot.name if slot else ALL, "saved", "", held, time.monotonic() - since, digest)

@@ -107,7 +107,7 @@ def _install(
 
 
 def _brought(root: Path, version: str, sources: Sources, stream: Stream) -> Proof | None:
-    """Extract the zip that was brought here; None where there is none, or it is not what is proven: then it goes."""
+    """Extract the zip that was brought here, which goes then; None where there is none, or it is not what is proven."""
     if not sources.zipped.is_file():
         return None
     proof = sources.database.lookup(store.MODULE, version)
@@ -117,9 +117,10 @@ def _brought(root: Path, version: str, sources: Sources, stream: Stream) -> Proo
         with stream.span("toolchain-brought") as span:
             span.note(f"the toolchain's zip that was kept does not count: {printable(error.what, 300)}", "warning")
         shutil.rmtree(root, ignore_errors=True)
+        return None
+    finally:
         with contextlib.suppress(OSError):
             sources.zipped.unlink()
-        return None
     return proof
 
 

@@ -3,7 +3,8 @@
     CACHE/zips/<module version>.zip        as a proxy served it
 
 What is brought here is believed no more than what a proxy serves: it is hashed to the proven h1 while it is extracted.
-A zip is kept only where it is going to travel (`goferry cache`); a toolchain that was set up before has none.
+A zip is kept only where it is going to travel (`goferry cache`), until it has; a toolchain that was set up before has
+none.
 """
 
 from __future__ import annotations

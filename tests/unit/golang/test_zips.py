@@ -39,7 +39,7 @@ def notes(machine):
 
 def lay(world, name, data):
     path = zips.path(world.folder / name, world.module_version(V))
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
 
@@ -110,11 +110,12 @@ def test_it_travels_in_a_place_that_all_projects_share(world, machine):
     archive = world.publish(V)
     place = places.Folder(world.folder / "place")
     found, settings = machine("one", keep_zip=True)
-    ground = SimpleNamespace(toolchain=found, dry=False)
-    dry = SimpleNamespace(toolchain=found, dry=True)
-    saved = [save_toolchain(each, place, settings)[0] for each in (dry, ground, ground)]
-    assert [row.done for row in saved] == ["would be saved", "saved", "kept"]
-    assert {row.kind for row in saved} == {"toolchain"}
+    dry, ground = (SimpleNamespace(toolchain=found, dry=dry) for dry in (True, False))
+    saved = [save_toolchain(each, place, settings)[0] for each in (dry, ground)]
+    assert [(row.kind, row.done) for row in saved] == [("toolchain", "would be saved"), ("toolchain", "saved")]
+    assert save_toolchain(ground, place, settings) == [], "it has gone"
+    lay(world, "one", archive.read_bytes())
+    assert [row.done for row in save_toolchain(ground, place, settings)] == ["kept"]
 
     zip_of_proxy = archive.read_bytes()
     archive.unlink()
@@ -124,7 +125,7 @@ def test_it_travels_in_a_place_that_all_projects_share(world, machine):
     found, settings = machine("two")
     assert found.proof == "checksum-database"
     assert restore_toolchain(request(world), place, settings, Stream()) == [], "it is there"
-    assert save_toolchain(SimpleNamespace(toolchain=found, dry=False), place, settings)[0].done == "kept"
+    assert zipped(found, settings) is None, "and its zip has served"
 
 
 def test_a_place_that_has_none_is_a_miss_and_a_version_that_nobody_knows_no_row(world):

@@ -45,7 +45,7 @@ def restore_toolchain(request: golang.GoRequest, place: Place, settings: Setting
 
 
 def save_toolchain(ground: Ground, place: Place, settings: Settings) -> list[Row]:
-    """Take the zip of the toolchain away, where it is here and the place lacks it; no row where it is not here."""
+    """Take the zip of the toolchain away, where the place lacks it; no row where it is not here."""
     zipped = golang.zipped(ground.toolchain, settings)
     if zipped is None:
         return []
@@ -53,6 +53,7 @@ def save_toolchain(ground: Ground, place: Place, settings: Settings) -> list[Row
     def work() -> Row:
         since, where = time.monotonic(), _where(zipped)
         if places.find(place, where, _key(zipped))[1]:
+            _done(zipped, ground)
             return Row(TOOLCHAIN, zipped.stem, "kept")
         size = zipped.stat().st_size
         if ground.dry:
@@ -61,9 +62,16 @@ def save_toolchain(ground: Ground, place: Place, settings: Settings) -> list[Row
             digest = hashlib.file_digest(made, "sha256").hexdigest()
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{_key(zipped)}"
         places.put(place, Kept(where, name, _key(zipped), size, size, 1, digest), zipped)
+        _done(zipped, ground)
         return Row(TOOLCHAIN, zipped.stem, "saved", "", size, time.monotonic() - since, digest)
 
     return [guarded(TOOLCHAIN, zipped.stem, work)]
+
+
+def _done(zipped: Path, ground: Ground) -> None:
+    """Remove the zip from here, as the place has it."""
+    if not ground.dry:
+        zipped.unlink(missing_ok=True)
 
 
 def _where(zipped: Path) -> str:

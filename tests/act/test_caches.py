@@ -7,7 +7,7 @@ import tarfile
 import pytest
 from fakes.cache import FakeCache
 from foreign import CONFIG
-from sampling import FULL
+from sampling import sample
 
 STEPS = """
 on: {push: {}, pull_request: {}, pull_request_target: {}}
@@ -24,6 +24,14 @@ jobs:
       - {id: save, uses: octo-org/goferry/actions/save-caches@v1, if: "${{ !cancelled() }}", with: {WITH}}
       - {id: after, shell: bash, run: "env | sort"}
 """
+
+FAULTS = ("hostile", "down", "full", "lying", "stalled")
+CHOSEN = sample(["matrix", "signed", *FAULTS])
+
+
+def sometimes(name):
+    """One of the longer chains runs each time, all of them with `make test-full`."""
+    return pytest.mark.skipif(name not in CHOSEN, reason="another chain was chosen; make test-full runs all")
 
 
 @pytest.fixture
@@ -93,20 +101,7 @@ def test_the_second_of_two_pushes_restores_and_says_what_and_why(machine, projec
     assert re.search(r"(?m)^\| own \|.* saved \|", second["build"].summary)
 
 
-def test_the_token_for_the_cache_is_in_no_later_step(machine, steps, cache):
-    """act shows every step what GitHub shows actions alone, so what counts is what a step adds."""
-    run = machine(steps, env=cache.run("refs/heads/main"))
-    assert run.ok, run.told()
-    before, between, after = (
-        {line.partition("=")[0] for line in run["one"][name].lines if re.match(r"\w+=", line)}
-        for name in ("before", "between", "after")
-    )
-    assert (between | after) - before <= {"GOFERRY_PYTHON"}
-    for step in run["one"].steps.values():
-        assert not {name for name in step.env if name != "GOFERRY_PYTHON"}
-    assert cache.names("refs/heads/main")
-
-
+@sometimes("matrix")
 def test_legs_of_a_matrix_share_what_is_kept_and_do_not_race(machine, steps, cache):
     text = STEPS.replace("    runs-on: ubuntu-latest\n", (
         "    runs-on: ubuntu-latest\n    strategy: {matrix: {target: [linux/amd64, linux/arm64, linux/386, linux/arm]}}\n"
@@ -125,9 +120,20 @@ def test_legs_of_a_matrix_share_what_is_kept_and_do_not_race(machine, steps, cac
     assert cache.names("refs/heads/main") == names, "nothing is new"
 
 
-def test_a_pull_request_of_a_fork_reads_and_writes_nothing(machine, steps, cache):
-    assert machine(steps, env=cache.run("refs/heads/main")).ok
+def told(run, name):
+    """The names of the variables that a step of `env` told."""
+    return {line.partition("=")[0] for line in run["one"][name].lines if re.match(r"\w+=", line)}
+
+
+def test_a_fork_reads_and_writes_nothing_and_no_step_gets_the_token(machine, steps, cache):
+    run = machine(steps, env=cache.run("refs/heads/main"))
+    assert run.ok, run.told()
+    # act shows every step what GitHub shows actions alone, so what counts is what a step of ours adds.
+    assert (told(run, "between") | told(run, "after")) - told(run, "before") <= {"GOFERRY_PYTHON"}
+    for step in run["one"].steps.values():
+        assert not {name for name in step.env if name != "GOFERRY_PYTHON"}
     kept = cache.names()
+    assert kept == cache.names("refs/heads/main")
     event = steps.pull_request(fork="visitor/greeter")
     run = machine(steps, "pull_request", event, env=cache.run("refs/pull/7/merge", "refs/heads/main"))
     assert run.ok, run.told()
@@ -137,6 +143,48 @@ def test_a_pull_request_of_a_fork_reads_and_writes_nothing(machine, steps, cache
     run = machine(steps, "pull_request_target", event, env=cache.run("refs/heads/main"))
     assert run.ok, run.told()
     assert cache.names() == kept, "its entries would be the default branch's"
+
+
+@sometimes("signed")
+def test_a_release_is_compiled_from_what_the_default_branch_signed(
+    machine, project, cache, signing, goferry, tmp_path, github
+):
+    goferry("keygen", "--cache", "--out", tmp_path / "keys")
+    project.write({"goferry.cache.trust": (tmp_path / "keys" / "goferry.cache.trust").read_text()})
+    text = (project.folder / ".github/workflows/ci.yml").read_text()
+    project.workflow(text.replace("secrets: {", "secrets: {GOFERRY_CACHE_KEY: '${{ secrets.GOFERRY_CACHE_KEY }}', "))
+    project.commit("Have packs signed")
+    secrets = {**signing.secrets, "GOFERRY_CACHE_KEY": (tmp_path / "keys" / "cache.key").read_text()}
+    push = machine(project, env=cache.run("refs/heads/main"), secrets=secrets)
+    assert push.ok, push.told()
+    assert push["sign-caches"].result == "success"
+    assert re.findall(r"(?m)^\| (\w+) \|.* signed \|", push["sign-caches"].summary) == ["deps", "own"]
+    assert [name for name in cache.names("refs/heads/main") if "-signed-" in name]
+    project.git("tag", "v1.0.0")
+    hub, env, token = github(project)
+    tag = machine(
+        project,
+        payload=project.tag("v1.0.0"),
+        secrets={**secrets, **token},
+        env={**env, **cache.run("refs/tags/v1.0.0")},
+    )
+    assert tag.ok, tag.told()
+    assert [done for kind, done in restored(tag["build"]) if kind != "modules"] == ["restored", "restored"]
+    assert "sign-caches" not in tag.results
+    assert not cache.names("refs/tags/v1.0.0")
+    (release,) = hub.releases.values()
+    assert not release.draft
+    # Packs of the same place that nobody signed are no more than none.
+    cache.entries = {n: e for n, e in cache.entries.items() if "-signed-" not in e.name}
+    again = machine(
+        project,
+        payload=project.tag("v1.0.0"),
+        secrets={**secrets, **token},
+        env={**env, **cache.run("refs/tags/v1.0.0")},
+    )
+    assert again.ok, again.told()
+    assert {done for _, done in restored(again["build"])} == {"missed"}
+    assert again["release"]["release"].outputs["release"] == tag["release"]["release"].outputs["release"], "unchanged"
 
 
 def hostile(folder, name):
@@ -150,10 +198,7 @@ def hostile(folder, name):
     return data.getvalue()
 
 
-FAULTS = ["hostile", *(["down", "full", "lying", "stalled"] if FULL else [])]
-
-
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [pytest.param(each, marks=sometimes(each)) for each in FAULTS])
 def test_a_service_that_fails_costs_time_and_nothing_else(machine, steps, cache, fault, tmp_path):
     if fault != "full":
         assert machine(steps, env=cache.run("refs/heads/main")).ok

@@ -151,3 +151,30 @@ def test_the_parts_of_a_projects_work_have_packs_of_their_own(job):
         for works in (("build",), ("test",))
     }
     assert kinds == {("build",): {"modules", "deps", "own"}, ("test",): {"modules", "deps", "tests", "results"}}
+
+
+def test_a_hundred_pushes_keep_less_than_two_gigabytes(job):
+    """By count, from real packs: what a run keeps at first, and what it keeps after one line has changed.
+
+    A project of a hundred times this one's own code on four targets is reckoned with, whose dependencies take as much
+    as the standard library; every twentieth push bumps one, and everything is kept anew.
+    """
+
+    def run(change):
+        work = job()
+        work.restore()
+        file = work.repository / "price" / "price.go"
+        file.write_text(file.read_text() + change)
+        work.test()
+        work.build()
+        rows = work._call(caching.save, work.repository, str(work.place), wanted=[TARGET])
+        return {row.kind: row.bytes for row in rows if row.done == "saved"}
+
+    first, push = run(""), run("\nfunc More() int { return 1 }\n")
+    assert set(push) <= {"own", "results"}, "what is written once is found"
+    targets, code, others = 4, 100, 2
+    # Tests have a dependencies' pack of their own, beside that of the build.
+    whole = others * ((targets + 1) * first["deps"] + first["tests"]) + targets * code * first["own"]
+    each = targets * code * push["own"] + code * push.get("results", 0)
+    print(f"first {first}, a push {push}: {(5 * whole + 95 * each) / 1e9:.2f} GB")
+    assert 5 * whole + 95 * each < 2e9

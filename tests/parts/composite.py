@@ -6,8 +6,10 @@ What it does not know it refuses, so an action that starts to use more is notice
 from __future__ import annotations
 
 import functools
+import json
 import os
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,8 +67,33 @@ def read(path: Path) -> Any:
     return yaml.safe_load(path.read_text())
 
 
-def run(folder: Path, given: dict[str, str], environ: dict[str, str], temp: Path) -> Result:
-    """Run the composite action in `folder` with these inputs."""
+class Cache:
+    """What actions/cache keeps in a run of it by this runner: name → a copy of the folder. It knows no scopes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names: list[str] = []
+
+    def use(self, uses: str, given: dict[str, str]) -> dict[str, str]:
+        """Do what a step of actions/cache/restore or /save does; return its outputs."""
+        path, name = Path(given["path"]), given["key"]
+        what = re.fullmatch(r"actions/cache/(restore|save)@[0-9a-f]{40}", uses)
+        assert what, uses
+        if what[1] == "save":
+            if name not in self.names:
+                shutil.copytree(path, self.folder / str(len(self.names)))
+                self.names.append(name)
+            return {}
+        for key in (name, *given["restore-keys"].split("\n")):
+            for number, found in reversed(list(enumerate(self.names))):
+                if key and found.startswith(key):
+                    shutil.copytree(self.folder / str(number), path, dirs_exist_ok=True)
+                    return {"cache-matched-key": found}
+        return {}
+
+
+def run(folder: Path, given: dict[str, str], environ: dict[str, str], temp: Path, cache: Cache | None = None) -> Result:
+    """Run the composite action in `folder` with these inputs; `cache` does the steps of actions/cache."""
     action = read(folder / "action.yml")
     assert action["runs"]["using"] == "composite"
     unknown = set(given) - set(action["inputs"])
@@ -89,7 +116,16 @@ def run(folder: Path, given: dict[str, str], environ: dict[str, str], temp: Path
         raise AssertionError(f"unknown expression {path}")
 
     for number, step in enumerate(action["runs"]["steps"]):
-        assert set(step) <= {"id", "name", "shell", "run", "env"}, f"unknown keys {set(step)}"
+        condition = re.fullmatch(r"(steps\.[\w-]+\.outputs\.[\w-]+) != ''", step.get("if", ""))
+        assert condition or "if" not in step, f"unknown condition {step['if']}"
+        if condition and not lookup(condition[1]):
+            continue
+        if "uses" in step:
+            assert set(step) <= {"id", "if", "uses", "with", "env", "continue-on-error"}, f"unknown keys {set(step)}"
+            assert cache, "this action needs a cache"
+            outputs[step.get("id", "")] = cache.use(step["uses"], {k: value(v) for k, v in step["with"].items()})
+            continue
+        assert set(step) <= {"id", "if", "name", "shell", "run", "env"}, f"unknown keys {set(step)}"
         assert step["shell"] == "bash"
         assert "${{" not in step["run"], "an expression in a script is an injection"
         files = {name: temp / f"{number}-{name}" for name in FILES}
@@ -117,7 +153,8 @@ def run(folder: Path, given: dict[str, str], environ: dict[str, str], temp: Path
             break
     declared = {name: each["value"] for name, each in action["outputs"].items()}
     whole.outputs = {name: value(each) for name, each in declared.items()}
-    strange = {name for each in outputs.values() for name in each} - set(declared)
+    used = set(re.findall(r"steps\.[\w-]+\.outputs\.([\w-]+)", json.dumps(action["runs"])))
+    strange = {name for each in outputs.values() for name in each} - set(declared) - used - {"cache-matched-key"}
     assert not strange, f"outputs that action.yml does not declare: {strange}"
     return whole
 

@@ -158,7 +158,10 @@ def test_a_pull_request_keeps_what_it_made_only_where_it_is_asked_to(job):
     work.restore()
     work.build()
     assert work.save() == ({}, "")
+    work.environ |= {"GITHUB_EVENT_NAME": "pull_request_target", "GITHUB_REF": MAIN}
+    assert work.save(pull_requests="true") == ({}, ""), "its entries would be the default branch's"
     assert job.cache.names == []
+    work.environ |= {"GITHUB_EVENT_NAME": "pull_request", "GITHUB_REF": "refs/pull/7/merge"}
     kept, _ = work.save(pull_requests="true")
     assert kept["own"] == "saved"
     assert job.cache.names

@@ -46,7 +46,7 @@ def run(job: Job) -> Mapping[str, Any]:
             part=part,
             listing=place / _LIST,
         )
-        kept.tell(job, "Kept", rows)
+        kept.tell(job, "Kept", [row for row in rows if row.kind != "list"])
     saved = [row for row in rows if row.done == "saved"]
     with kept.forgiven(job):
         outputs = _to_write(job, part, saved) if saved else {}

@@ -13,6 +13,7 @@ from goferry.actions import kept, shared
 from goferry.build.trigger import Trigger
 from goferry.caches import place as places
 from goferry.caches import statement
+from goferry.kernel.files import sha256_file
 from goferry.pipeline import caching, entries
 from goferry.runner.job import Job
 
@@ -67,5 +68,5 @@ def _to_write(job: Job, part: caching.Part, saved: Sequence[caching.Row]) -> dic
     outputs = {kind: entry.name for kind, entry in found.items() if kind in new}
     if statement.parse((place / _LIST).read_bytes()).packs:
         listing = (place / _LIST).rename(place / f"{names.project}.json")
-        outputs["list"] = str(listing)
+        outputs |= {"list": str(listing), "list-digest": sha256_file(listing)}
     return {"place": str(place / "v1" / names.project), **outputs}

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from goferry.actions import kept, shared
+from goferry.kernel.files import sha256_file
 from goferry.pipeline import caching, entries
 from goferry.runner.job import Job
 from goferry.trust.keys import Secret
@@ -31,7 +32,7 @@ def run(job: Job) -> Mapping[str, Any]:
         StatementInvalid, StatementForeign: a list is not of this run; nothing was signed.
     """
     folder, trust = job.inputs.path("lists"), job.inputs.path("trust", "goferry.cache.trust")
-    lists = sorted(path for path in folder.rglob("*.json") if _PROJECT.fullmatch(path.stem))
+    lists = _of_this_run(job, sorted(path for path in folder.rglob("*.json") if _PROJECT.fullmatch(path.stem)))
     if not lists:
         job.say("Nothing is to be signed: no job of this run lists a pack.")
         return {"signed": 0}
@@ -57,6 +58,17 @@ def run(job: Job) -> Mapping[str, Any]:
     _thin(place / entries.SIGNED)
     signed = sum(row.done == "signed" for row in rows)
     return {"signed": signed, **({"entry": entry.name} if signed else {})}
+
+
+def _of_this_run(job: Job, lists: Sequence[Path]) -> list[Path]:
+    """Return the lists of the digests that were given: whoever has the run's token can replace an artifact."""
+    digests = job.inputs.text("digests").split()
+    if digests == ["any"]:
+        return list(lists)
+    for path in lists:
+        if sha256_file(path) not in digests:
+            job.say(f"{job.relative(path)} is not signed: no job of this run handed its digest on.")
+    return [path for path in lists if sha256_file(path) in digests]
 
 
 def _thin(folder: Path) -> None:

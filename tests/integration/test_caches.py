@@ -67,14 +67,14 @@ class Job:
     def _call(self, what, *more, **options):
         return what(*more, settings=self.settings, stream=Stream([self.events.append]), **options)
 
-    def restore(self):
-        return self._rows(self._call(caching.restore, self.repository, str(self.place), wanted=[TARGET]))
+    def restore(self, *targets):
+        return self._rows(self._call(caching.restore, self.repository, str(self.place), wanted=targets or [TARGET]))
 
-    def save(self):
-        return self._rows(self._call(caching.save, self.repository, str(self.place), wanted=[TARGET]))
+    def save(self, *targets):
+        return self._rows(self._call(caching.save, self.repository, str(self.place), wanted=targets or [TARGET]))
 
-    def build(self):
-        job = self._call(build.prepare, ProjectRequest(self.repository, targets=(TARGET,)))
+    def build(self, *targets, shard=""):
+        job = self._call(build.prepare, ProjectRequest(self.repository, targets=targets or (TARGET,)), shard=shard)
         return self._call(build.run, job)
 
     def test(self):
@@ -103,7 +103,7 @@ class Job:
 def job(tmp_path, settings, part):
     part("git")
     numbers = iter(range(10))
-    return lambda: Job(tmp_path / f"job{next(numbers)}", settings, tmp_path / "place")
+    return lambda *files: Job(tmp_path / f"job{next(numbers)}", settings, tmp_path / "place", *files)
 
 
 MISSED = dict.fromkeys(["modules", "deps", "own", "tests", "results"], "missed")
@@ -129,6 +129,37 @@ def test_the_next_job_compiles_and_tests_nothing_again(job):
     aside = (second.repository.parent / "gocache").glob("*/*-d")
     assert not [path for path in aside if path.read_bytes().startswith(b"!<arch>")]  # Go's own cache has no part in it
     assert second.save() == dict.fromkeys(["modules", "deps", "own", "tests"], "kept")
+
+
+def test_after_two_shards_a_red_vet_and_an_unchanged_run_nothing_is_compiled_again(job):
+    both = (TARGET, "linux/amd64" if TARGET == "linux/arm64" else "linux/arm64")
+    legs = [job(), job()]
+    for number, leg in enumerate(legs, 1):
+        leg.restore(*both)
+        if number == 1:
+            leg.test()
+        leg.build(*both, shard=f"{number}/2")
+    for leg in legs:
+        leg.save(*both)
+    red = job()
+    red.restore(*both)
+    (red.repository / "price" / "price.go").write_text(
+        'package price\n\nimport "fmt"\n\nfunc Of(s string) int { fmt.Printf("%d", s); return len(s) }\n'
+    )
+    with pytest.raises(check.VetFailed):
+        red.test()
+    assert "saved" not in red.save(*both).values()
+    same = job()
+    same.restore(*both)
+    same.build(*both)
+    same.build(*both)
+    assert "saved" not in same.save(*both).values()
+    warm = job()
+    warm.restore(*both)
+    before = warm.entries()
+    warm.test()
+    warm.build(*both)
+    assert not [path for path in warm.compiled(before) if path.read_bytes().startswith(b"!<arch>")]
 
 
 def test_the_parts_of_a_projects_work_have_packs_of_their_own(job):

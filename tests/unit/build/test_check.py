@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from goferry.build import compiler
+from goferry.build import check, compiler
 from goferry.build.check import LAST, RUN, Results, TestsFailed, commands, must_run, sentence
 from goferry.build.compiler import CompileFailed, OutOfMemory
+from goferry.build.index import Entry, Index
 from goferry.build.positions import Places
 from goferry.config import model
 from goferry.dist.fetching import ModulesIncomplete, ModulesUnreachable
@@ -62,6 +63,31 @@ def test_results_of_earlier_runs_answer_for_branches_and_pull_requests_alone(fou
     assert must_run(facts, environ) is runs
     vetting, testing = commands(facts, model.Project(), answers=RUN)
     assert ("-count=1" in vetting, "-count=1" in testing) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("environ", "modules", "flags", "begins"),
+    [
+        ({}, {"m": "inner"}, "", []),
+        ({"CI": "false"}, {"m": "inner"}, "", []),
+        ({"CI": "true"}, {"m": "."}, "", []),
+        ({"CI": "true"}, {"m": "inner"}, "", ["-skip=^"]),
+        ({"GITHUB_ACTIONS": "true"}, {"m": ".", "n": "inner"}, "", ["-skip=^"]),
+        ({"CI": "true"}, {"m": "inner"}, "-skip=TestSlow", ["-count=1"]),
+    ],
+)
+def test_what_lies_outside_a_module_goes_into_the_key_of_its_results(found, tmp_path, environ, modules, flags, begins):
+    def asked(text):
+        (tmp_path / "word").write_text(text)
+        index = Index(tmp_path, {"word": Entry("0" * 40, "100644")})
+        facts = found(root=tmp_path, directory=tmp_path, folder=".", modules=modules, index=index, snapshot=True)
+        builds = model.Builds(env={"GOFLAGS": flags} if flags else {})
+        return list(check._lasting(facts, model.Project(builds=builds), environ))
+
+    one, two = asked("one"), asked("two")
+    assert [flag[: len(begin)] for flag, begin in zip(one, begins, strict=True)] == begins
+    assert (one != two) is (begins == ["-skip=^"])
+    assert asked("one") == one
 
 
 def test_results_come_by_package():

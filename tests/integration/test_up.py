@@ -165,6 +165,7 @@ def test_the_plain_example_with_what_init_writes(tmp_path, goferry):
     assert len(lines) <= 3
     commit(repo, "v1.0.0")
     first = goferry(repo, *LOCAL, "--report", str(tmp_path / "report.html"), "--json")
+    assert first["tests"]["tests"] > first["tests"]["cached"] == 0, "a release runs its tests"
     url = first["deploy"]["services"]["plain"]["url"]
     assert fetch(f"{url}/hello/you") == "Hello, you.\n"
     assert "plain v1.0.0 runs on this machine" in (tmp_path / "report.html").read_text()

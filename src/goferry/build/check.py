@@ -108,12 +108,15 @@ class Report:
         """How many of those Go had the result of already."""
         return sum(package.cached and package.tests > 0 for package in self.packages)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """The counts for `--json`."""
+        return {"tests": self.tests, "tested": self.tested, "cached": self.cached}
+
     def as_json(self) -> dict[str, Any]:
         """Return counts and packages for `--json`."""
         return {
-            "tests": self.tests,
-            "tested": self.tested,
-            "cached": self.cached,
+            **self.counts,
             "packages": [asdict(package) for package in self.packages],
         }
 

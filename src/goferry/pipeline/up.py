@@ -37,8 +37,9 @@ def foresee(order: Order, settings: Settings, stream: Stream) -> list[Choice]:
 def up(order: Order, settings: Settings, stream: Stream) -> dict[str, Any]:
     """Go the whole way and return what `--json` prints.
 
-    `{"project", "version", "dist", "made": [step], "unchanged", "no_image", "keys", "deploy": record or None,
-    "seconds"}`; `unchanged` means that nothing was made and nothing was switched, `no_image` says why there is none.
+    `{"project", "version", "dist", "made": [step], "unchanged", "no_image", "keys", "tests": counts or None,
+    "deploy": record or None, "seconds"}`; `unchanged` means that nothing was made and nothing was switched, `no_image`
+    says why there is none, and of the packages that were `tested` an earlier run answered for those that are `cached`.
 
     Raises:
         NothingToDeploy: it is to be deployed, and goferry.yml names no service; before anything is built.
@@ -71,6 +72,7 @@ def up(order: Order, settings: Settings, stream: Stream) -> dict[str, Any]:
         "made": list(release.made),
         "unchanged": not release.made and (deployed is None or deployed["unchanged"]),
         "no_image": image.why_none(opened) if request.image else "",
+        "tests": release.tested.counts if release.tested else None,
         "keys": "throw-away" if request.keys.throw_away else "given",
         "trust": str(request.keys.trust),
         "deploy": deployed,

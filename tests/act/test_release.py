@@ -115,7 +115,7 @@ def test_a_red_test_stops_it_and_the_team_learns_why(act, project, signing, catc
     run = act.run(project, secrets={**signing.secrets, "GOFERRY_WEBHOOK_URL": catcher.url})
     assert not run.ok
     assert run.results == {"plan": "success", "build": "success", "test": "failure", "notify": "success"}
-    assert run["test"].annotations("error")
+    assert run.annotations("error")
     assert "TestWord" in run["test"].text
     (body,) = catcher.got
     assert "TestWord" in json.dumps(body)

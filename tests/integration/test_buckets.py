@@ -21,6 +21,7 @@ from goferry.config.settings import Settings
 from goferry.dist.native import host
 from goferry.observe.events import Stream
 from goferry.pipeline import build, caching
+from goferry.pipeline.caching import JobRequest
 from goferry.pipeline.project import ProjectRequest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -175,7 +176,9 @@ def test_a_job_restores_from_a_bucket_what_the_one_before_saved(as_, tmp_path, s
     ways = {"settings": stands, "stream": Stream()}
 
     def rows(work, prefix, **more):
-        return {row.kind: (row.done, row.why) for row in work(folder, prefix, wanted=[TARGET], **ways, **more)}
+        return {
+            row.kind: (row.done, row.why) for row in work(JobRequest(folder, targets=(TARGET,)), prefix, **ways, **more)
+        }
 
     as_("trusted")
     there = f"s3://{BUCKET}/trusted/job"
@@ -184,6 +187,7 @@ def test_a_job_restores_from_a_bucket_what_the_one_before_saved(as_, tmp_path, s
     saved = rows(caching.save, there)
     assert "saved" in {done for done, _ in saved.values()}, saved
     as_("pull-request")
+    ways["settings"] = Settings(settings.environ, tmp_path / "another machine", settings.tool_cache, settings.home)
     assert "restored" in {done for done, _ in rows(caching.restore, there).values()}
     as_("")
     found = rows(caching.restore, there)

@@ -11,7 +11,7 @@ from goferry.config.settings import Settings
 from goferry.dist.native import host
 from goferry.observe.events import Stream
 from goferry.pipeline import build, caching
-from goferry.pipeline.caching.ground import WORKS, Part
+from goferry.pipeline.caching.ground import WORKS, JobRequest
 from goferry.pipeline.project import ProjectRequest, open_project
 
 FILES = {
@@ -67,11 +67,14 @@ class Job:
     def _call(self, what, *more, **options):
         return what(*more, settings=self.settings, stream=Stream([self.events.append]), **options)
 
+    def asked(self, targets=(), **more):
+        return JobRequest(self.repository, targets=targets or (TARGET,), **more)
+
     def restore(self, *targets):
-        return self._rows(self._call(caching.restore, self.repository, str(self.place), wanted=targets or [TARGET]))
+        return self._rows(self._call(caching.restore, self.asked(targets), str(self.place)))
 
     def save(self, *targets):
-        return self._rows(self._call(caching.save, self.repository, str(self.place), wanted=targets or [TARGET]))
+        return self._rows(self._call(caching.save, self.asked(targets), str(self.place)))
 
     def build(self, *targets, shard=""):
         job = self._call(build.prepare, ProjectRequest(self.repository, targets=targets or (TARGET,)), shard=shard)
@@ -167,7 +170,7 @@ def test_the_parts_of_a_projects_work_have_packs_of_their_own(job):
     first = job()
 
     def names(*works, targets=("linux/amd64", "linux/arm64"), shard=""):
-        return first._call(caching.names, first.repository, wanted=targets, part=Part(works, shard=shard))
+        return first._call(caching.names, first.asked(targets, works=works, shard=shard))
 
     whole, builds, tests = names(*WORKS), names("build"), names("test")
     assert len({each.slots for each in (whole, builds, tests, names("build", shard="1/2"))}) == 4
@@ -178,7 +181,7 @@ def test_the_parts_of_a_projects_work_have_packs_of_their_own(job):
     )
     assert len({(each.project, each.modules, each.deps) for each in (whole, builds, tests)}) == 1
     kinds = {
-        works: {row.kind for row in first._call(caching.restore, first.repository, str(first.place), part=Part(works))}
+        works: {row.kind for row in first._call(caching.restore, first.asked((), works=works), str(first.place))}
         for works in (("build",), ("test",))
     }
     assert kinds == {("build",): {"modules", "deps", "own"}, ("test",): {"modules", "deps", "tests", "results"}}
@@ -198,7 +201,7 @@ def test_a_hundred_pushes_keep_less_than_two_gigabytes(job):
         file.write_text(file.read_text() + change)
         work.test()
         work.build()
-        rows = work._call(caching.save, work.repository, str(work.place), wanted=[TARGET])
+        rows = work._call(caching.save, work.asked(), str(work.place))
         return {row.kind: row.bytes for row in rows if row.done == "saved"}
 
     first, push = run(""), run("\nfunc More() int { return 1 }\n")

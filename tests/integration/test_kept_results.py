@@ -11,6 +11,7 @@ from goferry.config.settings import Settings
 from goferry.dist.native import host
 from goferry.observe.events import Stream
 from goferry.pipeline import caching
+from goferry.pipeline.caching import JobRequest
 from goferry.pipeline.project import ProjectRequest, open_project
 
 MODULE = "example.com/team/shop"
@@ -137,7 +138,7 @@ class Runner:
             {**self.given.environ, **places, **environ}, self.cache, self.given.tool_cache, self.given.home
         )
         self.repository /= at
-        caching.restore(self.repository, self.place, **self.ways)
+        caching.restore(self.asked, self.place, **self.ways)
         opened = open_project(ProjectRequest(self.repository), settings=self.settings, stream=Stream())
         report = check.test(opened.facts, opened.config, opened.toolchain, self.settings, Stream(), **options)
         tested = [each for each in report.packages if each.tests]
@@ -146,11 +147,15 @@ class Runner:
         return {name for name in names if not names[name]}, {name for name in names if names[name]}
 
     @property
+    def asked(self):
+        return JobRequest(self.repository, targets=(TARGET,))
+
+    @property
     def ways(self):
-        return {"wanted": [TARGET], "settings": self.settings, "stream": Stream()}
+        return {"settings": self.settings, "stream": Stream()}
 
     def save(self):
-        return {row.kind: row.done for row in caching.save(self.repository, self.place, **self.ways)}
+        return {row.kind: row.done for row in caching.save(self.asked, self.place, **self.ways)}
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from goferry.golang.modules import ModulesModified
 from goferry.kernel.trustfile import TrustFile
 from goferry.observe.events import Stream
 from goferry.pipeline import build, caching
-from goferry.pipeline.caching import belief
+from goferry.pipeline.caching import JobRequest, belief
 from goferry.pipeline.project import ProjectRequest, open_project
 from goferry.trust import seal
 from goferry.trust.minisign_key import SecretKey
@@ -104,11 +104,15 @@ class Machine:
         self.settings = replace(self.settings, environ=self.kept)
         return self
 
+    @property
+    def _asked(self):
+        return JobRequest(self.repository, targets=(TARGET,))
+
     def restore(self, place, **options):
-        return self._rows(caching.restore(self.repository, str(place), **self._how, wanted=[TARGET], **options))
+        return self._rows(caching.restore(self._asked, str(place), **self._how, **options))
 
     def save(self, place, listing):
-        return self._rows(caching.save(self.repository, str(place), **self._how, wanted=[TARGET], listing=listing))
+        return self._rows(caching.save(self._asked, str(place), **self._how, listing=listing))
 
     def build(self):
         """Build into dist; return its ledger and the program."""

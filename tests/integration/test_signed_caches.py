@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from tests.integration.test_caches import FILES, TARGET, Job
+from tests.integration.test_caches import FILES, Job
 
 from goferry.caches import job as jobs
 from goferry.caches import statement
@@ -52,13 +52,13 @@ class Leg(Job):
         super().__init__(folder, settings, place, files, **environ)
 
     def restore_signed(self):
-        rows = self._call(caching.restore, self.repository, str(self.place), wanted=[TARGET], signed=True)
+        rows = self._call(caching.restore, self.asked(), str(self.place), signed=True)
         return {row.kind: (row.done, row.signed) for row in rows if row.kind in statement.SIGNABLE}
 
     def listed(self):
         """Save; return the list and the kinds of packs that it holds."""
         path = self.repository.parent / "list"
-        self._call(caching.save, self.repository, str(self.place), wanted=[TARGET], listing=path)
+        self._call(caching.save, self.asked(), str(self.place), listing=path)
         return path, [each.kind for each in statement.parse(path.read_bytes()).packs]
 
     def sign(self, path):

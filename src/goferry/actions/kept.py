@@ -45,8 +45,8 @@ def run(job: Job) -> str:
     return f"{job.run_id or 0}-{job.run_attempt or 1}"
 
 
-def part(job: Job) -> caching.Part:
-    """Return which part of the project's work the job does.
+def request(job: Job) -> caching.JobRequest:
+    """Return which project the job works on, and which part of its work it does.
 
     Raises:
         InputInvalid: `work` is none.
@@ -56,20 +56,20 @@ def part(job: Job) -> caching.Part:
         raise InputInvalid(
             f"the input work is {work!r}", state="Nothing was started.", advice=[f"one of  {', '.join(PARTS)}"]
         )
-    return caching.Part(PARTS[work], job.inputs.text("go-version"), job.inputs.text("shard"))
+    return caching.JobRequest(
+        shared.directory(job),
+        job.inputs.text("project"),
+        tuple(job.inputs.lines("targets", commas=True)),
+        PARTS[work],
+        job.inputs.text("go-version"),
+        job.inputs.text("shard"),
+    )
 
 
-def names(job: Job, of: caching.Part) -> caching.Names:
+def names(job: Job, asked: caching.JobRequest) -> caching.Names:
     """Return what tells the job's packs apart; raises what opening a project raises."""
     with job.stream() as stream:
-        return caching.names(
-            shared.directory(job),
-            settings=job.settings,
-            stream=stream,
-            project=job.inputs.text("project"),
-            wanted=job.inputs.lines("targets", commas=True),
-            part=of,
-        )
+        return caching.names(asked, settings=job.settings, stream=stream)
 
 
 @contextlib.contextmanager

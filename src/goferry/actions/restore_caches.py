@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from goferry.actions import kept, shared
+from goferry.actions import kept
 from goferry.pipeline import caching, entries
 from goferry.runner.job import Job
 
@@ -22,20 +22,17 @@ def run(job: Job) -> Mapping[str, Any]:
     Raises:
         InputInvalid: an input is none that it takes.
     """
-    part, directory = kept.part(job), shared.directory(job)
+    request = kept.request(job)
     signed, trust = job.inputs.boolean("signed"), job.inputs.path("trust", "goferry.cache.trust")
     if job.environ.get(kept.STEP) != kept.SECOND:
-        return _names(job, part, signed=signed, trust=trust)
+        return _names(job, request, signed=signed, trust=trust)
     rows: list[caching.Row] = []
     with kept.forgiven(job), job.stream() as stream:
         rows = caching.restore(
-            directory,
+            request,
             str(kept.place(job)),
             settings=job.settings,
             stream=stream,
-            project=job.inputs.text("project"),
-            wanted=job.inputs.lines("targets", commas=True),
-            part=part,
             signed=signed,
             trust=trust,
         )
@@ -44,16 +41,16 @@ def run(job: Job) -> Mapping[str, Any]:
     return {"restored": len(restored), "bytes": sum(row.bytes for row in restored)}
 
 
-def _names(job: Job, part: caching.Part, *, signed: bool, trust: Path) -> Mapping[str, Any]:
+def _names(job: Job, request: caching.JobRequest, *, signed: bool, trust: Path) -> Mapping[str, Any]:
     outputs: dict[str, Any] = {}
     with kept.forgiven(job):
-        names = kept.names(job, part)
+        names = kept.names(job, request)
         place = kept.place(job) / "v1" / names.project
         if place.is_dir():  # a runner that keeps its temporary folder has another job's packs there
             shutil.rmtree(place)
         taking = kept.taking(job)
         outputs = {"place": str(place), "taking": taking}
-        found = entries.entries(names, kept.run(job), part.works)
+        found = entries.entries(names, kept.run(job), request.works)
         if signed:
             why = _cold(job, trust, taking)
             if why:

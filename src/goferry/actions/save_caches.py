@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from goferry.actions import kept, shared
+from goferry.actions import kept
 from goferry.build.trigger import Trigger
 from goferry.caches import place as places
 from goferry.caches import statement
@@ -27,7 +27,7 @@ def run(job: Job) -> Mapping[str, Any]:
     Raises:
         InputInvalid: an input is none that it takes.
     """
-    part, directory = kept.part(job), shared.directory(job)
+    request = kept.request(job)
     why = entries.refusal(Trigger.from_environ(job.environ), pull_requests=job.inputs.boolean("pull-requests"))
     if why:
         job.say(f"Nothing is kept: {why}.")
@@ -38,33 +38,30 @@ def run(job: Job) -> Mapping[str, Any]:
     with kept.forgiven(job), job.stream() as stream:
         place.mkdir(parents=True, exist_ok=True)
         rows = caching.save(
-            directory,
+            request,
             str(place),
             settings=job.settings,
             stream=stream,
-            project=job.inputs.text("project"),
-            wanted=job.inputs.lines("targets", commas=True),
-            part=part,
             listing=place / _LIST,
         )
         kept.tell(job, "Kept", [row for row in rows if row.kind != "list"])
     saved = [row for row in rows if row.done == "saved"]
     with kept.forgiven(job):
-        outputs = _to_write(job, part, saved) if saved else {}
+        outputs = _to_write(job, request, saved) if saved else {}
     return {**outputs, "saved": len(saved), "bytes": sum(row.bytes for row in saved)}
 
 
-def _to_write(job: Job, part: caching.Part, saved: Sequence[caching.Row]) -> dict[str, Any]:
+def _to_write(job: Job, request: caching.JobRequest, saved: Sequence[caching.Row]) -> dict[str, Any]:
     """Return the folder, the names of the entries, and the list of what may be signed.
 
     What newer packs have replaced leaves the folder first: an entry holds what the job needs and no more.
     """
-    names, place = kept.names(job, part), kept.place(job)
+    names, place = kept.names(job, request), kept.place(job)
     folder = places.Folder(place)
     for each in places.surplus(folder.all(), 1, _EVER, time.time()):
         folder.remove(each.where, each.name)
     new = {row.kind for row in saved}
-    found = entries.entries(names, kept.run(job), part.works)
+    found = entries.entries(names, kept.run(job), request.works)
     outputs = {kind: entry.name for kind, entry in found.items() if kind in new}
     if statement.parse((place / _LIST).read_bytes()).packs:
         listing = (place / _LIST).rename(place / f"{names.project}.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import click
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
 
 if TYPE_CHECKING:
-    from goferry.pipeline.caching import Part
+    from goferry.pipeline.caching import JobRequest
 
 
 def _project_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -46,10 +47,11 @@ _TRUST = click.option(
 )
 
 
-def _part(work: str) -> Part:
-    from goferry.pipeline.caching import Part
+def _request(directory: Path, project: str, targets: tuple[str, ...], work: str = "all") -> JobRequest:
+    from goferry.pipeline.caching import JobRequest
 
-    return Part() if work == "all" else Part((work,))
+    asked = JobRequest(directory, project, targets)
+    return asked if work == "all" else replace(asked, works=(work,))
 
 
 @click.group(
@@ -93,13 +95,10 @@ def restore(
     do = caching.status if dry_run else partial(caching.restore, deadline=deadline)
     with output.stream() as stream:
         rows = do(
-            directory,
+            _request(directory, project, targets, work),
             place,
             settings=settings(),
             stream=stream,
-            project=project,
-            wanted=targets,
-            part=_part(work),
             signed=signed,
             trust=trust,
         )
@@ -134,13 +133,10 @@ def save(
 
     with output.stream() as stream:
         rows = caching.save(
-            directory,
+            _request(directory, project, targets, work),
             place,
             settings=settings(),
             stream=stream,
-            project=project,
-            wanted=targets,
-            part=_part(work),
             dry_run=dry_run,
             listing=listing,
         )
@@ -214,12 +210,10 @@ def status(
 
     with output.stream() as stream:
         rows = caching.status(
-            directory,
+            _request(directory, project, targets),
             place,
             settings=settings(),
             stream=stream,
-            project=project,
-            wanted=targets,
             signed=signed,
             trust=trust,
         )

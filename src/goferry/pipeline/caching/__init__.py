@@ -6,7 +6,6 @@ A cache never fails a job: what can't be used, reached or written is told, and t
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,14 +23,14 @@ from goferry.kernel.errors import printable
 from goferry.observe.events import Stream
 from goferry.pipeline.caching.belief import believing, sign, signing_key
 from goferry.pipeline.caching.bring import looked_up, restore_modules, restore_slot
-from goferry.pipeline.caching.ground import ALL, MODULES, WHOLE, Ground, Part, asked, key_of, look, sums_of
+from goferry.pipeline.caching.ground import ALL, MODULES, Ground, JobRequest, asked, key_of, look, sums_of
 from goferry.pipeline.caching.report import Row, guarded, lines, record
 from goferry.pipeline.caching.take import listed, save_modules, save_slot
 from goferry.pipeline.caching.toolchain import restore_toolchain, save_toolchain
 
 __all__ = [
+    "JobRequest",
     "Names",
-    "Part",
     "Row",
     "lines",
     "names",
@@ -60,33 +59,22 @@ class Names:
     deps: str
 
 
-def names(
-    directory: Path,
-    *,
-    settings: Settings,
-    stream: Stream,
-    project: str = "",
-    wanted: Sequence[str] = (),
-    part: Part = WHOLE,
-) -> Names:
+def names(request: JobRequest, *, settings: Settings, stream: Stream) -> Names:
     """Say what a job's packs are told apart by, for a cache that keeps entries by name.
 
     Args and Raises: as for `restore`.
     """
-    ground = look(directory, settings, stream, project, wanted, part)
-    told = {"works": " ".join(part.works), "machine": " ".join(host()), "slots": " ".join(sorted(ground.slots))}
+    ground = look(request, settings, stream)
+    told = {"works": " ".join(request.works), "machine": " ".join(host()), "slots": " ".join(sorted(ground.slots))}
     return Names(ground.name, key_of(told)[:16], key_of(sums_of(ground).inputs), key_of(ground.decides))
 
 
 def restore(
-    directory: Path,
+    request: JobRequest,
     place: str,
     *,
     settings: Settings,
     stream: Stream,
-    project: str = "",
-    wanted: Sequence[str] = (),
-    part: Part = WHOLE,
     signed: bool = False,
     trust: Path | None = None,
     deadline: float = worth.DEADLINE,
@@ -94,13 +82,10 @@ def restore(
     """Bring what was kept for a project, and have its stages use it from now on.
 
     Args:
-        directory: the repository, or a folder in it.
+        request: the project, and what the job does.
         place: where packs are kept, as `caches.place.opened` takes it.
         settings: the surroundings.
         stream: hears of it.
-        project: one of several in goferry.yml.
-        wanted: targets instead of `builds.targets`.
-        part: which part of the work this job does.
         signed: bring compiled packages only where a signature covers them, into an empty folder: the job may say of
             what it compiles from then on that nobody else had a part in it.
         trust: whose signatures count; None: the repository's goferry.cache.trust.
@@ -110,8 +95,8 @@ def restore(
         PlaceUnknown, and what opening a project raises.
     """
     where = worth.Worthwhile(places.opened(place), deadline)
-    go = restore_toolchain(asked(load(directory, project=project), part), where, settings, stream)
-    ground = look(directory, settings, stream, project, wanted, part)
+    go = restore_toolchain(asked(load(request.directory, project=request.project), request), where, settings, stream)
+    ground = look(request, settings, stream)
     try:
         if signed:
             ground = _believing(ground, where, trust, settings)
@@ -129,14 +114,11 @@ def restore(
 
 
 def save(
-    directory: Path,
+    request: JobRequest,
     place: str,
     *,
     settings: Settings,
     stream: Stream,
-    project: str = "",
-    wanted: Sequence[str] = (),
-    part: Part = WHOLE,
     dry_run: bool = False,
     listing: Path | None = None,
 ) -> list[Row]:
@@ -146,7 +128,7 @@ def save(
     packs this job made of nothing but signed ones (caches.statement), for `sign`.
     """
     where = places.opened(place)
-    ground = look(directory, settings, stream, project, wanted, part)
+    ground = look(request, settings, stream)
     proven = ground.warm.proven(identity(settings.environ))
     ground = replace(ground, dry=dry_run, proven=proven)
     with stream.span("cache-save") as span:
@@ -160,14 +142,11 @@ def save(
 
 
 def status(
-    directory: Path,
+    request: JobRequest,
     place: str,
     *,
     settings: Settings,
     stream: Stream,
-    project: str = "",
-    wanted: Sequence[str] = (),
-    part: Part = WHOLE,
     signed: bool = False,
     trust: Path | None = None,
 ) -> list[Row]:
@@ -176,7 +155,7 @@ def status(
     Args and Raises: as for `restore`.
     """
     where = places.opened(place)
-    ground = _believing(look(directory, settings, stream, project, wanted, part), where, trust, settings)
+    ground = _believing(look(request, settings, stream), where, trust, settings)
     look_up = partial(looked_up, ground, where, signed=signed)
     rows = [guarded(MODULES, ALL, partial(look_up, MODULES, None, sums_of(ground).inputs))]
     for slot in ground.slots.values():

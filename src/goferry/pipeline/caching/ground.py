@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,19 +37,21 @@ WORKS = (BUILD, TEST)
 
 
 @dataclass(frozen=True)
-class Part:
-    """Which part of a project's work a job does; without a word all of it.
+class JobRequest:
+    """Which project a job works on, and which part of its work it does; without a word all of it.
 
     Attributes:
-        works: of WORKS. go: a Go version, as `setup-go` takes it. shard: a part of the targets, such as `1/2`.
+        directory: the repository, or a folder in it. project: one of several in goferry.yml.
+        targets: instead of `builds.targets`. shard: a part of them, such as `1/2`.
+        works: of WORKS. go_version: as `setup-go` takes it.
     """
 
+    directory: Path
+    project: str = ""
+    targets: tuple[str, ...] = ()
     works: tuple[str, ...] = WORKS
-    go: str = ""
+    go_version: str = ""
     shard: str = ""
-
-
-WHOLE = Part()
 
 
 @dataclass(frozen=True)
@@ -116,28 +118,26 @@ class Ground:
         return Path(self.environ["GOMODCACHE"])
 
 
-def look(
-    directory: Path, settings: Settings, stream: Stream, project: str, wanted: Sequence[str], part: Part = WHOLE
-) -> Ground:
+def look(request: JobRequest, settings: Settings, stream: Stream) -> Ground:
     """Open a project as far as its packs ask for; raises what opening one raises."""
-    loaded = load(directory, project=project)
+    loaded = load(request.directory, project=request.project)
     gomodules.require(loaded.directory)
-    toolchain = golang.setup_go(asked(loaded, part), settings=settings, stream=stream)
+    toolchain = golang.setup_go(asked(loaded, request), settings=settings, stream=stream)
     environ = environment.clean(settings.environ, toolchain, loaded.directory)
     ports = targets.ports(toolchain, environ)
-    chosen = targets.parse(wanted or loaded.project.builds.targets, ports)
+    chosen = targets.parse(request.targets or loaded.project.builds.targets, ports)
     file = loaded.directory / "go.mod"
     line = _MODULE.search(file.read_text("utf-8", "replace")) if file.is_file() else None
     module = line[1] if line else loaded.directory.name
     decides = slots.decides(loaded.root)
-    chosen = Shard.parse(part.shard).of(chosen) if part.shard else chosen
+    chosen = Shard.parse(request.shard).of(chosen) if request.shard else chosen
     warm = Warm(settings.cache, loaded.directory)
-    return Ground(loaded, toolchain, environ, chosen, warm, decides, module, part.works)
+    return Ground(loaded, toolchain, environ, chosen, warm, decides, module, request.works)
 
 
-def asked(loaded: Loaded, part: Part) -> golang.GoRequest:
+def asked(loaded: Loaded, request: JobRequest) -> golang.GoRequest:
     """Return which Go a project's packs are for; its zip may go with them."""
-    return golang.GoRequest(loaded.directory, part.go, loaded.project, keep_zip=True)
+    return golang.GoRequest(loaded.directory, request.go_version, loaded.project, keep_zip=True)
 
 
 def key_of(inputs: Mapping[str, str]) -> str:

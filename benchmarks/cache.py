@@ -224,9 +224,8 @@ class Side:
     def job(self, *, tests_run: bool = False) -> Spent:
         """Do a job from an empty home folder, on the repository's commit."""
         home = self.bench.base / "home"
-        shutil.rmtree(home, ignore_errors=True)
-        subprocess.run(["chmod", "-R", "u+w", self.bench.base / "go"], check=False, capture_output=True)
-        shutil.rmtree(self.bench.base / "go", ignore_errors=True)
+        wipe(home)
+        wipe(self.bench.base / "go")
         checkout = home / "src"
         checkout.parent.mkdir()
         subprocess.run(["git", "clone", "-q", self.bench.repository, checkout], check=True)
@@ -235,7 +234,6 @@ class Side:
         self.bench.jobs += 1
         spent = self.run(self.parts(tests_run=tests_run), checkout, home)
         down = self.brought
-        subprocess.run(["chmod", "-R", "u+w", home], check=False, capture_output=True)
         return Spent(*spent, down, max(0, self._size() - before))
 
     def parts(self, *, tests_run: bool) -> list[str]:
@@ -399,30 +397,34 @@ def turns(
     }
 
 
+def wipe(folder: Path) -> None:
+    """Remove a folder, also one in which Go left folders that may not be written."""
+    subprocess.run(["chmod", "-R", "u+w", folder], check=False, capture_output=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def floor(bench: Bench, targets: Sequence[str]) -> Spent:
-    """Return what Go alone takes for one changed line, with everything hot."""
+    """Return what Go alone takes for one changed line, with everything hot and in its place."""
     side = Usual(bench, "floor", targets)
-    home, checkout = bench.base / "floor", bench.base / "floor" / "src"
-    shutil.rmtree(home, ignore_errors=True)
+    home, checkout, hot = bench.base / "floor", bench.base / "floor" / "src", bench.base / "hot"
     home.mkdir()
     subprocess.run(["git", "clone", "-q", bench.repository, checkout], check=True)
-    steps = ["go vet ./... && go test ./..."]
-    builds = "; ".join(
+    builds = [
         f'GOOS={t.partition("/")[0]} GOARCH={t.partition("/")[2]} go build -trimpath -ldflags="-s -w" -o dist/{t}/ .'
         for t in targets
-    )
-    steps.append(builds)
-    shutil.rmtree(bench.base / "go", ignore_errors=True)
+    ]
+    steps = [
+        f"export GOCACHE={hot}/build GOMODCACHE={hot}/mod; {step}"
+        for step in ("go vet ./... && go test ./...", "; ".join(builds))
+    ]
+    wipe(bench.base / "go")
     side.run(steps, checkout, home)
     bench.change_line()
     subprocess.run(["git", "-C", checkout, "pull", "-q"], check=True)
-    shutil.move(bench.base / "go", bench.base / "hot")
-    shutil.rmtree(bench.base / "go", ignore_errors=True)
-    moved = [f"export GOCACHE={bench.base}/hot/build GOMODCACHE={bench.base}/hot/mod; {step}" for step in steps]
-    spent = Spent(*side.run(moved, checkout, home))
-    for name in ("hot", "floor"):
-        subprocess.run(["chmod", "-R", "u+w", bench.base / name], check=False)
-        shutil.rmtree(bench.base / name)
+    wipe(bench.base / "go")
+    spent = Spent(*side.run(steps, checkout, home))
+    for folder in (hot, home):
+        wipe(folder)
     return spent
 
 
@@ -433,12 +435,12 @@ def main() -> None:
     parser.add_argument("--commits", type=int, default=30)
     parser.add_argument("--only", default="")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="goferry-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="goferry-bench-", ignore_cleanup_errors=True) as name:
         bench = Bench(Path(name))
         try:
             measure(bench, options)
         finally:
-            subprocess.run(["chmod", "-R", "u+w", name], check=False)
+            wipe(Path(name))
 
 
 def measure(bench: Bench, options: argparse.Namespace) -> None:
@@ -454,8 +456,8 @@ def measure(bench: Bench, options: argparse.Namespace) -> None:
             continue
         ours, usual = Ours(bench, "ours", targets), Usual(bench, "usual", targets)
         shown = {
-            f"{word}_command": " && ".join(side.parts(tests_run=False))
-            for word, side in (("ours", ours), ("peer", usual))
+            f"{who}_command": " && ".join(side.parts(tests_run=False))
+            for who, side in (("ours", ours), ("peer", usual))
         }
         cold = {side.name: side.job() for side in (ours, usual)}
         least = floor(bench, targets)

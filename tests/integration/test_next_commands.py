@@ -45,7 +45,8 @@ ON_DISK = [
     (r"puttygen FILE", "puttygen PPK --new-passphrase /dev/null"), (r"(-o|>) NEW\b", r"\1 NEW.key"),
     (r"git -C X add X && git -C X commit", "git -C . add . && git -C . commit -m templates"),
     (r"apt-get update", "apt-get update --print-uris"), (r"apt-get install", "apt-get install --simulate"),
-    (r"gh secret set X < FILE", "gh secret set NAME < go.mod"), (r"--ref X", "--ref v1.2.3"),
+    (r"gh secret set X < FILE", "gh secret set NAME < go.mod"),
+    (r"gh secret set GOFERRY_CACHE_KEY < \S+", "gh secret set NAME < go.mod"), (r"--ref X", "--ref v1.2.3"),
     (r"rm -r vendor .*", "rm -r vendor"), (r"unset X", "unset GOFLAGS"),
     (r"minisign -G", "minisign -G -W"), (r"sport = :8080", "'sport = :8080'"), (r"''sport = :8080''", "'sport = :8080'"),
 ]  # fmt: skip
@@ -105,6 +106,7 @@ def world(tmp_path_factory, part):
     (work / "file").write_text("")
     settings = Settings(dict(os.environ), root)
     keys.generate(work / "KEYS")
+    keys.generate_cache(work / "KEYS")
     shutil.copy(work / "KEYS" / "goferry.trust", work)
     (work / "dist").mkdir()
     (work / "dist" / "api_linux_amd64").write_bytes(b"\x7fELF")

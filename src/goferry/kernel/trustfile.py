@@ -58,6 +58,19 @@ _KNOWN = {role for roles in ROLES.values() for role in roles}
 _SIGNED = {"release": "release", "cache": "statement"}
 REASONS = ("retired", "compromised")
 _REQUIRED = ("id", "format", "public", "role", "scope")
+_MADE = {
+    "release": [
+        "it lies beside the keys that goferry keygen made:  cp KEYS/goferry.trust . && git add goferry.trust",
+        "elsewhere:  --trust FILE",
+        "there are no keys yet:  goferry keygen --out KEYS",
+    ],
+    "cache": [
+        "it lies beside the key that was made:  cp KEYS/goferry.cache.trust . && git add goferry.cache.trust",
+        "elsewhere:  --trust FILE",
+        "there is no key yet:  goferry keygen --cache --out KEYS",
+    ],
+}
+"""Where a trust file that is missing comes from, by the role of its keys."""
 _KEY_TEXT = re.compile(rb"\s*(-----BEGIN |untrusted comment:)")
 _A_KEY = "it is a key; a trust file lists public keys"
 _TIMES = ("valid_from", "valid_until", "revoked_at")
@@ -199,14 +212,9 @@ def load(path: Union[str, "os.PathLike[str]"], role: str = "release") -> TrustFi
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        name, option = (CACHE_NAME, " --cache") if role == "cache" else (NAME, "")
         raise TrustFileMissing(
             "cannot read the trust file %s: %s" % (path, error.strerror),
-            advice=[
-                "it lies beside the keys that goferry keygen made:  cp KEYS/%s . && git add %s" % (name, name),
-                "elsewhere:  --trust FILE",
-                "there are no keys yet:  goferry keygen%s --out KEYS" % option,
-            ],
+            advice=_MADE["cache" if role == "cache" else "release"],
         ) from None
     if data.strip() and not data.lstrip().startswith(b"{"):
         raise TrustFileMistaken(

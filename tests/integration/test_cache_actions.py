@@ -9,6 +9,7 @@ from pathlib import Path
 
 import composite
 import pytest
+from sampling import full
 
 ROOT = Path(__file__).resolve().parents[2]
 MAIN, TAG = "refs/heads/main", "refs/tags/v1.0.0"
@@ -138,6 +139,7 @@ def test_a_release_uses_what_was_signed_and_nothing_else(job, keys, tmp_path):
     assert job(TAG).restore(signed="true") == {"modules": "missed", "deps": "restored", "own": "missed"}
 
 
+@full()
 def test_without_a_trust_file_a_release_is_cold_and_a_notice_says_so(job):
     first = job()
     first.restore()
@@ -153,6 +155,7 @@ def test_without_a_trust_file_a_release_is_cold_and_a_notice_says_so(job):
     assert branch.restore() == {"modules": "missed", "deps": "restored", "own": "restored"}, "snapshots take both"
 
 
+@full()
 def test_a_pull_request_keeps_what_it_made_only_where_it_is_asked_to(job):
     work = job("refs/pull/7/merge", "pull_request")
     work.restore()

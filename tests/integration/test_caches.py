@@ -4,6 +4,7 @@ import os
 import subprocess
 
 import pytest
+from sampling import full
 
 from goferry.build import check
 from goferry.caches.warm import Warm
@@ -187,6 +188,7 @@ def test_the_parts_of_a_projects_work_have_packs_of_their_own(job):
     assert kinds == {("build",): {"modules", "deps", "own"}, ("test",): {"modules", "deps", "tests", "results"}}
 
 
+@full()
 def test_a_hundred_pushes_keep_less_than_two_gigabytes(job):
     """By count, from real packs: what a run keeps at first, and what it keeps after one line has changed.
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import pytest
+from sampling import full
 
 from goferry.build import check, mtimes
 from goferry.config.settings import Settings
@@ -223,6 +224,7 @@ def test_no_result_of_a_cache_that_somebody_poisoned_answers_for_a_tag(runner):
             runner.job(environ, **options)
 
 
+@full()
 def test_what_lies_outside_its_module_counts_too(runner):
     """Go looks at no file outside the module again."""
     runner.commit(

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from sampling import full
 from tests.integration.test_caches import FILES, Job
 
 from goferry.caches import job as jobs
@@ -83,6 +84,7 @@ def leg(tmp_path, settings, part):
     return make
 
 
+@full()
 def test_a_release_is_the_same_cold_from_signed_packs_and_beside_a_test_that_poisons(leg):
     first = leg()
     assert first.restore_signed() == {"deps": ("missed", False), "own": ("missed", False)}

@@ -12,6 +12,8 @@ import random
 from collections.abc import Sequence
 from typing import TypeVar
 
+import pytest
+
 FULL = os.environ.get("GOFERRY_TEST_FULL") == "1"
 # In the environment, so that every process of a run chooses alike.
 SEED = os.environ.setdefault("GOFERRY_TEST_SEED", str(random.SystemRandom().randrange(10_000)))
@@ -24,6 +26,11 @@ def sample(cases: Sequence[Case], count: int = 1) -> list[Case]:
         return list(cases)
     chosen = random.Random(f"{SEED} {cases!r}").sample(range(len(cases)), count)
     return [cases[index] for index in sorted(chosen)]
+
+
+def full() -> pytest.MarkDecorator:
+    """Mark a test that takes minutes and of which a shorter one says the most: `make test-full` alone runs it."""
+    return pytest.mark.skipif(not FULL, reason="make test-full runs it")
 
 
 def examples(count: int) -> int:

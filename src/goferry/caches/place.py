@@ -20,6 +20,7 @@ import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -126,6 +127,11 @@ def opened(text: str) -> Place:
             f"{text!r} is no place for a cache", advice=["name a folder:  FOLDER", "or a bucket:  s3://NAME/PREFIX"]
         )
     return Folder(Path(text))
+
+
+def new_name(key: str) -> str:
+    """Return the name of a pack of a key that is made now."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{key}"
 
 
 def find(place: Place, where: str, key: str) -> tuple[Kept | None, bool]:

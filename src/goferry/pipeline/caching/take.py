@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from goferry.caches.statement import Entry
 from goferry.caches.warm import Slot, Unpacked
 from goferry.config.settings import Settings
 from goferry.golang import kept as keptmodules
+from goferry.kernel.files import sha256_file
 from goferry.pipeline.caching.belief import stated
 from goferry.pipeline.caching.ground import ALL, DEPS, MODULES, OWN, RESULTS, TESTS, Ground, key_of, sums_of
 from goferry.pipeline.caching.report import Row, guarded
@@ -184,9 +183,7 @@ def _put(
         path = Path(work) / "pack"
         with path.open("wb") as out:
             index = pack.write(out, kind, {"slot": slot.name if slot else ALL}, root, names, level)
-        with path.open("rb") as made:
-            digest = hashlib.file_digest(made, "sha256").hexdigest()
-        name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{key}"
+        digest, name = sha256_file(path), places.new_name(key)
         held = path.stat().st_size
         kept = Kept(where, name, key, held, index.size, len(names), digest, round(seconds, 1), inputs)
         places.put(place, kept, path)

@@ -5,9 +5,7 @@ A zip is no project's own, so a place has it once for all of them.
 
 from __future__ import annotations
 
-import hashlib
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 from goferry import golang
@@ -15,6 +13,7 @@ from goferry.caches import place as places
 from goferry.caches.place import Kept, Place
 from goferry.config.settings import Settings
 from goferry.kernel.errors import GoferryError
+from goferry.kernel.files import sha256_file
 from goferry.observe.events import Stream
 from goferry.pipeline.caching.ground import Ground, key_of
 from goferry.pipeline.caching.report import NOTHING, Row, guarded
@@ -58,9 +57,7 @@ def save_toolchain(ground: Ground, place: Place, settings: Settings) -> list[Row
         size = zipped.stat().st_size
         if ground.dry:
             return Row(TOOLCHAIN, zipped.stem, "would be saved", "", size)
-        with zipped.open("rb") as made:
-            digest = hashlib.file_digest(made, "sha256").hexdigest()
-        name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{_key(zipped)}"
+        digest, name = sha256_file(zipped), places.new_name(_key(zipped))
         places.put(place, Kept(where, name, _key(zipped), size, size, 1, digest), zipped)
         _done(zipped, ground)
         return Row(TOOLCHAIN, zipped.stem, "saved", "", size, time.monotonic() - since, digest)

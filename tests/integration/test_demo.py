@@ -108,4 +108,7 @@ def wait_for(events, stage, demo):
             if line.endswith("}") and json.loads(line).get("stage") == stage:
                 return
         time.sleep(0.05)
-    pytest.fail(f"{stage} was never reached")
+    if demo.poll() is None:
+        pytest.fail(f"{stage} was not reached in 400 s")
+    _, err = demo.communicate()
+    pytest.fail(f"{stage} was never reached: exit {demo.returncode}\n{err}")

@@ -10,6 +10,9 @@ then `go vet`, `go test` and GoReleaser, or, where there is none on PATH, `go bu
 less. Both sides find the same Go. The floor is Go alone (vet, test, build) with everything hot. Wall is the clock, CPU
 is that of the whole process tree (wait4(2)).
 
+Give it a TMPDIR in memory, such as /dev/shm: each job begins with an empty home folder, and ext4 passes over inodes that
+were deleted within the last minutes, so that files are made the more slowly the more of them a job before had.
+
     benchmarks/cache.py [--rounds N] [--commits N] [--only WORD]
 """
 
@@ -305,14 +308,14 @@ class Ours(Side):
 
     def parts(self, *, tests_run: bool) -> list[str]:
         """See Side."""
-        targets = " ".join(f"--target {target}" for target in self.targets)
+        targets = f"--targets {','.join(self.targets)}"
         place = f"$KEPT --json {targets}"
         listed = f"goferry cache save --to {place} --work build --list ../packs.json"
         signed = f"goferry cache sign ../packs.json --to $KEPT --key {self.bench.base / 'keys' / 'cache.key'}"
         self.brought = 0
         return [
             f"goferry cache restore --from {place} --work build --signed",
-            f"goferry build -q {targets.replace('--target ', '--targets ')}",
+            f"goferry build -q {targets}",
             *([] if tests_run else [f"{listed} && {signed}"]),  # a tag keeps nothing: no other run could read it
             f"goferry cache restore --from {place} --work test",
             f"goferry test {'--fresh ' if tests_run else ''}-q",

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
+from goferry.cli.project import directory_option, project_option, targets_option
 
 if TYPE_CHECKING:
     from goferry.pipeline.caching import JobRequest
-
-
-def _project_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what says which project is meant."""
-    for option in (
-        click.option("--target", "targets", multiple=True, help="A target instead of builds.targets; several times."),
-        click.option("--project", default="", help="Which of several projects in goferry.yml."),
-        click.option(
-            "--dir",
-            "directory",
-            type=click.Path(path_type=Path, exists=True, file_okay=False),
-            default=".",
-            help="The repository, or a folder in it.",
-        ),
-    ):
-        command = option(command)
-    return command
 
 
 _WORK = click.option(
@@ -73,7 +56,9 @@ def command() -> None:
     help="Seconds after which the job goes on without the rest.",
 )
 @_WORK
-@_project_options
+@directory_option
+@project_option
+@targets_option
 @dry_run_option
 @output_options
 def restore(
@@ -114,7 +99,9 @@ def restore(
     help="Write there which packs goferry cache sign may sign.",
 )
 @_WORK
-@_project_options
+@directory_option
+@project_option
+@targets_option
 @dry_run_option
 @output_options
 def save(
@@ -150,13 +137,7 @@ def save(
     "--key", type=click.Path(path_type=Path, dir_okay=False), help="The cache's secret key; else GOFERRY_CACHE_KEY."
 )
 @_TRUST
-@click.option(
-    "--dir",
-    "directory",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    default=".",
-    help="The checkout.",
-)
+@directory_option
 @dry_run_option
 @output_options
 def sign(
@@ -193,7 +174,9 @@ def sign(
 @click.option("--from", "place", required=True, metavar="PLACE", help="A folder, or s3://NAME/PREFIX.")
 @click.option("--signed", is_flag=True, help="What goferry cache restore --signed would bring.")
 @_TRUST
-@_project_options
+@directory_option
+@project_option
+@targets_option
 @output_options
 def status(
     output: Output,

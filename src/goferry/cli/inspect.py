@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from goferry.cli.output import Output, example, output_options, settings
-from goferry.cli.plan import project_options
+from goferry.cli.project import project_options
 
 if TYPE_CHECKING:
     from goferry.pipeline.project import ProjectRequest

@@ -10,47 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goferry.cli.output import Output, example, output_options, settings
+from goferry.cli.project import project_options
 
 if TYPE_CHECKING:
     from goferry.observe.events import Stream
     from goferry.pipeline.build import Job
     from goferry.pipeline.project import ProjectRequest
-
-
-def project_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what every command takes that opens a project; it gets `request`, with its --out where it has one."""
-    options = (
-        click.option(
-            "--dir",
-            "directory",
-            type=click.Path(path_type=Path, exists=True, file_okay=False),
-            default=".",
-            help="The repository, or a folder in it.",
-        ),
-        click.option("--project", default="", help="Which of several projects in goferry.yml."),
-        click.option("--targets", multiple=True, metavar="GOOS/GOARCH,…", help="Platforms, instead of builds.targets."),
-        click.option(
-            "--version", default="", help="The version, instead of the one that git says; a release outside of CI."
-        ),
-    )
-
-    @wraps(function)
-    def wrapped(
-        *args: Any,
-        directory: Path,
-        project: str,
-        targets: tuple[str, ...],
-        version: str,
-        out: Path | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        from goferry.pipeline.project import ProjectRequest
-
-        return function(*args, request=ProjectRequest(directory, project, version, targets, out), **kwargs)
-
-    for option in reversed(options):
-        wrapped = option(wrapped)
-    return wrapped
 
 
 def build_options(function: Callable[..., Any]) -> Callable[..., Any]:

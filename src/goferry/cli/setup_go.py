@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
+from goferry.cli.project import directory_option
 
 
 @click.command(
@@ -19,13 +20,7 @@ from goferry.cli.output import Output, dry_run_option, example, output_options, 
 @click.option(
     "--go-version", "version", default="", metavar="SPEC", help="1.27.3, 1.27, stable, …; default: as go.mod says."
 )
-@click.option(
-    "--dir",
-    "directory",
-    default=".",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The repository, or a folder in it.",
-)
+@directory_option
 @click.option("--resolve-only", is_flag=True, help="Say which version it would be and install nothing.")
 @click.option("--prefer-machine", is_flag=True, help="Take a Go that is here already if it answers, unproven.")
 @click.option("--proven", is_flag=True, help="Fail rather than use a Go that nothing proves.")

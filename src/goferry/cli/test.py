@@ -7,17 +7,12 @@ from pathlib import Path
 import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
+from goferry.cli.project import directory_option, project_option
 
 
 @click.command(epilog=example("goferry test", "goferry test --dir services/api --json"))
-@click.option(
-    "--dir",
-    "directory",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    default=".",
-    help="The repository, or a folder in it.",
-)
-@click.option("--project", default="", help="Which of several projects in goferry.yml.")
+@directory_option
+@project_option
 @click.option("--fresh", is_flag=True, help="Run every test, also where an earlier run has its result.")
 @dry_run_option
 @output_options

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
-from goferry.cli.plan import project_options
+from goferry.cli.project import project_options
 from goferry.cli.target import lines_of
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from goferry.kernel.files import sha256_file
-
 _UNREAD = frozenset({"api", "doc", "misc", "src/cmd", "test"})
 """Folders of a toolchain that no build and no test reads."""
+_SHARE, _BLOCK = 200, 1 << 18
+"""Files that a thread hashes at once, and bytes that are read at once."""
 
 
 def finish(folder: Path) -> None:
@@ -109,21 +109,47 @@ def hash_folder(folder: Path, prefix: str, workers: int = 2) -> str:
 
     from goferry.golang.modzip import h1
 
-    paths = [path for path in _walk(folder) if not _is_copy(path)]
-    if any(path.is_symlink() or not path.is_file() for path in paths) or _leads_away(folder):
+    names = _regular(str(folder))
+    if names is None:
         return ""
-    names = [prefix + path.relative_to(folder).as_posix() for path in paths]
+    shares = [names[start : start + _SHARE] for start in range(0, len(names), _SHARE)]
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        return h1(dict(zip(names, pool.map(sha256_file, paths), strict=True)))
+        hashed = pool.map(lambda share: [(name, _sha256(f"{folder}/{name}")) for name in share], shares)
+        digests = dict(each for share in hashed for each in share)
+    copies = {name for name, digest in digests.items() if digests.get(_original(name)) == digest}
+    return h1({prefix + name: digest for name, digest in digests.items() if name not in copies})
 
 
-def _leads_away(folder: Path) -> bool:
-    """Whether a folder in it is a link, behind which nothing is hashed."""
-    return any(Path(base, name).is_symlink() for base, names, _ in os.walk(folder) for name in names)
+def _original(name: str) -> str:
+    """Return of what a file is the copy if it is one."""
+    folder, slash, last = name.rpartition("/")
+    return f"{folder}{slash}_go.mod" if last == "go.mod" else ""
 
 
-def _is_copy(path: Path) -> bool:
-    if path.name != "go.mod" or path.is_symlink():
-        return False
-    original = path.with_name("_go.mod")
-    return original.is_file() and original.read_bytes() == path.read_bytes()
+def _regular(root: str) -> list[str] | None:
+    """Return every file below a folder; None when anything there is neither a file nor a folder, such as a link."""
+    names: list[str] = []
+    pending = [""]
+    while pending:
+        inner = pending.pop()
+        with os.scandir(f"{root}/{inner}") as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(f"{inner}{entry.name}/")
+                elif entry.is_file(follow_symlinks=False):
+                    names.append(inner + entry.name)
+                else:
+                    return None
+    return names
+
+
+def _sha256(path: str) -> str:
+    """Hash a file; kernel.files does so too, but takes twice as long for each of eleven thousand small ones."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        digest = hashlib.sha256()
+        while block := os.read(descriptor, _BLOCK):
+            digest.update(block)
+    finally:
+        os.close(descriptor)
+    return digest.hexdigest()

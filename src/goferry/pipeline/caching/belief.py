@@ -12,7 +12,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -95,22 +95,21 @@ class Belief:
         self.believer.covers(data, Entry(kind, slot, kept.sha256))
 
     @contextlib.contextmanager
-    def best(self, where: str, kind: str, slot: Slot, key: str) -> Iterator[tuple[Kept, bool, BinaryIO] | None]:
+    def best(
+        self, where: str, kind: str, slot: Slot, key: str, here: Collection[str]
+    ) -> Iterator[tuple[Kept, bool, BinaryIO | None] | None]:
         """Yield the best pack that is believed, whether it is the key's own, and the bytes that were hashed.
 
-        They are a copy that has no name: what lies in the place may change meanwhile. Without any pack None is yielded.
+        They are a copy that has no name: what lies in the place may change meanwhile. There are none of a pack whose
+        digest is of those that are `here` already. Without any pack None is yielded.
 
         Raises:
             PackUnusable: none of those that are there is believed; the words say why of the best.
             OSError: the place can't be read.
         """
-        found = self._first(where, kind, slot, key, self._copied)
-        if found is None:
-            yield None
-            return
-        kept, exact, copy = found
-        with copy:
-            yield kept, exact, copy
+        found = self._first(where, kind, slot, key, lambda kept: None if kept.sha256 in here else self._copied(kept))
+        with (found and found[2]) or contextlib.nullcontext():
+            yield found
 
     def find(self, where: str, kind: str, slot: Slot, key: str) -> tuple[Kept | None, bool]:
         """Return what `best` would yield, as far as notes tell; raises what it raises."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import BinaryIO
 
@@ -78,15 +78,15 @@ def restore_slot(ground: Ground, place: Place, slot: Slot) -> list[Row]:
 
 def _restore_kind(ground: Ground, place: Place, slot: Slot, kind: str, unpacked: dict[str, Unpacked]) -> Row:
     since = time.monotonic()
-    with _opened(ground, place, slot, kind) as brought:
+    made = ground.warm.packs(slot, made=True).get(kind)  # what was packed from it lies here too
+    here = {each.sha256: each for each in (unpacked.get(kind), made) if each}
+    with _opened(ground, place, slot, kind, here) as brought:
         if brought is None:
             unpacked.pop(kind, None)
             return Row(kind, slot.name, "missed", NOTHING)
         found, exact, source = brought
-        made = ground.warm.packs(slot, made=True).get(kind)
-        if made and made.sha256 == found.sha256:  # it was packed from what lies here
-            unpacked[kind] = made
-        if kind in unpacked and unpacked[kind].sha256 == found.sha256:
+        if source is None:
+            unpacked[kind] = here[found.sha256]
             return Row(kind, slot.name, "kept", "it is here already", sha256=found.sha256, saves=found.seconds)
         index = pack.read(source, kind, gocache.NAME)
         if index.about.get("slot") != slot.name:
@@ -111,16 +111,20 @@ def _restore_kind(ground: Ground, place: Place, slot: Slot, kind: str, unpacked:
 
 
 @contextlib.contextmanager
-def _opened(ground: Ground, place: Place, slot: Slot, kind: str) -> Iterator[tuple[Kept, bool, BinaryIO] | None]:
-    """Yield the best pack, whether it is the key's own, and its bytes; None where there is none."""
+def _opened(
+    ground: Ground, place: Place, slot: Slot, kind: str, here: Collection[str]
+) -> Iterator[tuple[Kept, bool, BinaryIO | None] | None]:
+    """Yield the best pack, whether it is the key's own, and its bytes unless it is here; None where there is none."""
     where, key = ground.where(kind, slot), key_of(ground.decides)
     if ground.belief is not None:
-        with ground.belief.best(where, kind, slot, key) as brought:
+        with ground.belief.best(where, kind, slot, key, here) as brought:
             yield brought
         return
     found, exact = places.find(place, where, key)
     if found is None:
         yield None
-        return
-    with place.open(where, found.name) as source:
-        yield found, exact, source
+    elif found.sha256 in here:
+        yield found, exact, None
+    else:
+        with place.open(where, found.name) as source:
+            yield found, exact, source

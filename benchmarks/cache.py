@@ -10,7 +10,7 @@ then `go vet`, `go test` and GoReleaser, or, where there is none on PATH, `go bu
 less. Both sides find the same Go. The floor is Go alone (vet, test, build) with everything hot. Wall is the clock, CPU
 is that of the whole process tree (wait4(2)).
 
-Give it a TMPDIR in memory, such as /dev/shm: each job begins with an empty home folder, and ext4 passes over inodes that
+Give it a TMPDIR in memory, such as /dev/shm: each job begins with an empty home, and ext4 passes over inodes that
 were deleted within the last minutes, so that files are made the more slowly the more of them a job before had.
 
     benchmarks/cache.py [--rounds N] [--commits N] [--only WORD]

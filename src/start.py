@@ -65,7 +65,7 @@ def main() -> int:
         paths = packages(groups, os.environ)
     except NotStarted as error:
         text = "\n".join([error.what, "Nothing was started.", *error.advice])
-        sys.stdout.write("::error title=%s::%s\n" % (error.name, _escape(text)))
+        sys.stdout.write(f"::error title={error.name}::{_escape(text)}\n")
         return 2
     if installing:
         return 0
@@ -82,7 +82,7 @@ def remember(environ: Mapping[str, str]) -> None:
     """Tell the job's later steps which interpreter was found."""
     if not environ.get("GOFERRY_PYTHON") and environ.get("GITHUB_ENV") and "\n" not in sys.executable:
         with open(environ["GITHUB_ENV"], "a", encoding="utf-8") as file:
-            file.write("GOFERRY_PYTHON=%s\n" % sys.executable)
+            file.write(f"GOFERRY_PYTHON={sys.executable}\n")
 
 
 def packages(groups: Sequence[str], environ: Mapping[str, str]) -> list[str]:
@@ -135,7 +135,7 @@ def folder_name(group: str) -> str:
     """Return what names a group's packages: the lock's content, the interpreter's ABI and the machine."""
     with open(os.path.join(LOCKS, group + ".txt"), "rb") as file:
         digest = hashlib.sha256(file.read()).hexdigest()[:16]
-    abi = "%s%s" % (sys.implementation.cache_tag, getattr(sys, "abiflags", ""))
+    abi = f"{sys.implementation.cache_tag}{getattr(sys, 'abiflags', '')}"
     return f"{group}-{abi}-{_platform()}-{digest}"
 
 
@@ -159,7 +159,7 @@ def writable(places: Sequence[str], names: Sequence[str], owners: frozenset[int]
         return place
     raise NotStarted(
         "cache-unwritable",
-        "No folder for Goferry's packages can be written: %s" % (", ".join(places) or "none is named"),
+        f"No folder for Goferry's packages can be written: {', '.join(places) or 'none is named'}",
         ["set RUNNER_TOOL_CACHE or GOFERRY_CACHE to one that can"],
     )
 
@@ -169,7 +169,7 @@ def _make_room(path: str, aside: str, owners: frozenset[int]) -> None:
     if not os.path.lexists(path) or usable(path, owners):
         return
     if os.lstat(path).st_uid not in owners:
-        raise PermissionError("%s is another user's" % path)
+        raise PermissionError(f"{path} is another user's")
     os.rename(path, aside)
 
 
@@ -254,7 +254,7 @@ def settle(building: str, path: str, owners: frozenset[int]) -> None:
     for folder, _, names in os.walk(building):
         for name in names:
             file = os.path.join(folder, name)
-            lines.append("%d %s\n" % (os.lstat(file).st_size, os.path.relpath(file, building)))
+            lines.append(f"{os.lstat(file).st_size} {os.path.relpath(file, building)}\n")
     with open(os.path.join(building, LIST), "w", encoding="utf-8") as listed:
         listed.writelines(sorted(lines))
     os.chmod(os.path.join(building, LIST), 0o644)
@@ -279,7 +279,7 @@ def pip() -> list[str]:
         return [sys.executable, "-I", os.path.join(wheel, "pip")]
     raise NotStarted(
         "pip-missing",
-        "%s has neither pip nor ensurepip, so Goferry's locked packages can't be installed." % sys.executable,
+        f"{sys.executable} has neither pip nor ensurepip, so Goferry's locked packages can't be installed.",
         ["install it:  apt-get install python3-pip", "or use actions/setup-python before this step"],
     )
 
@@ -299,7 +299,7 @@ def bundled() -> Iterator[str]:
 def _platform() -> str:
     machine = os.uname().machine if hasattr(os, "uname") else os.environ.get("PROCESSOR_ARCHITECTURE", "unknown")
     libc = "" if not sys.platform.startswith("linux") or os.path.exists("/lib/ld-linux.so.2") or _glibc() else "-musl"
-    return "%s%s-%s" % (sys.platform, libc, machine.lower())
+    return f"{sys.platform}{libc}-{machine.lower()}"
 
 
 def _glibc() -> bool:

@@ -12,6 +12,8 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "goferry"
 SAMPLES = {
     "', '.join(ACTIONS)": "sign, verify",
     "again": "run the same command again",
+    "taken": "8080",
+    "place.port": "8080",
     "' after ' + when if when else ' later'": " later",
 }
 """What stands in place of an expression, where `X` would not do."""
@@ -27,7 +29,7 @@ class Message(NamedTuple):
 def _text(node):
     """Return a literal's text, or None for anything else."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return re.sub(r"%[sdg]", "X", node.value.replace("%s/%s", "linux/amd64").replace(":%d", ":8080"))
+        return node.value
     if isinstance(node, ast.JoinedStr):
         parts = [
             part.value if isinstance(part, ast.Constant) else SAMPLES.get(ast.unparse(part.value), "X")
@@ -51,9 +53,6 @@ def _texts(node):
         if any(side is not None for side in sides):
             yield node, "".join("X" if side is None else side for side in sides)
             return
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and _text(node.left) is not None:
-        yield node, _text(node.left)
-        return
     for child in ast.iter_child_nodes(node):
         yield from _texts(child)
 
@@ -176,6 +175,7 @@ VALUES = [
     (r"X@X@sha256:X|REFERENCE", "acme/shop@v1.2.3@sha256:" + "0" * 64),
     (r"sha256:DIGEST", "sha256:" + "0" * 64),
     (r"--out X", "--out OTHER"),
+    (r"--targets X", "--targets linux/amd64"),
     (r"provision (HOST|X)", "provision web-1"),
     (r"(status|deploy (?:dist|X)) X", r"\1 --target ssh --host web-1"),
     (r"(sign|verify|deploy|image|release) (X|DIST|downloads)\b", r"\1 dist"),

@@ -77,7 +77,11 @@ def test_imports_go_down_only(room):
                 assert name.split(".")[0] in sys.stdlib_module_names, f"{path}: {room} imports {name}"
 
 
-@pytest.mark.parametrize("path", files("kernel") + files("host"), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    [*files("kernel"), *files("host"), *SOURCE.glob("deploy/provision/*on_host.py")],
+    ids=lambda path: path.name,
+)
 def test_what_travels_to_the_host_parses_on_python_3_9(path):
     ast.parse(path.read_text(), feature_version=(3, 9))
 

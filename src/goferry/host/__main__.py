@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Tuple
+from typing import TYPE_CHECKING, Callable, NamedTuple
 
 if TYPE_CHECKING:
     import argparse
@@ -28,8 +28,8 @@ class Verb(NamedTuple):
 
     words: str
     does: str
-    run: Callable[[List[str]], int]
-    takes: Tuple[int, ...] = ()
+    run: Callable[[list[str]], int]
+    takes: tuple[int, ...] = ()
 
 
 def main() -> int:
@@ -39,8 +39,8 @@ def main() -> int:
     if verb and (not verb.takes or len(words) in verb.takes):
         return verb.run(words)
     asked = name in ("-h", "--help")
-    listed = ["  %s\n      %s\n" % (("%s %s" % (each, of.words)).rstrip(), of.does) for each, of in VERBS.items()]
-    (sys.stdout if asked else sys.stderr).write("usage: goferry-host VERB ...\n\n%s" % "".join(listed))
+    listed = ["  " + f"{each} {of.words}".rstrip() + f"\n      {of.does}\n" for each, of in VERBS.items()]
+    (sys.stdout if asked else sys.stderr).write(f"usage: goferry-host VERB ...\n\n{''.join(listed)}")
     return 0 if asked else 2
 
 
@@ -51,8 +51,8 @@ def _parser(name: str) -> argparse.ArgumentParser:
 
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     return argparse.ArgumentParser(
-        prog="goferry-host %s" % name,
-        usage="goferry-host %s %s" % (name, VERBS[name].words),
+        prog=f"goferry-host {name}",
+        usage=f"goferry-host {name} {VERBS[name].words}",
         description=VERBS[name].does,
         allow_abbrev=False,
     )
@@ -66,14 +66,14 @@ def _places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host-file", type=Path)
 
 
-def _connect(words: List[str]) -> int:
+def _connect(words: list[str]) -> int:
     from goferry.host.connect import connect
 
-    said = dict(zip(words[::2], words[1::2]))  # noqa: B905  Python 3.9 has no strict=
+    said = dict(zip(words[::2], words[1::2]))
     return connect(said.get("--socket", "/run/goferry/agent.sock"), said.get("--project", ""))
 
 
-def _serve(words: List[str]) -> int:
+def _serve(words: list[str]) -> int:
     from pathlib import Path
 
     from goferry.host.serve import Outlet, serve
@@ -94,15 +94,15 @@ def _serve(words: List[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 
 
-def _recover(words: List[str]) -> int:
+def _recover(words: list[str]) -> int:
     return _as_root("recover", words)
 
 
-def _adopt(words: List[str]) -> int:
+def _adopt(words: list[str]) -> int:
     return _as_root("adopt", words)
 
 
-def _as_root(name: str, words: List[str]) -> int:
+def _as_root(name: str, words: list[str]) -> int:
     from goferry.host import recover
 
     parser = _parser(name)
@@ -112,7 +112,7 @@ def _as_root(name: str, words: List[str]) -> int:
     return run(options.root, options.host_file, dict(os.environ))
 
 
-def _purge(words: List[str]) -> int:
+def _purge(words: list[str]) -> int:
     from pathlib import Path
 
     from goferry.host import takedown
@@ -129,7 +129,7 @@ def _purge(words: List[str]) -> int:
     return takedown.command(options.root, options.host_file, options.names, dict(os.environ), **chosen)
 
 
-def _floor(words: List[str]) -> int:
+def _floor(words: list[str]) -> int:
     from pathlib import Path
 
     from goferry.host import floor
@@ -147,43 +147,43 @@ def _floor(words: List[str]) -> int:
     return floor.run(Path(hostfile.ROOT), Path(hostfile.HOST_FILE), asked, dict(os.environ))
 
 
-def _check(_: List[str]) -> int:
+def _check(_: list[str]) -> int:
     from goferry.host import checks
 
     return checks.command()
 
 
-def _shim(_: List[str]) -> int:
+def _shim(_: list[str]) -> int:
     from goferry.host import shim
 
     return shim.unit()
 
 
-def _may_start(_: List[str]) -> int:
+def _may_start(_: list[str]) -> int:
     from goferry.host import shim
 
     return shim.may_start()
 
 
-def _ports(words: List[str]) -> int:
+def _ports(words: list[str]) -> int:
     from goferry.host import ports
 
     return ports.main(words)
 
 
-def _forward(words: List[str]) -> int:
+def _forward(words: list[str]) -> int:
     from goferry.host import forward
 
     return forward.main(words[0])
 
 
-def _version(_: List[str]) -> int:
-    sys.stdout.write("goferry-host %d\n" % VERSION)
+def _version(_: list[str]) -> int:
+    sys.stdout.write(f"goferry-host {VERSION}\n")
     return 0
 
 
 _PLACES = "--root DIR [--host-file FILE]"
-VERBS: Dict[str, Verb] = {
+VERBS: dict[str, Verb] = {
     "serve": Verb(
         _PLACES + " [--trust FILE] [--trust-folder DIR]", "serve one client on standard input and output", _serve
     ),

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, Collection, Dict, Iterator, List, Optional
+from typing import Any
 
 from goferry.host import history, state
 from goferry.host.layout import Root, ServiceFolder
@@ -61,12 +62,12 @@ def admit(root: Root, release: Manifest, trust: TrustFile, wanted: Collection[st
         held = history.find(state.read(folder)["history"], release.sequence)
         if held is not None and _digest(folder, held) != release.digest:
             raise SequenceConflict(
-                "this host holds another release of %s with sequence %d" % (release.project, release.sequence),
+                f"this host holds another release of {release.project} with sequence {release.sequence}",
                 advice=["build one of them again and sign it; the sequence is then the second of sealing"],
             )
 
 
-def _serves(folders: List[ServiceFolder], release: Manifest, names: Collection[str]) -> bool:
+def _serves(folders: list[ServiceFolder], release: Manifest, names: Collection[str]) -> bool:
     """Whether each of the services was committed with this very release last; one that `down` ended counts."""
     live = {folder.name: state.read(folder) for folder in folders}
     for name in names:
@@ -84,11 +85,11 @@ def _digest(folder: ServiceFolder, entry: history.Entry) -> str:
     return entry.digest or stored_release(folder, entry.sequence).digest
 
 
-def _services(root: Root, project: str) -> List[ServiceFolder]:
+def _services(root: Root, project: str) -> list[ServiceFolder]:
     return [folder for folder in root.services() if folder.project == project]
 
 
-def floor(root: Root, project: str) -> Optional[Floor]:
+def floor(root: Root, project: str) -> Floor | None:
     """Return the project's floor; one whose file was removed is what the newest committed release says.
 
     What was given up when the floor was lowered (host.floor) may serve still, and raises it no more.
@@ -119,8 +120,8 @@ def clock_judged(root: Root, now: int) -> Iterator[None]:
         if newest <= now:
             raise
         raise HostClockBehind(
-            "this host's clock says %s, and it holds a release that was created %s; so %s"
-            % (format_time(now), format_time(newest), error.what),
+            f"this host's clock says {format_time(now)}, and it holds a release that was created "
+            f"{format_time(newest)}; so {error.what}",
             advice=["set the host's clock and deploy again:  timedatectl"],
         ) from error
 
@@ -134,7 +135,7 @@ def _created(root: Root) -> Iterator[int]:
                 yield parse_time(stored_release(folder, newest).created)
 
 
-def trust_of_now(root: Root, given: Optional[Path]) -> Optional[TrustFile]:
+def trust_of_now(root: Root, given: Path | None) -> TrustFile | None:
     """Return the trust file by which a stored release is judged; on the embedded target that of the last deploy.
 
     None where nothing was deployed since agents note it.
@@ -147,7 +148,7 @@ def trust_of_now(root: Root, given: Optional[Path]) -> Optional[TrustFile]:
     return trustfile.load(path) if path else None
 
 
-def with_minimums(live: Dict[str, Any], root: Root, given: Optional[Path]) -> Dict[str, Any]:
+def with_minimums(live: dict[str, Any], root: Root, given: Path | None) -> dict[str, Any]:
     """Return what is live, each service with `barred`: whether the trust file lets it never be started again."""
     trust = None
     with contextlib.suppress(Refusal):
@@ -171,7 +172,7 @@ def allow_back(folder: ServiceFolder, change: Change, trust: TrustFile) -> None:
         sequence.check_minimum(folder.project, change.version, change.sequence, trust.project(folder.project))
         _check_proof(folder, change, trust)
     except Refusal as error:
-        error.what = "%s %s can't serve again: %s" % (change.service, change.version, error.what)
+        error.what = f"{change.service} {change.version} can't serve again: {error.what}"
         error.state = "Nothing was changed."
         error.advice = ("see what else is held:  goferry status", "then:  goferry rollback --to VERSION")
         raise
@@ -187,13 +188,13 @@ def _check_proof(folder: ServiceFolder, change: Change, trust: TrustFile) -> Non
     listed = {file.sha256 for file in release.files}
     if release.sequence != change.sequence or change.sha256 not in listed or _other(entry, release):
         raise BlobChanged(
-            "the store's release %d of %s is another one than was committed" % (change.sequence, folder.name),
+            f"the store's release {change.sequence} of {folder.name} is another one than was committed",
             state="Nothing was changed.",
             advice=["deploy a release instead:  goferry deploy DIST"],
         )
 
 
-def _other(entry: Optional[history.Entry], release: Manifest) -> bool:
+def _other(entry: history.Entry | None, release: Manifest) -> bool:
     return entry is None or bool(entry.digest and entry.digest != release.digest)
 
 
@@ -202,7 +203,7 @@ def _admitted(place: Path) -> int:
         record: Any = canonical.loads((place / ADMISSION).read_bytes())
         return int(record["admitted"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BlobChanged("the store lost when %s was admitted: %s" % (place, error)) from error
+        raise BlobChanged(f"the store lost when {place} was admitted: {error}") from error
 
 
 def _check_unproven(release: Manifest, trust: TrustFile) -> None:
@@ -215,7 +216,7 @@ def _check_unproven(release: Manifest, trust: TrustFile) -> None:
     for key in trust.keys:
         if key.revoked_at is not None and not _retired_later(key, created):
             raise KeyRevoked(
-                "the host kept no signature of it, and key %s, which may have signed it, is revoked" % key.id,
+                f"the host kept no signature of it, and key {key.id}, which may have signed it, is revoked",
             )
 
 

@@ -14,9 +14,10 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable
 
 from goferry.host import admission, elf, incoming, journal, lock, plan, policy, rollback, slots, state, takedown
 from goferry.host.checks import notes
@@ -46,7 +47,7 @@ from goferry.kernel.refusals import FileMissing
 ASIDE = 1.5
 """Seconds that `status` waits for a recovery before it says what is live meanwhile."""
 Request = Mapping[str, Any]
-Record = Dict[str, Any]
+Record = dict[str, Any]
 
 
 class Session:
@@ -59,7 +60,7 @@ class Session:
     def __init__(
         self,
         root: Root,
-        trust: Optional[Path],
+        trust: Path | None,
         environ: Mapping[str, str],
         *,
         tell: Callable[[str], None] = lambda _: None,
@@ -69,7 +70,7 @@ class Session:
         self.root, self.trust, self.tell, self.gone = root, trust, tell, gone
         self.guard, self.switcher = assemble(root, environ, gone)
         self.view = View(root, self.guard, self.switcher)
-        self.engine: Optional[Engine] = None
+        self.engine: Engine | None = None
         self._held = contextlib.ExitStack()
         self._uploads = incoming.Uploads(root)
         self.leave: Callable[[], bool] = lambda: False
@@ -89,11 +90,11 @@ class Session:
         """
         name = protocol.check(request)
         if os.uname().sysname != "Linux":
-            raise UnsupportedHost("this host runs %s" % os.uname().sysname)
+            raise UnsupportedHost(f"this host runs {os.uname().sysname}")
         self._trace = protocol.trace(request) or self._trace
         if name == "upload":
             return self._uploads.receive(request, payload)
-        kinds: Dict[str, Callable[[Request], Record]] = {
+        kinds: dict[str, Callable[[Request], Record]] = {
             "hello": self.hello,
             "prepare": self.prepare,
             "rollback": self.rollback,
@@ -117,7 +118,7 @@ class Session:
         return {
             **protocol.ABOUT,
             "pid": os.getpid(),
-            "platform": "%s/%s" % (system, arch),
+            "platform": f"{system}/{arch}",
             "held": held(self.root),
             "provisioned": self.root.host is not None,
             "project": self.root.bound,
@@ -129,7 +130,7 @@ class Session:
             },
         }
 
-    def _policy(self) -> Optional[Policy]:
+    def _policy(self) -> Policy | None:
         return self.root.host.policy(self.root.bound) if self.root.host else None
 
     def prepare(self, request: Request) -> Record:
@@ -167,7 +168,7 @@ class Session:
             if sent:
                 self._uploads.drop()
 
-    def _source(self, request: Request) -> "tuple[Path, bool]":
+    def _source(self, request: Request) -> tuple[Path, bool]:
         """Return the folder that is to be verified, and whether it was sent; a provisioned host takes no other."""
         if request["dist"] == "incoming":
             return self._uploads.folder(str(request["id"])), True
@@ -175,7 +176,7 @@ class Session:
             raise Refused("this host takes a release by upload alone", state="Nothing was changed.")
         return Path(str(request["dist"])), False
 
-    def _changes(self, release: Manifest, wanted: List[str]) -> List[machine.Change]:
+    def _changes(self, release: Manifest, wanted: list[str]) -> list[machine.Change]:
         names = sorted({*wanted, *release.services})
         states = {name: self._state(release.project, name) for name in names}
         host = self.root.host
@@ -185,12 +186,12 @@ class Session:
         ports = {name: int(declared.get("port") or 0) for name, declared in release.services.items()}
         return [replace(c, port=host.place(release.project, c.service, c.mode, ports[c.service]).port) for c in changes]
 
-    def _refuse_missing(self, changes: List[machine.Change], received: Mapping[str, str]) -> None:
+    def _refuse_missing(self, changes: list[machine.Change], received: Mapping[str, str]) -> None:
         """Refuse before anything begins when a binary was neither sent nor is held."""
         stored = set(held(self.root))
         missing = [c.source for c in changes if c.source not in received and c.sha256 not in stored]
         if missing:
-            raise FileMissing("neither sent nor held: %s" % ", ".join(missing), missing=missing)
+            raise FileMissing(f"neither sent nor held: {', '.join(missing)}", missing=missing)
 
     def rollback(self, request: Request) -> Record:
         """Bring a version that was committed here up to HEALTHY in the free slot; no traffic is touched."""
@@ -217,7 +218,7 @@ class Session:
             return {**self._begin(request, transaction, Store(self.root), version), "no_way_back": final}
 
     @contextlib.contextmanager
-    def _opened(self, request: Request) -> Iterator[List[Failure]]:
+    def _opened(self, request: Request) -> Iterator[list[Failure]]:
         """Hold the lock for the block, and on after it when a transaction is open then; give what was not recovered."""
         if request.get("dry_run"):
             yield []
@@ -240,12 +241,12 @@ class Session:
         self.root.prepare()
         self._held.enter_context(lock.held(self.root.locks, wait, lambda: self.gone() or self.leave()))
 
-    def recovery(self, restore: bool = True) -> Tuple[List[str], List[Failure]]:
+    def recovery(self, restore: bool = True) -> tuple[list[str], list[Failure]]:
         """End what is unfinished, start what should run; return what was done and what failed."""
         return recover(self.root, self.guard, self.switcher, self.tell, restore=restore)
 
     def _transaction(
-        self, request: Request, kind: str, project: str, changes: List[machine.Change], digest: str
+        self, request: Request, kind: str, project: str, changes: list[machine.Change], digest: str
     ) -> Transaction:
         policy = str(request.get("on_silence", "rollback"))
         return Transaction(str(request["id"]), kind, project, policy, digest, tuple(changes), trace=self._trace)
@@ -356,7 +357,7 @@ class Session:
         self.engine = None
         self._held.close()
 
-    def _services(self, project: str) -> List[Any]:
+    def _services(self, project: str) -> list[Any]:
         return [folder for folder in self.root.services() if folder.project == project]
 
     def _state(self, project: str, name: str) -> Record:
@@ -383,9 +384,9 @@ class Session:
             "notes": notes(self.root.host, self.root.bound),
         }
 
-    def _recovered(self) -> List[str]:
+    def _recovered(self) -> list[str]:
         done, failed = self.recovery()
-        return done + ["not recovered: %s: %s" % (each.error.name, each.error.what) for each in failed]
+        return done + [f"not recovered: {each.error.name}: {each.error.what}" for each in failed]
 
     @contextlib.contextmanager
     def alone(self, wait: float) -> Iterator[None]:

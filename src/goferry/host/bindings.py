@@ -13,8 +13,8 @@ import contextlib
 import ctypes
 import os
 import struct
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Iterable
 
 from goferry.host import listener
 from goferry.kernel.ports import RANGE
@@ -47,7 +47,7 @@ def unit_folder() -> Path:
     return found
 
 
-def program(own: "list[int]") -> bytes:
+def program(own: list[int]) -> bytes:
     """Return the instructions; pure. They return 1 to allow and 0 to deny.
 
     own: consecutive ports, or none.
@@ -96,7 +96,7 @@ def attach(folder: Path, code: bytes) -> None:
 def _bpf(command: int, attributes: bytes) -> int:
     number = BPF.get(os.uname().machine)
     if number is None:
-        raise OSError("unknown machine %s" % os.uname().machine)
+        raise OSError(f"unknown machine {os.uname().machine}")
     held = ctypes.create_string_buffer(attributes, len(attributes))
     done = int(ctypes.CDLL(None, use_errno=True).syscall(number, command, held, ctypes.c_size_t(len(attributes))))
     if done < 0:

@@ -27,7 +27,7 @@ def connect(path: str, project: str) -> int:
         agent.sendall(frames.encode(protocol.bind(project)))
         agent.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 0, 0))
     except OSError as error:
-        os.write(2, ("goferry: the host agent can't be reached: %s: %s\n" % (path, error.strerror)).encode())
+        os.write(2, f"goferry: the host agent can't be reached: {path}: {error.strerror}\n".encode())
         return 5
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     child = os.fork()

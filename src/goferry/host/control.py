@@ -12,9 +12,10 @@ import http.client
 import os
 import socket
 import time
+from collections.abc import Mapping
 from email.message import Message
 from pathlib import Path
-from typing import Any, Dict, Mapping, NamedTuple, Tuple
+from typing import Any, NamedTuple
 
 from goferry.kernel import canonical
 from goferry.kernel.errors import printable
@@ -124,7 +125,7 @@ class UnixConnection(Connection):
     def _reach(self, sock: _Deadline) -> None:
         folder = os.open(str(self._path.parent), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            sock.connect("/proc/self/fd/%d/%s" % (folder, self._path.name))
+            sock.connect(f"/proc/self/fd/{folder}/{self._path.name}")
         finally:
             os.close(folder)
 
@@ -143,7 +144,7 @@ class PortConnection(Connection):
         sock.connect(self._address)
 
 
-def ask(path: Path, method: str, target: str, seconds: float = SECONDS) -> Tuple[int, bytes]:
+def ask(path: Path, method: str, target: str, seconds: float = SECONDS) -> tuple[int, bytes]:
     """Return (status, body) of one request on a unix socket.
 
     Raises:
@@ -153,7 +154,7 @@ def ask(path: Path, method: str, target: str, seconds: float = SECONDS) -> Tuple
     return answer.status, answer.body
 
 
-def ask_port(port: int, target: str, seconds: float = SECONDS, address: str = "127.0.0.1") -> Tuple[int, bytes]:
+def ask_port(port: int, target: str, seconds: float = SECONDS, address: str = "127.0.0.1") -> tuple[int, bytes]:
     """Return (status, body) of one GET on a port of a numeric address.
 
     Raises:
@@ -186,19 +187,19 @@ def fetch(connection: Connection, method: str, target: str, headers: Mapping[str
                     raise http.client.IncompleteRead(body, response.length)
                 return Answer(response.status, response.headers, body)
         except socket.timeout as error:
-            raise Late("no whole answer within %.2g s" % connection.seconds) from error
+            raise Late(f"no whole answer within {connection.seconds:.2g} s") from error
         except (http.client.HTTPException, ValueError) as error:
             raise _not_http(error) from error
 
 
 def _not_http(error: Exception) -> NotHTTP:
-    made = NotHTTP("not an HTTP answer: %s" % printable(str(error).strip(), 200))
+    made = NotHTTP(f"not an HTTP answer: {printable(str(error).strip(), 200)}")
     made.closed = isinstance(error, (http.client.RemoteDisconnected, http.client.IncompleteRead))
     made.tls = isinstance(error, http.client.BadStatusLine) and str(error).startswith(_ALERT)
     return made
 
 
-def health(path: Path, target: str, seconds: float = SECONDS) -> Dict[str, Any]:
+def health(path: Path, target: str, seconds: float = SECONDS) -> dict[str, Any]:
     """Return the answer of a contract service's health, with its HTTP status as `http`; of an error page that alone.
 
     Raises:

@@ -5,13 +5,14 @@ Behind it stand supervisord (host.supervised) and systemd (host.systemd); in the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Protocol
+from typing import Any, Protocol
 
 from goferry.host.layout import ServiceFolder
 from goferry.kernel.machine import Change
 
-Slot = Dict[str, Any]
+Slot = dict[str, Any]
 """What `slots/N.json` holds; see host.slots.describe."""
 
 
@@ -55,7 +56,7 @@ class Driver(Protocol):
     def ended(self, folder: ServiceFolder, slot: Slot) -> str:
         """Return an empty string while the slot's process runs, else how it ended."""
 
-    def running(self, folder: ServiceFolder, number: int) -> Dict[str, int]:
+    def running(self, folder: ServiceFolder, number: int) -> dict[str, int]:
         """Return the slot's process as `processes.same` takes it; empty when there is none."""
 
     def runs(self, folder: ServiceFolder, slot: Slot) -> bool:
@@ -67,13 +68,13 @@ class Driver(Protocol):
         It returns without waiting for the process.
         """
 
-    def door(self, folder: ServiceFolder, slot: Slot) -> Optional[Path]:
+    def door(self, folder: ServiceFolder, slot: Slot) -> Path | None:
         """Return the unix socket on which the slot answers; None: `listen` on the loopback."""
 
-    def tail(self, folder: ServiceFolder, number: int, lines: int) -> List[str]:
+    def tail(self, folder: ServiceFolder, number: int, lines: int) -> list[str]:
         """Return the last lines that the slot's version wrote since it was started, and no other version's."""
 
-    def head(self, folder: ServiceFolder, number: int, lines: int) -> List[str]:
+    def head(self, folder: ServiceFolder, number: int, lines: int) -> list[str]:
         """Return the first ones."""
 
     def log(self, folder: ServiceFolder, number: int) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Dict, Tuple
 
 from goferry.kernel import elf
 
-UNAME: Dict[str, str] = {
+UNAME: dict[str, str] = {
     "x86_64": "amd64",
     "amd64": "amd64",
     "aarch64": "arm64",
@@ -23,7 +22,7 @@ UNAME: Dict[str, str] = {
 }
 
 
-def host_platform() -> Tuple[str, str]:
+def host_platform() -> tuple[str, str]:
     """Return this machine as GOOS and GOARCH."""
     uname = os.uname()
     return uname.sysname.lower(), UNAME.get(uname.machine, uname.machine)
@@ -38,7 +37,7 @@ def cannot_run(path: Path) -> str:
         return str(error)
     host = host_platform()[1]
     if found.goarch != host and not (host == "amd64" and found.goarch == "386"):
-        return "built for %s; this host is %s" % (found.goarch or "an unknown machine", host)
+        return f"built for {found.goarch or 'an unknown machine'}; this host is {host}"
     if found.interpreter and not os.path.exists(found.interpreter):
-        return "linked against the loader %s, which this host lacks" % found.interpreter
+        return f"linked against the loader {found.interpreter}, which this host lacks"
     return ""

@@ -6,8 +6,9 @@ The ports are protocols: files, supervisord and sockets here; a simulated host i
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Callable, Dict, List, Mapping, Optional, Protocol
+from typing import Any, Callable, Protocol
 
 from goferry.kernel import extension, machine
 from goferry.kernel.errors import Failed, GoferryError, RolledBack
@@ -42,10 +43,10 @@ class Silence(Exception):
 class Journal(Protocol):
     """The transaction's lines; `append` returns when the line survives a power cut."""
 
-    def records(self) -> List[Dict[str, Any]]:
+    def records(self) -> list[dict[str, Any]]:
         """Return the lines."""
 
-    def append(self, record: Dict[str, Any]) -> None:
+    def append(self, record: dict[str, Any]) -> None:
         """Add one."""
 
 
@@ -130,10 +131,10 @@ class Engine:
         """`tell` hears each act as it begins: `start shop`."""
         self.journal, self.guard, self.tell = journal, guard, tell
         self.transaction = Transaction()
-        self.failure: Optional[GoferryError] = None
-        self.numbers: Dict[str, int] = {}
+        self.failure: GoferryError | None = None
+        self.numbers: dict[str, int] = {}
         self._phase_since = time.monotonic()
-        self._do: Dict[str, Callable[[Transaction, Change], None]] = {
+        self._do: dict[str, Callable[[Transaction, Change], None]] = {
             "stage": store.stage,
             "start": guard.start,
             "prove": guard.prove,
@@ -163,7 +164,7 @@ class Engine:
         """
         if self.transaction.phase == machine.IDLE and event != "begin":
             return  # it ended by itself while the client was silent
-        following: Optional[str] = self._confirmed(event)
+        following: str | None = self._confirmed(event)
         while following is not None:
             following = self._take(following, details)
             details = {}
@@ -188,7 +189,7 @@ class Engine:
                 return self._after(error)
         return event
 
-    def _take(self, event: str, details: Dict[str, Any]) -> Optional[str]:
+    def _take(self, event: str, details: dict[str, Any]) -> str | None:
         transaction, acts = machine.step(self.transaction, event)
         if event == "settled":
             details = {"result": self.result()}
@@ -221,7 +222,7 @@ class Engine:
             self.guard.watch(self.transaction)
             return
         for change in self.transaction.changes:
-            self.tell("%s %s" % (act.name, change.service))
+            self.tell(f"{act.name} {change.service}")
             self._do[act.name](self.transaction, change)
         if act.name in MEASURED:
             self.numbers[MEASURED[act.name]] = max(1, round((time.monotonic() - self._phase_since) * 1000))
@@ -236,7 +237,7 @@ class Engine:
             self.failure = known
         return "failed"
 
-    def result(self) -> Dict[str, Any]:
+    def result(self) -> dict[str, Any]:
         """Return what the transaction came to: `{"outcome", "error" (a frame's or None), "numbers"}`."""
         outcome = {machine.PRUNED: "committed", machine.ABORTED: "aborted"}.get(self.transaction.phase, "rolled-back")
         return {
@@ -258,16 +259,14 @@ def rolled_back(
     `unreached` says of each service why nobody is served by the version before, where that is so; `gaps` for how many
     milliseconds nobody was.
     """
-    versions = ["%s %s" % (c.service, c.old_version) for c in engine.transaction.changes if c.old_slot >= 0]
-    serving = "%s %s again." % (", ".join(versions), "serves" if len(versions) == 1 else "serve")
-    closed = ["%s: %s" % (name, why) for name, why in sorted(unreached.items()) if why]
+    versions = [f"{c.service} {c.old_version}" for c in engine.transaction.changes if c.old_slot >= 0]
+    serving = f"{', '.join(versions)} {'serves' if len(versions) == 1 else 'serve'} again."
+    closed = [f"{name}: {why}" for name, why in sorted(unreached.items()) if why]
     if closed:
-        serving = "%s live again, and nobody is served:\n  %s" % (
-            ", ".join(versions) + (" is" if len(versions) == 1 else " are"),
-            "\n  ".join(closed),
-        )
+        are = "is" if len(versions) == 1 else "are"
+        serving = "\n  ".join([f"{', '.join(versions)} {are} live again, and nobody is served:", *closed])
     told = [serving if versions else "Nothing serves: there was no version before."]
-    told += ["%s: nobody was served for %d ms." % each for each in sorted(gaps.items())]
+    told += [f"{name}: nobody was served for {gap} ms." for name, gap in sorted(gaps.items())]
     kind = RollbackFailed if closed else RolledBack
     return kind(
         failure.what,
@@ -279,7 +278,7 @@ def rolled_back(
     )
 
 
-def replay(records: List[Dict[str, Any]]) -> Transaction:
+def replay(records: list[dict[str, Any]]) -> Transaction:
     """Return where a journal's transaction stands; IDLE when it never began or is over.
 
     Raises:
@@ -293,15 +292,15 @@ def replay(records: List[Dict[str, Any]]) -> Transaction:
     return transaction
 
 
-def _begun(record: Dict[str, Any]) -> Transaction:
+def _begun(record: dict[str, Any]) -> Transaction:
     schema = record.get("schema", 1)
     if type(schema) is not int or schema not in SCHEMAS:
-        raise JournalUnreadable("a journal of schema %s; this agent reads %s" % (ascii(schema)[:40], SCHEMAS))
+        raise JournalUnreadable(f"a journal of schema {ascii(schema)[:40]}; this agent reads {SCHEMAS}")
     try:
         extension.read(record, "a journal")
         return Transaction.from_record(record["transaction"])
     except (KeyError, TypeError, ValueError) as error:
-        raise JournalUnreadable("a journal's first line: %s" % error) from error
+        raise JournalUnreadable(f"a journal's first line: {error}") from error
 
 
 def resume(engine: Engine) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import List, Sequence
+from collections.abc import Sequence
 
 SHOWN = 12
 """Lines of a log's beginning that are shown, and as many of its end."""
@@ -15,16 +15,16 @@ _BLOCK = 4
 _VARIES = re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8,}|[0-9]+(?:[.:,_-][0-9]+)*(?:ns|µs|us|ms|s|m|h)?")
 
 
-def shown(lines: Sequence[str]) -> List[str]:
+def shown(lines: Sequence[str]) -> list[str]:
     """Return what is shown of lines: repeats told once, and no more than the first and the last SHOWN of the rest."""
     told = collapsed(lines)
     return told if len(told) <= 2 * SHOWN + 1 else [*told[:SHOWN], CUT, *told[-SHOWN:]]
 
 
-def collapsed(lines: Sequence[str]) -> List[str]:
+def collapsed(lines: Sequence[str]) -> list[str]:
     """Return the lines with the first and the last of those that repeat, up to numbers, and how many are between."""
     shapes = [_VARIES.sub("#", line) for line in lines]
-    told: List[str] = []
+    told: list[str] = []
     at = 0
     while at < len(lines):
         size, times = max(((size, _times(shapes, at, size)) for size in range(1, _BLOCK + 1)), key=_hidden)
@@ -33,8 +33,8 @@ def collapsed(lines: Sequence[str]) -> List[str]:
             at += 1
             continue
         end = at + size * times
-        between = "%d more like it" % (times - 2) if size == 1 else "these %d lines %d more times" % (size, times - 2)
-        told += [*lines[at : at + size], "%s %s" % (CUT, between), *lines[end - size : end]]
+        between = f"{times - 2} more like it" if size == 1 else f"these {size} lines {times - 2} more times"
+        told += [*lines[at : at + size], f"{CUT} {between}", *lines[end - size : end]]
         at = end
     return told
 
@@ -47,7 +47,7 @@ def _times(shapes: Sequence[str], at: int, size: int) -> int:
     return times
 
 
-def _hidden(repeat: "tuple[int, int]") -> int:
+def _hidden(repeat: tuple[int, int]) -> int:
     """Return how many lines a repeat (size, times) hides, the line that says so not counted."""
     size, times = repeat
     return size * (times - 2)

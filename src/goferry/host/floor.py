@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, Mapping, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 from goferry.host import admission, history, journal, recovery, state
 from goferry.host.agent import Session
@@ -46,7 +47,7 @@ class Lowering(NamedTuple):
     reason: str
 
 
-def run(root: Path, host: Optional[Path], asked: Lowering, environ: Mapping[str, str]) -> int:
+def run(root: Path, host: Path | None, asked: Lowering, environ: Mapping[str, str]) -> int:
     """Lower the floor, say what was done, and return the exit code."""
     try:
         if host is not None and os.geteuid() != 0:
@@ -54,14 +55,14 @@ def run(root: Path, host: Optional[Path], asked: Lowering, environ: Mapping[str,
         provisioned = host_file(host)
         record = lower(Root(root, provisioned, asked.project if provisioned else ""), asked, environ)
     except GoferryError as error:
-        lines = [error.what, *error.state.splitlines(), *error.advice]
-        sys.stderr.write("goferry: %s: %s\n" % (error.name, "\n  ".join(printable(line) for line in lines)))
+        lines = map(printable, [error.what, *error.state.splitlines(), *error.advice])
+        sys.stderr.write(f"goferry: {error.name}: " + "\n  ".join(lines) + "\n")
         return error.exit_code
     sys.stdout.write(shown(asked.project, record) + "\n")
     return 0
 
 
-def lower(root: Root, asked: Lowering, environ: Mapping[str, str]) -> Dict[str, Any]:
+def lower(root: Root, asked: Lowering, environ: Mapping[str, str]) -> dict[str, Any]:
     """Lower a project's floor and give up what lies above it; return the line that was noted.
 
     Raises:
@@ -71,7 +72,7 @@ def lower(root: Root, asked: Lowering, environ: Mapping[str, str]) -> Dict[str, 
     if not asked.reason.strip() or asked.to < 1:
         raise Misuse("a floor is lowered to a sequence from 1 on, for a reason", advice=["say why:  --reason TEXT"])
     if asked.project not in root.projects():
-        raise Misuse("nothing of %s is here" % printable(asked.project, 80), state="Nothing was changed.")
+        raise Misuse(f"nothing of {printable(asked.project, 80)} is here", state="Nothing was changed.")
     session = Session(root, None, environ)
     with session.alone(WAIT):
         _, failed = session.recovery(restore=False)
@@ -79,12 +80,12 @@ def lower(root: Root, asked: Lowering, environ: Mapping[str, str]) -> Dict[str, 
         return _lower(root, asked)
 
 
-def _lower(root: Root, asked: Lowering) -> Dict[str, Any]:
+def _lower(root: Root, asked: Lowering) -> dict[str, Any]:
     project, to, reason = asked
     found = admission.floor(root, project)
     if found is None or to >= found.sequence:
         raise Misuse(
-            "the floor of %s is %s; it can be lowered alone" % (printable(project, 80), _number(found)),
+            f"the floor of {printable(project, 80)} is {_number(found)}; it can be lowered alone",
             state="Nothing was changed.",
             advice=["to keep releases from starting, set `minimum` for the project in the trust file"],
         )
@@ -101,16 +102,11 @@ def _lower(root: Root, asked: Lowering) -> Dict[str, Any]:
     return record
 
 
-def _number(floor: Optional[Floor]) -> str:
+def _number(floor: Floor | None) -> str:
     return "not set" if floor is None else str(floor.sequence)
 
 
 def shown(project: str, record: Mapping[str, Any]) -> str:
     """Return a lowering as a person reads it."""
-    return "%s: the floor was lowered from %s to %s on %s: %s" % (
-        project,
-        record["from"],
-        record["to"],
-        record["at"],
-        record["reason"],
-    )
+    lowered = f"{project}: the floor was lowered from {record['from']} to {record['to']} on {record['at']}"
+    return f"{lowered}: {record['reason']}"

@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 import time
-from typing import Callable, Dict, Optional
+from typing import Callable
 
 from goferry.host import note
 from goferry.host.listener import Kernel, Listener, Unit
@@ -42,17 +42,17 @@ class Gate:
     def __init__(self, path: str, kernel: Kernel, owns: Callable[[str, Listener], bool] = owned) -> None:
         """`owns` says whether a control group's processes made a listener."""
         self._path, self._kernel, self._owns = path, kernel, owns
-        self._proven: Optional[Listener] = None
+        self._proven: Listener | None = None
         self._said = -SAY_EVERY
 
-    def find(self) -> Optional[Listener]:
+    def find(self) -> Listener | None:
         """Return the service's listener; None when nobody listens or somebody else does."""
         if self._proven and self.still(self._proven):
             return self._proven
         start = note.read(self._path)
         found = self._kernel.listener(start.port) if start.port else None
         if found and not self._owns(start.group, found):
-            self._say("port %d is listened on by user %d outside of the unit: not connected" % (found.port, found.uid))
+            self._say(f"port {found.port} is listened on by user {found.uid} outside of the unit: not connected")
             found = None
         self._proven = found
         return found
@@ -65,7 +65,7 @@ class Gate:
     def _say(self, text: str) -> None:
         if time.monotonic() - self._said >= SAY_EVERY:
             self._said = time.monotonic()
-            sys.stderr.write("goferry: %s\n" % text)
+            sys.stderr.write(f"goferry: {text}\n")
             sys.stderr.flush()
 
 
@@ -112,8 +112,8 @@ class Forward:
         entrance.settimeout(0)
         self._entrance, self._gate = entrance, gate
         self._poll = select.epoll()
-        self._ends: Dict[int, End] = {}
-        self._connecting: Dict[int, Pair] = {}
+        self._ends: dict[int, End] = {}
+        self._connecting: dict[int, Pair] = {}
         self._listens = False
         self._count = 0
         self._leaving = False

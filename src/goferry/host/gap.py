@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import Callable, Iterator
+from collections.abc import Iterator
+from typing import Callable
 
 PAUSE = 0.005
 """Seconds between an answer and the next question."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from typing import Callable, Generic, List, Optional, Sequence, TypeVar
+from collections.abc import Sequence
+from typing import Callable, Generic, TypeVar
 
 T = TypeVar("T")
 MOST = 40
@@ -22,18 +23,18 @@ class Outcome(Generic[T]):
 
     def __init__(self) -> None:
         self.done = False
-        self.value: Optional[T] = None
-        self.error: Optional[Exception] = None
+        self.value: T | None = None
+        self.error: Exception | None = None
 
 
-def gather(works: Sequence[Callable[[], T]], until: float, look: Callable[[], None] = lambda: None) -> List[Outcome[T]]:
+def gather(works: Sequence[Callable[[], T]], until: float, look: Callable[[], None] = lambda: None) -> list[Outcome[T]]:
     """Do all of `works`, at most MOST at once, until the monotonic time `until`; return each one's outcome.
 
     `look` is called before and while they are waited for; what it raises ends the waiting.
     """
-    outcomes: List[Outcome[T]] = [Outcome() for _ in works]
-    waiting: "queue.SimpleQueue[int]" = queue.SimpleQueue()
-    finished: "queue.SimpleQueue[int]" = queue.SimpleQueue()
+    outcomes: list[Outcome[T]] = [Outcome() for _ in works]
+    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+    finished: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in range(len(works)):
         waiting.put(number)
 
@@ -59,7 +60,7 @@ def gather(works: Sequence[Callable[[], T]], until: float, look: Callable[[], No
     return outcomes
 
 
-def aside(work: Callable[[], T], seconds: float, after: Callable[[], None]) -> Optional[T]:
+def aside(work: Callable[[], T], seconds: float, after: Callable[[], None]) -> T | None:
     """Do `work` and then `after` in a thread, and wait a moment for it; None: it goes on, also when we end.
 
     Raises:
@@ -83,7 +84,7 @@ def aside(work: Callable[[], T], seconds: float, after: Callable[[], None]) -> O
     return outcome.value
 
 
-def _do(work: Callable[[], T], outcome: "Outcome[T]") -> None:
+def _do(work: Callable[[], T], outcome: Outcome[T]) -> None:
     try:
         outcome.value = work()
     except Exception as error:  # noqa: BLE001  it is raised, or told, by who waits

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from typing import Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
+from collections.abc import Sequence
+from typing import Callable, TypeVar
 
 from goferry.host import control, excerpt, ill, own_files, processes, shim, slots, state, store
 from goferry.host.driver import Driver, Slot
@@ -24,7 +25,7 @@ MOVES = 8
 """Ports that may be taken from a slot, one after the other, before its start is given up."""
 EVIDENCE = 3.0
 """Seconds that a log may take to be read for an error."""
-Asked = Tuple[ServiceFolder, Slot]
+Asked = tuple[ServiceFolder, Slot]
 
 
 Blamed = TypeVar("Blamed", bound=GoferryError)
@@ -36,10 +37,10 @@ class Guard:
     def __init__(self, root: Root, driver: Driver, gone: Callable[[], bool] = lambda: False) -> None:
         """`gone` says that the client went away."""
         self.root, self.driver, self.gone = root, driver, gone
-        self._started: Dict[Tuple[str, int], float] = {}
-        self._well: Dict[Tuple[str, int], float] = {}
-        self._blamed: Dict[Tuple[str, int], GoferryError] = {}
-        self._tended: Optional[Watch] = None
+        self._started: dict[tuple[str, int], float] = {}
+        self._well: dict[tuple[str, int], float] = {}
+        self._blamed: dict[tuple[str, int], GoferryError] = {}
+        self._tended: Watch | None = None
 
     def start(self, transaction: Transaction, change: Change) -> None:
         """Start the candidate in its slot, where no traffic reaches it."""
@@ -114,15 +115,15 @@ class Guard:
             if good < GOOD and time.monotonic() > until:
                 raise self._unready(folder, slot, told or LATE, steady=len(statuses - {0}) <= 1)
         if processes.executable_digest(last.pid) != slot["sha256"]:
-            raise HealthIdentity("process %d of %s does not run the released binary" % (last.pid, slot["service"]))
+            raise HealthIdentity(f"process {last.pid} of {slot['service']} does not run the released binary")
 
     def _elsewhere(self, folder: ServiceFolder, slot: Slot, taken: int, moves: int) -> Slot:
         """Start a slot anew on another port, as somebody took the one that it had been given before it could listen."""
         if moves == MOVES:
             raise PortTaken(
-                "%d ports that %s was given were taken before it listened on them; the last one is %d"
-                % (moves + 1, slot["service"], taken),
-                advice=["see who listens there:  ss -ltnp 'sport = :%d'" % taken],
+                f"{moves + 1} ports that {slot['service']} was given were taken before it listened on them; "
+                f"the last one is {taken}",
+                advice=[f"see who listens there:  ss -ltnp 'sport = :{taken}'"],
             )
         slot = {**self.driver.elsewhere(folder, slot), "attempt": slots.attempt()}
         slots.write(folder, slot)
@@ -134,8 +135,8 @@ class Guard:
         number = int(slot["slot"])
         longer = ["give it longer:  ready-within in goferry.yml"] if said.waits or not steady else []
         error = CandidateUnhealthy(
-            "%s %s was not healthy within %g s: %s" % (slot["service"], slot["version"], slot["ready_ms"] / 1000, said),
-            advice=[*said.advice, *longer, "the log:  %s" % self.driver.log(folder, number)],
+            f"{slot['service']} {slot['version']} was not healthy within {slot['ready_ms'] / 1000:g} s: {said}",
+            advice=[*said.advice, *longer, f"the log:  {self.driver.log(folder, number)}"],
         )
         return self.blame(folder, number, error)
 
@@ -183,13 +184,13 @@ class Guard:
         except (OSError, ValueError) as error:
             return ill.of_control(error)
         if answer["http"] != 200 and "status" in answer:
-            said = "HTTP %d, status %s" % (answer["http"], printable(str(answer["status"]), 100))
+            said = f"HTTP {answer['http']}, status {printable(str(answer['status']), 100)}"
             return Ill(said, status=answer["http"])
         if answer["http"] != 200:
             return ill.of_status(answer["http"], slot["health"])
         expected = {"pid": pid, "version": slot["version"], "digest": slot["sha256"]}
         wrong = [
-            "%s %s instead of %s" % (key, printable(str(answer.get(key)), 80), want)
+            f"{key} {printable(str(answer.get(key)), 80)} instead of {want}"
             for key, want in expected.items()
             if answer.get(key) != want
         ]
@@ -197,12 +198,12 @@ class Guard:
             return Ill("; ".join(wrong))
         if wrong:
             raise HealthIdentity(
-                "%s answers its health check with %s" % (slot["service"], "; ".join(wrong)),
+                f"{slot['service']} answers its health check with {'; '.join(wrong)}",
                 advice=["build with the version variable:  goferry build"],
             )
         return Ill()
 
-    def ask_all(self, asked: Sequence[Asked], seconds: float = control.SECONDS) -> List[Ill]:
+    def ask_all(self, asked: Sequence[Asked], seconds: float = control.SECONDS) -> list[Ill]:
         """Ask several slots side by side, all within `seconds`; return what `ask` does of each, in order.
 
         Raises:
@@ -230,17 +231,17 @@ class Guard:
             location = str(answer.headers.get("Location") or "")
             return ill.of_status(answer.status, slot["health"], location=location, body=answer.body)
         if not processes.listens(pid, port):
-            return Ill("port %d is answered by another process than %d" % (port, pid))
+            return Ill(f"port {port} is answered by another process than {pid}")
         return Ill()
 
     def crashed(self, folder: ServiceFolder, slot: Slot, how: str) -> CandidateCrashed:
         """Return the error of a slot whose process ended, with the log that says why."""
         number = int(slot["slot"])
         error = CandidateCrashed(
-            "%s %s %s" % (slot["service"], slot["version"], printable(how, 120)),
+            f"{slot['service']} {slot['version']} {printable(how, 120)}",
             advice=[
                 *own_files.lines(folder, str(slot.get("env_file") or "")),
-                "the log:  %s" % self.driver.log(folder, number),
+                f"the log:  {self.driver.log(folder, number)}",
             ],
         )
         return self.blame(folder, number, error)
@@ -257,7 +258,7 @@ class Guard:
         error = self._blamed.pop(_key(folder, number), None)
         if error is not None:
             (found,) = gather([lambda: self.log_end(folder, number)], time.monotonic() + EVIDENCE)
-            text = found.value or "Its log: it can't be read: %s" % (found.error or LATE)
+            text = found.value or f"Its log: it can't be read: {found.error or LATE}"
             error.state = error.state + "\n" + text if error.state else text
 
     def log_end(self, folder: ServiceFolder, number: int) -> str:
@@ -266,13 +267,13 @@ class Guard:
         if len(lines) > excerpt.LAST:
             lines = [*self.driver.head(folder, number, excerpt.FIRST), excerpt.CUT, *lines[1:]]
         shown = ["  " + printable(line, 300) for line in excerpt.shown(lines)] or ["  (it wrote nothing)"]
-        return "\n".join(["Its log since it was started (%s):" % self.driver.log(folder, number), *shown])
+        return "\n".join([f"Its log since it was started ({self.driver.log(folder, number)}):", *shown])
 
     def described(self, folder: ServiceFolder, number: int) -> Slot:
         """Return the slot's description; a slot that should be filled and is not is a failure."""
         slot = slots.read(folder, number)
         if slot is None:
-            raise GuardFailed("slot %d of %s is empty" % (number, folder.name))
+            raise GuardFailed(f"slot {number} of {folder.name} is empty")
         return slot
 
     def watch(self, transaction: Transaction) -> None:
@@ -342,14 +343,14 @@ class Guard:
             slots.write(folder, slot)
         return self.driver.revive(folder, slot)
 
-    def adopt(self, folder: ServiceFolder) -> Optional[Slot]:
+    def adopt(self, folder: ServiceFolder) -> Slot | None:
         """Bring the live slot's way in to what it is now, and return the slot; None when there is none."""
         slot = self._live(folder)
         if slot:
             self.driver.adopt(folder, slot)
         return slot
 
-    def _live(self, folder: ServiceFolder) -> Optional[Slot]:
+    def _live(self, folder: ServiceFolder) -> Slot | None:
         """Return the live slot's description; one that is gone or damaged is made again from what is stored."""
         number = slots.live(folder)
         slot = slots.read(folder, number) if number >= 0 else None
@@ -377,5 +378,5 @@ class Guard:
         time.sleep(seconds)
 
 
-def _key(folder: ServiceFolder, number: int) -> Tuple[str, int]:
+def _key(folder: ServiceFolder, number: int) -> tuple[str, int]:
     return str(folder.path), number

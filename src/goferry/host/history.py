@@ -7,8 +7,8 @@ not to the `v3` that somebody left on purpose. Any one that is held can be named
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Optional, Sequence, Tuple
 
 
 @dataclass(frozen=True)
@@ -31,22 +31,22 @@ class Entry:
     left: bool = False
 
 
-History = Tuple[Entry, ...]
+History = tuple[Entry, ...]
 """The newest first."""
 
 
-def find(history: Sequence[Entry], sequence: int) -> Optional[Entry]:
+def find(history: Sequence[Entry], sequence: int) -> Entry | None:
     """Return the release of that sequence."""
     return next((entry for entry in history if entry.sequence == sequence), None)
 
 
-def before(history: Sequence[Entry], sequence: int) -> Optional[Entry]:
+def before(history: Sequence[Entry], sequence: int) -> Entry | None:
     """Return what a rollback goes to from the release of that sequence."""
     older = [entry for entry in history if entry.sequence < sequence and not entry.left]
     return max(older, key=lambda entry: entry.sequence, default=None)
 
 
-def committed(history: Sequence[Entry], live: Entry, was: int, *, keep: int, floor: Optional[int]) -> History:
+def committed(history: Sequence[Entry], live: Entry, was: int, *, keep: int, floor: int | None) -> History:
     """Return the history once `live` serves.
 
     Args:

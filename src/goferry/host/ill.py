@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, Sequence, Tuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from goferry.host import control
 from goferry.kernel.errors import printable
@@ -12,7 +13,7 @@ _LISTEN = (
     "say how it takes its address, at the service in goferry.yml:  "
     "listen: {env: NAME}, or {port-env: NAME}, or {flag: --NAME}"
 )
-_OWN_FILE = "or does its own configuration file say %s? what stands there may count for more"
+_OWN_FILE = "or does its own configuration file say {}? what stands there may count for more"
 _CONTROL = "let it answer as docs/deploy.md says of GOFERRY_CONTROL, or say how else it listens:  listen: {env: NAME}"
 _SINCE = "; since then no answer in time"
 _ASKED_BY_HTTPS = b"client sent an http request to an https server"  # net/http
@@ -27,7 +28,7 @@ class Ill(str):
     """
 
     __slots__ = ("advice", "late", "status", "waits")
-    advice: Tuple[str, ...]
+    advice: tuple[str, ...]
     waits: bool
     status: int
     late: bool
@@ -41,7 +42,7 @@ class Ill(str):
         return made
 
 
-_STATUSES: Tuple[Tuple[Sequence[int], bool, str], ...] = (
+_STATUSES: tuple[tuple[Sequence[int], bool, str], ...] = (
     (range(200, 300), False, "200 alone says that it is well"),
     (range(300, 400), False, "nothing is followed"),
     ((401, 403, 407), False, "the check has no credentials"),
@@ -54,14 +55,14 @@ _STATUSES: Tuple[Tuple[Sequence[int], bool, str], ...] = (
 def of_status(status: int, path: str, *, location: str = "", body: bytes = b"") -> Ill:
     """Return what an HTTP answer other than 200 means, which `path` gave."""
     if status == 400 and _ASKED_BY_HTTPS in body[:200].lower():
-        return Ill("it speaks TLS at %s, and is asked in plain HTTP" % path, (_TLS,), waits=False, status=status)
+        return Ill(f"it speaks TLS at {path}, and is asked in plain HTTP", (_TLS,), waits=False, status=status)
     waits, note = next(((waits, note) for among, waits, note in _STATUSES if status in among), (False, ""))
-    to = " to %s" % printable(location, 200) if location else ""
+    to = f" to {printable(location, 200)}" if location else ""
     if location.startswith("https://") and 300 <= status < 400:
         note = "the check comes in plain HTTP"
-    why = "%s: " % note if note else ""
-    advice = "%sname a path that answers 200, at the service in goferry.yml:  health: /PATH" % why
-    return Ill("HTTP %d at %s%s" % (status, path, to), () if waits else (advice,), waits=waits, status=status)
+    why = f"{note}: " if note else ""
+    advice = f"{why}name a path that answers 200, at the service in goferry.yml:  health: /PATH"
+    return Ill(f"HTTP {status} at {path}{to}", () if waits else (advice,), waits=waits, status=status)
 
 
 def of_error(error: Exception) -> Ill:
@@ -95,17 +96,17 @@ def heard(before: Ill, said: Ill, *, cut: bool) -> Ill:
     return Ill(before + _SINCE, before.advice, waits=before.waits, status=before.status)
 
 
-def deaf(slot: Dict[str, Any], port: int, elsewhere: Sequence[int]) -> Ill:
+def deaf(slot: dict[str, Any], port: int, elsewhere: Sequence[int]) -> Ill:
     """Return that a plain service does not listen on its port; `elsewhere` are those on which its process does."""
     told = ", ".join(_told(slot))
-    what = "nothing listens on 127.0.0.1:%d, which it is told%s" % (port, " by " + told if told else "")
+    what = f"nothing listens on 127.0.0.1:{port}, which it is told{' by ' + told if told else ''}"
     if not elsewhere:
         return Ill(what, (_LISTEN,))
     ports = ", ".join(map(str, elsewhere))
-    return Ill("%s; it listens on port %s" % (what, ports), (_LISTEN, _OWN_FILE % ports))
+    return Ill(f"{what}; it listens on port {ports}", (_LISTEN, _OWN_FILE.format(ports)))
 
 
-def _told(slot: Dict[str, Any]) -> Iterator[str]:
+def _told(slot: dict[str, Any]) -> Iterator[str]:
     """Yield the variables and arguments that tell a service where to listen."""
     template = slot.get("template") or {}
     yield from (printable(name, 100) for name, text in sorted(template.get("env", {}).items()) if "%(" in text)

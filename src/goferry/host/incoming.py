@@ -14,8 +14,9 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional
+from typing import Any
 
 from goferry.host import lock
 from goferry.host.layout import NAME, Root
@@ -55,7 +56,7 @@ def claim(root: Root, identifier: str) -> int:
     place = folder(root, identifier)
     descriptor = _made(root, place)
     if descriptor < 0:
-        raise UploadRefused("another client uploads as %s" % identifier)
+        raise UploadRefused(f"another client uploads as {identifier}")
     _make_room(root, place, 0)
     return descriptor
 
@@ -80,10 +81,10 @@ class Uploads:
 
     def __init__(self, root: Root) -> None:
         self._root = root
-        self._claimed: Dict[str, int] = {}
-        self._digests: Dict[str, str] = {}
+        self._claimed: dict[str, int] = {}
+        self._digests: dict[str, str] = {}
 
-    def receive(self, request: Mapping[str, Any], payload: bytes) -> Dict[str, Any]:
+    def receive(self, request: Mapping[str, Any], payload: bytes) -> dict[str, Any]:
         """Take one block of a file, as the function `receive` does; the folder is claimed with the first one."""
         self._root.prepare()
         identifier = str(request.get("id"))
@@ -100,7 +101,7 @@ class Uploads:
             UploadRefused: when it has uploaded nothing as that.
         """
         if identifier not in self._claimed:
-            raise UploadRefused("this session has uploaded nothing as %s" % identifier, state="Nothing was changed.")
+            raise UploadRefused(f"this session has uploaded nothing as {identifier}", state="Nothing was changed.")
         return folder(self._root, identifier)
 
     def drop(self) -> None:
@@ -112,7 +113,7 @@ class Uploads:
         self._digests.clear()
 
 
-def receive(root: Root, request: Mapping[str, Any], payload: bytes, digests: Dict[str, str]) -> Dict[str, Any]:
+def receive(root: Root, request: Mapping[str, Any], payload: bytes, digests: dict[str, str]) -> dict[str, Any]:
     """Take one block of a file: `{"id", "name", "size", "sha256", "offset"}`; return `{"have": bytes, "done": bool}`.
 
     With another offset than the bytes that are there, nothing is written: the answer says where to go on. The folder is
@@ -125,7 +126,7 @@ def receive(root: Root, request: Mapping[str, Any], payload: bytes, digests: Dic
     name, size, sha256 = _announced(request)
     place = folder(root, str(request.get("id")))
     os.utime(str(place))
-    done, part = place / name, place / (".%s.part" % sha256)
+    done, part = place / name, place / f".{sha256}.part"
     if not payload and not done.exists() and not part.exists():
         _take_over(root, done, part, size)
     if done.is_file() and done.stat().st_size == size:
@@ -140,7 +141,7 @@ def receive(root: Root, request: Mapping[str, Any], payload: bytes, digests: Dic
     if request.get("offset") != have or (not payload and size):
         return {"have": have, "done": False}
     if have + len(payload) > size:
-        raise UploadRefused("%s is longer than the %d bytes that were announced" % (name, size))
+        raise UploadRefused(f"{name} is longer than the {size} bytes that were announced")
     _bound(root, part, name, size - have)
     _append(part, payload, have)
     have += len(payload)
@@ -150,16 +151,16 @@ def receive(root: Root, request: Mapping[str, Any], payload: bytes, digests: Dic
     return {"have": have, "done": have == size}
 
 
-def _announced(request: Mapping[str, Any]) -> "tuple[str, int, str]":
+def _announced(request: Mapping[str, Any]) -> tuple[str, int, str]:
     name, size, sha256 = request.get("name"), request.get("size"), request.get("sha256")
     try:
         checksums.check_name(str(name).encode("utf-8", "surrogatepass") if isinstance(name, str) else b"")
     except Refusal as error:
         raise UploadRefused(error.what) from None
     if type(size) is not int or not 0 <= size <= SMALL.get(str(name), MAX_FILE):
-        raise UploadRefused("%s can't have %s bytes" % (name, str(size)[:30]))
+        raise UploadRefused(f"{name} can't have {str(size)[:30]} bytes")
     if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
-        raise UploadRefused("the SHA-256 of %s is not 64 lower-case hex digits" % name)
+        raise UploadRefused(f"the SHA-256 of {name} is not 64 lower-case hex digits")
     return str(name), size, sha256
 
 
@@ -187,16 +188,16 @@ def _bound(root: Root, part: Path, name: str, missing: int) -> None:
     place = part.parent
     others = [path for path in place.iterdir() if path.name not in (name, part.name)]
     if len(others) >= MAX_FILES:
-        raise UploadRefused("more than %d files were sent" % MAX_FILES)
+        raise UploadRefused(f"more than {MAX_FILES} files were sent")
     if not _make_room(root, place, missing):
-        raise UploadRefused("uploads would take more than %d bytes" % MAX_TOTAL)
+        raise UploadRefused(f"uploads would take more than {MAX_TOTAL} bytes")
     if _free(place) < missing + MARGIN:
         make_way(root, place)
     if _free(place) < missing + MARGIN:
         raise DiskFull(
-            "%s needs %d bytes more and %d to spare; %d are free" % (name, missing, MARGIN, _free(place)),
+            f"{name} needs {missing} bytes more and {MARGIN} to spare; {_free(place)} are free",
             state="Nothing was installed.",
-            advice=["make room on the disk of %s" % root.path],
+            advice=[f"make room on the disk of {root.path}"],
         )
 
 
@@ -221,7 +222,7 @@ def _make_room(root: Root, mine: Path, missing: int) -> bool:
     return total + missing <= MAX_TOTAL
 
 
-def _measured(root: Root) -> "Iterator[tuple[float, int, Path]]":
+def _measured(root: Root) -> Iterator[tuple[float, int, Path]]:
     """Yield each upload's time of change, its bytes and its folder."""
     for place in root.incoming.iterdir():
         with contextlib.suppress(OSError):
@@ -247,7 +248,7 @@ def _finish(part: Path, done: Path, sha256: str) -> None:
     if digest != sha256:
         part.unlink()
         raise UploadDamaged(
-            "%s arrived with SHA-256 %s… instead of %s…" % (done.name, digest[:12], sha256[:12]),
+            f"{done.name} arrived with SHA-256 {digest[:12]}… instead of {sha256[:12]}…",
             state="What arrived was removed.",
             advice=["deploy again"],
         )
@@ -261,7 +262,7 @@ def names(place: Path) -> Iterator[str]:
         yield from sorted(path.name for path in place.iterdir() if not path.name.startswith("."))
 
 
-def received(source: Path) -> List[str]:
+def received(source: Path) -> list[str]:
     """Return the names that are to be checked of a folder that was sent: the manifest, and each file of a release."""
     lists = {checksums.LIST, *manifest.SIGNATURES.values()}
     return sorted({manifest.MANIFEST, *names(source)} - lists)
@@ -281,7 +282,7 @@ def prune(root: Root, age: float = STALE) -> None:
                     _remove_left(place)
 
 
-def make_way(root: Root, mine: Optional[Path] = None) -> None:
+def make_way(root: Root, mine: Path | None = None) -> None:
     """Remove what nobody uploads at this moment, in every project of the host: the disk is theirs together."""
     names = Root(root.path, root.host).projects()
     folders = [root.incoming, *(Root(root.path, root.host, name).incoming for name in names)]

@@ -16,8 +16,9 @@ import os
 import re
 import time
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any
 
 from goferry.kernel import canonical
 from goferry.kernel.errors import Failed
@@ -48,15 +49,15 @@ class JournalFull(Failed):
     name = "journal-full"
 
 
-def encode(record: Dict[str, Any]) -> bytes:
+def encode(record: dict[str, Any]) -> bytes:
     """Return one line."""
     text = canonical.dumps(record)[:-1]
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
-def decode(data: bytes) -> List[Dict[str, Any]]:
+def decode(data: bytes) -> list[dict[str, Any]]:
     """Return the records up to the first line that is torn or damaged."""
-    records: List[Dict[str, Any]] = []
+    records: list[dict[str, Any]] = []
     for line in data.split(b"\n")[:-1]:
         crc, _, text = line.partition(b" ")
         if len(crc) != 8 or crc != b"%08x" % zlib.crc32(text):
@@ -76,14 +77,14 @@ class Journal:
         """`spent` says that what was set aside is needed to begin at all."""
         self.path, self._spent = path, spent
 
-    def records(self) -> List[Dict[str, Any]]:
+    def records(self) -> list[dict[str, Any]]:
         """Return what is on the disk; empty when there is no file."""
         try:
             return decode(self.path.read_bytes())
         except FileNotFoundError:
             return []
 
-    def append(self, record: Dict[str, Any]) -> None:
+    def append(self, record: dict[str, Any]) -> None:
         """Add one line and return when it survives a power cut."""
         fresh, reserve = not self.path.exists(), self.path.parent / RESERVED
         if fresh:
@@ -129,8 +130,8 @@ def _write(descriptor: int, data: bytes) -> None:
 
 def journals(folder: Path) -> Iterator[Journal]:
     """Yield a project's journals, the oldest first."""
-    own: List[Tuple[int, Path]] = []
-    older: List[Tuple[int, Path]] = []
+    own: list[tuple[int, Path]] = []
+    older: list[tuple[int, Path]] = []
     for path in folder.glob("*.jsonl"):
         with contextlib.suppress(FileNotFoundError):
             if not path.is_file():
@@ -160,7 +161,7 @@ def begin(folder: Path, identifier: str, kind: str) -> Journal:
     names = [found for found in map(_OWN.fullmatch, os.listdir(str(folder))) if found]
     if len(names) >= MOST[kind]:
         raise JournalFull(
-            "%d journals of the last 30 days lie in %s" % (len(names), folder),
+            f"{len(names)} journals of the last 30 days lie in {folder}",
             state="Nothing was changed.",
             advice=["wait until the oldest is 30 days old", "or remove old ones by hand, on the host"],
         )
@@ -169,7 +170,7 @@ def begin(folder: Path, identifier: str, kind: str) -> Journal:
     if spent:
         (folder / RESERVED).unlink()
     write_atomically(folder / COUNTER, b"%d\n" % number)
-    return Journal(folder / ("_%010d-%s.jsonl" % (number, _digest(identifier))), spent=spent)
+    return Journal(folder / f"_{number:010}-{_digest(identifier)}.jsonl", spent=spent)
 
 
 def _full(folder: Path) -> bool:
@@ -209,9 +210,9 @@ def settled(journal: Journal) -> bool:
     return bool(records) and records[-1].get("event") == "settled"
 
 
-def result(folder: Path, identifier: str) -> Optional[Dict[str, Any]]:
+def result(folder: Path, identifier: str) -> dict[str, Any] | None:
     """Return the stored result of a client's transaction, or None: it was never begun here, or is not over."""
-    named = sorted(folder.glob("_*-%s.jsonl" % _digest(identifier)), reverse=True)
+    named = sorted(folder.glob(f"_*-{_digest(identifier)}.jsonl"), reverse=True)
     for entry in map(Journal, [*named, folder / (identifier + ".jsonl")]):
         records = entry.records()
         asked = records[0].get("transaction") if records else None
@@ -220,6 +221,6 @@ def result(folder: Path, identifier: str) -> Optional[Dict[str, Any]]:
     return None
 
 
-def outcome(journal: Journal) -> Optional[Dict[str, Any]]:
+def outcome(journal: Journal) -> dict[str, Any] | None:
     """Return the result in a journal's last line, or None when the transaction is not over."""
     return dict(journal.records()[-1].get("result") or {}) if settled(journal) else None

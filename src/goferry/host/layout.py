@@ -21,16 +21,16 @@ import hashlib
 import os
 import re
 import stat
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Iterator, Optional, Tuple
 
 from goferry.kernel.errors import Misuse
 from goferry.kernel.files import make_folder
 from goferry.kernel.hostfile import KEEP, HostFile, Place
 from goferry.kernel.outcomes import UnsafeRoot
 
-DOOR, FORMER = "/etc/systemd/system/goferry.door-%s@.service", "systemd-socket-proxyd"
+DOOR, FORMER = "/etc/systemd/system/goferry.door-{}@.service", "systemd-socket-proxyd"
 """The unit before a service's slots, and what an older Goferry put into that of a plain one."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
@@ -47,7 +47,7 @@ class BadName(Misuse):
 def check_name(text: str) -> str:
     """Return `text` when it may name a project or a service."""
     if not NAME.fullmatch(text):
-        raise BadName("%r can't name a project or service" % text[:80], advice=["use letters, digits, . _ and -"])
+        raise BadName(f"{text[:80]!r} can't name a project or service", advice=["use letters, digits, . _ and -"])
     return text
 
 
@@ -59,7 +59,7 @@ class Root:
         bound: the one project that is seen, or empty: all of them. incoming: where its uploads arrive.
     """
 
-    def __init__(self, path: Path, host: Optional[HostFile] = None, bound: str = "") -> None:
+    def __init__(self, path: Path, host: HostFile | None = None, bound: str = "") -> None:
         self.path, self.host, self.bound = path.absolute(), host, bound
         self.own = self.path / ".goferry"
         self.incoming = (self.project(bound) / ".incoming") if bound else self.own / "incoming"
@@ -78,7 +78,7 @@ class Root:
         self.check()
 
     @property
-    def locks(self) -> "Tuple[Tuple[Path, bool], ...]":
+    def locks(self) -> tuple[tuple[Path, bool], ...]:
         """What a change holds: (file, whether others may hold it too), in this order.
 
         On a provisioned host projects change at the same time, each under its own lock. An agent of the time when a
@@ -95,11 +95,9 @@ class Root:
                 continue
             found = os.lstat(str(folder)) if folder != self.path else os.stat(str(folder))
             if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-                raise UnsafeRoot(
-                    "%s is not a folder of the user who deploys" % folder, advice=["choose another --root"]
-                )
+                raise UnsafeRoot(f"{folder} is not a folder of the user who deploys", advice=["choose another --root"])
             if found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
-                raise UnsafeRoot("others may write to %s" % folder, advice=["chmod go-w %s" % folder])
+                raise UnsafeRoot(f"others may write to {folder}", advice=[f"chmod go-w {folder}"])
 
     def keep(self, project: str) -> int:
         """How many releases of each of the project's services stay in the store."""
@@ -155,13 +153,13 @@ class ServiceFolder:
         """
         place = (self.root.host or HostFile()).place(self.project, self.name)
         with contextlib.suppress(OSError):
-            return replace(place, former=FORMER in Path(DOOR % place.stem).read_text())
+            return replace(place, former=FORMER in Path(DOOR.format(place.stem)).read_text())
         return place
 
     def pointer(self, number: int, mode: str = "") -> str:
         """What the `live` link names when the slot is live; `mode` is its version's, if not the place's."""
         if self.root.host is None:
-            return "slots/%d.json" % number
+            return f"slots/{number}.json"
         return self.place.serving(mode or self.place.mode).socket_path(number)
 
     def prepare(self) -> None:
@@ -180,19 +178,19 @@ class ServiceFolder:
 
     def slot(self, number: int) -> Path:
         """The file that says what the slot runs."""
-        return self.slots / ("%d.json" % number)
+        return self.slots / f"{number}.json"
 
     def run(self, number: int) -> Path:
         """The file in which the slot's process notes its pid and start time."""
-        return self.slots / ("%d.run" % number)
+        return self.slots / f"{number}.run"
 
     def since(self, number: int) -> Path:
         """The file that says where the log of the slot's version begins."""
-        return self.slots / ("%d.since" % number)
+        return self.slots / f"{number}.since"
 
     def log_file(self, number: int) -> Path:
         """Where the slot's output goes."""
-        return self.log / ("%d.log" % number)
+        return self.log / f"{number}.log"
 
     def blob(self, sha256: str) -> Path:
         """A stored file by its digest."""
@@ -204,5 +202,5 @@ class ServiceFolder:
 
     def control(self, number: int) -> str:
         """The file name of the slot's control socket in `.goferry/run`; short whatever the names are."""
-        key = hashlib.sha256(("%s/%s" % (self.project, self.name)).encode()).hexdigest()[:16]
-        return "%s-%d.sock" % (key, number)
+        key = hashlib.sha256(f"{self.project}/{self.name}".encode()).hexdigest()[:16]
+        return f"{key}-{number}.sock"

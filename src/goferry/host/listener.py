@@ -11,8 +11,9 @@ import os
 import socket
 import struct
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, NamedTuple, Optional, Set
+from typing import NamedTuple
 
 LOOPBACK = socket.inet_aton("127.0.0.1")
 NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, TCP_LISTEN, INET_DIAG_CGROUP_ID = 4, 20, 1, 10, 21
@@ -41,7 +42,7 @@ class Kernel:
     """Answers who listens."""
 
     def __init__(self) -> None:
-        self._diag: Optional[socket.socket] = None
+        self._diag: socket.socket | None = None
         with contextlib.suppress(OSError, AttributeError):
             self._diag = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, NETLINK_SOCK_DIAG)
             self._diag.settimeout(2)
@@ -58,11 +59,11 @@ class Kernel:
             self._diag.close()
         self._diag = None
 
-    def listener(self, port: int) -> Optional[Listener]:
+    def listener(self, port: int) -> Listener | None:
         """Return who would get a connection to 127.0.0.1:`port`; None when it would be refused."""
         return self._asked(port) if self._diag else next(in_table(port), None)
 
-    def _asked(self, port: int) -> Optional[Listener]:
+    def _asked(self, port: int) -> Listener | None:
         assert self._diag is not None
         question = struct.pack("=BBBBI", socket.AF_INET, socket.IPPROTO_TCP, 0, 0, _ALL)
         question += struct.pack(">HH4s28x", port, 0, LOOPBACK) + struct.pack("=I", _LO) + _NO_COOKIE
@@ -103,7 +104,7 @@ def in_table(port: int) -> Iterator[Listener]:
 MOUNT = Path("/sys/fs/cgroup")
 
 
-def unified(group: str, mount: Path = MOUNT) -> Optional[Path]:
+def unified(group: str, mount: Path = MOUNT) -> Path | None:
     """Return the folder of a control group in the hierarchy of version 2, also beside those of version 1; else None."""
     inside = group.strip("/")
     found = (folder / inside for folder in (mount, mount / "unified"))
@@ -126,7 +127,7 @@ class Unit:
             return False
         return listener.uid in self.users()
 
-    def users(self) -> Set[int]:
+    def users(self) -> set[int]:
         """Return the users of the unit's processes but root; empty when none runs."""
         found = set()
         with contextlib.suppress(OSError):
@@ -139,7 +140,7 @@ class Unit:
 def group_of(pid: str = "self") -> str:
     """Return the path of a process's control group, as systemd made it; empty when there is none."""
     try:
-        lines = Path("/proc/%s/cgroup" % pid).read_text().splitlines()
+        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
     except OSError:
         return ""
     paths = {line.split(":", 2)[1]: line.split(":", 2)[2] for line in lines}

@@ -6,21 +6,22 @@ import contextlib
 import fcntl
 import os
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Callable, Iterator, List, Sequence, Tuple
+from typing import Callable
 
 from goferry.kernel.outcomes import DeployBusy
 
-Lock = Tuple[Path, bool]
+Lock = tuple[Path, bool]
 """A file, and whether others may hold it at the same time in the same way."""
 
 
-def acquire(locks: Sequence[Lock]) -> List[int]:
+def acquire(locks: Sequence[Lock]) -> list[int]:
     """Take all locks at once and return their descriptors; none when another process has one of them.
 
     The descriptors are not inherited: a supervisor started while they are held does not keep them.
     """
-    taken: List[int] = []
+    taken: list[int] = []
     for path, shared in locks:
         descriptor = flock(os.open(str(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), shared=shared)
         if descriptor < 0:
@@ -60,7 +61,7 @@ def held(locks: Sequence[Lock], wait: float, gone: Callable[[], bool] = lambda: 
         if over or gone():
             raise DeployBusy(
                 "another deploy on this target has not ended"
-                + (" within %g s" % wait if over else ", and was not waited for"),
+                + (f" within {wait:g} s" if over else ", and was not waited for"),
                 state="Nothing was changed by this one.",
                 advice=["try again", "or wait longer:  --wait SECONDS"],
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from goferry.host.ill import Ill
 from goferry.kernel.outcomes import GuardFailed
@@ -23,5 +23,5 @@ class Look(NamedTuple):
     ended: str = ""
     said: Ill = Ill("no answer")
     pid: int = 0
-    failure: Optional[GuardFailed] = None
+    failure: GuardFailed | None = None
     robbed: int = 0

@@ -8,7 +8,7 @@ candidate is asked where the public asks: at the port on which nginx serves it.
 from __future__ import annotations
 
 import time
-from typing import Any, Dict
+from typing import Any
 
 from goferry.host import control, slots
 from goferry.host.guard import Guard
@@ -34,11 +34,11 @@ class Nginx(Links):
     def drain(self, transaction: Transaction, change: Change) -> None:
         """No connection is kept, so nothing is to be told."""
 
-    def address(self, folder: ServiceFolder, slot: Dict[str, Any]) -> str:  # noqa: ARG002
+    def address(self, folder: ServiceFolder, slot: dict[str, Any]) -> str:  # noqa: ARG002
         """Return where nginx serves the service."""
         return self.public.address(folder.place)
 
-    def publicly(self, folder: ServiceFolder, slot: Dict[str, Any], seconds: float = control.SECONDS) -> Finding:
+    def publicly(self, folder: ServiceFolder, slot: dict[str, Any], seconds: float = control.SECONDS) -> Finding:
         """Return what comes of asking a live slot at its public address; an answer that is bad once is asked again."""
         deadline, found = time.monotonic() + seconds, Finding()
         for _ in range(BAD):
@@ -48,15 +48,15 @@ class Nginx(Links):
             time.sleep(0.05)
         return found
 
-    def _look(self, folder: ServiceFolder, slot: Dict[str, Any], seconds: float) -> Finding:
+    def _look(self, folder: ServiceFolder, slot: dict[str, Any], seconds: float) -> Finding:
         found = self.public.look(folder.place, slot["health"], seconds)
         if found.where:
             return found
         if slots.live(folder) != slot["slot"]:
-            return Finding(FRONT, "%s does not name slot %d" % (folder.live, slot["slot"]))
+            return Finding(FRONT, f"{folder.live} does not name slot {slot['slot']}")
         return Finding(SERVICE, wrong) if (wrong := self._stranger(folder, slot, found.body)) else found
 
-    def _stranger(self, folder: ServiceFolder, slot: Dict[str, Any], body: bytes) -> str:
+    def _stranger(self, folder: ServiceFolder, slot: dict[str, Any], body: bytes) -> str:
         """Return how an answer is another process's, where the service says which one it is."""
         if slot["mode"] != "socket":
             return ""
@@ -68,7 +68,7 @@ class Nginx(Links):
         wanted = {"pid": pid, "version": slot["version"], "digest": slot["sha256"]}
         said = answer if isinstance(answer, dict) else {}
         wrong = [key for key, value in wanted.items() if said.get(key) != value]
-        return ", ".join("%s %s instead of %s" % (key, printable(str(said.get(key)), 80), wanted[key]) for key in wrong)
+        return ", ".join(f"{key} {printable(str(said.get(key)), 80)} instead of {wanted[key]}" for key in wrong)
 
     def give_back(self, transaction: Transaction, change: Change) -> None:
         """Let the version before take connections again, and note when nobody reaches it there."""
@@ -79,7 +79,7 @@ class Nginx(Links):
         if found.where:
             self.unreached[change.service] = found.what
 
-    def _give_back(self, folder: ServiceFolder, change: Change, old: Dict[str, Any]) -> None:  # noqa: ARG002
+    def _give_back(self, folder: ServiceFolder, change: Change, old: dict[str, Any]) -> None:  # noqa: ARG002
         if self._well(folder, old):
             return
         slots.write(folder, {**old, "guarded": True})

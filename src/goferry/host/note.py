@@ -6,7 +6,7 @@ It is a file of variables (systemd.exec(5), EnvironmentFile=) with one variable,
 from __future__ import annotations
 
 import os
-from typing import NamedTuple, Tuple
+from typing import NamedTuple
 
 VARIABLE = "GOFERRY_PORT"
 
@@ -16,12 +16,12 @@ class Note(NamedTuple):
 
     port: int = 0
     group: str = ""
-    before: Tuple[int, ...] = ()
+    before: tuple[int, ...] = ()
 
     def text(self) -> str:
         """Return the file's text."""
         before = " ".join(str(port) for port in self.before)
-        return "%s=%d\n# group %s\n# before %s\n" % (VARIABLE, self.port, self.group, before)
+        return f"{VARIABLE}={self.port}\n# group {self.group}\n# before {before}\n"
 
 
 def read(path: str) -> Note:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List, Tuple
 
 from goferry.host.layout import ServiceFolder
 from goferry.kernel.errors import GoferryError
@@ -12,7 +11,7 @@ DATA = "/var/lib/goferry-data"
 """Where a provisioned host's systemd keeps the services' working folders."""
 
 
-def lines(folder: ServiceFolder, env_file: str) -> List[str]:
+def lines(folder: ServiceFolder, env_file: str) -> list[str]:
     """Return what to type where a service lacks variables or files; `env_file` is what its release names.
 
     What is not known of its place is left out: what is known of a crash is told in any case.
@@ -22,16 +21,16 @@ def lines(folder: ServiceFolder, env_file: str) -> List[str]:
     except GoferryError:
         return []
     return [
-        "variables that it needs belong under env at the service in goferry.yml, or into %s" % variables,
-        "files that it opens by a relative path belong into its working folder, %s" % data,
+        f"variables that it needs belong under env at the service in goferry.yml, or into {variables}",
+        f"files that it opens by a relative path belong into its working folder, {data}",
         'its other files ("Its own files"):  docs/deploy.md#its-own-files',
     ]
 
 
-def places(folder: ServiceFolder, env_file: str) -> Tuple[str, Path]:
+def places(folder: ServiceFolder, env_file: str) -> tuple[str, Path]:
     """Return where a service's variables are set on its target, and its working folder."""
     if folder.root.host is not None:
-        return "%s, as root on the host" % folder.place.env_file, Path(DATA, folder.place.stem)
+        return f"{folder.place.env_file}, as root on the host", Path(DATA, folder.place.stem)
     if env_file:
-        return "its env-file, %s" % (folder.root.path / env_file), folder.data
-    return "a file that env-file names there, relative to %s" % folder.root.path, folder.data
+        return f"its env-file, {folder.root.path / env_file}", folder.data
+    return f"a file that env-file names there, relative to {folder.root.path}", folder.data

@@ -14,7 +14,6 @@ import secrets
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Dict
 
 from goferry.host import lock
 from goferry.host.layout import Root
@@ -30,7 +29,7 @@ class Place:
         """Take a place, and ask those to go that have been idle the longest when there are too many."""
         folder = root.own / "sessions"
         folder.mkdir(mode=0o700, exist_ok=True)
-        self._path = folder / ("%s~%d-%s" % (root.bound, os.getpid(), secrets.token_hex(4)))
+        self._path = folder / f"{root.bound}~{os.getpid()}-{secrets.token_hex(4)}"
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._descriptor = lock.flock(os.open(str(self._path), flags, 0o600))
         self.used()
@@ -63,7 +62,7 @@ def _project(path: Path) -> str:
     return path.name.partition("~")[0]
 
 
-def _others(folder: Path, mine: Path) -> Dict[Path, int]:
+def _others(folder: Path, mine: Path) -> dict[Path, int]:
     """Return the other sessions that live and were not asked to go, each with its time; files of dead ones go."""
     found = {}
     for path in folder.iterdir():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Collection, Dict, List, Mapping, Sequence, Tuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Callable
 
 from goferry.kernel.errors import printable
 from goferry.kernel.machine import Change
@@ -17,9 +18,9 @@ def deploy(
     release: Manifest,
     states: Mapping[str, State],
     wanted: Sequence[str],
-    platform: Tuple[str, str],
+    platform: tuple[str, str],
     pick_port: Callable[[], int],
-) -> List[Change]:
+) -> list[Change]:
     """Return one change for each service that the release declares, or for those in `wanted`.
 
     A service that runs these bytes of this release already is left out, so an empty list means: nothing to do.
@@ -30,8 +31,8 @@ def deploy(
     missing = sorted(set(wanted) - set(release.services))
     if missing or not release.services:
         raise NothingToDeploy(
-            "%s %s declares %s" % (release.project, release.version, _names(release.services) or "no services")
-            + (", not %s" % printable(", ".join(missing)) if missing else ""),
+            f"{release.project} {release.version} declares {_names(release.services) or 'no services'}"
+            + (f", not {printable(', '.join(missing))}" if missing else ""),
             advice=["declare it:  services: {NAME: {main: ./cmd/NAME, listen: {env: ADDR}}}"],
         )
     changes = []
@@ -45,7 +46,7 @@ def deploy(
 
 
 def _change(
-    name: str, release: Manifest, state: State, platform: Tuple[str, str], pick_port: Callable[[], int]
+    name: str, release: Manifest, state: State, platform: tuple[str, str], pick_port: Callable[[], int]
 ) -> Change:
     declared = release.services[name]
     binary = _binary(release, declared, platform)
@@ -99,17 +100,17 @@ def between(
     )
 
 
-def _binary(release: Manifest, declared: Mapping[str, Any], platform: Tuple[str, str]) -> File:
+def _binary(release: Manifest, declared: Mapping[str, Any], platform: tuple[str, str]) -> File:
     program = declared.get("binary")
     built = [f for f in release.files if f.kind == "binary" and f.meta.get("program") == program]
     fitting = [f for f in built if (f.goos, f.goarch) == platform]
     if not fitting:
-        names = ", ".join(sorted({"%s/%s" % (f.goos, f.goarch) for f in built}))
+        names = ", ".join(sorted({f"{f.goos}/{f.goarch}" for f in built}))
+        here, found = "/".join(platform), names or "no platform"
         raise WrongPlatform(
-            "%s %s has %s for %s; this host is %s/%s"
-            % (release.project, release.version, printable(str(program)), names or "no platform", *platform),
+            f"{release.project} {release.version} has {printable(str(program))} for {found}; this host is {here}",
             state="Nothing was changed.",
-            advice=["build for it:  goferry build --targets %s/%s" % platform],
+            advice=[f"build for it:  goferry build --targets {here}"],
         )
     plainest = {"": 0, "v1": 0, "v8.0": 0, "6": 1, "5": 2, "7": 3}
     return min(fitting, key=lambda f: (plainest.get(f.variant, 9), f.variant))
@@ -119,7 +120,7 @@ def _names(services: Collection[str]) -> str:
     return printable(", ".join(sorted(services)))
 
 
-def as_steps(changes: Sequence[Change]) -> List[Dict[str, Any]]:
+def as_steps(changes: Sequence[Change]) -> list[dict[str, Any]]:
     """Return what a dry run shows of each change; JSON types."""
     return [
         {

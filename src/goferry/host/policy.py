@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import Any
 
 from goferry.kernel.errors import Refused, printable
 from goferry.kernel.hostfile import Policy
@@ -19,7 +19,7 @@ class EnvironmentRefused(Refused):
     name = "environment-refused"
 
 
-def judge(policy: Optional[Policy], release: Manifest) -> None:
+def judge(policy: Policy | None, release: Manifest) -> None:
     """Refuse a release that the host does not take; without a policy it takes every signed one.
 
     Raises:
@@ -28,7 +28,7 @@ def judge(policy: Optional[Policy], release: Manifest) -> None:
     if policy is None or policy.accepts != "releases" or not release.why_no_release:
         return
     raise SnapshotRefused(
-        "this host takes releases; %s %s is %s" % (release.project, release.version, release.why_no_release),
+        f"this host takes releases; {release.project} {release.version} is {release.why_no_release}",
         state="Nothing was changed.",
         advice=[
             "tag the commit, push the tag and deploy what that builds",
@@ -37,7 +37,7 @@ def judge(policy: Optional[Policy], release: Manifest) -> None:
     )
 
 
-def judge_environment(policy: Optional[Policy], environment: str) -> None:
+def judge_environment(policy: Policy | None, environment: str) -> None:
     """Refuse a client that means another environment; one that says none is refused where the host names any.
 
     Raises:
@@ -45,15 +45,15 @@ def judge_environment(policy: Optional[Policy], environment: str) -> None:
     """
     if policy is None or not policy.environments or environment in policy.environments:
         return
-    said = "for %s" % printable(environment, 80) if environment else "for no environment"
+    said = f"for {printable(environment, 80)}" if environment else "for no environment"
     raise EnvironmentRefused(
-        "this host serves %s; the deploy is %s" % (", ".join(policy.environments), said),
+        f"this host serves {', '.join(policy.environments)}; the deploy is {said}",
         state="Nothing was changed.",
-        advice=["say it:  --environment %s" % policy.environments[0]],
+        advice=[f"say it:  --environment {policy.environments[0]}"],
     )
 
 
-def as_record(policy: Optional[Policy]) -> Optional[Dict[str, Any]]:
+def as_record(policy: Policy | None) -> dict[str, Any] | None:
     """Return what `hello` and `status` tell of it; JSON types, None without one."""
     if policy is None:
         return None

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from typing import Iterable, Iterator, List, Tuple
+from collections.abc import Iterable, Iterator
 
 from goferry.host import listener, note, shim
 from goferry.kernel.ports import OWN_PORTS, SPARE
@@ -21,7 +21,7 @@ from goferry.kernel.ports import OWN_PORTS, SPARE
 TRIES, REMEMBERED = 64, 3
 
 
-def main(words: List[str]) -> int:
+def main(words: list[str]) -> int:
     """Note the start, draw the port and note it, and deny the unit the ports of the others where the host can."""
     from goferry.host import bindings  # loads ctypes
 
@@ -33,12 +33,12 @@ def main(words: List[str]) -> int:
         if drawn:
             own = _noted(drawn[0], int(drawn[1]))
     except OSError as error:
-        sys.stderr.write("goferry: no port for the service: %s\n" % error)
+        sys.stderr.write(f"goferry: no port for the service: {error}\n")
         return 1
     try:
         bindings.deny(own)
     except OSError as error:
-        sys.stderr.write("goferry: this host can't keep a service from the ports of others: %s\n" % error)
+        sys.stderr.write(f"goferry: this host can't keep a service from the ports of others: {error}\n")
     return 0
 
 
@@ -55,7 +55,7 @@ def _own(first: int) -> range:
     return range(base, base + OWN_PORTS)
 
 
-def draw(first: int, before: Tuple[int, ...] = ()) -> int:
+def draw(first: int, before: tuple[int, ...] = ()) -> int:
     """Return a port that is free now for the slot whose first one is `first`; none of `before`.
 
     Raises:
@@ -70,7 +70,7 @@ def _choices(first: int) -> Iterator[int]:
     yield 0
 
 
-def _shuffled(ports: Iterable[int]) -> List[int]:
+def _shuffled(ports: Iterable[int]) -> list[int]:
     return sorted(ports, key=lambda _: os.urandom(8))
 
 

@@ -6,8 +6,8 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Dict, Iterator, List, Set, Tuple
 
 from goferry.kernel.files import sha256_file
 
@@ -18,19 +18,19 @@ def started(pid: int) -> int:
     With the pid it names a process for good: a later one with the same pid started later.
     """
     try:
-        fields = Path("/proc/%d/stat" % pid).read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (OSError, ValueError):
         return 0
     return 0 if fields[0] in ("Z", "X") else int(fields[19])
 
 
-def same(record: Dict[str, int]) -> bool:
+def same(record: dict[str, int]) -> bool:
     """Whether `{"pid", "started", "boot"}` names a process that still runs."""
     pid = int(record.get("pid", 0))
     return pid > 1 and record.get("boot") == boot() and started(pid) == int(record.get("started", -1))
 
 
-def identity(pid: int) -> Dict[str, int]:
+def identity(pid: int) -> dict[str, int]:
     """Return what `same` takes."""
     return {"pid": pid, "started": started(pid), "boot": boot()}
 
@@ -46,7 +46,7 @@ KILLED = 5.0
 """Seconds that a process has to be gone after SIGKILL."""
 
 
-def end(record: Dict[str, int], grace: float) -> bool:
+def end(record: dict[str, int], grace: float) -> bool:
     """End the process that `record` names, and only that: SIGTERM, after `grace` seconds SIGKILL; wait until gone.
 
     Return whether it is; one that waits for a disk may outlive its SIGKILL.
@@ -65,7 +65,7 @@ def end(record: Dict[str, int], grace: float) -> bool:
 def executable_digest(pid: int) -> str:
     """Return the SHA-256 of what the process runs, whatever its path names now; empty when it is gone."""
     try:
-        return sha256_file("/proc/%d/exe" % pid)
+        return sha256_file(f"/proc/{pid}/exe")
     except OSError:
         return ""
 
@@ -75,7 +75,7 @@ def listens(pid: int, port: int) -> bool:
     return not _listening(port).isdisjoint(_inodes(pid))
 
 
-def ports(pid: int) -> List[int]:
+def ports(pid: int) -> list[int]:
     """Return the TCP ports on which the process itself listens."""
     own = set(_inodes(pid))
     return sorted({port for port, fields in _table("0A") if fields[9] in own})
@@ -84,12 +84,12 @@ def ports(pid: int) -> List[int]:
 def _inodes(pid: int) -> Iterator[str]:
     """Yield the inodes of the sockets that a process holds."""
     try:
-        names = os.listdir("/proc/%d/fd" % pid)
+        names = os.listdir(f"/proc/{pid}/fd")
     except OSError:
         return
     for name in names:
         with contextlib.suppress(OSError):
-            target = os.readlink("/proc/%d/fd/%s" % (pid, name))
+            target = os.readlink(f"/proc/{pid}/fd/{name}")
             if target.startswith("socket:["):
                 yield target[8:-1]
 
@@ -114,12 +114,12 @@ def in_use(path: str) -> bool:
     return False
 
 
-def listeners(port: int) -> Set[int]:
+def listeners(port: int) -> set[int]:
     """Return the numbers of the users who listen on a TCP port of this machine."""
     return {int(fields[7]) for fields in _rows(port, "0A")}
 
 
-def _listening(port: int) -> Set[str]:
+def _listening(port: int) -> set[str]:
     return set(_sockets(port, "0A"))
 
 
@@ -128,12 +128,12 @@ def _sockets(port: int, state: str) -> Iterator[str]:
     return (fields[9] for fields in _rows(port, state))
 
 
-def _rows(port: int, state: str) -> Iterator[List[str]]:
+def _rows(port: int, state: str) -> Iterator[list[str]]:
     """Yield the lines of a local port's TCP sockets in a state; field 7 is the user's number, 9 the inode."""
     return (fields for local, fields in _table(state) if local == port)
 
 
-def _table(state: str) -> Iterator[Tuple[int, List[str]]]:
+def _table(state: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the local port and the line of every TCP socket in a state."""
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError):

@@ -13,8 +13,9 @@ import os
 import pwd
 import re
 import stat
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Callable, Iterator, List, NamedTuple, Sequence, Set, Tuple
+from typing import Callable, NamedTuple
 
 from goferry.host import control, processes, systemd
 from goferry.host.systemd import Said
@@ -44,7 +45,7 @@ class Finding(NamedTuple):
 
     where: str = ""
     what: str = ""
-    advice: Tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
     body: bytes = b""
 
 
@@ -59,7 +60,7 @@ class Public:
         """Return where a service is reached from this machine, such as `http://127.0.0.1:8080`."""
         return _url((self._addresses(place) or ["127.0.0.1"])[0], place.port)
 
-    def _addresses(self, place: Place) -> List[str]:
+    def _addresses(self, place: Place) -> list[str]:
         found = _LISTEN.findall(_text(self._folder / probe.server_file(place)))
         asked = [_ANY.get(bare, bare) for bare in (each.strip("[]") for each, port in found if int(port) == place.port)]
         return [address for address in asked if address != "::1" or _has_ipv6()] or asked
@@ -69,10 +70,10 @@ class Public:
         addresses, server = self._addresses(place), self._folder / probe.server_file(place)
         secret = probe.secret(_text(self._folder / probe.INCLUDE))
         if not addresses:
-            gone = "has no `listen` on port %d" % place.port if server.exists() else "is gone"
-            return Finding(FRONT, "nginx's server file %s %s" % (server, gone), (_PROVISION,))
+            gone = f"has no `listen` on port {place.port}" if server.exists() else "is gone"
+            return Finding(FRONT, f"nginx's server file {server} {gone}", (_PROVISION,))
         if secret is None:
-            return Finding(FRONT, "%s is gone or older than the agent" % (self._folder / probe.INCLUDE), (_PROVISION,))
+            return Finding(FRONT, f"{self._folder / probe.INCLUDE} is gone or older than the agent", (_PROVISION,))
         found = [self._ask(place, address, target, secret, seconds) for address in addresses]
         return next((each for each in found if each.where), found[0])
 
@@ -86,13 +87,13 @@ class Public:
         if len(served) != 4 or served[0] != secret.answered:
             return self._another(place, answer)
         if served[1] != "unix:" + place.live_link:
-            what = "nginx passes port %d on to %s" % (place.port, printable(served[1], 200))
+            what = f"nginx passes port {place.port} on to {printable(served[1], 200)}"
             return Finding(FRONT, what, (_PROVISION,))
         if served[3] == "-":
             return self._closed(place, target, seconds)
         if answer.status != 200:
             location = answer.headers.get("Location")
-            said = "HTTP %d at %s" % (answer.status, target) + (" to %s" % printable(location, 200) if location else "")
+            said = f"HTTP {answer.status} at {target}" + (f" to {printable(location, 200)}" if location else "")
             return Finding(SERVICE, said, body=answer.body)
         return Finding(body=answer.body)
 
@@ -103,23 +104,23 @@ class Public:
         if not self._included(place):
             return self._not_included(place)
         if not processes.listeners(place.port):
-            return Finding(FRONT, "nginx runs and listens nowhere on port %d" % place.port, (_RELOAD, _LOG))
-        return Finding(FRONT, "nothing answers at %s: %s" % (url, error), (_RELOAD, _LOG))
+            return Finding(FRONT, f"nginx runs and listens nowhere on port {place.port}", (_RELOAD, _LOG))
+        return Finding(FRONT, f"nothing answers at {url}: {error}", (_RELOAD, _LOG))
 
     def _another(self, place: Place, answer: control.Answer) -> Finding:
         """Say who answered instead of the service's own server."""
         strangers = sorted(processes.listeners(place.port) - {0})
         if strangers:
-            what = "a program of user %s listens on port %d" % (_user(strangers[0]), place.port)
-            return Finding(FRONT, what, ("on the host:  ss -ltnp sport = :%d" % place.port,))
+            what = f"a program of user {_user(strangers[0])} listens on port {place.port}"
+            return Finding(FRONT, what, (f"on the host:  ss -ltnp sport = :{place.port}",))
         if not self._included(place):
             return self._not_included(place)
         told = [name + ": " + printable(answer.headers[name], 100) for name in _TELLING if name in answer.headers]
-        said = ", ".join(["HTTP %d" % answer.status, *told])
+        said = ", ".join([f"HTTP {answer.status}", *told])
         return Finding(
             FRONT,
-            "another server answers on port %d (%s)" % (place.port, said),
-            (_RELOAD, "which one, on the host:  nginx -T | grep -n 'listen.*%d'" % place.port),
+            f"another server answers on port {place.port} ({said})",
+            (_RELOAD, f"which one, on the host:  nginx -T | grep -n 'listen.*{place.port}'"),
         )
 
     def _closed(self, place: Place, target: str, seconds: float) -> Finding:
@@ -129,13 +130,13 @@ class Public:
         for path in _way(place.live_link):
             if not os.stat(path).st_mode & stat.S_IXOTH:
                 mode = stat.S_IMODE(os.stat(path).st_mode)
-                advice = ("on the host:  chmod o+x %s" % path,)
-                return Finding(FRONT, "%s is closed to nginx (mode %04o)" % (path, mode), advice)
+                advice = (f"on the host:  chmod o+x {path}",)
+                return Finding(FRONT, f"{path} is closed to nginx (mode {mode:04o})", advice)
         try:
             control.ask(Path(place.live_link), "GET", target, seconds)
         except OSError as error:
-            return Finding(SERVICE, "nothing answers behind %s: %s" % (place.live_link, error))
-        return Finding(FRONT, "nginx can't connect to %s, which answers" % place.live_link, (_LOG, _PROVISION))
+            return Finding(SERVICE, f"nothing answers behind {place.live_link}: {error}")
+        return Finding(FRONT, f"nginx can't connect to {place.live_link}, which answers", (_LOG, _PROVISION))
 
     def _runs(self) -> bool:
         with contextlib.suppress(GoferryError):
@@ -147,8 +148,8 @@ class Public:
         main = self._folder / "nginx.conf"
         return Finding(
             FRONT,
-            "%s does not include %s" % (main, path if path.exists() else probe.server_file(place)),
-            ("in the http block of %s:  include %s;" % (main, path), _RELOAD),
+            f"{main} does not include {path if path.exists() else probe.server_file(place)}",
+            (f"in the http block of {main}:  include {path};", _RELOAD),
         )
 
     def _included(self, place: Place) -> bool:
@@ -156,7 +157,7 @@ class Public:
         return (self._folder / probe.server_file(place)) in _includes(self._folder, self._folder / "nginx.conf", set())
 
 
-def _includes(folder: Path, file: Path, seen: Set[Path]) -> Set[Path]:
+def _includes(folder: Path, file: Path, seen: set[Path]) -> set[Path]:
     """Return every file that nginx reads, from one on."""
     if file not in seen and len(seen) < 1000:
         seen.add(file)
@@ -177,7 +178,7 @@ def _has_ipv6() -> bool:
 
 
 def _url(address: str, port: int) -> str:
-    return "http://%s:%d" % ("[%s]" % address if ":" in address else address, port)
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
 def _user(number: int) -> str:

@@ -11,8 +11,9 @@ import os
 import shutil
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Callable, List, Mapping, Optional
+from typing import Callable
 
 from goferry.host import incoming
 from goferry.host.agent import Session
@@ -27,17 +28,17 @@ WAIT = 120.0
 """Seconds that another agent may hold a lock; one that was started by a client recovers too."""
 
 
-def recover(root: Path, host: Optional[Path], environ: Mapping[str, str]) -> int:
+def recover(root: Path, host: Path | None, environ: Mapping[str, str]) -> int:
     """Recover a target, each project of a provisioned host by itself; return 0 when nothing is left to be done."""
     return _each(root, host, environ, _recover)
 
 
-def adopt(root: Path, host: Optional[Path], environ: Mapping[str, str]) -> int:
+def adopt(root: Path, host: Path | None, environ: Mapping[str, str]) -> int:
     """Bring the ways into live services, as an older Goferry left them, to what they are now; return 0 when all are."""
     return _each(root, host, environ, _adopt)
 
 
-def _each(root: Path, host: Optional[Path], environ: Mapping[str, str], do: Callable[[Session], List[int]]) -> int:
+def _each(root: Path, host: Path | None, environ: Mapping[str, str], do: Callable[[Session], list[int]]) -> int:
     try:
         found = host_file(host)
     except GoferryError as error:
@@ -46,7 +47,7 @@ def _each(root: Path, host: Optional[Path], environ: Mapping[str, str], do: Call
     if found is not None:
         incoming.prune(whole, 0)  # where uploads of all projects lay before each had its own folder
     targets = [Root(root, found, name) for name in whole.projects()] if found else [whole] * any(whole.projects())
-    codes: List[int] = []
+    codes: list[int] = []
     threads = [threading.Thread(target=_one, args=(target, environ, do, codes)) for target in targets]
     for thread in threads:
         thread.start()
@@ -55,7 +56,7 @@ def _each(root: Path, host: Optional[Path], environ: Mapping[str, str], do: Call
     return max(codes, default=0)
 
 
-def _one(target: Root, environ: Mapping[str, str], do: Callable[[Session], List[int]], codes: List[int]) -> None:
+def _one(target: Root, environ: Mapping[str, str], do: Callable[[Session], list[int]], codes: list[int]) -> None:
     try:
         session = Session(target, None, environ)
         session.take_lock(WAIT)
@@ -64,14 +65,14 @@ def _one(target: Root, environ: Mapping[str, str], do: Callable[[Session], List[
         codes.append(_told(of_defect(error)))
 
 
-def _recover(session: Session) -> List[int]:
+def _recover(session: Session) -> list[int]:
     done, failed = session.recovery()
-    for text in [*done, *("%s: %s" % (each.error.name, each.error.what) for each in failed)]:
-        sys.stderr.write("goferry: %s\n" % printable(text))
+    for text in [*done, *(f"{each.error.name}: {each.error.what}" for each in failed)]:
+        sys.stderr.write(f"goferry: {printable(text)}\n")
     return [each.error.exit_code for each in failed]
 
 
-def _adopt(session: Session) -> List[int]:
+def _adopt(session: Session) -> list[int]:
     for folder in session.root.services():
         session.guard.adopt(folder)
         if folder.provisioned:
@@ -89,5 +90,5 @@ def _empty_run(folder: ServiceFolder) -> None:
 
 
 def _told(error: GoferryError) -> int:
-    sys.stderr.write("goferry: %s: %s\n" % (error.name, printable(error.what)))
+    sys.stderr.write(f"goferry: {error.name}: {printable(error.what)}\n")
     return error.exit_code

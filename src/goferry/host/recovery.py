@@ -8,7 +8,8 @@ from __future__ import annotations
 import functools
 import math
 import threading
-from typing import Callable, Iterable, List, NamedTuple, Sequence, Tuple, TypeVar, Union
+from collections.abc import Iterable, Sequence
+from typing import Callable, NamedTuple, TypeVar
 
 from goferry.host import incoming, journal
 from goferry.host.engine import Engine, JournalUnreadable, resume
@@ -41,8 +42,8 @@ def refuse(failures: Sequence[Failure], project: str) -> None:
 
 
 def recover(
-    root: Root, guard: Guard, switcher: Union[Switch, Nginx], tell: Tell, *, restore: bool = True
-) -> Tuple[List[str], List[Failure]]:
+    root: Root, guard: Guard, switcher: Switch | Nginx, tell: Tell, *, restore: bool = True
+) -> tuple[list[str], list[Failure]]:
     """Recover a target whose lock is held; return what was done, for people, and what failed.
 
     `restore` also starts what is live and does not run; nothing is waited for then.
@@ -53,32 +54,32 @@ def recover(
         with speaking:
             tell(text)
 
-    def finish(project: str) -> List[str]:
+    def finish(project: str) -> list[str]:
         return _finish(root, project, lambda entry: Engine(entry, Store(root), guard, switcher, tell_whole))
 
-    def start(folder: ServiceFolder) -> List[str]:
+    def start(folder: ServiceFolder) -> list[str]:
         return [folder.name] if guard.restore(folder) else []
 
     incoming.prune(root)
     _, failed = _each(_close, root.services(), _project_of)
     ended, more = _each(finish, root.projects(), str)
-    done = ["ended the unfinished transaction %s" % name for names in ended for name in names]
+    done = [f"ended the unfinished transaction {name}" for names in ended for name in names]
     failed += more
     if restore:
         started, more = _each(start, root.services(), _project_of)
-        done += ["started %s again" % name for names in started for name in names]
+        done += [f"started {name} again" for names in started for name in names]
         failed += more
     return done, failed
 
 
 def _each(
-    act: Callable[[Item], List[str]], items: Iterable[Item], whose: Callable[[Item], str]
-) -> Tuple[List[List[str]], List[Failure]]:
+    act: Callable[[Item], list[str]], items: Iterable[Item], whose: Callable[[Item], str]
+) -> tuple[list[list[str]], list[Failure]]:
     """Do `act` for every item, side by side; return the results and the failures, each with its project."""
     listed = list(items)
     outcomes = gather([functools.partial(act, item) for item in listed], math.inf)
     results = [outcome.value for outcome in outcomes if outcome.value is not None]
-    pairs = zip(listed, outcomes)  # noqa: B905  Python 3.9 has no strict=
+    pairs = zip(listed, outcomes)
     return results, [Failure(whose(item), of_defect(each.error)) for item, each in pairs if each.error is not None]
 
 
@@ -86,13 +87,13 @@ def _project_of(folder: ServiceFolder) -> str:
     return folder.project
 
 
-def _close(folder: ServiceFolder) -> List[str]:
+def _close(folder: ServiceFolder) -> list[str]:
     """Make a service's folders what they should be: what an older agent made may be open to all."""
     folder.prepare()
     return []
 
 
-def _finish(root: Root, project: str, engine: Callable[[journal.Journal], Engine]) -> List[str]:
+def _finish(root: Root, project: str, engine: Callable[[journal.Journal], Engine]) -> list[str]:
     """Bring a project's unfinished transactions to their end; return their names."""
     done, folder = [], root.project(project) / ".journal"
     for entry in journal.unsettled(folder):
@@ -109,7 +110,7 @@ def _resumed(course: Engine, entry: journal.Journal) -> bool:
     try:
         return resume(course)
     except (JournalUnreadable, CriticalUnknown) as error:
-        error.what = "%s: %s" % (entry.path, error.what)
+        error.what = f"{entry.path}: {error.what}"
         error.state = "Nothing of this project was changed; other projects are not touched by it."
         error.advice = (*error.advice, "provision the host, or deploy, with the Goferry that wrote it, or a newer one")
         raise

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Callable, NamedTuple
 
 from goferry.host import history
 from goferry.host.history import Entry
@@ -37,7 +38,7 @@ class Wanted(NamedTuple):
     @property
     def shown(self) -> str:
         """The release for a message."""
-        return printable(self.version or "of sequence %d" % self.sequence, 80)
+        return printable(self.version or f"of sequence {self.sequence}", 80)
 
 
 ServicesOf = Callable[[str, int], Collection[str]]
@@ -46,7 +47,7 @@ ServicesOf = Callable[[str, int], Collection[str]]
 
 def plan(
     states: Mapping[str, State], wanted: Wanted, services_of: ServicesOf = lambda _name, _sequence: ()
-) -> List[Change]:
+) -> list[Change]:
     """Return one change for each service that goes back; none where the release that is wanted serves already.
 
     `states` are those of every service of the project; `services_of` looks into the store.
@@ -59,33 +60,33 @@ def plan(
     return [_change(name, states[name], target) for name, target in sorted(targets.items())]
 
 
-def _steps(states: Mapping[str, State], wanted: Sequence[str]) -> Dict[str, Entry]:
+def _steps(states: Mapping[str, State], wanted: Sequence[str]) -> dict[str, Entry]:
     """Return each service's version before."""
     able = {name: target for name, state in states.items() for target in [_before(state)] if target}
     missing = [name for name in wanted if name not in able]
     if missing or not able:
         who = _names(missing or sorted(states)) or "this target"
-        raise _nothing("%s has no earlier version to go back to" % who, states, missing or [*states])
+        raise _nothing(f"{who} has no earlier version to go back to", states, missing or [*states])
     last = max(int(states[name]["live"]["sequence"]) for name in able)
     return {name: able[name] for name in wanted or able if wanted or states[name]["live"]["sequence"] == last}
 
 
-def _before(state: State) -> Optional[Entry]:
+def _before(state: State) -> Entry | None:
     runs = state["live"] and state["running"] >= 0
     return history.before(state["history"], int(state["live"]["sequence"])) if runs else None
 
 
-def _named(states: Mapping[str, State], wanted: Wanted, services_of: ServicesOf) -> Dict[str, Entry]:
+def _named(states: Mapping[str, State], wanted: Wanted, services_of: ServicesOf) -> dict[str, Entry]:
     """Return the release that is wanted, by service; those that serve it already are left out."""
     asked = [name for name in states if name in (wanted.services or states)]
     held = [(entry.sequence, name) for name in asked for entry in states[name]["history"] if wanted.means(entry)]
     if not held:
-        raise _nothing("no release %s is held here" % wanted.shown, states, asked or [*states])
+        raise _nothing(f"no release {wanted.shown} is held here", states, asked or [*states])
     sequence, first = max(held)
     having = {name for number, name in held if number == sequence}
     missing = sorted({*(wanted.services or services_of(first, sequence))} - having)
     if missing:
-        raise _nothing("release %s of %s is not held here" % (wanted.shown, _names(missing)), states, missing, having)
+        raise _nothing(f"release {wanted.shown} of {_names(missing)} is not held here", states, missing, having)
     found = {name: history.find(states[name]["history"], sequence) for name in having}
     return {name: entry for name, entry in found.items() if entry and not _serves(states[name], sequence)}
 
@@ -112,14 +113,14 @@ def _nothing(
 ) -> NothingToRollBackTo:
     """Return the error, with what is held of the services in `names`; those in `having` could go back alone."""
     held = {name: [entry.version for entry in states[name]["history"]] for name in sorted(names) if name in states}
-    lines = ["  %s: %s" % (name, printable(", ".join(versions))) for name, versions in held.items() if versions]
+    lines = [f"  {name}: {printable(', '.join(versions))}" for name, versions in held.items() if versions]
     others = any(not _serves(states[name], entry.sequence) for name in held for entry in states[name]["history"])
-    alone = "".join(" --service %s" % name for name in sorted(having))
+    alone = "".join(f" --service {name}" for name in sorted(having))
     return NothingToRollBackTo(
         what,
         state="\n".join(["Nothing was changed.", *(["Held here, the newest first:", *lines] if lines else [])]),
         advice=[
-            *(["take those alone that have it:  goferry rollback --to VERSION%s" % alone] if having else []),
+            *([f"take those alone that have it:  goferry rollback --to VERSION{alone}"] if having else []),
             *(["name a version that is held:  goferry rollback --to VERSION"] if others else []),
             "deploy the release that you want:  goferry deploy DIST",
         ],

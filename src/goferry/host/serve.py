@@ -11,8 +11,9 @@ import queue
 import select
 import threading
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, Callable, Dict, Iterator, Mapping, Optional, Tuple, Union
+from typing import IO, Any, Callable
 
 from goferry.host.agent import Session
 from goferry.host.layout import Root
@@ -53,7 +54,7 @@ LOOKS = ("hello", "status", "logs")
 """Requests that change nothing: a session that asks for nothing else is an idle one."""
 DEAF = 60.0
 """Seconds in which a client must take something of what it is sent; one that does not is gone."""
-Frame = Tuple[Dict[str, Any], bytes]
+Frame = tuple[dict[str, Any], bytes]
 
 
 class Outlet:
@@ -93,12 +94,12 @@ class Outlet:
 class Line:
     """The connection to the client."""
 
-    def __init__(self, reader: IO[bytes], writer: Union[Outlet, IO[bytes]]) -> None:
+    def __init__(self, reader: IO[bytes], writer: Outlet | IO[bytes]) -> None:
         self._writer, self._deaf = writer, False
         self._doing, self._told = "", time.monotonic()
-        self._requests: queue.Queue[Optional[Frame]] = queue.Queue(AHEAD)
+        self._requests: queue.Queue[Frame | None] = queue.Queue(AHEAD)
         self.malformed = ""
-        self.place: Optional[Place] = None
+        self.place: Place | None = None
         self._gone = threading.Event()
         threading.Thread(target=self._read, args=(reader,), daemon=True).start()
 
@@ -123,7 +124,7 @@ class Line:
 
     def next(
         self, timeout: float, *, idle: bool = False, meanwhile: Callable[[], None] = lambda: None, turn: float = TURN
-    ) -> Optional[Frame]:
+    ) -> Frame | None:
         """Return the next request; None at the end, when the time is over, or when an idle one's place is wanted.
 
         `meanwhile` is called every `turn` seconds.
@@ -147,7 +148,7 @@ class Line:
         """Whether another session needs this one's place."""
         return self.place is not None and self.place.wanted()
 
-    def send(self, header: Dict[str, Any]) -> None:
+    def send(self, header: dict[str, Any]) -> None:
         """Send one frame; a client that no longer listens changes nothing.
 
         What cannot be sent is told as an error: a client that waits for an answer must get one.
@@ -158,7 +159,7 @@ class Line:
         try:
             data = frames.encode(header)
         except ValueError as error:  # too large, or a surrogate of a path that is not UTF-8
-            told = HostFailed("the host's answer cannot be sent: %s" % error)
+            told = HostFailed(f"the host's answer cannot be sent: {error}")
             data = frames.encode({"progress": ""} if "progress" in header else {"ok": False, "error": as_frame(told)})
         try:
             self._writer.write(data)
@@ -172,13 +173,13 @@ class Line:
 
 def serve(
     reader: IO[bytes],
-    writer: Union[Outlet, IO[bytes]],
+    writer: Outlet | IO[bytes],
     root: Path,
-    trust: Optional[Path],
+    trust: Path | None,
     environ: Mapping[str, str],
     *,
-    host: Optional[Path] = None,
-    own: Optional[Path] = None,
+    host: Path | None = None,
+    own: Path | None = None,
 ) -> int:
     """Serve one client until it goes, and return the exit code.
 
@@ -204,7 +205,7 @@ def serve(
 
 
 @contextlib.contextmanager
-def _placed(target: Root) -> Iterator[Optional[Place]]:
+def _placed(target: Root) -> Iterator[Place | None]:
     """Take a place among a provisioned host's sessions for the block; a disk that has no room for it is no reason."""
     place = None
     if target.host is not None:
@@ -240,7 +241,7 @@ def _served(session: Session, line: Line) -> int:
         line.send(_answer(session, *frame))
 
 
-def _target(line: Line, root: Path, host: Optional[HostFile]) -> Root:
+def _target(line: Line, root: Path, host: HostFile | None) -> Root:
     """Return the target, on a provisioned host as the project of the client's key sees it.
 
     Raises:
@@ -259,7 +260,7 @@ def _target(line: Line, root: Path, host: Optional[HostFile]) -> Root:
             advice=["give it again for its project:  goferry provision HOST --deploy-key FILE.pub"],
         )
     if project not in host.projects:
-        raise NotProvisioned("%s: this host was not provisioned for it" % project, state="Nothing was changed.")
+        raise NotProvisioned(f"{project}: this host was not provisioned for it", state="Nothing was changed.")
     return Root(root, host, project)
 
 
@@ -286,14 +287,14 @@ def _ended(session: Session, line: Line) -> int:
 
 def _why(line: Line, state: str) -> GoferryError:
     if line.malformed:
-        return MalformedFrame("the host agent was sent something else than a frame: %s" % line.malformed, state=state)
+        return MalformedFrame(f"the host agent was sent something else than a frame: {line.malformed}", state=state)
     if state == CAME_TO[""]:
         why = "others wait for its place" if line.wanted() else "it was asked for nothing that changes it"
-        return SessionIdle("the host ended a session: %s" % why, state=state)
+        return SessionIdle(f"the host ended a session: {why}", state=state)
     return ClientSilent("nothing was heard of the client in time", state=state)
 
 
-def _answer(session: Session, request: Dict[str, Any], payload: bytes) -> Dict[str, Any]:
+def _answer(session: Session, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
     try:
         return {"ok": True, **session.answer(request, payload)}
     except Exception as error:  # noqa: BLE001  the client is told of a defect too

@@ -27,7 +27,8 @@ import signal
 import socket
 import sys
 import time
-from typing import Any, Dict, Mapping, Optional, Tuple
+from collections.abc import Mapping
+from typing import Any
 
 REFUSED, FAILED, BARRED = 77, 1, 78
 LEAVE = "GOFERRY_LEAVE"
@@ -39,19 +40,19 @@ SECONDS, ROOM = 2.0, 65536
 def main() -> int:
     """Become the service."""
     base, number = os.path.abspath(os.path.join("..", sys.argv[1])), sys.argv[2]
-    slot: Dict[str, Any] = {}
+    slot: dict[str, Any] = {}
     try:
         with open(os.path.join(base, "slots", number + ".json")) as file:
             slot = described(file.read())
         wait_turn(os.path.join(base, "slots", number + ".run"), slot)
         why = below_minimum(slot, "trust")
         if why:
-            say("not started: %s" % why)
+            say(f"not started: {why}")
             return REFUSED
         environ = environment(base, slot)
         descriptor = checked(os.path.join(base, "store", slot["sha256"]), slot["sha256"])
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        say("%s: %s %s starts" % (now, slot.get("service"), slot.get("version")))  # its log has no other times
+        say(f"{now}: {slot.get('service')} {slot.get('version')} starts")  # its log has no other times
         if slot["mode"] == "socket":
             control = hand_over(slot, environ)
             if slot["guarded"]:
@@ -63,7 +64,7 @@ def main() -> int:
     return FAILED
 
 
-def described(text: str) -> Dict[str, Any]:
+def described(text: str) -> dict[str, Any]:
     """Return what a slot's file says.
 
     Raises:
@@ -75,15 +76,15 @@ def described(text: str) -> Dict[str, Any]:
     return slot
 
 
-def failed(slot: Dict[str, Any], error: Exception) -> int:
+def failed(slot: dict[str, Any], error: Exception) -> int:
     """Say why the slot can't be started; return the exit code, which makes a candidate's end final."""
-    say("cannot start: %s" % error)
+    say(f"cannot start: {error}")
     if not slot:
         time.sleep(1)  # nothing could be noted, so nothing else makes a pause
     return REFUSED if slot.get("guarded") is False else FAILED
 
 
-STORE = "/var/lib/goferry/%s/%s/store"
+STORE = "/var/lib/goferry/{}/{}/store"
 KEPT = frozenset(
     [
         "PATH",
@@ -108,7 +109,7 @@ OWN = frozenset(["RUNTIME_DIRECTORY", "SYSTEMD_EXEC_PID", LEAVE, PORT, TURN])
 """What systemd puts into the environment: KEPT stays, OWN is the shim's; the rest is the environment file's."""
 
 
-TRUST = ("/etc/goferry/trust/%s.trust", "/etc/goferry/goferry.trust")
+TRUST = ("/etc/goferry/trust/{}.trust", "/etc/goferry/goferry.trust")
 """Where a provisioned host's trust file lies: the project's own, else the one that is everybody's."""
 
 
@@ -124,13 +125,13 @@ def may_start() -> int:
     except (OSError, ValueError, KeyError, TypeError):
         return 0
     if why:
-        say("not started: %s" % why)
+        say(f"not started: {why}")
     return BARRED if why else 0
 
 
 def trust_of(project: str) -> str:
     """Return the path of the trust file that holds for a project of a provisioned host."""
-    own, common = TRUST[0] % project, TRUST[1]
+    own, common = TRUST[0].format(project), TRUST[1]
     return own if os.path.exists(own) else common
 
 
@@ -145,45 +146,47 @@ def below_minimum(slot: Mapping[str, Any], trust: str) -> str:
         barred = slot["sequence"] < minimum
     except (OSError, ValueError, KeyError, TypeError):
         return ""
-    return "sequence %d is below the minimum %d of the trust file" % (slot["sequence"], minimum) if barred else ""
+    return f"sequence {slot['sequence']} is below the minimum {minimum} of the trust file" if barred else ""
 
 
 def unit() -> int:
     """Become the service that systemd starts; the slot's description is standard input."""
-    slot: Dict[str, Any] = {}
+    slot: dict[str, Any] = {}
     try:
         slot = described(b"".join(iter(lambda: os.read(0, 1 << 16), b"")).decode())
         refuse_without_leave(slot, os.environ)
         wait_noted(slot, os.environ)
         if os.environ.get(PORT) and slot["mode"] == "plain":
             slot = placed(slot, int(os.environ[PORT]))
-        descriptor = checked(os.path.join(STORE % (slot["project"], slot["service"]), slot["sha256"]), slot["sha256"])
+        descriptor = checked(
+            os.path.join(STORE.format(slot["project"], slot["service"]), slot["sha256"]), slot["sha256"]
+        )
         become(descriptor, slot, unit_environment(slot, os.environ), os.environ["STATE_DIRECTORY"])
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         return failed(slot, error)
     return FAILED
 
 
-def refuse_without_leave(slot: Dict[str, Any], given: Mapping[str, str]) -> None:
+def refuse_without_leave(slot: dict[str, Any], given: Mapping[str, str]) -> None:
     """Raise ValueError when a candidate is started by the boot instead of by the agent."""
     if not slot["guarded"] and given.get(LEAVE, slot["attempt"]) != slot["attempt"]:
         raise ValueError("this version was not committed before the host was switched off")
 
 
-def placed(slot: Dict[str, Any], port: int) -> Dict[str, Any]:
+def placed(slot: dict[str, Any], port: int) -> dict[str, Any]:
     """Return the slot with another port in place of the one that it was described with; pure."""
-    now = "127.0.0.1:%d" % port
+    now = f"127.0.0.1:{port}"
     if "template" in slot:
         words = {"host": "127.0.0.1", "port": port, "address": now, "url": "http://" + now}
         env = {**slot["env"], **{name: text % words for name, text in slot["template"]["env"].items()}}
         return {**slot, "env": env, "args": [text % words for text in slot["template"]["args"]], "listen": port}
-    before = "127.0.0.1:%s" % slot["listen"]  # a slot that an older agent filled
+    before = f"127.0.0.1:{slot['listen']}"  # a slot that an older agent filled
     env = {name: now if value == before else value for name, value in slot["env"].items()}
     args = [now if word == before else word for word in slot["args"]]
     return {**slot, "env": env, "args": args, "listen": port}
 
 
-def unit_environment(slot: Dict[str, Any], given: Mapping[str, str]) -> Dict[str, str]:
+def unit_environment(slot: dict[str, Any], given: Mapping[str, str]) -> dict[str, str]:
     """Return the service's environment: systemd's, then what the release declares, then the environment file's."""
     kept = KEPT - SOCKETS if slot.get("mode") == "plain" else KEPT  # its unit may have one for the version before
     environ = {key: value for key, value in given.items() if key in kept}
@@ -192,7 +195,7 @@ def unit_environment(slot: Dict[str, Any], given: Mapping[str, str]) -> Dict[str
     return environ
 
 
-def become(descriptor: int, slot: Dict[str, Any], environ: Dict[str, str], folder: str) -> None:
+def become(descriptor: int, slot: dict[str, Any], environ: dict[str, str], folder: str) -> None:
     """Execute the checked binary with nothing on standard input."""
     os.chdir(folder)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0, inheritable=True)
@@ -203,11 +206,11 @@ def become(descriptor: int, slot: Dict[str, Any], environ: Dict[str, str], folde
 
 def say(text: str) -> None:
     """Write one line to the slot's log."""
-    sys.stderr.write("goferry: %s\n" % text)
+    sys.stderr.write(f"goferry: {text}\n")
     sys.stderr.flush()
 
 
-def wait_turn(path: str, slot: Dict[str, Any]) -> None:
+def wait_turn(path: str, slot: dict[str, Any]) -> None:
     """Note this start, and wait when the one before was only a moment ago."""
     wait(note_start(path, slot))
 
@@ -215,11 +218,11 @@ def wait_turn(path: str, slot: Dict[str, Any]) -> None:
 def wait(pause: float) -> None:
     """Wait before a start that follows on another."""
     if pause:
-        say("the process ended; starting it again in %.1f s" % pause)
+        say(f"the process ended; starting it again in {pause:.1f} s")
         time.sleep(pause)
 
 
-def wait_noted(slot: Dict[str, Any], given: Mapping[str, str]) -> None:
+def wait_noted(slot: dict[str, Any], given: Mapping[str, str]) -> None:
     """Wait as `note_turn` noted before this start; a unit that an older Goferry wrote notes it by itself.
 
     Raises ValueError when a candidate would be started a second time.
@@ -237,7 +240,7 @@ def note_turn(path: str) -> None:
 
     Where that can't be done the unit starts without a pause: whatever is wrong there, it must not keep a service down.
     """
-    before: Dict[str, Any] = {}
+    before: dict[str, Any] = {}
     with contextlib.suppress(OSError, ValueError), open(path) as file:
         before = json.loads(file.read().partition("\n# ")[2])
     try:
@@ -245,10 +248,10 @@ def note_turn(path: str) -> None:
         record, pause = following(before, slot, time.time())
         os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
         with open(path + ".new", "w") as file:
-            file.write("%s=%s\n# %s\n" % (TURN, NEVER if pause is None else pause, json.dumps(record)))
+            file.write(f"{TURN}={NEVER if pause is None else pause}\n# {json.dumps(record)}\n")
         os.replace(path + ".new", path)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        say("this start is not noted: %s" % error)
+        say(f"this start is not noted: {error}")
         with contextlib.suppress(OSError):
             os.unlink(path)
 
@@ -256,9 +259,7 @@ def note_turn(path: str) -> None:
 SECOND = "this version ended before it was committed; it is not started again"
 
 
-def following(
-    before: Mapping[str, Any], slot: Mapping[str, Any], now: float
-) -> "Tuple[Dict[str, Any], Optional[float]]":
+def following(before: Mapping[str, Any], slot: Mapping[str, Any], now: float) -> tuple[dict[str, Any], float | None]:
     """Return the note of a start and how many seconds it waits first, None: never; pure.
 
     before: the note of the last start, empty when there was none. A candidate is started once.
@@ -271,12 +272,12 @@ def following(
     return record, min(10.0, 0.1 * 2 ** min(count - 1, 7)) if count > 1 else 0
 
 
-def note_start(path: str, slot: Dict[str, Any]) -> float:
+def note_start(path: str, slot: dict[str, Any]) -> float:
     """Record this process beside the slot and return how long to wait before it becomes the service, in seconds.
 
     Raises ValueError when a candidate would be started a second time.
     """
-    before: Dict[str, Any] = {}
+    before: dict[str, Any] = {}
     try:
         with open(path) as file:
             before = json.load(file)
@@ -296,9 +297,9 @@ def note_start(path: str, slot: Dict[str, Any]) -> float:
     return pause
 
 
-def environment(base: str, slot: Dict[str, Any]) -> Dict[str, str]:
+def environment(base: str, slot: dict[str, Any]) -> dict[str, str]:
     """Return the service's whole environment: the slot's, then the environment file's lines."""
-    environ: Dict[str, str] = dict(slot["env"])
+    environ: dict[str, str] = dict(slot["env"])
     if slot["env_file"]:
         with open(os.path.join(base, "..", "..", slot["env_file"])) as file:
             for line in file:
@@ -319,11 +320,11 @@ def checked(path: str, sha256: str) -> int:
     for block in iter(lambda: os.read(descriptor, 1 << 20), b""):
         digest.update(block)
     if digest.hexdigest() != sha256:
-        raise ValueError("the stored binary was changed: %s has SHA-256 %s" % (sha256[:12], digest.hexdigest()[:12]))
+        raise ValueError(f"the stored binary was changed: {sha256[:12]} has SHA-256 {digest.hexdigest()[:12]}")
     return descriptor
 
 
-def hand_over(slot: Dict[str, Any], environ: Dict[str, str]) -> str:
+def hand_over(slot: dict[str, Any], environ: dict[str, str]) -> str:
     """Move the listening socket to descriptor 3, say so in the environment, and return the control socket's path."""
     folder = os.open("run", os.O_RDONLY | os.O_DIRECTORY)
     control = os.path.join(os.path.abspath("run"), slot["control"])
@@ -361,7 +362,7 @@ def accept_when_ready(control: str, health: str) -> None:
 def started(pid: int) -> int:
     """Return when a process started, in the kernel's ticks; 0 when it is gone."""
     try:
-        with open("/proc/%d/stat" % pid) as file:
+        with open(f"/proc/{pid}/stat") as file:
             fields = file.read().rpartition(")")[2].split()
     except OSError:
         return 0

@@ -9,7 +9,8 @@ import contextlib
 import json
 import os
 import secrets
-from typing import IO, Any, Dict, List, Mapping, Optional
+from collections.abc import Mapping
+from typing import IO, Any
 
 from goferry.host import shim
 from goferry.host.layout import ServiceFolder
@@ -35,7 +36,7 @@ def describe(
     listen: int,
     *,
     filled: bool = False,
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """Return the slot's description; pure.
 
     `declared` is the service in the release manifest; `listen` the port that the process is given (a plain candidate
@@ -46,9 +47,9 @@ def describe(
     env.update({str(key): str(value) for key, value in (declared.get("env") or {}).items()})
     env.update({OWN_VARIABLES[0]: change.service, OWN_VARIABLES[1]: change.version})
     drain = int(declared.get("drain_ms", 10_000))
-    template: Dict[str, Any] = {}
+    template: dict[str, Any] = {}
     if change.mode == "socket":
-        env["GOFERRY_DRAIN"] = "%dms" % max(100, min(60_000, drain * 2 // 5))
+        env["GOFERRY_DRAIN"] = f"{max(100, min(60_000, drain * 2 // 5))}ms"
     else:
         template = _template(declared, args, filled=filled)
     slot = {
@@ -78,7 +79,7 @@ def describe(
     return shim.placed({**slot, "template": template}, listen) if template else slot
 
 
-def _template(declared: Mapping[str, Any], args: List[str], *, filled: bool) -> Dict[str, Any]:
+def _template(declared: Mapping[str, Any], args: list[str], *, filled: bool) -> dict[str, Any]:
     """Return the arguments and those variables that say where to listen, for Python's `%` (`shim.placed`)."""
 
     def text(value: str) -> str:
@@ -104,10 +105,10 @@ def attempt() -> str:
 
 def group(project: str, change: Change) -> str:
     """Return the supervisor's group: one a service and public socket, so that a new port is a new socket."""
-    return "%s~%s~%s" % (project, change.service, change.port if change.mode == "socket" else "plain")
+    return f"{project}~{change.service}~{change.port if change.mode == 'socket' else 'plain'}"
 
 
-def read(folder: ServiceFolder, number: int) -> Optional[Dict[str, Any]]:
+def read(folder: ServiceFolder, number: int) -> dict[str, Any] | None:
     """Return the slot's description, or None when the slot is empty."""
     try:
         return dict(canonical.loads(folder.slot(number).read_bytes()))
@@ -128,7 +129,7 @@ def clear(folder: ServiceFolder, number: int) -> None:
             path.unlink()
 
 
-def running(folder: ServiceFolder, number: int) -> Dict[str, int]:
+def running(folder: ServiceFolder, number: int) -> dict[str, int]:
     """Return what the slot's process noted of itself: `{"pid", "started", "boot"}`, or an empty object."""
     try:
         record = json.loads(folder.run(number).read_text())
@@ -154,7 +155,7 @@ def note_start(folder: ServiceFolder, slot: Mapping[str, Any], **where: Any) -> 
         write_atomically(folder.since(int(slot["slot"])), canonical.dumps(record), 0o600)
 
 
-def noted_start(folder: ServiceFolder, number: int) -> Dict[str, Any]:
+def noted_start(folder: ServiceFolder, number: int) -> dict[str, Any]:
     """Return what `note_start` noted of the slot's attempt; empty when an older agent started it."""
     with contextlib.suppress(OSError, ValueError):
         record = canonical.loads(folder.since(number).read_bytes())
@@ -163,7 +164,7 @@ def noted_start(folder: ServiceFolder, number: int) -> Dict[str, Any]:
     return {}
 
 
-def end_of_log(folder: ServiceFolder, number: int) -> Dict[str, Any]:
+def end_of_log(folder: ServiceFolder, number: int) -> dict[str, Any]:
     """Return which file a slot's log is now, how long, and how it ends: what is written next begins there."""
     with contextlib.suppress(OSError), open(str(folder.log_file(number)), "rb") as file:
         end = file.seek(0, os.SEEK_END)
@@ -172,7 +173,7 @@ def end_of_log(folder: ServiceFolder, number: int) -> Dict[str, Any]:
     return {"inode": 0, "offset": 0, "mark": ""}
 
 
-def lines(folder: ServiceFolder, number: int) -> List[str]:
+def lines(folder: ServiceFolder, number: int) -> list[str]:
     """Return what the slot's version has written to its log since it was started, as far as it is kept.
 
     supervisord renames a log of a megabyte to `.1` and begins a new one, so the file that was noted may be either; when

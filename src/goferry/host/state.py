@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from goferry.host import journal
 from goferry.host.history import Entry
@@ -46,24 +46,24 @@ class Kept:
     above: int = 0
 
 
-def _read(path: Path) -> Optional[Dict[str, Any]]:
+def _read(path: Path) -> dict[str, Any] | None:
     try:
         record = canonical.loads(path.read_bytes())
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise StateDamaged("%s: %s" % (path, error), advice=["restore the file from a backup"]) from error
+        raise StateDamaged(f"{path}: {error}", advice=["restore the file from a backup"]) from error
     if not isinstance(record, dict):
-        raise StateDamaged("%s is not an object" % path)
+        raise StateDamaged(f"{path} is not an object")
     if type(record.get("schema", 1)) is not int or record.get("schema", 1) not in SCHEMAS:
         raise StateDamaged(
-            "%s has schema %s; this agent reads %s" % (path, ascii(record["schema"])[:40], SCHEMAS),
+            f"{path} has schema {ascii(record['schema'])[:40]}; this agent reads {SCHEMAS}",
             advice=["provision the host with the Goferry that wrote it:  goferry provision HOST"],
         )
     return record
 
 
-def read(folder: ServiceFolder) -> Dict[str, Any]:
+def read(folder: ServiceFolder) -> dict[str, Any]:
     """Return `{"live", "history", "stopped"}`: the live one as in the file or None, and a tuple of history.Entry.
 
     Raises:
@@ -77,22 +77,22 @@ def read(folder: ServiceFolder) -> Dict[str, Any]:
         entries = record["history"] if record.get("schema") == SCHEMA else _before_histories(record)
         return {"live": live, "history": tuple(Entry(**entry) for entry in entries), "stopped": bool(record["stopped"])}
     except (KeyError, TypeError) as error:
-        raise StateDamaged("%s: %s" % (folder.state, error), advice=["restore the file from a backup"]) from error
+        raise StateDamaged(f"{folder.state}: {error}", advice=["restore the file from a backup"]) from error
 
 
-def _before_histories(record: Dict[str, Any]) -> "list[Dict[str, Any]]":
+def _before_histories(record: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the entries of a state of schema 1: what is live, and the version before it."""
     found = [entry for entry in (record["live"], record["previous"]) if entry]
     return [{key: entry[key] for key in _LIVE if key != "slot"} for entry in found]
 
 
-def write(folder: ServiceFolder, record: Dict[str, Any]) -> None:
+def write(folder: ServiceFolder, record: dict[str, Any]) -> None:
     """Replace the service's state; `record` is as `read` returns it."""
     history = [asdict(entry) for entry in record["history"]]
     write_atomically(folder.state, canonical.dumps({**record, "schema": SCHEMA, "history": history}), 0o600)
 
 
-def kept(root: Root, project: str) -> Optional[Kept]:
+def kept(root: Root, project: str) -> Kept | None:
     """Return what the project's floor file says, or None when there is none.
 
     Raises:
@@ -106,7 +106,7 @@ def kept(root: Root, project: str) -> Optional[Kept]:
         floor = Floor(int(record["sequence"]), str(record["manifest_digest"]))
         return Kept(floor, int(record.get("above", 0)))
     except (KeyError, TypeError, ValueError) as error:
-        raise StateDamaged("%s: %s" % (path, error)) from error
+        raise StateDamaged(f"{path}: {error}") from error
 
 
 def keep(root: Root, project: str, wanted: Kept) -> None:
@@ -121,7 +121,7 @@ def lowerings_file(root: Root, project: str) -> Path:
     return root.project(project) / ".floor.jsonl"
 
 
-def lowerings(root: Root, project: str) -> List[Dict[str, Any]]:
+def lowerings(root: Root, project: str) -> list[dict[str, Any]]:
     """Return `{"event": "floor", "from", "to", "reason", "at"}` of each lowering, the oldest first."""
     try:
         return journal.decode(lowerings_file(root, project).read_bytes())

@@ -14,8 +14,9 @@ import errno
 import hashlib
 import os
 import re
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Callable, Collection, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Callable, NamedTuple
 
 from goferry.host import elf, history, incoming, slots, state
 from goferry.host.layout import Root, ServiceFolder
@@ -46,7 +47,7 @@ class Admitted(NamedTuple):
     proof: Mapping[str, bytes]
     at: int
 
-    def files(self) -> Dict[str, bytes]:
+    def files(self) -> dict[str, bytes]:
         """Return what is kept of it beside its binaries, name → bytes."""
         return {
             **self.proof,
@@ -58,7 +59,7 @@ class Admitted(NamedTuple):
 class Store:
     """What lies on the disk for each service of a target."""
 
-    def __init__(self, root: Root, source: Optional[Path] = None, admitted: Optional[Admitted] = None) -> None:
+    def __init__(self, root: Root, source: Path | None = None, admitted: Admitted | None = None) -> None:
         """`source` is the folder of the release that was admitted; a rollback or a recovery needs neither."""
         self.root, self.source, self.admitted = root, source, admitted
 
@@ -83,11 +84,11 @@ class Store:
         source, name = self._from(folder, change)
         if source is None:
             raise BlobChanged(
-                "the stored binary of %s %s is gone or was changed" % (change.service, change.version),
+                f"the stored binary of {change.service} {change.version} is gone or was changed",
                 state="Nothing was switched.",
                 advice=["deploy a release instead:  goferry deploy DIST"],
             )
-        part = folder.store / (".%s.part" % change.sha256)
+        part = folder.store / f".{change.sha256}.part"
         try:
             for attempt in (1, 2):
                 try:
@@ -105,7 +106,7 @@ class Store:
         finally:
             _remove(part)
 
-    def _from(self, folder: ServiceFolder, change: Change) -> "tuple[Optional[Path], str]":
+    def _from(self, folder: ServiceFolder, change: Change) -> tuple[Path | None, str]:
         """Return the folder and the name to copy from: the release's, or another service's store that has the bytes."""
         if self.source is not None and os.path.lexists(str(self.source / change.source)):
             return self.source, change.source
@@ -123,13 +124,13 @@ class Store:
         digest = _copy_hashed(source, name, part)
         if digest != change.sha256:
             raise BlobChanged(
-                "%s has SHA-256 %s…, the signed list says %s…" % (change.source, digest[:12], change.sha256[:12]),
+                f"{change.source} has SHA-256 {digest[:12]}…, the signed list says {change.sha256[:12]}…",
                 state="Nothing was installed.",
                 advice=["treat the folder as hostile; get the release again"],
             )
         reason = elf.cannot_run(part)
         if reason:
-            raise WrongPlatform("%s can't run here: %s" % (change.source, reason), state="Nothing was installed.")
+            raise WrongPlatform(f"{change.source} can't run here: {reason}", state="Nothing was installed.")
         os.replace(str(part), str(folder.blob(change.sha256)))
         files.sync_folder(folder.store)
 
@@ -137,9 +138,9 @@ class Store:
         space = os.statvfs(str(folder.path))
         free = space.f_bavail * space.f_frsize
         return DiskFull(
-            "%s needs %d bytes and %d to spare; %d are free" % (change.source, change.size, MARGIN, free),
+            f"{change.source} needs {change.size} bytes and {MARGIN} to spare; {free} are free",
             state="Nothing was installed.",
-            advice=["make room on the disk of %s" % self.root.path],
+            advice=[f"make room on the disk of {self.root.path}"],
         )
 
     def _describe(self, folder: ServiceFolder, change: Change, admitted: Admitted) -> None:
@@ -189,7 +190,7 @@ class Store:
         if folder.store.is_dir():
             self._remove_unnamed(folder, set())
 
-    def _remove_unnamed(self, folder: ServiceFolder, keep: Set[str]) -> None:
+    def _remove_unnamed(self, folder: ServiceFolder, keep: set[str]) -> None:
         blobs, sequences = set(keep), set()
         for sequence, sha256 in _named(folder):
             blobs.add(sha256)
@@ -208,13 +209,13 @@ def _remove_release(place: Path, service: str) -> None:
         return
     written = (*_WRITTEN, service)  # an older agent made a link of the service's name
     for path in place.iterdir():
-        if path.name in written or path.name.startswith(tuple(".%s." % name for name in written)):
+        if path.name in written or path.name.startswith(tuple(f".{name}." for name in written)):
             _remove(path)
     with contextlib.suppress(OSError):
         place.rmdir()
 
 
-def held(root: Root) -> List[str]:
+def held(root: Root) -> list[str]:
     """Return the digests of all stored binaries; whoever uses one hashes it first."""
     found = set()
     for folder in root.services():
@@ -229,7 +230,7 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _named(folder: ServiceFolder) -> Iterator[Tuple[int, str]]:
+def _named(folder: ServiceFolder) -> Iterator[tuple[int, str]]:
     record = state.read(folder)
     for entry in record["history"]:
         yield entry.sequence, entry.sha256
@@ -265,7 +266,7 @@ def stored_release(folder: ServiceFolder, sequence: int) -> manifest.Manifest:
     try:
         return manifest.parse(path.read_bytes())
     except (OSError, ManifestMalformed) as error:
-        raise BlobChanged("the store lost release %d of %s" % (sequence, folder.name)) from error
+        raise BlobChanged(f"the store lost release {sequence} of {folder.name}") from error
 
 
 def services_of(folders: Mapping[str, ServiceFolder]) -> Callable[[str, int], Collection[str]]:

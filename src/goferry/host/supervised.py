@@ -7,8 +7,9 @@ import errno
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any
 
 from goferry.host import processes, shim, slots
 from goferry.host.driver import Slot
@@ -66,14 +67,14 @@ class Supervised:
             self.root.prepare()
             self.supervisor.configure(self._groups())
 
-    def _groups(self) -> List[Dict[str, Any]]:
-        found: Dict[str, Dict[str, Any]] = {}
+    def _groups(self) -> list[dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
         for folder in self.root.services():
             for number in (0, 1):
                 slot = slots.read(folder, number)
                 if slot:
                     port = slot["port"] if slot["mode"] == "socket" else 0
-                    path = "%s/%s" % (folder.project, folder.name)
+                    path = f"{folder.project}/{folder.name}"
                     entry = {"name": slot["group"], "folder": path, "port": port, "drain_ms": slot["drain_ms"]}
                     found.setdefault(slot["group"], entry)
         return list(found.values())
@@ -91,7 +92,7 @@ class Supervised:
                 self.supervisor.stop(slot["group"], number)
                 left = self._await_end(slot, time.monotonic() + grace)
         if not processes.end(slots.running(folder, number), left):
-            raise GuardFailed("process %d of %s does not end" % (slots.running(folder, number)["pid"], folder.name))
+            raise GuardFailed(f"process {slots.running(folder, number)['pid']} of {folder.name} does not end")
 
     def _await_end(self, slot: Slot, deadline: float) -> float:
         """Wait until supervisord has ended it; return the seconds that are left."""
@@ -107,10 +108,10 @@ class Supervised:
         info = self.supervisor.info(slot["group"], int(slot["slot"]))
         state, status = str(info.get("statename", "gone")), int(info.get("exitstatus", 0))
         if state == "EXITED":
-            return "exited, status %d" % status if status >= 0 else "ended by a signal"
+            return f"exited, status {status}" if status >= 0 else "ended by a signal"
         return "" if state in ("STARTING", "RUNNING") else state.lower()
 
-    def running(self, folder: ServiceFolder, number: int) -> Dict[str, int]:
+    def running(self, folder: ServiceFolder, number: int) -> dict[str, int]:
         """Return what the slot's process noted of itself."""
         return slots.running(folder, number)
 
@@ -129,15 +130,15 @@ class Supervised:
         self.start(folder, slot)
         return True
 
-    def door(self, folder: ServiceFolder, slot: Slot) -> Optional[Path]:  # noqa: ARG002
+    def door(self, folder: ServiceFolder, slot: Slot) -> Path | None:  # noqa: ARG002
         """Return the control socket of a service that follows the app contract."""
         return self.root.own / "run" / slot["control"] if slot["mode"] == "socket" else None
 
-    def tail(self, folder: ServiceFolder, number: int, lines: int) -> List[str]:
+    def tail(self, folder: ServiceFolder, number: int, lines: int) -> list[str]:
         """Return the last lines that the slot's version wrote since it was started."""
         return slots.lines(folder, number)[-max(1, lines) :]
 
-    def head(self, folder: ServiceFolder, number: int, lines: int) -> List[str]:
+    def head(self, folder: ServiceFolder, number: int, lines: int) -> list[str]:
         """Return the first ones."""
         return slots.lines(folder, number)[: max(1, lines)]
 
@@ -183,7 +184,7 @@ def refuse_taken(port: int) -> None:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
             raise PortTaken(
-                "127.0.0.1:%d can't be listened on: %s" % (port, error.strerror),
+                f"127.0.0.1:{port} can't be listened on: {error.strerror}",
                 state="Nothing was switched.",
                 advice=["choose another `port` in goferry.yml, or end the program that has it"],
             ) from error

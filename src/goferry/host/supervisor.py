@@ -14,8 +14,9 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any
 
 from goferry.host import processes, shim
 from goferry.host.control import UnixConnection
@@ -40,7 +41,7 @@ def render(groups: Sequence[Mapping[str, Any]], socket: str) -> str:
     """Return supervisord.conf; pure. A group is `{"name", "folder", "port" (0: no socket), "drain_ms"}`."""
     lines = [
         "[unix_http_server]",
-        "file=%s" % socket,
+        f"file={socket}",
         "chmod=0600",
         "[supervisord]",
         "nodaemon=true",
@@ -58,27 +59,27 @@ def render(groups: Sequence[Mapping[str, Any]], socket: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _section(group: Mapping[str, Any]) -> List[str]:
+def _section(group: Mapping[str, Any]) -> list[str]:
     folder = group["folder"]
     if group["port"]:
-        lines = ["[fcgi-program:%s]" % group["name"], "socket=tcp://127.0.0.1:%d" % group["port"]]
-        lines.append("socket_backlog=%d" % BACKLOG)
+        lines = [f"[fcgi-program:{group['name']}]", f"socket=tcp://127.0.0.1:{group['port']}"]
+        lines.append(f"socket_backlog={BACKLOG}")
     else:
-        lines = ["[program:%s]" % group["name"]]
+        lines = [f"[program:{group['name']}]"]
     return [
         *lines,
-        "command=bin/python -I -S shim.py %s %%(process_num)d" % folder,
+        f"command=bin/python -I -S shim.py {folder} %(process_num)d",
         "process_name=%(process_num)d",
         "numprocs=2",
         "autostart=false",
         "autorestart=unexpected",
-        "exitcodes=%d" % shim.REFUSED,
+        f"exitcodes={shim.REFUSED}",
         "startsecs=0",
         "startretries=0",
         "stopsignal=TERM",
-        "stopwaitsecs=%d" % (int(group["drain_ms"]) // 1000 + 2),
+        f"stopwaitsecs={int(group['drain_ms']) // 1000 + 2}",
         "redirect_stderr=true",
-        "stdout_logfile=../%s/log/%%(process_num)d.log" % folder,
+        f"stdout_logfile=../{folder}/log/%(process_num)d.log",
         "stdout_logfile_maxbytes=1MB",
         "stdout_logfile_backups=1",
     ]
@@ -121,7 +122,7 @@ class Supervisor:
         """Its process id, or 0."""
         return int(self._noted().get("pid", 0)) if self.alive() else 0
 
-    def _noted(self) -> Dict[str, int]:
+    def _noted(self) -> dict[str, int]:
         try:
             return {str(key): int(value) for key, value in json.loads(self.note.read_text()).items()}
         except (OSError, ValueError, AttributeError):
@@ -136,7 +137,7 @@ class Supervisor:
         try:
             return self._call(method, *arguments)
         except xmlrpc.client.Fault as fault:
-            raise GuardFailed("supervisord: %s%r: %s" % (method, arguments, fault.faultString)) from fault
+            raise GuardFailed(f"supervisord: {method}{arguments!r}: {fault.faultString}") from fault
 
     def _call(self, method: str, *arguments: Any) -> Any:
         server = xmlrpc.client.ServerProxy(
@@ -145,7 +146,7 @@ class Supervisor:
         try:
             return getattr(server, "supervisor." + method)(*arguments)
         except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
-            raise GuardFailed("supervisord does not answer: %s" % error, state="See %s" % self.log) from error
+            raise GuardFailed(f"supervisord does not answer: {error}", state=f"See {self.log}") from error
 
     @property
     def log(self) -> Path:
@@ -176,31 +177,31 @@ class Supervisor:
             self._call(method, *arguments)
         except xmlrpc.client.Fault as fault:
             if fault.faultCode not in codes:
-                raise GuardFailed("supervisord: %s%r: %s" % (method, tuple(arguments), fault.faultString)) from fault
+                raise GuardFailed(f"supervisord: {method}{tuple(arguments)!r}: {fault.faultString}") from fault
 
-    def info(self, group: str, number: int) -> Dict[str, Any]:
+    def info(self, group: str, number: int) -> dict[str, Any]:
         """Return supervisord's view of a slot's process: `pid`, `statename`, `exitstatus`; empty when it has none."""
         try:
-            return dict(self._call("getProcessInfo", "%s:%d" % (group, number)))
+            return dict(self._call("getProcessInfo", f"{group}:{number}"))
         except xmlrpc.client.Fault:
             return {}
 
-    def info_or_nothing(self, group: str, number: int) -> Dict[str, Any]:
+    def info_or_nothing(self, group: str, number: int) -> dict[str, Any]:
         """Return the same; empty also when supervisord does not run."""
         return self.info(group, number) if self.alive() else {}
 
     def start(self, group: str, number: int) -> None:
         """Start a slot's process and return at once."""
-        self.call("startProcess", "%s:%d" % (group, number), False)  # noqa: FBT003  XML-RPC has no names
+        self.call("startProcess", f"{group}:{number}", False)  # noqa: FBT003  XML-RPC has no names
 
     def stop(self, group: str, number: int) -> None:
         """Ask a slot's process to end (SIGTERM, SIGKILL after its drain time) and return at once."""
-        self._tolerate("stopProcess", ("%s:%d" % (group, number), False), (NOT_RUNNING, BAD_NAME))
+        self._tolerate("stopProcess", (f"{group}:{number}", False), (NOT_RUNNING, BAD_NAME))
 
     def _socket_name(self) -> str:
         path = os.fspath(self.socket)
         fits = len(os.fsencode(path)) <= 90 and path.isascii() and not set(path) & set("%;# \"'\\")
-        return path if fits else "/proc/self/fd/%d/%s" % (FOLDER, SOCKET)
+        return path if fits else f"/proc/self/fd/{FOLDER}/{SOCKET}"
 
     def _start(self) -> None:
         for path in (self.socket, self.note):
@@ -245,10 +246,10 @@ class Supervisor:
         words = ": " + " / ".join(said) if said else ""
         if code is None:
             raise GuardFailed(
-                "supervisord did not answer within %g s of its start%s" % (STARTS_WITHIN, words),
+                f"supervisord did not answer within {STARTS_WITHIN:g} s of its start{words}",
                 advice=["when the machine is busy, type it again; else look:  uptime"],
             )
-        raise GuardFailed("supervisord did not start: it ended with %d%s" % (code, words))
+        raise GuardFailed(f"supervisord did not start: it ended with {code}{words}")
 
     def shutdown(self, grace: float) -> None:
         """End supervisord and everything that it runs; nothing happens when it does not run."""

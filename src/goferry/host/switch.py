@@ -11,8 +11,9 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Callable, Dict, Iterator, Tuple, Type
+from typing import Any, Callable
 
 from goferry.host import control, processes, slots, state
 from goferry.host.gap import Gap, asking
@@ -37,7 +38,7 @@ SWITCH = 5.0
 """Seconds in which a service must have answered that it takes connections, or that it is well, to be given them."""
 ITSELF = 1.0
 """Seconds for a question to a candidate that is not reached from outside."""
-_REACHED: Dict[str, Tuple[Type[Failed], str]] = {
+_REACHED: dict[str, tuple[type[Failed], str]] = {
     FRONT: (PublicAddressUnreachable, "is not reached at"),
     SERVICE: (CandidateUnhealthy, "answers badly at"),
 }
@@ -53,8 +54,8 @@ class Links:
 
     def __init__(self, root: Root, guard: Guard) -> None:
         self.root, self.guard = root, guard
-        self.gaps: Dict[str, int] = {}
-        self.unreached: Dict[str, str] = {}
+        self.gaps: dict[str, int] = {}
+        self.unreached: dict[str, str] = {}
 
     def _folder(self, transaction: Transaction, change: Change) -> ServiceFolder:
         return self.root.service(transaction.project, change.service)
@@ -68,7 +69,7 @@ class Links:
         pointer = folder.pointer(number, slot["mode"] if slot else "")
         link_atomically(folder.live, pointer)
         if os.readlink(str(folder.live)) != pointer:
-            raise HostFailed("%s does not name slot %d after its rename" % (folder.live, number))
+            raise HostFailed(f"{folder.live} does not name slot {number} after its rename")
 
     def unpoint(self, transaction: Transaction, change: Change) -> None:
         """Rename the `live` link back, or remove it when nothing was live before."""
@@ -102,7 +103,7 @@ class Links:
         except (CandidateCrashed, CandidateUnhealthy, HealthIdentity) as error:
             self.unreached[change.service] = error.what
         except GoferryError as error:
-            raise RollbackFailed("%s %s: %s" % (change.service, change.old_version, error.what)) from error
+            raise RollbackFailed(f"{change.service} {change.old_version}: {error.what}") from error
 
     def _bring_back(self, folder: ServiceFolder, change: Change) -> None:
         """Fill the emptied slot of the version before again, unless everything was stopped on purpose."""
@@ -122,10 +123,10 @@ class Links:
         listen = self.guard.driver.listen(folder, before) if self.root.host else before.port
         self._restart(folder, {**self.guard.describe(folder, before, listen), "guarded": True})
 
-    def _give_back(self, folder: ServiceFolder, change: Change, old: Dict[str, Any]) -> None:
+    def _give_back(self, folder: ServiceFolder, change: Change, old: dict[str, Any]) -> None:
         raise NotImplementedError
 
-    def _well(self, folder: ServiceFolder, slot: Dict[str, Any]) -> bool:
+    def _well(self, folder: ServiceFolder, slot: dict[str, Any]) -> bool:
         """Whether a running version before is well, asked again if not: to end it for one bad answer is an outage."""
 
         def asked(seconds: float) -> bool:
@@ -149,19 +150,19 @@ class Links:
             found = Finding(SERVICE, wrong) if wrong else found
         if found.where:
             kind, how = _REACHED[found.where]
-            what = "%s %s %s %s: %s" % (change.service, change.version, how, self.address(folder, slot), found.what)
+            what = f"{change.service} {change.version} {how} {self.address(folder, slot)}: {found.what}"
             error = kind(what, advice=found.advice)
             raise self.guard.blame(folder, change.slot, error) if found.where == SERVICE else error
 
-    def publicly(self, folder: ServiceFolder, slot: Dict[str, Any], seconds: float = control.SECONDS) -> Finding:
+    def publicly(self, folder: ServiceFolder, slot: dict[str, Any], seconds: float = control.SECONDS) -> Finding:
         """Return what comes of asking a live slot at its public address, within `seconds`."""
         raise NotImplementedError
 
-    def address(self, folder: ServiceFolder, slot: Dict[str, Any]) -> str:  # noqa: ARG002
+    def address(self, folder: ServiceFolder, slot: dict[str, Any]) -> str:  # noqa: ARG002
         """Return where the service is reached from this machine."""
         return url(int(slot.get("port", 0)))
 
-    def _restart(self, folder: ServiceFolder, slot: Dict[str, Any]) -> None:
+    def _restart(self, folder: ServiceFolder, slot: dict[str, Any]) -> None:
         slots.write(folder, slot)
         self.guard.launch_slot(folder, slot)
         self.guard.prove_slot(folder, int(slot["slot"]))
@@ -172,7 +173,7 @@ class Switch(Links):
 
     def __init__(self, root: Root, guard: Guard) -> None:
         super().__init__(root, guard)
-        self._since: Dict[str, float] = {}
+        self._since: dict[str, float] = {}
 
     def accept(self, transaction: Transaction, change: Change) -> None:
         """Let the candidate take connections.
@@ -186,7 +187,7 @@ class Switch(Links):
         else:
             self._tell(folder, change.slot, "/accept", 200)
 
-    def publicly(self, folder: ServiceFolder, slot: Dict[str, Any], seconds: float = control.SECONDS) -> Finding:
+    def publicly(self, folder: ServiceFolder, slot: dict[str, Any], seconds: float = control.SECONDS) -> Finding:
         """Return what comes of asking a slot on its public port.
 
         A plain service's own port is the public one, where its health is asked anyway. Of the two that share a socket
@@ -206,7 +207,7 @@ class Switch(Links):
             if not said and processes.listens(pid, int(slot["port"])):
                 return Finding()
             time.sleep(0.05)
-        return Finding(FRONT, said or "process %d does not listen on port %s" % (pid, slot["port"]))
+        return Finding(FRONT, said or f"process {pid} does not listen on port {slot['port']}")
 
     def _tell(self, folder: ServiceFolder, number: int, target: str, wanted: int, tries: int = BAD) -> None:
         said = "nothing"
@@ -218,11 +219,11 @@ class Switch(Links):
             except OSError as error:
                 said = str(error)
                 return False
-            said = "HTTP %d %s" % (status, printable(body[:100].decode("utf-8", "replace")))
+            said = f"HTTP {status} {printable(body[:100].decode('utf-8', 'replace'))}"
             return status == wanted
 
         if not insisted(told, tries):
-            raise CandidateUnhealthy("%s answered POST %s with: %s" % (folder.name, target, said))
+            raise CandidateUnhealthy(f"{folder.name} answered POST {target} with: {said}")
 
     def _replace(self, folder: ServiceFolder, change: Change) -> None:
         """Swap processes on the public port; the gap is what somebody finds who asks there meanwhile.
@@ -241,7 +242,7 @@ class Switch(Links):
             self.guard.prove_slot(folder, change.slot, heed=True)
 
     @contextlib.contextmanager
-    def _gap(self, change: Change, slot: Dict[str, Any], last: float) -> Iterator[Gap]:
+    def _gap(self, change: Change, slot: dict[str, Any], last: float) -> Iterator[Gap]:
         """Measure what passes until the port answers again; when it does not in the block, that is not over yet.
 
         `last` is when whoever is to end in the block gave a last good answer, or 0.
@@ -270,7 +271,7 @@ class Switch(Links):
             with contextlib.suppress(GoferryError):
                 self._tell(folder, change.old_slot, "/drain", 202, 1)
 
-    def _give_back(self, folder: ServiceFolder, change: Change, old: Dict[str, Any]) -> None:
+    def _give_back(self, folder: ServiceFolder, change: Change, old: dict[str, Any]) -> None:
         if old["mode"] == "socket" and self.guard.driver.runs(folder, old):
             with contextlib.suppress(CandidateUnhealthy):
                 self._tell(folder, change.old_slot, "/accept", 200)
@@ -285,7 +286,7 @@ class Switch(Links):
                 gap.turn()
                 self._restart(folder, {**old, "guarded": True})
 
-    def _restart(self, folder: ServiceFolder, slot: Dict[str, Any]) -> None:
+    def _restart(self, folder: ServiceFolder, slot: dict[str, Any]) -> None:
         super()._restart(folder, slot)
         if slot["mode"] == "socket":
             self._tell(folder, int(slot["slot"]), "/accept", 200)
@@ -308,9 +309,9 @@ def _stranger(body: bytes, pid: int) -> str:
     except ValueError:
         return ""
     other = said.get("pid", pid) if isinstance(said, dict) else pid
-    return "" if other == pid else "process %s answers instead of %d" % (printable(str(other), 40), pid)
+    return "" if other == pid else f"process {printable(str(other), 40)} answers instead of {pid}"
 
 
 def url(port: int) -> str:
     """Return where a service is reached."""
-    return "http://127.0.0.1:%d" % port
+    return f"http://127.0.0.1:{port}"

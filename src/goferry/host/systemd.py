@@ -14,9 +14,10 @@ import re
 import subprocess
 import threading
 import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, NamedTuple
 
 from goferry.host import listener, note, processes, slots
 from goferry.host.driver import Slot
@@ -76,8 +77,7 @@ def run(words: Sequence[str]) -> Said:
         done = subprocess.run(
             list(words),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             env={"PATH": os.defpath, "LANG": "C.UTF-8", "SYSTEMD_COLORS": "0"},
             timeout=max(0.1, since + seconds - time.monotonic()),
             check=False,
@@ -85,7 +85,7 @@ def run(words: Sequence[str]) -> Said:
     except subprocess.TimeoutExpired as error:
         raise _late(words, seconds) from error
     except OSError as error:
-        raise GuardFailed("%s: %s" % (words[0], error)) from error
+        raise GuardFailed(f"{words[0]}: {error}") from error
     finally:
         TURNS.release()
     return Said(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
@@ -93,7 +93,7 @@ def run(words: Sequence[str]) -> Said:
 
 def _late(words: Sequence[str], seconds: float) -> GuardFailed:
     return GuardFailed(
-        "%s did not answer within %g s" % (" ".join(words[:2]), seconds),
+        f"{' '.join(words[:2])} did not answer within {seconds:g} s",
         advice=["look on the host:  systemctl list-jobs; uptime"],
     )
 
@@ -112,7 +112,7 @@ def stream(words: Sequence[str]) -> Iterator[bytes]:
             list(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environ
         )
     except OSError as error:
-        raise GuardFailed("%s: %s" % (words[0], error)) from error
+        raise GuardFailed(f"{words[0]}: {error}") from error
     assert process.stdout is not None
     limit = threading.Timer(SECONDS, process.kill)
     limit.daemon = True
@@ -145,12 +145,12 @@ class Systemd:
         said = self._run(["systemctl", *words])
         if said.code:
             raise GuardFailed(
-                "systemctl %s: %s" % (" ".join(words), printable(said.err.strip(), 500) or "exit code %d" % said.code),
-                advice=["look:  systemctl status %s" % words[-1]],
+                f"systemctl {' '.join(words)}: {printable(said.err.strip(), 500) or f'exit code {said.code}'}",
+                advice=[f"look:  systemctl status {words[-1]}"],
             )
         return said.out
 
-    def show(self, unit: str) -> Dict[str, str]:
+    def show(self, unit: str) -> dict[str, str]:
         """Return the PROPERTIES of a unit."""
         out = self._systemctl("show", "--property=" + ",".join(PROPERTIES), "--", unit)
         return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
@@ -222,10 +222,10 @@ class Systemd:
         before = self.show(folder.place.unit(number)).get("InvocationID", "")
         slots.note_start(folder, slot, since=time.time_ns() // 1000, before=before)
         self._systemctl("start", "--", folder.place.socket_unit(number))
-        self._put(folder.place.leave(number), ("%s=%s\n" % (LEAVE, slot["attempt"])).encode())
+        self._put(folder.place.leave(number), f"{LEAVE}={slot['attempt']}\n".encode())
         said = self._run(["systemctl", "start", "--", folder.place.unit(number)])
         if said.code and self.show(folder.place.unit(number)).get("ActiveState") != "failed":
-            raise GuardFailed("%s: %s" % (folder.place.unit(number), printable(said.err.strip(), 500)))
+            raise GuardFailed(f"{folder.place.unit(number)}: {printable(said.err.strip(), 500)}")
 
     def stop(self, folder: ServiceFolder, slot: Slot, grace: float) -> None:
         """End the service (SIGTERM, SIGKILL after `grace`), then its socket and what that triggered."""
@@ -245,7 +245,7 @@ class Systemd:
         if not self._gone(unit, deadline):
             self._run(["systemctl", "kill", "--signal=SIGKILL", "--", unit])
             if not self._gone(unit, time.monotonic() + PATIENCE):
-                raise GuardFailed("%s does not end" % unit)
+                raise GuardFailed(f"{unit} does not end")
 
     def _gone(self, unit: str, deadline: float) -> bool:
         while time.monotonic() < deadline:
@@ -264,9 +264,9 @@ class Systemd:
         if runs and (slot["guarded"] or not again):
             return ""
         status = shown.get("ExecMainStatus")
-        return "started %d times" % (again + 1) if again else "%s, status %s" % (shown.get("Result"), status)
+        return f"started {again + 1} times" if again else f"{shown.get('Result')}, status {status}"
 
-    def running(self, folder: ServiceFolder, number: int) -> Dict[str, int]:
+    def running(self, folder: ServiceFolder, number: int) -> dict[str, int]:
         """Return the unit's main process."""
         pid = int(self.show(folder.place.unit(number)).get("MainPID") or 0)
         return processes.identity(pid) if pid else {}
@@ -293,19 +293,19 @@ class Systemd:
         self._systemctl("restart" if runs else "start", "--no-block", "--", unit)
         return True
 
-    def door(self, folder: ServiceFolder, slot: Slot) -> Optional[Path]:
+    def door(self, folder: ServiceFolder, slot: Slot) -> Path | None:
         """Return the slot's socket."""
         return Path(folder.place.serving(slot["mode"]).socket_path(int(slot["slot"])))
 
-    def tail(self, folder: ServiceFolder, number: int, lines: int) -> List[str]:
+    def tail(self, folder: ServiceFolder, number: int, lines: int) -> list[str]:
         """Return the last lines that the slot's version wrote since it was started, each with its time."""
-        return self._logged(folder, number, ["--lines=%d" % max(1, lines)])[-max(1, lines) :]
+        return self._logged(folder, number, [f"--lines={max(1, lines)}"])[-max(1, lines) :]
 
-    def head(self, folder: ServiceFolder, number: int, lines: int) -> List[str]:
+    def head(self, folder: ServiceFolder, number: int, lines: int) -> list[str]:
         """Return the first ones."""
         return self._logged(folder, number, [], max(1, lines))
 
-    def _logged(self, folder: ServiceFolder, number: int, how_many: List[str], most: int = 1 << 20) -> List[str]:
+    def _logged(self, folder: ServiceFolder, number: int, how_many: list[str], most: int = 1 << 20) -> list[str]:
         """Return what systemd's journal has of the slot's version.
 
         A unit's restarts have an invocation each, so what is asked for is the unit's lines since the agent started it,
@@ -325,26 +325,27 @@ class Systemd:
                 break
         return found[:most]
 
-    def _matches(self, folder: ServiceFolder, number: int) -> List[str]:
+    def _matches(self, folder: ServiceFolder, number: int) -> list[str]:
         """Return journalctl's words for the version that is in the slot; none when nothing is known of one."""
         unit = "_SYSTEMD_UNIT=" + folder.place.unit(number)
         since = slots.noted_start(folder, number).get("since")
         if type(since) is int:
-            return ["--since=@%d.%06d" % divmod(since, 1_000_000), unit]
+            seconds, micros = divmod(since, 1_000_000)
+            return [f"--since=@{seconds}.{micros:06}", unit]
         invocation = self.show(folder.place.unit(number)).get("InvocationID", "")
         return ["_SYSTEMD_INVOCATION_ID=" + invocation, unit] if _INVOCATION.fullmatch(invocation) else []
 
     def log(self, folder: ServiceFolder, number: int) -> str:
         """Return the command that shows the unit's journal."""
         since = slots.noted_start(folder, number).get("since")
-        words = "journalctl --unit %s" % folder.place.unit(number)
-        return words + (" --since=@%d" % (since // 1_000_000) if type(since) is int else "")
+        words = f"journalctl --unit {folder.place.unit(number)}"
+        return words + (f" --since=@{since // 1_000_000}" if type(since) is int else "")
 
     def tidy(self) -> None:
         """Units stay: they are provisioning's."""
 
 
-def _entry(data: bytes) -> Dict[str, Any]:
+def _entry(data: bytes) -> dict[str, Any]:
     try:
         entry = json.loads(data)
         return entry if isinstance(entry, dict) else {}
@@ -352,16 +353,16 @@ def _entry(data: bytes) -> Dict[str, Any]:
         return {}
 
 
-def _lines(entry: Mapping[str, Any]) -> List[str]:
+def _lines(entry: Mapping[str, Any]) -> list[str]:
     """Return an entry's lines, each behind its time; what is no UTF-8 comes as a list of bytes."""
     message = entry.get("MESSAGE")
     if isinstance(message, list) and all(type(each) is int and 0 <= each < 256 for each in message):
         message = bytes(message).decode("utf-8", "replace")
     if not isinstance(message, str):
         return []
-    return ["%s %s" % (_time(entry.get("__REALTIME_TIMESTAMP")), line[:LONGEST]) for line in message.splitlines()]
+    return [f"{_time(entry.get('__REALTIME_TIMESTAMP'))} {line[:LONGEST]}" for line in message.splitlines()]
 
 
 def _time(stamp: object) -> str:
     micros = (number(stamp) if isinstance(stamp, str) else None) or 0
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(micros // 1_000_000)) + ".%03dZ" % (micros // 1000 % 1000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(micros // 1_000_000)) + f".{micros // 1000 % 1000:03}Z"

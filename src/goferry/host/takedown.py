@@ -11,8 +11,9 @@ import contextlib
 import os
 import shutil
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from goferry.host import own_files, slots, state
 from goferry.host.layout import NAME, Root, ServiceFolder
@@ -48,7 +49,7 @@ class Kept(NamedTuple):
     bytes: int
 
 
-def down(session: Session, request: Mapping[str, Any]) -> Dict[str, Any]:
+def down(session: Session, request: Mapping[str, Any]) -> dict[str, Any]:
     """End every service and supervisord; what is stored, kept and noted stays.
 
     A provisioned host refuses: who may deploy a project there may not end the services of all.
@@ -65,9 +66,9 @@ def down(session: Session, request: Mapping[str, Any]) -> Dict[str, Any]:
     return {"stopped": running}
 
 
-def _end_all(session: Session, folders: List[ServiceFolder]) -> None:
+def _end_all(session: Session, folders: list[ServiceFolder]) -> None:
     """End every service; one that can't be ended is told last, and keeps no other from it."""
-    failed: List[GoferryError] = []
+    failed: list[GoferryError] = []
     for folder in folders:
         try:
             _end(session, folder)
@@ -88,7 +89,7 @@ def _end(session: Session, folder: ServiceFolder) -> None:
         slots.clear(folder, number)
 
 
-def purge_asked(session: Session, request: Mapping[str, Any]) -> Dict[str, Any]:
+def purge_asked(session: Session, request: Mapping[str, Any]) -> dict[str, Any]:
     """Purge what a client names; a provisioned host refuses, as it does `down`."""
     if session.root.host is not None:
         raise Refused(
@@ -101,7 +102,7 @@ def purge_asked(session: Session, request: Mapping[str, Any]) -> Dict[str, Any]:
     return purge(session, project, service, dry_run=bool(request.get("dry_run", True)), wait=wait)
 
 
-def kept(root: Root, project: str, service: str = "") -> List[Kept]:
+def kept(root: Root, project: str, service: str = "") -> list[Kept]:
     """Return what lies on the disk of a project, or of one service of it."""
     folder = root.project(project)
     names = [name for name in _services(root, project) if service in ("", name)]
@@ -113,7 +114,7 @@ def kept(root: Root, project: str, service: str = "") -> List[Kept]:
     return [_measured(path) for path in places if os.path.lexists(str(path))]
 
 
-def _services(root: Root, project: str) -> List[str]:
+def _services(root: Root, project: str) -> list[str]:
     """Return the services that have a folder, and those that the host was provisioned for."""
     folder = root.project(project)
     here = folder.iterdir() if folder.is_dir() else ()
@@ -140,7 +141,7 @@ def _measured(path: Path) -> Kept:
     return Kept(path, count, size)
 
 
-def purge(session: Session, project: str, service: str, *, dry_run: bool, wait: float = WAIT) -> Dict[str, Any]:
+def purge(session: Session, project: str, service: str, *, dry_run: bool, wait: float = WAIT) -> dict[str, Any]:
     """Remove it, after ending what runs of it; return `{"removed": [{"path", "files", "bytes"}], "stopped": [name]}`.
 
     Raises:
@@ -150,7 +151,7 @@ def purge(session: Session, project: str, service: str, *, dry_run: bool, wait: 
     found = kept(root, project, service)
     if not found:
         raise NothingKept(
-            "%s keeps nothing of %s" % (root.path, "/".join(filter(None, (project, service)))),
+            f"{root.path} keeps nothing of {'/'.join(filter(None, (project, service)))}",
             state="Nothing was removed.",
         )
     folders = [each for each in root.services() if each.project == project and service in ("", each.name)]
@@ -162,7 +163,7 @@ def purge(session: Session, project: str, service: str, *, dry_run: bool, wait: 
                 _end(session, folder)
             found = kept(root, project, service)
             for each in found:
-                session.tell("remove %s" % each.path)
+                session.tell(f"remove {each.path}")
                 _remove(each.path)
             _leave(root.project(project))
             session.guard.tidy()
@@ -184,16 +185,16 @@ def _leave(folder: Path) -> None:
         folder.rmdir()
 
 
-def lines(record: Mapping[str, Any], verb: str) -> List[str]:
+def lines(record: Mapping[str, Any], verb: str) -> list[str]:
     """Return what a person reads: what runs of it, then each path with its files and bytes."""
-    ended = ["%s: %s serves" % (verb.replace("removed", "ended"), name) for name in record["stopped"]]
-    return ended + ["%s %s: %d files, %d bytes" % (verb, k["path"], k["files"], k["bytes"]) for k in record["removed"]]
+    ended = [f"{verb.replace('removed', 'ended')}: {name} serves" for name in record["stopped"]]
+    return ended + [f"{verb} {k['path']}: {k['files']} files, {k['bytes']} bytes" for k in record["removed"]]
 
 
 def command(
     root: Path,
-    host: Optional[Path],
-    names: List[str],
+    host: Path | None,
+    names: list[str],
     environ: Mapping[str, str],
     *,
     yes: bool,
@@ -212,9 +213,9 @@ def command(
         if not (yes or dry_run):
             raise Misuse("nothing was removed: this can't be undone, so it wants --yes")
     except GoferryError as error:
-        sys.stderr.write("goferry: %s: %s\n" % (error.name, printable(error.what)))
+        sys.stderr.write(f"goferry: {error.name}: {printable(error.what)}\n")
         return error.exit_code
     except OSError as error:
-        sys.stderr.write("goferry: %s\n" % printable(str(error)))
+        sys.stderr.write(f"goferry: {printable(str(error))}\n")
         return 1
     return 0

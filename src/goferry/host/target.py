@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Callable, Mapping, Optional, Tuple, Union
+from typing import Callable, Union
 
 from goferry.host.guard import Guard
 from goferry.host.layout import Root
@@ -14,7 +15,7 @@ from goferry.host.systemd import Systemd
 from goferry.kernel import hostfile
 from goferry.kernel.hostfile import HostFile, HostFileInvalid
 
-Parts = Tuple[Guard, Union[Switch, Nginx]]
+Parts = tuple[Guard, Union[Switch, Nginx]]
 
 
 def assemble(root: Root, environ: Mapping[str, str], gone: Callable[[], bool]) -> Parts:
@@ -26,7 +27,7 @@ def assemble(root: Root, environ: Mapping[str, str], gone: Callable[[], bool]) -
     return guard, Nginx(root, guard)
 
 
-def host_file(path: Optional[Path]) -> Optional[HostFile]:
+def host_file(path: Path | None) -> HostFile | None:
     """Read the host file; None when no path is given: that is the embedded target.
 
     Raises:
@@ -38,5 +39,5 @@ def host_file(path: Optional[Path]) -> Optional[HostFile]:
         return hostfile.parse(path.read_bytes())
     except OSError as error:
         raise HostFileInvalid(
-            "%s: %s" % (path, error.strerror), advice=["write it again:  goferry provision HOST"]
+            f"{path}: {error.strerror}", advice=["write it again:  goferry provision HOST"]
         ) from error

@@ -6,7 +6,8 @@ import contextlib
 import functools
 import json
 import time
-from typing import Any, Dict, List, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from goferry.host import admission, history, processes, slots, state
 from goferry.host.gather import Outcome, gather
@@ -19,7 +20,7 @@ from goferry.kernel.machine import Transaction
 from goferry.kernel.outcomes import AmbiguousProject, BlobChanged, NothingToRollBackTo
 from goferry.kernel.refusals import ProjectMismatch
 
-Record = Dict[str, Any]
+Record = dict[str, Any]
 LINES, LINE = 1000, 4000
 """Lines of a log that are shown at most, and characters of each."""
 SECONDS = 2.4
@@ -55,7 +56,7 @@ class View:
     def live(self) -> Record:
         """Return every live service by its name; by `project/service` where a name is not unique."""
         folders = [folder for folder in self.root.services() if slots.live(folder) >= 0]
-        return dict(zip(_unique(folders), self._all(folders)))  # noqa: B905  Python 3.9 has no strict=
+        return dict(zip(_unique(folders), self._all(folders)))
 
     def stopped(self) -> Record:
         """Return what was taken down with `goferry down`, by the same names: its last version, and what it holds."""
@@ -72,10 +73,10 @@ class View:
                 "version": str(record["live"]["version"]),
                 "held": [entry.version for entry in record["history"]],
             }
-            for name, (folder, record) in zip(_unique(list(found)), found.items())  # noqa: B905
+            for name, (folder, record) in zip(_unique(list(found)), found.items())
         }
 
-    def _all(self, folders: Sequence[ServiceFolder]) -> List[Record]:
+    def _all(self, folders: Sequence[ServiceFolder]) -> list[Record]:
         """Return what is live of several services, all asked side by side within SECONDS whatever they do."""
         found = gather([functools.partial(self.one, folder) for folder in folders], time.monotonic() + SECONDS)
         return [outcome.value or self._untold(folders[number], outcome) for number, outcome in enumerate(found)]
@@ -84,7 +85,7 @@ class View:
         """Return what is known of a service that was not looked at in time, or could not be."""
         if outcome.error is not None and not isinstance(outcome.error, GoferryError):
             raise outcome.error
-        why = outcome.error.what if isinstance(outcome.error, GoferryError) else "no answer within %g s" % SECONDS
+        why = outcome.error.what if isinstance(outcome.error, GoferryError) else f"no answer within {SECONDS:g} s"
         number = slots.live(folder)
         held: history.History = ()
         with contextlib.suppress(Failed):
@@ -99,16 +100,17 @@ class View:
         """
         if self.root.bound:
             if wanted not in ("", self.root.bound):
-                raise ProjectMismatch("the deploy key is for %s alone" % self.root.bound, state="Nothing was changed.")
+                raise ProjectMismatch(f"the deploy key is for {self.root.bound} alone", state="Nothing was changed.")
             return self.root.bound
         running = sorted({folder.project for folder in self.root.services() if slots.live(folder) >= 0})
         running = running or sorted({each["project"] for each in self.stopped().values()})
         if wanted or len(running) == 1:
             return wanted or running[0]
         if not running:
-            raise NothingToRollBackTo("nothing is deployed at %s" % self.root.path, state="Nothing was changed.")
+            raise NothingToRollBackTo(f"nothing is deployed at {self.root.path}", state="Nothing was changed.")
         raise AmbiguousProject(
-            "several projects are deployed: %s" % ", ".join(running), advice=["name one:  --project %s" % running[0]]
+            f"several projects are deployed: {', '.join(running)}",
+            advice=[f"name one:  --project {running[0]}"],
         )
 
     def told(self, error: GoferryError, project: str) -> GoferryError:
@@ -174,7 +176,7 @@ class View:
             return {"sequence": 0, "lowered": lowered, "error": error.what}
         return {"sequence": found.sequence if found else 0, "lowered": lowered, "error": ""}
 
-    def _illness(self, folder: ServiceFolder, slot: Record, process: Dict[str, int]) -> str:
+    def _illness(self, folder: ServiceFolder, slot: Record, process: dict[str, int]) -> str:
         if not slot or not processes.same(process):
             return "no process"
         try:
@@ -189,18 +191,18 @@ class View:
         folders = [folder for folder in folders if not wanted or folder.name in wanted]
         room = ROOM // max(1, len(folders))
         told = [_newest(self.guard.driver.tail(each, slots.live(each), lines), room) for each in folders]
-        return {"logs": dict(zip(_unique(folders), told))}  # noqa: B905
+        return {"logs": dict(zip(_unique(folders), told))}
 
 
-def _unique(folders: Sequence[ServiceFolder]) -> List[str]:
+def _unique(folders: Sequence[ServiceFolder]) -> list[str]:
     """Return each service's name, as `project/service` where several projects have one of that name."""
     names = [folder.name for folder in folders]
-    return [f.name if names.count(f.name) == 1 else "%s/%s" % (f.project, f.name) for f in folders]
+    return [f.name if names.count(f.name) == 1 else f"{f.project}/{f.name}" for f in folders]
 
 
-def _newest(lines: List[str], room: int) -> List[str]:
+def _newest(lines: list[str], room: int) -> list[str]:
     """Return the last of the lines that fit into `room` bytes of JSON."""
-    kept: List[str] = []
+    kept: list[str] = []
     for line in reversed(lines):
         text = line[:LINE]
         room -= len(json.dumps(text)) + 1

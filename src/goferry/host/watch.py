@@ -13,7 +13,7 @@ import queue
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, Dict, Union
+from typing import TYPE_CHECKING, Callable
 
 from goferry.host import control, processes
 from goferry.host.driver import Slot
@@ -44,7 +44,7 @@ class Watched:
 
     folder: ServiceFolder
     slot: Slot
-    process: Dict[str, int]
+    process: dict[str, int]
     well: float = 0.0
 
 
@@ -118,7 +118,7 @@ class Watch:
         """
         until = min(until, time.monotonic() + SILENT)
         found = gather([functools.partial(self._heard, each, until) for each in self._watched], until + 0.3, look)
-        for each, outcome in zip(self._watched, found):  # noqa: B905  Python 3.9 has no strict=
+        for each, outcome in zip(self._watched, found):
             if outcome.error is not None:
                 raise outcome.error
             said = LATE if outcome.value is None else outcome.value
@@ -126,12 +126,12 @@ class Watch:
                 each.well = time.monotonic()
                 self._guard.note_well(each.folder, int(each.slot["slot"]))
             elif not said.late or time.monotonic() - each.well >= control.SECONDS:
-                what = "%s %s became ill %s: %s" % (each.slot["service"], each.slot["version"], when, said)
+                what = f"{each.slot['service']} {each.slot['version']} became ill {when}: {said}"
                 raise self._guard.blame(each.folder, int(each.slot["slot"]), CandidateUnhealthy(what))
 
     def _heard(self, each: Watched, until: float) -> Ill:
         """Return nothing once a question is answered well; else what is wrong with the last one of BAD bad answers."""
-        answers: "queue.SimpleQueue[Union[Ill, Exception]]" = queue.SimpleQueue()
+        answers: queue.SimpleQueue[Ill | Exception] = queue.SimpleQueue()
 
         def ask() -> None:
             try:

@@ -6,8 +6,8 @@ a commit is final. A fleet must know that before its switch, for it brings back 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Dict, Iterable, Optional
 
 from goferry.host import admission, history, policy, state
 from goferry.host.layout import Root
@@ -19,8 +19,8 @@ from goferry.kernel.trustfile import TrustFile
 
 
 def closed(
-    root: Root, project: str, changes: Iterable[Change], taken: Optional[Policy], trust: Optional[TrustFile]
-) -> Dict[str, str]:
+    root: Root, project: str, changes: Iterable[Change], taken: Policy | None, trust: TrustFile | None
+) -> dict[str, str]:
     """Return why nothing would lead back to what serves now, by service; those to which a way leads are left out."""
     found = {}
     for change in changes:
@@ -34,7 +34,7 @@ def closed(
     return found
 
 
-def _closed(root: Root, project: str, change: Change, taken: Optional[Policy], trust: Optional[TrustFile]) -> str:
+def _closed(root: Root, project: str, change: Change, taken: Policy | None, trust: TrustFile | None) -> str:
     folder = root.service(project, change.service)
     back = replace(change, sequence=change.old_sequence, version=change.old_version, sha256=change.old_sha256)
     policy.judge(taken, stored_release(folder, back.sequence))
@@ -50,4 +50,4 @@ def _closed(root: Root, project: str, change: Change, taken: Optional[Policy], t
         floor=kept.floor.sequence if kept else None,
     )
     held = history.find(after, back.sequence)
-    return "" if held else "%s %s will not be held any more" % (change.service, change.old_version)
+    return "" if held else f"{change.service} {change.old_version} will not be held any more"

@@ -9,7 +9,7 @@ NaN, floats, integers of more than 64 digits, nesting deeper than 32 and more th
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 MAX_DEPTH = 32
 MAX_DIGITS = 64
@@ -61,7 +61,7 @@ def loads(data: bytes, most: int = MAX_VALUES) -> Any:
     except json.JSONDecodeError as error:
         if not data.strip():
             raise ValueError("it is empty") from None
-        raise ValueError("it is no JSON: line %d, column %d: %s" % (error.lineno, error.colno, error.msg)) from None
+        raise ValueError(f"it is no JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
     _check(value, 10**MAX_DIGITS)
     return value
 
@@ -69,37 +69,37 @@ def loads(data: bytes, most: int = MAX_VALUES) -> Any:
 def _refuse_many(data: bytes, most: int) -> None:
     """Refuse too many values before any is made, by the commas and brackets; those in texts count too."""
     if data.count(b",") + data.count(b"[") + data.count(b"{") >= most:
-        raise ValueError("more than %d values, or commas and brackets in texts" % most)
+        raise ValueError(f"more than {most} values, or commas and brackets in texts")
 
 
-def _no_duplicates(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
-    result: Dict[str, Any] = {}
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
     for key, value in pairs:
         if key in result:
-            raise ValueError("duplicate key %s" % ascii(key[:80]))
+            raise ValueError(f"duplicate key {key[:80]!a}")
         result[key] = value
     return result
 
 
 def _integer(text: str) -> int:
     if len(text) > MAX_DIGITS:  # reading a million digits takes Python seconds
-        raise ValueError("a number of %d digits" % len(text))
+        raise ValueError(f"a number of {len(text)} digits")
     return int(text)
 
 
 def _no_float(text: str) -> Any:
-    raise ValueError("floats have no canonical form: %s" % text[:40])
+    raise ValueError(f"floats have no canonical form: {text[:40]}")
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError("%s is not JSON" % name)
+    raise ValueError(f"{name} is not JSON")
 
 
 def _check(value: Any, most: int) -> bool:
     """Refuse what has no canonical form, level by level; return whether a key has a character beyond U+FFFF."""
     level, count, beyond = [value], 1, False
     for _ in range(MAX_DEPTH + 1):
-        below: List[Any] = []
+        below: list[Any] = []
         for item in level:
             if type(item) is str:
                 continue
@@ -116,11 +116,11 @@ def _check(value: Any, most: int) -> bool:
             return beyond
         level, count = below, count + len(below)
         if count > MAX_VALUES:
-            raise ValueError("more than %d values" % MAX_VALUES)
+            raise ValueError(f"more than {MAX_VALUES} values")
     raise ValueError("nested too deeply")
 
 
-def _beyond(item: Dict[Any, Any]) -> bool:
+def _beyond(item: dict[Any, Any]) -> bool:
     try:
         keys = "".join(item)
     except TypeError:

@@ -12,8 +12,9 @@ host busy.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable
 
 from goferry.kernel import packets, pgp_signature
 from goferry.kernel.packets import FormError
@@ -27,7 +28,7 @@ _SIGN = 0x02
 _CERTIFICATIONS = (0x10, 0x11, 0x12, 0x13)
 _DIRECT, _BINDING, _BACK, _REVOKED, _SUBKEY_REVOKED = 0x1F, 0x18, 0x19, 0x20, 0x28
 
-Packet = Tuple[int, bytes]
+Packet = tuple[int, bytes]
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,9 @@ class Standing:
         untried: statements that were not looked at, since none of the newest TRIES holds.
     """
 
-    bound: Optional[bool] = False
+    bound: bool | None = False
     signs: bool = False
-    expires: Optional[int] = None
+    expires: int | None = None
     since: int = 0
     weak_digest: bool = False
     untried: int = 0
@@ -101,8 +102,8 @@ class Part:
     """A key, and the packets that follow it, in order; `statements`: those that the primary key claims to have made."""
 
     key: Key
-    packets: Tuple[Packet, ...] = ()
-    statements: Tuple[Statement, ...] = ()
+    packets: tuple[Packet, ...] = ()
+    statements: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Certificate:
     """A primary key and its subkeys."""
 
     head: Part
-    tail: Tuple[Part, ...] = field(default_factory=tuple)
+    tail: tuple[Part, ...] = field(default_factory=tuple)
 
     @property
     def primary(self) -> Key:
@@ -118,11 +119,11 @@ class Certificate:
         return self.head.key
 
     @property
-    def subkeys(self) -> Tuple[Key, ...]:
+    def subkeys(self) -> tuple[Key, ...]:
         """The subkeys, in order."""
         return tuple(part.key for part in self.tail)
 
-    def signers_of(self, signature: Signature) -> List[Key]:
+    def signers_of(self, signature: Signature) -> list[Key]:
         """Return the keys that the signature names: more than one when an id of 16 digits is that of several."""
         return [key for key in (self.primary, *self.subkeys) if signature.names(key.fingerprint)]
 
@@ -155,8 +156,8 @@ def read(text: bytes) -> Certificate:
     """
     if len(text) > MAX_BYTES:
         raise FormError(
-            "the public key has %d bytes; at most %d are read; gpg --export-options export-minimal makes it small"
-            % (len(text), MAX_BYTES)
+            f"the public key has {len(text)} bytes; at most {MAX_BYTES} are read; "
+            "gpg --export-options export-minimal makes it small"
         )
     binary = packets.dearmor(text, KIND)
     items = [item for item in packets.split(binary) if item[0] not in (packets.MARKER, packets.TRUST, packets.PADDING)]
@@ -175,7 +176,7 @@ def _assemble(items: Sequence[Packet]) -> Certificate:
     head_kinds = {_kind(body) for kind, body in sections[0] if kind == packets.SIGNATURE}
     primary = _key(sections[0][0][1], revoked=_REVOKED in kinds)
     head = _part(primary, primary, sections[0][1:])
-    subkeys: Dict[bytes, List[Packet]] = {}
+    subkeys: dict[bytes, list[Packet]] = {}
     for (_, body), *rest in sections[1:]:
         subkeys.setdefault(body, []).extend(rest)  # one that is there twice is one, with all that is said about it
     tail = []
@@ -189,18 +190,18 @@ def _assemble(items: Sequence[Packet]) -> Certificate:
 def _part(primary: Key, key: Key, items: Sequence[Packet]) -> Part:
     """Take the statements that the primary key made about `key` from the packets behind it."""
     covered = b"" if key is primary else key.hashable
-    statements: List[Statement] = []
+    statements: list[Statement] = []
     for kind, body in items:
         if kind in (packets.USER_ID, packets.USER_ATTRIBUTE) and key is primary:
             covered = (b"\xb4" if kind == packets.USER_ID else b"\xd1") + len(body).to_bytes(4, "big") + body
         elif kind != packets.SIGNATURE:
-            raise FormError("a packet of type %d does not belong there in a public key" % kind)
+            raise FormError(f"a packet of type {kind} does not belong there in a public key")
         else:
             statements.extend(_statement(body, primary, key, covered))
     return Part(key, tuple(items), tuple(statements))
 
 
-def _statement(body: bytes, primary: Key, key: Key, covered: bytes) -> List[Statement]:
+def _statement(body: bytes, primary: Key, key: Key, covered: bytes) -> list[Statement]:
     try:
         signature = pgp_signature.parse(body)
     except FormError:  # of version 3, or broken: it proves nothing
@@ -217,13 +218,13 @@ def _kind(body: bytes) -> int:
     return body[at] if len(body) > at else -1
 
 
-def _newest(part: Part) -> List[Statement]:
+def _newest(part: Part) -> list[Statement]:
     return sorted(part.statements, key=lambda statement: -statement.signature.created)[:TRIES]
 
 
 def _standing(primary: Key, part: Part) -> Standing:
-    holding: List[Statement] = []
-    verdicts: List[Optional[bool]] = []
+    holding: list[Statement] = []
+    verdicts: list[bool | None] = []
     for statement in _newest(part):
         if holding and statement.signature.created != holding[0].signature.created:
             break
@@ -238,7 +239,7 @@ def _standing(primary: Key, part: Part) -> Standing:
     return _summed(primary, part.key, [statement.signature for statement in holding], verdicts)
 
 
-def _summed(primary: Key, key: Key, signatures: Sequence[Signature], verdicts: Sequence[Optional[bool]]) -> Standing:
+def _summed(primary: Key, key: Key, signatures: Sequence[Signature], verdicts: Sequence[bool | None]) -> Standing:
     ends = [key.created + signature.key_lifetime for signature in signatures if signature.key_lifetime]
     ends += [signature.created + signature.lifetime for signature in signatures if signature.lifetime]
     flags = [signature.flags for signature in signatures if signature.flags >= 0]
@@ -250,7 +251,7 @@ def _summed(primary: Key, key: Key, signatures: Sequence[Signature], verdicts: S
     return Standing(bound, signs, min(ends) if ends else None, signatures[0].created)
 
 
-def _back_signed(key: Key, bindings: Sequence[Signature], covered: bytes) -> Optional[bool]:
+def _back_signed(key: Key, bindings: Sequence[Signature], covered: bytes) -> bool | None:
     """Whether the subkey agreed to be bound (RFC 9580, section 10.1.5): else one could adopt another's subkey."""
     embedded = [back for binding in bindings for body in binding.embedded for back in _readable(body)]
     backs = [back for back in embedded if back.kind == _BACK and not back.odd][:TRIES]
@@ -258,14 +259,14 @@ def _back_signed(key: Key, bindings: Sequence[Signature], covered: bytes) -> Opt
     return True if True in verdicts else (None if None in verdicts else False)
 
 
-def _readable(body: bytes) -> List[Signature]:
+def _readable(body: bytes) -> list[Signature]:
     try:
         return [pgp_signature.parse(body)]
     except FormError:
         return []
 
 
-def _verdict(signature: Signature, key: Key, covered: bytes) -> Optional[bool]:
+def _verdict(signature: Signature, key: Key, covered: bytes) -> bool | None:
     try:
         return pgp_signature.check(signature, key.algorithm, key.material, covered)
     except Unsupported:
@@ -278,7 +279,7 @@ def _encoded(part: Part, kind: int, primary: Key) -> bytes:
     """Return a part as packets: the key, its newest statements, and the user ids that these are about."""
     wanted = {statement.body for statement in _newest(part)}
     result = [packets.encode(kind, part.key.body)]
-    waiting: List[bytes] = []
+    waiting: list[bytes] = []
     for number, body in part.packets:
         if number != packets.SIGNATURE:
             waiting = [packets.encode(number, body)]
@@ -291,7 +292,7 @@ def _encoded(part: Part, kind: int, primary: Key) -> bytes:
 
 def _key(body: bytes, *, revoked: bool) -> Key:
     if packets.take(body, 0, 6)[0] != 4:
-        raise FormError("a key has version %d; version 4 is read" % body[0])
+        raise FormError(f"a key has version {body[0]}; version 4 is read")
     if body[5] in pgp_signature.RSA:
         pgp_signature.rsa_numbers(body[6:])  # broken ones are found here, not when a signature is judged
     fingerprint = hashlib.sha1(b"\x99" + len(body).to_bytes(2, "big") + body).hexdigest()  # noqa: S324  RFC 9580, 5.5.4.2

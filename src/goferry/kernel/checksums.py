@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Dict, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from goferry.kernel import invisible
 from goferry.kernel.refusals import ListDuplicate, ListMalformed, ListNameUnsafe, ListTooLarge, ListUnsorted
@@ -33,34 +33,34 @@ def write(digests: Mapping[str, str]) -> bytes:
     Raises:
         ListMalformed, ListNameUnsafe, ListDuplicate, ListTooLarge: when the result would not be accepted.
     """
-    lines = ["%s  %s\n" % (digests[name], name) for name in sorted(digests, key=_order)]
+    lines = [f"{digests[name]}  {name}\n" for name in sorted(digests, key=_order)]
     data = "".join(lines).encode("utf-8", "surrogateescape")
     parse(data)
     return data
 
 
-def parse(data: bytes) -> Dict[str, str]:
+def parse(data: bytes) -> dict[str, str]:
     """Read a list strictly; return name → SHA-256 (lower-case hex).
 
     Raises:
         ListTooLarge, ListMalformed, ListNameUnsafe, ListDuplicate, ListUnsorted: as their names say.
     """
     if len(data) > MAX_BYTES:
-        raise ListTooLarge("SHA256SUMS has %d bytes; at most %d are read" % (len(data), MAX_BYTES))
+        raise ListTooLarge(f"SHA256SUMS has {len(data)} bytes; at most {MAX_BYTES} are read")
     if not data.endswith(b"\n"):
         raise ListMalformed("SHA256SUMS is empty or its last line has no end")
     lines = data[:-1].split(b"\n")
     if len(lines) > MAX_ENTRIES:
-        raise ListTooLarge("SHA256SUMS has %d entries; at most %d are read" % (len(lines), MAX_ENTRIES))
-    result: Dict[str, str] = {}
+        raise ListTooLarge(f"SHA256SUMS has {len(lines)} entries; at most {MAX_ENTRIES} are read")
+    result: dict[str, str] = {}
     previous = b""
     for number, line in enumerate(lines, 1):
         digest, raw = _split(line, number)
         name = check_name(raw)
         if name in result:
-            raise ListDuplicate("SHA256SUMS lists %s twice" % name)
+            raise ListDuplicate(f"SHA256SUMS lists {name} twice")
         if raw <= previous:
-            raise ListUnsorted("SHA256SUMS line %d is out of order: %s" % (number, name))
+            raise ListUnsorted(f"SHA256SUMS line {number} is out of order: {name}")
         result[name], previous = digest, raw
     refuse_twins(result)
     return result
@@ -75,10 +75,10 @@ def check_name(raw: bytes) -> str:
     try:
         name = raw.decode("utf-8")
     except UnicodeDecodeError:
-        raise ListNameUnsafe("a name is not UTF-8: %s" % ascii(raw[:80])) from None
+        raise ListNameUnsafe(f"a name is not UTF-8: {raw[:80]!a}") from None
     why = _unsafe(name, raw)
     if why:
-        raise ListNameUnsafe("the name %s %s" % (ascii(name[:80]), why))
+        raise ListNameUnsafe(f"the name {name[:80]!a} {why}")
     return name
 
 
@@ -88,30 +88,30 @@ def refuse_twins(names: Iterable[str]) -> None:
     Raises:
         ListDuplicate: with both names.
     """
-    seen: Dict[str, str] = {}
+    seen: dict[str, str] = {}
     for name in names:
         key = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
         if key in seen:
-            raise ListDuplicate("%s and %s are one name on some file systems" % (ascii(seen[key]), ascii(name)))
+            raise ListDuplicate(f"{seen[key]!a} and {name!a} are one name on some file systems")
         seen[key] = name
 
 
-def _split(line: bytes, number: int) -> "tuple[str, bytes]":
+def _split(line: bytes, number: int) -> tuple[str, bytes]:
     digest, separator, name = line[:64], line[64:66], line[66:]
     text = digest.decode("ascii", "replace")
     if not _DIGEST.fullmatch(text) or separator != b"  " or not name:
         raise ListMalformed(
-            "SHA256SUMS line %d is not a digest, two spaces and a name: %s" % (number, ascii(line[:100])),
+            f"SHA256SUMS line {number} is not a digest, two spaces and a name: {line[:100]!a}",
             advice=["get the list again in binary mode, as it was signed"],
         )
     if line.endswith(b"\r"):
-        raise ListMalformed("SHA256SUMS line %d ends with CR" % number, advice=["get the list again in binary mode"])
+        raise ListMalformed(f"SHA256SUMS line {number} ends with CR", advice=["get the list again in binary mode"])
     return text, name
 
 
 def _unsafe(name: str, raw: bytes) -> str:
     if not name or len(raw) > MAX_NAME:
-        return "is empty or longer than %d bytes" % MAX_NAME
+        return f"is empty or longer than {MAX_NAME} bytes"
     if name[0] in "-." or name[0] == " " or name[-1] in ". ":
         return "begins with a dash, a dot or a space, or ends with a dot or a space"
     if _FORBIDDEN.search(name):

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from typing import List, Optional, Tuple
 
 _P = 2**255 - 19
 _L = 2**252 + 27742317777372353535851937790883648493
@@ -21,7 +20,7 @@ _D = -121665 * pow(121666, _P - 2, _P) % _P
 _SQRT_M1 = pow(2, (_P - 1) // 4, _P)
 
 # Extended homogeneous coordinates (X, Y, Z, T): x = X/Z, y = Y/Z, x*y = T/Z (RFC 8032, section 5.1.4).
-_Point = Tuple[int, int, int, int]
+_Point = tuple[int, int, int, int]
 _NEUTRAL: _Point = (0, 1, 1, 0)
 
 
@@ -42,7 +41,7 @@ def verify(public: bytes, message: bytes, signature: bytes) -> bool:
     return _equal(_double_multiply(scalar, challenge, _negate(key)), commitment)
 
 
-def _decode(encoded: bytes) -> Optional[_Point]:
+def _decode(encoded: bytes) -> _Point | None:
     """Decode a point (RFC 8032, section 5.1.3); None when the encoding is not canonical or not on the curve."""
     sign = encoded[31] >> 7
     y = int.from_bytes(encoded, "little") & ((1 << 255) - 1)
@@ -52,7 +51,7 @@ def _decode(encoded: bytes) -> Optional[_Point]:
     return None if x is None else (x, y, 1, x * y % _P)
 
 
-def _recover_x(y: int, sign: int) -> Optional[int]:
+def _recover_x(y: int, sign: int) -> int | None:
     above, below = (y * y - 1) % _P, (_D * y * y + 1) % _P
     x = above * pow(below, 3, _P) * pow(above * pow(below, 7, _P), (_P - 5) // 8, _P) % _P
     if (below * x * x - above) % _P != 0:
@@ -94,7 +93,7 @@ def _small_order(point: _Point) -> bool:
 
 def _double_multiply(first: int, second: int, point: _Point) -> _Point:
     """Return `[first]B + [second]point` by one shared chain of doublings (Shamir's trick)."""
-    table: List[_Point] = [_NEUTRAL, _BASE, point, _add(_BASE, point)]
+    table: list[_Point] = [_NEUTRAL, _BASE, point, _add(_BASE, point)]
     result = _NEUTRAL
     for bit in range(max(first.bit_length(), second.bit_length()) - 1, -1, -1):
         result = _double(result)

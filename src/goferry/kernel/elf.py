@@ -68,7 +68,7 @@ def _interpreter(file: IO[bytes], head: bytes, order: str, *, wide: bool) -> str
     size, count = struct.unpack_from(order + "HH", head, 54 if wide else 42)
     form = order + ("I4xQQQQ" if wide else "IIIII")  # type, offset, two addresses, size in the file
     if count > MAX_SEGMENTS:
-        raise ValueError("an ELF file with %d program headers; at most %d are read" % (count, MAX_SEGMENTS))
+        raise ValueError(f"an ELF file with {count} program headers; at most {MAX_SEGMENTS} are read")
     for number in range(count):
         segment, place, _, _, length = struct.unpack(form, _at(file, table + number * size, struct.calcsize(form)))
         if segment == _PT_INTERP:

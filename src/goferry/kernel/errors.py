@@ -17,7 +17,8 @@ docs/errors.md: the first paragraph says what it means, the second why it usuall
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any
 
 from goferry.kernel import invisible
 
@@ -33,7 +34,7 @@ def printable(text: str, limit: int = 2000) -> str:
     nothing but white space, and `##[name]` anywhere. Of a long text only the beginning is looked at.
     """
     safe = invisible.escaped(text[: limit + 1], keep="\n\t\xa0")
-    safe = re.sub(_COMMAND, lambda match: (match.group(1) or "") + "\\x%02x" % ord(match.group()[-1]), safe)
+    safe = re.sub(_COMMAND, lambda match: (match.group(1) or "") + f"\\x{ord(match.group()[-1]):02x}", safe)
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
 
 
@@ -46,10 +47,10 @@ class Advice(str):
     """
 
     __slots__ = ("caller", "step")
-    step: Optional[str]
-    caller: Optional[str]
+    step: str | None
+    caller: str | None
 
-    def __new__(cls, text: str, step: Optional[str] = None, caller: Optional[str] = None) -> "Advice":  # noqa: PYI034
+    def __new__(cls, text: str, step: str | None = None, caller: str | None = None) -> Advice:  # noqa: PYI034
         """Make the line; where `caller` is None it reads as in a step."""
         line = super().__new__(cls, text)
         line.step, line.caller = step, step if caller is None else caller
@@ -76,15 +77,15 @@ class GoferryError(Exception):
         super().__init__(what)
         self.what = what
         self.state = state
-        self.advice: Tuple[str, ...] = tuple(advice)
-        self.facts: Dict[str, Any] = facts
+        self.advice: tuple[str, ...] = tuple(advice)
+        self.facts: dict[str, Any] = facts
 
     @property
     def docs(self) -> str:
         """Where to read on."""
         return "docs/errors.md#" + self.name
 
-    def as_json(self) -> Dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints: `{"ok": false, "error": NAME, "exit_code": N, "what": …, …}`."""
         return {
             **self.facts,
@@ -115,7 +116,7 @@ class Refused(GoferryError):
     name = "refused"
     exit_code = 3
 
-    def as_json(self) -> Dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return the error object with the name under `refusal` as well."""
         return {**super().as_json(), "refusal": self.name}
 
@@ -148,7 +149,7 @@ class Interrupted(GoferryError):
     exit_code = 130
 
     @classmethod
-    def by(cls, error: Optional[BaseException], again: str) -> "Interrupted":
+    def by(cls, error: BaseException | None, again: str) -> Interrupted:
         """Return the error for a KeyboardInterrupt, or what was raised from one; `again` says how to go on.
 
         The stage that was stopped is the interrupt's own word (observe.events.Stream.span).

@@ -11,8 +11,9 @@ fields are closed: an unknown one is an error, since a typing error would otherw
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Collection, Dict, Mapping
+from typing import Any
 
 from goferry.kernel.errors import printable
 from goferry.kernel.refusals import Refusal
@@ -38,7 +39,7 @@ class Extension:
     critical: Mapping[str, Any] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
 
-    def as_record(self) -> Dict[str, Any]:
+    def as_record(self) -> dict[str, Any]:
         """Return both places; JSON types."""
         return {"critical": dict(self.critical), "notes": dict(self.notes)}
 
@@ -54,17 +55,17 @@ def read(record: Mapping[str, Any], what: str, known: Collection[str] = ()) -> E
     unknown = sorted(set(critical) - set(known))
     if unknown:
         raise CriticalUnknown(
-            "%s needs %s, which this version does not know" % (what, printable(", ".join(unknown), 300)),
+            f"{what} needs {printable(', '.join(unknown), 300)}, which this version does not know",
             advice=["upgrade Goferry here; a host:  goferry provision HOST"],
             unknown=unknown[:MAX_NAMES],
         )
     return Extension(critical, notes)
 
 
-def _names(value: Any, place: str) -> Dict[str, Any]:
+def _names(value: Any, place: str) -> dict[str, Any]:
     if type(value) is not dict or len(value) > MAX_NAMES:
-        raise TypeError("%s is not an object of at most %d names" % (place, MAX_NAMES))
+        raise TypeError(f"{place} is not an object of at most {MAX_NAMES} names")
     for name in value:
         if not _NAME.fullmatch(name):
-            raise ValueError("%s can't be a name in %s" % (ascii(name[:80]), place))
+            raise ValueError(f"{name[:80]!a} can't be a name in {place}")
     return value

@@ -46,7 +46,7 @@ def make_folder(path: PathLike, mode: int) -> None:
 def link_atomically(path: PathLike, destination: str) -> None:
     """Make `path` a symbolic link to `destination` by one rename: a reader sees the old or the new, never neither."""
     target = Path(path)
-    name = os.path.join(str(target.parent), ".%s.%d" % (target.name, os.getpid()))
+    name = os.path.join(str(target.parent), f".{target.name}.{os.getpid()}")
     with contextlib.suppress(FileNotFoundError):
         os.unlink(name)
     os.symlink(destination, name)

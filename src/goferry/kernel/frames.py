@@ -8,7 +8,7 @@ bound, and what is no frame of this version is an error at its first wrong byte.
 from __future__ import annotations
 
 import struct
-from typing import IO, Any, Dict, Optional, Tuple
+from typing import IO, Any
 
 from goferry.kernel import canonical
 
@@ -23,7 +23,7 @@ class BadFrame(ValueError):
     """The bytes are not a frame of this version within the limits."""
 
 
-def encode(header: Dict[str, Any], payload: bytes = b"") -> bytes:
+def encode(header: dict[str, Any], payload: bytes = b"") -> bytes:
     """Return one frame.
 
     Raises:
@@ -31,11 +31,11 @@ def encode(header: Dict[str, Any], payload: bytes = b"") -> bytes:
     """
     text = canonical.dumps(header)
     if len(text) > MAX_HEADER or len(payload) > MAX_PAYLOAD:
-        raise BadFrame("a frame of %d + %d bytes is over the limit" % (len(text), len(payload)))
+        raise BadFrame(f"a frame of {len(text)} + {len(payload)} bytes is over the limit")
     return _HEAD.pack(b"GF", VERSION, len(text), len(payload)) + text + payload
 
 
-def read(stream: IO[bytes]) -> Optional[Tuple[Dict[str, Any], bytes]]:
+def read(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
     """Read one frame; None when the stream ends between frames.
 
     Raises:
@@ -52,7 +52,7 @@ def read(stream: IO[bytes]) -> Optional[Tuple[Dict[str, Any], bytes]]:
         _refuse_other(head[: len(_BEGIN)])
     _, _, header_size, payload_size = _HEAD.unpack(head)
     if header_size > MAX_HEADER or payload_size > MAX_PAYLOAD:
-        raise BadFrame("a frame of %d + %d bytes is over the limit" % (header_size, payload_size))
+        raise BadFrame(f"a frame of {header_size} + {payload_size} bytes is over the limit")
     header = _header(_exactly(stream, header_size))
     return header, _exactly(stream, payload_size)
 
@@ -61,15 +61,15 @@ def _refuse_other(begin: bytes) -> None:
     if _BEGIN.startswith(begin):
         return
     if begin[:2] != b"GF":
-        raise BadFrame("not a frame: it begins with %r" % begin[:2])
-    raise BadFrame("a frame of version %d; this side speaks %d" % (begin[2], VERSION))
+        raise BadFrame(f"not a frame: it begins with {begin[:2]!r}")
+    raise BadFrame(f"a frame of version {begin[2]}; this side speaks {VERSION}")
 
 
-def _header(data: bytes) -> Dict[str, Any]:
+def _header(data: bytes) -> dict[str, Any]:
     try:
         header = canonical.loads(data)
     except ValueError as error:
-        raise BadFrame("the header: %s" % error) from error
+        raise BadFrame(f"the header: {error}") from error
     if not isinstance(header, dict):
         raise BadFrame("the header is not an object")
     return header

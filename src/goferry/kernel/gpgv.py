@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-from typing import Dict, List, Optional, Tuple, Type
 
 from goferry.kernel import packets, pgp_signature
 from goferry.kernel.certificate import Certificate, Key, Verifier
@@ -29,7 +28,7 @@ from goferry.kernel.refusals import (
 TIMEOUT = 30.0
 """Seconds that one run may take."""
 
-_BAD: Dict[str, Type[Refusal]] = {
+_BAD: dict[str, type[Refusal]] = {
     "BADSIG": SignatureWrong,
     "REVKEYSIG": KeyRevoked,
     "KEYREVOKED": KeyRevoked,
@@ -46,7 +45,7 @@ NO_PUBKEY (its keyring holds the key, so it can't read it), NOT_SUPPORTED, NOT_I
 UNKNOWN_ALGORITHM and UNKNOWN_CURVE."""
 
 
-def find(path: str = "") -> Optional[Verifier]:
+def find(path: str = "") -> Verifier | None:
     """Return a verifier that runs gpgv (the one at `path`, else the first on PATH), or None when there is none."""
     program = path or shutil.which("gpgv")
     if not program:
@@ -58,7 +57,7 @@ def find(path: str = "") -> Optional[Verifier]:
     return verify
 
 
-def on_path() -> Tuple[Verifier, ...]:
+def on_path() -> tuple[Verifier, ...]:
     """Return gpgv as a verifier when it is on PATH: whom a host asks."""
     found = find()
     return (found,) if found else ()
@@ -75,7 +74,7 @@ def _matches(program: str, certificate: Certificate, key: Key, message: bytes, p
     return judge(status, certificate.primary.fingerprint, key.fingerprint)
 
 
-def _run(program: str, folder: str) -> List[List[str]]:
+def _run(program: str, folder: str) -> list[list[str]]:
     argv = [program, "--status-fd", "1", "--homedir", folder, "--keyring", os.path.join(folder, "keyring")]
     argv += ["--weak-digest", "SHA1", os.path.join(folder, "signature"), os.path.join(folder, "message")]
     environ = {"PATH": os.defpath, "LC_ALL": "C"}
@@ -95,7 +94,7 @@ def _run(program: str, folder: str) -> List[List[str]]:
     return [line.split(" ")[1:] for line in lines if line.startswith("[GNUPG:] ")]
 
 
-def judge(status: List[List[str]], primary: str, key: str) -> bool:
+def judge(status: list[list[str]], primary: str, key: str) -> bool:
     """Decide from gpgv's status lines whether `key` made one good signature.
 
     Args:
@@ -109,16 +108,16 @@ def judge(status: List[List[str]], primary: str, key: str) -> bool:
     words = [line[0] for line in status if line]
     for line in status:
         if line and line[0] in _BAD:
-            raise _BAD[line[0]]("gpgv reports %s for a signature of key %s" % (line[0], key))
+            raise _BAD[line[0]](f"gpgv reports {line[0]} for a signature of key {key}")
     errors = [line for line in status if line and line[0] == "ERRSIG"]
     if errors:
         if len(errors) == 1 and len(errors[0]) > 6 and errors[0][6] in _UNSUPPORTED:
             raise Unsupported
-        raise SignatureWrong("gpgv could not check the signature of key %s" % key)
+        raise SignatureWrong(f"gpgv could not check the signature of key {key}")
     valid = [line for line in status if line and line[0] == "VALIDSIG"]
     if words.count("NEWSIG") > 1 or words.count("GOODSIG") != 1 or len(valid) != 1:
-        raise SignatureWrong("gpgv does not report exactly one good signature of key %s" % key)
+        raise SignatureWrong(f"gpgv does not report exactly one good signature of key {key}")
     # VALIDSIG <fingerprint of the signing key> … <class> <fingerprint of the primary key>
     if len(valid[0]) < 11 or (valid[0][1], valid[0][9], valid[0][10]) != (key, "00", primary):
-        raise SignatureWrong("gpgv reports a signature of another key than %s" % key)
+        raise SignatureWrong(f"gpgv reports a signature of another key than {key}")
     return True

@@ -21,8 +21,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Dict, Mapping, Optional, Tuple, Union
+from typing import Any
 
 from goferry.kernel import canonical, extension
 from goferry.kernel.errors import Refused, printable
@@ -89,27 +90,27 @@ class Place:
     @property
     def stem(self) -> str:
         """What the names of its files and units begin with."""
-        return "%s-%s" % (self.project, self.service)
+        return f"{self.project}-{self.service}"
 
     def unit(self, slot: int) -> str:
         """The service that runs a slot; `goferry-shop-api@0.service`."""
-        return "goferry-%s@%d.service" % (self.stem, slot)
+        return f"goferry-{self.stem}@{slot}.service"
 
     def serving(self, mode: str) -> Place:
         """Return the place as it is, or was, for a version that listens in this way: its sockets have other names."""
         return self if mode == self.mode else replace(self, listen="socket" if mode == "socket" else "env")
 
-    def instance(self, slot: Union[int, str]) -> str:
+    def instance(self, slot: int | str) -> str:
         """What the units and files of a slot's way in are told apart by.
 
         A plain service's are named otherwise than an older Goferry named them, when systemd-socket-proxyd passed on
         what came: so both can be there while a host is upgraded.
         """
-        return "%s" % slot if self.mode == "socket" or self.former else "port%s" % slot
+        return str(slot) if self.mode == "socket" or self.former else f"port{slot}"
 
-    def socket_unit(self, slot: Union[int, str]) -> str:
+    def socket_unit(self, slot: int | str) -> str:
         """The socket on which a slot is reached; `goferry-shop-api@0.socket`, `goferry-shop-web@port0.socket`."""
-        return "goferry-%s@%s.socket" % (self.stem, self.instance(slot))
+        return f"goferry-{self.stem}@{self.instance(slot)}.socket"
 
     def door_unit(self, slot: int) -> str:
         """What the slot's socket triggers; `goferry.door-shop-api@0.service`.
@@ -117,23 +118,23 @@ class Place:
         For a service that gets the socket it does nothing and stays, so that traffic never starts a slot that the
         agent ended; else it is host.forward, before the slot's port. The dot keeps it apart from every service's unit.
         """
-        return "goferry.door-%s@%s.service" % (self.stem, self.instance(slot))
+        return f"goferry.door-{self.stem}@{self.instance(slot)}.service"
 
     def socket_path(self, slot: int) -> str:
         """The slot's unix socket."""
-        return "/run/goferry/%s/%s.sock" % (self.stem, self.instance(slot))
+        return f"/run/goferry/{self.stem}/{self.instance(slot)}.sock"
 
-    def leave(self, slot: Union[int, str]) -> str:
+    def leave(self, slot: int | str) -> str:
         """The file that lets an uncommitted version start in the slot, until the host is switched off."""
-        return "/run/goferry/%s/%s.start" % (self.stem, slot)
+        return f"/run/goferry/{self.stem}/{slot}.start"
 
-    def port_note(self, slot: Union[int, str]) -> str:
+    def port_note(self, slot: int | str) -> str:
         """The file that says which port the last start of a plain service's slot was given (host.ports)."""
-        return "/run/goferry/%s/port%s" % (self.stem, slot)
+        return f"/run/goferry/{self.stem}/port{slot}"
 
-    def turn(self, slot: Union[int, str]) -> str:
+    def turn(self, slot: int | str) -> str:
         """The file that says how the slot's start follows on those before it (host.shim); root's, as all beside it."""
-        return "/run/goferry/%s/%s.turn" % (self.stem, slot)
+        return f"/run/goferry/{self.stem}/{slot}.turn"
 
     def first_port(self, slot: int) -> int:
         """The first of the ports that a slot of a plain service may be given, else 0."""
@@ -142,12 +143,12 @@ class Place:
     @property
     def live_link(self) -> str:
         """What nginx's upstream names; a link to a slot's socket."""
-        return "%s/%s/%s/live.sock" % (ROOT, self.project, self.service)
+        return f"{ROOT}/{self.project}/{self.service}/live.sock"
 
     @property
     def env_file(self) -> str:
         """Where the service's secrets lie, root's alone; lines of NAME=VALUE."""
-        return "/etc/goferry/env/%s" % self.stem
+        return f"/etc/goferry/env/{self.stem}"
 
     @property
     def user(self) -> str:
@@ -158,7 +159,7 @@ class Place:
 
 def trust_file(project: str) -> str:
     """Return where a project's own trust file lies."""
-    return "%s/%s.trust" % (TRUST_FOLDER, project)
+    return f"{TRUST_FOLDER}/{project}.trust"
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ class Policy:
     """
 
     accepts: str = "releases"
-    environments: Tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
     keep: int = KEEP
 
 
@@ -186,7 +187,7 @@ class HostFile:
     policies: Mapping[str, Policy] = field(default_factory=dict)
     places: extension.Extension = field(default_factory=extension.Extension)
 
-    def policy(self, project: str) -> Optional[Policy]:
+    def policy(self, project: str) -> Policy | None:
         """Return a project's policy; None where none was set yet."""
         return self.policies.get(project)
 
@@ -200,14 +201,14 @@ class HostFile:
         if found is None:
             raise _not(project, service, "this host was not provisioned for it")
         if mode and mode != found.mode:
-            raise _not(project, service, "it was provisioned with `listen: %s`" % found.listen)
+            raise _not(project, service, f"it was provisioned with `listen: {found.listen}`")
         if port and port != found.port:
-            raise _not(project, service, "it was provisioned on port %d, not %d" % (found.port, port))
+            raise _not(project, service, f"it was provisioned on port {found.port}, not {port}")
         return found
 
     def to_bytes(self) -> bytes:
         """Return the file's bytes."""
-        projects: Dict[str, Dict[str, Any]] = {
+        projects: dict[str, dict[str, Any]] = {
             name: {"services": {place.service: _entry(place) for place in places.values()}}
             for name, places in self.projects.items()
         }
@@ -217,14 +218,14 @@ class HostFile:
         return canonical.dumps({**record, **self.places.as_record()})
 
 
-def _entry(place: Place) -> Dict[str, Any]:
-    entry: Dict[str, Any] = {"port": place.port, "listen": place.listen}
+def _entry(place: Place) -> dict[str, Any]:
+    entry: dict[str, Any] = {"port": place.port, "listen": place.listen}
     return {**entry, "backend": place.backend} if place.backend else entry
 
 
 def _not(project: str, service: str, why: str) -> NotProvisioned:
     return NotProvisioned(
-        "%s/%s: %s" % (printable(project, 80), printable(service, 80), why),
+        f"{printable(project, 80)}/{printable(service, 80)}: {why}",
         state="Nothing was changed.",
         advice=["provision the host again from this repository:  goferry provision HOST"],
     )
@@ -239,16 +240,16 @@ def parse(data: bytes) -> HostFile:
     try:
         return _host(data)
     except (ValueError, TypeError) as error:
-        raise HostFileInvalid("host.json: %s" % error, advice=["write it again:  goferry provision HOST"]) from None
+        raise HostFileInvalid(f"host.json: {error}", advice=["write it again:  goferry provision HOST"]) from None
 
 
 def _host(data: bytes) -> HostFile:
     if len(data) > MAX_BYTES:
-        raise ValueError("it has %d bytes; at most %d are read" % (len(data), MAX_BYTES))
+        raise ValueError(f"it has {len(data)} bytes; at most {MAX_BYTES} are read")
     record = canonical.loads(data)
     schema = record.get("schema") if isinstance(record, dict) else None
     if type(schema) is not int or schema not in SCHEMAS:
-        raise ValueError("its schema is not one of %s; a newer Goferry may have written it" % (SCHEMAS,))
+        raise ValueError(f"its schema is not one of {SCHEMAS}; a newer Goferry may have written it")
     newer = extension.PLACES if schema > 1 else ()
     fields = _object(record, "the file", ("schema", "guard", "switch", "projects", *newer))
     extended = extension.read(fields, "host.json")
@@ -267,33 +268,33 @@ def _host(data: bytes) -> HostFile:
 
 
 def _policy(project: str, record: Any) -> Policy:
-    entry = _object(record, "the policy of %s" % project, ("accepts", "environments", "keep"))
+    entry = _object(record, f"the policy of {project}", ("accepts", "environments", "keep"))
     names, keep = entry["environments"], entry["keep"]
     if entry["accepts"] not in ACCEPTS:
-        raise ValueError("%s: accepts is none of %s" % (project, ", ".join(ACCEPTS)))
+        raise ValueError(f"{project}: accepts is none of {', '.join(ACCEPTS)}")
     if type(names) is not list or not all(type(name) is str and _NAME.fullmatch(name) for name in names):
-        raise ValueError("%s: environments is not a list of names" % project)
+        raise ValueError(f"{project}: environments is not a list of names")
     if type(keep) is not int or not 1 <= keep <= MAX_KEEP:
-        raise ValueError("%s: keep is not a number from 1 to %d" % (project, MAX_KEEP))
+        raise ValueError(f"{project}: keep is not a number from 1 to {MAX_KEEP}")
     return Policy(str(entry["accepts"]), tuple(names), keep)
 
 
 def _place(project: str, service: str, record: Any) -> Place:
-    what = "%s/%s" % (project, service)
+    what = f"{project}/{service}"
     listen = record.get("listen") if isinstance(record, dict) else None
     if listen not in LISTENS:
-        raise ValueError("%s: listen is none of %s" % (what, ", ".join(LISTENS)))
+        raise ValueError(f"{what}: listen is none of {', '.join(LISTENS)}")
     keys = ("port", "listen") if listen == "socket" else ("port", "listen", "backend")
     entry = _object(record, what, keys)
     port, backend = _port(entry["port"], what), _port(entry["backend"], what) if "backend" in entry else 0
     if backend % 10:
-        raise ValueError("%s: backend is not a multiple of ten" % what)
+        raise ValueError(f"{what}: backend is not a multiple of ten")
     return Place(project, service, port, str(listen), backend)
 
 
 def _port(value: Any, what: str) -> int:
     if type(value) is not int or not 0 < value <= 65535:
-        raise ValueError("%s: a port is not a number from 1 to 65535" % what)
+        raise ValueError(f"{what}: a port is not a number from 1 to 65535")
     return value
 
 
@@ -302,26 +303,26 @@ def usable(name: str) -> bool:
     return bool(_NAME.fullmatch(name))
 
 
-def _named(value: Any, what: str) -> Dict[str, Any]:
+def _named(value: Any, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise TypeError("%s is not an object" % what)
+        raise TypeError(f"{what} is not an object")
     for name in value:
         if not usable(name):
-            raise ValueError("%s can't name a project or service" % ascii(name[:80]))
+            raise ValueError(f"{name[:80]!a} can't name a project or service")
     return value
 
 
-def _object(value: Any, what: str, keys: Tuple[str, ...]) -> Dict[str, Any]:
+def _object(value: Any, what: str, keys: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(value, dict) or set(value) != set(keys):
-        raise ValueError("%s lacks a field or has an unknown one; it has %s" % (what, ", ".join(keys)))
+        raise ValueError(f"{what} lacks a field or has an unknown one; it has {', '.join(keys)}")
     return value
 
 
-def _refuse_twins(places: "list[Place]") -> None:
+def _refuse_twins(places: list[Place]) -> None:
     stems = [place.stem for place in places]
     ports = [place.port for place in places]
     ports += [place.first_port(slot) for place in places if place.backend for slot in SLOTS]
     for values in (stems, [str(port) for port in ports]):
         twice = sorted({value for value in values if values.count(value) > 1})
         if twice:
-            raise ValueError("two services share %s" % twice[0])
+            raise ValueError(f"two services share {twice[0]}")

@@ -44,4 +44,4 @@ def _symbol(text: str, at: int) -> bool:
 
 def _escape(letter: str) -> str:
     number = ord(letter)
-    return "\\x%02x" % number if number < 256 else "\\u%04x" % number if number < 65536 else "\\U%08x" % number
+    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}" if number < 65536 else f"\\U{number:08x}"

@@ -25,8 +25,9 @@ store holds already.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any
 
 IDLE, STAGING, VERIFIED, STARTED, HEALTHY = "IDLE", "STAGING", "VERIFIED", "STARTED", "HEALTHY"
 SWITCHING, SWITCHED, BAKING, COMMITTED, PRUNED = "SWITCHING", "SWITCHED", "BAKING", "COMMITTED", "PRUNED"
@@ -37,7 +38,7 @@ AFTER_SWITCH = (SWITCHING, SWITCHED, BAKING)
 ENDINGS = (COMMITTED, PRUNED, ABORTED, ROLLING_BACK, ROLLED_BACK)
 PHASES = (IDLE, *BEFORE_SWITCH, *AFTER_SWITCH, *ENDINGS)
 
-TRANSITIONS: Dict[Tuple[str, str], str] = {
+TRANSITIONS: dict[tuple[str, str], str] = {
     (IDLE, "begin"): STAGING,
     (STAGING, "staged"): VERIFIED,
     (VERIFIED, "started"): STARTED,
@@ -57,7 +58,7 @@ TRANSITIONS: Dict[Tuple[str, str], str] = {
     **{(phase, "recover"): phase for phase in ENDINGS},
 }
 
-ACTS: Dict[str, Tuple[str, ...]] = {
+ACTS: dict[str, tuple[str, ...]] = {
     IDLE: (),
     STAGING: ("stage",),
     VERIFIED: ("start",),
@@ -74,7 +75,7 @@ ACTS: Dict[str, Tuple[str, ...]] = {
 }
 """What entering a phase does, in order; each act is done for every service before the next one begins."""
 
-COMPLETES: Dict[str, str] = {
+COMPLETES: dict[str, str] = {
     STAGING: "staged",
     VERIFIED: "started",
     STARTED: "proven",
@@ -143,12 +144,12 @@ class Transaction:
     project: str = ""
     on_silence: str = "rollback"
     digest: str = ""
-    changes: Tuple[Change, ...] = ()
+    changes: tuple[Change, ...] = ()
     trace: str = ""
     phase: str = IDLE
     baked: bool = False
 
-    def as_record(self) -> Dict[str, Any]:
+    def as_record(self) -> dict[str, Any]:
         """Return what the journal's first line keeps; JSON types."""
         record = asdict(self)
         record["changes"] = [asdict(change) for change in self.changes]
@@ -168,10 +169,10 @@ class Act:
     """One thing to do: its name and the services it is done for, in order."""
 
     name: str
-    services: Tuple[str, ...]
+    services: tuple[str, ...]
 
 
-def step(transaction: Transaction, event: str) -> Tuple[Transaction, List[Act]]:
+def step(transaction: Transaction, event: str) -> tuple[Transaction, list[Act]]:
     """Return the transaction after `event` and what is to be done then.
 
     Raises:
@@ -188,7 +189,7 @@ def step(transaction: Transaction, event: str) -> Tuple[Transaction, List[Act]]:
 def _target(transaction: Transaction, event: str) -> str:
     phase = transaction.phase
     if (phase, event) not in TRANSITIONS:
-        raise IllegalEvent("%s in %s" % (event, phase))
+        raise IllegalEvent(f"{event} in {phase}")
     if phase == BAKING and event == "commit" and not transaction.baked:
         raise IllegalEvent("commit before the bake is done")
     if phase == BAKING and transaction.baked and transaction.on_silence == "commit" and event in ("silence", "recover"):
@@ -208,9 +209,9 @@ def goes_on(transaction: Transaction, event: str) -> bool:
     return _target(transaction, event) in (SWITCHING, COMMITTED)
 
 
-def outlook(transaction: Transaction) -> List[Act]:
+def outlook(transaction: Transaction) -> list[Act]:
     """Return the acts of the way on which all goes well, in order: what a dry run shows."""
-    found: List[Act] = []
+    found: list[Act] = []
     event = "begin"
     while True:
         transaction, acts = step(transaction, event)

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any
 
 from goferry.kernel import canonical, checksums, extension, invisible, services
 from goferry.kernel.refusals import ManifestMalformed
@@ -75,7 +76,7 @@ class Image:
     name: str
     digest: str
     file: str
-    platforms: Tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,11 +100,11 @@ class Manifest:
     commit: str
     sequence: int
     created: str
-    files: Tuple[File, ...]
-    images: Tuple[Image, ...] = ()
+    files: tuple[File, ...]
+    images: tuple[Image, ...] = ()
     toolchain: Mapping[str, Any] = field(default_factory=dict)
     services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    signatures: Tuple[str, ...] = ()
+    signatures: tuple[str, ...] = ()
     snapshot: bool = False
     dirty: bool = False
     critical: Mapping[str, Any] = field(default_factory=dict)
@@ -127,7 +128,7 @@ class Manifest:
         return "a snapshot: it was not built by the run of its tag" if self.snapshot else ""
 
     @property
-    def uncommitted(self) -> Optional[List[str]]:
+    def uncommitted(self) -> list[str] | None:
         """The paths of files that the build read and the commit lacks; None when the release does not tell."""
         listed = self.notes.get(UNCOMMITTED)
         if type(listed) is not list:
@@ -148,11 +149,11 @@ class Manifest:
         return self._by_name[name]
 
     @cached_property
-    def _by_name(self) -> Dict[str, File]:
+    def _by_name(self) -> dict[str, File]:
         return {entry.name: entry for entry in self.files}
 
 
-def _fields(record: Any) -> Dict[str, Any]:
+def _fields(record: Any) -> dict[str, Any]:
     """Return a record's fields as they are; `dataclasses.asdict` copies each value in them, for seconds."""
     return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
@@ -166,13 +167,13 @@ def parse(data: bytes) -> Manifest:
         ListNameUnsafe, ListDuplicate: for names that a list would not hold either.
     """
     if len(data) > MAX_BYTES:
-        raise ManifestMalformed("release.json has %d bytes; at most %d are read" % (len(data), MAX_BYTES))
+        raise ManifestMalformed(f"release.json has {len(data)} bytes; at most {MAX_BYTES} are read")
     try:
         record = canonical.loads(data, MAX_VALUES)
         manifest = _manifest(record)
         canonical_form = manifest.to_bytes()
     except (ValueError, TypeError, KeyError) as error:
-        raise ManifestMalformed("release.json: %s" % (str(error) or type(error).__name__)) from None
+        raise ManifestMalformed(f"release.json: {str(error) or type(error).__name__}") from None
     if canonical_form != data:
         raise ManifestMalformed("release.json is not in canonical form")
     checksums.refuse_twins([entry.name for entry in manifest.files] + list(_RESERVED))
@@ -195,10 +196,10 @@ def _manifest(record: Any) -> Manifest:
     _matches(_COMMIT, fields["commit"], "commit")
     parse_time(fields["created"])
     if not 0 < _typed(fields["sequence"], int, "sequence") < 2**53:
-        raise ValueError("sequence %d is out of range" % fields["sequence"])
+        raise ValueError(f"sequence {fields['sequence']} is out of range")
     _typed(fields["toolchain"], dict, "toolchain")
     if len(_typed(fields["services"], dict, "services")) > MAX_SERVICES:
-        raise ValueError("more than %d services" % MAX_SERVICES)
+        raise ValueError(f"more than {MAX_SERVICES} services")
     for name, service in fields["services"].items():
         services.check(name, service)
         services.check_project(fields["project"])
@@ -212,7 +213,7 @@ def _manifest(record: Any) -> Manifest:
     by_name = {entry.name: entry for entry in files}
     for image in images:
         if by_name.get(image.file) is None or by_name[image.file].kind != "image":
-            raise ValueError("image %s names a file that is not one" % image.name)
+            raise ValueError(f"image {image.name} names a file that is not one")
     fields.update(critical=places.critical, notes=places.notes)
     return Manifest(files=files, images=images, signatures=tuple(signatures), **fields, **flags)
 
@@ -220,7 +221,7 @@ def _manifest(record: Any) -> Manifest:
 def _schema(record: Any) -> int:
     schema = _typed(record, dict, "the manifest").get("schema")
     if type(schema) is not int or schema not in SCHEMAS:
-        raise ValueError("its schema is not one of %s; a newer Goferry may have written it" % (SCHEMAS,))
+        raise ValueError(f"its schema is not one of {SCHEMAS}; a newer Goferry may have written it")
     return schema
 
 
@@ -234,7 +235,7 @@ def _file(record: Any) -> File:
         raise ValueError("a size is negative")
     _matches(_SHA256, fields["sha256"], "sha256")
     if checksums.check_name(fields["name"].encode("utf-8")) in _RESERVED:
-        raise ValueError("it lists %s as a file" % fields["name"])
+        raise ValueError(f"it lists {fields['name']} as a file")
     return File(**fields)
 
 
@@ -247,36 +248,36 @@ def _image(record: Any) -> Image:
     return Image(platforms=tuple(platforms), **fields)
 
 
-def _object(value: Any, what: str, keys: Sequence[str]) -> Dict[str, Any]:
+def _object(value: Any, what: str, keys: Sequence[str]) -> dict[str, Any]:
     fields = dict(_typed(value, dict, what))
     if set(fields) != set(keys):
         odd = sorted(set(fields) ^ set(keys))
-        raise ValueError("%s lacks or has an unknown field: %s" % (what, ", ".join(odd[:3])[:200]))
+        raise ValueError(f"{what} lacks or has an unknown field: {', '.join(odd[:3])[:200]}")
     return fields
 
 
 def _typed(value: Any, kind: type, what: str) -> Any:
     if type(value) is not kind:
-        raise TypeError("%s is not of type %s" % (what, kind.__name__))
+        raise TypeError(f"{what} is not of type {kind.__name__}")
     return value
 
 
 def _visible(value: Any, what: str) -> str:
     """Refuse a text with characters that nobody sees."""
     if invisible.holds(_typed(value, str, what)):
-        raise ValueError("%s holds invisible characters: %s" % (what, ascii(value[:80])))
+        raise ValueError(f"{what} holds invisible characters: {value[:80]!a}")
     return str(value)
 
 
-def _strings(value: Any, what: str) -> List[str]:
+def _strings(value: Any, what: str) -> list[str]:
     return [_typed(item, str, what) for item in _typed(value, list, what)]
 
 
-def _matches(pattern: "re.Pattern[str]", value: str, what: str) -> None:
+def _matches(pattern: re.Pattern[str], value: str, what: str) -> None:
     if not pattern.fullmatch(value):
-        raise ValueError("%s is not well-formed: %s" % (what, ascii(value[:80])))
+        raise ValueError(f"{what} is not well-formed: {value[:80]!a}")
 
 
 def _sorted(values: Sequence[Any], what: str) -> None:
     if list(values) != sorted(set(values)):
-        raise ValueError("%s are not sorted, or one is listed twice" % what)
+        raise ValueError(f"{what} are not sorted, or one is listed twice")

@@ -74,20 +74,20 @@ def read(data: bytes, where: str) -> Signature:
         SignatureMalformed, SignatureNotSingle: otherwise.
     """
     if not data.strip() or len(data) > MAX_BYTES:
-        raise SignatureMalformed("%s is empty or larger than %d bytes" % (where, MAX_BYTES))
+        raise SignatureMalformed(f"{where} is empty or larger than {MAX_BYTES} bytes")
     lines = data.split(b"\n")
     if len(lines) > 5 or (len(lines) == 5 and lines[4]):
-        raise SignatureNotSingle("%s has more than the four lines of one signature" % where)
+        raise SignatureNotSingle(f"{where} has more than the four lines of one signature")
     if len(lines) < 4 or not lines[0].startswith(_UNTRUSTED) or not lines[2].startswith(_TRUSTED):
-        raise SignatureMalformed("%s lacks a line; it is cut off or not a minisign signature" % where)
+        raise SignatureMalformed(f"{where} lacks a line; it is cut off or not a minisign signature")
     first, second = _base64(lines[1], 74, where), _base64(lines[3], 64, where)
     if first[:2] == b"Ed":
         raise SignatureMalformed(
-            "%s is a legacy minisign signature (Ed); only the prehashed form (ED) is accepted" % where,
+            f"{where} is a legacy minisign signature (Ed); only the prehashed form (ED) is accepted",
             advice=["sign again with minisign 0.11 or newer, or with:  goferry sign DIST --minisign-key FILE"],
         )
     if first[:2] != b"ED":
-        raise SignatureMalformed("%s is of a kind that minisign does not have" % where)
+        raise SignatureMalformed(f"{where} is of a kind that minisign does not have")
     comment = lines[2][len(_TRUSTED) :]
     stamp = _TIMESTAMP.search(comment)
     return Signature(key_id(first[2:10]), first[10:], comment, second, int(stamp.group(1)) if stamp else 0)
@@ -101,9 +101,9 @@ def check(public: PublicKey, message: bytes, signature: Signature, where: str, w
     """
     digest = hashlib.blake2b(message).digest()
     if not ed25519.verify(public.key, digest, signature.signature):
-        raise SignatureWrong("%s does not match %s" % (where, what))
+        raise SignatureWrong(f"{where} does not match {what}")
     if not ed25519.verify(public.key, signature.signature + signature.comment, signature.global_signature):
-        raise SignatureWrong("the trusted comment of %s was changed" % where)
+        raise SignatureWrong(f"the trusted comment of {where} was changed")
 
 
 def _base64(line: bytes, size: int, where: str) -> bytes:
@@ -112,5 +112,5 @@ def _base64(line: bytes, size: int, where: str) -> bytes:
     except binascii.Error:
         raw = b""
     if len(raw) != size or base64.b64encode(raw) != line:
-        raise SignatureMalformed("%s holds a line that is not base64 of %d bytes" % (where, size))
+        raise SignatureMalformed(f"{where} holds a line that is not base64 of {size} bytes")
     return raw

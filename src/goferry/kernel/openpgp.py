@@ -12,8 +12,8 @@ on the client pysequoia. They get the judged key alone and must confirm that ver
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional, Sequence, Tuple
 
 from goferry.kernel import gpgv, packets, pgp_signature
 from goferry.kernel.certificate import TRIES, Certificate, Key, Standing, Verifier
@@ -41,7 +41,7 @@ _INLINE = (4, 8, 9, 11, 18)  # one-pass, compressed, encrypted, literal: parts o
 _ADVICE = ["make one with:  goferry sign DIST --openpgp-key FILE"]
 
 
-def read(data: bytes, where: str) -> Tuple[Signature, bytes]:
+def read(data: bytes, where: str) -> tuple[Signature, bytes]:
     """Read an armored detached signature; return it parsed and as one binary packet.
 
     Raises:
@@ -49,36 +49,36 @@ def read(data: bytes, where: str) -> Tuple[Signature, bytes]:
         IssuerAmbiguous: when it names two keys.
     """
     if not data.strip() or len(data) > MAX_BYTES:
-        raise SignatureMalformed("%s is empty or larger than %d bytes" % (where, MAX_BYTES), advice=_ADVICE)
+        raise SignatureMalformed(f"{where} is empty or larger than {MAX_BYTES} bytes", advice=_ADVICE)
     for inline in (b"-----BEGIN PGP SIGNED MESSAGE-----", b"-----BEGIN PGP MESSAGE-----"):
         if data.startswith(inline):
-            raise SignatureNotDetached("%s holds a message of its own" % where, advice=_ADVICE)
+            raise SignatureNotDetached(f"{where} holds a message of its own", advice=_ADVICE)
     try:
         binary = packets.dearmor(data, "PGP SIGNATURE")
         found = list(packets.split(binary))
         if any(kind in _INLINE for kind, _ in found):
-            raise SignatureNotDetached("%s holds a message of its own" % where, advice=_ADVICE)
+            raise SignatureNotDetached(f"{where} holds a message of its own", advice=_ADVICE)
         if len(found) != 1 or found[0][0] != packets.SIGNATURE:
-            raise SignatureNotSingle("%s holds %d packets instead of one signature" % (where, len(found)))
+            raise SignatureNotSingle(f"{where} holds {len(found)} packets instead of one signature")
         signature = pgp_signature.parse(found[0][1])
     except packets.Surrounded as error:
-        raise SignatureNotSingle("%s: %s" % (where, error)) from None
+        raise SignatureNotSingle(f"{where}: {error}") from None
     except packets.FormError as error:
-        raise SignatureMalformed("%s: %s" % (where, error), advice=_ADVICE) from None
+        raise SignatureMalformed(f"{where}: {error}", advice=_ADVICE) from None
     _check_form(signature, where)
     return signature, binary
 
 
 def _check_form(signature: Signature, where: str) -> None:
     if signature.kind == pgp_signature.TEXT:
-        raise SignatureNotDetached("%s is a text-mode signature, which does not cover the exact bytes" % where)
+        raise SignatureNotDetached(f"{where} is a text-mode signature, which does not cover the exact bytes")
     if signature.kind != pgp_signature.BINARY or signature.odd:
-        raise SignatureMalformed("%s is of a kind or has a critical part that is not known" % where)
+        raise SignatureMalformed(f"{where} is of a kind or has a critical part that is not known")
     if not signature.consistent:
-        raise IssuerAmbiguous("%s says that it was made by %s" % (where, " and by ".join(signature.issuers)))
+        raise IssuerAmbiguous(f"{where} says that it was made by {' and by '.join(signature.issuers)}")
     if signature.digest not in pgp_signature.HASHES:
-        weak = pgp_signature.WEAK_HASHES.get(signature.digest, "digest number %d" % signature.digest)
-        raise DigestWeak("%s uses %s" % (where, weak), advice=["sign again with SHA-256 or SHA-512"])
+        weak = pgp_signature.WEAK_HASHES.get(signature.digest, f"digest number {signature.digest}")
+        raise DigestWeak(f"{where} uses {weak}", advice=["sign again with SHA-256 or SHA-512"])
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Judged:
     proven: bool
 
 
-def judge(certificate: Certificate, key: Key, read: Tuple[Signature, bytes], now: int, where: str) -> Judged:
+def judge(certificate: Certificate, key: Key, read: tuple[Signature, bytes], now: int, where: str) -> Judged:
     """Decide whether `key`, which the signature names, may have made it.
 
     Raises:
@@ -110,27 +110,25 @@ def judge(certificate: Certificate, key: Key, read: Tuple[Signature, bytes], now
     primary = certificate.primary
     for part in (primary, key):
         if part.revoked:
-            raise KeyRevoked("%s was made by key %s, which its owner revoked" % (where, part.fingerprint))
+            raise KeyRevoked(f"{where} was made by key {part.fingerprint}, which its owner revoked")
         if part.weak:
-            raise KeyWeak(
-                "%s was made by key %s, which is DSA, short RSA or of an odd curve" % (where, part.fingerprint)
-            )
+            raise KeyWeak(f"{where} was made by key {part.fingerprint}, which is DSA, short RSA or of an odd curve")
     above, own = certificate.standing(primary), certificate.standing(key)
     _check_standing(primary, above, signature, now, where)
     _check_standing(key, own, signature, now, where)
     if above.untried or own.untried:
         raise KeyCannotSign(
-            "of the statements about key %s the newest %d are not its owner's" % (key.fingerprint, TRIES),
+            f"of the statements about key {key.fingerprint} the newest {TRIES} are not its owner's",
             advice=["get the key from its owner, not from a key server:  gpg --export-options export-minimal --export"],
         )
     if not own.signs or above.bound is False or own.bound is False:
-        raise KeyCannotSign("%s was made by key %s, which may not sign data" % (where, key.fingerprint))
+        raise KeyCannotSign(f"{where} was made by key {key.fingerprint}, which may not sign data")
     check_time(signature.created, now, where)
     if signature.created < max(key.created, primary.created):
-        raise SignatureInFuture("%s is dated before its key was made" % where)
+        raise SignatureInFuture(f"{where} is dated before its key was made")
     if signature.lifetime and signature.created + signature.lifetime <= now:
         ended = format_time(signature.created + signature.lifetime)
-        raise SignatureExpired("%s was valid until %s" % (where, ended))
+        raise SignatureExpired(f"{where} was valid until {ended}")
     return Judged(certificate, key, signature, packet, bool(above.bound and own.bound))
 
 
@@ -142,7 +140,7 @@ def check_time(created: int, now: int, where: str) -> None:
     """
     if created > now + CLOCK_SKEW:
         raise SignatureInFuture(
-            "%s is dated %s; here it is %s" % (where, format_time(created), format_time(now)),
+            f"{where} is dated {format_time(created)}; here it is {format_time(now)}",
             advice=["check this machine's clock:  date -u"],
         )
 
@@ -150,17 +148,17 @@ def check_time(created: int, now: int, where: str) -> None:
 def _check_standing(key: Key, standing: Standing, signature: Signature, now: int, where: str) -> None:
     if standing.weak_digest:
         raise DigestWeak(
-            "key %s, which made %s, certifies itself with SHA-1 or MD5" % (key.fingerprint, where),
-            advice=["renew it:  gpg --cert-digest-algo SHA512 --quick-set-expire %s 2y" % key.fingerprint],
+            f"key {key.fingerprint}, which made {where}, certifies itself with SHA-1 or MD5",
+            advice=[f"renew it:  gpg --cert-digest-algo SHA512 --quick-set-expire {key.fingerprint} 2y"],
         )
     if standing.expires is not None and standing.expires <= max(now, signature.created):
         raise KeyExpired(
-            "%s was made by key %s, which expired at %s" % (where, key.fingerprint, format_time(standing.expires)),
+            f"{where} was made by key {key.fingerprint}, which expired at {format_time(standing.expires)}",
             advice=["put the key's renewed public part into the trust file, or sign with a newer key"],
         )
 
 
-def matches(judged: Judged, message: bytes, tools: Optional[Sequence[Verifier]] = None) -> bool:
+def matches(judged: Judged, message: bytes, tools: Sequence[Verifier] | None = None) -> bool:
     """Whether the signature over `message` is that of the judged key, and the key is its certificate's.
 
     Args:

@@ -7,7 +7,8 @@ serves again (exit 4).
 from __future__ import annotations
 
 import errno
-from typing import Any, Dict, Iterator, Mapping, Type
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from goferry.kernel.errors import Failed, GoferryError, Interrupted, Misuse, Refused, RolledBack, Unreachable
 
@@ -270,11 +271,11 @@ def of_defect(error: Exception) -> GoferryError:
     if isinstance(error, GoferryError):
         return error
     if isinstance(error, OSError) and error.errno in NO_ROOM:
-        return DiskFull("no room is left: %s" % error, advice=["make room on the target's disk"])
-    return HostFailed("%s: %s" % (type(error).__name__, error))
+        return DiskFull(f"no room is left: {error}", advice=["make room on the target's disk"])
+    return HostFailed(f"{type(error).__name__}: {error}")
 
 
-def as_frame(error: GoferryError) -> Dict[str, Any]:
+def as_frame(error: GoferryError) -> dict[str, Any]:
     """Return an error as a frame carries it."""
     return {
         "name": error.name,
@@ -309,7 +310,7 @@ def from_frame(record: Mapping[str, Any]) -> GoferryError:
     return error
 
 
-def _kinds(base: Type[GoferryError]) -> Iterator[Type[GoferryError]]:
+def _kinds(base: type[GoferryError]) -> Iterator[type[GoferryError]]:
     for kind in base.__subclasses__():
         yield kind
         yield from _kinds(kind)

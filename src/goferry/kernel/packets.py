@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import Iterator, List, Tuple
+from collections.abc import Iterator
 
 _HEADER = re.compile(rb"(Version|Comment|Charset): [\x20-\x7e\x80-\xff]*")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{1,76}={0,2}")
@@ -40,7 +40,7 @@ def dearmor(data: bytes, kind: str) -> bytes:
     while lines and not lines[-1]:
         lines.pop()
     if begin not in lines:
-        raise FormError("there is no line %s" % begin.decode())
+        raise FormError(f"there is no line {begin.decode()}")
     if end not in lines:
         raise FormError("the armor has no end; the file is cut off")
     if lines[0] != begin or lines.index(end) != len(lines) - 1 or lines.count(begin) != 1:
@@ -48,7 +48,7 @@ def dearmor(data: bytes, kind: str) -> bytes:
     return _body(lines[1:-1])
 
 
-def _body(lines: List[bytes]) -> bytes:
+def _body(lines: list[bytes]) -> bytes:
     if b"" not in lines:
         raise FormError("the armor has no empty line after its headers")
     start = lines.index(b"")
@@ -101,7 +101,7 @@ def encode(kind: int, body: bytes) -> bytes:
     return bytes([0xC0 | kind, 0xFF]) + len(body).to_bytes(4, "big") + body
 
 
-def split(data: bytes) -> Iterator[Tuple[int, bytes]]:
+def split(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield each packet's type and body.
 
     Raises:
@@ -116,7 +116,7 @@ def split(data: bytes) -> Iterator[Tuple[int, bytes]]:
         offset += length
 
 
-def _head(data: bytes, offset: int) -> Tuple[int, int, int]:
+def _head(data: bytes, offset: int) -> tuple[int, int, int]:
     first = data[offset]
     if not first & 0x80:
         raise FormError("this is not an OpenPGP packet")
@@ -129,7 +129,7 @@ def _head(data: bytes, offset: int) -> Tuple[int, int, int]:
     return first >> 2 & 15, int.from_bytes(take(data, offset + 1, size), "big"), offset + 1 + size
 
 
-def variable_length(data: bytes, offset: int) -> Tuple[int, int]:
+def variable_length(data: bytes, offset: int) -> tuple[int, int]:
     """Read a length of one, two or five bytes (RFC 9580, section 4.2.1); return it and the offset behind it."""
     first = take(data, offset, 1)[0]
     if first < 192:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Dict, List, Tuple
 
 from goferry.kernel import ed25519
 from goferry.kernel.packets import FormError, take, variable_length
@@ -74,8 +73,8 @@ class Signature:
     lifetime: int = 0
     key_lifetime: int = 0
     flags: int = -1
-    issuers: Tuple[str, ...] = ()
-    embedded: Tuple[bytes, ...] = field(default_factory=tuple)
+    issuers: tuple[str, ...] = ()
+    embedded: tuple[bytes, ...] = field(default_factory=tuple)
     odd: bool = False
 
     @property
@@ -100,20 +99,20 @@ def parse(body: bytes) -> Signature:
         FormError: when it is broken, not of version 4, or without a creation time in its hashed part.
     """
     if take(body, 0, 1) != b"\x04":
-        raise FormError("it is a signature of version %d; version 4 is read" % body[0])
+        raise FormError(f"it is a signature of version {body[0]}; version 4 is read")
     size = int.from_bytes(take(body, 4, 2), "big")
     hashed = take(body, 0, 6 + size)
     rest = 6 + size
     unhashed_size = int.from_bytes(take(body, rest, 2), "big")
     unhashed = take(body, rest + 2, unhashed_size)
     end = rest + 2 + unhashed_size
-    facts: Dict[str, object] = {}
+    facts: dict[str, object] = {}
     _subpackets(hashed[6:], facts, hashed=True)
     _subpackets(unhashed, facts, hashed=False)
     if "created" not in facts:
         raise FormError("the signature has no creation time")
-    embedded: List[bytes] = facts.pop("embedded", [])  # type: ignore[assignment]
-    issuers: List[str] = sorted(facts.pop("issuers", ()), key=len, reverse=True)  # type: ignore[call-overload]
+    embedded: list[bytes] = facts.pop("embedded", [])  # type: ignore[assignment]
+    issuers: list[str] = sorted(facts.pop("issuers", ()), key=len, reverse=True)  # type: ignore[call-overload]
     prefix, material = take(body, end, 2), body[end + 2 :]
     return Signature(
         body[1],
@@ -128,7 +127,7 @@ def parse(body: bytes) -> Signature:
     )
 
 
-def _subpackets(area: bytes, facts: Dict[str, object], *, hashed: bool) -> None:
+def _subpackets(area: bytes, facts: dict[str, object], *, hashed: bool) -> None:
     offset = 0
     while offset < len(area):
         length, offset = variable_length(area, offset)
@@ -151,7 +150,7 @@ def _subpackets(area: bytes, facts: Dict[str, object], *, hashed: bool) -> None:
             _say(facts, "flags", value[0] if value else 0)
 
 
-def _say(facts: Dict[str, object], name: str, value: int) -> None:
+def _say(facts: dict[str, object], name: str, value: int) -> None:
     """Note a fact; of two that differ tools take the first or the last, so they count as not understood."""
     if facts.setdefault(name, value) != value:
         facts["odd"] = True
@@ -239,14 +238,14 @@ def sound_rsa(key: bytes) -> bool:
     return modulus.bit_length() in RSA_BITS and modulus & 1 == 1 and exponent & 1 == 1 and 3 <= exponent < 1 << 64
 
 
-def rsa_numbers(key: bytes) -> Tuple[int, int]:
+def rsa_numbers(key: bytes) -> tuple[int, int]:
     """Return modulus and exponent of RSA key material."""
     modulus, middle = mpi(key, 0)
     exponent, _ = mpi(key, middle)
     return int.from_bytes(modulus, "big"), int.from_bytes(exponent, "big")
 
 
-def mpi(data: bytes, offset: int) -> Tuple[bytes, int]:
+def mpi(data: bytes, offset: int) -> tuple[bytes, int]:
     """Read a multiprecision integer's bytes; return them and the offset behind them.
 
     RFC 9580, section 3.2: the length counts from the most significant bit that is set, so there is one spelling.

@@ -11,11 +11,11 @@ def drawn(service: str, port: int) -> str:
     if port not in RANGE:
         return ""
     return (
-        "%s is served on port %d, one of %d to %d, which are drawn for the host's services: nginx may find it taken "
-        "when it starts" % (service, port, RANGE.start, RANGE.stop - 1)
+        f"{service} is served on port {port}, one of {RANGE.start} to {RANGE.stop - 1}, which are drawn for the "
+        "host's services: nginx may find it taken when it starts"
     )
 
 
 def elsewhere(service: str) -> str:
     """Return what to do about that."""
-    return "choose another `port` for %s in goferry.yml, then:  goferry provision HOST" % service
+    return f"choose another `port` for {service} in goferry.yml, then:  goferry provision HOST"

@@ -8,7 +8,7 @@ no connection came about. Without the secret nobody is told anything, and no ser
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from goferry.kernel.hostfile import Place
 
@@ -29,10 +29,10 @@ class Secret(NamedTuple):
 
 def line(secret: Secret) -> str:
     """Return nginx's line that knows the secret."""
-    return 'map $http_x_goferry_probe $goferry_probe { default ""; %s %s; }' % secret
+    return f'map $http_x_goferry_probe $goferry_probe {{ default ""; {secret.asked} {secret.answered}; }}'
 
 
-def secret(text: str) -> Optional[Secret]:
+def secret(text: str) -> Secret | None:
     """Return the secret of an INCLUDE file's text; None when it has none, as before there was one."""
     found = _LINE.search(text)
     return Secret(found.group(1), found.group(2)) if found else None
@@ -40,4 +40,4 @@ def secret(text: str) -> Optional[Secret]:
 
 def server_file(place: Place) -> str:
     """Return the file of a service's server and upstream, in nginx's folder."""
-    return "goferry/%s.conf" % place.stem
+    return f"goferry/{place.stem}.conf"

@@ -14,7 +14,8 @@ Clients of the first agents send no trace and no open places; agents of that tim
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Dict, FrozenSet, Mapping, Tuple
+from collections.abc import Mapping
+from typing import Any, Callable
 
 from goferry.kernel import extension, manifest
 from goferry.kernel.errors import Misuse, printable
@@ -70,7 +71,7 @@ def _trace(value: Any) -> bool:
     return type(value) is str and bool(_TRACE.fullmatch(value))
 
 
-_CHANGE: Dict[str, Check] = {
+_CHANGE: dict[str, Check] = {
     "id": _identifier,
     "services": _texts,
     "wait_ms": _milliseconds,
@@ -91,15 +92,15 @@ REQUESTS: Mapping[str, Mapping[str, Check]] = {
     "purge": {"project": _identifier, "service": _text, "wait_ms": _milliseconds, "dry_run": _flag},
 }
 """Request → field → what it may hold. A field may be absent unless NEEDED names it."""
-NEEDED: Mapping[str, Tuple[str, ...]] = {
+NEEDED: Mapping[str, tuple[str, ...]] = {
     "prepare": ("id", "dist"),
     "rollback": ("id",),
     "upload": ("id",),
     "purge": ("project",),
 }
-CRITICAL: FrozenSet[str] = frozenset()
+CRITICAL: frozenset[str] = frozenset()
 """Names in a request's `critical` that this agent knows."""
-ABOUT: Dict[str, Any] = {"agent": AGENT, "critical": sorted(manifest.CRITICAL)}
+ABOUT: dict[str, Any] = {"agent": AGENT, "critical": sorted(manifest.CRITICAL)}
 """What an agent says of itself to `hello`: its version, and the names in a release's `critical` that it knows."""
 
 
@@ -112,26 +113,26 @@ def check(request: Mapping[str, Any]) -> str:
     name = request.get("request")
     fields = REQUESTS.get(name) if isinstance(name, str) else None
     if fields is None:
-        raise _malformed("the host agent knows no request %s" % _shown(name))
+        raise _malformed(f"the host agent knows no request {_shown(name)}")
     for field, value in request.items():
         fits = _trace if field == "trace" else fields.get(field)
         if field in ("request", *extension.PLACES):
             continue
         if fits is None:
-            raise _malformed("%s has no field %s" % (name, _shown(field)))
+            raise _malformed(f"{name} has no field {_shown(field)}")
         if not fits(value):
-            raise _malformed("%s of %s can't be %s" % (field, name, _shown(value)))
+            raise _malformed(f"{field} of {name} can't be {_shown(value)}")
     missing = [field for field in NEEDED.get(str(name), ()) if field not in request]
     if missing:
-        raise _malformed("%s lacks its %s" % (name, missing[0]))
+        raise _malformed(f"{name} lacks its {missing[0]}")
     try:
         extension.read(request, "the request", CRITICAL)
     except (TypeError, ValueError) as error:
-        raise _malformed("%s: %s" % (name, error)) from None
+        raise _malformed(f"{name}: {error}") from None
     return str(name)
 
 
-def bind(project: str) -> Dict[str, Any]:
+def bind(project: str) -> dict[str, Any]:
     """Return the frame by which the forced command says for which project a key is; empty: its line names none."""
     return {"bind": {"project": project}}
 

@@ -17,7 +17,7 @@ so the first refusal is the one nearest to the root of trust:
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from collections.abc import Sequence
 
 from goferry.kernel.errors import Refused
 
@@ -33,7 +33,7 @@ class Refusal(Refused):
         *,
         state: str = "Nothing was written or executed.",
         advice: Sequence[str] = (),
-        **facts: Any,
+        **facts: object,
     ) -> None:
         """Say that nothing happened: a refusal always comes first."""
         super().__init__(what, state=state, advice=advice, **facts)

@@ -71,10 +71,10 @@ def check_sealed(sequence: int, created: int, now: int) -> None:
     Raises:
         ReleaseInFuture: as it says.
     """
-    for what, seconds in (("sequence %d" % sequence, sequence), ("the time of sealing", created)):
+    for what, seconds in ((f"sequence {sequence}", sequence), ("the time of sealing", created)):
         if seconds > now + DAY:
             raise ReleaseInFuture(
-                "%s (%s) is more than a day ahead of this machine's clock, %s" % (what, shown(seconds), shown(now)),
+                f"{what} ({shown(seconds)}) is more than a day ahead of this machine's clock, {shown(now)}",
                 state="Nothing was signed.",
                 advice=["leave out --sequence: it is the second of sealing then", "or set this machine's clock"],
             )
@@ -95,17 +95,17 @@ def check_admitted(release: Manifest, trust: ProjectTrust, now: int) -> None:
     ahead = created if manual else max(created, release.sequence)
     if ahead > now + DAY:
         raise ReleaseInFuture(
-            "%s %s has sequence %d and was created %s: %s is more than a day ahead of this host's clock, %s"
-            % (release.project, release.version, release.sequence, release.created, shown(ahead), shown(now)),
+            f"{release.project} {release.version} has sequence {release.sequence} and was created {release.created}: "
+            f"{shown(ahead)} is more than a day ahead of this host's clock, {shown(now)}",
             advice=["see which clock is wrong; what comes from the future must be built and sealed again"],
         )
     if not manual and not is_time(release.sequence, created):
         raise SequenceNotATime(
-            "%s %s has sequence %d and was created %s, at second %d"
-            % (release.project, release.version, release.sequence, release.created, created),
+            f"{release.project} {release.version} has sequence {release.sequence} and was created {release.created}, "
+            f"at second {created}",
             advice=[
                 "leave out --sequence: it is the second of sealing then",
-                'or say in the trust file:  "projects": {"%s": {"sequence": "manual"}}' % release.project,
+                f'or say in the trust file:  "projects": {{"{release.project}": {{"sequence": "manual"}}}}',
             ],
         )
 
@@ -118,7 +118,6 @@ def check_minimum(project: str, version: str, sequence: int, trust: ProjectTrust
     """
     if sequence < trust.minimum:
         raise SequenceBelowMinimum(
-            "%s %s has sequence %d; the trust file's minimum for %s is %d"
-            % (project, version, sequence, project, trust.minimum),
+            f"{project} {version} has sequence {sequence}; the trust file's minimum for {project} is {trust.minimum}",
             advice=["deploy a newer release, or lower `minimum` in the trust file"],
         )

@@ -13,7 +13,8 @@ Whoever signs may declare what a service does, but a slip must be refused before
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Dict, List, Mapping
+from collections.abc import Mapping
+from typing import Any, Callable
 
 from goferry.kernel import invisible
 
@@ -21,7 +22,8 @@ MAX_MS = 86_400_000
 CRITICAL = "service-address"
 """The name in a manifest's `critical` without which a reader would give a service the placeholders as they stand."""
 PLACEHOLDERS = ("host", "port", "address", "url")
-_PLACEHOLDER = r"\{\{(%s)\}\}|\{(%s)\}" % (("|".join(PLACEHOLDERS),) * 2)
+_NAMES = "|".join(PLACEHOLDERS)
+_PLACEHOLDER = rf"\{{\{{({_NAMES})\}}\}}|\{{({_NAMES})\}}"
 OWN = frozenset(["GOFERRY_CONTROL", "GOFERRY_SERVICE", "GOFERRY_VERSION", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID"])
 """Variables that a host gives a service, whatever it declares."""
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
@@ -36,15 +38,15 @@ def check(name: str, record: Any) -> None:
         ValueError, TypeError: with the service, the field and what is wrong.
     """
     if not re.fullmatch(_NAME, name):
-        raise ValueError("%s can't name a service" % ascii(name[:80]))
+        raise ValueError(f"{name[:80]!a} can't name a service")
     if type(record) is not dict:
-        raise TypeError("service %s is not an object" % name)
+        raise TypeError(f"service {name} is not an object")
     for key, value in record.items():
         fits = _FIELDS.get(key)
         if fits is None:
-            raise ValueError("service %s has an unknown field: %s" % (name, ascii(key[:80])))
+            raise ValueError(f"service {name} has an unknown field: {key[:80]!a}")
         if not fits(value):
-            raise ValueError("service %s: %s can't be %s" % (name, key, ascii(value)[:80]))
+            raise ValueError(f"service {name}: {key} can't be {ascii(value)[:80]}")
 
 
 def check_project(name: str) -> None:
@@ -54,10 +56,10 @@ def check_project(name: str) -> None:
         ValueError: as it says.
     """
     if not re.fullmatch(_NAME, name):
-        raise ValueError("%s can't name a project that has services" % ascii(name[:80]))
+        raise ValueError(f"{name[:80]!a} can't name a project that has services")
 
 
-def critical(services: Mapping[str, Mapping[str, Any]]) -> Dict[str, Any]:
+def critical(services: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return what the manifest of a release with these services needs in `critical`; pure."""
     needed = any(
         (each.get("listen") or {}).get("port_env") or any(re.search(_PLACEHOLDER, text) for text in texts(each))
@@ -66,12 +68,12 @@ def critical(services: Mapping[str, Mapping[str, Any]]) -> Dict[str, Any]:
     return {CRITICAL: {}} if needed else {}
 
 
-def texts(service: Mapping[str, Any]) -> List[str]:
+def texts(service: Mapping[str, Any]) -> list[str]:
     """Return the texts of a declaration in which placeholders may stand."""
     return [*(service.get("args") or []), *(service.get("env") or {}).values()]
 
 
-def placeholders(text: str) -> List[str]:
+def placeholders(text: str) -> list[str]:
     """Return the names of the placeholders of a text, in order."""
     return [found[2] for found in re.finditer(_PLACEHOLDER, text) if found[2]]
 
@@ -79,7 +81,7 @@ def placeholders(text: str) -> List[str]:
 def template(text: str) -> str:
     """Return a text with placeholders as one for Python's `%` with a mapping of PLACEHOLDERS; pure."""
     return re.sub(
-        _PLACEHOLDER, lambda found: "{%s}" % found[1] if found[1] else "%%(%s)s" % found[2], text.replace("%", "%%")
+        _PLACEHOLDER, lambda found: f"{{{found[1]}}}" if found[1] else f"%({found[2]})s", text.replace("%", "%%")
     )
 
 
@@ -130,7 +132,7 @@ def _milliseconds(value: Any) -> bool:
     return type(value) is int and 0 <= value <= MAX_MS
 
 
-_FIELDS: Dict[str, Callable[[Any], bool]] = {
+_FIELDS: dict[str, Callable[[Any], bool]] = {
     "main": _text,
     "binary": _program,
     "listen": _listen,

@@ -5,8 +5,8 @@ A signature of a format that the trust file has no key for cannot be judged; it 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import List, Mapping, Optional, Sequence, Tuple
 
 from goferry.kernel import minisign, openpgp
 from goferry.kernel.certificate import Verifier
@@ -56,10 +56,10 @@ def check(
     files: Mapping[str, bytes],
     data: bytes,
     trust: TrustFile,
-    tools: Optional[Sequence[Verifier]],
+    tools: Sequence[Verifier] | None,
     now: int,
     text: Text = RELEASE,
-) -> Tuple[Tuple[Signer, ...], Tuple[str, ...]]:
+) -> tuple[tuple[Signer, ...], tuple[str, ...]]:
     """Check every signature over the bytes `data`.
 
     Args:
@@ -76,8 +76,8 @@ def check(
     Raises:
         Refusal: when one is bad, or too few trusted keys have signed.
     """
-    signers: List[Signer] = []
-    unchecked: List[str] = []
+    signers: list[Signer] = []
+    unchecked: list[str] = []
     missing_verifier = False
     for kind, name in text.signatures.items():
         if name not in files:
@@ -97,7 +97,7 @@ def check(
             unchecked.append(name)
     if not files:
         raise SignatureMissing(
-            "there is no signature beside %s" % text.name, advice=["get %s" % " or ".join(text.signatures.values())]
+            f"there is no signature beside {text.name}", advice=[f"get {' or '.join(text.signatures.values())}"]
         )
     _check_threshold(signers, unchecked, trust, missing_verifier)
     return tuple(signers), tuple(unchecked)
@@ -110,16 +110,16 @@ def _check_threshold(
         return
     if missing_verifier:
         raise VerifierMissing(
-            "%s cannot be checked on this machine" % ", ".join(unchecked),
+            f"{', '.join(unchecked)} cannot be checked on this machine",
             advice=["install gpgv, or sign with a minisign key as well:  goferry sign DIST --minisign-key FILE"],
         )
     if not signers:
-        raise KeyUnknown("no key of the trust file can have made %s" % ", ".join(unchecked))
-    raise ThresholdUnmet("%d of %d trusted keys have signed" % (len(signers), trust.threshold))
+        raise KeyUnknown(f"no key of the trust file can have made {', '.join(unchecked)}")
+    raise ThresholdUnmet(f"{len(signers)} of {trust.threshold} trusted keys have signed")
 
 
 def _check_openpgp(
-    data: bytes, message: bytes, keys: Sequence[TrustKey], tools: Optional[Sequence[Verifier]], now: int, text: Text
+    data: bytes, message: bytes, keys: Sequence[TrustKey], tools: Sequence[Verifier] | None, now: int, text: Text
 ) -> Signer:
     name = text.signatures["openpgp"]
     read = openpgp.read(data, name)
@@ -129,9 +129,9 @@ def _check_openpgp(
     if not named:
         raise _unknown(name, signature.issuer)
     if len(named) > 1:
+        holders = " and ".join(signer.fingerprint for _, _, signer in named[:3])
         raise IssuerAmbiguous(
-            "%s names its key by %s, which is that of %s"
-            % (name, signature.issuer, " and ".join(signer.fingerprint for _, _, signer in named[:3])),
+            f"{name} names its key by {signature.issuer}, which is that of {holders}",
             advice=["sign again with a tool that names the whole fingerprint, or take one key out of the trust file"],
         )
     key, owner, signer = named[0]
@@ -139,7 +139,7 @@ def _check_openpgp(
     judged = openpgp.judge(owner, signer, read, now, name)
     key.check_time(signature.created, now)
     if not openpgp.matches(judged, message, tools):
-        raise SignatureWrong("%s does not match %s" % (name, text.name), advice=["get both again from one release"])
+        raise SignatureWrong(f"{name} does not match {text.name}", advice=["get both again from one release"])
     return Signer(key.id, key.format, name, signature.created)
 
 
@@ -159,11 +159,11 @@ def _check_minisign(data: bytes, message: bytes, keys: Sequence[TrustKey], now: 
 
 def _unknown(name: str, issuer: str) -> KeyUnknown:
     return KeyUnknown(
-        "%s was made by key %s, which the trust file does not list" % (name, issuer or "without a name"),
+        f"{name} was made by key {issuer or 'without a name'}, which the trust file does not list",
         advice=["if the owner has a new key, get a new trust file from them, not from the release's folder"],
     )
 
 
 def _check_role(key: TrustKey, name: str, text: Text) -> None:
     if key.role != text.role:
-        raise KeyRole("%s was made by key %s, whose role is %s" % (name, key.id, key.role))
+        raise KeyRole(f"{name} was made by key {key.id}, whose role is {key.role}")

@@ -16,13 +16,13 @@ def parse_time(text: str) -> int:
         ValueError: on any other form; offsets and fractions are not canonical here.
     """
     if not re.fullmatch(_FORM, text):
-        raise ValueError("not a time like 2026-11-23T04:31:16Z: %s" % ascii(text[:40]))
+        raise ValueError(f"not a time like 2026-11-23T04:31:16Z: {text[:40]!a}")
     try:
         seconds = int(datetime.fromisoformat(text[:-1]).replace(tzinfo=timezone.utc).timestamp())
     except ValueError:
         seconds = 0
     if format_time(seconds) != text:
-        raise ValueError("not a time that exists: %s" % text)
+        raise ValueError(f"not a time that exists: {text}")
     return seconds
 
 

@@ -27,9 +27,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any
 
 from goferry.kernel import canonical, certificate, extension, minisign
 from goferry.kernel.certificate import Certificate
@@ -113,10 +114,10 @@ class TrustKey:
     format: str
     public: str
     role: str = "release"
-    scope: Tuple[str, ...] = ("*",)
-    valid_from: Optional[int] = None
-    valid_until: Optional[int] = None
-    revoked_at: Optional[int] = None
+    scope: tuple[str, ...] = ("*",)
+    valid_from: int | None = None
+    valid_until: int | None = None
+    revoked_at: int | None = None
     reason: str = ""
 
     @cached_property
@@ -154,12 +155,12 @@ class TrustKey:
         """
         if self.revoked_at is not None and (self.reason != "retired" or created >= self.revoked_at):
             raise KeyRevoked(
-                "key %s is revoked since %s (%s)" % (self.id, format_time(self.revoked_at), self.reason or "no reason")
+                f"key {self.id} is revoked since {format_time(self.revoked_at)} ({self.reason or 'no reason'})"
             )
         if self.valid_from is not None and min(created, now) < self.valid_from:
-            raise KeyNotYetValid("key %s is valid from %s" % (self.id, format_time(self.valid_from)))
+            raise KeyNotYetValid(f"key {self.id} is valid from {format_time(self.valid_from)}")
         if self.valid_until is not None and max(created, now) >= self.valid_until:
-            raise KeyExpired("key %s was valid until %s" % (self.id, format_time(self.valid_until)))
+            raise KeyExpired(f"key {self.id} was valid until {format_time(self.valid_until)}")
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ class ProjectTrust:
 class TrustFile:
     """The keys, how many different release keys must have signed, and what is said of single projects."""
 
-    keys: Tuple[TrustKey, ...]
+    keys: tuple[TrustKey, ...]
     threshold: int = 1
     projects: Mapping[str, ProjectTrust] = field(default_factory=dict)
     places: extension.Extension = field(default_factory=extension.Extension)
@@ -192,7 +193,7 @@ class TrustFile:
         """Return the file's bytes, indented for people; optional fields that say nothing are left out."""
         import json
 
-        record: Dict[str, Any] = {"schema": SCHEMA, "threshold": self.threshold}
+        record: dict[str, Any] = {"schema": SCHEMA, "threshold": self.threshold}
         record["keys"] = [_record(key) for key in self.keys]
         record["projects"] = {
             name: {"sequence": each.sequence, "minimum": each.minimum} for name, each in self.projects.items()
@@ -202,7 +203,7 @@ class TrustFile:
         return json.dumps(record, indent=2).encode("ascii") + b"\n"
 
 
-def load(path: Union[str, "os.PathLike[str]"], role: str = "release") -> TrustFile:
+def load(path: str | os.PathLike[str], role: str = "release") -> TrustFile:
     """Read the trust file at `path`; `role` is one of ROLES.
 
     Raises:
@@ -213,12 +214,12 @@ def load(path: Union[str, "os.PathLike[str]"], role: str = "release") -> TrustFi
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise TrustFileMissing(
-            "cannot read the trust file %s: %s" % (path, error.strerror),
+            f"cannot read the trust file {path}: {error.strerror}",
             advice=_MADE["cache" if role == "cache" else "release"],
         ) from None
     if data.strip() and not data.lstrip().startswith(b"{"):
         raise TrustFileMistaken(
-            "%s is no trust file%s" % (path, ": " + _A_KEY if _KEY_TEXT.match(data) else ""),
+            f"{path} is no trust file{': ' + _A_KEY if _KEY_TEXT.match(data) else ''}",
             advice=["name the file that lists the keys:  --trust goferry.trust", "its form:  docs/trust.md"],
         )
     return parse(data, str(path), role)
@@ -231,23 +232,23 @@ def parse(data: bytes, where: str = "the trust file", role: str = "release") -> 
         TrustFileInvalid: when they are not one. ThresholdUnreachable: when no release can satisfy it.
     """
     if len(data) > MAX_BYTES:
-        raise TrustFileInvalid("%s is larger than %d bytes" % (where, MAX_BYTES))
+        raise TrustFileInvalid(f"{where} is larger than {MAX_BYTES} bytes")
     try:
         return _trust(canonical.loads(data), role)
     except (ValueError, TypeError, KeyError, IndexError) as error:
         why = _A_KEY if _KEY_TEXT.match(data) else error
         raise TrustFileInvalid(
-            "%s is no trust file: %s" % (where, why),
+            f"{where} is no trust file: {why}",
             advice=["compare it with one that is:  goferry keygen --out OTHER", "its form:  docs/trust.md"],
         ) from None
 
 
 def _trust(record: Any, role: str) -> TrustFile:
     if type(record) is not dict or type(record.get("schema")) is not int or record["schema"] not in SCHEMAS:
-        raise ValueError("its schema is not one of %s; a newer Goferry may have written it" % (SCHEMAS,))
+        raise ValueError(f"its schema is not one of {SCHEMAS}; a newer Goferry may have written it")
     required, allowed = {"schema", "threshold", "keys"}, _OPTIONAL if record["schema"] == SCHEMA else ()
     if not required <= set(record) <= required | set(allowed):
-        raise ValueError("it is not {schema, threshold, keys%s}" % "".join(", " + name for name in allowed))
+        raise ValueError(f"it is not {{schema, threshold, keys{''.join(', ' + name for name in allowed)}}}")
     places = extension.read(record, "the trust file")
     if type(record["keys"]) is not list or type(record["threshold"]) is not int:
         raise ValueError("keys must be a list and threshold a number")
@@ -262,7 +263,7 @@ def _check_threshold(keys: Sequence[TrustKey], threshold: int, role: str) -> Non
     """Refuse a threshold that nothing can meet. A file whose keys of the role are all revoked is a lock, not a slip."""
     counting = [key for key in keys if key.role == role]
     if threshold < 1 or not counting:
-        raise ValueError("the threshold %d does not fit the number of %s keys" % (threshold, role))
+        raise ValueError(f"the threshold {threshold} does not fit the number of {role} keys")
     usable = [key for key in counting if key.usable]
     if not usable and all(key.lost for key in counting):
         return
@@ -271,38 +272,38 @@ def _check_threshold(keys: Sequence[TrustKey], threshold: int, role: str) -> Non
     most = max((len(each) for each in formats), default=0)
     if threshold > most:
         raise ThresholdUnreachable(
-            "the threshold is %d; the keys of the trust file allow for %d signatures of one %s"
-            % (threshold, most, _SIGNED[role]),
+            f"the threshold is {threshold}; the keys of the trust file allow for {most} signatures of one "
+            f"{_SIGNED[role]}",
             advice=["list a key of each format, openpgp and minisign, for one project; or lower the threshold"],
         )
 
 
-def _projects(record: Any) -> Dict[str, ProjectTrust]:
+def _projects(record: Any) -> dict[str, ProjectTrust]:
     if type(record) is not dict:
         raise ValueError("projects is not an object")
     found = {}
     for name, entry in record.items():
         if not _PROJECT.fullmatch(name) or type(entry) is not dict or not set(entry) <= {"sequence", "minimum"}:
-            raise ValueError("%s of projects is not {sequence, minimum}" % ascii(name[:80]))
+            raise ValueError(f"{name[:80]!a} of projects is not {{sequence, minimum}}")
         each = ProjectTrust(**entry)
         if each.sequence not in SEQUENCES or type(each.minimum) is not int or not 0 <= each.minimum < 2**53:
-            raise ValueError("%s: sequence is one of %s, and minimum a sequence" % (name, ", ".join(SEQUENCES)))
+            raise ValueError(f"{name}: sequence is one of {', '.join(SEQUENCES)}, and minimum a sequence")
         found[name] = each
     return found
 
 
 def _key(entry: Any, role: str) -> TrustKey:
     if type(entry) is not dict or not set(_REQUIRED) <= set(entry) <= {*_REQUIRED, *_TIMES, "reason"}:
-        raise ValueError("a key has exactly the fields %s and may have %s, reason" % (_REQUIRED, _TIMES))
-    fields: Dict[str, Any] = dict(entry)
+        raise ValueError(f"a key has exactly the fields {_REQUIRED} and may have {_TIMES}, reason")
+    fields: dict[str, Any] = dict(entry)
     for name, value in fields.items():
         if type(value) is not (list if name == "scope" else str):
-            raise ValueError("%s of a key is of a wrong type" % name)
-    allowed: List[Tuple[str, Tuple[str, ...]]] = [("format", FORMATS), ("reason", ("", *REASONS))]
+            raise ValueError(f"{name} of a key is of a wrong type")
+    allowed: list[tuple[str, tuple[str, ...]]] = [("format", FORMATS), ("reason", ("", *REASONS))]
     for name, values in [*allowed, ("role", ROLES[role])]:
         if fields.get(name, values[0]) not in values:
             more = "; " + _ELSEWHERE[role] if name == "role" and fields[name] in _KNOWN else ""
-            raise ValueError("%s of a key is not one of %s%s" % (name, ", ".join(filter(None, values)), more))
+            raise ValueError(f"{name} of a key is not one of {', '.join(filter(None, values))}{more}")
     if not fields["scope"] or not all(type(name) is str and name and not holds(name) for name in fields["scope"]):
         raise ValueError('scope of a key lists project names, or is ["*"]')
     for name in _TIMES:
@@ -310,7 +311,7 @@ def _key(entry: Any, role: str) -> TrustKey:
     key = TrustKey(**{**fields, "scope": tuple(fields["scope"])})
     actual = _actual_id(key)
     if key.id != actual:
-        raise ValueError("the id %s is not that of its public part, %s" % (ascii(key.id), actual))
+        raise ValueError(f"the id {key.id!a} is not that of its public part, {actual}")
     return key
 
 
@@ -318,11 +319,11 @@ def _actual_id(key: TrustKey) -> str:
     try:
         return key.certificate.primary.fingerprint if key.format == "openpgp" else key.minisign.key_id
     except (FormError, ValueError, IndexError) as error:
-        raise ValueError("the public part of key %s cannot be read: %s" % (ascii(key.id), error)) from None
+        raise ValueError(f"the public part of key {key.id!a} cannot be read: {error}") from None
 
 
-def _record(key: TrustKey) -> Dict[str, Any]:
-    record: Dict[str, Any] = {name: getattr(key, name) for name in _REQUIRED}
+def _record(key: TrustKey) -> dict[str, Any]:
+    record: dict[str, Any] = {name: getattr(key, name) for name in _REQUIRED}
     record["scope"] = list(key.scope)
     for name in _TIMES:
         if getattr(key, name) is not None:

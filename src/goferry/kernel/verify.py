@@ -19,9 +19,9 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from goferry.kernel import checksums, invisible, manifest, signatures
 from goferry.kernel.certificate import Verifier
@@ -75,11 +75,11 @@ class Verified:
         proof: the list and the signature files that vouch for the rest, name → bytes.
     """
 
-    manifest: Optional[Manifest]
-    signers: Tuple[Signer, ...]
-    unchecked: Tuple[str, ...]
+    manifest: Manifest | None
+    signers: tuple[Signer, ...]
+    unchecked: tuple[str, ...]
     digest: str
-    files: Dict[str, str]
+    files: dict[str, str]
     proof: Mapping[str, bytes] = field(default_factory=dict)
 
 
@@ -87,11 +87,11 @@ def verify(
     folder: Path,
     trust: TrustFile,
     *,
-    openpgp: Optional[Sequence[Verifier]] = None,
+    openpgp: Sequence[Verifier] | None = None,
     project: str = "",
     now: int,
-    only: Union[str, Collection[str]] = "",
-    floor: Optional[Floor] = None,
+    only: str | Collection[str] = "",
+    floor: Floor | None = None,
 ) -> Verified:
     """Judge the sealed folder `folder`; return what it is, or raise the first refusal.
 
@@ -133,7 +133,7 @@ def verify(
     return Verified(release, signers, unchecked, digest, files, {LIST: data, **signed})
 
 
-def check_floor(release: Manifest, floor: Optional[Floor]) -> None:
+def check_floor(release: Manifest, floor: Floor | None) -> None:
     """Refuse a release below the floor; the same release again is fine.
 
     Raises:
@@ -143,8 +143,8 @@ def check_floor(release: Manifest, floor: Optional[Floor]) -> None:
         return
     if release.sequence < floor.sequence:
         raise SequenceLower(
-            "%s %s has sequence %d; %d was admitted before"
-            % (release.project, release.version, release.sequence, floor.sequence),
+            f"{release.project} {release.version} has sequence {release.sequence}; "
+            f"{floor.sequence} was admitted before",
             advice=[
                 "to go back on purpose:  goferry rollback --to VERSION",
                 "to release old code again, build it into an empty folder and sign that; a sealed one keeps its own",
@@ -152,7 +152,7 @@ def check_floor(release: Manifest, floor: Optional[Floor]) -> None:
         )
     if floor.manifest_digest and release.digest != floor.manifest_digest:
         raise SequenceConflict(
-            "another release of %s with sequence %d was admitted before" % (release.project, release.sequence),
+            f"another release of {release.project} with sequence {release.sequence} was admitted before",
             advice=["seal one of them again; the sequence is then the second of sealing"],
         )
 
@@ -167,17 +167,17 @@ def open_file(name: str, root: int) -> int:
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=root)
     except OSError as error:
         if error.errno == errno.ENOENT:
-            raise FileMissing("%s is listed, but not there" % shown(name)) from None
+            raise FileMissing(f"{shown(name)} is listed, but not there") from None
         if error.errno in (errno.ELOOP, errno.ENXIO):
-            raise FileNotRegular("%s is not a regular file" % shown(name)) from None
-        raise FolderUnreadable("cannot open %s: %s" % (shown(name), error.strerror)) from None
+            raise FileNotRegular(f"{shown(name)} is not a regular file") from None
+        raise FolderUnreadable(f"cannot open {shown(name)}: {error.strerror}") from None
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise FileNotRegular("%s is not a regular file" % shown(name))
+        raise FileNotRegular(f"{shown(name)} is not a regular file")
     if status.st_nlink != 1:
         os.close(descriptor)
-        raise FileLinked("%s has %d names (hard links)" % (shown(name), status.st_nlink))
+        raise FileLinked(f"{shown(name)} has {status.st_nlink} names (hard links)")
     return descriptor
 
 
@@ -189,7 +189,7 @@ def shown(name: str) -> str:
     return ascii(name) if invisible.holds(name) else name
 
 
-def hash_file(descriptor: int) -> Tuple[str, int]:
+def hash_file(descriptor: int) -> tuple[str, int]:
     """Return the SHA-256 (lower-case hex) and the size of what a descriptor reads from here to its end."""
     digest, size = hashlib.sha256(), 0
     while True:
@@ -206,7 +206,7 @@ def _opened(folder: Path) -> Iterator[int]:
         root = os.open(str(folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise FolderUnreadable(
-            "cannot open the folder %s: %s" % (folder, error.strerror),
+            f"cannot open the folder {folder}: {error.strerror}",
             advice=["make it:  goferry build --out DIST", "seal it:  goferry sign DIST --openpgp-key FILE"],
         ) from None
     try:
@@ -227,95 +227,95 @@ def _read_list(root: int, folder: Path) -> bytes:
         data = _read(root, LIST, checksums.MAX_BYTES)
     except FileMissing:
         raise ListMissing(
-            "%s has no %s" % (folder, LIST), advice=["seal it first:  goferry sign %s --openpgp-key FILE" % folder]
+            f"{folder} has no {LIST}", advice=[f"seal it first:  goferry sign {folder} --openpgp-key FILE"]
         ) from None
     if len(data) > checksums.MAX_BYTES:
-        raise ListTooLarge("%s has more than %d bytes" % (LIST, checksums.MAX_BYTES))
+        raise ListTooLarge(f"{LIST} has more than {checksums.MAX_BYTES} bytes")
     return data
 
 
-def _read_signatures(root: int) -> Dict[str, bytes]:
-    found: Dict[str, bytes] = {}
+def _read_signatures(root: int) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
     for name in SIGNATURES.values():
         with contextlib.suppress(FileMissing):
             found[name] = _read(root, name, MAX_SIGNATURE)
     return found
 
 
-def _read_manifest(root: int, listed: Dict[str, str], *, optional: bool) -> Optional[Manifest]:
+def _read_manifest(root: int, listed: dict[str, str], *, optional: bool) -> Manifest | None:
     if MANIFEST not in listed:
-        raise ManifestMissing("%s does not list %s" % (LIST, MANIFEST))
+        raise ManifestMissing(f"{LIST} does not list {MANIFEST}")
     try:
         data = _read(root, MANIFEST, manifest.MAX_BYTES)
     except FileMissing:
         if optional:
             return None
-        raise ManifestMissing("%s is listed, but not there" % MANIFEST) from None
+        raise ManifestMissing(f"{MANIFEST} is listed, but not there") from None
     if hashlib.sha256(data).hexdigest() != listed[MANIFEST]:
-        raise FileAltered("%s is not the file that was signed" % MANIFEST)
+        raise FileAltered(f"{MANIFEST} is not the file that was signed")
     return manifest.parse(data)
 
 
-def _check_policy(release: Optional[Manifest], signers: Sequence[Signer], trust: TrustFile, project: str) -> None:
+def _check_policy(release: Manifest | None, signers: Sequence[Signer], trust: TrustFile, project: str) -> None:
     by_id = {key.id: key for key in trust.keys}
     keys = [by_id[signer.id] for signer in signers]
     if release is None:
         if project or not all(key.covers("*") for key in keys):
-            raise ManifestMissing("%s is needed to tell which project this is" % MANIFEST, advice=["get it as well"])
+            raise ManifestMissing(f"{MANIFEST} is needed to tell which project this is", advice=["get it as well"])
         return
     for key in keys:
         if not key.covers(release.project):
             scope = ", ".join(key.scope)
-            raise KeyOutOfScope("key %s signs for %s, not for %s" % (key.id, scope, release.project))
+            raise KeyOutOfScope(f"key {key.id} signs for {scope}, not for {release.project}")
     if project and release.project != project:
-        raise ProjectMismatch("this is %s %s, not a release of %s" % (release.project, release.version, project))
+        raise ProjectMismatch(f"this is {release.project} {release.version}, not a release of {project}")
 
 
-def _check_agreement(release: Manifest, listed: Dict[str, str]) -> None:
+def _check_agreement(release: Manifest, listed: dict[str, str]) -> None:
     described = {entry.name: entry.sha256 for entry in release.files}
     described[MANIFEST] = listed[MANIFEST]
     if described != listed:
         odd = sorted(name for name in set(described) | set(listed) if described.get(name) != listed.get(name))
-        raise ListsDisagree("%s and %s disagree on %s" % (LIST, MANIFEST, ", ".join(odd[:3])))
+        raise ListsDisagree(f"{LIST} and {MANIFEST} disagree on {', '.join(odd[:3])}")
 
 
-def _wanted(listed: Dict[str, str], only: Union[str, Collection[str]]) -> List[str]:
+def _wanted(listed: dict[str, str], only: str | Collection[str]) -> list[str]:
     if isinstance(only, str) and not only:
         return list(listed)
     names = [only] if isinstance(only, str) else sorted(set(only))
     for name in names:
         if name not in listed:
-            raise FileUnlisted("%s is not in %s" % (shown(name), LIST))
+            raise FileUnlisted(f"{shown(name)} is not in {LIST}")
     return names
 
 
 def _check_signatures(entries: Sequence[str], release: Manifest) -> None:
     for name in release.signatures:
         if name not in entries:
-            raise SignatureMissing("%s was made when the folder was sealed, but is not there" % name)
+            raise SignatureMissing(f"{name} was made when the folder was sealed, but is not there")
 
 
-def _check_entries(entries: Sequence[str], listed: Dict[str, str], release: Manifest) -> None:
+def _check_entries(entries: Sequence[str], listed: dict[str, str], release: Manifest) -> None:
     present = set(entries)
     missing = sorted(set(listed) - present)
     if missing:
-        raise FileMissing("listed, but not there: %s" % ", ".join(missing[:3]), missing=missing[:100])
+        raise FileMissing(f"listed, but not there: {', '.join(missing[:3])}", missing=missing[:100])
     added = sorted(present - set(listed) - {LIST, *release.signatures})
     if added:
         raise FileUnlisted(
-            "not listed, but there: %s" % ", ".join(shown(name) for name in added[:3]),
+            f"not listed, but there: {', '.join(shown(name) for name in added[:3])}",
             advice=["remove it, or find out who put it there"],
         )
 
 
-def _check_file(root: int, name: str, expected: str, release: Optional[Manifest]) -> None:
+def _check_file(root: int, name: str, expected: str, release: Manifest | None) -> None:
     descriptor = open_file(name, root)
     try:
         size = os.fstat(descriptor).st_size
         if release is not None and size != release.file(name).size:
-            raise FileAltered("%s has %d bytes instead of %d" % (name, size, release.file(name).size))
+            raise FileAltered(f"{name} has {size} bytes instead of {release.file(name).size}")
         digest, read = hash_file(descriptor)
     finally:
         os.close(descriptor)
     if digest != expected or read != size:
-        raise FileAltered("%s has SHA-256 %s instead of %s" % (name, digest, expected))
+        raise FileAltered(f"{name} has SHA-256 {digest} instead of {expected}")

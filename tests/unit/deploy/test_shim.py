@@ -102,7 +102,7 @@ def test_a_committed_version_whose_binary_cannot_be_opened_now_is_tried_again(pl
 def test_a_unit_starts_a_candidate_by_the_agents_leave_alone(place, tmp_path, given, guarded, code):
     _, base, slot = place
     slot = {**slot, "guarded": guarded, "project": "shop", "service": "api", "args": ["hello"]}
-    store = f"shim.STORE = {str(tmp_path)!r} + '/%s/%s/store'"
+    store = f"shim.STORE = {str(tmp_path)!r} + '/{{}}/{{}}/store'"
     done = subprocess.run(
         [sys.executable, "-c", f"from goferry.host import shim; {store}; raise SystemExit(shim.unit())"],
         input=json.dumps(slot),
@@ -226,7 +226,7 @@ def test_below_the_minimum_nothing_is_started_whoever_starts_it(place, tmp_path,
     for guarded in (False, True):
         done = start(place, project="shop", sequence=7, guarded=guarded, attempt=f"a{guarded}")
         assert (done.returncode, "below the minimum" in done.stderr) == ((0, False) if starts else (77, True))
-    monkeypatch.setattr(shim, "TRUST", (str(tmp_path / "%s.none"), str(trust)))
+    monkeypatch.setattr(shim, "TRUST", (str(tmp_path / "{}.none"), str(trust)))
     for own_file, code in ((False, 0 if starts else shim.BARRED), (True, 0)):
         if own_file:  # the project's own takes the other's place
             (tmp_path / "shop.none").write_text("{}")

@@ -182,16 +182,16 @@ class Changes:
             try:
                 back()
             except (OSError, Failure) as error:
-                self._left.append("%s (%s)" % (what, error))
+                self._left.append(f"{what} ({error})")
         for words in self._again:
             code, output = run(words, 180)
             if code not in (0, NOT_FOUND):
-                self._left.append("%s (%s)" % (" ".join(words), output.strip()[-300:]))
+                self._left.append(f"{' '.join(words)} ({output.strip()[-300:]})")
         self.done()
         if self._left:
-            return "Not everything that this run had changed could be brought back: %s." % ", ".join(self._left)
+            return f"Not everything that this run had changed could be brought back: {', '.join(self._left)}."
         stays = ", but for " + " and ".join(self._stays) if self._stays else ""
-        return "What this run had changed was brought back%s." % stays if self._back else "Nothing was changed."
+        return f"What this run had changed was brought back{stays}." if self._back else "Nothing was changed."
 
 
 def beside(path: str) -> str:
@@ -288,4 +288,4 @@ def must(words: list[str], timeout: float = 180) -> None:
     """Run a command that has to succeed."""
     code, output = run(words, timeout)
     if code:
-        raise Failure("%s ended with %d: %s" % (" ".join(words), code, output.strip()[-1500:]))
+        raise Failure(f"{' '.join(words)} ended with {code}: {output.strip()[-1500:]}")

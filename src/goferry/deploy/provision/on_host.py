@@ -20,7 +20,8 @@ import signal
 import socket
 import sys
 import time
-from typing import Callable, Dict, Iterator, List
+from collections.abc import Iterator
+from typing import Callable
 
 from goferry.deploy.provision.changes_on_host import (
     Changes,
@@ -136,7 +137,7 @@ def denied() -> bool:
     return run(words, 30)[0] == 0
 
 
-def listening() -> List[int]:
+def listening() -> list[int]:
     """Return the TCP ports that somebody listens on."""
     found = set()
     for path in ("/proc/net/tcp", "/proc/net/tcp6"):
@@ -162,7 +163,7 @@ def apply(request: Record) -> Record:
             try:
                 later = carry_out(request, changes, owed)
             except Exception as error:
-                what = str(error) if isinstance(error, Failure) else "%s: %s" % (type(error).__name__, error)
+                what = str(error) if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
                 with deaf():
                     raise Failure(what, changes.bring_back()) from error
             changes.done()
@@ -180,7 +181,7 @@ def install(request: Record) -> Record:
     return {"ran": [" ".join(words) for words in request["install"]]}
 
 
-def afterwards(commands: List[Record], changes: Changes) -> None:
+def afterwards(commands: list[Record], changes: Changes) -> None:
     """Run what takes the locks of deploys; until it is done the note says that it is owed."""
     for command in commands:
         try:
@@ -192,7 +193,7 @@ def afterwards(commands: List[Record], changes: Changes) -> None:
     note([])
 
 
-def carry_out(request: Record, changes: Changes, owed: List[str]) -> List[Record]:
+def carry_out(request: Record, changes: Changes, owed: list[str]) -> list[Record]:
     """Stage, swap, and run what is due; return the commands that are due afterwards."""
     differing = [entry for entry in request["entries"] if not same(entry)]
     for entry in differing:
@@ -211,7 +212,7 @@ def refuse_changed(request: Record) -> None:
     """Refuse a plan whose files somebody changed since they were looked at: it would undo that."""
     for path, digest in request.get("seen", {}).items():
         if hashlib.sha256(text(path).encode()).hexdigest() != digest:
-            raise Failure("%s was changed by somebody else meanwhile" % path, "Nothing was changed.")
+            raise Failure(f"{path} was changed by somebody else meanwhile", "Nothing was changed.")
 
 
 @contextlib.contextmanager
@@ -233,7 +234,7 @@ def await_lock(descriptor: int, who: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while not taken(descriptor):
         if time.monotonic() > deadline:
-            raise Failure("%s is going on" % who, "Nothing was changed.")
+            raise Failure(f"{who} is going on", "Nothing was changed.")
         time.sleep(0.1)
 
 
@@ -257,18 +258,18 @@ def check(request: Record) -> Record:
     return {**diff(request), "checks": checks(request)}
 
 
-def checks(request: Record) -> List[Record]:
+def checks(request: Record) -> list[Record]:
     """Return what the agent finds: `[{"name", "of", "ok", "what", "advice"}]`."""
     code, output = run(request["check"], 60, most=16 << 20)  # several lines for each service of each project
     try:
         found = json.loads(output.strip().splitlines()[-1])["checks"]
     except (ValueError, KeyError, IndexError, TypeError):
-        what = "the host agent's checks ended with %d: %s" % (code, output.strip()[-500:])
+        what = f"the host agent's checks ended with {code}: {output.strip()[-500:]}"
         return [{"name": "agent", "of": "", "ok": False, "what": what, "advice": []}]
     return list(found)
 
 
-def settled_checks(request: Record) -> List[Record]:
+def settled_checks(request: Record) -> list[Record]:
     """Return the agent's checks, after a moment in which nginx may take what it was given."""
     deadline = time.monotonic() + SETTLE
     found = checks(request)
@@ -303,11 +304,11 @@ def main() -> None:
     except Failure as error:
         answer = {"error": str(error), "state": error.state}
     except (OSError, KeyError) as error:
-        answer = {"error": "%s: %s" % (type(error).__name__, error), "state": ""}
+        answer = {"error": f"{type(error).__name__}: {error}", "state": ""}
     sys.stdout.write(json.dumps(answer) + "\n")
 
 
-DOES: Dict[str, Callable[[Record], Record]] = {
+DOES: dict[str, Callable[[Record], Record]] = {
     "facts": lambda _: facts(),
     "diff": diff,
     "check": check,

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,11 @@ def test_a_checkout_installs_as_well(way, user):
     assert run([*uvx, "--version"], user).startswith("goferry ")
     assert "shop-server" in run([*uvx, "inspect", "--dir", ROOT / "examples" / "shop"], user)
     assert not {*ROOT.glob("build"), *ROOT.glob("*.egg-info"), *(ROOT / "src").glob("*.egg-info")}
+
+
+def test_a_type_checker_is_told_that_the_wheel_has_types(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.read("goferry/py.typed") == b""
 
 
 def test_every_module_of_the_wheel_is_importable_with_what_comes_with_it(wheel, user):

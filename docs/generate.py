@@ -101,15 +101,23 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+FORMER: dict[str, tuple[str, ...]] = {
+    "host-unreachable": ("server-unreachable",),
+    "reference-invalid": ("workflow-reference-invalid",),
+}
+"""Name → what some of the errors that had it are called now; its heading stays, for links and scripts know it."""
+
+
 def errors() -> str:
     """Return every error that a user can meet, from the classes' docstrings."""
     import_everything()
     parts = ["# Errors\n", NOTE, "The heading is the name that a message and `--json` carry.\n"]
-    for name, group in sorted(_named().items()):
+    found = named()
+    for name in sorted({*found, *FORMER}):
         parts.append(f"## {name}\n")
-        codes = sorted({error.exit_code for error in group})
-        parts.append(f"Exit code {', '.join(map(str, codes))}.\n")
-        parts += [f"{text}\n" for text in dict.fromkeys(inspect.cleandoc(error.__doc__ or "") for error in group)]
+        for error in found.get(name, ()):
+            parts += [f"Exit code {error.exit_code}.\n", f"{inspect.cleandoc(error.__doc__ or '')}\n"]
+        parts += [f"Some errors of this name are called [`{now}`](#{now}) now.\n" for now in FORMER.get(name, ())]
     return "\n".join(parts)
 
 
@@ -120,7 +128,8 @@ def import_everything() -> None:
             importlib.import_module(module.name)
 
 
-def _named() -> dict[str, list[type[GoferryError]]]:
+def named() -> dict[str, list[type[GoferryError]]]:
+    """Return name → the classes of goferry that give themselves this name; a test holds that it is one."""
     found: dict[str, list[type[GoferryError]]] = {}
     for error in sorted(set(_below(GoferryError)), key=lambda each: (each.__module__, each.__qualname__)):
         if "name" in vars(error) and error.__module__.startswith("goferry."):

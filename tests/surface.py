@@ -142,7 +142,7 @@ def _without(value, key):
 
 def _errors(generator):
     generator.import_everything()
-    return {name: sorted({each.exit_code for each in kinds}) for name, kinds in generator._named().items()}
+    return {name: sorted({each.exit_code for each in kinds}) for name, kinds in generator.named().items()}
 
 
 def _yaml(path):

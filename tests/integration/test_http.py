@@ -12,7 +12,7 @@ import pytest
 
 from goferry.system import http as http_client
 from goferry.system.address import AddressInvalid, RedirectRefused, shown
-from goferry.system.http import Client, DownloadTooLarge, DownloadUnwritable, HostUnreachable, ServerFailing
+from goferry.system.http import Client, DownloadTooLarge, DownloadUnwritable, ServerFailing, ServerUnreachable
 from goferry.system.proxyenv import authorization, proxy_for
 
 
@@ -92,7 +92,7 @@ def test_limit(get):
 
 
 def test_nobody_listens():
-    with pytest.raises(HostUnreachable, match=r"127\.0\.0\.1") as caught:
+    with pytest.raises(ServerUnreachable, match=r"127\.0\.0\.1") as caught:
         Client({}, attempts=2, wait=0.01).get("http://user:secret@127.0.0.1:9/x?token=1", limit=1)
     assert "secret" not in str(caught.value)
     assert "token" not in str(caught.value)
@@ -152,7 +152,7 @@ def test_an_answer_that_does_not_end_is_given_up_as_a_whole(kind):
     client = Client({}, timeout=0.4, attempts=2, wait=0.01)
     with hostile.listening(port, kind):
         since = time.monotonic()
-        with pytest.raises((HostUnreachable, DownloadTooLarge)):
+        with pytest.raises((ServerUnreachable, DownloadTooLarge)):
             client.get(f"http://127.0.0.1:{port}/", limit=50_000)
         assert time.monotonic() - since < 2 * (1.2 + 0.3) + 1
 
@@ -163,7 +163,7 @@ def test_a_line_that_does_not_end_is_not_kept_until_the_pace_is_looked_at(kind):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     since = time.monotonic()
-    with hostile.listening(port, kind), pytest.raises(HostUnreachable):
+    with hostile.listening(port, kind), pytest.raises(ServerUnreachable):
         Client({}, timeout=10, attempts=1).get(f"http://127.0.0.1:{port}/", limit=50_000)
     assert time.monotonic() - since < 10, "the pace would end it after 30 s, with all that came in the memory"
 
@@ -197,7 +197,7 @@ def test_an_upload_that_is_hardly_taken_is_given_up():
         thread.start()
         url, body = f"http://127.0.0.1:{listener.getsockname()[1]}/", io.BytesIO(bytes(30 << 20))
         since = time.monotonic()
-        with pytest.raises(HostUnreachable):
+        with pytest.raises(ServerUnreachable):
             Client({}, timeout=0.4).send("POST", url, body=body, headers={"Content-Length": str(30 << 20)})
         assert time.monotonic() - since < 30
         over.set()
@@ -238,7 +238,7 @@ def test_a_length_that_is_no_number_is_an_unknown_length(answering, value):
     try:
         assert Client({}, attempts=1).download(url, file, limit=10).status == 200
         assert file.getvalue() in (b"hello", b"")
-    except (HostUnreachable, DownloadTooLarge):
+    except (ServerUnreachable, DownloadTooLarge):
         pass
 
 
@@ -262,7 +262,7 @@ def test_a_length_that_is_no_number_is_an_unknown_length(answering, value):
 )
 def test_a_redirect_to_nowhere_is_an_error_of_its_own(answering, location):
     url = answering(b"HTTP/1.1 302 Found\r\nLocation: " + location.encode() + b"\r\nContent-Length: 0\r\n\r\n")
-    with pytest.raises((RedirectRefused, HostUnreachable)) as caught:
+    with pytest.raises((RedirectRefused, ServerUnreachable)) as caught:
         Client({}, attempts=1).get(url, limit=10)
     assert "\x7f" not in caught.value.what
 
@@ -302,7 +302,7 @@ def test_what_was_fast_before_does_not_buy_time(monkeypatch):
         port = probe.getsockname()[1]
     with hostile.listening(port, "begins well"):
         since = time.monotonic()
-        with pytest.raises(HostUnreachable, match="too slow"):
+        with pytest.raises(ServerUnreachable, match="too slow"):
             Client({}, timeout=0.4, attempts=1).download(f"http://127.0.0.1:{port}/", io.BytesIO(), limit=9_000_000)
         assert time.monotonic() - since < 8
 
@@ -317,6 +317,6 @@ def test_a_request_has_an_end_as_a_whole(monkeypatch):
         port = probe.getsockname()[1]
     with hostile.listening(port, "hops slowly"):
         since = time.monotonic()
-        with pytest.raises(HostUnreachable, match="given up after 1 s"):
+        with pytest.raises(ServerUnreachable, match="given up after 1 s"):
             Client({}, timeout=5, attempts=50, wait=0.01).download(f"http://127.0.0.1:{port}/", io.BytesIO(), limit=10)
         assert time.monotonic() - since < 4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goferry.kernel.errors import Failed, FleetSplit, Misuse, Refused, Unreachable
+from goferry.kernel.errors import Failed, Misuse, Refused, Unreachable
 
 
 class HostUnreachable(Unreachable):
@@ -103,15 +103,6 @@ class HostOutdated(Misuse):
     """
 
     name = "host-outdated"
-
-
-class FleetDivided(FleetSplit):
-    """Some hosts run the new version and some the one before.
-
-    It usually is a host that could not be reached after the switch; the same command again brings all to one version.
-    """
-
-    name = "fleet-split"
 
 
 class HostUnsuitable(Misuse):

@@ -16,11 +16,10 @@ from threading import Event
 from typing import Any
 
 from goferry.deploy import answers
-from goferry.deploy.errors import FleetDivided
 from goferry.deploy.fleet import Campaign
 from goferry.deploy.local import transaction_id
 from goferry.deploy.session import Session, connected
-from goferry.kernel.errors import Failed, GoferryError, RolledBack, Unreachable, printable
+from goferry.kernel.errors import Failed, FleetSplit, GoferryError, RolledBack, Unreachable, printable
 from goferry.kernel.outcomes import AgentLost, ClientSilent
 from goferry.observe.events import Span
 
@@ -258,8 +257,8 @@ def _lost(campaign: Campaign, session: Session) -> GoferryError:
     return error
 
 
-def _divided(campaign: Campaign) -> FleetDivided:
-    return FleetDivided(
+def _divided(campaign: Campaign) -> FleetSplit:
+    return FleetSplit(
         "the hosts came to different ends: " + ", ".join(sorted({session.outcome for session in campaign.sessions})),
         state="\n".join(f"{session.name}: {_told(session)}" for session in campaign.sessions),
         advice=_advice(campaign),

@@ -37,7 +37,7 @@ def deploy(
     host's.
 
     Raises:
-        GoferryError: a host's own, with every host's outcome in its facts; FleetDivided when they differ.
+        GoferryError: a host's own, with every host's outcome in its facts; FleetSplit when they differ.
     """
     with serving.untouched():
         release = upload.read_release(dist)

@@ -136,7 +136,10 @@ class Unreachable(GoferryError):
 
 
 class FleetSplit(GoferryError):
-    """Some hosts switched and some did not."""
+    """Some hosts run the new version and some the one before.
+
+    Usual causes: a host that could not be reached after the switch. The same command again brings all to one version.
+    """
 
     name = "fleet-split"
     exit_code = 6

@@ -296,7 +296,6 @@ def from_frame(record: Mapping[str, Any]) -> GoferryError:
     name, code = str(record.get("name", "failed")), record.get("exit_code")
     kinds = [kind for kind in _kinds(GoferryError) if kind.exit_code in REMOTE]
     named = [kind for kind in kinds if kind.__dict__.get("name") == name]
-    named.sort(key=lambda kind: kind.__module__.partition(".kernel.")[1] == "")  # a stage may have one of that name too
     if not named:
         code = code if type(code) is int and code in REMOTE else Failed.exit_code
         named = [kind for kind in kinds if kind.exit_code == code]

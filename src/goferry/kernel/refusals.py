@@ -23,9 +23,7 @@ from goferry.kernel.errors import Refused
 
 
 class Refusal(Refused):
-    """The release is not accepted."""
-
-    name = "refused"
+    """The release is not accepted; each reason has a name of its own."""
 
     def __init__(
         self,

@@ -201,7 +201,7 @@ def _attempt(client: http.Client, url: str, body: bytes, headers: Mapping[str, s
     """Return the status (0: no answer), what went wrong (empty: nothing), and how long the service wants to wait."""
     try:
         answer = client.send("POST", url, body=io.BytesIO(body), headers=headers)
-    except http.HostUnreachable:
+    except http.ServerUnreachable:
         return 0, "did not answer", 0.0
     except CertificateUntrusted:
         return 1, "has a certificate that this machine does not trust", 0.0

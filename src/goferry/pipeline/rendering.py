@@ -24,13 +24,13 @@ _REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,254}")
 _TAG = re.compile(r"v[0-9][A-Za-z0-9.+-]{0,100}")
 
 
-class ReferenceInvalid(Misuse):
+class WorkflowReferenceInvalid(Misuse):
     """An owner, repository, tag or commit can't stand in a `uses:` line.
 
     It usually is a typing error, or a value with spaces or quotes around it.
     """
 
-    name = "reference-invalid"
+    name = "workflow-reference-invalid"
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ class Place:
     tag: str = ""
 
     def __post_init__(self) -> None:
-        """Raise ReferenceInvalid for what can't stand in YAML as it is."""
+        """Raise WorkflowReferenceInvalid for what can't stand in YAML as it is."""
         for value, form, what in (
             (self.repository, _REPOSITORY, "a repository (owner/name)"),
             (self.ref, _REF, "a commit or tag"),
             (self.tag or "v0", _TAG, "a version's tag"),
         ):
             if not form.fullmatch(value) or ".." in value:
-                raise ReferenceInvalid(
+                raise WorkflowReferenceInvalid(
                     f"{printable(value, 100)!r} is not {what}",
                     state="Nothing was written.",
                     advice=["give names as GitHub shows them, without quotes"],

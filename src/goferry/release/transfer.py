@@ -19,7 +19,7 @@ from goferry.release import retry
 from goferry.release.api import READ, WRITE, Api, message_of
 from goferry.release.errors import AssetDamaged, AssetRenamed, GitHubUnexpected
 from goferry.release.facts import UPLOADED, Asset, File, Release
-from goferry.system.http import Answer, Client, HostUnreachable, ServerFailing
+from goferry.system.http import Answer, Client, ServerFailing, ServerUnreachable
 
 _SMALL = 1 << 20
 _REFUSED = frozenset({401, 403, 404})
@@ -171,7 +171,7 @@ def _attempt(request: Callable[[], Answer]) -> tuple[int, Mapping[str, str], str
     except ServerFailing as error:
         headers = {"retry-after": str(error.facts.get("retry_after", ""))}
         return int(error.facts["status"]), {name: value for name, value in headers.items() if value}, error.what, None
-    except HostUnreachable as error:
+    except ServerUnreachable as error:
         return 0, {}, error.what, None
     return answer.status, answer.headers, _words(answer.body), answer
 

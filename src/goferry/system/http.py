@@ -39,13 +39,13 @@ _WORDS = 1 << 16
 Take = Callable[[bytes, int], None]
 
 
-class HostUnreachable(Unreachable):
+class ServerUnreachable(Unreachable):
     """A server did not answer, or cut the connection, on every attempt.
 
     It usually is a name that does not resolve, a firewall, or a proxy that HTTPS_PROXY should name.
     """
 
-    name = "host-unreachable"
+    name = "server-unreachable"
 
 
 class ServerFailing(Unreachable):
@@ -123,7 +123,7 @@ class Client:
         """Return the response whole, whatever its status below 500.
 
         Raises:
-            HostUnreachable, ServerFailing, CertificateUntrusted: after the last attempt.
+            ServerUnreachable, ServerFailing, CertificateUntrusted: after the last attempt.
             DownloadTooLarge: when the body exceeds `limit` bytes.
             AddressInvalid: for an address that is not http or https. RedirectRefused: as its name says.
         """
@@ -176,7 +176,7 @@ class Client:
         a failure.
 
         Raises:
-            HostUnreachable, CertificateUntrusted, AddressInvalid, RedirectRefused, DownloadTooLarge: as for `get`.
+            ServerUnreachable, CertificateUntrusted, AddressInvalid, RedirectRefused, DownloadTooLarge: as for `get`.
         """
         parts: list[bytes] = []
         try:
@@ -186,7 +186,7 @@ class Client:
         except _failures() as error:
             if isinstance(error, _tls()) or isinstance(getattr(error, "reason", None), _tls()):
                 raise _untrusted(url, error) from error
-            raise HostUnreachable(f"{shown(url)} did not take what was sent: {_reason(error)}") from error
+            raise ServerUnreachable(f"{shown(url)} did not take what was sent: {_reason(error)}") from error
         return replace(answer, body=b"".join(parts)) if answer.ok else answer
 
     def _request(
@@ -226,7 +226,7 @@ class Client:
                     retry_after=answer.headers.get("retry-after", ""),
                 )
             self._pause(attempt, number(answer.headers.get("retry-after", "")), until)
-        raise HostUnreachable(
+        raise ServerUnreachable(
             f"{shown(url)} did not answer, {self._attempts} times: {_reason(problem)}",
             advice=["look at the network, or name your proxy in HTTPS_PROXY"],
         ) from problem
@@ -374,8 +374,8 @@ def _words(response: urllib3.BaseHTTPResponse, pace: Pace) -> bytes:
     return found[:_WORDS]
 
 
-def _slow(url: str, whole: float, problem: Exception) -> HostUnreachable:
-    return HostUnreachable(
+def _slow(url: str, whole: float, problem: Exception) -> ServerUnreachable:
+    return ServerUnreachable(
         f"{shown(url)} was given up after {whole:.0f} s: {_reason(problem)}",
         advice=["look at the network, or name another proxy in GOPROXY"],
     )

@@ -11,7 +11,6 @@ import pytest
 
 from goferry.host import shim
 from goferry.kernel import errors, hostfile, outcomes
-from goferry.kernel.errors import Failed
 
 
 @pytest.fixture
@@ -177,17 +176,6 @@ def test_errors_travel_as_frames_by_name():
     again = outcomes.from_frame(outcomes.as_frame(error))
     assert type(again) is outcomes.CandidateCrashed
     assert (again.what, again.state, again.advice, again.facts) == ("it died", "log", ("look",), {"pid": 7})
-
-
-def test_a_hosts_error_is_its_own_class_whatever_else_bears_its_name():
-    class Other(Failed):
-        """Another stage's error of the same name."""
-
-        name = "upload-damaged"
-
-    again = outcomes.from_frame(outcomes.as_frame(outcomes.UploadDamaged("it is damaged")))
-    assert type(again) is outcomes.UploadDamaged
-    assert Other.name == again.name
 
 
 def test_an_unknown_error_keeps_its_name_and_exit_code():

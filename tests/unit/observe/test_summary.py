@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from sampling import examples
 
-from goferry.deploy.errors import FleetDivided
-from goferry.kernel.errors import Failed, RolledBack
+from goferry.kernel.errors import Failed, FleetSplit, RolledBack
 from goferry.kernel.errors import printable as shown
 from goferry.observe import figures, markdown, outcome, summary
 from goferry.observe.events import Event
@@ -288,4 +287,4 @@ def test_an_error_of_several_lines_is_a_block(root):
 @pytest.mark.parametrize("told", [None, [], "x", 7, {"web-1": "up"}, {"web-1": None}])
 def test_hosts_that_are_none_are_not_drawn(told):
     assert made.hosts(told) == ()
-    assert summary.render(made.of_undone(FleetDivided("divided").what, told)) == "## divided\n"
+    assert summary.render(made.of_undone(FleetSplit("divided").what, told)) == "## divided\n"

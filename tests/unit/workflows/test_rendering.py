@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from goferry.pipeline.rendering import Place, ReferenceInvalid, render, render_folder
+from goferry.pipeline.rendering import Place, WorkflowReferenceInvalid, render, render_folder
 
 ROOT = Path(__file__).resolve().parents[3]
 SOURCES = [
@@ -67,7 +67,7 @@ def test_what_only_looks_alike_stays():
     ],
 )
 def test_what_cannot_stand_in_yaml_is_refused(given):
-    with pytest.raises(ReferenceInvalid):
+    with pytest.raises(WorkflowReferenceInvalid):
         Place(*given)
 
 
@@ -93,5 +93,5 @@ def test_the_script_renders_and_names_what_it_refuses(tmp_path):
     assert script().returncode == 2
     refused = script(tmp_path / "no", "acme", "v1")
     assert refused.returncode == 2
-    assert "reference-invalid" in refused.stderr
+    assert "workflow-reference-invalid" in refused.stderr
     assert not (tmp_path / "no").exists()

@@ -24,10 +24,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from goferry.build import execute, facts, machine, plan
+from goferry.artifacts import Toolchain
 from goferry.config import model
 from goferry.config.settings import Settings
-from goferry.dist import Toolchain
+from goferry.gobuild import execute, facts, machine, plan
 from goferry.observe.events import Stream
 
 TARGETS = ["linux/amd64", "linux/arm64", "windows/amd64", "darwin/arm64"]

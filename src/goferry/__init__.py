@@ -6,8 +6,8 @@ The house, top to bottom; imports go down only (`tests/unit/test_arrows.py` hold
     actions    one file an action: the same for a step of a job
     runner     GitHub's runner: inputs, outputs, annotations, summary
     pipeline   the whole way as a graph of steps
-    golang build image trust release deploy     the stages; none imports another
-    dist config observe system                  what the stages share
+    golang gobuild image trust release deploy   the stages; none imports another
+    artifacts caches config observe system      what the stages share
     host       the agent that runs on the target; kernel alone below it
     kernel     what client and host must agree on; standard library, Python 3.9
 """

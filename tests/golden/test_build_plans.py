@@ -11,16 +11,16 @@ import msgspec
 import pytest
 from facts import SHOP
 
-from goferry.build.documents import ArchiveFileInvalid
-from goferry.build.facts import Facts
-from goferry.build.machine import Machine
-from goferry.build.mains import Main, ProgramCollision
-from goferry.build.plan import plan
-from goferry.build.shard import Shard
-from goferry.build.targets import Target
 from goferry.config import model
+from goferry.gobuild.documents import ArchiveFileInvalid
+from goferry.gobuild.facts import Facts
+from goferry.gobuild.machine import Machine
+from goferry.gobuild.mains import Main, ProgramCollision
+from goferry.gobuild.plan import plan
+from goferry.gobuild.shard import Shard
+from goferry.gobuild.targets import Target
 
-CASES = sorted((Path(__file__).parent / "build").glob("*.json"))
+CASES = sorted((Path(__file__).parent / "gobuild").glob("*.json"))
 
 
 def facts_of(record):

@@ -8,8 +8,8 @@ import embedded
 import pytest
 from releases import Works
 
+from goferry.artifacts import Toolchain
 from goferry.config.settings import Settings
-from goferry.dist import Toolchain
 
 
 @pytest.fixture(scope="session")

@@ -13,12 +13,12 @@ from pathlib import Path
 import boto3
 import pytest
 
+from goferry.artifacts.native import host
 from goferry.caches import place
 from goferry.caches.bucket import BucketFailed
 from goferry.caches.place import Kept
 from goferry.cli.main import run
 from goferry.config.settings import Settings
-from goferry.dist.native import host
 from goferry.observe.events import Stream
 from goferry.pipeline import build, caching
 from goferry.pipeline.caching import JobRequest

@@ -15,19 +15,19 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from goferry.build import check, execute, facts, folder, machine, merge, plan
-from goferry.build.compiler import CompileFailed
-from goferry.build.folder import DistBusy, DistForeign
-from goferry.build.mains import MainMissing, MainUnknown, ProgramCollision, ProgramNameInvalid
-from goferry.build.modules import ModuleMissing
-from goferry.build.replaced import CodeReplaced
-from goferry.build.services import ServiceUnknown
-from goferry.build.shard import Shard
+from goferry.artifacts import Ledger, Toolchain
+from goferry.artifacts.ledger import DistSealed
 from goferry.config import model
 from goferry.config.settings import Settings
 from goferry.config.workspace import gowork
-from goferry.dist import Ledger, Toolchain
-from goferry.dist.ledger import DistSealed
+from goferry.gobuild import check, execute, facts, folder, machine, merge, plan
+from goferry.gobuild.compiler import CompileFailed
+from goferry.gobuild.folder import DistBusy, DistForeign
+from goferry.gobuild.mains import MainMissing, MainUnknown, ProgramCollision, ProgramNameInvalid
+from goferry.gobuild.modules import ModuleMissing
+from goferry.gobuild.replaced import CodeReplaced
+from goferry.gobuild.services import ServiceUnknown
+from goferry.gobuild.shard import Shard
 from goferry.golang.store import host
 from goferry.observe.events import Stream
 from goferry.pipeline import build as pipeline
@@ -429,10 +429,10 @@ def test_where_git_can_not_be_asked_nothing_is_stamped_and_a_note_says_so(work, 
 RUN = """
 import _strptime, os, sys, tarfile, tempfile, zipfile
 from pathlib import Path
-from goferry.build import execute, facts, machine, plan
+from goferry.gobuild import execute, facts, machine, plan
 from goferry.config import model
 from goferry.config.settings import Settings
-from goferry.dist import Toolchain
+from goferry.artifacts import Toolchain
 from goferry.observe.events import Stream
 root, out, goroot, version = sys.argv[1:]
 if os.environ.get("BECOME"):  # after the imports: this Python may lie where only root can read

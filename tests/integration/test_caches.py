@@ -6,10 +6,10 @@ import subprocess
 import pytest
 from sampling import full
 
-from goferry.build import check
+from goferry.artifacts.native import host
 from goferry.caches.warm import Warm
 from goferry.config.settings import Settings
-from goferry.dist.native import host
+from goferry.gobuild import check
 from goferry.observe.events import Stream
 from goferry.pipeline import build, caching
 from goferry.pipeline.caching.ground import WORKS, JobRequest

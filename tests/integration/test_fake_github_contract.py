@@ -22,8 +22,8 @@ import pytest
 from fakes.github import FakeGitHub, Run
 
 from goferry import release
+from goferry.artifacts import Artifact, Ledger
 from goferry.config.settings import Settings
-from goferry.dist import Artifact, Ledger
 from goferry.kernel.errors import GoferryError
 from goferry.observe.events import Stream
 from goferry.release import retry

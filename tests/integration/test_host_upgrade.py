@@ -18,8 +18,8 @@ from earlier import FIRST, PROJECTS, Earlier
 from releases import SETTINGS, fetch
 
 from goferry import deploy
+from goferry.artifacts import Ledger
 from goferry.deploy.provision import command as provisioning
-from goferry.dist import Ledger
 from goferry.kernel import hostfile
 from goferry.kernel.errors import GoferryError
 from goferry.observe.events import Stream

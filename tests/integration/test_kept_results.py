@@ -7,9 +7,9 @@ import subprocess
 import pytest
 from sampling import full
 
-from goferry.build import check, mtimes
+from goferry.artifacts.native import host
 from goferry.config.settings import Settings
-from goferry.dist.native import host
+from goferry.gobuild import check, mtimes
 from goferry.observe.events import Stream
 from goferry.pipeline import caching
 from goferry.pipeline.caching import JobRequest

@@ -17,9 +17,9 @@ import click
 import pytest
 from parts import messages
 
+from goferry.artifacts import Artifact, Ledger
 from goferry.cli.main import goferry, run
 from goferry.config.settings import Settings
-from goferry.dist import Artifact, Ledger
 from goferry.observe.events import Stream
 from goferry.trust import keys, seal
 

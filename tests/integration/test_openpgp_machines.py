@@ -9,8 +9,8 @@ import time
 import pytest
 from tests.parts.openpgp import BORN, Public, Secret, dated, detached, flags, sub
 
+from goferry.artifacts import Artifact, Ledger
 from goferry.config.settings import Settings
-from goferry.dist import Artifact, Ledger
 from goferry.kernel import gpgv, signatures, trustfile
 from goferry.kernel.refusals import Refusal
 from goferry.kernel.trustfile import TrustFile, TrustKey

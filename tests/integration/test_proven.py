@@ -9,12 +9,12 @@ import pytest
 from msgspec.structs import replace
 
 from goferry import release
-from goferry.build import check
+from goferry.artifacts import Ledger
+from goferry.artifacts.native import host
 from goferry.caches.job import identity
 from goferry.caches.warm import Warm
 from goferry.config.settings import Settings
-from goferry.dist import Ledger
-from goferry.dist.native import host
+from goferry.gobuild import check
 from goferry.golang.modules import ModulesModified
 from goferry.kernel.trustfile import TrustFile
 from goferry.observe.events import Stream

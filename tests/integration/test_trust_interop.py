@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from goferry.artifacts import Artifact, Ledger
 from goferry.config.settings import Settings
-from goferry.dist import Artifact, Ledger
 from goferry.kernel import openpgp
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.trustfile import TrustFile, TrustKey

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from goferry.artifacts import Artifact, Ledger
 from goferry.config.settings import Settings
-from goferry.dist import Artifact, Ledger
 from goferry.kernel import certificate, gpgv, manifest, packets, trustfile
 from goferry.kernel.refusals import Refusal, Unread
 from goferry.kernel.trustfile import TrustFile, TrustKey

@@ -6,13 +6,13 @@ import subprocess
 
 import pytest
 
-from goferry.build import check, facts
-from goferry.build.check import TestsFailed, VetFailed
-from goferry.build.environment import GoFailed, clean
-from goferry.build.mains import MainMissing, MainUnknown
-from goferry.build.modules import ModuleOutsideWorkspace
+from goferry.artifacts.fetching import ModulesIncomplete, ModulesNotFound
 from goferry.config import model
-from goferry.dist.fetching import ModulesIncomplete, ModulesNotFound
+from goferry.gobuild import check, facts
+from goferry.gobuild.check import TestsFailed, VetFailed
+from goferry.gobuild.environment import GoFailed, clean
+from goferry.gobuild.mains import MainMissing, MainUnknown
+from goferry.gobuild.modules import ModuleOutsideWorkspace
 from goferry.golang import modules
 from goferry.observe.events import Stream
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from goferry import deploy
+from goferry.artifacts import Artifact, Ledger
 from goferry.config.settings import Settings
-from goferry.dist import Artifact, Ledger
 from goferry.host import elf
 from goferry.kernel.errors import GoferryError
 from goferry.observe.events import Stream

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from goferry import deploy
+from goferry.artifacts import Artifact, Ledger
 from goferry.config.settings import Settings
 from goferry.deploy.provision import command as provisioning
-from goferry.dist import Artifact, Ledger
 from goferry.host import elf
 from goferry.observe.events import Stream
 from goferry.trust import keys, seal

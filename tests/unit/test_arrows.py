@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "goferry"
-STAGES = {"golang", "build", "image", "trust", "release", "deploy"}
-SHARED = {"caches", "dist", "config", "system", "kernel"}
+STAGES = {"golang", "gobuild", "image", "trust", "release", "deploy"}
+SHARED = {"artifacts", "caches", "config", "system", "kernel"}
 MAY_IMPORT = {
     "cli": {"pipeline", "observe", "runner", *STAGES, *SHARED},
     "actions": {"pipeline", "observe", "runner", *STAGES, *SHARED},
     "runner": {"observe", *SHARED},
     "pipeline": {"observe", *STAGES, *SHARED},
     **{stage: {"observe", *SHARED} for stage in STAGES},
+    "artifacts": {"system", "kernel"},
     "caches": {"system", "kernel"},
-    "dist": {"system", "kernel"},
     "config": {"system", "kernel"},
     "observe": {"kernel"},
     "system": {"kernel"},

@@ -35,6 +35,12 @@ def test_ruff_sees_every_python_file():
     assert [path for path in PRESENT if is_python(path) and path not in seen] == []
 
 
+def test_no_folder_has_a_name_that_tools_skip():
+    """What ruff and pytest leave out unless they are told otherwise; editors, searches and scanners leave out more."""
+    skipped = {"build", "dist", "venv", "site-packages", "node_modules", "_build", "buck-out", "CVS", "_darcs"}
+    assert [path for path in PRESENT if skipped & {*path.relative_to(ROOT).parts[:-1]}] == []
+
+
 @pytest.mark.parametrize(
     "path",
     [path for path in PRESENT if path.name.startswith("test_") and path.suffix == ".py"],

@@ -7,8 +7,8 @@ from typing import Any
 
 from goferry import image
 from goferry.actions import shared
+from goferry.artifacts import Ledger
 from goferry.config.load import load_for
-from goferry.dist import Ledger
 from goferry.observe import summary
 from goferry.observe.record import Image, Run
 from goferry.runner.job import Job

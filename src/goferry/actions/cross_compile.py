@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from goferry.actions import shared
-from goferry.build import check, folder, merge
-from goferry.build.shard import Shard
-from goferry.dist import parcel
+from goferry.artifacts import parcel
+from goferry.gobuild import check, folder, merge
+from goferry.gobuild.shard import Shard
 from goferry.observe import summary
 from goferry.pipeline import build
 from goferry.pipeline.summary import of_build

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from goferry.actions import service, shared
-from goferry.build import check
-from goferry.build.trigger import Trigger
 from goferry.deploy import serving
+from goferry.gobuild import check
+from goferry.gobuild.trigger import Trigger
 from goferry.observe import summary
 from goferry.observe.events import Stream
 from goferry.pipeline import build, image, push, way

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from goferry.actions import kept
-from goferry.build.trigger import Trigger
 from goferry.caches import place as places
 from goferry.caches import statement
+from goferry.gobuild.trigger import Trigger
 from goferry.kernel.files import sha256_file
 from goferry.pipeline import caching, entries
 from goferry.runner.job import Job

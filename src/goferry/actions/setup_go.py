@@ -15,8 +15,8 @@ from typing import Any
 
 from goferry import golang
 from goferry.actions import shared
+from goferry.artifacts import Toolchain
 from goferry.config.load import load
-from goferry.dist import Toolchain
 from goferry.golang.earlier import VARIABLE, By, Earlier, read
 from goferry.golang.toolversion import version_in
 from goferry.golang.versions import GoVersion

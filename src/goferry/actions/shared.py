@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from goferry.dist import parcel
+from goferry.artifacts import parcel
 from goferry.kernel.errors import Advice, Misuse
 from goferry.observe.events import Stream
 from goferry.runner import surroundings
@@ -71,7 +71,7 @@ def meaning(job: Job, opened: OpenProject) -> str:
     Raises:
         TagUnreleased, TagForbidden: as `push.of_project`.
     """
-    from goferry.build.trigger import Trigger
+    from goferry.gobuild.trigger import Trigger
     from goferry.pipeline import push
 
     trigger = Trigger.from_environ(job.environ, tag=job.inputs.text("tag"))

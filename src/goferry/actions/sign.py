@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from goferry.actions import shared
+from goferry.artifacts import parcel
 from goferry.config.load import load
-from goferry.dist import parcel
 from goferry.kernel.digits import number
 from goferry.kernel.manifest import SIGNATURES
 from goferry.observe import summary

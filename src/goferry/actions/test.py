@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from goferry.actions import shared
-from goferry.build import check
+from goferry.gobuild import check
 from goferry.observe import summary
 from goferry.observe.record import Run
 from goferry.pipeline.summary import of_gate

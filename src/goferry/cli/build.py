@@ -25,7 +25,7 @@ def command(output: Output, *, prepare: Callable[[Stream], Job], dry_run: bool) 
     Static programs with -trimpath and -s -w; version, commit and date are filled in where package main has such
     variables. What is done and unchanged is not done again.
     """
-    from goferry.dist.given import typed
+    from goferry.artifacts.given import typed
     from goferry.pipeline import build
 
     with output.stream() as stream:

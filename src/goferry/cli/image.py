@@ -38,8 +38,8 @@ def command(
     image holds the program, CA certificates, passwd and group, /tmp, and runs as user 65532.
     """
     from goferry import image
+    from goferry.artifacts import Ledger
     from goferry.config.load import load_for
-    from goferry.dist import Ledger
     from goferry.kernel.errors import Misuse
 
     if platforms and not out:

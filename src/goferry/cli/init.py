@@ -38,10 +38,10 @@ def command(output: Output, *, directory: Path, dry_run: bool) -> None:
     overwritten. What is a guess is written as a comment, with its reason. In git, the dist/ of each project is
     added to .gitignore where no line names it. Needs no Go.
     """
-    from goferry.build import revision, tag_rule
     from goferry.config import load, start
     from goferry.config.ignored import ignore
     from goferry.config.survey import survey
+    from goferry.gobuild import revision, tag_rule
     from goferry.kernel.trustfile import CACHE_NAME
 
     above, outer = load.above(directory), load.module_above(directory)

@@ -19,7 +19,7 @@ def command(output: Output, parts: tuple[Path, ...], out: Path, *, dry_run: bool
 
     They are those of `goferry build --shard I/N`: all of them, of one commit.
     """
-    from goferry.build import merge
+    from goferry.gobuild import merge
     from goferry.pipeline import build
 
     if dry_run:

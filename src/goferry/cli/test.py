@@ -18,7 +18,7 @@ from goferry.cli.project import directory_option, project_option
 @output_options
 def command(output: Output, directory: Path, project: str, *, fresh: bool, dry_run: bool) -> None:
     """Run go vet and go test over every package: the gate before every build."""
-    from goferry.build import check
+    from goferry.gobuild import check
     from goferry.pipeline.project import ProjectRequest, open_project
 
     surroundings = settings()

@@ -10,12 +10,12 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from goferry.artifacts import given
 from goferry.config.settings import Settings
 from goferry.deploy import local, remote, serving
 from goferry.deploy.fleet import Fleet
 from goferry.deploy.local import Target, down, purge
 from goferry.deploy.policy import judge_accepts, judge_uncommitted
-from goferry.dist import given
 from goferry.observe.events import Stream
 
 __all__ = ["Fleet", "Target", "before_deploy", "deploy", "down", "judge_accepts", "logs", "purge", "rollback", "status"]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from goferry.artifacts import given
 from goferry.deploy.client import Agent
-from goferry.dist import given
 from goferry.kernel import checksums, manifest
 from goferry.kernel.errors import printable
 from goferry.kernel.files import sha256_file

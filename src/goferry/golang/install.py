@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from goferry.dist.toolchain import Toolchain
+from goferry.artifacts.toolchain import Toolchain
 from goferry.golang import modzip, store, tree, zips
 from goferry.golang.proof import Proof
 from goferry.golang.proxies import ProxyList, escaped

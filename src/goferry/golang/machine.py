@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from goferry.artifacts.toolchain import Toolchain
 from goferry.config.settings import Settings
-from goferry.dist.toolchain import Toolchain
 from goferry.golang.goenv import goroot_on_path
 from goferry.golang.store import Place, tool_cache_place
 from goferry.golang.versions import GoVersion

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+from goferry.artifacts import fetching
+from goferry.artifacts.toolchain import Toolchain
 from goferry.config import workspace
 from goferry.config.settings import Settings
-from goferry.dist import fetching
-from goferry.dist.toolchain import Toolchain
 from goferry.golang.versions import GoVersion
 from goferry.kernel.errors import Failed, GoferryError, Refused, printable
 from goferry.observe.events import Stream
@@ -56,7 +56,7 @@ def download(
     """Fill the module cache; a vendored or module-less folder needs nothing.
 
     Raises:
-        ModulesInvalid, and those of dist.fetching: as their names say.
+        ModulesInvalid, and those of artifacts.fetching: as their names say.
     """
     with stream.span("go-mod-download") as span:
         if _vendored(directory, env):
@@ -99,7 +99,7 @@ def tidy_diff(
     """Check that go.mod and go.sum are tidy, without changing them (`go mod tidy -diff`, since Go 1.23).
 
     Raises:
-        ModulesUntidy: with the difference. ModulesInvalid, and those of dist.fetching: when it could not be told.
+        ModulesUntidy: with the difference. ModulesInvalid, and those of artifacts.fetching: when it could not be told.
     """
     with stream.span("go-mod-tidy") as span:
         if GoVersion(toolchain.version) < TIDY_DIFF_SINCE:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from goferry.dist.fetching import ProxyListInvalid
+from goferry.artifacts.fetching import ProxyListInvalid
 from goferry.kernel.errors import Failed, GoferryError
 from goferry.system.address import AddressInvalid, shown
 from goferry.system.address import parse as parse_address

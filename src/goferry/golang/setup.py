@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from goferry.artifacts.fetching import ProxyListInvalid
+from goferry.artifacts.native import host
+from goferry.artifacts.toolchain import Toolchain
 from goferry.config import model, workspace
 from goferry.config.settings import Settings
-from goferry.dist.fetching import ProxyListInvalid
-from goferry.dist.native import host
-from goferry.dist.toolchain import Toolchain
 from goferry.golang import earlier, machine, note, store, zips
 from goferry.golang.goenv import GoEnv
 from goferry.golang.resolve import GoVersionUnavailable, Resolved, Wanted, resolve, wanted

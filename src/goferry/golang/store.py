@@ -26,9 +26,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from goferry.artifacts.native import host
+from goferry.artifacts.toolchain import Toolchain
 from goferry.config.settings import Settings
-from goferry.dist.native import host
-from goferry.dist.toolchain import Toolchain
 from goferry.golang import note, tree
 from goferry.golang.proof import Proof
 from goferry.golang.untouched import Watch

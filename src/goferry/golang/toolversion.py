@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from goferry.dist.toolchain import Toolchain
+from goferry.artifacts.toolchain import Toolchain
 from goferry.system.process import run
 
 _SECONDS = 300

@@ -21,9 +21,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from goferry.artifacts.toolchain import Toolchain
 from goferry.caches import job
 from goferry.config.settings import Settings
-from goferry.dist.toolchain import Toolchain
 from goferry.golang import tree
 from goferry.kernel.errors import Refused
 from goferry.kernel.files import write_atomically

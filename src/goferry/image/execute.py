@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from goferry.dist import Artifact, Ledger
+from goferry.artifacts import Artifact, Ledger
 from goferry.image import base, elf, layout
 from goferry.image.compose import Composed, PlatformImage, compose
 from goferry.image.errors import ArtifactChanged, ImageOutExists, ImageTooLarge

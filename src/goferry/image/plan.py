@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from goferry.artifacts import Artifact, Ledger
+from goferry.artifacts.schemes import bare
 from goferry.config import model, templates
-from goferry.dist import Artifact, Ledger
-from goferry.dist.schemes import bare
 from goferry.image.errors import ImageMainUnclear, ImageNameInvalid, ImageNoPlatform
 from goferry.kernel.times import parse_time
 

@@ -52,7 +52,7 @@ class Pack:
 
 @dataclass(frozen=True)
 class Compiled:
-    """What the programs of a slot were compiled from: `cold`, `packs` or `gocache` (dist.ledger), and the packs."""
+    """What a slot's programs were compiled from: `cold`, `packs` or `gocache` (artifacts.ledger), and the packs."""
 
     slot: str
     source: str

@@ -12,11 +12,11 @@ from typing import Any
 from msgspec import Struct
 
 from goferry import golang
-from goferry.build import environment, execute, folder, ground, machine, plan, uncommitted
-from goferry.build.facts import own_folders
-from goferry.build.shard import Shard
+from goferry.artifacts import Ledger, given
 from goferry.config.settings import Settings
-from goferry.dist import Ledger, given
+from goferry.gobuild import environment, execute, folder, ground, machine, plan, uncommitted
+from goferry.gobuild.facts import own_folders
+from goferry.gobuild.shard import Shard
 from goferry.golang import modules
 from goferry.observe.events import Stream
 from goferry.pipeline.project import OpenProject, ProjectRequest, default_out, open_project
@@ -37,7 +37,7 @@ def prepare(request: ProjectRequest, *, settings: Settings, stream: Stream, shar
 
 
 def planned(opened: OpenProject, *, out: Path | None = None, shard: Shard | None = None, warm: str = "") -> Job:
-    """Plan the build of an open project into `out`; `warm` as in `build.plan.plan`.
+    """Plan the build of an open project into `out`; `warm` as in `gobuild.plan.plan`.
 
     Raises:
         DistSealed, DistForeign: the folder is not ours to write.
@@ -49,13 +49,13 @@ def planned(opened: OpenProject, *, out: Path | None = None, shard: Shard | None
 
 
 def run(job: Job, *, settings: Settings, stream: Stream, earlier: Sequence[folder.Earlier] = ()) -> Ledger:
-    """Run a planned build and return its ledger; `earlier` as in `build.execute.build`.
+    """Run a planned build and return its ledger; `earlier` as in `gobuild.execute.build`.
 
     Before a release in CI the modules and the toolchain are held to their hashes: Go trusts its module cache, and both
     may have been written to by earlier jobs of the machine.
 
     Raises:
-        ModulesModified, ToolchainModified: they are not what was proven. And what `build.execute.build` raises.
+        ModulesModified, ToolchainModified: they are not what was proven. And what `gobuild.execute.build` raises.
     """
     opened = job.project
     if held(opened, settings):
@@ -77,7 +77,7 @@ def beside(
     """Return path → SHA-256 of what a build into `out` reads and the commit lacks; `more`: variables for go.
 
     Raises:
-        GitFailed, GoFailed, and those of dist.fetching: when one of them can't tell.
+        GitFailed, GoFailed, and those of artifacts.fetching: when one of them can't tell.
     """
     facts = opened.facts
     if facts.index is None:

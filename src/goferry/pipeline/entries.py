@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from goferry.build.trigger import Trigger
+from goferry.gobuild.trigger import Trigger
 from goferry.pipeline.caching import Names
 from goferry.pipeline.caching.ground import BUILD, DEPS, MODULES, OWN, RESULTS, TEST, TESTS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from goferry import image
-from goferry.dist import Ledger
+from goferry.artifacts import Ledger
 from goferry.image.errors import ImageMainUnclear
 from goferry.image.plan import entry_point
 from goferry.observe.events import Stream

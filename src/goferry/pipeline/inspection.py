@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from goferry.build import mains, services, stamp
-from goferry.build.mains import Main
 from goferry.config import start, survey
 from goferry.config.settings import Settings
+from goferry.gobuild import mains, services, stamp
+from goferry.gobuild.mains import Main
 from goferry.kernel.errors import GoferryError, printable
 from goferry.pipeline import build, image
 from goferry.pipeline.project import OpenProject, default_out

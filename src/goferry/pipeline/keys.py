@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from goferry.dist import ownfolder
+from goferry.artifacts import ownfolder
 from goferry.kernel.errors import Misuse
 from goferry.observe.events import Stream
 

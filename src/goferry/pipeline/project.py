@@ -7,12 +7,12 @@ from pathlib import Path
 from msgspec import Struct
 
 from goferry import golang
-from goferry.build import facts, modules
-from goferry.build.facts import Facts
+from goferry.artifacts import Toolchain
 from goferry.config import model
 from goferry.config.load import load
 from goferry.config.settings import Settings
-from goferry.dist import Toolchain
+from goferry.gobuild import facts, modules
+from goferry.gobuild.facts import Facts
 from goferry.observe.events import Stream
 
 
@@ -60,7 +60,7 @@ def open_project(request: ProjectRequest, *, settings: Settings, stream: Stream)
     """Load the configuration, set up Go and look at the repository; changes nothing in it.
 
     Raises:
-        ConfigInvalid, and what `golang.setup_go` and `build.facts.look` raise.
+        ConfigInvalid, and what `golang.setup_go` and `gobuild.facts.look` raise.
     """
     loaded = load(request.directory, project=request.project)
     config = loaded.project

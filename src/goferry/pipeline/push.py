@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from goferry.build.tags import Kind
-from goferry.build.trigger import WRITERS, Trigger
+from goferry.gobuild.tags import Kind
+from goferry.gobuild.trigger import WRITERS, Trigger
 from goferry.kernel.errors import Advice, Misuse, printable
 
 if TYPE_CHECKING:
-    from goferry.build.facts import Facts
+    from goferry.gobuild.facts import Facts
 
 PULL_REQUEST, SNAPSHOT, RELEASE = "pull-request", "snapshot", "release"
 _MOST_SHOWN = 5

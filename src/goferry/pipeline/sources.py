@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from goferry.build.facts import Facts
 from goferry.config import workspace
+from goferry.gobuild.facts import Facts
 from goferry.kernel.files import sha256_file
 
 _MODULE = ("go.mod", "go.sum", "vendor/modules.txt")

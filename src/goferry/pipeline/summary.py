@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from goferry import dist
-from goferry.build.check import Report
+from goferry import artifacts
+from goferry.artifacts import Ledger
 from goferry.deploy import answers
-from goferry.dist import Ledger
+from goferry.gobuild.check import Report
 from goferry.kernel.manifest import File, Manifest
 from goferry.observe.record import Artifact, Compiled, Gate, Host, Image, Pack, Run, Service, Signer, Toolchain, Trust
 from goferry.pipeline.way import Release
@@ -153,7 +153,7 @@ def _services(deployed: Mapping[str, Any]) -> tuple[Service, ...]:
     )
 
 
-def _built(made: Manifest | Ledger, files: Iterable[File | dist.Artifact]) -> Run:
+def _built(made: Manifest | Ledger, files: Iterable[File | artifacts.Artifact]) -> Run:
     """Return what a release and a build that is not sealed have in common."""
     return Run(
         project=made.project,
@@ -173,7 +173,7 @@ def _toolchain(about: Mapping[str, Any]) -> Toolchain | None:
     return Toolchain(version=about["version"], source=about["source"], proof=about["proof"]) if about else None
 
 
-def _target(entry: File | dist.Artifact) -> str:
+def _target(entry: File | artifacts.Artifact) -> str:
     return "/".join(part for part in (entry.goos, entry.goarch, entry.variant) if part)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from goferry.build.revision import git_environ
+from goferry.gobuild.revision import git_environ
 from goferry.kernel.errors import Failed, Misuse, Refused, printable
 from goferry.kernel.files import write_atomically
 from goferry.pipeline.rendering import Place, render

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from goferry import deploy
+from goferry.artifacts import given
 from goferry.config import start
 from goferry.config.settings import Settings
-from goferry.dist import given
 from goferry.kernel.outcomes import NothingToDeploy
 from goferry.observe.events import Event, Stream
 from goferry.pipeline import image, keys, summary, way

@@ -22,11 +22,11 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from goferry.build import check, folder, replaced
+from goferry.artifacts import Ledger, ownfolder
+from goferry.artifacts.ledger import LedgerInvalid
+from goferry.artifacts.native import host
 from goferry.config.settings import Settings
-from goferry.dist import Ledger, ownfolder
-from goferry.dist.ledger import LedgerInvalid
-from goferry.dist.native import host
+from goferry.gobuild import check, folder, replaced
 from goferry.golang import modules
 from goferry.kernel.checksums import LIST
 from goferry.kernel.errors import Advice
@@ -68,7 +68,7 @@ class Release(Struct, frozen=True):
 
     Attributes:
         made: ids of the steps that ran to make it, none when it was there, unchanged. tested: what the gate found.
-        compiled: what this run compiled the programs from (dist.ledger).
+        compiled: what this run compiled the programs from (artifacts.ledger).
     """
 
     folder: Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from goferry.dist.schemes import SCHEMES, Scheme
+from goferry.artifacts.schemes import SCHEMES, Scheme
 
 UPLOADED = "uploaded"
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from goferry.dist.schemes import Scheme
+from goferry.artifacts.schemes import Scheme
 from goferry.kernel.checksums import LIST
 from goferry.kernel.manifest import MANIFEST, SIGNATURES
 from goferry.release import notes

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from goferry.artifacts.schemes import named, valid_tag
 from goferry.config.settings import Settings
-from goferry.dist.schemes import named, valid_tag
 from goferry.kernel.manifest import MANIFEST, Manifest
 from goferry.observe.events import Span, Stream
 from goferry.release import access, notes, reference, resealed

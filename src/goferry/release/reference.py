@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from goferry.dist.schemes import valid_tag
+from goferry.artifacts.schemes import valid_tag
 from goferry.release.errors import ReferenceInvalid
 
 _REPOSITORY = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,38}/[0-9A-Za-z._-]{1,100}")

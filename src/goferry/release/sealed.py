@@ -9,9 +9,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from goferry.artifacts import given
+from goferry.artifacts.schemes import named
 from goferry.config.settings import Settings
-from goferry.dist import given
-from goferry.dist.schemes import named
 from goferry.kernel import checksums, manifest, trustfile
 from goferry.kernel.checksums import LIST
 from goferry.kernel.manifest import MANIFEST, Manifest

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from goferry.artifacts import given
 from goferry.config.settings import Settings
-from goferry.dist import given
 from goferry.kernel.trustfile import TrustFile
 from goferry.kernel.verify import Verified, verify
 from goferry.observe.events import Stream

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from goferry.dist.ledger import LEDGER, Ledger
-from goferry.dist.schemes import SCHEMES, Named
+from goferry.artifacts.ledger import LEDGER, Ledger
+from goferry.artifacts.schemes import SCHEMES, Named
 from goferry.kernel import checksums, manifest, services
 from goferry.kernel.manifest import File, Image, Manifest
 from goferry.kernel.times import format_time

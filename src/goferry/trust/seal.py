@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from goferry.artifacts import ownfolder
+from goferry.artifacts.ledger import LEDGER, Ledger
 from goferry.config.settings import Settings
-from goferry.dist import ownfolder
-from goferry.dist.ledger import LEDGER, Ledger
 from goferry.kernel import manifest
 from goferry.kernel.checksums import LIST
 from goferry.kernel.files import write_atomically

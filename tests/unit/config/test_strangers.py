@@ -7,12 +7,12 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from goferry.build import gosource, tag_rule
-from goferry.build.tags import of
 from goferry.cli.main import run
 from goferry.config import model, start
 from goferry.config.load import load
 from goferry.config.survey import survey
+from goferry.gobuild import gosource, tag_rule
+from goferry.gobuild.tags import of
 from goferry.pipeline import inspection
 
 MODULE = "example.com/shop"

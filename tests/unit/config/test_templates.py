@@ -1,11 +1,11 @@
 import pytest
 from msgspec.structs import replace
 
-from goferry.build.mains import Main
-from goferry.build.targets import Target
+from goferry.artifacts import Ledger
 from goferry.config import templates
 from goferry.config.templates import TemplateInvalid
-from goferry.dist import Ledger
+from goferry.gobuild.mains import Main
+from goferry.gobuild.targets import Target
 
 LEDGER = Ledger(
     "shop",

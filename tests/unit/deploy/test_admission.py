@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from goferry.artifacts import Artifact, Ledger
 from goferry.config.settings import Settings
-from goferry.dist import Artifact, Ledger
 from goferry.host import admission, elf, floor, state
 from goferry.host.agent import Session
 from goferry.host.layout import Root

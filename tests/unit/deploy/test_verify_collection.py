@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from goferry.artifacts import Artifact, Ledger
 from goferry.config.settings import Settings
-from goferry.dist import Artifact, Ledger
 from goferry.kernel import trustfile, verify
 from goferry.kernel.refusals import FileAltered, FileMissing, FileUnlisted, ManifestMissing, SignatureMissing
 from goferry.observe.events import Stream

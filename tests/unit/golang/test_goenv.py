@@ -4,8 +4,8 @@ import io
 
 import pytest
 
+from goferry.artifacts.fetching import ProxyListInvalid
 from goferry.config.settings import Settings
-from goferry.dist.fetching import ProxyListInvalid
 from goferry.golang import goenv, proxies
 from goferry.kernel.errors import Failed
 from goferry.system.http import Client, DownloadTooLarge, DownloadUnwritable

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from goferry.artifacts.fetching import ProxyListInvalid
 from goferry.config import model
-from goferry.dist.fetching import ProxyListInvalid
 from goferry.golang import GoRequest, proxies, resolve_version, setup_go, store, sumdb
 from goferry.golang.install import ModuleHashWrong, ToolchainUnwritable
 from goferry.golang.modzip import ZipDamaged, ZipUnsafe

@@ -11,9 +11,9 @@ import tarfile
 import pytest
 
 from goferry import image
+from goferry.artifacts import Artifact, Ledger
+from goferry.artifacts.ledger import DistSealed
 from goferry.config import model
-from goferry.dist import Artifact, Ledger
-from goferry.dist.ledger import DistSealed
 from goferry.image.errors import (
     ArtifactChanged,
     BinaryDynamic,

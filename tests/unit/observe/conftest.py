@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from unit.deploy.test_fleet_faults import Hosts
 
+from goferry.artifacts import Artifact, Ledger, Toolchain
 from goferry.config.settings import Settings
-from goferry.dist import Artifact, Ledger, Toolchain
 from goferry.kernel import trustfile
 from goferry.observe.events import Stream
 from goferry.pipeline import summary, way

@@ -2,7 +2,7 @@
 
 import pytest
 
-from goferry.build.trigger import Trigger
+from goferry.gobuild.trigger import Trigger
 from goferry.pipeline.caching import Names
 from goferry.pipeline.caching.ground import BUILD, TEST
 from goferry.pipeline.entries import Entry, entries, refusal, signatures

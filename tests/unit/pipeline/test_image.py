@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from goferry.build.targets import Target
 from goferry.config.model import Image, Listen, Project, Service
+from goferry.gobuild.targets import Target
 from goferry.image.errors import ImageMainUnclear
 from goferry.pipeline import image, up
 

@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from goferry.build import tags
-from goferry.build import version as versions
-from goferry.build.revision import NO_GIT, NO_REPOSITORY, Revision
-from goferry.build.trigger import Trigger
 from goferry.config import model
+from goferry.gobuild import tags
+from goferry.gobuild import version as versions
+from goferry.gobuild.revision import NO_GIT, NO_REPOSITORY, Revision
+from goferry.gobuild.trigger import Trigger
 from goferry.pipeline import push
 
 REVISION = {"commit": "3f1c2ab4d5e6" + "0" * 28, "time": 1795406602}

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from goferry.artifacts import Toolchain
 from goferry.caches import pack, statement
 from goferry.caches import place as places
 from goferry.caches.statement import Entry, Statement
@@ -22,7 +23,6 @@ from goferry.cli.main import run
 from goferry.config import model
 from goferry.config.load import Loaded
 from goferry.config.settings import Settings
-from goferry.dist import Toolchain
 from goferry.golang import modzip
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.trustfile import TrustFile

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sampling import examples
 
+from goferry.artifacts.schemes import SCHEMES
 from goferry.config.settings import Settings
-from goferry.dist.schemes import SCHEMES
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.manifest import File, Manifest
 from goferry.release import GitHub, access, notes, reference, retry

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from goferry.artifacts import Artifact, Ledger
 from goferry.config.settings import Settings
-from goferry.dist import Artifact, Ledger
 from goferry.kernel import checksums, manifest, trustfile
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.refusals import Refusal

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from goferry.build.trigger import ASKERS
+from goferry.gobuild.trigger import ASKERS
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / ".github" / "workflows"

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from goferry.artifacts import given
 from goferry.config import load, model
 from goferry.config.settings import Settings
 from goferry.deploy import place, ssh
 from goferry.deploy.errors import HostDiffers
 from goferry.deploy.provision import execute, wishes
-from goferry.dist import given
 from goferry.kernel.errors import Misuse
 from goferry.kernel.hostfile import Policy
 from goferry.kernel.outcomes import PublicAddressUnreachable

@@ -10,11 +10,11 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from goferry.artifacts import ownfolder
+from goferry.artifacts.ownfolder import OWN
 from goferry.deploy import ssh
 from goferry.deploy.address import Address
 from goferry.deploy.errors import HostKeyChanged, HostKeyUnknown
-from goferry.dist import ownfolder
-from goferry.dist.ownfolder import OWN
 from goferry.kernel.errors import printable
 from goferry.system.process import run
 

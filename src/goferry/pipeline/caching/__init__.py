@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from goferry.artifacts.native import host
 from goferry.caches import place as places
 from goferry.caches import statement, worth
 from goferry.caches.job import identity
 from goferry.caches.place import Place
 from goferry.config.load import load
 from goferry.config.settings import Settings
-from goferry.dist.native import host
 from goferry.kernel import trustfile
 from goferry.kernel.errors import printable
 from goferry.observe.events import Stream

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goferry import golang
-from goferry.build import environment, mains, slots, targets
-from goferry.build import modules as gomodules
-from goferry.build.shard import Shard
+from goferry.artifacts import Toolchain
+from goferry.artifacts.native import host
 from goferry.caches import place as places
 from goferry.caches.warm import Slot, Warm
 from goferry.config.load import Loaded, load
 from goferry.config.settings import Settings
-from goferry.dist import Toolchain
-from goferry.dist.native import host
+from goferry.gobuild import environment, mains, slots, targets
+from goferry.gobuild import modules as gomodules
+from goferry.gobuild.shard import Shard
 from goferry.golang import kept as keptmodules
 from goferry.observe.events import Stream
 from goferry.pipeline.caching.belief import Belief

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from goferry.build import slots
 from goferry.caches import gocache, pack, statement, worth
 from goferry.caches import place as places
 from goferry.caches.place import Kept, Place
 from goferry.caches.statement import Entry
 from goferry.caches.warm import Slot, Unpacked
 from goferry.config.settings import Settings
+from goferry.gobuild import slots
 from goferry.golang import kept as keptmodules
 from goferry.kernel.files import sha256_file
 from goferry.pipeline.caching.belief import stated

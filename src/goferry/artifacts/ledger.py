@@ -1,0 +1,235 @@
+"""The ledger, `dist/goferry.json`: what a `dist/` folder holds until it is sealed, and where it came from.
+
+Every stage reads it, adds artifacts and writes it back whole, so a stage may run later or on another runner. The file
+is canonical JSON; the folder is flat: an artifact's path is its name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
+
+from goferry.artifacts import given
+from goferry.kernel import canonical
+from goferry.kernel.errors import Misuse, Refused, printable
+from goferry.kernel.files import sha256_file, write_atomically
+
+LEDGER = "goferry.json"
+SCHEMA = 1
+_NAME = r"(?!goferry\.json$)[A-Za-z0-9_][^/\\\x00-\x1f\x7f]*"
+_MAKE = ("name the folder that a build wrote, or make one:  goferry build --out DIST",)
+KINDS = ("binary", "archive", "package", "sbom", "image", "checksums", "manifest", "signature", "provenance")
+
+
+class LedgerMissing(Misuse):
+    """The folder has no ledger, `goferry.json`.
+
+    It usually is not a folder that `goferry build` wrote, or it has been sealed already.
+    """
+
+    name = "ledger-missing"
+
+
+class LedgerInvalid(Misuse):
+    """The ledger, `goferry.json`, cannot be read as one.
+
+    It usually was edited by hand, cut off, or written by a newer Goferry.
+    """
+
+    name = "ledger-invalid"
+
+
+class DistSealed(Refused):
+    """The folder is sealed: its list is signed, and nothing may be added to it.
+
+    It usually is a second `goferry build` or `goferry image` after `goferry sign`. The version is made: go on with
+    deploying or publishing it, or remove the folder and build anew. Signing a sealed folder again changes neither list
+    nor manifest, and deploying what is live already changes nothing.
+    """
+
+    name = "dist-sealed"
+
+
+class Artifact(Struct, frozen=True):
+    """One file of the folder.
+
+    Attributes:
+        name: the file's name in the folder, never with a slash.
+        project: the project in goferry.yml that it belongs to.
+        kind: one of KINDS.
+        goos, goarch, variant: `linux`, `arm64`, `v8.0`; empty for files that fit every platform.
+        size: bytes. sha256: lower-case hex.
+        meta: facts of the kind; a binary's: `{"main": "./cmd/api", "ldflags": "-s -w", …}`, JSON types.
+    """
+
+    name: str
+    project: str
+    kind: str
+    size: int
+    sha256: str
+    goos: str = ""
+    goarch: str = ""
+    variant: str = ""
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def target(self) -> str:
+        """`linux/amd64` or `linux/arm/7`; empty for files that fit every platform."""
+        return "/".join(part for part in (self.goos, self.goarch, self.variant) if part)
+
+    @classmethod
+    def of_file(cls, path: Path, **fields: Any) -> Artifact:
+        """Describe a file that lies in the folder."""
+        return cls(name=path.name, size=path.stat().st_size, sha256=sha256_file(path), **fields)
+
+
+class Ledger(Struct):
+    """What the folder holds and where it came from.
+
+    Attributes:
+        project: the project's name. module: its module path.
+        version: `v1.4.0`, or a pseudo-version of a commit without a tag. scheme: how it is read (artifacts.schemes).
+        tag: what names the version in git, `api/v1.4.0`; empty: the version itself.
+        commit: 40 hex digits, or empty outside git. date: the commit's time, RFC 3339 UTC.
+        dirty: the work tree differed from the commit. snapshot: not built from a release tag.
+        trace: the event stream's trace id.
+        toolchain: `Toolchain.as_record()`.
+        services: name → the service's declaration as in goferry.yml, with `binary`: the main's program name.
+        shards: ids of the plan's shards that this folder holds; empty when it was not split.
+        uncommitted: `{"path", "sha256"}` of each file that the build read and the commit lacks, by its path in the
+            repository.
+        compiled: of each build cache `{"slot", "from", "packs": [{"kind", "sha256", "signed"}]}`; `from` is `cold`,
+            `packs` or `gocache` (gobuild.ground). It is of this run and not of the version: no release carries it.
+        artifacts: by name.
+    """
+
+    project: str
+    version: str
+    module: str = ""
+    commit: str = ""
+    date: str = ""
+    dirty: bool = False
+    snapshot: bool = False
+    scheme: str = "go"
+    tag: str = ""
+    trace: str = ""
+    toolchain: dict[str, Any] = field(default_factory=dict)
+    services: dict[str, dict[str, Any]] = field(default_factory=dict)
+    shards: list[str] = field(default_factory=list)
+    uncommitted: list[dict[str, str]] = field(default_factory=list)
+    compiled: list[dict[str, Any]] = field(default_factory=list)
+    artifacts: dict[str, Artifact] = field(default_factory=dict)
+
+    @property
+    def go(self) -> str:
+        """The version of Go that built it, `1.27.3`; empty where it is not said."""
+        return str(self.toolchain.get("version", ""))
+
+    def add(self, artifact: Artifact) -> None:
+        """Add or replace an artifact by its name."""
+        self.artifacts[artifact.name] = artifact
+
+    def of_kind(self, kind: str) -> Iterator[Artifact]:
+        """Yield the artifacts of one kind, by name."""
+        for name in sorted(self.artifacts):
+            if self.artifacts[name].kind == kind:
+                yield self.artifacts[name]
+
+    def uncommitted_lines(self, most: int = 20) -> list[str]:
+        """Return a line for each uncommitted file, for a person, and at most `most`."""
+        lines = [f"not in the commit: {printable(each['path'], 200)}  {each['sha256']}" for each in self.uncommitted]
+        return lines if len(lines) <= most else [*lines[:most], f"not in the commit: {len(lines) - most} more files"]
+
+    def save(self, folder: Path) -> None:
+        """Write the ledger into `folder`.
+
+        Raises:
+            DistSealed: when the folder is sealed.
+        """
+        refuse_sealed(folder)
+        record = asdict(self)
+        record["schema"] = SCHEMA
+        record["artifacts"] = [asdict(self.artifacts[name]) for name in sorted(self.artifacts)]
+        write_atomically(folder / LEDGER, canonical.dumps(record))
+
+    @classmethod
+    def load(cls, folder: Path) -> Ledger:
+        """Read the ledger of `folder`.
+
+        Raises:
+            FolderUnreadable, DistSealed, LedgerMissing, LedgerInvalid: as their names say.
+        """
+        given.refuse_absent(folder)
+        refuse_sealed(folder)
+        try:
+            data = (folder / LEDGER).read_bytes()
+        except OSError as error:
+            raise LedgerMissing(f"{folder} has no {LEDGER}", advice=_MAKE) from error
+        return cls.parse(data, str(folder / LEDGER))
+
+    @classmethod
+    def parse(cls, data: bytes, where: str = LEDGER) -> Ledger:
+        """Read a ledger from its bytes; `where` names them in errors.
+
+        Raises:
+            LedgerInvalid: when they are not a ledger of this schema.
+        """
+        try:
+            record = canonical.loads(data)
+            _demand(record.pop("schema") == SCHEMA, "another schema")
+            entries = [Artifact(**entry) for entry in record.pop("artifacts")]
+            plain = all(entry.kind in KINDS and re.fullmatch(_NAME, entry.name) for entry in entries)
+            _demand(plain, "an artifact of unknown kind or without a plain name")
+            _demand(
+                all({*each} == {"path", "sha256"} for each in record.get("uncommitted", ())), "an odd uncommitted file"
+            )
+            _demand(all(map(_compiled, record.get("compiled", ()))), "an odd build cache")
+            ledger = cls(**record, artifacts={entry.name: entry for entry in entries})
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise LedgerInvalid(
+                f"{where}: {error}", advice=["remove the folder and build again:  goferry build"]
+            ) from error
+        return ledger
+
+
+def _compiled(entry: Any) -> bool:
+    """Whether this is an entry of `Ledger.compiled`."""
+    return (
+        {*entry} == {"slot", "from", "packs"}
+        and isinstance(entry["slot"], str)
+        and entry["from"] in ("cold", "packs", "gocache")
+        and all({*pack} == {"kind", "sha256", "signed"} for pack in entry["packs"])
+    )
+
+
+def _demand(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ValueError(otherwise)
+
+
+def refuse_sealed(folder: Path) -> None:
+    """Raise DistSealed when `folder` holds a signed list."""
+    if (folder / "SHA256SUMS").exists():
+        raise DistSealed(
+            f"{folder} is sealed{_sealed_as(folder)}, and nothing can be added to it",
+            state="Nothing was written.",
+            advice=[
+                f"it is ready to be deployed or published:  goferry verify {given.typed(folder)} --trust FILE",
+                "or build the next version into another folder:  goferry build --out OTHER",
+                "or remove this one first; goferry up replaces its own by itself",
+            ],
+        )
+
+
+def _sealed_as(folder: Path) -> str:
+    """Return ` as shop v1.2.3` by what the folder says of itself, for a person; empty where it does not."""
+    try:
+        record = canonical.loads((folder / "release.json").read_bytes())
+        return " as " + printable(f"{record['project']} {record['version']}", 200)
+    except (OSError, ValueError, TypeError, KeyError):
+        return ""

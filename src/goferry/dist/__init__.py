@@ -1,6 +1,0 @@
-"""What passes between stages: the ledger of a `dist/` folder, and the toolchain that made it."""
-
-from goferry.dist.ledger import Artifact, Ledger
-from goferry.dist.toolchain import Toolchain
-
-__all__ = ["Artifact", "Ledger", "Toolchain"]

@@ -1,0 +1,299 @@
+"""Main packages: which there are for each target, what their programs are called, what a build can stamp into them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from goferry.artifacts import Toolchain
+from goferry.config import model
+from goferry.gobuild import compiler, gosource, listed, modules, platforms, variables
+from goferry.gobuild.environment import GoFailed, tag_flags
+from goferry.gobuild.positions import Places
+from goferry.gobuild.targets import Target
+from goferry.kernel.errors import GoferryError, Misuse
+from goferry.system import process
+
+_MAJOR = r"v[0-9]+"
+_PROGRAM = r"[A-Za-z0-9_](?:\.?[A-Za-z0-9_+-]){0,99}"
+_FIELDS = "Dir,ImportPath,Name,GoFiles,CgoFiles,IgnoredGoFiles,Error"
+
+
+class MainMissing(Misuse):
+    """There is no main package to build for a target.
+
+    It usually is a library, or the mains exclude the target by `//go:build` lines or file names (`main_linux.go`).
+    """
+
+    name = "main-missing"
+
+
+class MainUnknown(Misuse):
+    """The configuration names a main package that is none.
+
+    It usually is a slip in the path (`./cmd/api`), or a package without `func main`.
+    """
+
+    name = "main-unknown"
+
+
+class ProgramNameInvalid(Misuse):
+    """A program's name can't be the name of a released file: GitHub would store it under another one.
+
+    It is the last element of the package's import path. Letters, digits, `_`, `-`, `+` and single dots are possible.
+    """
+
+    name = "program-name-invalid"
+
+
+class ProgramCollision(Misuse):
+    """Two programs or archives would have one name.
+
+    Usual causes: folders such as `a/cmd/server` and `b/cmd/server`, or a `builds.binary-name` without `{program}` or
+    `{platform}`.
+    """
+
+    name = "program-collision"
+
+
+class Main(Struct, frozen=True):
+    """A main package.
+
+    Attributes:
+        path: relative to the project's folder, `./cmd/api` or `.`.
+        package: its import path. program: the name that go gives its program, without `.exe`.
+        targets: the targets that it builds for, spelled `linux/amd64`.
+        stamps: which of the variables for version, commit and date (gosource.ROLES) the linker can set.
+        variables: variables of other packages that it sets, `example.com/shop/internal/build.Version`, with their role.
+        other: which of them exist with another type or a computed value, so that the linker must not be asked.
+    """
+
+    path: str
+    package: str
+    program: str
+    targets: tuple[str, ...]
+    stamps: tuple[str, ...] = ()
+    other: tuple[str, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
+
+
+def find(
+    directory: Path,
+    toolchain: Toolchain,
+    environ: Mapping[str, str],
+    *,
+    builds: model.Builds,
+    targets: Sequence[Target],
+    patterns: Sequence[str],
+    found: Mapping[str, Path],
+    cache: Path | None = None,
+) -> tuple[Main, ...]:
+    """Return the main packages to build, by path.
+
+    Args:
+        directory: the project's folder.
+        toolchain: the go that answers.
+        environ: what go commands start from, with `builds.env`.
+        builds: the configuration.
+        targets: the platforms.
+        patterns: the packages to look at.
+        found: module path → folder of the project's modules.
+        cache: where answers are kept (gobuild.listed); None asks Go each time.
+
+    Raises:
+        GoFailed, MainMissing, MainUnknown, ProgramNameInvalid, ProgramCollision: as their names say.
+    """
+    sources = listed.sources(environ, found.values()) if cache else ""
+
+    def ask(target: Target, patterns: Sequence[str]) -> list[dict[str, Any]]:
+        tags = tag_flags(builds)
+        words = [str(toolchain.go), "list", "-e", "-find", f"-json={_FIELDS}", *tags, *patterns]
+        env = {"CGO_ENABLED": "0", **environ, **target.env}
+        key = listed.key(sources, words, env, directory)
+        place = listed.place(cache or directory, directory, str(target), words)
+        kept = listed.read(place, key)
+        if kept is not None:
+            return kept
+        done = process.run(words, environ=env, cwd=directory)
+        if done.code:
+            raise _refused(done, directory)
+        records = modules.objects(done.text)
+        listed.keep(place, key, records)
+        return records
+
+    lists = _for_each(targets, ask, patterns, found=found, directory=directory)
+    packages: dict[str, Main] = {}
+    broken: dict[str, None] = {}
+    for target, records in zip(targets, lists, strict=True):
+        for record in records:
+            _note(packages, record, directory, str(target))
+            broken |= dict.fromkeys(_complaints(record))
+    unread = _unread(broken, directory) if broken else None
+    if unread and not builds.mains:
+        raise unread
+    try:
+        chosen = _chosen(packages, builds.mains, directory)
+    except MainUnknown as error:
+        raise unread or error from None
+    _refuse_collisions(chosen)
+    for target in targets:
+        if not any(str(target) in main.targets for main in chosen):
+            raise _missing(target, chosen, list(packages.values()), found)
+    symbols = variables.find(lists[0], found)
+    return tuple(replace(main, variables=symbols) for main in chosen)
+
+
+def _complaints(record: Mapping[str, Any]) -> list[str]:
+    """Return what Go says against a package that may be a program; of one that it reads as a library, nothing.
+
+    A package that can't be read has no name, and neither has a pattern that matches nothing.
+    """
+    error = record.get("Error")
+    if not error or record.get("Name", "main") != "main":
+        return []
+    said = str(error.get("Err", "")).strip()
+    return [f"{error['Pos']}: {said}" if error.get("Pos") else said]
+
+
+def _unread(broken: Iterable[str], directory: Path) -> GoferryError:
+    """Return the error for packages that go can't read: they may be programs, and none is left out in silence."""
+    error = _refused(process.Completed(("go", "list"), 1, b"", "\n".join(broken).encode()), directory)
+    error.advice += ("if they are no programs, name those that are in goferry.yml:  builds: {mains: [./cmd/NAME]}",)
+    return error
+
+
+def _refused(done: process.Completed, directory: Path) -> GoferryError:
+    """Return the named error for a `go list` that failed, in Go's words."""
+    places = Places.of(directory)
+    error = compiler.failure(done, "", places)
+    if not isinstance(error, compiler.CompileFailed):
+        return error
+    advice = [f"see:  go list {places.chdir}./..."]
+    return GoFailed(error.what, state="Nothing was built.", advice=advice, problems=error.facts["problems"])
+
+
+def _for_each(
+    targets: Sequence[Target],
+    listed: Callable[[Target, Sequence[str]], list[dict[str, Any]]],
+    patterns: Sequence[str],
+    *,
+    found: Mapping[str, Path],
+    directory: Path,
+) -> list[list[dict[str, Any]]]:
+    """Return the packages of each target; of all but the first only those are asked for that may differ."""
+    whole, rest = listed(targets[0], patterns), targets[1:]
+    odd = platforms.suspects(whole, found) if rest else frozenset[Path]()
+    if odd is not None and not odd:
+        return [whole] * len(targets)
+    if odd is not None:
+        patterns = sorted("./" + os.path.relpath(place, directory).replace(os.sep, "/") for place in odd)
+    alike = [record for record in whole if odd is not None and Path(record.get("Dir", "")) not in odd]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = pool.map(lambda target: listed(target, patterns), rest)
+        return [whole, *([*alike, *(each for each in answer if not _excluded(each))] for answer in answers)]
+
+
+def _excluded(record: Mapping[str, Any]) -> bool:
+    """Tell whether all files of a folder that was named are for other platforms."""
+    return "Name" not in record and bool(record.get("IgnoredGoFiles"))
+
+
+def program_of(package: str) -> str:
+    """Return the program's name as go chooses it: the import path's last element, or the one before `/vN`."""
+    *above, last = package.split("/")
+    return above[-1] if above and re.fullmatch(_MAJOR, last) and last not in ("v0", "v1") else last
+
+
+def nearest(path: str, known: Sequence[str]) -> list[str]:
+    """Return advice that names the main package that was probably meant."""
+    import difflib
+
+    near = difflib.get_close_matches(path, known, 1, 0.4)
+    return [f"did you mean {near[0]}?"] if near else [f"main packages are: {', '.join(known) or 'none'}"]
+
+
+def spelled(path: str) -> str:
+    """Return a package path as `Main.path` spells it: `cmd/api/` is `./cmd/api`, the folder itself `.`."""
+    plain = os.path.normpath(path).replace(os.sep, "/")
+    return plain if plain == "." or plain.startswith(("/", "../")) else f"./{plain}"
+
+
+def _note(packages: dict[str, Main], record: Mapping[str, Any], directory: Path, target: str) -> None:
+    files = [*record.get("GoFiles", ()), *record.get("CgoFiles", ())]
+    if record.get("Name") != "main" or not files:
+        return
+    folder = Path(record["Dir"])
+    path = spelled(os.path.relpath(folder, directory))
+    sources = [(folder / file).read_text("utf-8", "replace") for file in files]
+    if not gosource.has_main(sources):
+        return
+    stamps, other = gosource.stamps(sources)
+    known = packages.get(path)
+    packages[path] = Main(
+        path=path,
+        package=record["ImportPath"],
+        program=program_of(record["ImportPath"]),
+        targets=(*(known.targets if known else ()), target),
+        stamps=tuple(n for n in gosource.STAMPS if n in stamps or (known and n in known.stamps)),
+        other=tuple(n for n in gosource.STAMPS if n in other or (known and n in known.other)),
+    )
+
+
+def _chosen(packages: Mapping[str, Main], wanted: Sequence[str], directory: Path) -> list[Main]:
+    if not wanted:
+        return [packages[path] for path in sorted(packages)]
+    by_name = {main.package: path for path, main in packages.items()}
+    chosen = []
+    for text in wanted:
+        path = by_name.get(text, spelled(text))
+        if path not in packages:
+            raise MainUnknown(
+                f"builds.mains names {text!r}, which is no main package in {directory}",
+                state="Nothing was built.",
+                advice=nearest(path, sorted(packages)),
+            )
+        chosen.append(packages[path])
+    return list(dict.fromkeys(chosen))
+
+
+def _refuse_collisions(chosen: Sequence[Main]) -> None:
+    seen: dict[str, Main] = {}
+    for main in chosen:
+        if not re.fullmatch(_PROGRAM, main.program):
+            raise ProgramNameInvalid(
+                f"{main.path} builds a program named {main.program[:100]!a}, and GitHub would rename its files",
+                state="Nothing was built.",
+                advice=["rename the folder, with letters, digits, dots, dashes and underscores"],
+            )
+        first = seen.setdefault(main.program.lower(), main)
+        if first is not main:
+            raise ProgramCollision(
+                f"{first.path} and {main.path} would both build a program named {main.program}",
+                state="Nothing was built.",
+                advice=[f"choose in goferry.yml:  builds: {{mains: [{first.path}]}}", "or rename one of the folders"],
+            )
+
+
+def _missing(
+    target: Target, chosen: Sequence[Main], all_mains: Sequence[Main], found: Mapping[str, Path]
+) -> MainMissing:
+    if not all_mains:
+        return MainMissing(
+            f"no main package in {', '.join(found)}: it is a library",
+            state="Nothing was built.",
+            advice=["a program needs a folder with `package main` and `func main()`, for example ./cmd/NAME"],
+        )
+    others = sorted({name for main in chosen for name in main.targets})
+    return MainMissing(
+        f"no main package builds for {target}",
+        state="Nothing was built.",
+        advice=[f"they build for {', '.join(others)}", "change builds.targets or --targets"],
+    )

@@ -1,0 +1,59 @@
+"""The services of a release as the ledger keeps them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from goferry.config import model
+from goferry.gobuild import mains
+from goferry.gobuild.facts import Facts
+from goferry.kernel.errors import Misuse
+
+
+class ServiceUnknown(Misuse):
+    """A service names a main package that this build does not have.
+
+    It usually is a slip in `services.NAME.main`, or a main that `builds.mains` leaves out.
+    """
+
+    name = "service-main-unknown"
+
+
+def services(config: model.Project, facts: Facts) -> dict[str, dict[str, Any]]:
+    """Return name → declaration, with `binary`: the program that its main builds. Times are integer milliseconds.
+
+    Raises:
+        ServiceUnknown: with the nearest main package.
+    """
+    return {name: _record(name, service, facts) for name, service in config.services.items()}
+
+
+def _record(name: str, service: model.Service, facts: Facts) -> dict[str, Any]:
+    by_path = {main.path: main for main in facts.mains}
+    by_path.update({main.package: main for main in facts.mains})
+    found = by_path.get(service.main) or by_path.get(mains.spelled(service.main))
+    if found is None:
+        known = sorted(main.path for main in facts.mains)
+        raise ServiceUnknown(
+            f"services.{name}.main is {service.main!r}, which is no main package of this build",
+            state="Nothing was built.",
+            advice=mains.nearest(mains.spelled(service.main), known),
+            service=name,
+            mains=known,
+        )
+    listen = {key: value for key, value in msgspec.structs.asdict(service.listen).items() if value}
+    return {
+        "main": found.path,
+        "binary": found.program,
+        "listen": listen,
+        "health": service.health,
+        "args": list(service.args),
+        "env": dict(service.env),
+        "env_file": service.env_file,
+        "port": service.port,
+        "ready_within_ms": round(service.ready_within * 1000),
+        "bake_ms": round(service.bake * 1000),
+        "drain_ms": round(service.drain * 1000),
+    }

@@ -197,7 +197,7 @@ def _granted(data):
 
 def _dist():
     """Return the names in a folder of a release: golden case → what its steps write, and what sealing adds."""
-    cases = {path.stem: json.loads(path.read_text())["plan"] for path in sorted((GOLDEN / "build").glob("*.json"))}
+    cases = {path.stem: json.loads(path.read_text())["plan"] for path in sorted((GOLDEN / "gobuild").glob("*.json"))}
     written = {name: sorted(file for step in plan["steps"] for file in step["writes"]) for name, plan in cases.items()}
     image = json.loads((GOLDEN / "image" / "shop.json").read_text())["plan"]
     return {

@@ -45,6 +45,8 @@ MOST_BLOCK = 64 << 20
 """Bytes of a block of several files. A larger one is a single file, and such are unpacked one after the other: a few
 bytes can claim to be a gigabyte, and several at a time would take all of a machine's memory."""
 _LARGE = threading.Lock()
+_CHUNK = 256 << 10
+"""Bytes that are inflated at once."""
 _LENGTH = struct.Struct(">I")
 _KIND = re.compile(r"[a-z][a-z-]{0,31}")
 Take = Callable[[str, memoryview], bool]
@@ -134,23 +136,56 @@ def unpack(source: BinaryIO, index: Index, take: Take) -> list[str]:
 
     def work(job: tuple[Sequence[tuple[str, int]], bytes]) -> list[str]:
         part, frame = job
-        size = sum(each for _, each in part)
-        with _LARGE if size > MOST_BLOCK else contextlib.nullcontext():
-            return handed(part, frame, size)
-
-    def handed(part: Sequence[tuple[str, int]], frame: bytes, size: int) -> list[str]:
-        data = memoryview(_inflated(frame, size))
-        if len(data) != size:
-            raise PackUnusable("a block is shorter than its files")
-        refused, start = [], 0
-        for name, length in part:
-            if not take(name, data[start : start + length]):
-                refused.append(name)
-            start += length
+        with _LARGE if max(size for _, size in part) > MOST_BLOCK else contextlib.nullcontext():
+            block = _Block(frame)
+            refused = [name for name, size in part if not take(name, block.next(size))]
+            block.end()
         return refused
 
     jobs = ((part, _framed(source, MOST_FILE)) for part in _parts(index))
     return [name for names in _in_order(work, jobs) for name in names]
+
+
+class _Block:
+    """A block that is inflated a little at a time: new memory for the whole of it costs more than inflating it does."""
+
+    def __init__(self, frame: bytes) -> None:
+        self._unpacker, self._frame, self._left = zstd.ZstdDecompressor(), frame, memoryview(b"")
+
+    def next(self, size: int) -> memoryview:
+        """Return so many bytes more.
+
+        Raises:
+            PackUnusable: there are not so many, or they are damaged.
+        """
+        if size > len(self._left):
+            return self._gathered(size)
+        data, self._left = self._left[:size], self._left[size:]
+        return data
+
+    def _gathered(self, size: int) -> memoryview:
+        whole = memoryview(bytearray(size))
+        filled = 0
+        while filled < size:
+            self._left = self._left or self._more()
+            count = min(len(self._left), size - filled)
+            if not count:
+                raise PackUnusable("a block is shorter than its files")
+            whole[filled : filled + count] = self._left[:count]
+            filled, self._left = filled + count, self._left[count:]
+        return whole
+
+    def _more(self) -> memoryview:
+        frame, self._frame = self._frame, b""
+        try:
+            return memoryview(self._unpacker.decompress(frame, _CHUNK)) if not self._unpacker.eof else memoryview(b"")
+        except zstd.ZstdError as error:
+            raise PackUnusable("a block is damaged") from error
+
+    def end(self) -> None:
+        """Raise PackUnusable unless all of it was taken."""
+        if self._left or self._more() or not self._unpacker.eof or self._unpacker.unused_data:
+            raise PackUnusable("a block is not what the index says")
 
 
 class Writer:

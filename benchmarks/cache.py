@@ -518,17 +518,21 @@ def more(
         "a dependency bumped", "seconds of wall", bumped["ours"].wall, bumped["setup-go"].wall, 0.25, "setup-go's keys"
     )
     report("bytes down, one line changed", "bytes", line["ours"].down, line["usual"].down, 0.8, name)
+    if options.commits:
+        over_commits(bench, options.commits, ours, usual, name)
+
+
+def over_commits(bench: Bench, commits: int, ours: Ours, usual: Usual, name: str) -> None:
+    """Measure bytes alone, over so many commits."""
     first = ours.brought
     totals = {side.name: 0 for side in (ours, usual)}
-    for _ in range(options.commits):
+    for _ in range(commits):
         bench.change_line()
         for side in (ours, usual):
             spent = side.job()
             totals[side.name] += spent.down + spent.up
-    report(f"bytes down and up over {options.commits} commits", "bytes", totals["ours"], totals["usual"], 0.6, name)
-    report(
-        f"size of the packs after {options.commits} commits", "bytes", ours.brought, first, 1.3, "ours, after the first"
-    )
+    report(f"bytes down and up over {commits} commits", "bytes", totals["ours"], totals["usual"], 0.6, name)
+    report(f"size of the packs after {commits} commits", "bytes", ours.brought, first, 1.3, "ours, after the first")
 
 
 if __name__ == "__main__":

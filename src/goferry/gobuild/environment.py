@@ -41,6 +41,10 @@ RESERVED = ("GOOS", "GOARCH", "GOROOT", "GOTOOLCHAIN", "GOENV", "PATH")
 FLAGS = "-buildvcs=false"
 """GOFLAGS where `builds.env` sets none."""
 
+UNINDEXED = {"GODEBUG": "goindex=0"}
+"""Has `go list` read packages where they lie: the index of them in GOCACHE may be anybody's, and where there is none yet,
+writing it takes longer than reading what one question asks for (cmd/go/internal/modindex)."""
+
 _DROPPED = (
     *("CC", "CXX", "FC", "AR", "GCCGO", "SOURCE_DATE_EPOCH"),
     *("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH"),

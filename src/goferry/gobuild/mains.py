@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from goferry.artifacts import Toolchain
 from goferry.config import model
 from goferry.gobuild import compiler, gosource, listed, modules, platforms, variables
-from goferry.gobuild.environment import GoFailed, tag_flags
+from goferry.gobuild.environment import UNINDEXED, GoFailed, tag_flags
 from goferry.gobuild.positions import Places
 from goferry.gobuild.targets import Target
 from goferry.kernel.errors import GoferryError, Misuse
@@ -114,7 +114,7 @@ def find(
     def ask(target: Target, patterns: Sequence[str]) -> list[dict[str, Any]]:
         tags = tag_flags(builds)
         words = [str(toolchain.go), "list", "-e", "-find", f"-json={_FIELDS}", *tags, *patterns]
-        env = {"CGO_ENABLED": "0", **environ, **target.env}
+        env = {"CGO_ENABLED": "0", **UNINDEXED, **environ, **target.env}
         key = listed.key(sources, words, env, directory)
         place = listed.place(cache or directory, directory, str(target), words)
         kept = listed.read(place, key)

@@ -42,7 +42,7 @@ FLAGS = "-buildvcs=false"
 """GOFLAGS where `builds.env` sets none."""
 
 UNINDEXED = {"GODEBUG": "goindex=0"}
-"""Has `go list` read packages where they lie: the index of them in GOCACHE may be anybody's, and where there is none yet,
+"""Has `go list` read packages where they lie. Anybody may have written their index in GOCACHE, and where there is none,
 writing it takes longer than reading what one question asks for (cmd/go/internal/modindex)."""
 
 _DROPPED = (

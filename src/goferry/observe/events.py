@@ -25,7 +25,7 @@ from msgspec.structs import replace
 
 from goferry.kernel.errors import GoferryError
 
-Number = int | float | str | bool
+Number = int | str
 
 
 class Event(Struct, frozen=True):
@@ -39,8 +39,8 @@ class Event(Struct, frozen=True):
         start, end: seconds since the epoch; end is 0 until the span ends.
         outcome: empty until the end; then `done`, `skipped`, or an error's name.
         message: progress or note in the field's words; untrusted parts are made printable by renderers.
-        level: of a note: `info`, `warning` or `error`.
-        numbers: sizes in bytes, times in seconds, counts, digests; keys are stable.
+        level: of a note: `info` or `warning`.
+        numbers: sizes in bytes, times in milliseconds, counts, digests; keys are stable.
     """
 
     kind: str

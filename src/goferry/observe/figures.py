@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from goferry.kernel.errors import printable
 from goferry.observe.events import Number
 
-_HIDDEN = frozenset({"done", "total"})
-
 
 def size(count: float) -> str:
     """Return a number of bytes in SI units: `512 B`, `12 kB`, `7.9 MB`."""
@@ -48,29 +46,22 @@ def short_digest(digest: str) -> str:
 def number(key: str, value: Number) -> str:
     """Return one entry of an event's numbers: its key tells the unit."""
     name = one_line(key.replace("_", " "), 40)
-    if isinstance(value, bool):
-        return name if value else f"no {name}"
     if isinstance(value, str) and value.startswith(f"{key}:"):
         return one_line(value, 60)  # h1:…, which names itself
     if isinstance(value, str):
-        is_digest = key in {"sha256", "digest"} or key.endswith("_digest")
-        return f"{name} {short_digest(value) if is_digest else one_line(value, 60)}"
-    if key in {"bytes", "size"}:
+        return f"{name} {one_line(short_digest(value) if key == 'digest' else value, 60)}"
+    if key == "bytes":
         return size(value)
-    if key.endswith(("_bytes", "_size")):
+    if key.endswith("_bytes"):
         return f"{name.rpartition(' ')[0]} {size(value)}"
     if key.endswith("_ms"):
-        return f"{name.removesuffix('ms').strip()} {seconds(value / 1000)}"
-    if key.endswith("seconds"):
-        return f"{name.removesuffix('seconds').strip()} {seconds(value)}".strip()
-    if not isinstance(value, int):
-        return f"{name} {value:.3g}"
+        return f"{name.rpartition(' ')[0]} {seconds(value / 1000)}"
     return f"{value:,} {name.removesuffix('s') if value == 1 else name}"
 
 
 def numbers(values: Mapping[str, Number]) -> str:
     """Return the numbers of a span's end on one line, sizes first as the stage gave them."""
-    return ", ".join(number(key, value) for key, value in values.items() if key not in _HIDDEN)
+    return ", ".join(number(key, value) for key, value in values.items())
 
 
 def one_line(text: str, limit: int = 200) -> str:

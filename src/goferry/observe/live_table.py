@@ -2,7 +2,7 @@
 
       build          · running    18.4 s
         linux/amd64  ✓ done       18.2 s  7.9 MB
-        linux/arm64  ━━━━━━━─────  12.0 s  compiling 141 of 268 packages
+        linux/arm64  · running    12.0 s  compiling 141 of 268 packages
       image          · running     0.2 s
 
 Finished inner steps without a target of their own fold into their parent, so nothing scrolls. On a narrow terminal the
@@ -25,7 +25,6 @@ from goferry.observe import figures
 from goferry.observe.events import Event
 from goferry.observe.plain import echoes, subject
 
-BAR = 12
 GAP = 2
 _SHORTEST = 10
 _ROOMY = 60
@@ -92,7 +91,7 @@ class LiveTable:
     def __call__(self, event: Event) -> None:
         """Take one event; the next redraw shows it."""
         if event.kind == "note":
-            style = {"warning": "yellow", "error": "red"}.get(event.level, "dim")
+            style = "yellow" if event.level == "warning" else "dim"
             self._notes.append(Text(f"  {subject(event)}: {figures.one_line(event.message, 2000)}", style=style))
             return
         row = self._rows.get(event.span)
@@ -131,16 +130,9 @@ class LiveTable:
         return "  " * (min(row.depth, 2) + (self.console.width >= _ROOMY))
 
     def _state(self, row: Row, style: str) -> Text:
-        event, plain = row.event, self.console.encoding != "utf-8"
-        total = event.numbers.get("total")
-        done = event.numbers.get("done", 0)
-        if row.running and isinstance(total, int) and total > 0 and isinstance(done, int):
-            filled = min(BAR, BAR * done // total)
-            return Text(("=" if plain else "━") * filled, style="cyan").append(
-                ("." if plain else "─") * (BAR - filled), style="dim"
-            )
-        mark = _MARKS.get(event.outcome, _MARKS["failed"])[plain]
-        return Text(f"{mark} {figures.one_line(event.outcome, 32) or 'running'}", style=style)
+        outcome, plain = row.event.outcome, self.console.encoding != "utf-8"
+        mark = _MARKS.get(outcome, _MARKS["failed"])[plain]
+        return Text(f"{mark} {figures.one_line(outcome, 32) or 'running'}", style=style)
 
     @staticmethod
     def _detail(row: Row) -> str:

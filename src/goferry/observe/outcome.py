@@ -27,7 +27,7 @@ def warnings(run: Run, events: Sequence[Event]) -> list[str]:
     """Return what a person must look at, each once: the record's own and the stream's warnings."""
     found = list(run.warnings)
     for event in events:
-        if event.kind == "note" and event.level in {"warning", "error"}:
+        if event.kind == "note" and event.level == "warning":
             about = " ".join(part for part in (event.stage, event.target, event.host) if part)
             found.append(f"{about}: {event.message}")
     if run.dirty:

@@ -35,7 +35,7 @@ class GroupedLines:
         """Draw one event."""
         if event.kind == "start":
             self._stages[event.span] = event.stage
-        if event.kind == "note" and event.level in {"warning", "error"}:
+        if event.kind == "note" and event.level == "warning":
             self._annotate(event.level, figures.one_line(event.message, 2000), plain.subject(event))
             self.last.append(plain.line(event))
         elif event.kind == "progress":

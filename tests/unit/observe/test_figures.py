@@ -25,9 +25,8 @@ def test_numbers_take_their_unit_from_the_key():
     values = {
         "bytes": 7_900_000,
         "packages": 268,
-        "switch_seconds": 0.021,
+        "switch_ms": 21,
         "digest": "sha256:" + "ab" * 32,
-        "done": 1,
         "image_bytes": 9_000_000,
     }
     assert figures.numbers(values) == "7.9 MB, 268 packages, switch 21 ms, digest abababababab, image 9.0 MB"

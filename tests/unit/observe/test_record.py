@@ -138,6 +138,97 @@ def test_a_producer_that_is_gone_is_found(tmp_path):
         given([some])
 
 
+EMITTERS = sorted(
+    {*SOURCE.rglob("*.py"), *(ROOT / "examples").glob("*.py"), *(ROOT / "examples" / "demo_parts").glob("*.py")}
+)
+
+
+def told(paths):
+    """Return the keys of numbers that spans carry, `*` for what a key is made of, and the levels of notes."""
+    keys, levels = set(), {"info"}
+    for node in (node for path in paths for node in ast.walk(ast.parse(path.read_text()))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            names = {keyword.arg for keyword in node.keywords}
+            if node.func.attr in ("span", "progress") or ast.unparse(node.func).endswith("numbers.update"):
+                keys |= names - {"target", "host", "parent"}
+            if node.func.attr == "note":
+                levels |= {
+                    each.value
+                    for each in [*node.args[1:], *(one.value for one in node.keywords)]
+                    if isinstance(each, ast.Constant)
+                }
+        elif (
+            isinstance(node, ast.Subscript)
+            and isinstance(node.ctx, ast.Store)
+            and ast.unparse(node.value).endswith("numbers")
+        ):
+            parts = node.slice.values if isinstance(node.slice, ast.JoinedStr) else [node.slice]
+            keys.add("".join(part.value if isinstance(part, ast.Constant) else "*" for part in parts))
+    return keys, levels
+
+
+def drawn(path):
+    """Return the keys of numbers that a renderer knows by name, `*_ms` for an ending, and the levels that it knows."""
+    keys, levels = set(), set()
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and ast.unparse(node.left) == "event.level":
+            levels |= constants(*node.comparators)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("numbers.get"):
+            keys.add(node.args[0].value)
+    takes_key = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and "key" in [each.arg for each in node.args.args]
+    ]
+    for node in (node for function in takes_key for node in ast.walk(function)):
+        if isinstance(node, ast.Compare) and ast.unparse(node.left) == "key":
+            keys |= constants(*node.comparators)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "key.endswith":
+            keys |= {f"*{each}" for each in constants(*node.args)}
+    return keys, levels
+
+
+def constants(*expressions):
+    return {each.value for one in expressions for each in ast.walk(one) if isinstance(each, ast.Constant)}
+
+
+DRAWN = sorted([*(SOURCE / "observe").glob("*.py"), *(SOURCE / "runner").glob("*.py")])
+
+
+def untold(path, keys, levels):
+    """Return what a renderer knows of events and nobody tells."""
+    known, wanted = drawn(path)
+    ends = {key for key in known if key.startswith("*")}
+    return sorted(
+        {key for key in ends if not any(each.endswith(key[1:]) for each in keys)}
+        | (known - ends - keys)
+        | (wanted - levels)
+    )
+
+
+def test_every_number_and_level_that_is_drawn_by_name_is_told_by_a_stage():
+    keys, levels = told(EMITTERS)
+    assert {path.name: found for path in DRAWN if (found := untold(path, keys, levels))} == {}
+    assert {"bytes", "*_bytes", "*_ms", "digest"} <= drawn(SOURCE / "observe" / "figures.py")[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("total = event.numbers.get('total')", ["total"]),
+        ("def number(key): return key in {'bytes', 'size'}", ["size"]),
+        ("def number(key): return key.endswith(('_ms', '_seconds'))", ["*_seconds"]),
+        ("it = event.level in {'warning', 'error'}", ["error"]),
+        ("def number(key): return key == 'bytes' and event.level == 'warning'", []),
+    ],
+)
+def test_a_number_or_level_that_nobody_tells_is_found(tmp_path, line, found):
+    path = tmp_path / "some.py"
+    path.write_text(line + "\n")
+    assert untold(path, *told(EMITTERS)) == found
+
+
 def test_notifications_tell_what_a_failed_step_leaves_behind():
     """A failure's fields are read from failure.json by name, so the names are held together here."""
 

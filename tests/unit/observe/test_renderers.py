@@ -24,7 +24,7 @@ def tell(stream):
         span.numbers["bytes"] = 70_000_000
     with pytest.raises(Broken), stream.span("build"):  # noqa: PT012
         with stream.span("build", target="linux/amd64") as span:
-            span.progress("compiling 3 of 10 packages", done=3, total=10)
+            span.progress("compiling 3 of 10 packages", packages=3)
             span.note("go.sum \x1b[31m[red]lacks[/red]\nan entry", level="warning")
         with stream.span("plan"):
             pass
@@ -108,7 +108,7 @@ def fleet():
         Event(**{**ended, "span": "b", "parent": "a", "stage": "build", "target": "windows/arm64"}, outcome="done",
               numbers={"bytes": 7_900_000}),
         Event(**{**started, "kind": "progress", "span": "c", "parent": "a", "stage": "build", "target": "linux/arm64"},
-              message="compiling 5 of 10 packages", numbers={"done": 5, "total": 10}),
+              message="compiling 5 of 10 packages", numbers={"packages": 5}),
         Event(span="d", stage="deploy", **started),
         Event(**{**ended, "span": "e", "parent": "d", "stage": "deploy", "host": "web-1.production.example.internal"},
               outcome="public-address-unreachable"),
@@ -124,12 +124,12 @@ def test_names_states_and_times_are_read_at_every_width(width):
         table(event)
     with table.console.capture() as capture:
         table.console.print(table.draw())
-    lines = capture.get().replace("=", "━").splitlines()
+    lines = capture.get().splitlines()
     assert max(map(len, lines)) <= width
     words = [
         ("build", "running", "12.0 s"),
         ("windows/arm64", "done", "2 min 39 s"),
-        ("linux/arm64", "━━━━━━", "12.0 s"),
+        ("linux/arm64", "running", "12.0 s"),
         ("deploy", "running", "12.0 s"),
         ("web-1.", "public-", "2 min 39 s"),
         ("web-2", "skipped", ""),
@@ -140,7 +140,7 @@ def test_names_states_and_times_are_read_at_every_width(width):
     assert ("web-1.production.example.internal" in lines[4]) == (width >= 80)
 
 
-def test_a_running_span_shows_its_bar_and_elapsed_time():
+def test_a_running_span_shows_its_time_and_what_it_said_last():
     table = LiveTable(io.StringIO(), {"NO_COLOR": "1"}, clock=lambda: 12.0, width=100)
     table(Event("start", "t", "a", "", "build", "linux/arm64", start=2.0))
     table(
@@ -153,12 +153,12 @@ def test_a_running_span_shows_its_bar_and_elapsed_time():
             "linux/arm64",
             start=2.0,
             message="compiling",
-            numbers={"done": 5, "total": 10},
+            numbers={"packages": 5},
         )
     )
     with table.console.capture() as capture:
         table.console.print(table.draw())
-    assert "━━━━━━──────" in capture.get().replace("=", "━").replace(".", "─")
+    assert "running" in capture.get()
     assert "10.0 s" in capture.get()
     assert "compiling" in capture.get()
 
@@ -176,12 +176,12 @@ def test_an_event_log_reads_back_and_survives_a_cut(tmp_path):
 def test_what_a_step_came_to_and_how_far_it_is_give_way_after_long_names(width):
     table = LiveTable(io.StringIO(), {"NO_COLOR": "1"}, clock=lambda: 36_000.0, width=width)
     host = {"stage": "watch", "host": "web-1." + "production." * 6, "start": 1.0}
-    table(Event("start", "t", "a", "", stage="build", target="linux/amd64", numbers={"total": 2, "done": 1}, start=1.0))
+    table(Event("start", "t", "a", "", stage="build", target="linux/amd64", start=1.0))
     table(Event("end", "t", "b", "", outcome="public-address-unreachable", end=36_000.0, **host))
     with table.console.capture() as captured:
         table.console.print(table.draw())
-    bar, failed = captured.get().splitlines()
-    assert "\u2501" * 6 + "\u2500" * (6 if width >= 60 else 3) in bar
+    building, failed = captured.get().splitlines()
+    assert "running" in building
     assert ("public-address-unreachable" if width >= 80 else "public-") in failed
     assert "web-1" in failed
     assert "9 h 59 min" in failed

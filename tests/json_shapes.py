@@ -77,6 +77,7 @@ def of_type(kind, seen=()):
     return ANY
 
 
+@functools.cache
 def _hints(thing):
     """Return the annotations of a class or function of ours."""
     if not str(getattr(thing, "__module__", "")).startswith("goferry."):
@@ -88,8 +89,8 @@ def _hints(thing):
 @functools.cache
 def _for_checkers(module):
     """Return the names that a module imports for annotations alone."""
-    found = {}
-    for node in ast.parse(inspect.getsource(importlib.import_module(module))).body:
+    source, found = inspect.getsource(importlib.import_module(module)), {}
+    for node in ast.parse(source).body if "TYPE_CHECKING" in source else ():
         if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
             for each in node.body:
                 found.update(_imported(each) if isinstance(each, ast.ImportFrom) else {})

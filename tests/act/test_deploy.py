@@ -11,7 +11,7 @@ import pytest
 import serving
 from acting import modes
 from foreign import CONFIG, SERVICE, TEST
-from sampling import sample
+from sampling import full, sample
 
 CRASHING = SERVICE.replace("import (\n", 'import (\n\t"time"\n').replace(
     "func main() {\n", 'func main() {\n\tgo func() { time.Sleep(time.Second); println("panic: lost the database"); os.Exit(3) }()\n'
@@ -113,6 +113,7 @@ def test_a_dry_run_changes_nothing(story, example):
     assert story.answer() == "v1.2.0"
 
 
+@full()
 def test_a_wrong_signature_between_the_jobs_stops_it(story, example):
     run = story.push("v1.3.0", example("push-to-deploy.yml"), harm="a stranger's signature")
     assert not run.ok

@@ -39,7 +39,7 @@ VALUES = [
 FILES = {"service": "plain", "trust": "goferry.trust", "identity": "deploy_key", "deploy-key": "deploy_key.pub"}
 ON_HOST = [
     (r"PROJECT", "shop"),
-    (r"nginx -T \| grep -n 'listen\.\*X'", "nginx -T | grep -n 'listen.*8081'"),
+    (r"(nginx -T \| grep -n 'listen\.\*)\w+'", r"\g<1>8081'"),
     (r"(systemctl status|journalctl --unit) X", r"\1 goferry-shop-plain@$SLOT.service"),
     (r"apt-get install", "apt-get install --simulate"),
     (r"ssh_host_X_key", "ssh_host_ed25519_key"),

@@ -24,7 +24,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 import harming  # noqa: E402
 import serving  # noqa: E402
 from acting import DOCKER, Act, runner_python  # noqa: E402
-from foreign import SMALL, Repository  # noqa: E402
+from foreign import CONFIG, SMALL, Repository  # noqa: E402
 from serving import OURS, PARTS, ROOT  # noqa: E402
 
 CACHE = ROOT / ".demo" / "cache"  # the build caches that all tests share
@@ -181,6 +181,16 @@ def make_repository(tmp_path_factory):
         return made
 
     return make
+
+
+@pytest.fixture
+def project(make_repository, example, signing):
+    """A repository that has examples/workflows/release.yml, a goferry.yml and a trust file."""
+    repository = make_repository()
+    repository.write({"goferry.yml": CONFIG, "goferry.trust": signing.trust})
+    repository.workflow(example("release.yml"))
+    repository.commit("Greet")
+    return repository
 
 
 @pytest.fixture(scope="session")

@@ -41,16 +41,6 @@ def cache():
 
 
 @pytest.fixture
-def project(make_repository, example, signing):
-    """A repository that has the README's ten lines."""
-    repository = make_repository()
-    repository.write({"goferry.yml": CONFIG, "goferry.trust": signing.trust})
-    repository.workflow(example("release.yml"))
-    repository.commit("Greet")
-    return repository
-
-
-@pytest.fixture
 def machine(act, tmp_path):
     """`machine(repository, …)` runs it on machines that have nothing yet, each run with a number of its own."""
     count = iter(range(101, 200))

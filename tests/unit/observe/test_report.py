@@ -1,4 +1,5 @@
 import html.parser
+import os
 import re
 from dataclasses import fields, is_dataclass, replace
 
@@ -79,6 +80,24 @@ def test_the_page_answers_the_reviewers_questions():
     ):  # fmt: skip
         assert fact in text, fact
     assert "What to look at" not in text
+
+
+def golden(root, name, made):
+    """Return the page on record; GOFERRY_WRITE_GOLDEN=1 writes it again."""
+    path = root / "tests" / "golden" / "report" / f"{name}.html"
+    if os.environ.get("GOFERRY_WRITE_GOLDEN"):
+        path.write_text(made)
+    return path.read_text()
+
+
+def test_the_page_of_a_release_is_the_golden_one(sealed, root):
+    page = report.render(sealed, EVENTS).replace(sealed.trust.signers[0].id, "KEY")
+    assert page == golden(root, "release", page)
+
+
+def test_the_page_of_a_switch_under_load_is_the_golden_one(root):
+    page = report.render(replace(RECORD, warnings=("key expires",)), EVENTS)
+    assert page == golden(root, "switched", page)
 
 
 def test_the_page_needs_no_network_and_no_script():

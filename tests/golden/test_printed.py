@@ -1,0 +1,68 @@
+"""What commands print with `--json`, byte for byte, from what their stages made.
+
+`GOFERRY_WRITE_GOLDEN=1` writes the expected text again; look at the difference before you commit it.
+"""
+
+import os
+from pathlib import Path
+
+import msgspec
+from facts import SHOP
+
+from goferry.artifacts import Artifact, Ledger, Toolchain
+from goferry.cli.output import Output
+from goferry.config import model
+from goferry.gobuild.facts import Facts
+from goferry.gobuild.mains import Main
+from goferry.gobuild.targets import Target
+from goferry.pipeline import build, inspection
+from goferry.pipeline.project import OpenProject
+
+FOLDER = Path(__file__).parent / "json"
+EVIDENCE = {"module": "golang.org/toolchain", "h1": "h1:x", "tree": 7, "root": "r", "log": "sum"}
+TOOLCHAIN = Toolchain("1.27.3", Path("/go"), "module", "checksum-database", EVIDENCE)
+LEDGER = Ledger(
+    "shop", "v1.2.3", module="example.com/team/shop", commit="3f" * 20, date="2026-11-23T04:03:22Z",
+    toolchain=TOOLCHAIN.as_record(), services={"web": {"binary": "api"}, "api": {"binary": "api"}}, shards=["1/2"],
+    uncommitted=[{"path": "gen/x.go", "sha256": "ab" * 32}],
+    compiled=[{"slot": "go1.27.3-linux-amd64", "from": "packs", "packs": [{"kind": "deps", "sha256": "cd" * 32, "signed": True}]}],
+    artifacts={
+        "api_linux_amd64": Artifact("api_linux_amd64", "shop", "binary", 7_900_000, "ef" * 32, "linux", "amd64", meta={"main": "./cmd/api"}),
+        "shop_sbom.json": Artifact("shop_sbom.json", "shop", "sbom", 4_000, "01" * 32),
+    },
+)  # fmt: skip
+
+
+def golden(name, record, capsys):
+    """Compare what `--json` prints of a record with the text on record."""
+    Output(json=True).result(record)
+    made, path = capsys.readouterr().out, FOLDER / f"{name}.json"
+    if os.environ.get("GOFERRY_WRITE_GOLDEN"):
+        path.write_text(made)
+    assert made == path.read_text()
+
+
+def opened(folder):
+    """Return a project of two programs and a service that goferry.yml names; its sources are not there."""
+    targets = (Target("linux", "amd64"), Target("darwin", "arm64"))
+    names = tuple(str(target) for target in targets)
+    mains = (
+        Main("./cmd/api", "example.com/team/shop/cmd/api", "api", names, ("version",), (("example.com/x.Y", "z"),)),
+        Main("./cmd/cli", "example.com/team/shop/cmd/cli", "cli", names[:1]),
+    )
+    facts = Facts(
+        **{**SHOP, "directory": folder, "root": folder, "targets": targets, "mains": mains, "hints": ("a hint",)}
+    )
+    services = {"services": {"web": {"main": "./cmd/api", "listen": {"env": "ADDR"}}}}
+    config = msgspec.convert(services, model.Project)
+    return OpenProject(config, folder / "goferry.yml", "shop", folder, folder, TOOLCHAIN, facts)
+
+
+def test_build_and_merge(capsys):
+    golden("build", build.record(LEDGER, Path("/src/shop/dist")), capsys)
+
+
+def test_inspect(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = inspection.Beside({"gen/x.go": "ab" * 32, "a.go": "cd" * 32}, ("it can't be told",))
+    golden("inspect", inspection.record(opened(Path()), found), capsys)

@@ -15,7 +15,7 @@ from goferry.pipeline import notification
 from goferry.runner import failure
 
 FOLDER = Path(__file__).parent / "notify"
-RUN = notify.Run(
+RUN = notify.WorkflowRun(
     repository="acme/shop",
     workflow="Release",
     ref="v1.4.0",

@@ -50,9 +50,9 @@ def _one_of(job: Job, name: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def _run(job: Job) -> notify.Run:
+def _run(job: Job) -> notify.WorkflowRun:
     about = job.context
-    return notify.Run(
+    return notify.WorkflowRun(
         repository=about.repository,
         workflow=about.workflow,
         ref=about.ref_name,
@@ -64,7 +64,7 @@ def _run(job: Job) -> notify.Run:
     )
 
 
-def _recovered(job: Job, run: notify.Run, jobs: Mapping[str, str], when: str, token: str) -> bool:
+def _recovered(job: Job, run: notify.WorkflowRun, jobs: Mapping[str, str], when: str, token: str) -> bool:
     """Whether this success follows a failure; asked only where the answer changes something."""
     if when == "failure" or {"failure", "cancelled"} & set(jobs.values()):
         return False

@@ -18,7 +18,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -28,7 +27,7 @@ from goferry.kernel.errors import GoferryError
 Number = int | str
 
 
-class Event(Struct, frozen=True):
+class Event(Struct, frozen=True, forbid_unknown_fields=True):
     """One change of a span.
 
     Attributes:
@@ -107,7 +106,7 @@ class Stream:
 
     @contextlib.contextmanager
     def span(
-        self, stage: str, *, target: str = "", host: str = "", parent: Span | None = None, **numbers: Any
+        self, stage: str, *, target: str = "", host: str = "", parent: Span | None = None, **numbers: Number
     ) -> Iterator[Span]:
         """Open a span; without `parent` it is a child of the span open in this thread."""
         stack: list[str] = self._local.__dict__.setdefault("stack", [])

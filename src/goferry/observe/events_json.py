@@ -7,12 +7,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+import msgspec
 from msgspec.structs import asdict
 
 from goferry.kernel.errors import Misuse
 from goferry.observe.events import Event
 
-_FIELDS = {*Event.__struct_fields__}
+_EMPTY = {"kind": "", "trace": "", "span": "", "parent": "", "stage": ""}
+"""What `as_line` leaves out of the fields that an event must have."""
+_LAST = 253_402_300_799
+"""The last second of the year 9999: the timeline's axis ends somewhere."""
 
 
 class EventLogInvalid(Misuse):
@@ -62,7 +66,7 @@ def read(path: Path) -> list[Event]:
     """Read an event log back; a last line that was cut off (the writer was killed) is left out.
 
     Raises:
-        EventLogInvalid: when a whole line is not an event.
+        EventLogInvalid: when a whole line is not an event: a field or a type that none has, a time that can't be.
     """
     lines = path.read_text(encoding="utf-8").split("\n")
     return [_event(line, f"{path}:{number}") for number, line in enumerate(lines[:-1], 1) if line]
@@ -73,6 +77,12 @@ def _event(line: str, where: str) -> Event:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise EventLogInvalid(f"{where} is not JSON: {error}") from error
-    if not isinstance(record, dict) or not set(record) <= _FIELDS:
+    if not isinstance(record, dict):
         raise EventLogInvalid(f"{where} is not an event")
-    return Event(**{"kind": "", "trace": "", "span": "", "parent": "", "stage": "", **record})
+    try:
+        event = msgspec.convert({**_EMPTY, **record}, Event)
+    except msgspec.ValidationError as error:
+        raise EventLogInvalid(f"{where} is not an event: {error}") from error
+    if not 0 <= event.start <= _LAST or not 0 <= event.end <= _LAST:  # nor is NaN
+        raise EventLogInvalid(f"{where} is not an event: a time is from 0 to {_LAST} seconds")
+    return event

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self, TextIO
 
+from msgspec import Struct
+from msgspec.structs import replace
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
@@ -33,8 +34,7 @@ _STYLES = {"done": "green", "skipped": "dim", "": "cyan"}
 _MARKS = {"done": ("✓", "+"), "skipped": ("○", "-"), "": ("·", "."), "failed": ("✗", "x")}
 
 
-@dataclass
-class Row:
+class Row(Struct):
     """One span as the table shows it: its newest event and the last thing that it said."""
 
     event: Event

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from goferry.kernel.digits import number
 from goferry.kernel.errors import printable
+from goferry.observe.failed_step import FailedStep
 from goferry.observe.markdown import code, escape, fence, table
 
 LINES = 15
@@ -37,8 +39,7 @@ _SECRETS = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Run:
+class WorkflowRun(Struct, frozen=True):
     """The run that is told of: `repository` as owner/name, `commit` in full, `url` its page."""
 
     repository: str = ""
@@ -51,47 +52,42 @@ class Run:
     url: str = ""
 
 
-@dataclass(frozen=True)
-class Failure:
-    """What a failed step left in failure.json (runner.failure), and the job that it ran in."""
+class Failure(Struct, frozen=True):
+    """A failed step as it is told (observe.failed_step), each text bounded; `job` is the one that it ran in."""
 
     job: str = ""
+    action: str = ""
+    stage: str = ""
     error: str = ""
     what: str = ""
     state: str = ""
     advice: tuple[str, ...] = ()
-    stage: str = ""
     lines: tuple[str, ...] = ()
-    action: str = ""
 
     @classmethod
-    def of(cls, facts: Mapping[str, Any], job: str, secrets: Sequence[str] = ()) -> Failure:
-        """Return the failure of untrusted facts: text of another kind is dropped, every text bounded."""
+    def of(cls, step: FailedStep, job: str, secrets: Sequence[str] = ()) -> Failure:
+        """Return what is told of an untrusted step: printable, bounded, and without the given secrets."""
 
-        def text(key: str, limit: int) -> str:
-            value = facts.get(key, "")
-            return redact(printable(value, limit), secrets) if isinstance(value, str) else ""
+        def text(value: str, limit: int) -> str:
+            return redact(printable(value, limit), secrets)
 
-        def texts(key: str, most: int) -> tuple[str, ...]:
-            values = facts.get(key, [])
-            kept = [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
-            joined = redact("\n".join(printable(value, 300) for value in kept[-most:]), secrets)
-            return tuple(joined.split("\n")) if kept else ()
+        def texts(values: Sequence[str], most: int) -> tuple[str, ...]:
+            joined = redact("\n".join(printable(value, 300) for value in values[-most:]), secrets)
+            return tuple(joined.split("\n")) if values else ()
 
         return cls(
             job=printable(job, 100),
-            error=text("error", 100),
-            what=text("what", 1500),
-            state=text("state", 500),
-            advice=texts("advice", 8),
-            stage=text("stage", 200),
-            lines=texts("lines", LINES),
-            action=text("action", 100),
+            error=text(step.error, 100),
+            what=text(step.what, 1500),
+            state=text(step.state, 500),
+            advice=texts(step.advice, 8),
+            stage=text(step.stage, 200),
+            lines=texts(step.lines, LINES),
+            action=text(step.action, 100),
         )
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(Struct, frozen=True):
     """What is told.
 
     Attributes:
@@ -101,7 +97,7 @@ class Message:
         lost: failed jobs that left no word.
     """
 
-    run: Run
+    run: WorkflowRun
     conclusion: str
     jobs: Mapping[str, str] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
@@ -114,7 +110,7 @@ class Message:
 
 
 def compose(
-    run: Run, needs: Mapping[str, str], failures: Sequence[Failure] = (), *, recovered: bool = False
+    run: WorkflowRun, needs: Mapping[str, str], failures: Sequence[Failure] = (), *, recovered: bool = False
 ) -> Message:
     """Return the message of a run.
 
@@ -124,7 +120,7 @@ def compose(
         failures: what failed steps left, from this attempt or an earlier one of the same run.
         recovered: whether the run before of the same workflow and branch failed.
     """
-    run = replace(run, **{key: printable(str(value), 300) for key, value in vars(run).items()})
+    run = WorkflowRun(**{key: printable(value, 300) for key, value in asdict(run).items()})
     jobs = {printable(name, 100): printable(result, 30) for name, result in needs.items()}
     bad = [name for name, result in jobs.items() if result in _BAD]
     owned = [failure for failure in failures if failure.job in bad]

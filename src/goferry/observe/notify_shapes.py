@@ -9,10 +9,12 @@ message takes 28 KB.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 from urllib.parse import urlsplit
+
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 from goferry.observe.notify import (
     FAILURES,
@@ -24,6 +26,10 @@ from goferry.observe.notify import (
     sentence,
     silence,
 )
+
+Json: TypeAlias = "str | int | bool | Sequence[Json] | Mapping[str, Json] | None"
+Payload = dict[str, Json]
+"""An object of JSON whose keys stand in the order in which they are sent."""
 
 SLACK_SECTION = 3000
 SLACK_HEADER = 150
@@ -40,42 +46,70 @@ def shape_of(url: str) -> str:
     return "teams" if host.endswith(teams) else "json"
 
 
-def generic(message: Message) -> dict[str, Any]:
-    """Return the message as plain JSON; keys are stable."""
+class Result(Struct, frozen=True):
+    """A job's name and result."""
+
+    name: str
+    result: str
+
+
+class Page(Struct, frozen=True):
+    """Which run it is: its number, its attempt, and its page."""
+
+    id: str
+    attempt: str
+    url: str
+
+
+class Notification(Struct, frozen=True):
+    """The generic shape; its fields are the object's keys, and no key changes its meaning while `schema` is 1.
+
+    Attributes:
+        text: the message in one sentence. conclusion: as of a Message.
+        failures: at most FAILURES. lost: failed jobs that left no word. commands: what to type about the run.
+    """
+
+    schema: int
+    text: str
+    conclusion: str
+    repository: str
+    workflow: str
+    ref: str
+    commit: str
+    event: str
+    run: Page
+    jobs: tuple[Result, ...]
+    failures: tuple[Failure, ...]
+    lost: tuple[str, ...]
+    commands: tuple[str, ...]
+
+
+def generic(message: Message) -> Payload:
+    """Return the message as plain JSON: a Notification."""
     run = message.run
-    return {
-        "schema": 1,
-        "text": sentence(message),
-        "conclusion": message.conclusion,
-        "repository": run.repository,
-        "workflow": run.workflow,
-        "ref": run.ref,
-        "commit": run.commit,
-        "event": run.event,
-        "run": {"id": run.id, "attempt": run.attempt, "url": run.url},
-        "jobs": [{"name": name, "result": result} for name, result in message.jobs.items()],
-        "failures": [
-            {
-                "job": failure.job,
-                "action": failure.action,
-                "stage": failure.stage,
-                "error": failure.error,
-                "what": failure.what,
-                "state": failure.state,
-                "advice": list(failure.advice),
-                "lines": list(failure.lines),
-            }
-            for failure in message.failures[:FAILURES]
-        ],
-        "lost": list(message.lost),
-        "commands": commands(message),
-    }
+    told = Notification(
+        schema=1,
+        text=sentence(message),
+        conclusion=message.conclusion,
+        repository=run.repository,
+        workflow=run.workflow,
+        ref=run.ref,
+        commit=run.commit,
+        event=run.event,
+        run=Page(run.id, run.attempt, run.url),
+        jobs=tuple(Result(name, result) for name, result in message.jobs.items()),
+        failures=message.failures[:FAILURES],
+        lost=message.lost,
+        commands=tuple(commands(message)),
+    )
+    payload: Payload = to_builtins(told)
+    return payload
 
 
-def slack(message: Message) -> dict[str, Any]:
+def slack(message: Message) -> Payload:
     """Return the message for Slack's incoming webhooks; `text` is what a notification shows."""
     title = f"{ICONS[message.conclusion]} {sentence(message)}"
-    blocks: list[dict[str, Any]] = [
+    blocks: list[Payload] = [
         {"type": "header", "text": {"type": "plain_text", "text": _cut(title, SLACK_HEADER), "emoji": True}},
         _section(_slack_facts(message)),
     ]
@@ -95,7 +129,7 @@ def _slack_facts(message: Message) -> str:
     return "  ".join(f"*{key}* {_inline(value)}" for key, value in [*facts, ("jobs", jobs)] if value) or "a run"
 
 
-def _slack_failure(failure: Failure) -> list[dict[str, Any]]:
+def _slack_failure(failure: Failure) -> list[Payload]:
     head = f"*{_inline(place(failure))}*  {_inline(failure.error)}\n{_slack(failure.what)}"
     blocks = [_section(f"{head}\n_{_slack(failure.state)}_" if failure.state else head)]
     if failure.lines:
@@ -105,7 +139,7 @@ def _slack_failure(failure: Failure) -> list[dict[str, Any]]:
     return blocks
 
 
-def _slack_rest(message: Message) -> list[dict[str, Any]]:
+def _slack_rest(message: Message) -> list[Payload]:
     blocks = []
     if len(message.failures) > _SHOWN:
         blocks.append(_section(f"and {len(message.failures) - _SHOWN} more"))
@@ -116,7 +150,7 @@ def _slack_rest(message: Message) -> list[dict[str, Any]]:
     return blocks
 
 
-def _section(text: str) -> dict[str, Any]:
+def _section(text: str) -> Payload:
     # Cut text ends a block of code that it was cut in.
     cut = _cut(text, SLACK_SECTION - 4)
     closed = cut + "\n```" if cut.count("```") % 2 else cut
@@ -139,9 +173,9 @@ def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def teams(message: Message) -> dict[str, Any]:
+def teams(message: Message) -> Payload:
     """Return the message for Teams: an Adaptive Card in a message's envelope, small enough to be taken."""
-    card: dict[str, Any] = {}
+    card: Payload = {}
     for shown, lines in ((_SHOWN, 15), (_SHOWN, 5), (2, 5), (1, 1)):
         kept = tuple(_shortened(failure, lines) for failure in message.failures[:shown])
         card = _card(replace(message, failures=kept), len(message.failures) - len(kept))
@@ -159,7 +193,7 @@ def _shortened(failure: Failure, lines: int) -> Failure:
     )
 
 
-def _card(message: Message, more: int) -> dict[str, Any]:
+def _card(message: Message, more: int) -> Payload:
     run = message.run
     body = [_rich(f"{ICONS[message.conclusion]} {sentence(message)}", weight="Bolder", size="Medium")]
     facts = [("ref", run.ref), ("commit", run.commit[:12]), ("event", run.event)]
@@ -174,7 +208,7 @@ def _card(message: Message, more: int) -> dict[str, Any]:
     body += [_rich(silence(job)) for job in message.lost[:_SHOWN]]
     body += [_rich(command, fontType="Monospace") for command in commands(message)]
     actions = [{"type": "Action.OpenUrl", "title": "Open the run", "url": run.url}]
-    card = {
+    card: Payload = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
@@ -182,18 +216,19 @@ def _card(message: Message, more: int) -> dict[str, Any]:
         "body": body,
         "actions": actions if run.url.startswith("https://") else [],
     }
-    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
+    kind = "application/vnd.microsoft.card.adaptive"
+    attachment: Payload = {"contentType": kind, "contentUrl": None, "content": card}
     return {"type": "message", "attachments": [attachment]}
 
 
-def _rich(text: str, **style: Any) -> dict[str, Any]:
+def _rich(text: str, **style: Json) -> Payload:
     separator = {"separator": True} if style.pop("separator", False) else {}
     return {"type": "RichTextBlock", **separator, "inlines": [{"type": "TextRun", "text": text, **style}]}
 
 
-def encoded(body: Mapping[str, Any]) -> bytes:
+def encoded(body: Mapping[str, Json]) -> bytes:
     """Return what is sent."""
     return json.dumps(body, ensure_ascii=False).encode()
 
 
-SHAPES: Mapping[str, Callable[[Message], dict[str, Any]]] = {"json": generic, "slack": slack, "teams": teams}
+SHAPES: Mapping[str, Callable[[Message], Payload]] = {"json": generic, "slack": slack, "teams": teams}

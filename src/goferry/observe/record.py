@@ -9,11 +9,10 @@ All text is untrusted: renderers escape it. Figures were judged where they came 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct, field
 
 
-@dataclass(frozen=True)
-class Artifact:
+class Artifact(Struct, frozen=True):
     """A file of the release: `size` in bytes, `target` as `linux/amd64` or empty for any, `sha256` in hex."""
 
     name: str
@@ -23,8 +22,7 @@ class Artifact:
     sha256: str
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(Struct, frozen=True):
     """An OCI image index: `digest` as `sha256:…`, `platforms` as `linux/amd64`."""
 
     name: str
@@ -32,8 +30,7 @@ class Image:
     platforms: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Toolchain:
+class Toolchain(Struct, frozen=True):
     """The Go that built it: `proof` is `checksum-database` or `unproven`, `source` where it came from."""
 
     version: str
@@ -41,8 +38,7 @@ class Toolchain:
     proof: str
 
 
-@dataclass(frozen=True)
-class Pack:
+class Pack(Struct, frozen=True):
     """A pack of compiled packages: of which kind, its digest in hex, and whether a trusted signature covers it."""
 
     kind: str
@@ -50,8 +46,7 @@ class Pack:
     signed: bool
 
 
-@dataclass(frozen=True)
-class Compiled:
+class Compiled(Struct, frozen=True):
     """What a slot's programs were compiled from: `cold`, `packs` or `gocache` (artifacts.ledger), and the packs."""
 
     slot: str
@@ -59,8 +54,7 @@ class Compiled:
     packs: tuple[Pack, ...] = ()
 
 
-@dataclass(frozen=True)
-class Gate:
+class Gate(Struct, frozen=True):
     """What the gate before the build ran: packages with tests, and of how many of them an earlier run answered."""
 
     tests: int
@@ -68,24 +62,21 @@ class Gate:
     cached: int
 
 
-@dataclass(frozen=True)
-class Signer:
+class Signer(Struct, frozen=True):
     """Whose signature is good: `format` is `openpgp` or `minisign`, `id` the key's."""
 
     format: str
     id: str
 
 
-@dataclass(frozen=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """What was tried and refused, and the refusal's name."""
 
     what: str
     refusal: str
 
 
-@dataclass(frozen=True)
-class Trust:
+class Trust(Struct, frozen=True):
     """Who signed, which commands verify it again, and what was refused."""
 
     signers: tuple[Signer, ...] = ()
@@ -93,16 +84,14 @@ class Trust:
     refused: tuple[Refusal, ...] = ()
 
 
-@dataclass(frozen=True)
-class Traffic:
+class Traffic(Struct, frozen=True):
     """Requests of a load that was put on a service, as its driver counted them; never bytes."""
 
     requests: int
     lost: int
 
 
-@dataclass(frozen=True)
-class Service:
+class Service(Struct, frozen=True):
     """A service that was brought into service on this machine.
 
     Attributes:
@@ -120,8 +109,7 @@ class Service:
     traffic: Traffic | None = None
 
 
-@dataclass(frozen=True)
-class Host:
+class Host(Struct, frozen=True):
     """A host of a fleet after a deploy or a rollback.
 
     Attributes:
@@ -140,8 +128,7 @@ class Host:
     outcome: str = ""
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(Struct, frozen=True):
     """A run that has ended.
 
     Attributes:
@@ -169,7 +156,7 @@ class Run:
     toolchain: Toolchain | None = None
     compiled: tuple[Compiled, ...] = ()
     gate: Gate | None = None
-    trust: Trust = Trust()
+    trust: Trust = field(default_factory=Trust)
     services: tuple[Service, ...] = ()
     hosts: tuple[Host, ...] = ()
     comparison: Traffic | None = None

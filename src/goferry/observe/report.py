@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
+from msgspec import Struct
 
 from goferry.kernel.errors import printable
 from goferry.kernel.files import write_atomically
@@ -21,6 +22,13 @@ from goferry.observe.record import Run
 from goferry.observe.timeline import lay_out
 
 TEMPLATE = "report.html.j2"
+
+
+class Tile(Struct, frozen=True):
+    """A figure that a reader looks for first: `value` as it is written, `label` below it."""
+
+    value: str
+    label: str
 
 
 def write(path: Path, run: Run, events: Sequence[Event]) -> None:
@@ -49,17 +57,17 @@ def render(run: Run, events: Sequence[Event]) -> str:
     )
 
 
-def tiles(run: Run) -> list[dict[str, str]]:
+def tiles(run: Run) -> list[Tile]:
     """Return the few figures that a reader looks for first."""
     found = []
     if load := traffic(run):
-        found.append(_tile(figures.count(load.lost), "requests lost in the switch"))
+        found.append(Tile(figures.count(load.lost), "requests lost in the switch"))
     if times := [service.switch_ms for service in run.services if service.switch_ms]:
-        found.append(_tile(_milliseconds(max(times)), "to switch"))
+        found.append(Tile(_milliseconds(max(times)), "to switch"))
     if back := [service.rollback_seconds for service in run.services if service.rollback_seconds]:
-        found.append(_tile(_seconds(max(back)), "to roll back"))
+        found.append(Tile(_seconds(max(back)), "to roll back"))
     if run.seconds is not None:
-        found.append(_tile(_seconds(run.seconds), "in all"))
+        found.append(Tile(_seconds(run.seconds), "in all"))
     return found
 
 
@@ -73,7 +81,3 @@ def _seconds(value: float) -> str:
 
 def _milliseconds(value: float) -> str:
     return _seconds(value / 1000)
-
-
-def _tile(value: str, label: str) -> dict[str, str]:
-    return {"value": value, "label": label}

@@ -6,14 +6,17 @@ the whole are the release's own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 from goferry.kernel.errors import GoferryError
 from goferry.observe import figures
 from goferry.observe.events import Event
 from goferry.observe.markdown import code, escape, fence, table
 from goferry.observe.outcome import sentence, stopped, warnings
-from goferry.observe.record import Artifact, Compiled, Host, Image, Run
+from goferry.observe.record import Compiled, Gate, Host, Run
 from goferry.observe.timeline import LABELS, TAIL, WIDTH, Bar, lay_out
 
 ROWS = 60
@@ -22,6 +25,15 @@ TIMES = 30
 """How many rows of the timeline are shown."""
 _COLUMNS = 28
 _DASH = "—"
+T = TypeVar("T")
+
+
+class Column(Struct, Generic[T], frozen=True):
+    """A column of a table: its title, and what it shows of a row as Markdown; `right` sets it to the right."""
+
+    title: str
+    cell: Callable[[T], str]
+    right: bool = False
 
 
 def render(run: Run, events: Sequence[Event] = ()) -> str:
@@ -107,71 +119,78 @@ def _hosts(run: Run) -> str:
     """Return hosts with the version before and now, and the way back."""
     if not run.hosts:
         return ""
-    head = ("where", "before", "now", "switched in", "gap", "uploaded", "outcome")
-    rows = [_host(host) for host in run.hosts]
-    parts = [_table(head, rows, right=("switched in", "gap", "uploaded"))]
+    parts = [_table(_HOSTS, run.hosts)]
     if run.go_back:
         parts.append("To go back:\n\n" + fence("\n".join(run.go_back)))
     return "\n".join(parts)
 
 
-def _host(host: Host) -> dict[str, str]:
-    nothing = "none" if host.outcome in {"deployed", "rolled-back"} else ""  # of other outcomes nobody knows
-    return {
-        "where": escape(host.name, 100),
-        "before": escape(host.previous or nothing, 100),
-        "now": escape(host.version or nothing, 100),
-        "switched in": figures.seconds(host.switch_ms / 1000) if host.switch_ms else "",
-        "gap": figures.seconds(host.gap_ms / 1000) if host.gap_ms else "",
-        "uploaded": "" if host.uploaded is None else figures.size(host.uploaded),
-        "outcome": escape(host.outcome, 60),
-    }
+def _nothing(host: Host) -> str:
+    """Return what stands for no version: of a host whose outcome says nothing of it, nobody knows."""
+    return "none" if host.outcome in {"deployed", "rolled-back"} else ""
+
+
+def _time(milliseconds: int | None) -> str:
+    return figures.seconds(milliseconds / 1000) if milliseconds else ""
+
+
+_HOSTS = (
+    Column[Host]("where", lambda host: escape(host.name, 100)),
+    Column[Host]("before", lambda host: escape(host.previous or _nothing(host), 100)),
+    Column[Host]("now", lambda host: escape(host.version or _nothing(host), 100)),
+    Column[Host]("switched in", lambda host: _time(host.switch_ms), right=True),
+    Column[Host]("gap", lambda host: _time(host.gap_ms), right=True),
+    Column[Host]("uploaded", lambda host: "" if host.uploaded is None else figures.size(host.uploaded), right=True),
+    Column[Host]("outcome", lambda host: escape(host.outcome, 60)),
+)
 
 
 def _gate(run: Run) -> str:
     """Return what was tested, and how much of it ran in this run and how much in an earlier one."""
-    if not (done := run.gate):
-        return ""
-    ran = done.packages - done.cached
-    rows = [
-        {
-            "tests": figures.count(done.tests),
-            "packages": figures.count(done.packages),
-            "ran": figures.count(ran),
-            "cached": figures.count(done.cached),
-        }
-    ]
-    return _table(("tests", "packages", "ran", "cached"), rows, right=("tests", "packages", "ran", "cached"))
+    return _table(_GATE, [run.gate]) if run.gate else ""
+
+
+_GATE = (
+    Column[Gate]("tests", lambda gate: figures.count(gate.tests), right=True),
+    Column[Gate]("packages", lambda gate: figures.count(gate.packages), right=True),
+    Column[Gate]("ran", lambda gate: figures.count(gate.packages - gate.cached), right=True),
+    Column[Gate]("cached", lambda gate: figures.count(gate.cached), right=True),
+)
 
 
 def _artifacts(run: Run) -> str:
     """Return the table of files and images, and the digests as `sha256sum` takes them."""
-    rows = [_artifact(each) for each in run.artifacts] + [_image(each) for each in run.images]
-    if not rows:
+    files = [
+        _Made(code(each.name, 200), escape(each.target or "any", 60), each.sha256, each.size) for each in run.artifacts
+    ]
+    images = [
+        _Made(f"{code(each.name, 200)} (image)", escape(", ".join(each.platforms), 200), each.digest)
+        for each in run.images
+    ]
+    if not (files or images):
         return ""
-    parts = [_table(("artifact", "target", "size", "SHA-256"), rows, right=("size",))]
+    parts = [_table(_ARTIFACTS, [*files, *images])]
     if run.artifacts:
         sums = "\n".join(f"{each.sha256}  {each.name}" for each in run.artifacts[:ROWS])
         parts.append(f"<details><summary>Whole digests</summary>\n\n{fence(sums)}\n</details>\n")
     return "\n".join(parts)
 
 
-def _artifact(each: Artifact) -> dict[str, str]:
-    return {
-        "artifact": code(each.name, 200),
-        "target": escape(each.target or "any", 60),
-        "size": figures.size(each.size),
-        "SHA-256": code(figures.short_digest(each.sha256)),
-    }
+class _Made(Struct, frozen=True):
+    """A row of the table of artifacts: `name` and `target` are Markdown; an image index has no size of its own."""
+
+    name: str
+    target: str
+    digest: str
+    size: int | None = None
 
 
-def _image(each: Image) -> dict[str, str]:
-    return {
-        "artifact": code(each.name, 200) + " (image)",
-        "target": escape(", ".join(each.platforms), 200),
-        "size": "",
-        "SHA-256": code(figures.short_digest(each.digest)),
-    }
+_ARTIFACTS = (
+    Column[_Made]("artifact", lambda made: made.name),
+    Column[_Made]("target", lambda made: made.target),
+    Column[_Made]("size", lambda made: "" if made.size is None else figures.size(made.size), right=True),
+    Column[_Made]("SHA-256", lambda made: code(figures.short_digest(made.digest))),
+)
 
 
 def _compiled(each: Compiled) -> str:
@@ -200,9 +219,13 @@ def _trust(run: Run) -> str:
     return "\n".join(parts)
 
 
-def _table(head: Sequence[str], rows: Sequence[Mapping[str, str]], *, right: Sequence[str] = ()) -> str:
+def _table(columns: Sequence[Column[T]], rows: Sequence[T]) -> str:
     """Return a table of the columns that have a value somewhere, with at most ROWS rows."""
-    used = [column for column in head if any(row[column] for row in rows)]
-    cells = [[row[column] or _DASH for column in used] for row in rows[:ROWS]]
-    text = table(used, cells, right=[index for index, column in enumerate(used) if column in right])
+    cells = [[column.cell(row) for column in columns] for row in rows]
+    used = [index for index in range(len(columns)) if any(line[index] for line in cells)]
+    text = table(
+        [columns[index].title for index in used],
+        [[line[index] or _DASH for index in used] for line in cells[:ROWS]],
+        right=[place for place, index in enumerate(used) if columns[index].right],
+    )
     return text + (f"\nand {len(rows) - ROWS} more\n" if len(rows) > ROWS else "")

@@ -7,7 +7,8 @@ inner work that took at least two hundredths of the whole.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from goferry.observe import figures
 from goferry.observe.events import Event
@@ -23,8 +24,7 @@ _SHARE = 0.02
 _MOST_ROWS = 80
 
 
-@dataclass(frozen=True)
-class Bar:
+class Bar(Struct, frozen=True):
     """One row: `x`, `y`, `width` of its bar; `time_x` is where the time is written, `depth` how far it is set in."""
 
     label: str
@@ -37,16 +37,14 @@ class Bar:
     time_x: float
 
 
-@dataclass(frozen=True)
-class Tick:
+class Tick(Struct, frozen=True):
     """A line of the time axis."""
 
     label: str
     x: float
 
 
-@dataclass(frozen=True)
-class Timeline:
+class Timeline(Struct, frozen=True):
     """The whole picture."""
 
     bars: tuple[Bar, ...]

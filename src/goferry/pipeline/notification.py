@@ -13,14 +13,16 @@ import re
 import stat
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, urlsplit
+
+import msgspec
+from msgspec import Struct
 
 from goferry.kernel.digits import number
 from goferry.kernel.errors import Failed, GoferryError, Misuse, printable
-from goferry.observe import notify, notify_shapes
+from goferry.observe import failed_step, notify, notify_shapes
+from goferry.observe.failed_step import FailedStep
 from goferry.system import http
 from goferry.system.certificates import CertificateUntrusted
 
@@ -55,8 +57,26 @@ class WebhookFailed(Failed):
     name = "webhook-failed"
 
 
-@dataclass(frozen=True)
-class Before:
+class _Need(Struct, frozen=True):
+    """A job of GitHub's `needs` context, as far as it matters here."""
+
+    result: str
+
+
+class _Ended(Struct, frozen=True):
+    """A run or an attempt as GitHub's API tells it: `conclusion` is null until it ended."""
+
+    conclusion: str | None
+    id: int = 0
+
+
+class _Runs(Struct, frozen=True):
+    """A page of runs, the newest first."""
+
+    workflow_runs: tuple[_Ended, ...]
+
+
+class Before(Struct, frozen=True):
     """What is known of the run before: its conclusion, or why it could not be asked for."""
 
     conclusion: str = ""
@@ -75,9 +95,8 @@ def results(needs: str) -> dict[str, str]:
         NeedsInvalid: it is not that.
     """
     try:
-        found = json.loads(needs)
-        jobs = {str(name): str(facts["result"]) for name, facts in found.items()}
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        jobs = {name: need.result for name, need in msgspec.convert(json.loads(needs), dict[str, _Need]).items()}
+    except (ValueError, RecursionError) as error:
         raise NeedsInvalid(
             f"needs is not the context of that name as JSON: {printable(needs, 80)!r}",
             state="Nobody was told.",
@@ -95,23 +114,20 @@ def failures(folder: Path, jobs: Mapping[str, str], secrets: Sequence[str] = ())
     """
     found = []
     for path in [*sorted(folder.glob("*/failure.json"))[:_FILES], folder / "failure.json"]:
-        facts = _facts(path)
-        if facts is None:
-            continue
-        flat = path.parent == folder
-        found.append(notify.Failure.of(facts, _only_bad(jobs) if flat else _job_of(path.parent.name, jobs), secrets))
+        if step := _step(path):
+            job = _only_bad(jobs) if path.parent == folder else _job_of(path.parent.name, jobs)
+            found.append(notify.Failure.of(step, job, secrets))
     return found
 
 
-def _facts(path: Path) -> dict[str, Any] | None:
+def _step(path: Path) -> FailedStep | None:
     try:
         about = path.lstat()
         if not stat.S_ISREG(about.st_mode) or about.st_size > _FILE or path.parent.is_symlink():
             return None
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return failed_step.read(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
-    return facts if isinstance(facts, dict) else None
 
 
 def _job_of(artifact: str, jobs: Mapping[str, str]) -> str:
@@ -128,7 +144,13 @@ def _only_bad(jobs: Mapping[str, str]) -> str:
 
 
 def before(
-    run: notify.Run, *, workflow_ref: str, api_url: str, token: str, environ: Mapping[str, str], wait: float = 0.5
+    run: notify.WorkflowRun,
+    *,
+    workflow_ref: str,
+    api_url: str,
+    token: str,
+    environ: Mapping[str, str],
+    wait: float = 0.5,
 ) -> Before:
     """Ask GitHub how the run before of the same workflow and branch ended; the token needs `actions: read`.
 
@@ -154,16 +176,18 @@ def before(
                 unknown=f"GitHub answered HTTP {answer.status}: the job lacks  permissions: {{actions: read}}"
             )
         told = json.loads(answer.body)
-        return Before(str(told["conclusion"]) if attempt > 1 else _newest(told, run.id))
+        if attempt > 1:
+            return Before(msgspec.convert(told, _Ended).conclusion or "")
+        return Before(_newest(msgspec.convert(told, _Runs), run.id))
     except GoferryError as error:
         return Before(unknown=error.what)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, RecursionError):
         return Before(unknown="GitHub's answer could not be read")
 
 
-def _newest(answer: Any, own: str) -> str:
+def _newest(runs: _Runs, own: str) -> str:
     """Return the conclusion of the newest other run that came to one; cancelled and skipped runs say nothing."""
-    told = [str(run["conclusion"]) for run in answer["workflow_runs"] if str(run["id"]) != own]
+    told = [run.conclusion or "" for run in runs.workflow_runs if str(run.id) != own]
     return next((conclusion for conclusion in told if conclusion in _BAD | {"success"}), "")
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from goferry.kernel.errors import GoferryError, Misuse, printable
 from goferry.kernel.files import write_atomically
+from goferry.observe.failed_step import FailedStep
 from goferry.observe.notify import redact
 
 
@@ -26,27 +25,27 @@ def message(error: GoferryError) -> list[str]:
 
 def record(
     error: GoferryError, *, stage: str, lines: Sequence[str], action: str, secrets: Sequence[str] = ()
-) -> dict[str, Any]:
+) -> FailedStep:
     """Return what a notification needs, all of it printable and without the secrets: nobody masks an artifact."""
 
     def safe(text: str, limit: int = 2000) -> str:
         return redact(printable(text, limit), secrets)
 
-    return {
-        "error": error.name,
-        "what": safe(error.what, 4000),
-        "state": safe(error.state),
-        "advice": [safe(line) for line in error.advice],
-        "exit_code": error.exit_code,
-        "docs": error.docs,
-        "stage": safe(stage, 200),
-        "lines": safe("\n".join(printable(line) for line in lines), 100_000).split("\n") if lines else [],
-        "action": action,
-    }
+    return FailedStep(
+        error=error.name,
+        what=safe(error.what, 4000),
+        state=safe(error.state),
+        advice=tuple(safe(line) for line in error.advice),
+        exit_code=error.exit_code,
+        docs=error.docs,
+        stage=safe(stage, 200),
+        lines=tuple(safe("\n".join(printable(line) for line in lines), 100_000).split("\n")) if lines else (),
+        action=action,
+    )
 
 
-def write(folder: Path, facts: dict[str, Any]) -> Path:
+def write(folder: Path, step: FailedStep) -> Path:
     """Write the record to `folder`/failure.json and return its path."""
     path = folder / "failure.json"
-    write_atomically(path, (json.dumps(facts, indent=2) + "\n").encode())
+    write_atomically(path, step.as_json().encode())
     return path

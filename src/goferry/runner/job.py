@@ -281,10 +281,10 @@ class Job:
         stage = _stage(self.events)
         self.summary(summary.failure(error), urgent=True)
         last, secrets = [*lines] or [*self._lines.last], surroundings.secret_values(self.environ)
-        facts = failure.record(error, stage=stage, lines=last, action=self.action, secrets=secrets)
+        left = failure.record(error, stage=stage, lines=last, action=self.action, secrets=secrets)
         with contextlib.suppress(OSError):
             folder = ownership.shared(self.temp, self.workspace)
-            ownership.give(failure.write(folder, facts), self.workspace)
+            ownership.give(failure.write(folder, left), self.workspace)
         self.close()
         return error.exit_code
 

@@ -5,8 +5,8 @@ loses its last producer fails here, and not before a person reads a figure.
 """
 
 import ast
-import dataclasses
 import functools
+import json
 import types
 import typing
 from pathlib import Path
@@ -16,13 +16,22 @@ import msgspec
 import pytest
 from jinja2 import nodes
 
-from goferry.observe import events, notify, record, report, timeline
+from goferry.kernel.errors import Failed
+from goferry.observe import events, failed_step, notify, record, report, timeline
+from goferry.observe.failed_step import FailedStep
 from goferry.runner import failure
+
+
+def is_record(thing):
+    """Whether it is a frozen type of ours with fields."""
+    ours = isinstance(thing, type) and issubclass(thing, msgspec.Struct) and thing is not msgspec.Struct
+    return ours and thing.__struct_config__.frozen
+
 
 ROOT = Path(__file__).resolve().parents[3]
 SOURCE = ROOT / "src" / "goferry"
-TYPES = {name: each for name, each in vars(record).items() if dataclasses.is_dataclass(each)}
-FIELDS = [(name, field.name) for name, each in TYPES.items() for field in dataclasses.fields(each)]
+TYPES = {name: each for name, each in vars(record).items() if is_record(each)}
+FIELDS = [(name, field) for name, each in TYPES.items() for field in each.__struct_fields__]
 RENDERERS = [SOURCE / "observe" / name for name in ("summary.py", "report.py", "outcome.py")]
 PRODUCERS = sorted(
     path
@@ -73,7 +82,7 @@ class Template:
     def __init__(self, text):
         self.found = set()
         roots = {"run": record.Run, "timeline": timeline.Timeline, "stopped": events.Event, "warnings": str}
-        roots |= {"sentence": str, "tiles": dict, "loop": object}
+        roots |= {"sentence": str, "tiles": report.Tile, "loop": object}
         self.walk(jinja2.Environment().parse(text), roots)
 
     def walk(self, node, names):
@@ -97,8 +106,8 @@ class Template:
             return self.type_of(node.node, names)
         assert isinstance(node, nodes.Getattr), node
         holder = self.type_of(node.node, names)
-        if not (dataclasses.is_dataclass(holder) or issubclass(holder, msgspec.Struct)):
-            assert holder in (dict, object), f"{holder}.{node.attr}"
+        if not is_record(holder):
+            assert holder is object, f"{holder}.{node.attr}"
             return object
         hints = typing.get_type_hints(holder)
         assert node.attr in hints, f"the template draws {holder.__name__}.{node.attr}, which no record has"
@@ -230,19 +239,25 @@ def test_a_number_or_level_that_nobody_tells_is_found(tmp_path, line, found):
 
 
 def test_notifications_tell_what_a_failed_step_leaves_behind():
-    """A failure's fields are read from failure.json by name, so the names are held together here."""
+    """All of it but the exit code and the page of documentation, which a reader of the message has no use for."""
+    error = Failed("it", state="so", advice=["do"])
+    left = failure.record(error, stage="build", lines=["a", "b"], action="deploy")
+    assert all(getattr(left, name) for name in FailedStep.__struct_fields__)
+    told = notify.Failure.of(failed_step.read(left.as_json()), "build")
+    assert all(getattr(told, name) for name in notify.Failure.__struct_fields__)
+    untold = {*FailedStep.__struct_fields__} - {*notify.Failure.__struct_fields__}
+    assert untold == {"exit_code", "docs"}
 
-    class Facts(dict):
-        asked: typing.ClassVar[set] = set()
 
-        def get(self, key, default=None):
-            self.asked.add(key)
-            return super().get(key, default)
+@pytest.mark.parametrize("value", [None, 7, 1.5, True, "x", "\ud800", [], ["x", 7, None, ["y"]], {"x": "y"}])
+@pytest.mark.parametrize("name", FailedStep.__struct_fields__)
+def test_a_failed_step_that_was_written_by_somebody_else_has_fields_of_its_types_alone(name, value):
+    step = failed_step.read(json.dumps({name: value, "more": value}))
+    assert msgspec.convert(msgspec.to_builtins(step), FailedStep) == step
+    for other in {*FailedStep.__struct_fields__} - {name}:
+        assert getattr(step, other) == getattr(FailedStep(), other)
 
-    from goferry.kernel.errors import Failed
 
-    left = failure.record(Failed("it", state="so", advice=["do"]), stage="build", lines=["a", "b"], action="deploy")
-    told = notify.Failure.of(Facts(left), "build")
-    assert Facts.asked <= set(left)
-    assert {field.name for field in dataclasses.fields(notify.Failure)} == {*Facts.asked, "job"}
-    assert all(getattr(told, field.name) for field in dataclasses.fields(told))
+@pytest.mark.parametrize("text", ["", "null", "[]", "7", "{", "[" * 100_000])
+def test_what_is_no_failed_step_is_none(text):
+    assert failed_step.read(text) is None

@@ -187,12 +187,26 @@ def test_what_a_step_came_to_and_how_far_it_is_give_way_after_long_names(width):
     assert "9 h 59 min" in failed
 
 
-@pytest.mark.parametrize("line", ["nonsense", "[]", '{"kind":"start","evil":1}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "line",
+    ["nonsense", "[]", '{"kind":"start","evil":1}', "[" * 100_000, '{"kind":7}', '{"kind":"end","start":"x"}',
+     '{"kind":"end","start":-1}', '{"kind":"end","end":1e300}', '{"kind":"end","start":NaN}', '{"kind":"end","end":true}',
+     '{"kind":"end","numbers":[]}', '{"kind":"end","numbers":{"bytes":{}}}', '{"kind":"note","message":null}'],
+)  # fmt: skip
 def test_a_foreign_file_is_named(tmp_path, line):
     path = tmp_path / "x"
     path.write_text(line + "\n")
     with pytest.raises(events_json.EventLogInvalid, match="x:1 is not"):
         events_json.read(path)
+
+
+def test_an_end_that_does_not_say_when_it_began_takes_it_from_the_start():
+    table = LiveTable(io.StringIO(), {"NO_COLOR": "1"}, width=100)
+    table(Event("start", "t", "a", "", "build", start=2.0))
+    table(Event("end", "t", "a", "", "build", end=14.0, outcome="done"))
+    with table.console.capture() as captured:
+        table.console.print(table.draw())
+    assert "12.0 s" in captured.get()
 
 
 def test_a_span_inside_one_of_its_name_is_told_once():

@@ -1,11 +1,12 @@
 import html.parser
 import os
 import re
-from dataclasses import fields, is_dataclass, replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
 from sampling import examples
 
 from goferry.observe import report
@@ -152,8 +153,8 @@ HOSTILE = [
 @pytest.mark.parametrize("evil", HOSTILE)
 def test_hostile_text_is_text(evil):
     def poison(value):
-        if is_dataclass(value):
-            return replace(value, **{each.name: poison(getattr(value, each.name)) for each in fields(value)})
+        if isinstance(value, Struct):
+            return replace(value, **{name: poison(getattr(value, name)) for name in value.__struct_fields__})
         if isinstance(value, tuple):
             return tuple(poison(item) for item in value)
         return value + evil if isinstance(value, str) else value

@@ -1,11 +1,12 @@
 import itertools
 import re
-from dataclasses import fields, is_dataclass, replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from msgspec import Struct
+from msgspec.structs import replace
 from sampling import examples
 
 from goferry.kernel.errors import Failed, FleetSplit, RolledBack
@@ -27,6 +28,7 @@ from goferry.observe.record import (
     Traffic,
     Trust,
 )
+from goferry.pipeline import deployed as records
 from goferry.pipeline import summary as made
 
 SHA = "3f" * 32
@@ -62,11 +64,11 @@ def deployed(fleet, verb="deploy"):
     """Deploy to both hosts, or roll them back, and return the record that the actions draw."""
     for name in fleet.names:
         fleet.write(name, says=HOSTS[name])
-    record = fleet.deploy(verb)
+    record = records.done(fleet.deploy(verb))
     if verb == "rollback":
         return made.of_fleet(record, outcome="rolled-back", environment="production")
-    back = made.way_back(record["project"], "production", [*record["hosts"]], [])
-    return made.of_fleet(record, outcome=record["outcome"], environment="production", go_back=back)
+    back = made.way_back(record.project, "production", [*record.hosts], [])
+    return made.of_fleet(record, outcome=record.outcome, environment="production", go_back=back)
 
 
 def test_the_summary_of_a_release_is_the_golden_one(sealed, root):
@@ -204,8 +206,8 @@ EVERYTHING = Run(
 
 def poisoned(value, draw):
     """Return a record with every text of it drawn anew, and nothing else changed."""
-    if is_dataclass(value):
-        return replace(value, **{each.name: poisoned(getattr(value, each.name), draw) for each in fields(value)})
+    if isinstance(value, Struct):
+        return replace(value, **{name: poisoned(getattr(value, name), draw) for name in value.__struct_fields__})
     if isinstance(value, tuple):
         return tuple(poisoned(each, draw) for each in value)
     return value + draw() if isinstance(value, str) and value else value

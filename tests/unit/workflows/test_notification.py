@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from goferry.observe.notify import Run, compose
+from goferry.observe.notify import WorkflowRun, compose
 from goferry.pipeline import notification
 from goferry.pipeline.notification import NeedsInvalid, WebhookFailed
 
-RUN = Run(
+RUN = WorkflowRun(
     "acme/shop",
     "Release",
     "main",
@@ -175,7 +175,7 @@ def test_the_run_before_of_the_same_branch_tells_a_recovery(catcher, rows, faile
 
 def test_an_earlier_attempt_is_the_run_before(catcher):
     catcher.answers = [(200, {}, b'{"conclusion": "failure"}')]
-    assert ask(catcher, Run("acme/shop", id="42", attempt="2")).failed
+    assert ask(catcher, WorkflowRun("acme/shop", id="42", attempt="2")).failed
     assert catcher.seen[0][1] == "/repos/acme/shop/actions/runs/42/attempts/1"
 
 

@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sampling import examples
 
-from goferry.observe import notify, notify_shapes
-from goferry.observe.notify import Failure, Run, compose
+from goferry.observe import failed_step, notify, notify_shapes
+from goferry.observe.notify import Failure, WorkflowRun, compose
 
-RUN = Run(
+RUN = WorkflowRun(
     "acme/shop",
     "Release",
     "v1.4.0",
@@ -28,12 +28,19 @@ FACTS = {
     "lines": ["verify  dist", "refused"],
     "action": "verify",
 }
+
+
+def failure_of(facts, job, secrets=()):
+    """Return what is told of these facts in a failure.json."""
+    return Failure.of(failed_step.read(json.dumps(facts)), job, secrets)
+
+
 HOSTILE = "<!channel> <https://evil.example|click> ```\n*b* [a](https://evil.example) @here & \x1b[31m\u202e ::error::x"
 
 
 def test_the_sentence_says_what_failed_where_and_why():
     message = compose(
-        RUN, {"plan": "success", "build": "success", "package": "failure"}, [Failure.of(FACTS, "package")]
+        RUN, {"plan": "success", "build": "success", "package": "failure"}, [failure_of(FACTS, "package")]
     )
     assert notify.sentence(message) == "acme/shop: Release failed on v1.4.0: package (signature-key-revoked)"
     assert message.lost == ()
@@ -58,7 +65,7 @@ def test_a_job_that_left_no_word_is_named_as_lost():
     assert "build (no word)" in notify.sentence(message)
     for shape in (notify_shapes.slack, notify_shapes.teams):
         assert "runner was lost" in json.dumps(shape(message))
-    assert notify_shapes.generic(message)["lost"] == ["build"]
+    assert notify_shapes.generic(message)["lost"] == ("build",)
     assert "runner was lost" in notify.markdown(message)
 
 
@@ -69,23 +76,23 @@ def test_a_cancelled_job_is_named_as_cancelled():
 
 
 def test_what_an_earlier_attempt_left_is_not_told_again():
-    old = Failure.of({**FACTS, "error": "old"}, "build")
-    new = Failure.of({**FACTS, "error": "new"}, "package")
+    old = failure_of({**FACTS, "error": "old"}, "build")
+    new = failure_of({**FACTS, "error": "new"}, "package")
     message = compose(RUN, {"build": "success", "package": "failure"}, [old, new])
     assert [failure.error for failure in message.failures] == ["new"]
 
 
 def test_the_word_of_a_called_workflows_job_counts_where_the_job_itself_gave_none():
-    inner = Failure.of(FACTS, "build-shard-1-of-2")
+    inner = failure_of(FACTS, "build-shard-1-of-2")
     message = compose(RUN, {"release": "failure", "production": "skipped"}, [inner])
     assert message.failures == (inner,)
     assert message.lost == ()
-    told = compose(RUN, {"release": "success", "production": "failure"}, [inner, Failure.of(FACTS, "production")])
+    told = compose(RUN, {"release": "success", "production": "failure"}, [inner, failure_of(FACTS, "production")])
     assert [failure.job for failure in told.failures] == ["production"]
 
 
 def test_legs_that_failed_alike_are_told_once():
-    message = compose(RUN, {"build": "failure"}, [Failure.of(FACTS, "build")] * 3 + [Failure.of({}, "build")])
+    message = compose(RUN, {"build": "failure"}, [failure_of(FACTS, "build")] * 3 + [failure_of({}, "build")])
     assert len(message.failures) == 2
 
 
@@ -93,7 +100,7 @@ def test_what_to_type_about_the_run():
     message = compose(RUN, {"build": "failure"})
     assert "gh run rerun 42 --failed --repo acme/shop" in notify.commands(message)
     assert not notify.commands(compose(RUN, {"build": "success"}))
-    assert not notify.commands(compose(Run("a/b; rm -rf x", id="42"), {"build": "failure"}))
+    assert not notify.commands(compose(WorkflowRun("a/b; rm -rf x", id="42"), {"build": "failure"}))
 
 
 @pytest.mark.parametrize(
@@ -113,7 +120,7 @@ def test_what_to_type_about_the_run():
 )
 def test_what_looks_like_a_secret_is_left_out(secret, needle):
     facts = {**FACTS, "what": f"before {secret} after", "lines": ["x", *secret.split("\n")], "advice": [secret]}
-    message = compose(RUN, {"package": "failure"}, [Failure.of(facts, "package")])
+    message = compose(RUN, {"package": "failure"}, [failure_of(facts, "package")])
     for shape in (*notify_shapes.SHAPES.values(), notify.markdown):
         told = shape(message)
         assert needle not in (told if isinstance(told, str) else json.dumps(told))
@@ -121,14 +128,14 @@ def test_what_looks_like_a_secret_is_left_out(secret, needle):
 
 def test_known_secrets_are_left_out_line_by_line():
     facts = {**FACTS, "what": "posted to https://hooks.example/T1/B2/secret", "lines": ["second half of it"]}
-    failure = Failure.of(facts, "package", ["https://hooks.example/T1/B2/secret", "first line\nsecond half"])
+    failure = failure_of(facts, "package", ["https://hooks.example/T1/B2/secret", "first line\nsecond half"])
     assert failure.what == "posted to ***"
     assert failure.lines == ("*** of it",)
 
 
 def everything(facts, needs=None):
-    run = Run(*(HOSTILE for _ in range(6)), "1", "https://github.com/x")
-    return compose(run, needs or {"package": "failure", HOSTILE: "failure"}, [Failure.of(facts, "package")])
+    run = WorkflowRun(*(HOSTILE for _ in range(6)), "1", "https://github.com/x")
+    return compose(run, needs or {"package": "failure", HOSTILE: "failure"}, [failure_of(facts, "package")])
 
 
 def texts(value):
@@ -183,7 +190,7 @@ def test_teams_puts_foreign_text_only_where_no_markdown_is_read():
 
 
 def test_a_run_whose_page_is_no_https_address_gets_no_link():
-    message = compose(Run("acme/shop", url="javascript:alert(1)"), {"a": "failure"})
+    message = compose(WorkflowRun("acme/shop", url="javascript:alert(1)"), {"a": "failure"})
     assert notify_shapes.teams(message)["attachments"][0]["content"]["actions"] == []
     assert "javascript" not in json.dumps(notify_shapes.slack(message))
 
@@ -197,7 +204,7 @@ def test_shapes_keep_the_services_limits():
         "stage": "s" * 900,
     }
     needs = {f"job-{index}": "failure" for index in range(40)}
-    message = compose(RUN, needs, [Failure.of(facts, name) for name in needs])
+    message = compose(RUN, needs, [failure_of(facts, name) for name in needs])
     body = notify_shapes.slack(message)
     assert len(body["blocks"]) <= 50
     assert all(len(block["text"]["text"]) <= 3000 for block in body["blocks"] if block["type"] == "section")
@@ -209,8 +216,8 @@ def test_shapes_keep_the_services_limits():
 
 
 def test_the_generic_shape_is_what_it_was():
-    message = compose(RUN, {"build": "success", "package": "failure"}, [Failure.of(FACTS, "package")])
-    assert notify_shapes.generic(message) == {
+    message = compose(RUN, {"build": "success", "package": "failure"}, [failure_of(FACTS, "package")])
+    assert json.loads(notify_shapes.encoded(notify_shapes.generic(message))) == {
         "schema": 1,
         "text": "acme/shop: Release failed on v1.4.0: package (signature-key-revoked)",
         "conclusion": "failure",
@@ -266,7 +273,7 @@ JSON = st.recursive(
 @settings(deadline=None, max_examples=examples(60))
 @given(st.dictionaries(st.sampled_from(sorted(FACTS)), JSON), st.text(max_size=30))
 def test_any_facts_make_a_message(facts, job):
-    message = compose(RUN, {"package": "failure", "x": "success"}, [Failure.of(facts, job)])
+    message = compose(RUN, {"package": "failure", "x": "success"}, [failure_of(facts, job)])
     for shape in notify_shapes.SHAPES.values():
         notify_shapes.encoded(shape(message))
     notify.markdown(message).encode()

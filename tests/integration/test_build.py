@@ -237,7 +237,7 @@ def test_what_is_built_in_beside_the_commit_is_listed(work, tmp_path, part):
         opened = OpenProject(config, None, "shop", root, root, work.toolchain, found)
         stream = Stream([work.events.append])
         ledger = pipeline.run(pipeline.planned(opened, out=out), settings=work.settings, stream=stream)
-        return ledger, {entry["path"]: entry["sha256"] for entry in ledger.uncommitted}
+        return ledger, {entry.path: entry.sha256 for entry in ledger.uncommitted}
 
     ledger, listed = built()
     assert (ledger.dirty, ledger.snapshot) == (False, False)
@@ -250,7 +250,7 @@ def test_what_is_built_in_beside_the_commit_is_listed(work, tmp_path, part):
     opened = OpenProject(config, None, "shop", root, root, work.toolchain, looked)
     found = inspection.beside(opened, work.settings)
     assert found == inspection.Beside(listed), "inspecting tells what building does"
-    assert inspection.record(opened, found)["uncommitted"] == ledger.uncommitted
+    assert inspection.record(opened, found).uncommitted == ledger.uncommitted
     assert "  beside    zz_generated.go is built in and not in the commit" in inspection.lines(opened, found)
     assert built() == (ledger, listed), "asked of nobody again where Go found nothing to do"
     (root / "zz_generated.go").unlink()

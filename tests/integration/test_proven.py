@@ -147,7 +147,7 @@ def _read(path):
 
 
 def compiled(ledger):
-    return [each["from"] for each in ledger.compiled]
+    return [each.source for each in ledger.compiled]
 
 
 @pytest.fixture
@@ -256,7 +256,7 @@ def test_warm_or_cold_a_release_has_the_same_bytes_and_stands_published(machine,
     assert warm.restore(place, signed=True)["deps"] == "restored"
     ledger, program = warm.build()
     assert compiled(ledger) == ["packs"]
-    assert {(pack["kind"], pack["signed"]) for pack in ledger.compiled[0]["packs"]} == {("deps", True), ("own", True)}
+    assert {(pack.kind, pack.signed) for pack in ledger.compiled[0].packs} == {("deps", True), ("own", True)}
     fake_github.repository(REPOSITORY).tags["v1.0.0"] = ledger.commit
     assert not sealed(warm, 1_795_409_822)["unchanged"]
     assert not [text for text in names[0].values() if b"compiled" in text and text.startswith(b"{")]

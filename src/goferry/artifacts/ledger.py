@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from msgspec import Struct, field
-from msgspec.structs import asdict
+from msgspec import Struct, convert, field, to_builtins
+from msgspec.structs import asdict, replace
 
 from goferry.artifacts import given
 from goferry.kernel import canonical
@@ -55,7 +55,30 @@ class DistSealed(Refused):
     name = "dist-sealed"
 
 
-class Artifact(Struct, frozen=True):
+class Uncommitted(Struct, frozen=True, forbid_unknown_fields=True):
+    """A file that the build read and the commit lacks: its path in the repository, and its digest in hex."""
+
+    path: str
+    sha256: str
+
+
+class Pack(Struct, frozen=True, forbid_unknown_fields=True):
+    """A pack of compiled packages: its kind, its digest in hex, and whether a trusted signature covers it."""
+
+    kind: str
+    sha256: str
+    signed: bool
+
+
+class Compiled(Struct, frozen=True, forbid_unknown_fields=True, rename={"source": "from"}):
+    """What the programs of a build cache's slot were compiled from; `source` as in gobuild.ground."""
+
+    slot: str
+    source: Literal["cold", "packs", "gocache"]
+    packs: tuple[Pack, ...]
+
+
+class Artifact(Struct, frozen=True, forbid_unknown_fields=True):
     """One file of the folder.
 
     Attributes:
@@ -88,7 +111,7 @@ class Artifact(Struct, frozen=True):
         return cls(name=path.name, size=path.stat().st_size, sha256=sha256_file(path), **fields)
 
 
-class Ledger(Struct):
+class Ledger(Struct, forbid_unknown_fields=True):
     """What the folder holds and where it came from.
 
     Attributes:
@@ -101,10 +124,8 @@ class Ledger(Struct):
         toolchain: `Toolchain.as_record()`.
         services: name → the service's declaration as in goferry.yml, with `binary`: the main's program name.
         shards: ids of the plan's shards that this folder holds; empty when it was not split.
-        uncommitted: `{"path", "sha256"}` of each file that the build read and the commit lacks, by its path in the
-            repository.
-        compiled: of each build cache `{"slot", "from", "packs": [{"kind", "sha256", "signed"}]}`; `from` is `cold`,
-            `packs` or `gocache` (gobuild.ground). It is of this run and not of the version: no release carries it.
+        uncommitted: each file that the build read and the commit lacks, by its path.
+        compiled: of each build cache. It is of this run and not of the version: no release carries it.
         artifacts: by name.
     """
 
@@ -121,8 +142,8 @@ class Ledger(Struct):
     toolchain: dict[str, Any] = field(default_factory=dict)
     services: dict[str, dict[str, Any]] = field(default_factory=dict)
     shards: list[str] = field(default_factory=list)
-    uncommitted: list[dict[str, str]] = field(default_factory=list)
-    compiled: list[dict[str, Any]] = field(default_factory=list)
+    uncommitted: tuple[Uncommitted, ...] = ()
+    compiled: tuple[Compiled, ...] = ()
     artifacts: dict[str, Artifact] = field(default_factory=dict)
 
     @property
@@ -142,7 +163,7 @@ class Ledger(Struct):
 
     def uncommitted_lines(self, most: int = 20) -> list[str]:
         """Return a line for each uncommitted file, for a person, and at most `most`."""
-        lines = [f"not in the commit: {printable(each['path'], 200)}  {each['sha256']}" for each in self.uncommitted]
+        lines = [f"not in the commit: {printable(each.path, 200)}  {each.sha256}" for each in self.uncommitted]
         return lines if len(lines) <= most else [*lines[:most], f"not in the commit: {len(lines) - most} more files"]
 
     def save(self, folder: Path) -> None:
@@ -152,10 +173,9 @@ class Ledger(Struct):
             DistSealed: when the folder is sealed.
         """
         refuse_sealed(folder)
-        record = asdict(self)
-        record["schema"] = SCHEMA
-        record["artifacts"] = [asdict(self.artifacts[name]) for name in sorted(self.artifacts)]
-        write_atomically(folder / LEDGER, canonical.dumps(record))
+        artifacts = [self.artifacts[name] for name in sorted(self.artifacts)]
+        record = {**asdict(self), "schema": SCHEMA, "artifacts": artifacts}
+        write_atomically(folder / LEDGER, canonical.dumps(to_builtins(record)))
 
     @classmethod
     def load(cls, folder: Path) -> Ledger:
@@ -182,29 +202,15 @@ class Ledger(Struct):
         try:
             record = canonical.loads(data)
             _demand(record.pop("schema") == SCHEMA, "another schema")
-            entries = [Artifact(**entry) for entry in record.pop("artifacts")]
+            entries = convert(record.pop("artifacts"), tuple[Artifact, ...])
             plain = all(entry.kind in KINDS and re.fullmatch(_NAME, entry.name) for entry in entries)
             _demand(plain, "an artifact of unknown kind or without a plain name")
-            _demand(
-                all({*each} == {"path", "sha256"} for each in record.get("uncommitted", ())), "an odd uncommitted file"
-            )
-            _demand(all(map(_compiled, record.get("compiled", ()))), "an odd build cache")
-            ledger = cls(**record, artifacts={entry.name: entry for entry in entries})
+            ledger = replace(convert(record, cls), artifacts={entry.name: entry for entry in entries})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise LedgerInvalid(
                 f"{where}: {error}", advice=["remove the folder and build again:  goferry build"]
             ) from error
         return ledger
-
-
-def _compiled(entry: Any) -> bool:
-    """Whether this is an entry of `Ledger.compiled`."""
-    return (
-        {*entry} == {"slot", "from", "packs"}
-        and isinstance(entry["slot"], str)
-        and entry["from"] in ("cold", "packs", "gocache")
-        and all({*pack} == {"kind", "sha256", "signed"} for pack in entry["packs"])
-    )
 
 
 def _demand(holds: bool, otherwise: str) -> None:

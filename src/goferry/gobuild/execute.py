@@ -16,7 +16,7 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from goferry.artifacts import Artifact, Ledger, Toolchain
+from goferry.artifacts import Artifact, Ledger, Toolchain, Uncommitted
 from goferry.caches.warm import Warm, Working
 from goferry.config.settings import Settings
 from goferry.gobuild import archives, environment, folder, schedule, stamp
@@ -93,7 +93,7 @@ def build(
             ledger.add(artifact)
         if beside is not None:
             listed = beside(run.unchanged_since(), ground.environ(slots))
-            ledger.uncommitted = [{"path": path, "sha256": digest} for path, digest in sorted(listed.items())]
+            ledger.uncommitted = tuple(Uncommitted(path, digest) for path, digest in sorted(listed.items()))
             for line in ledger.uncommitted_lines():
                 span.note(line)
         made = {path.name: path for path in (work / "files").iterdir()}
@@ -241,4 +241,4 @@ class _Seed(Struct, frozen=True):
 
 def _same(old: Ledger, new: Ledger) -> bool:
     """Tell whether a ledger says the same but for the run that wrote it: its trace, and what it compiled from."""
-    return replace(old, trace="", compiled=[]) == replace(new, trace="", compiled=[])
+    return replace(old, trace="", compiled=()) == replace(new, trace="", compiled=())

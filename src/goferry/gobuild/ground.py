@@ -13,14 +13,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 from msgspec import Struct
 
+from goferry.artifacts import Compiled, Pack
 from goferry.caches import job, warm
 from goferry.caches.warm import Slot, Warm, Working
 
-COLD, PACKS, GOCACHE = "cold", "packs", "gocache"
+COLD: Final = "cold"
+PACKS: Final = "packs"
+GOCACHE: Final = "gocache"
 """What a slot is compiled from: nothing; packs, and what this job compiled beside them; whatever the machine has."""
 
 
@@ -71,15 +74,14 @@ class Ground(Struct, frozen=True):
             return warm.at(self.own)
         return warm.at(self.warm.gocache(slots[0])) if self.strict and slots else {}
 
-    def told(self, slots: Sequence[Slot]) -> list[dict[str, Any]]:
+    def told(self, slots: Sequence[Slot]) -> tuple[Compiled, ...]:
         """Return what the ledger says: of each slot its name, COLD, PACKS or GOCACHE, and the packs."""
-        return [self._told(slot) for slot in sorted({slot.name: slot for slot in slots}.values(), key=_name)]
+        return tuple(self._told(slot) for slot in sorted({slot.name: slot for slot in slots}.values(), key=_name))
 
-    def _told(self, slot: Slot) -> dict[str, Any]:
+    def _told(self, slot: Slot) -> Compiled:
         packs = {} if self.own is not None else self.warm.packs(slot)
-        listed = [{"kind": kind, "sha256": packs[kind].sha256, "signed": packs[kind].signed} for kind in sorted(packs)]
-        compiled = PACKS if packs else COLD if self.strict else GOCACHE
-        return {"slot": slot.name, "from": compiled, "packs": listed}
+        listed = tuple(Pack(kind, packs[kind].sha256, packs[kind].signed) for kind in sorted(packs))
+        return Compiled(slot.name, PACKS if packs else COLD if self.strict else GOCACHE, listed)
 
 
 def _name(slot: Slot) -> str:

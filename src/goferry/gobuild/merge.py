@@ -6,11 +6,10 @@ import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from msgspec.structs import replace
 
-from goferry.artifacts import Artifact, Ledger
+from goferry.artifacts import Artifact, Compiled, Ledger, Uncommitted
 from goferry.gobuild import folder
 from goferry.kernel.errors import Refused
 
@@ -113,24 +112,24 @@ def _check_equal(parts: Sequence[Path], ledgers: Sequence[Ledger]) -> None:
                 )
 
 
-def _uncommitted(ledgers: Sequence[Ledger]) -> list[dict[str, str]]:
+def _uncommitted(ledgers: Sequence[Ledger]) -> tuple[Uncommitted, ...]:
     """Return what any part read beside the commit; one path has one content in all of them."""
     listed: dict[str, str] = {}
     for entry in (entry for ledger in ledgers for entry in ledger.uncommitted):
-        if listed.setdefault(entry["path"], entry["sha256"]) != entry["sha256"]:
+        if listed.setdefault(entry.path, entry.sha256) != entry.sha256:
             raise ShardMismatch(
-                f"the parts were built with different content of {entry['path']}, which is not in the commit",
+                f"the parts were built with different content of {entry.path}, which is not in the commit",
                 state=_NOTHING,
                 advice=["generate it once and hand it to every job, or commit it"],
                 field="uncommitted",
             )
-    return [{"path": path, "sha256": digest} for path, digest in sorted(listed.items())]
+    return tuple(Uncommitted(path, digest) for path, digest in sorted(listed.items()))
 
 
-def _compiled(ledgers: Sequence[Ledger]) -> list[dict[str, Any]]:
+def _compiled(ledgers: Sequence[Ledger]) -> tuple[Compiled, ...]:
     """Return what the parts were compiled from; a target is in one part alone, its slot may be in several."""
-    listed = {(each["slot"], each["from"]): each for ledger in ledgers for each in ledger.compiled}
-    return [each for _, each in sorted(listed.items())]
+    listed = {(each.slot, each.source): each for ledger in ledgers for each in ledger.compiled}
+    return tuple(listed[key] for key in sorted(listed))
 
 
 def _check_shards(parts: Sequence[Path], ledgers: Sequence[Ledger]) -> None:

@@ -78,7 +78,7 @@ def kept(index: Index, before: Ledger, now: Mapping[str, str]) -> dict[str, str]
 
     The same programs were made of the same files; `now` is what `packed` says.
     """
-    listed = {entry["path"]: entry["sha256"] for entry in before.uncommitted}
+    listed = {entry.path: entry.sha256 for entry in before.uncommitted}
     if before.dirty or any(listed.get(path) != digest for path, digest in now.items()):
         return None
     return _listed(index, [index.root / path for path in listed])

@@ -5,8 +5,10 @@ The record is written whole after every step, so that a run that was cut off goe
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+import msgspec
+from msgspec import Struct, field
 
 from goferry.kernel import canonical
 from goferry.kernel.files import write_atomically
@@ -14,8 +16,7 @@ from goferry.kernel.files import write_atomically
 SCHEMA = 1
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(Struct, frozen=True, forbid_unknown_fields=True):
     """A step that was done: its key, and name → SHA-256 of the files that it read and wrote."""
 
     key: str
@@ -23,8 +24,14 @@ class Done:
     writes: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass
-class Record:
+class _File(Struct, frozen=True):
+    """What the file holds: step → what was done."""
+
+    schema: int
+    steps: dict[str, Done]
+
+
+class Record(Struct):
     """What was done in one folder; `path` is the file that keeps it."""
 
     path: Path
@@ -34,12 +41,10 @@ class Record:
     def load(cls, path: Path) -> Record:
         """Read a record; a missing, broken or foreign one is an empty one, and then everything is done again."""
         try:
-            record = canonical.loads(path.read_bytes())
-            if record["schema"] != SCHEMA:
-                return cls(path)
-            return cls(path, {name: Done(**done) for name, done in record["steps"].items()})
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            kept = msgspec.convert(canonical.loads(path.read_bytes()), _File)
+        except (OSError, ValueError):
             return cls(path)
+        return cls(path, kept.steps if kept.schema == SCHEMA else {})
 
     def remember(self, name: str, done: Done) -> None:
         """Note a step as done."""
@@ -57,5 +62,4 @@ class Record:
 
     def _save(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        steps = {name: asdict(done) for name, done in self.steps.items()}
-        write_atomically(self.path, canonical.dumps({"schema": SCHEMA, "steps": steps}))
+        write_atomically(self.path, canonical.dumps(msgspec.to_builtins(_File(SCHEMA, self.steps))))

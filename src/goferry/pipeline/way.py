@@ -13,7 +13,7 @@ says of them, are what stands in the output's place.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from goferry.artifacts import Ledger, ownfolder
+from goferry.artifacts import Compiled, Ledger, ownfolder
 from goferry.artifacts.ledger import LedgerInvalid
 from goferry.artifacts.native import host
 from goferry.config.settings import Settings
@@ -76,7 +76,7 @@ class Release(Struct, frozen=True):
     verified: Verified
     made: tuple[str, ...]
     tested: check.Report | None = None
-    compiled: Sequence[Mapping[str, Any]] = ()
+    compiled: tuple[Compiled, ...] = ()
 
 
 def look(request: Request, settings: Settings, stream: Stream) -> OpenProject:
@@ -119,7 +119,7 @@ def carry(request: Request, opened: OpenProject, settings: Settings, stream: Str
     made = () if stands else tuple(choice.step.id for choice in choices if choice.runs and choice.step.key)
     assert way.verified is not None
     assert way.verified.manifest is not None
-    compiled = way.ledger.compiled if way.ledger else []
+    compiled = way.ledger.compiled if way.ledger else ()
     return Release(staging.out, way.verified.manifest, way.verified, made, way.tested, compiled)
 
 
@@ -302,11 +302,10 @@ class _Way:
 
 def _told(ledger: Ledger) -> dict[str, Any]:
     """Return what a build's ledger says: all but the image, which comes after it, and what is of the run alone."""
-    record = asdict(replace(ledger, trace="", compiled=[]))
-    return {
-        **record,
-        "artifacts": [asdict(each) for _, each in sorted(ledger.artifacts.items()) if each.kind != "image"],
-    }
+    record = asdict(replace(ledger, trace="", compiled=()))
+    artifacts = [each for _, each in sorted(ledger.artifacts.items()) if each.kind != "image"]
+    told: dict[str, Any] = msgspec.to_builtins({**record, "artifacts": artifacts})
+    return told
 
 
 def _listed(where: Path, kind: str = "") -> Callable[[], list[str]]:

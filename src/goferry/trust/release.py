@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import asdict
+
 from goferry.artifacts.ledger import LEDGER, Ledger
 from goferry.artifacts.schemes import SCHEMES, Named
 from goferry.kernel import checksums, manifest, services
@@ -97,7 +99,7 @@ def describe(ledger: Ledger, *, sequence: int, now: int, signatures: Iterable[st
 
 def _notes(ledger: Ledger) -> dict[str, Any]:
     """Return what whoever knows of it may read: what was built in beside the commit, and the tag."""
-    beside = {manifest.UNCOMMITTED: ledger.uncommitted} if ledger.commit else {}
+    beside = {manifest.UNCOMMITTED: [asdict(each) for each in ledger.uncommitted]} if ledger.commit else {}
     return {**beside, **Named(SCHEMES.get(ledger.scheme, SCHEMES["any"]), ledger.tag).as_note(ledger.version)}
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from goferry.artifacts import Ledger
+from goferry.artifacts import Compiled, Ledger, Pack
 from goferry.artifacts.ledger import LedgerInvalid
 from goferry.caches import job
 from goferry.caches.warm import TAGS, Slot, Unpacked, Warm
@@ -64,11 +64,11 @@ def test_what_this_job_began_is_used_and_told(warm, tmp_path):
         working.whole = True
     ground.keep("build", [working])
     assert warm.used(LINUX, "build") is not None
-    pack = {"sha256": "1" * 64, "signed": True}
-    assert ground.told([LINUX, DARWIN, LINUX]) == [
-        {"slot": DARWIN.name, "from": "cold", "packs": []},
-        {"slot": LINUX.name, "from": "packs", "packs": [{"kind": "deps", **pack}, {"kind": "own", **pack}]},
-    ]
+    packs = tuple(Pack(kind, "1" * 64, signed=True) for kind in ("deps", "own"))
+    assert ground.told([LINUX, DARWIN, LINUX]) == (
+        Compiled(DARWIN.name, "cold", ()),
+        Compiled(LINUX.name, "packs", packs),
+    )
 
 
 @pytest.mark.parametrize(("environ", "snapshot"), [(CI, True), (LAPTOP, False)])
@@ -77,7 +77,7 @@ def test_everything_else_uses_what_is_there(warm, tmp_path, environ, snapshot):
     with ground.working(LINUX, "build") as working:
         assert working.environ == {}
     assert ground.environ([LINUX]) == {}
-    assert ground.told([LINUX]) == [{"slot": LINUX.name, "from": "gocache", "packs": []}]
+    assert ground.told([LINUX]) == (Compiled(LINUX.name, "gocache", ()),)
     assert not list((tmp_path / "work").iterdir())
 
 
@@ -87,10 +87,12 @@ def test_the_ledger_keeps_it_and_one_of_before_has_none(tmp_path, warm):
     assert Ledger.load(tmp_path) == ledger
     record = canonical.loads((tmp_path / "goferry.json").read_bytes())
     assert record.pop("compiled")
-    assert Ledger.parse(canonical.dumps(record)).compiled == []
+    assert Ledger.parse(canonical.dumps(record)).compiled == ()
 
 
-@pytest.mark.parametrize("entry", ["x", 1, {}, {"slot": "a", "from": "elsewhere", "packs": []}])
+@pytest.mark.parametrize(
+    "entry", ["x", 1, {}, {"slot": "a", "from": "elsewhere", "packs": []}, {"slot": 7, "from": "cold", "packs": []}]
+)
 def test_an_odd_entry_is_no_ledger(tmp_path, entry):
     Ledger("shop", "v1.0.0", compiled=[entry]).save(tmp_path)
     with pytest.raises(LedgerInvalid):

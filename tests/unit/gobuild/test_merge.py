@@ -1,7 +1,7 @@
 import pytest
 from msgspec.structs import replace
 
-from goferry.artifacts import Artifact, Ledger
+from goferry.artifacts import Artifact, Compiled, Ledger, Uncommitted
 from goferry.artifacts.ledger import DistSealed, LedgerInvalid, LedgerMissing
 from goferry.gobuild import merge as joined
 from goferry.gobuild.merge import FileConflict, FileDamaged, ShardDuplicate, ShardMismatch, ShardMissing, merge
@@ -38,13 +38,13 @@ def test_parts_become_a_whole_with_modes_restored(part, tmp_path):
 
 
 def test_what_any_part_read_beside_the_commit_is_listed(part, tmp_path):
-    one, two = [{"path": "zz_a.go", "sha256": "1" * 64}], [{"path": "zz_b.go", "sha256": "2" * 64}]
+    one, two = (Uncommitted("zz_a.go", "1" * 64),), (Uncommitted("zz_b.go", "2" * 64),)
     parts = [part("a", "1/2@d", {"x": b"1"}, uncommitted=two + one), part("b", "2/2@d", {"y": b"2"}, uncommitted=one)]
     assert merge(parts, tmp_path / "out").uncommitted == one + two
 
 
 def test_parts_that_read_different_content_beside_the_commit_are_refused(part, tmp_path):
-    entries = [[{"path": "web/index.html", "sha256": digit * 64}] for digit in "12"]
+    entries = [(Uncommitted("web/index.html", digit * 64),) for digit in "12"]
     parts = [part(f"p{n}", f"{n + 1}/2@d", {f"x{n}": b"1"}, uncommitted=entries[n]) for n in range(2)]
     with pytest.raises(ShardMismatch, match=r"web/index\.html"):
         merge(parts, tmp_path / "out")
@@ -52,12 +52,12 @@ def test_parts_that_read_different_content_beside_the_commit_are_refused(part, t
 
 
 def test_what_the_parts_were_compiled_from_is_told_of_all(part, tmp_path):
-    cold, packs = ({"slot": f"go1.27.3-{name}", "from": name, "packs": []} for name in ("cold", "packs"))
+    cold, packs = (Compiled(f"go1.27.3-{name}", name, ()) for name in ("cold", "packs"))
     parts = [
-        part("a", "1/2@d", {"x": b"1"}, compiled=[packs, cold]),
-        part("b", "2/2@d", {"y": b"2"}, compiled=[cold]),
+        part("a", "1/2@d", {"x": b"1"}, compiled=(packs, cold)),
+        part("b", "2/2@d", {"y": b"2"}, compiled=(cold,)),
     ]
-    assert merge(parts, tmp_path / "out").compiled == [cold, packs]
+    assert merge(parts, tmp_path / "out").compiled == (cold, packs)
 
 
 def test_merging_again_gives_the_same(part, tmp_path):

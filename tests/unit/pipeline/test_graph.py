@@ -111,8 +111,11 @@ def test_a_step_that_was_begun_and_cut_off_counts_as_not_done(shop):
 
 
 @pytest.mark.parametrize(
-    "damage", [b"", b"{", b"[]", b'{"schema":2,"steps":{}}', b'{"schema":1,"steps":{"build":{"evil":1}}}']
-)
+    "damage",
+    [b"", b"{", b"[]", b'{"schema":2,"steps":{}}', b'{"schema":1,"steps":{"build":{"evil":1}}}',
+     b'{"schema":1,"steps":{"build":{"key":7}}}', b'{"schema":1,"steps":{"build":{"key":"k","reads":["x"]}}}',
+     b'{"schema":1,"steps":{"build":{"key":"k","writes":{"api":7}}}}'],
+)  # fmt: skip
 def test_a_broken_record_means_doing_it_again(shop, damage):
     shop.run()
     shop.record().path.write_bytes(damage)

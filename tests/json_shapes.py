@@ -70,9 +70,11 @@ def of_type(kind, seen=()):
         if issubclass(kind, enum.Enum):
             return of_type(type(next(iter(kind)).value))
         if dataclasses.is_dataclass(kind) or issubclass(kind, msgspec.Struct):
-            return {
-                name: of_type(hint, (*seen, kind)) for name, hint in _hints(kind).items() if not name.startswith("_")
-            }
+            names = dict(
+                zip(getattr(kind, "__struct_fields__", ()), getattr(kind, "__struct_encode_fields__", ()), strict=True)
+            )
+            hints = {name: hint for name, hint in _hints(kind).items() if not name.startswith("_")}
+            return {names.get(name, name): of_type(hint, (*seen, kind)) for name, hint in hints.items()}
         return next((PLAIN[each] for each in kind.__mro__ if each in PLAIN), ANY)
     return ANY
 
@@ -389,13 +391,36 @@ class Scope:
             return self.shape(node.args[0])
         if builtin in CALLS:
             return CALLS[builtin]
-        if builtin == "asdict" or getattr(node.func, "attr", "") == "asdict":
+        called = builtin or getattr(node.func, "attr", "")
+        if called == "asdict":
             return of_type(self.kind(node.args[0]))
+        if called == "to_builtins":
+            return self._filled(node.args[0])
         made = self.found(node.func)
         if not (isinstance(made, types.FunctionType) and made.__module__.startswith("goferry.")):
             return None
         given = self._given(made, node)
         return read(made, given) if given else returned(made)
+
+    def _filled(self, node):
+        """Return the shape of an object of ours: its fields' types, and what its maker gives those that say little."""
+        calls = [value for _, value in self.values.get(node.id, ())] if isinstance(node, ast.Name) else [node]
+        makers = [self.found(call.func) for call in calls if isinstance(call, ast.Call)]
+        found = None
+        for maker in (maker for maker in makers if isinstance(maker, types.FunctionType)):
+            scope = Scope(maker)
+            ends = [each.value for each in scope.own() if isinstance(each, ast.Return)]
+            for call in (
+                each for each in ends if isinstance(each, ast.Call) and isinstance(scope.found(each.func), type)
+            ):
+                given = {each.arg: each.value for each in call.keywords}
+                by_type = of_type(scope.found(call.func))
+                shape = {
+                    name: merged(scope.shape(given[name]), each) if _open(each) and name in given else each
+                    for name, each in by_type.items()
+                }
+                found = merged(found, shape)
+        return found
 
     def _given(self, made, node):
         """Return parameter → shape of the dictionaries that a call hands on."""

@@ -6,7 +6,6 @@ import contextlib
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from demo_parts import traffic
 from demo_parts.surroundings import SHOP, Folder, own_platform
@@ -16,7 +15,8 @@ from goferry.deploy.errors import TargetMissing
 from goferry.kernel import trustfile
 from goferry.kernel.errors import Refused
 from goferry.observe.events import Stream
-from goferry.pipeline import keys, way
+from goferry.pipeline import deployed, keys, way
+from goferry.pipeline.deployed import Deployment
 from goferry.pipeline.project import ProjectRequest
 from goferry.trust.check import check_release
 
@@ -30,8 +30,8 @@ class Told:
     releases: list[way.Release] = field(default_factory=list)
     refusal: str = ""
     url: str = ""
-    switched: dict[str, Any] = field(default_factory=dict)
-    rolled_back: dict[str, Any] = field(default_factory=dict)
+    switched: Deployment | None = None
+    rolled_back: Deployment | None = None
     load: traffic.Report | None = None
     bare: traffic.Report | None = None
 
@@ -67,13 +67,13 @@ class Story:
         told.releases.append(self._release(1, "v1.0.0"))
         self._tamper(told.releases[0].folder)
         first = self._deploy(1)
-        told.url = first["services"][SERVICE]["url"]
+        told.url = first.services[SERVICE].url
         with self.stream.span("next version"):
             told.releases.append(self._release(2, "v1.1.0"))
         with self.stream.span("switch under load") as span:
             told.load, told.switched = traffic.under_load(told.url, lambda: self._deploy(2), before=2.0, after=1.5)
             span.numbers.update(sent=told.load.sent, lost=told.load.lost)
-        told.rolled_back = deploy.rollback(self.target, settings=self.settings, stream=self.stream)
+        told.rolled_back = deployed.done(deploy.rollback(self.target, settings=self.settings, stream=self.stream))
         self._compare()
 
     def _afresh(self) -> None:
@@ -113,8 +113,9 @@ class Story:
             finally:
                 shutil.rmtree(copy)
 
-    def _deploy(self, number: int) -> dict[str, Any]:
-        return deploy.deploy(self.folder.dist(number), self.target, settings=self.settings, stream=self.stream)
+    def _deploy(self, number: int) -> Deployment:
+        record = deploy.deploy(self.folder.dist(number), self.target, settings=self.settings, stream=self.stream)
+        return deployed.done(record)
 
     def _compare(self) -> None:
         """Run the same service by hand at the same address, and restart it under the same load."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from demo_parts.story import Told
 from demo_parts.surroundings import Folder
@@ -17,8 +18,10 @@ def lines(told: Told, events: Sequence[Event], folder: Folder, seconds: float) -
     """Return the short report: what a script reads stands at the start of its line."""
     assert told.load is not None
     assert told.bare is not None
+    assert told.switched is not None
+    assert told.rolled_back is not None
     newest = told.releases[-1]
-    back = told.rolled_back["switch_ms"]
+    back = told.rolled_back.switch_ms
     return [
         "",
         "stages",
@@ -35,8 +38,8 @@ def lines(told: Told, events: Sequence[Event], folder: Folder, seconds: float) -
         f"lost: {told.load.lost}",
         f"ids: {'equal' if told.load.ids_equal else 'not equal'}",
         f"lost by a bare restart: {told.bare.lost} of {told.bare.sent}",
-        f"time to switch: {told.switched['switch_ms']} ms",
-        f"time to roll back: {figures.seconds(told.rolled_back['seconds'])} (switched in {back} ms)",
+        f"time to switch: {told.switched.switch_ms} ms",
+        f"time to roll back: {figures.seconds(told.rolled_back.seconds)} (switched in {back} ms)",
         f"time in all: {figures.seconds(seconds)}",
         f"report: {folder.report}",
     ]
@@ -63,6 +66,7 @@ def record(told: Told, folder: Folder, seconds: float) -> Run:
     """Return the record of the HTML report."""
     assert told.load is not None
     assert told.bare is not None
+    assert told.rolled_back is not None
     newest = told.releases[-1]
     found = summary.of_release(
         newest, trust=folder.keys / "goferry.trust", seconds=seconds, deployed=told.switched, root=folder.root
@@ -73,7 +77,7 @@ def record(told: Told, folder: Folder, seconds: float) -> Run:
     )
     refused = Refusal(what="a copy with one bit of an archive changed", refusal=told.refusal)
     load = Traffic(requests=told.load.sent, lost=told.load.lost)
-    back = told.rolled_back["seconds"]
+    back = told.rolled_back.seconds
     return replace(
         found,
         sentence=sentence,

@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 from facts import SHOP
 
-from goferry.artifacts import Artifact, Ledger, Toolchain
+from goferry.artifacts import Artifact, Compiled, Ledger, Pack, Toolchain, Uncommitted
 from goferry.cli.output import Output
 from goferry.config import model
 from goferry.gobuild.facts import Facts
 from goferry.gobuild.mains import Main
 from goferry.gobuild.targets import Target
-from goferry.pipeline import build, inspection
+from goferry.pipeline import build, inspection, up
 from goferry.pipeline.project import OpenProject
 
 FOLDER = Path(__file__).parent / "json"
@@ -24,8 +24,8 @@ TOOLCHAIN = Toolchain("1.27.3", Path("/go"), "module", "checksum-database", EVID
 LEDGER = Ledger(
     "shop", "v1.2.3", module="example.com/team/shop", commit="3f" * 20, date="2026-11-23T04:03:22Z",
     toolchain=TOOLCHAIN.as_record(), services={"web": {"binary": "api"}, "api": {"binary": "api"}}, shards=["1/2"],
-    uncommitted=[{"path": "gen/x.go", "sha256": "ab" * 32}],
-    compiled=[{"slot": "go1.27.3-linux-amd64", "from": "packs", "packs": [{"kind": "deps", "sha256": "cd" * 32, "signed": True}]}],
+    uncommitted=(Uncommitted("gen/x.go", "ab" * 32),),
+    compiled=(Compiled("go1.27.3-linux-amd64", "packs", (Pack("deps", "cd" * 32, signed=True),)),),
     artifacts={
         "api_linux_amd64": Artifact("api_linux_amd64", "shop", "binary", 7_900_000, "ef" * 32, "linux", "amd64", meta={"main": "./cmd/api"}),
         "shop_sbom.json": Artifact("shop_sbom.json", "shop", "sbom", 4_000, "01" * 32),
@@ -35,7 +35,7 @@ LEDGER = Ledger(
 
 def golden(name, record, capsys):
     """Compare what `--json` prints of a record with the text on record."""
-    Output(json=True).result(record)
+    Output(json=True).result(msgspec.to_builtins(record))
     made, path = capsys.readouterr().out, FOLDER / f"{name}.json"
     if os.environ.get("GOFERRY_WRITE_GOLDEN"):
         path.write_text(made)
@@ -66,3 +66,15 @@ def test_inspect(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = inspection.Beside({"gen/x.go": "ab" * 32, "a.go": "cd" * 32}, ("it can't be told",))
     golden("inspect", inspection.record(opened(Path()), found), capsys)
+
+
+RESULT = up.Result(
+    project="shop", version="v1.2.3", dist="/src/shop/dist", made=("modules", "build"), unchanged=False, no_image="",
+    tests=up.Tests(12, 3, 1), keys="throw-away", trust="/keys/goferry.trust", seconds=1.5,
+    deploy={"project": "shop", "version": "v1.2.3", "unchanged": False, "hosts": {"local": {"gap_ms": {}}}},
+)  # fmt: skip
+
+
+def test_up(capsys):
+    golden("up", RESULT, capsys)
+    golden("up-built-alone", msgspec.structs.replace(RESULT, tests=None, deploy=None, no_image="no"), capsys)

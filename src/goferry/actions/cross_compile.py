@@ -6,40 +6,52 @@ A release is compiled first and tested then, so that no test's code can touch wh
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct, to_builtins
+
 from goferry.actions import shared
-from goferry.artifacts import parcel
+from goferry.artifacts import Ledger, parcel
 from goferry.gobuild import check, folder, merge
 from goferry.gobuild.shard import Shard
 from goferry.observe import summary
+from goferry.observe.record import Artifact
 from goferry.pipeline import build
 from goferry.pipeline.summary import of_build
 from goferry.runner.job import Job
+
+
+class _Made(Struct, frozen=True):
+    """What the outputs tell; of a dry run no artifacts, and `snapshot` is empty where nobody knows."""
+
+    version: str
+    commit: str
+    snapshot: bool | str
+    artifacts: Sequence[Artifact] = ()
 
 
 def run(job: Job) -> Mapping[str, Any]:
     """Build into `out`, or join the tars of the folder that `merge` names."""
     directory = shared.directory(job)
     out = (directory / job.inputs.text("out", "dist")).absolute()
-    record = _merge(job, out) if job.inputs.text("merge") else _build(job, out)
+    made = _merge(job, out) if job.inputs.text("merge") else _build(job, out)
     archive = ""
     if job.inputs.boolean("archive") and not job.inputs.boolean("dry-run"):
         archive = job.relative(parcel.pack(out, out.with_name(out.name + ".tar")))
     return {
-        "version": record["version"],
-        "commit": record["commit"],
-        "snapshot": record["snapshot"],
+        "version": made.version,
+        "commit": made.commit,
+        "snapshot": made.snapshot,
         "dist": job.relative(out),
         "archive": archive,
-        "artifacts": record["artifacts"],
+        "artifacts": to_builtins(made.artifacts),
     }
 
 
-def _build(job: Job, out: Path) -> dict[str, Any]:
+def _build(job: Job, out: Path) -> _Made:
     settings, shard = job.settings, job.inputs.text("shard")
     part = Shard.parse(shard) if shard else None
     test, dry_run = job.inputs.boolean("test", default=True), job.inputs.boolean("dry-run")
@@ -51,7 +63,7 @@ def _build(job: Job, out: Path) -> dict[str, Any]:
         if dry_run:
             job.say(*build.lines(planned))
             facts = opened.facts
-            return {"version": facts.version, "commit": facts.commit, "snapshot": facts.snapshot, "artifacts": []}
+            return _Made(facts.version, facts.commit, facts.snapshot)
         tests = partial(check.test, opened.facts, opened.config, opened.toolchain, settings, stream, fresh=fresh)
         tested = tests() if test and not build.held(opened, settings) else None
         ledger = build.run(planned, settings=settings, stream=stream)
@@ -59,10 +71,15 @@ def _build(job: Job, out: Path) -> dict[str, Any]:
             with folder.on_trial(out, ledger):
                 tested = tests()
     job.summary(summary.render(of_build(ledger, shard, tested), job.events))
-    return build.record(ledger, out)
+    return _made(ledger, out)
 
 
-def _merge(job: Job, out: Path) -> dict[str, Any]:
+def _made(ledger: Ledger, out: Path) -> _Made:
+    built = build.record(ledger, out)
+    return _Made(built.version, built.commit, built.snapshot, built.artifacts)
+
+
+def _merge(job: Job, out: Path) -> _Made:
     source = job.inputs.path("merge")
     tars = sorted(source.rglob("*.tar")) if source.is_dir() else []
     if not tars:
@@ -79,6 +96,6 @@ def _merge(job: Job, out: Path) -> dict[str, Any]:
             if job.inputs.boolean("dry-run"):
                 names = merge.check(parts)
                 job.say(*names)
-                return {"version": "", "commit": "", "snapshot": "", "artifacts": []}
+                return _Made("", "", "")
             ledger = merge.merge(parts, out)
-    return build.record(ledger, out)
+    return _made(ledger, out)

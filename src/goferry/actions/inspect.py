@@ -37,9 +37,9 @@ def run(job: Job) -> Mapping[str, Any]:
         "commit": facts.commit,
         "snapshot": facts.snapshot,
         "push": means,
-        "tag": record["tag"],
+        "tag": record.tag,
         "formats": list(opened.config.sign.formats),
-        "targets": record["targets"],
+        "targets": list(record.targets),
         "shards": parts,
-        "services": sorted(record["services"]),
+        "services": sorted(record.services),
     }

@@ -14,7 +14,9 @@ from goferry.deploy import serving
 from goferry.kernel.errors import FleetSplit, GoferryError, RolledBack
 from goferry.observe import summary
 from goferry.observe.record import Run
+from goferry.pipeline import deployed
 from goferry.pipeline import summary as told_of
+from goferry.pipeline.deployed import Deployment, Foreseen
 from goferry.runner.job import Job
 
 
@@ -84,34 +86,36 @@ def outputs(job: Job, record: Mapping[str, Any], *, back: bool = False) -> dict[
 
     `back`: it was a rollback, from which no further one leads on; else the summary shows the command of the way back.
     """
-    if record.get("dry_run"):
-        job.say("nothing was changed; it would do:")
-        for host, planned in (record.get("hosts") or {"": record}).items():
-            for step in planned.get("changes", []):
-                job.say(f"  {host} {step['service']}: {step['from'] or 'nothing'} → {step['to']}")
-        job.say(*(f"  {act['act']} {', '.join(act['services'])}" for act in record.get("acts", [])))
-        return {"version": record.get("version", ""), "previous": "", "outcome": "", "hosts": {}, "switch-ms": ""}
-    hosts = record.get("hosts") or {}
-    services = record.get("services") or {}
-    previous = next((str(each["previous"]) for each in services.values() if each.get("previous")), "")
-    outcome = "unchanged" if record["unchanged"] else "deployed"
+    found = deployed.read(record)
+    if isinstance(found, Foreseen):
+        _foreseen(job, found)
+        return {"version": found.version, "previous": "", "outcome": "", "hosts": {}, "switch-ms": ""}
+    hosts: Mapping[str, Mapping[str, Any]] = record["hosts"]
     shown = {name: {key: value for key, value in host.items() if key != "services"} for name, host in hosts.items()}
-    job.summary(summary.render(_run(job, record, outcome, back=back), job.events))
-    job.say(f"{record['project']} {record['version']} is {outcome} on {len(hosts)} of {len(hosts)} hosts")
+    job.summary(summary.render(_run(job, found, back=back), job.events))
+    job.say(f"{found.project} {found.version} is {found.outcome} on {len(hosts)} of {len(hosts)} hosts")
     return {
-        "version": record["version"],
-        "previous": previous,
-        "outcome": outcome,
+        "version": found.version,
+        "previous": next((each.previous for each in found.services.values() if each.previous), ""),
+        "outcome": found.outcome,
         "hosts": shown,
-        "switch-ms": "" if record["switch_ms"] is None else record["switch_ms"],
+        "switch-ms": "" if found.switch_ms is None else found.switch_ms,
     }
 
 
-def _run(job: Job, record: Mapping[str, Any], outcome: str, *, back: bool) -> Run:
+def _foreseen(job: Job, found: Foreseen) -> None:
+    job.say("nothing was changed; it would do:")
+    for host, plan in found.plans.items():
+        for change in plan.changes:
+            job.say(f"  {host} {change.service}: {change.before or 'nothing'} → {change.to}")
+    job.say(*(f"  {act.act} {', '.join(act.services)}" for act in found.acts))
+
+
+def _run(job: Job, found: Deployment, *, back: bool) -> Run:
     environment = job.inputs.text("environment")
     if back:
-        return told_of.of_fleet(record, outcome="rolled-back", environment=environment)
-    command = told_of.way_back(record["project"], environment, list(record["hosts"]), job.inputs.lines("services"))
+        return told_of.of_fleet(found, outcome="rolled-back", environment=environment)
+    command = told_of.way_back(found.project, environment, list(found.hosts), job.inputs.lines("services"))
     return told_of.of_fleet(
-        record, outcome=outcome, environment=environment, go_back=command if outcome == "deployed" else ""
+        found, outcome=found.outcome, environment=environment, go_back="" if found.unchanged else command
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import to_builtins
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
 from goferry.cli.plan import build_options, show
@@ -37,4 +38,4 @@ def command(output: Output, *, prepare: Callable[[Stream], Job], dry_run: bool) 
     rows = [f"  {artifact.name}  {artifact.size:,} bytes" for artifact in ledger.artifacts.values()]
     folder = typed(job.out)
     told = [f"{ledger.project} {ledger.version} in {folder}", *rows, *(f"  {x}" for x in ledger.uncommitted_lines())]
-    output.result(build.record(ledger, job.out), *told, f"next:  goferry sign {folder} --openpgp-key FILE")
+    output.result(to_builtins(build.record(ledger, job.out)), *told, f"next:  goferry sign {folder} --openpgp-key FILE")

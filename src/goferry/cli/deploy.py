@@ -55,6 +55,7 @@ def command(
     """
     from goferry import deploy
     from goferry.deploy import place
+    from goferry.pipeline import deployed
 
     where = place.resolve(replace(said, trust=trust, on_silence=on_silence or ""), verifies=True)
     with output.stream() as stream:
@@ -68,4 +69,4 @@ def command(
             accepts=where.accepts,
             uncommitted=where.uncommitted,
         )
-    output.result(record, *lines_of(record))
+    output.result(record, *lines_of(deployed.read(record)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import to_builtins
 
 from goferry.cli.output import Output, example, output_options, settings
 from goferry.cli.project import project_options
@@ -28,4 +29,4 @@ def command(output: Output, *, request: ProjectRequest, show_config: bool) -> No
     if show_config:
         output.result({"config": inspection.config(opened)}, *inspection.config_lines(opened))
         return
-    output.result(inspection.record(opened, found), *inspection.lines(opened, found))
+    output.result(to_builtins(inspection.record(opened, found)), *inspection.lines(opened, found))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from msgspec import to_builtins
 
 from goferry.cli.output import Output, dry_run_option, example, output_options
 
@@ -31,5 +32,6 @@ def command(output: Output, parts: tuple[Path, ...], out: Path, *, dry_run: bool
     ledger = merge.merge(parts, out)
     count = len(ledger.artifacts)
     output.result(
-        build.record(ledger, out), f"{ledger.project} {ledger.version} in {out}: {count} files of {len(parts)} parts"
+        to_builtins(build.record(ledger, out)),
+        f"{ledger.project} {ledger.version} in {out}: {count} files of {len(parts)} parts",
     )

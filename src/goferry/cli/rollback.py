@@ -50,6 +50,7 @@ def command(
     """
     from goferry import deploy
     from goferry.deploy import place
+    from goferry.pipeline import deployed
 
     where = place.resolve(replace(said, project=project if said.environment else "", trust=trust))
     with output.stream() as stream:
@@ -62,4 +63,4 @@ def command(
             stream=stream,
             dry_run=dry_run,
         )
-    output.result(record, *lines_of(record))
+    output.result(record, *lines_of(deployed.read(record)))

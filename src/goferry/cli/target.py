@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from goferry.pipeline.deployed import Deployment, Foreseen, Service
 
 _DAY = 86_400
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -98,44 +101,43 @@ def target_options(*, wait: bool = True) -> Callable[[Callable[..., Any]], Calla
     return add
 
 
-def lines_of(record: dict[str, Any]) -> list[str]:
+def lines_of(record: Deployment | Foreseen) -> list[str]:
     """Return what a person reads after a deploy or a rollback."""
-    if record.get("dry_run"):
+    from goferry.pipeline.deployed import Foreseen
+
+    if isinstance(record, Foreseen):
         return _planned(record)
-    if record["unchanged"]:
-        return [f"{record['project']} {record['version']} is live already; nothing was changed."]
-    several = list(record["hosts"]) != ["local"]
-    lines = []
-    for host, each in record["hosts"].items() if several else [("", record)]:
-        lines += _served(each.get("services", {}), f"{host}: " if several else "", each.get("outcome", ""))
-    switched = "" if record["switch_ms"] is None else f"switched in {record['switch_ms']} ms, "
-    return [*lines, f"{switched}committed after {record['seconds']:.1f} s"]
+    if record.unchanged:
+        return [f"{record.project} {record.version} is live already; nothing was changed."]
+    lines = _served(record.services, "") if record.local else []
+    for host, each in {} if record.local else record.hosts.items():
+        unchanged = each.outcome == "unchanged"
+        lines += [f"{host}: it is live there already"] if unchanged else _served(each.services, f"{host}: ")
+    switched = "" if record.switch_ms is None else f"switched in {record.switch_ms} ms, "
+    return [*lines, f"{switched}committed after {record.seconds:.1f} s"]
 
 
-def _served(services: dict[str, Any], host: str, outcome: str) -> list[str]:
-    if outcome == "unchanged":
-        return [f"{host}it is live there already"]
+def _served(services: Mapping[str, Service], host: str) -> list[str]:
     lines = []
     for name, service in sorted(services.items()):
-        before = f" (before: {service['previous']})" if service.get("previous") else ""
-        where = f" at {service['url']}" if service["url"] else ""
-        lines.append(f"{host}{name} {service['version']} is live{where}{before}")
-        if service.get("gap_ms"):
-            lines.append(f"  this service does not take its socket from Goferry: {service['gap_ms']} ms gap")
+        before = f" (before: {service.previous})" if service.previous else ""
+        where = f" at {service.url}" if service.url else ""
+        lines.append(f"{host}{name} {service.version} is live{where}{before}")
+        if service.gap_ms:
+            lines.append(f"  this service does not take its socket from Goferry: {service.gap_ms} ms gap")
     return lines
 
 
-def _planned(record: dict[str, Any]) -> list[str]:
-    hosts = record.get("hosts") or {"": record}
+def _planned(record: Foreseen) -> list[str]:
     lines = []
-    for host, plan in hosts.items():
+    for host, plan in record.plans.items():
         head = f"{host}: " if host else ""
         lines += [
-            f"{head}{step['service']}: {step['from'] or 'nothing'} → {step['to']} "
-            f"(slot {known(step['slot'])}, port {known(step['port'])})"
-            for step in plan["changes"]
+            f"{head}{change.service}: {change.before or 'nothing'} → {change.to} "
+            f"(slot {known(change.slot)}, port {known(change.port)})"
+            for change in plan.changes
         ]
-    acts = [f"  {act['act']} {', '.join(act['services'])}" for act in record["acts"]]
+    acts = [f"  {act.act} {', '.join(act.services)}" for act in record.acts]
     return [*lines, *acts] or ["nothing to do: it is live already"]
 
 

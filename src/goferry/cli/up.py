@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import to_builtins
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
 from goferry.cli.project import project_options
@@ -56,7 +57,7 @@ def command(
     go on where it was stopped.
     """
     from goferry.caches import job
-    from goferry.pipeline import keys, up, way
+    from goferry.pipeline import deployed, keys, up, way
 
     chosen = keys.choose(
         folder=options["keys"],
@@ -75,9 +76,9 @@ def command(
         _foreseen(output, choices, where)
         return
     with output.stream() as stream:
-        record = up.up(order, surroundings, stream)
-    deployed = record["deploy"]
-    output.result(record, *up.lines(record), *(lines_of(deployed) if deployed else ()))
+        result = up.up(order, surroundings, stream)
+    shown = lines_of(deployed.done(result.deploy)) if result.deploy else []
+    output.result(to_builtins(result), *up.lines(result), *shown)
 
 
 def _foreseen(output: Output, choices: Any, where: Path | None) -> None:

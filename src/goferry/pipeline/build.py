@@ -7,18 +7,18 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from msgspec import Struct
 
 from goferry import golang
-from goferry.artifacts import Ledger, given
+from goferry.artifacts import Compiled, Ledger, Uncommitted, given
 from goferry.config.settings import Settings
 from goferry.gobuild import environment, execute, folder, ground, machine, plan, uncommitted
 from goferry.gobuild.facts import own_folders
 from goferry.gobuild.shard import Shard
 from goferry.golang import modules
 from goferry.observe.events import Stream
+from goferry.observe.record import Artifact
 from goferry.pipeline.project import OpenProject, ProjectRequest, default_out, open_project
 
 
@@ -28,6 +28,29 @@ class Job(Struct, frozen=True):
     project: OpenProject
     plan: plan.Plan
     out: Path
+
+
+class Built(Struct, frozen=True):
+    """A finished build; its fields are the keys of what `--json` prints, and most are those of the ledger.
+
+    Attributes:
+        out: the folder that was written. services: their names.
+    """
+
+    out: str
+    project: str
+    module: str
+    version: str
+    commit: str
+    date: str
+    dirty: bool
+    snapshot: bool
+    uncommitted: tuple[Uncommitted, ...]
+    shards: Sequence[str]
+    toolchain: Mapping[str, object]
+    compiled: tuple[Compiled, ...]
+    services: Sequence[str]
+    artifacts: tuple[Artifact, ...]
 
 
 def prepare(request: ProjectRequest, *, settings: Settings, stream: Stream, shard: str = "") -> Job:
@@ -101,33 +124,27 @@ def _beside(job: Job, settings: Settings, before: Ledger | None, more: Mapping[s
     return beside(opened, job.out, settings, more)
 
 
-def record(ledger: Ledger, out: Path) -> dict[str, Any]:
-    """Return what `--json` prints of a finished build."""
-    return {
-        "out": str(out),
-        "project": ledger.project,
-        "module": ledger.module,
-        "version": ledger.version,
-        "commit": ledger.commit,
-        "date": ledger.date,
-        "dirty": ledger.dirty,
-        "snapshot": ledger.snapshot,
-        "uncommitted": ledger.uncommitted,
-        "shards": ledger.shards,
-        "toolchain": ledger.toolchain,
-        "compiled": ledger.compiled,
-        "services": sorted(ledger.services),
-        "artifacts": [
-            {
-                "name": artifact.name,
-                "kind": artifact.kind,
-                "target": artifact.target,
-                "size": artifact.size,
-                "sha256": artifact.sha256,
-            }
-            for artifact in ledger.artifacts.values()
-        ],
-    }
+def record(ledger: Ledger, out: Path) -> Built:
+    """Return what a finished build came to."""
+    return Built(
+        out=str(out),
+        project=ledger.project,
+        module=ledger.module,
+        version=ledger.version,
+        commit=ledger.commit,
+        date=ledger.date,
+        dirty=ledger.dirty,
+        snapshot=ledger.snapshot,
+        uncommitted=ledger.uncommitted,
+        shards=ledger.shards,
+        toolchain=ledger.toolchain,
+        compiled=ledger.compiled,
+        services=sorted(ledger.services),
+        artifacts=tuple(
+            Artifact(name=one.name, kind=one.kind, target=one.target, size=one.size, sha256=one.sha256)
+            for one in ledger.artifacts.values()
+        ),
+    )
 
 
 def lines(job: Job) -> list[str]:

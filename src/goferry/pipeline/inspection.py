@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 import msgspec
+from msgspec import Struct
 
+from goferry.artifacts import Uncommitted
 from goferry.config import start, survey
 from goferry.config.settings import Settings
 from goferry.gobuild import mains, services, stamp
@@ -17,8 +17,7 @@ from goferry.pipeline import build, image
 from goferry.pipeline.project import OpenProject, default_out
 
 
-@dataclass(frozen=True)
-class Beside:
+class Beside(Struct, frozen=True):
     """What goes into the programs and is not in the commit: path → SHA-256, or in a sentence why Go can't tell."""
 
     files: Mapping[str, str]
@@ -34,45 +33,100 @@ def beside(opened: OpenProject, settings: Settings) -> Beside:
         return Beside({}, (f"what is built in beside the commit can't be told ({error.name}): {first}",))
 
 
-def record(opened: OpenProject, found: Beside) -> dict[str, Any]:
-    """Return what `--json` prints; keys are stable."""
+class Program(Struct, frozen=True):
+    """A main package: `stamps` are the symbols that a build fills in, `build_info` the version that Go tells in it."""
+
+    path: str
+    package: str
+    program: str
+    targets: tuple[str, ...]
+    stamps: tuple[str, ...]
+    build_info: str
+
+
+class WhetherImage(Struct, frozen=True):
+    """Whether an image is made, and why not; empty when it is."""
+
+    made: bool
+    why_not: str
+
+
+class Inspection(Struct, frozen=True):
+    """The project as Goferry sees it; its fields are the keys of what `--json` prints, and they are stable.
+
+    Attributes:
+        modules: module path → folder. directory, config_file: paths; the second empty where there is none.
+        date: the commit's time, RFC 3339. changes: what differs from the commit, for a person.
+        replaced: why a release is refused. scheme: how versions are read. tag: the one that the commit bears, or empty.
+        services: name → as the ledger has it (gobuild.services). toolchain: as of `Toolchain.as_record`.
+        hints, suggestions: for a person. push: ref → what a push to it does.
+    """
+
+    project: str
+    module: str
+    modules: Mapping[str, str]
+    directory: str
+    config_file: str
+    version: str
+    commit: str
+    date: str
+    dirty: bool
+    changes: tuple[str, ...]
+    snapshot: bool
+    replaced: tuple[str, ...]
+    uncommitted: tuple[Uncommitted, ...]
+    scheme: str
+    tag: str
+    tag_prefix: str
+    targets: tuple[str, ...]
+    mains: tuple[Program, ...]
+    services: Mapping[str, Mapping[str, object]]
+    image: WhetherImage
+    toolchain: Mapping[str, object]
+    hints: tuple[str, ...]
+    suggestions: tuple[str, ...]
+    push: Mapping[str, str]
+
+
+def record(opened: OpenProject, found: Beside) -> Inspection:
+    """Return what is seen of an open project."""
     facts = opened.facts
-    return {
-        "project": facts.project,
-        "module": facts.module,
-        "modules": dict(facts.modules),
-        "directory": str(facts.directory),
-        "config_file": str(opened.file) if opened.file else "",
-        "version": facts.version,
-        "commit": facts.commit,
-        "date": facts.date,
-        "dirty": facts.dirty,
-        "changes": list(facts.changes),
-        "snapshot": facts.snapshot,
-        "replaced": [each.what for each in facts.replaced],
-        "uncommitted": [{"path": path, "sha256": digest} for path, digest in sorted(found.files.items())],
-        "scheme": facts.tags.scheme.name,
-        "tag": facts.tag if facts.bears else "",
-        "tag_prefix": facts.tags.prefix,
-        "targets": [str(target) for target in facts.targets],
-        "mains": [
-            {
-                "path": main.path,
-                "package": main.package,
-                "program": main.program,
-                "targets": list(main.targets),
-                "stamps": [*main.stamps, *(symbol for symbol, _ in main.variables)],
-                "build_info": _build_info(opened, main),
-            }
+    return Inspection(
+        project=facts.project,
+        module=facts.module,
+        modules=facts.modules,
+        directory=str(facts.directory),
+        config_file=str(opened.file) if opened.file else "",
+        version=facts.version,
+        commit=facts.commit,
+        date=facts.date,
+        dirty=facts.dirty,
+        changes=tuple(facts.changes),
+        snapshot=facts.snapshot,
+        replaced=tuple(each.what for each in facts.replaced),
+        uncommitted=tuple(Uncommitted(path, digest) for path, digest in sorted(found.files.items())),
+        scheme=facts.tags.scheme.name,
+        tag=facts.tag if facts.bears else "",
+        tag_prefix=facts.tags.prefix,
+        targets=tuple(str(target) for target in facts.targets),
+        mains=tuple(
+            Program(
+                path=main.path,
+                package=main.package,
+                program=main.program,
+                targets=tuple(main.targets),
+                stamps=(*main.stamps, *(symbol for symbol, _ in main.variables)),
+                build_info=_build_info(opened, main),
+            )
             for main in facts.mains
-        ],
-        "services": services.services(opened.config, facts),
-        "image": {"made": image.wanted(opened), "why_not": image.why_none(opened)},
-        "toolchain": opened.toolchain.as_record(),
-        "hints": [*facts.hints, *found.unknown],
-        "suggestions": suggestions(opened),
-        "push": push(opened),
-    }
+        ),
+        services=services.services(opened.config, facts),
+        image=WhetherImage(image.wanted(opened), image.why_none(opened)),
+        toolchain=opened.toolchain.as_record(),
+        hints=(*facts.hints, *found.unknown),
+        suggestions=tuple(suggestions(opened)),
+        push=push(opened),
+    )
 
 
 def _build_info(opened: OpenProject, main: Main) -> str:
@@ -111,9 +165,9 @@ def _helps(main: survey.Main) -> str:
     return "names services" if main.listen or main.args else "shows how it is named as a service"
 
 
-def config(opened: OpenProject) -> dict[str, Any]:
+def config(opened: OpenProject) -> dict[str, object]:
     """Return the configuration with every default in place, keys as in goferry.yml."""
-    built: dict[str, Any] = msgspec.to_builtins(opened.config)
+    built: dict[str, object] = msgspec.to_builtins(opened.config)
     return built
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec.structs import replace
 
 from goferry import artifacts
 from goferry.artifacts import Ledger
@@ -14,6 +15,8 @@ from goferry.deploy import answers
 from goferry.gobuild.check import Report
 from goferry.kernel.manifest import File, Manifest
 from goferry.observe.record import Artifact, Compiled, Gate, Host, Image, Pack, Run, Service, Signer, Toolchain, Trust
+from goferry.pipeline import deployed as records
+from goferry.pipeline.deployed import Deployment
 from goferry.pipeline.way import Release
 
 
@@ -31,12 +34,12 @@ def of_release(
     *,
     trust: Path,
     seconds: float,
-    deployed: Mapping[str, Any] | None = None,
+    deployed: Deployment | None = None,
     root: Path | None = None,
 ) -> Run:
     """Return the record of a release and, when it was deployed on this machine, of its services.
 
-    `deployed` is what `deploy.deploy` returned. Paths in commands are relative to the folder above the release.
+    Paths in commands are relative to the folder above the release.
     """
     made, above = release.manifest, release.folder.parent
     services = _services(deployed) if deployed else ()
@@ -67,15 +70,13 @@ def of_build(ledger: Ledger, part: str = "", tested: Report | None = None) -> Ru
     )
 
 
-def of_compiled(told: Sequence[Mapping[str, Any]]) -> tuple[Compiled, ...]:
+def of_compiled(told: Sequence[artifacts.Compiled]) -> tuple[Compiled, ...]:
     """Return what a ledger says of what its programs were compiled from (`Ledger.compiled`)."""
     return tuple(
         Compiled(
-            slot=each["slot"],
-            source=each["from"],
-            packs=tuple(
-                Pack(kind=pack["kind"], sha256=pack["sha256"], signed=pack["signed"]) for pack in each["packs"]
-            ),
+            slot=each.slot,
+            source=each.source,
+            packs=tuple(Pack(kind=pack.kind, sha256=pack.sha256, signed=pack.signed) for pack in each.packs),
         )
         for each in told
     )
@@ -86,21 +87,32 @@ def of_gate(report: Report | None) -> Gate | None:
     return Gate(tests=report.tests, packages=report.tested, cached=report.cached) if report else None
 
 
-def of_fleet(record: Mapping[str, Any], *, outcome: str, environment: str = "", go_back: str = "") -> Run:
-    """Return the record of a deploy or a rollback over ssh (`deploy.deploy`, `deploy.rollback`).
+def of_fleet(deployed: Deployment, *, outcome: str, environment: str = "", go_back: str = "") -> Run:
+    """Return the record of a deploy or a rollback over ssh.
 
     `outcome` is what it came to for a person: `deployed`, `unchanged`, or `rolled-back` of a rollback. `go_back` is the
     command of the way back; it is shown when some host has a version to go back to.
     """
-    told = hosts(record["hosts"])
     return Run(
-        project=record["project"],
-        version=record["version"],
-        seconds=record["seconds"],
+        project=deployed.project,
+        version=deployed.version,
+        seconds=deployed.seconds,
         environment=environment,
         outcome=outcome,
-        hosts=told,
-        go_back=(go_back,) if go_back and any(host.previous for host in told) else (),
+        hosts=tuple(_host(name, each) for name, each in sorted(deployed.hosts.items())),
+        go_back=(go_back,) if go_back and any(host.previous for host in deployed.hosts.values()) else (),
+    )
+
+
+def _host(name: str, told: records.Host) -> Host:
+    return Host(
+        name=name,
+        version=told.version,
+        previous=told.previous,
+        switch_ms=told.switch_ms,
+        gap_ms=max(told.gap_ms.values(), default=None),
+        uploaded=told.uploaded,
+        outcome=told.outcome,
     )
 
 
@@ -140,16 +152,16 @@ def way_back(project: str, environment: str, names: Sequence[str], services: Seq
     return shlex.join(["goferry", "rollback", "--target", "ssh", *where, *about, *only])
 
 
-def _services(deployed: Mapping[str, Any]) -> tuple[Service, ...]:
+def _services(deployed: Deployment) -> tuple[Service, ...]:
     return tuple(
         Service(
             name=name,
-            version=service["version"],
-            previous=service.get("previous", ""),
-            url=service.get("url", ""),
-            switch_ms=deployed["switch_ms"] or None,
+            version=service.version,
+            previous=service.previous,
+            url=service.url,
+            switch_ms=deployed.switch_ms or None,
         )
-        for name, service in sorted(deployed["services"].items())
+        for name, service in sorted(deployed.services.items())
     )
 
 

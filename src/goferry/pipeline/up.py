@@ -4,28 +4,60 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+from msgspec import Struct
 
 from goferry import deploy
 from goferry.artifacts import given
 from goferry.config import start
 from goferry.config.settings import Settings
+from goferry.gobuild.check import Report
 from goferry.kernel.outcomes import NothingToDeploy
 from goferry.observe.events import Event, Stream
-from goferry.pipeline import image, keys, summary, way
+from goferry.pipeline import deployed, image, keys, summary, way
 from goferry.pipeline.graph import Choice
 from goferry.pipeline.project import OpenProject
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(Struct, frozen=True):
     """What is wanted besides the release: `root` is where it is deployed on this machine, `report` the page's path."""
 
     request: way.Request
     root: Path | None = None
     report: Path | None = None
+
+
+class Tests(Struct, frozen=True):
+    """How many tests passed, how many packages were `tested`, and for how many of those an earlier run answered."""
+
+    tests: int
+    tested: int
+    cached: int
+
+
+class Result(Struct, frozen=True):
+    """What it came to; its fields are the keys of what `--json` prints.
+
+    Attributes:
+        dist: the release's folder. made: the steps that ran to make it; none when it was there, unchanged.
+        unchanged: nothing was made and nothing was switched. no_image: why there is none, or empty.
+        tests: what the gate found; None without one. keys: `given` or `throw-away`. trust: the trust file.
+        deploy: what `deploy.deploy` returned; None where nothing was to be deployed. seconds: of the whole.
+    """
+
+    project: str
+    version: str
+    dist: str
+    made: tuple[str, ...]
+    unchanged: bool
+    no_image: str
+    tests: Tests | None
+    keys: str
+    trust: str
+    deploy: Mapping[str, object] | None
+    seconds: float
 
 
 def foresee(order: Order, settings: Settings, stream: Stream) -> list[Choice]:
@@ -34,12 +66,8 @@ def foresee(order: Order, settings: Settings, stream: Stream) -> list[Choice]:
     return way.foresee(order.request, opened, settings)
 
 
-def up(order: Order, settings: Settings, stream: Stream) -> dict[str, Any]:
-    """Go the whole way and return what `--json` prints.
-
-    `{"project", "version", "dist", "made": [step], "unchanged", "no_image", "keys", "tests": counts or None,
-    "deploy": record or None, "seconds"}`; `unchanged` means that nothing was made and nothing was switched, `no_image`
-    says why there is none, and of the packages that were `tested` an earlier run answered for those that are `cached`.
+def up(order: Order, settings: Settings, stream: Stream) -> Result:
+    """Go the whole way and return what it came to.
 
     Raises:
         NothingToDeploy: it is to be deployed, and goferry.yml names no service; before anything is built.
@@ -55,29 +83,32 @@ def up(order: Order, settings: Settings, stream: Stream) -> dict[str, Any]:
             _refuse_without_services(opened)
         keys.make_once(request.keys, stream)
         release = way.carry(request, opened, settings, stream)
-    deployed = deploy.deploy(release.folder, target, settings=settings, stream=stream) if target else None
+    record = deploy.deploy(release.folder, target, settings=settings, stream=stream) if target else None
+    done = deployed.done(record) if record else None
     seconds = time.monotonic() - began
     if order.report:
         from goferry.observe import report
 
-        told = summary.of_release(
-            release, trust=request.keys.trust, seconds=seconds, deployed=deployed, root=order.root
-        )
+        told = summary.of_release(release, trust=request.keys.trust, seconds=seconds, deployed=done, root=order.root)
         with _serving_told(target, settings):
             report.write(order.report, told, events)
-    return {
-        "project": release.manifest.project,
-        "version": release.manifest.version,
-        "dist": str(release.folder),
-        "made": list(release.made),
-        "unchanged": not release.made and (deployed is None or deployed["unchanged"]),
-        "no_image": image.why_none(opened) if request.image else "",
-        "tests": release.tested.counts if release.tested else None,
-        "keys": "throw-away" if request.keys.throw_away else "given",
-        "trust": str(request.keys.trust),
-        "deploy": deployed,
-        "seconds": round(seconds, 3),
-    }
+    return Result(
+        project=release.manifest.project,
+        version=release.manifest.version,
+        dist=str(release.folder),
+        made=release.made,
+        unchanged=not release.made and (done is None or done.unchanged),
+        no_image=image.why_none(opened) if request.image else "",
+        tests=_tests(release.tested) if release.tested else None,
+        keys="throw-away" if request.keys.throw_away else "given",
+        trust=str(request.keys.trust),
+        deploy=record,
+        seconds=round(seconds, 3),
+    )
+
+
+def _tests(report: Report) -> Tests:
+    return Tests(report.tests, report.tested, report.cached)
 
 
 def _serving_told(target: deploy.Target | None, settings: Settings) -> contextlib.AbstractContextManager[None]:
@@ -102,13 +133,13 @@ def _refuse_without_services(opened: OpenProject) -> None:
     )
 
 
-def lines(record: dict[str, Any]) -> list[str]:
-    """Return the record for a person, but for the deployment's own lines."""
-    name, folder = f"{record['project']} {record['version']}", given.typed(Path(record["dist"]))
-    if record["unchanged"]:
+def lines(result: Result) -> list[str]:
+    """Return the result for a person, but for the deployment's own lines."""
+    name, folder = f"{result.project} {result.version}", given.typed(Path(result.dist))
+    if result.unchanged:
         return [f"{name} is up to date in {folder}; nothing changed, nothing was done."]
-    if not record["made"]:
+    if not result.made:
         return [f"{name} stands unchanged in {folder}; nothing was built again."]
-    throw_away = " (throw-away keys)" if record["keys"] == "throw-away" else ""
-    imageless = [f"no image was made: {record['no_image']}"] if record["no_image"] else []
+    throw_away = " (throw-away keys)" if result.keys == "throw-away" else ""
+    imageless = [f"no image was made: {result.no_image}"] if result.no_image else []
     return [f"{name} is sealed and verified in {folder}{throw_away}", *imageless]

@@ -74,8 +74,11 @@ def test_a_working_folder_that_is_gone_hides_nothing(tmp_path, monkeypatch):
 
 
 def test_up_names_its_folder_as_it_is_typed_here(here):
-    record = {"project": "shop", "version": "v1.2.3", "dist": str(here / "api/dist"), "unchanged": True}
-    assert up.lines(record) == ["shop v1.2.3 is up to date in api/dist; nothing changed, nothing was done."]
+    about = {"project": "shop", "version": "v1.2.3", "dist": str(here / "api/dist"), "unchanged": True}
+    rest = {"made": (), "no_image": "", "tests": None, "keys": "given", "trust": "", "deploy": None, "seconds": 1.0}
+    assert up.lines(up.Result(**about, **rest)) == [
+        "shop v1.2.3 is up to date in api/dist; nothing changed, nothing was done."
+    ]
 
 
 COMMANDS = [

@@ -15,6 +15,7 @@ from goferry.kernel.errors import GoferryError
 from goferry.kernel.outcomes import AgentLost
 from goferry.observe import summary
 from goferry.observe.events import Stream
+from goferry.pipeline import deployed
 from goferry.pipeline import summary as made
 
 WRONG = [-5, 10**30, 2**63, 1.5, float("nan"), True, False, None, "12", "<b>", "", [], [7], {}, {"api": 7}]
@@ -55,8 +56,9 @@ def check(record):
             assert type(service.get("gap_ms", 0)) in (int, type(None))
             assert isinstance(service["version"], str)
             assert isinstance(service["url"], str)
-    run = made.of_fleet(record, outcome=record["outcome"], go_back="x")
-    for text in (summary.render(run), "\n".join(lines_of(record))):
+    told = deployed.done(record)
+    run = made.of_fleet(told, outcome=told.outcome, go_back="x")
+    for text in (summary.render(run), "\n".join(lines_of(told))):
         for wrong in ("-5", "9007199254740991", "NaN", "True"):
             assert wrong not in text, text
 
@@ -124,7 +126,7 @@ def test_a_dry_run_of_a_host_that_answers_in_another_type(tmp_path):
         hosts.write("web-1", says={"prepare": {"changes": value, "acts": value}})
         fleet = Fleet(hosts.names, wait=1.0, connect_timeout=2)
         told = remote.deploy(hosts.dist, fleet, settings=hosts.settings, stream=Stream(), dry_run=True)
-        text = "\n".join(lines_of(told))
+        text = "\n".join(lines_of(deployed.read(told)))
         assert "9007199254740991" not in text
         assert not {"-5", "True", "7"} & set(re.findall(r"-?\w+", text)), text
 

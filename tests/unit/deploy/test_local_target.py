@@ -1,10 +1,10 @@
 """What serves is told also when nothing was asked yet: rules that refuse a release, an `up` that fails before it."""
 
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 
 from goferry import deploy
 from goferry.config.settings import Settings

@@ -47,6 +47,8 @@ def test_a_main_that_was_named_and_is_none_is_an_error():
 
 
 def test_up_says_so():
-    record = {"project": "shop", "version": "v1.0.0", "dist": "dist", "unchanged": False, "made": ["build"],
-              "keys": "given", "no_image": "several programs could be it"}  # fmt: skip
-    assert "no image was made: several programs could be it" in up.lines(record)
+    result = up.Result(
+        project="shop", version="v1.0.0", dist="dist", made=("build",), unchanged=False, tests=None, keys="given",
+        no_image="several programs could be it", trust="goferry.trust", deploy=None, seconds=1.0,
+    )  # fmt: skip
+    assert "no image was made: several programs could be it" in up.lines(result)

@@ -51,7 +51,7 @@ def test_what_this_job_did_not_begin_has_no_part_in_a_release(warm, tmp_path, be
         working.whole = True
     ground.keep("build", [working])
     assert ground.environ([LINUX]) == working.environ
-    assert ground.told([LINUX]) == [{"slot": LINUX.name, "from": "cold", "packs": []}]
+    assert ground.told([LINUX]) == (Compiled(LINUX.name, "cold", ()),)
     assert warm.used(LINUX, "build") is None
 
 

@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 from goferry.artifacts import Toolchain
 from goferry.config import model
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.gobuild import execute, facts, machine, plan
 from goferry.observe.events import Stream
@@ -107,7 +108,7 @@ class Bench:
         found = facts.look(self.source, self.toolchain, settings, config, wanted=self._version, asked=self.targets)
         made = plan.plan(found, config, machine.read())
         shutil.rmtree(self.base / "ours", ignore_errors=True)
-        execute.build(made, self.toolchain, self.base / "ours", settings, Stream())
+        execute.build(Context(settings, Stream()), made, self.toolchain, self.base / "ours")
 
     def plain(self, cache: Path) -> None:
         """Run one `go build` after another, then pack."""

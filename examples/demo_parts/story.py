@@ -10,6 +10,7 @@ from pathlib import Path
 from demo_parts import traffic
 from demo_parts.surroundings import SHOP, Folder, own_platform
 from goferry import deploy
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.deploy.errors import TargetMissing
 from goferry.kernel import trustfile
@@ -88,8 +89,8 @@ class Story:
             self.keys,
             test=number == 1,  # the second version has the same source
         )
-        opened = way.look(request, self.settings, self.stream)
-        return way.carry(request, opened, self.settings, self.stream)
+        opened = way.look(Context(self.settings, self.stream), request)
+        return way.carry(Context(self.settings, self.stream), request, opened)
 
     def _tamper(self, dist: Path) -> None:
         """Change one byte in a copy of the release; it must be refused."""
@@ -104,7 +105,7 @@ class Story:
             victim.write_bytes(data)
             try:
                 trust = trustfile.load(self.keys.trust)
-                check_release(copy, trust, settings=self.settings, stream=Stream())
+                check_release(Context(self.settings, Stream()), copy, trust)
             except Refused as refused:
                 self.told.refusal = refused.name
                 span.numbers["refused"] = refused.name

@@ -18,6 +18,7 @@ from goferry.caches import place
 from goferry.caches.bucket import BucketFailed
 from goferry.caches.place import Kept
 from goferry.cli.main import run
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.observe.events import Stream
 from goferry.pipeline import build, caching
@@ -173,21 +174,20 @@ def test_a_job_restores_from_a_bucket_what_the_one_before_saved(as_, tmp_path, s
     (folder / "go.mod").write_text("module example.com/shop\n\ngo 1.21\n")
     (folder / "main.go").write_text("package main\n\nfunc main() {}\n")
     stands = Settings(settings.environ, tmp_path / "cache", settings.tool_cache, settings.home)
-    ways = {"settings": stands, "stream": Stream()}
+    ctx = Context(stands, Stream())
 
-    def rows(work, prefix, **more):
-        return {
-            row.kind: (row.done, row.why) for row in work(JobRequest(folder, targets=(TARGET,)), prefix, **ways, **more)
-        }
+    def rows(work, prefix):
+        return {row.kind: (row.done, row.why) for row in work(ctx, JobRequest(folder, targets=(TARGET,)), prefix)}
 
     as_("trusted")
     there = f"s3://{BUCKET}/trusted/job"
     assert {done for done, _ in rows(caching.restore, there).values()} == {"missed"}
-    build.run(build.prepare(ProjectRequest(folder, targets=(TARGET,)), **ways), **ways)
+    build.run(ctx, build.prepare(ctx, ProjectRequest(folder, targets=(TARGET,))))
     saved = rows(caching.save, there)
     assert "saved" in {done for done, _ in saved.values()}, saved
     as_("pull-request")
-    ways["settings"] = Settings(settings.environ, tmp_path / "another machine", settings.tool_cache, settings.home)
+    elsewhere = Settings(settings.environ, tmp_path / "another machine", settings.tool_cache, settings.home)
+    ctx = Context(elsewhere, Stream())
     assert "restored" in {done for done, _ in rows(caching.restore, there).values()}
     as_("")
     found = rows(caching.restore, there)

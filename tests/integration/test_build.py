@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from goferry.artifacts import Ledger, Toolchain
 from goferry.artifacts.ledger import DistSealed
 from goferry.config import model
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.config.workspace import gowork
 from goferry.gobuild import check, execute, facts, folder, machine, merge, plan
@@ -90,7 +91,7 @@ class Work:
         found = self.look(root, config, asked=targets, out=out, **options)
         folder.ours(out)
         made = plan.plan(found, config, machine.read(), shard=shard)
-        return execute.build(made, self.toolchain, out, self.settings, Stream([self.events.append]))
+        return execute.build(Context(self.settings, Stream([self.events.append])), made, self.toolchain, out)
 
 
 @pytest.fixture
@@ -236,7 +237,7 @@ def test_what_is_built_in_beside_the_commit_is_listed(work, tmp_path, part):
         found = work.look(root, config, asked=["linux/amd64"], out=out)
         opened = OpenProject(config, None, "shop", root, root, work.toolchain, found)
         stream = Stream([work.events.append])
-        ledger = pipeline.run(pipeline.planned(opened, out=out), settings=work.settings, stream=stream)
+        ledger = pipeline.run(Context(work.settings, stream), pipeline.planned(opened, out=out))
         return ledger, {entry.path: entry.sha256 for entry in ledger.uncommitted}
 
     ledger, listed = built()
@@ -421,7 +422,7 @@ def test_where_git_can_not_be_asked_nothing_is_stamped_and_a_note_says_so(work, 
     found = work.look(repository, asked=["linux/amd64"])
     (repository / ".git" / "objects" / commit[:2] / commit[2:]).unlink()
     made = plan.plan(found, model.Project(), machine.read())
-    execute.build(made, work.toolchain, tmp_path / "out", work.settings, Stream([work.events.append]))
+    execute.build(Context(work.settings, Stream([work.events.append])), made, work.toolchain, tmp_path / "out")
     assert stamped(work.toolchain, tmp_path / "out" / "shop_linux_amd64")[1] == {}
     assert any("no commit and version: git can't read" in event.message for event in work.events)
 
@@ -763,7 +764,7 @@ def test_shards_built_apart_and_merged_equal_the_whole(work, repository, tmp_pat
 def test_the_gate_passes_and_names_what_fails(work, repository):
     def judged():
         found = work.look(repository, asked=["linux/amd64"])
-        return check.test(found, model.Project(), work.toolchain, work.settings, Stream())
+        return check.test(Context(work.settings, Stream()), found, model.Project(), work.toolchain)
 
     (repository / "main_test.go").write_text('package main\n\nimport "testing"\n\nfunc TestVersion(t *testing.T) {}\n')
     report = judged()

@@ -8,6 +8,7 @@ from sampling import full
 
 from goferry.artifacts.native import host
 from goferry.caches.warm import Warm
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.gobuild import check
 from goferry.observe.events import Stream
@@ -66,7 +67,7 @@ class Job:
         self.place, self.events = place, []
 
     def _call(self, what, *more, **options):
-        return what(*more, settings=self.settings, stream=Stream([self.events.append]), **options)
+        return what(Context(self.settings, Stream([self.events.append])), *more, **options)
 
     def asked(self, targets=(), **more):
         return JobRequest(self.repository, targets=targets or (TARGET,), **more)
@@ -83,7 +84,7 @@ class Job:
 
     def test(self):
         opened = self._call(open_project, ProjectRequest(self.repository))
-        return check.test(opened.facts, opened.config, opened.toolchain, self.settings, Stream())
+        return check.test(Context(self.settings, Stream()), opened.facts, opened.config, opened.toolchain)
 
     @property
     def warm(self):

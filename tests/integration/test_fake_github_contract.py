@@ -23,6 +23,7 @@ from fakes.github import FakeGitHub, Run
 
 from goferry import release
 from goferry.artifacts import Artifact, Ledger
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.kernel.errors import GoferryError
 from goferry.observe.events import Stream
@@ -145,7 +146,7 @@ def dist(tmp_path):
     (folder / "a.txt").write_bytes(b"a" * 1000)
     ledger.add(Artifact.of_file(folder / "a.txt", project="shop", kind="archive"))
     ledger.save(folder)
-    seal.seal(folder, [SecretKey.generate().signer()], settings=SETTINGS, stream=Stream(), now=1_795_409_822)
+    seal.seal(Context(SETTINGS, Stream()), folder, [SecretKey.generate().signer()], now=1_795_409_822)
     return folder
 
 
@@ -157,7 +158,7 @@ def no_waits(monkeypatch):
 def publish(dist, fake, front):
     fake.repository(REPOSITORY).tags["v1.4.0"] = COMMIT
     github = release.GitHub(REPOSITORY, fake.token({"contents": "write"}), front.url)
-    return github, release.publish(dist, github=github, trust=None, settings=SETTINGS, stream=Stream())
+    return github, release.publish(Context(SETTINGS, Stream()), dist, github=github, trust=None)
 
 
 def ask(front, fake, method, path, body=None, token=None):
@@ -183,8 +184,8 @@ def test_publish_and_download(dist, fake, front, tmp_path):
     fake.state.upload(repository, draft, "stray.txt", b"x", content_type="text/plain")
     github, record = publish(dist, fake, front)
     assert record["published"]
-    release.download(record["release"], tmp_path / "got", github=github, settings=SETTINGS, stream=Stream())
-    assert release.publish(dist, github=github, trust=None, settings=SETTINGS, stream=Stream())["unchanged"]
+    release.download(Context(SETTINGS, Stream()), record["release"], tmp_path / "got", github=github)
+    assert release.publish(Context(SETTINGS, Stream()), dist, github=github, trust=None)["unchanged"]
     assert front.violations == []
     assert {"list-releases", "get-ref", "get-tag", "list-assets", "delete-asset", "upload", "update-release"} <= {
         request.operation for request in fake.requests

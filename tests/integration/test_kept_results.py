@@ -8,6 +8,7 @@ import pytest
 from sampling import full
 
 from goferry.artifacts.native import host
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.gobuild import check, mtimes
 from goferry.observe.events import Stream
@@ -139,9 +140,9 @@ class Runner:
             {**self.given.environ, **places, **environ}, self.cache, self.given.tool_cache, self.given.home
         )
         self.repository /= at
-        caching.restore(self.asked, self.place, **self.ways)
-        opened = open_project(ProjectRequest(self.repository), settings=self.settings, stream=Stream())
-        report = check.test(opened.facts, opened.config, opened.toolchain, self.settings, Stream(), **options)
+        caching.restore(self.ctx, self.asked, self.place)
+        opened = open_project(self.ctx, ProjectRequest(self.repository))
+        report = check.test(self.ctx, opened.facts, opened.config, opened.toolchain, **options)
         tested = [each for each in report.packages if each.tests]
         names = {each.package.removeprefix(f"{MODULE}/"): each.cached for each in tested}
         assert report.cached == sum(names.values())
@@ -152,11 +153,11 @@ class Runner:
         return JobRequest(self.repository, targets=(TARGET,))
 
     @property
-    def ways(self):
-        return {"settings": self.settings, "stream": Stream()}
+    def ctx(self):
+        return Context(self.settings, Stream())
 
     def save(self):
-        return {row.kind: row.done for row in caching.save(self.asked, self.place, **self.ways)}
+        return {row.kind: row.done for row in caching.save(self.ctx, self.asked, self.place)}
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from parts import messages
 
 from goferry.artifacts import Artifact, Ledger
 from goferry.cli.main import goferry, run
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.observe.events import Stream
 from goferry.trust import keys, seal
@@ -117,7 +118,7 @@ def world(tmp_path_factory, part):
         openpgp_key=work / "KEYS/openpgp.asc", minisign_key_file=work / "KEYS/minisign.key",
         passphrase_file=None, settings=settings,
     )  # fmt: skip
-    seal.seal(work / "dist", signers, settings=settings, stream=Stream(), now=int(time.time()))
+    seal.seal(Context(settings, Stream()), work / "dist", signers, now=int(time.time()))
     environ = {
         **{key: value for key, value in os.environ.items() if not key.startswith(("GH_", "GITHUB_", "XDG_"))}, "HOME": str(root), "GNUPGHOME": str(root / "g"), "GOWORK": "", "GOFLAGS": "-modcacherw",
         "GOMODCACHE": str(root / "modules"), "GOCACHE": shell("go env GOCACHE")[1].strip(), "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.com",

@@ -10,6 +10,7 @@ import pytest
 from tests.parts.openpgp import BORN, Public, Secret, dated, detached, flags, sub
 
 from goferry.artifacts import Artifact, Ledger
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.kernel import gpgv, signatures, trustfile
 from goferry.kernel.refusals import Refusal
@@ -389,9 +390,9 @@ def test_release_accepts_what_verify_accepts(kind, path, tmp_path, part):
     ledger = Ledger("shop", "v1.2.3", module="example.com/shop", commit="ab" * 20)
     ledger.add(Artifact.of_file(folder / "api", project="shop", kind="binary"))
     ledger.save(folder)
-    seal.seal(folder, [signer], settings=settings, stream=Stream(), now=int(time.time()))
+    seal.seal(Context(settings, Stream()), folder, [signer], now=int(time.time()))
     trust = tmp_path / "goferry.trust"
     trust.write_bytes(clean_trust([signer]).to_bytes())
-    verified = check_release(folder, trustfile.load(trust), settings=settings, stream=Stream())
-    release, _ = inspect(folder, trust=trust, settings=settings, stream=Stream())
+    verified = check_release(Context(settings, Stream()), folder, trustfile.load(trust))
+    release, _ = inspect(Context(settings, Stream()), folder, trust=trust)
     assert verified.digest == release.digest

@@ -13,6 +13,7 @@ from goferry.artifacts import Ledger
 from goferry.artifacts.native import host
 from goferry.caches.job import identity
 from goferry.caches.warm import Warm
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.gobuild import check
 from goferry.golang.modules import ModulesModified
@@ -109,21 +110,21 @@ class Machine:
         return JobRequest(self.repository, targets=(TARGET,))
 
     def restore(self, place, **options):
-        return self._rows(caching.restore(self._asked, str(place), **self._how, **options))
+        return self._rows(caching.restore(self._ctx, self._asked, str(place), **options))
 
     def save(self, place, listing):
-        return self._rows(caching.save(self._asked, str(place), **self._how, listing=listing))
+        return self._rows(caching.save(self._ctx, self._asked, str(place), listing=listing))
 
     def build(self):
         """Build into dist; return its ledger and the program."""
-        made = build.run(build.prepare(ProjectRequest(self.repository, targets=(TARGET,)), **self._how), **self._how)
+        made = build.run(self._ctx, build.prepare(self._ctx, ProjectRequest(self.repository, targets=(TARGET,))))
         (name,) = [artifact.name for artifact in made.of_kind("binary")]
         assert Ledger.load(self.repository / "dist") == made
         return made, (self.repository / "dist" / name).read_bytes()
 
     def test(self):
-        opened = open_project(ProjectRequest(self.repository), **self._how)
-        return check.test(opened.facts, opened.config, opened.toolchain, self.settings, Stream())
+        opened = open_project(self._ctx, ProjectRequest(self.repository))
+        return check.test(self._ctx, opened.facts, opened.config, opened.toolchain)
 
     @property
     def warm(self):
@@ -134,8 +135,8 @@ class Machine:
         return {name for name in folders for path in (self.folder / name).rglob("*-d") if EVIL.encode() in _read(path)}
 
     @property
-    def _how(self):
-        return {"settings": self.settings, "stream": Stream()}
+    def _ctx(self):
+        return Context(self.settings, Stream())
 
     @staticmethod
     def _rows(rows):
@@ -236,11 +237,11 @@ def test_warm_or_cold_a_release_has_the_same_bytes_and_stands_published(machine,
 
     def sealed(made, sequence):
         folder = made.repository / "dist"
-        seal.seal(folder, [signer], settings=made.settings, stream=Stream(), now=sequence)
+        ctx = Context(made.settings, Stream())
+        seal.seal(ctx, folder, [signer], now=sequence)
         names.append({path.name: path.read_bytes() for path in folder.iterdir()})
         hub = release.GitHub(REPOSITORY, token=fake_github.token({"contents": "write"}), api_url=fake_github.url)
-        given = {"trust": tmp_path / "release.trust", "settings": made.settings}
-        return release.publish(folder, github=hub, stream=Stream(), **given)
+        return release.publish(ctx, folder, github=hub, trust=tmp_path / "release.trust")
 
     main = machine().begin("main", "refs/heads/main")
     main.restore(place, signed=True)

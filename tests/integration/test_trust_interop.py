@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from goferry.artifacts import Artifact, Ledger
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.kernel import openpgp
 from goferry.kernel.errors import GoferryError
@@ -56,7 +57,7 @@ def release(tmp_path):
         passphrase_file=None,
         settings=SETTINGS,
     )
-    seal.seal(make(tmp_path / "dist"), signers, settings=SETTINGS, stream=Stream(), now=now())
+    seal.seal(Context(SETTINGS, Stream()), make(tmp_path / "dist"), signers, now=now())
     return tmp_path, trust
 
 
@@ -192,7 +193,7 @@ def test_keys_of_gpg_sign_with_both_backends(algorithm, load, tmp_path, part):
         secret = gpg("--armor", "--export-secret-keys")
     signer = load(secret, "", "key")
     folder = make(tmp_path / "dist")
-    seal.seal(folder, [signer], settings=SETTINGS, stream=Stream(), now=now())
+    seal.seal(Context(SETTINGS, Stream()), folder, [signer], now=now())
     assert verify(folder, clean_trust([signer]), openpgp=(openpgp_tools.by_sequoia,), now=now() + 60).signers
 
 

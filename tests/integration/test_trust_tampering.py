@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from goferry.artifacts import Artifact, Ledger
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.kernel import certificate, gpgv, manifest, packets, trustfile
 from goferry.kernel.refusals import Refusal, Unread
@@ -97,9 +98,7 @@ class Bench:
             (folder / name).write_bytes(data)
             ledger.add(Artifact.of_file(folder / name, project="shop", kind="binary"))
         ledger.save(folder)
-        self.release = seal.seal(
-            folder, [signer], settings=SETTINGS, stream=Stream(), now=NOW, sequence=sequence
-        ).manifest
+        self.release = seal.seal(Context(SETTINGS, Stream()), folder, [signer], now=NOW, sequence=sequence).manifest
         self.trust = TrustFile((signer.as_trust_key(),))
         self.now = NOW
         self.keywords = {}
@@ -174,7 +173,7 @@ def other_release(bench, project="shop", sequence=NOW + 5):
     (folder / "x").write_bytes(b"x")
     ledger = Ledger(project, "v1.2.4", artifacts={"x": Artifact.of_file(folder / "x", project=project, kind="binary")})
     ledger.save(folder)
-    seal.seal(folder, [bench.signer], settings=SETTINGS, stream=Stream(), now=NOW, sequence=sequence)
+    seal.seal(Context(SETTINGS, Stream()), folder, [bench.signer], now=NOW, sequence=sequence)
     return folder
 
 

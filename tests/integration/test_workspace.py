@@ -8,6 +8,7 @@ import pytest
 
 from goferry.artifacts.fetching import ModulesIncomplete, ModulesNotFound
 from goferry.config import model
+from goferry.config.context import Context
 from goferry.gobuild import check, facts
 from goferry.gobuild.check import TestsFailed, VetFailed
 from goferry.gobuild.environment import GoFailed, clean
@@ -98,8 +99,8 @@ def test_modules_are_downloaded_for_the_go_work_that_counts(tmp_path, toolchain,
     """A go.work above the repository lacks a module; `go mod download` would fail by it."""
     (tmp_path / "go.work").write_text("go 1.24\n\nuse ./gone\n")
     root = write(tmp_path / "shop", {"go.mod": "module example.com/shop\n\ngo 1.24\n", "main.go": MAIN})
-    modules.download(toolchain, root, settings, Stream())
-    modules.verify(toolchain, root, settings, Stream())
+    modules.download(Context(settings, Stream()), toolchain, root)
+    modules.verify(Context(settings, Stream()), toolchain, root)
 
 
 BROKEN = "package main\n\nfunc main() {\n\tx := 1\n\n\tx = x\n}\n"
@@ -124,7 +125,7 @@ def test_what_the_gate_finds_in_a_nested_module_is_placed_in_the_repository(
     (root / "x_test.go").write_text("a file of the same name at the top")
     found = look(root / "services/api")
     with pytest.raises(error) as caught:
-        check.test(found, model.Project(), toolchain, settings, Stream())
+        check.test(Context(settings, Stream()), found, model.Project(), toolchain)
     assert re.search(rf"(^|[\s:]){re.escape(file)}:{line}\b", caught.value.what)
     assert (caught.value.facts["problems"][0]["file"], caught.value.facts["problems"][0]["line"]) == (file, line)
 
@@ -136,5 +137,5 @@ def test_what_vet_said_of_another_checkout_is_not_placed_there(tmp_path, look, t
     for folder in ("first", "second"):
         root = write(tmp_path / folder, module)
         with pytest.raises(VetFailed, match=r"^cmd/a/main\.go:6:2: self-assignment") as caught:
-            check.test(look(root), model.Project(), toolchain, settings, Stream())
+            check.test(Context(settings, Stream()), look(root), model.Project(), toolchain)
         assert [each["file"] for each in caught.value.facts["problems"]] == ["cmd/a/main.go"]

@@ -14,6 +14,7 @@ import pytest
 
 from goferry import deploy
 from goferry.artifacts import Artifact, Ledger
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.host import elf
 from goferry.kernel.errors import GoferryError
@@ -136,7 +137,7 @@ class Workshop:
         signers = keys.load_signers(
             openpgp_key=None, minisign_key_file=self.keys / "minisign.key", passphrase_file=None, settings=SETTINGS
         )
-        seal.seal(folder, signers, settings=SETTINGS, stream=Stream(), now=int(time.time()), sequence=BEGIN + sequence)
+        seal.seal(Context(SETTINGS, Stream()), folder, signers, now=int(time.time()), sequence=BEGIN + sequence)
         return folder
 
 

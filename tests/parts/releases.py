@@ -11,6 +11,7 @@ import pytest
 
 from goferry import deploy
 from goferry.artifacts import Artifact, Ledger
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.deploy.provision import command as provisioning
 from goferry.host import elf
@@ -104,7 +105,7 @@ class Works:
         number = sequence or BEGIN + self.count
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(seal, "check_sealed", lambda *_: None)  # a thief of the key has no client that refuses
-            seal.seal(folder, signers, settings=SETTINGS, stream=Stream(), now=int(time.time()), sequence=number)
+            seal.seal(Context(SETTINGS, Stream()), folder, signers, now=int(time.time()), sequence=number)
         return folder
 
     def provision(self, *hosts, dry_run=False, **more):

@@ -15,6 +15,7 @@ from msgspec import Struct, to_builtins
 
 from goferry.actions import shared
 from goferry.artifacts import Ledger, parcel
+from goferry.config.context import Context
 from goferry.gobuild import check, folder, merge
 from goferry.gobuild.shard import Shard
 from goferry.observe import summary
@@ -64,9 +65,10 @@ def _build(job: Job, out: Path) -> _Made:
             job.say(*build.lines(planned))
             facts = opened.facts
             return _Made(facts.version, facts.commit, facts.snapshot)
-        tests = partial(check.test, opened.facts, opened.config, opened.toolchain, settings, stream, fresh=fresh)
+        ctx = Context(settings, stream)
+        tests = partial(check.test, ctx, opened.facts, opened.config, opened.toolchain, fresh=fresh)
         tested = tests() if test and not build.held(opened, settings) else None
-        ledger = build.run(planned, settings=settings, stream=stream)
+        ledger = build.run(ctx, planned)
         if test and build.held(opened, settings):
             with folder.on_trial(out, ledger):
                 tested = tests()

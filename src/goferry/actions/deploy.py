@@ -8,6 +8,7 @@ from typing import Any
 
 from goferry import deploy
 from goferry.actions import service, shared
+from goferry.config.context import Context
 from goferry.deploy import serving
 from goferry.kernel import trustfile
 from goferry.observe.events import Stream
@@ -38,4 +39,4 @@ def _check(job: Job, dist: Path, stream: Stream) -> None:
     """Refuse here what the hosts would refuse, where the workspace has a trust file; they judge by their own anyway."""
     path = job.inputs.path("trust", "goferry.trust")
     if path.is_file():
-        check_release(dist, trustfile.load(path), settings=job.settings, stream=stream)
+        check_release(Context(job.settings, stream), dist, trustfile.load(path))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from goferry.actions import service, shared
+from goferry.config.context import Context
 from goferry.deploy import serving
 from goferry.gobuild import check
 from goferry.gobuild.trigger import Trigger
@@ -74,8 +75,8 @@ def _unsealed(job: Job, opened: OpenProject, stream: Stream, *, means: str, keye
         return ""
     tested = None
     if job.inputs.boolean("test", default=True):
-        tested = check.test(opened.facts, opened.config, opened.toolchain, job.settings, stream)
-    ledger = build.run(planned, settings=job.settings, stream=stream)
+        tested = check.test(Context(job.settings, stream), opened.facts, opened.config, opened.toolchain)
+    ledger = build.run(Context(job.settings, stream), planned)
     if job.inputs.boolean("image", default=True) and image.wanted(opened):
         ledger = image.make(opened, planned.out, stream)
     if not keyed and means != push.PULL_REQUEST:
@@ -101,7 +102,7 @@ def _sealed(job: Job, stream: Stream, *, tag: str, fresh: bool) -> way.Release:
         fresh=fresh,
     )
     began = time.monotonic()
-    release = way.carry(request, way.look(request, settings, stream), settings, stream)
+    release = way.carry(Context(settings, stream), request, way.look(Context(settings, stream), request))
     told = of_release(release, trust=keys.trust, seconds=time.monotonic() - began)
     job.summary(summary.render(told, job.events))
     return release
@@ -111,11 +112,7 @@ def _published(job: Job, dist: Path, stream: Stream) -> str:
     from goferry import release
 
     record = release.publish(
-        dist,
-        github=shared.github(job),
-        trust=shared.trust_file(job),
-        settings=job.settings,
-        stream=stream,
+        Context(job.settings, stream), dist, github=shared.github(job), trust=shared.trust_file(job)
     )
     job.say(f"{record['tag']} is published: {record['url']}", f"release {record['release']}")
     return str(record["release"])

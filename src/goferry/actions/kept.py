@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from goferry.actions import shared
+from goferry.config.context import Context
 from goferry.kernel.errors import GoferryError, printable
 from goferry.observe.figures import size
 from goferry.observe.markdown import code, escape, table
@@ -69,7 +70,7 @@ def request(job: Job) -> caching.JobRequest:
 def names(job: Job, asked: caching.JobRequest) -> caching.Names:
     """Return what tells the job's packs apart; raises what opening a project raises."""
     with job.stream() as stream:
-        return caching.names(asked, settings=job.settings, stream=stream)
+        return caching.names(Context(job.settings, stream), asked)
 
 
 @contextlib.contextmanager

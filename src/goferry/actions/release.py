@@ -7,6 +7,7 @@ from typing import Any
 
 from goferry import release
 from goferry.actions import shared
+from goferry.config.context import Context
 from goferry.observe import summary
 from goferry.observe.record import Run
 from goferry.runner.errors import InputInvalid
@@ -29,14 +30,13 @@ def run(job: Job) -> Mapping[str, Any]:
         return _check(job)
     with job.stream() as stream:
         record = release.publish(
+            Context(job.settings, stream),
             shared.folder(job),
             github=shared.github(job),
             tag=job.inputs.text("tag"),
             draft=job.inputs.boolean("draft"),
             prerelease=_PRERELEASE[pre],
             trust=shared.trust_file(job),
-            settings=job.settings,
-            stream=stream,
             dry_run=dry_run,
         )
     if dry_run:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from goferry.actions import kept
+from goferry.config.context import Context
 from goferry.pipeline import caching, entries
 from goferry.runner.job import Job
 
@@ -28,14 +29,7 @@ def run(job: Job) -> Mapping[str, Any]:
         return _names(job, request, signed=signed, trust=trust)
     rows: list[caching.Row] = []
     with kept.forgiven(job), job.stream() as stream:
-        rows = caching.restore(
-            request,
-            str(kept.place(job)),
-            settings=job.settings,
-            stream=stream,
-            signed=signed,
-            trust=trust,
-        )
+        rows = caching.restore(Context(job.settings, stream), request, str(kept.place(job)), signed=signed, trust=trust)
         kept.tell(job, "Restored", rows)
     restored = [row for row in rows if row.done == "restored"]
     return {"restored": len(restored), "bytes": sum(row.bytes for row in restored)}

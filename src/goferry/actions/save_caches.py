@@ -12,6 +12,7 @@ from typing import Any
 from goferry.actions import kept
 from goferry.caches import place as places
 from goferry.caches import statement
+from goferry.config.context import Context
 from goferry.gobuild.trigger import Trigger
 from goferry.kernel.files import sha256_file
 from goferry.pipeline import caching, entries
@@ -37,13 +38,7 @@ def run(job: Job) -> Mapping[str, Any]:
     place = kept.place(job)
     with kept.forgiven(job), job.stream() as stream:
         place.mkdir(parents=True, exist_ok=True)
-        rows = caching.save(
-            request,
-            str(place),
-            settings=job.settings,
-            stream=stream,
-            listing=place / _LIST,
-        )
+        rows = caching.save(Context(job.settings, stream), request, str(place), listing=place / _LIST)
         kept.tell(job, "Kept", [row for row in rows if row.kind != "list"])
     saved = [row for row in rows if row.done == "saved"]
     with kept.forgiven(job):

@@ -16,6 +16,7 @@ from typing import Any
 from goferry import golang
 from goferry.actions import shared
 from goferry.artifacts import Toolchain
+from goferry.config.context import Context
 from goferry.config.load import load
 from goferry.golang.earlier import VARIABLE, By, Earlier, read
 from goferry.golang.toolversion import version_in
@@ -32,10 +33,10 @@ def run(job: Job) -> Mapping[str, Any]:
     request = golang.GoRequest(loaded.directory, asked, config, allow_unproven=unproven, afresh=True)
     with job.stream() as stream:
         if job.inputs.boolean("dry-run"):
-            found = golang.resolve_version(request, settings=job.settings, stream=stream)
+            found = golang.resolve_version(Context(job.settings, stream), request)
             job.say(f"Go {found.version}  ({found.source})")
             return {"go-version": found.version, "goroot": "", "proof": ""}
-        toolchain = golang.setup_go(request, settings=job.settings, stream=stream)
+        toolchain = golang.setup_go(Context(job.settings, stream), request)
     by = By.ASKED if asked else (By.CONFIGURED if config.go.version else By.FOUND)
     _tell(job, toolchain, Earlier(GoVersion(toolchain.version), by))
     runs = _runs(job, toolchain, loaded.directory)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from goferry.artifacts import parcel
+from goferry.config.context import Context
 from goferry.kernel.errors import Advice, Misuse
 from goferry.observe.events import Stream
 from goferry.runner import surroundings
@@ -62,7 +63,7 @@ def opened(job: Job, *, stream: Stream, out: Path | None = None) -> OpenProject:
     """Open the project that the inputs name; raises what `open_project` raises."""
     from goferry.pipeline.project import open_project
 
-    return open_project(request(job, out), settings=job.settings, stream=stream)
+    return open_project(Context(job.settings, stream), request(job, out))
 
 
 def meaning(job: Job, opened: OpenProject) -> str:
@@ -166,7 +167,7 @@ def brought(job: Job, *, stream: Stream) -> Path:
     from goferry import release
 
     where = job.temp / "goferry" / f"release-{secrets.token_hex(4)}"
-    release.download(reference, where, github=github(job), settings=job.settings, stream=stream)
+    release.download(Context(job.settings, stream), reference, where, github=github(job))
     return where
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from goferry.actions import shared
 from goferry.artifacts import parcel
+from goferry.config.context import Context
 from goferry.config.load import load
 from goferry.kernel.digits import number
 from goferry.kernel.manifest import SIGNATURES
@@ -38,7 +39,7 @@ def run(job: Job) -> Mapping[str, Any]:
         formats = list(load(directory).project.sign.formats)
         with job.stream() as stream:
             sealed = seal.seal(
-                dist, signers, settings=job.settings, stream=stream, now=now, sequence=sequence, formats=formats
+                Context(job.settings, stream), dist, signers, now=now, sequence=sequence, formats=formats
             )
     made = sealed.manifest
     archive = ""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from goferry.actions import shared
+from goferry.config.context import Context
 from goferry.gobuild import check
 from goferry.observe import summary
 from goferry.observe.record import Run
@@ -28,7 +29,7 @@ def run(job: Job) -> Mapping[str, Any]:
             fresh = fresh or check.must_run(facts, job.settings.environ)
             job.say(*(" ".join(words) for words in check.commands(facts, config, answers=check.RUN if fresh else ())))
             return dict.fromkeys(("tests", "cached", "packages"), "")
-        report = check.test(facts, config, opened.toolchain, job.settings, stream, fresh=fresh)
+        report = check.test(Context(job.settings, stream), facts, config, opened.toolchain, fresh=fresh)
     told = Run(
         sentence=f"{facts.project} {facts.version}: {check.sentence(report)}",
         commit=facts.commit,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from goferry.actions import shared
+from goferry.config.context import Context
 from goferry.kernel import trustfile
 from goferry.observe import summary
 from goferry.observe.record import Run, Trust
@@ -23,12 +24,7 @@ def run(job: Job) -> Mapping[str, Any]:
             return dict.fromkeys(("version", "digest", "sequence", "signers", "dist"), "")
         dist = shared.brought(job, stream=stream)
         verified = check_release(
-            dist,
-            keys,
-            settings=job.settings,
-            stream=stream,
-            project=job.inputs.text("project"),
-            only=job.inputs.text("only"),
+            Context(job.settings, stream), dist, keys, project=job.inputs.text("project"), only=job.inputs.text("only")
         )
     made = verified.manifest
     for name in verified.unchecked:

@@ -10,6 +10,7 @@ from msgspec import to_builtins
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
 from goferry.cli.plan import build_options, show
+from goferry.config.context import Context
 
 if TYPE_CHECKING:
     from goferry.observe.events import Stream
@@ -31,7 +32,7 @@ def command(output: Output, *, prepare: Callable[[Stream], Job], dry_run: bool) 
 
     with output.stream() as stream:
         job = prepare(stream)
-        ledger = None if dry_run else build.run(job, settings=settings(), stream=stream)
+        ledger = None if dry_run else build.run(Context(settings(), stream), job)
     if ledger is None:
         show(output, job)
         return

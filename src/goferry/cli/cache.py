@@ -11,6 +11,7 @@ import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
 from goferry.cli.project import directory_option, project_option, targets_option
+from goferry.config.context import Context
 
 if TYPE_CHECKING:
     from goferry.pipeline.caching import JobRequest
@@ -80,12 +81,7 @@ def restore(
     do = caching.status if dry_run else partial(caching.restore, deadline=deadline)
     with output.stream() as stream:
         rows = do(
-            _request(directory, project, targets, work),
-            place,
-            settings=settings(),
-            stream=stream,
-            signed=signed,
-            trust=trust,
+            Context(settings(), stream), _request(directory, project, targets, work), place, signed=signed, trust=trust
         )
     output.result(caching.record(rows), *caching.lines(rows))
 
@@ -120,10 +116,9 @@ def save(
 
     with output.stream() as stream:
         rows = caching.save(
+            Context(settings(), stream),
             _request(directory, project, targets, work),
             place,
-            settings=settings(),
-            stream=stream,
             dry_run=dry_run,
             listing=listing,
         )
@@ -193,12 +188,7 @@ def status(
 
     with output.stream() as stream:
         rows = caching.status(
-            _request(directory, project, targets),
-            place,
-            settings=settings(),
-            stream=stream,
-            signed=signed,
-            trust=trust,
+            Context(settings(), stream), _request(directory, project, targets), place, signed=signed, trust=trust
         )
     output.result(caching.record(rows), *caching.lines(rows))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from goferry.cli.output import Output, example, output_options, settings
+from goferry.config.context import Context
 
 if TYPE_CHECKING:
     from goferry.system.machine import Finding
@@ -20,7 +21,7 @@ def _proxy(finding: type[Finding]) -> Finding:
 
     try:
         request = golang.GoRequest(Path(), "stable")
-        answer = golang.resolve_version(request, settings=settings(), stream=Stream()).version
+        answer = golang.resolve_version(Context(settings(), Stream()), request).version
     except GoferryError as error:
         answer = ""
         reason = f"; {error.name}"

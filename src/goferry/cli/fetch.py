@@ -8,6 +8,7 @@ import click
 
 from goferry.cli.github import github, repository_option
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
+from goferry.config.context import Context
 
 
 @click.command(
@@ -35,13 +36,7 @@ def command(
     of = release.reference.parse(reference).repository
     with output.stream() as stream:
         record = release.download(
-            reference,
-            out,
-            github=github(of or repository),
-            only=only,
-            settings=settings(),
-            stream=stream,
-            dry_run=dry_run,
+            Context(settings(), stream), reference, out, github=github(of or repository), only=only, dry_run=dry_run
         )
     if dry_run:
         output.result(record, *[f"download {name}" for name in record["downloaded"]])

@@ -9,6 +9,7 @@ from msgspec import to_builtins
 
 from goferry.cli.output import Output, example, output_options, settings
 from goferry.cli.project import project_options
+from goferry.config.context import Context
 
 if TYPE_CHECKING:
     from goferry.pipeline.project import ProjectRequest
@@ -24,7 +25,7 @@ def command(output: Output, *, request: ProjectRequest, show_config: bool) -> No
     from goferry.pipeline.project import open_project
 
     with output.stream() as stream:
-        opened = open_project(request, settings=settings(), stream=stream)
+        opened = open_project(Context(settings(), stream), request)
         found = inspection.Beside({}) if show_config else inspection.beside(opened, settings())
     if show_config:
         output.result({"config": inspection.config(opened)}, *inspection.config_lines(opened))

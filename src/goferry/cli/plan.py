@@ -11,6 +11,7 @@ import click
 
 from goferry.cli.output import Output, example, output_options, settings
 from goferry.cli.project import project_options
+from goferry.config.context import Context
 
 if TYPE_CHECKING:
     from goferry.observe.events import Stream
@@ -33,7 +34,7 @@ def build_options(function: Callable[..., Any]) -> Callable[..., Any]:
         def prepare(stream: Stream) -> Job:
             from goferry.pipeline import build
 
-            return build.prepare(request, settings=settings(), stream=stream, shard=shard)
+            return build.prepare(Context(settings(), stream), request, shard=shard)
 
         return function(*args, prepare=prepare, **kwargs)
 

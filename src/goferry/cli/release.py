@@ -8,6 +8,7 @@ import click
 
 from goferry.cli.github import github, repository_option
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
+from goferry.config.context import Context
 
 
 @click.command(
@@ -47,14 +48,13 @@ def command(
 
     with output.stream() as stream:
         record = release.publish(
+            Context(settings(), stream),
             dist,
             github=github(repository),
             tag=tag,
             draft=draft,
             prerelease=prerelease,
             trust=trust,
-            settings=settings(),
-            stream=stream,
             dry_run=dry_run,
         )
     if dry_run:

@@ -8,6 +8,7 @@ import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
 from goferry.cli.project import directory_option
+from goferry.config.context import Context
 
 
 @click.command(
@@ -51,9 +52,9 @@ def command(
     )
     with output.stream() as stream:
         if resolve_only or dry_run:
-            found = golang.resolve_version(request, settings=settings(), stream=stream)
+            found = golang.resolve_version(Context(settings(), stream), request)
             output.result({"version": found.version, "source": found.source}, f"Go {found.version}  ({found.source})")
             return
-        toolchain = golang.setup_go(request, settings=settings(), stream=stream)
+        toolchain = golang.setup_go(Context(settings(), stream), request)
     record = {**toolchain.as_record(), "goroot": str(toolchain.goroot), "evidence": dict(toolchain.evidence)}
     output.result(record, f"Go {toolchain.version}  {toolchain.proof}", f"GOROOT={toolchain.goroot}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
+from goferry.config.context import Context
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -59,7 +60,7 @@ def command(
     formats = _formats(directory) if directory else []
     with output.stream() as stream:
         sealed = seal.seal(
-            dist, signers, settings=surroundings, stream=stream, now=now, sequence=sequence or 0, formats=formats
+            Context(surroundings, stream), dist, signers, now=now, sequence=sequence or 0, formats=formats
         )
     release = sealed.manifest
     record = {

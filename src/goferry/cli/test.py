@@ -8,6 +8,7 @@ import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
 from goferry.cli.project import directory_option, project_option
+from goferry.config.context import Context
 
 
 @click.command(epilog=example("goferry test", "goferry test --dir services/api --json"))
@@ -23,11 +24,12 @@ def command(output: Output, directory: Path, project: str, *, fresh: bool, dry_r
 
     surroundings = settings()
     with output.stream() as stream:
-        opened = open_project(ProjectRequest(directory, project), settings=surroundings, stream=stream)
+        ctx = Context(surroundings, stream)
+        opened = open_project(ctx, ProjectRequest(directory, project))
         if dry_run:
             fresh = fresh or check.must_run(opened.facts, surroundings.environ)
             steps = check.commands(opened.facts, opened.config, answers=check.RUN if fresh else ())
             output.result({"steps": steps}, *(" ".join(step) for step in steps))
             return
-        report = check.test(opened.facts, opened.config, opened.toolchain, surroundings, stream, fresh=fresh)
+        report = check.test(ctx, opened.facts, opened.config, opened.toolchain, fresh=fresh)
     output.result({"project": opened.name, **report.as_json()}, *check.lines(report))

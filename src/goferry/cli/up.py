@@ -11,6 +11,7 @@ from msgspec import to_builtins
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
 from goferry.cli.project import project_options
 from goferry.cli.target import lines_of
+from goferry.config.context import Context
 
 if TYPE_CHECKING:
     from goferry.pipeline.project import ProjectRequest
@@ -72,11 +73,11 @@ def command(
     order = up.Order(way.Request(request, chosen, test=not options["no_test"], fresh=deploys), where, report)
     if dry_run:
         with output.stream() as stream:
-            choices = up.foresee(order, surroundings, stream)
+            choices = up.foresee(Context(surroundings, stream), order)
         _foreseen(output, choices, where)
         return
     with output.stream() as stream:
-        result = up.up(order, surroundings, stream)
+        result = up.up(Context(surroundings, stream), order)
     shown = lines_of(deployed.done(result.deploy)) if result.deploy else []
     output.result(to_builtins(result), *up.lines(result), *shown)
 

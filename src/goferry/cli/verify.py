@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from goferry.cli.output import Output, example, output_options, settings
+from goferry.config.context import Context
 
 
 @click.command(
@@ -31,7 +32,7 @@ def command(output: Output, dist: Path, trust: Path, only: str, project: str) ->
 
     keys = trustfile.load(trust)
     with output.stream() as stream:
-        verified = check_release(dist, keys, settings=settings(), stream=stream, project=project, only=only)
+        verified = check_release(Context(settings(), stream), dist, keys, project=project, only=only)
     release = verified.manifest
     signers = [
         {"id": signer.id, "format": signer.format, "file": signer.file, "created": signer.created}

@@ -26,7 +26,7 @@ from goferry.artifacts.native import host
 from goferry.caches import job
 from goferry.caches.warm import Warm
 from goferry.config import model
-from goferry.config.settings import Settings
+from goferry.config.context import Context
 from goferry.gobuild import callers, compiler, environment, machine, mtimes, pace, slots
 from goferry.gobuild.facts import Facts
 from goferry.gobuild.positions import Places, Problem
@@ -122,11 +122,10 @@ class Report:
 
 
 def test(
+    ctx: Context,
     facts: Facts,
     config: model.Project,
     toolchain: Toolchain,
-    settings: Settings,
-    stream: Stream,
     *,
     fresh: bool = False,  # noqa: PT028  this is a stage and no test
 ) -> Report:
@@ -139,22 +138,22 @@ def test(
     """
     environ = {
         "CGO_ENABLED": "0",
-        **(facts.environ or environment.clean(settings.environ, toolchain, facts.directory)),
+        **(facts.environ or environment.clean(ctx.settings.environ, toolchain, facts.directory)),
         **config.builds.env,
     }
-    warm = Warm(settings.cache, facts.directory)
+    warm = Warm(ctx.settings.cache, facts.directory)
     warm.doubt()  # tests may write where they like, and a release is compiled from nothing of it
-    job.doubt(settings.cache)
+    job.doubt(ctx.settings.cache)
     warm.forget(KIND)
     try:
         with warm.working(slots.of_target(toolchain.version, Target(*host()), config.builds), KIND) as working:
-            fresh = fresh or must_run(facts, settings.environ)
-            answers = RUN if fresh else _lasting(facts, config, settings.environ)
-            report = _tested(facts, config, toolchain, {**environ, **working.environ}, stream, answers)
+            fresh = fresh or must_run(facts, ctx.settings.environ)
+            answers = RUN if fresh else _lasting(facts, config, ctx.settings.environ)
+            report = _tested(facts, config, toolchain, {**environ, **working.environ}, ctx.stream, answers)
             working.whole = True
     finally:
         warm.doubt()  # marks are files, which tests may write as well
-        job.doubt(settings.cache)
+        job.doubt(ctx.settings.cache)
     warm.keep(KIND, [working])
     return report
 

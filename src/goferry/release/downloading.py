@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from goferry.config.settings import Settings
+from goferry.config.context import Context
 from goferry.kernel import checksums
 from goferry.kernel import manifest as manifests
 from goferry.kernel.checksums import LIST
@@ -36,24 +36,22 @@ from goferry.release.transfer import Transfer
 
 
 def download(
+    ctx: Context,
     reference: str,
     folder: Path,
     *,
     github: GitHub,
     only: Sequence[str] = (),
-    settings: Settings,
-    stream: Stream,
     dry_run: bool = False,
 ) -> dict[str, Any]:
     """Bring a release's files into `folder`.
 
     Args:
+        ctx: proxies and certificates, and who hears the spans `fetch` and `download`.
         reference: `TAG@sha256:DIGEST`, or that behind `OWNER/NAME@`, which then replaces `github`'s repository.
         folder: made where it is missing; files that are there with the right bytes stay.
         github: where; a token is needed for private repositories alone.
         only: names of files; empty: all. release.json, SHA256SUMS and the signatures always come along.
-        settings: proxies and certificates.
-        stream: hears the spans `fetch` and `download`.
         dry_run: say what would be downloaded; release.json is read, nothing is written.
 
     Returns:
@@ -69,9 +67,9 @@ def download(
     """
     wanted = references.parse(reference)
     github = replace(github, repository=wanted.repository) if wanted.repository else github
-    api = Api(github, settings)
-    with stream.span("fetch", target=wanted.tag) as span:
-        fetcher = _Fetcher(wanted, folder, api, Transfer(api, settings), stream)
+    api = Api(github, ctx.settings)
+    with ctx.stream.span("fetch", target=wanted.tag) as span:
+        fetcher = _Fetcher(wanted, folder, api, Transfer(api, ctx.settings), ctx.stream)
         names = fetcher.names(only)
         kept = [name for name in names if fetcher.is_there(name)]
         missing = [name for name in names if name not in kept]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from goferry.artifacts.schemes import named, valid_tag
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.kernel.manifest import MANIFEST, Manifest
 from goferry.observe.events import Span, Stream
@@ -24,6 +25,7 @@ from goferry.release.transfer import Transfer
 
 
 def publish(
+    ctx: Context,
     dist: Path,
     *,
     github: GitHub,
@@ -31,21 +33,18 @@ def publish(
     draft: bool = False,
     prerelease: bool | None = None,
     trust: Path | None,
-    settings: Settings,
-    stream: Stream,
     dry_run: bool = False,
 ) -> dict[str, Any]:
     """Publish the sealed folder `dist` as the release of its tag.
 
     Args:
+        ctx: proxies and certificates, and who hears the spans `release`, `upload` and `download`.
         dist: a sealed folder.
         github: where, with a token that has `contents: write`; for a dry run of a public repository without one.
         tag: empty: the one that was sealed, the version itself or `api/v1.4.0`.
         draft: upload and verify, but leave it a draft.
         prerelease: None: as its scheme reads the version, or as somebody marked the draft.
         trust: a trust file that the folder's signatures must satisfy first; None: they are not judged.
-        settings: proxies and certificates.
-        stream: hears the spans `release`, `upload` and `download`.
         dry_run: look, and return the steps.
 
     Returns:
@@ -59,17 +58,17 @@ def publish(
         TokenMissing, TokenInvalid, PermissionMissing, NotFound, RateLimited, GitHubFailing, GitHubUnexpected.
         AssetRenamed, AssetDamaged.
     """
-    manifest, files = inspect(dist, trust=trust, settings=settings, stream=stream)
+    manifest, files = inspect(ctx, dist, trust=trust)
     local = _local(manifest, files, tag=tag, draft=draft, prerelease=prerelease)
     if not github.token and not dry_run:
         raise access.token_missing("publish a release")
-    api = Api(github, settings)
-    transfer = Transfer(api, settings)
-    with stream.span("release", target=local.tag) as span:
+    api = Api(github, ctx.settings)
+    transfer = Transfer(api, ctx.settings)
+    with ctx.stream.span("release", target=local.tag) as span:
         if not github.token:
             span.note("without a token drafts are not seen, and only a public repository is")
         remote = look(api, transfer, local)
-        if stands := _standing(manifest, local, remote, transfer, trust=trust, settings=settings):
+        if stands := _standing(manifest, local, remote, transfer, trust=trust, settings=ctx.settings):
             span.note(f"{local.tag} was published with these files before, sealed another time: that release stands")
             local, remote = stands, look(api, transfer, stands)
         local = as_marked(local, remote)
@@ -80,7 +79,7 @@ def publish(
         if not planned.steps:
             span.skip("published already, with the same bytes")
             return _record(local, planned, planned.release, published=True)
-        publisher = _Publisher(dist, manifest, local, transfer, stream)
+        publisher = _Publisher(dist, manifest, local, transfer, ctx.stream)
         release, published = publisher.run(planned, span)
         span.numbers.update(bytes=local.size, files=len(local.files), digest=local.digest)
     return _record(local, planned, release, published=published)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from goferry.artifacts import given
 from goferry.artifacts.schemes import named
-from goferry.config.settings import Settings
+from goferry.config.context import Context
 from goferry.kernel import checksums, manifest, trustfile
 from goferry.kernel.checksums import LIST
 from goferry.kernel.manifest import MANIFEST, Manifest
@@ -26,7 +26,6 @@ from goferry.kernel.refusals import (
     ManifestMissing,
 )
 from goferry.kernel.verify import hash_file, open_file, shown, verify
-from goferry.observe.events import Stream
 from goferry.release.facts import File
 from goferry.system import openpgp
 
@@ -34,9 +33,7 @@ _PSEUDO = re.compile(r"[.-][0-9]{14}-[0-9a-f]{12}$")
 """How the version of a commit without a tag ends (https://go.dev/ref/mod#pseudo-versions)."""
 
 
-def inspect(
-    folder: Path, *, trust: Path | None, settings: Settings, stream: Stream
-) -> tuple[Manifest, tuple[File, ...]]:
+def inspect(ctx: Context, folder: Path, *, trust: Path | None) -> tuple[Manifest, tuple[File, ...]]:
     """Verify a sealed folder; return its manifest and every file in it, list and signatures too, sorted by name.
 
     With `trust` the kernel judges it, signatures too. Without, list, manifest and files must at least agree: what the
@@ -46,10 +43,10 @@ def inspect(
         Refusal: one of kernel.refusals.
         SnapshotRefused: for what was not built from a tagged, clean commit.
     """
-    with stream.span("verify", target="own output") as span:
+    with ctx.stream.span("verify", target="own output") as span:
         release, files = _read(folder)
         if trust:
-            tools = openpgp.tools(settings.environ.get("PATH", ""))
+            tools = openpgp.tools(ctx.settings.environ.get("PATH", ""))
             verify(folder, trustfile.load(trust), openpgp=tools, now=int(time.time()))
         else:
             span.note("the signatures were not checked: no trust file was given")

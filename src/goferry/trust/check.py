@@ -6,19 +6,17 @@ import time
 from pathlib import Path
 
 from goferry.artifacts import given
-from goferry.config.settings import Settings
+from goferry.config.context import Context
 from goferry.kernel.trustfile import TrustFile
 from goferry.kernel.verify import Verified, verify
-from goferry.observe.events import Stream
 from goferry.system import openpgp
 
 
 def check_release(
+    ctx: Context,
     folder: Path,
     trust: TrustFile,
     *,
-    settings: Settings,
-    stream: Stream,
     project: str = "",
     only: str = "",
     now: int | None = None,
@@ -29,11 +27,11 @@ def check_release(
         Refusal: one of kernel.refusals.
     """
     given.refuse_absent(folder)
-    with stream.span("verify", target=only) as span:
+    with ctx.stream.span("verify", target=only) as span:
         verified = verify(
             folder,
             trust,
-            openpgp=openpgp.tools(settings.environ.get("PATH", "")),
+            openpgp=openpgp.tools(ctx.settings.environ.get("PATH", "")),
             project=project,
             now=int(time.time()) if now is None else now,
             only=only,

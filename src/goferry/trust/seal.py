@@ -18,14 +18,13 @@ from pathlib import Path
 
 from goferry.artifacts import ownfolder
 from goferry.artifacts.ledger import LEDGER, Ledger
-from goferry.config.settings import Settings
+from goferry.config.context import Context
 from goferry.kernel import manifest
 from goferry.kernel.checksums import LIST
 from goferry.kernel.files import write_atomically
 from goferry.kernel.manifest import MANIFEST, Manifest
 from goferry.kernel.sequence import check_sealed
 from goferry.kernel.verify import Verified
-from goferry.observe.events import Stream
 from goferry.trust import release
 from goferry.trust.check import check_release
 from goferry.trust.errors import FormatsMissing, SequenceSealed
@@ -44,11 +43,10 @@ class Sealed:
 
 
 def seal(
+    ctx: Context,
     folder: Path,
     signers: Sequence[Signer],
     *,
-    settings: Settings,
-    stream: Stream,
     now: int,
     sequence: int = 0,
     formats: Sequence[str] = (),
@@ -56,10 +54,9 @@ def seal(
     """Seal `folder`, or sign a sealed one again.
 
     Args:
+        ctx: the surroundings, and who hears the spans `sign` and `verify`.
         folder: a `dist/` with its ledger, or a sealed one.
         signers: one key a format.
-        settings: the surroundings.
-        stream: hears the spans `sign` and `verify`.
         now: seconds since the epoch.
         sequence: of the release; 0: `now`.
         formats: signature formats that must be among the signers'.
@@ -73,11 +70,11 @@ def seal(
     """
     check_formats(signers, formats)
     _check_sequence(folder, sequence, now)
-    with stream.span("sign") as span:
+    with ctx.stream.span("sign") as span:
         if is_sealed(folder):
-            sealed = _sign_again(folder, signers, settings=settings, stream=stream, now=now)
+            sealed = _sign_again(ctx, folder, signers, now=now)
         else:
-            sealed = _seal(folder, signers, settings=settings, stream=stream, now=now, sequence=sequence or now)
+            sealed = _seal(ctx, folder, signers, now=now, sequence=sequence or now)
         span.numbers.update(sequence=sealed.manifest.sequence, digest=sealed.manifest.digest)
     return sealed
 
@@ -151,9 +148,7 @@ def _load_ledger(folder: Path) -> Ledger:
     return Ledger.load(folder)
 
 
-def _seal(
-    folder: Path, signers: Sequence[Signer], *, settings: Settings, stream: Stream, now: int, sequence: int
-) -> Sealed:
+def _seal(ctx: Context, folder: Path, signers: Sequence[Signer], *, now: int, sequence: int) -> Sealed:
     ledger = _load_ledger(folder)
     release.check_folder(folder, ledger)
     described = release.describe(ledger, sequence=sequence, now=now, signatures=_files(signers))
@@ -168,7 +163,7 @@ def _seal(
         write_atomically(kept_ledger(folder), (folder / LEDGER).read_bytes())
         write_atomically(folder / LIST, listed, 0o444)
         (folder / LEDGER).unlink()
-        _verify(folder, signers, settings, stream, now)
+        _verify(ctx, folder, signers, now)
         for entry in described.files:
             path = folder / entry.name
             path.chmod(path.stat().st_mode & _READ_ONLY)
@@ -190,7 +185,7 @@ def _undone_on_failure(folder: Path, ledger: Ledger) -> Iterator[None]:
         raise
 
 
-def _sign_again(folder: Path, signers: Sequence[Signer], *, settings: Settings, stream: Stream, now: int) -> Sealed:
+def _sign_again(ctx: Context, folder: Path, signers: Sequence[Signer], *, now: int) -> Sealed:
     described = manifest.parse((folder / MANIFEST).read_bytes())
     foreign = sorted(set(_files(signers)) - set(described.signatures))
     if foreign:
@@ -203,7 +198,7 @@ def _sign_again(folder: Path, signers: Sequence[Signer], *, settings: Settings, 
     try:
         for signer in signers:
             write_atomically(folder / signer.file, signer.sign(listed, now), 0o444)
-        _verify(folder, signers, settings, stream, now)
+        _verify(ctx, folder, signers, now)
     except BaseException:
         for name in _files(signers):
             if name in before:
@@ -214,9 +209,9 @@ def _sign_again(folder: Path, signers: Sequence[Signer], *, settings: Settings, 
     return Sealed(described, tuple(_files(signers)), again=True)
 
 
-def _verify(folder: Path, signers: Sequence[Signer], settings: Settings, stream: Stream, now: int) -> Verified:
+def _verify(ctx: Context, folder: Path, signers: Sequence[Signer], now: int) -> Verified:
     """Judge our own output as a stranger would, with a trust file made from the keys' public parts alone."""
-    return check_release(folder, clean_trust(list(signers)), settings=settings, stream=stream, now=max(now, _clock()))
+    return check_release(ctx, folder, clean_trust(list(signers)), now=max(now, _clock()))
 
 
 def _clock() -> int:

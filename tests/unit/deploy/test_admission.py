@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from goferry.artifacts import Artifact, Ledger
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.host import admission, elf, floor, state
 from goferry.host.agent import Session
@@ -59,7 +60,7 @@ def sealed(ring, version, number, created, services, env, snapshot):
     signers = keys.load_signers(openpgp_key=None, minisign_key_file=secret, passphrase_file=None, settings=SETTINGS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seal, "check_sealed", lambda *_: None)
-        seal.seal(folder, signers, settings=SETTINGS, stream=Stream(), now=created, sequence=number)
+        seal.seal(Context(SETTINGS, Stream()), folder, signers, now=created, sequence=number)
     return folder
 
 

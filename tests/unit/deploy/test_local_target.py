@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from goferry import deploy
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.deploy import client, local
 from goferry.kernel.errors import Failed, GoferryError
@@ -74,12 +75,12 @@ def test_an_up_that_fails_before_its_deploy_or_after_it_says_what_serves(tmp_pat
     monkeypatch.setattr(*{"report": (report, "write", fail)}.get(stage, (up.way, stage, fail)))
     order = up.Order(way.Request(ProjectRequest(tmp_path), keys), tmp_path / "run", tmp_path / "report.html")
     with pytest.raises(GoferryError) as caught:
-        up.up(order, Settings({}, Path("/nonexistent")), Stream())
+        up.up(Context(Settings({}, Path("/nonexistent")), Stream()), order)
     assert caught.value.exit_code == {Failed: 1, KeyboardInterrupt: 130}[raised]
     assert caught.value.state == "Serving now: api v1.0.0"
     assert caught.value.facts["serving"] == LIVE["live"]
     with pytest.raises(raised) as alone:  # no target, so nothing to tell
-        up.up(replace(order, root=None), Settings({}, Path("/nonexistent")), Stream())
+        up.up(Context(Settings({}, Path("/nonexistent")), Stream()), replace(order, root=None))
     assert getattr(alone.value, "state", "") == ""
 
 

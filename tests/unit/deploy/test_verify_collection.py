@@ -5,6 +5,7 @@ import time
 import pytest
 
 from goferry.artifacts import Artifact, Ledger
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.kernel import trustfile, verify
 from goferry.kernel.refusals import FileAltered, FileMissing, FileUnlisted, ManifestMissing, SignatureMissing
@@ -27,7 +28,7 @@ def sealed(tmp_path):
     signers = keys.load_signers(
         openpgp_key=None, minisign_key_file=tmp_path / "keys/minisign.key", passphrase_file=None, settings=settings
     )
-    seal.seal(folder, signers, settings=settings, stream=Stream(), now=int(time.time()), sequence=1)
+    seal.seal(Context(settings, Stream()), folder, signers, now=int(time.time()), sequence=1)
     folder.chmod(0o755)
     return folder, trustfile.load(tmp_path / "keys/goferry.trust")
 

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from goferry.config import model
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.gobuild import callers, check
 from goferry.observe.events import Stream
@@ -51,5 +52,5 @@ def test_trimmed_tests_find_the_go_that_runs_them(tmp_path, monkeypatch, asks, e
         patterns=("./...",), directory=tmp_path, root=tmp_path, modules=(), environ={"PATH": "/bin"}, snapshot=True
     )
     toolchain = SimpleNamespace(go=Path("/go/bin/go"), goroot=Path("/go"), version="1.27.3")
-    check.test(facts, model.Project(), toolchain, Settings({}, tmp_path), Stream())
+    check.test(Context(Settings({}, tmp_path), Stream()), facts, model.Project(), toolchain)
     assert given == expected

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from goferry.artifacts import fetching
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.gobuild import check, compiler, modules
 from goferry.gobuild.positions import Places
@@ -76,7 +77,7 @@ def looked(folder):
 
 
 def downloaded(folder):
-    cache.download(Go(), folder, Settings({}, folder), Stream())
+    cache.download(Context(Settings({}, folder), Stream()), Go(), folder)
 
 
 @pytest.mark.parametrize(("words", "name", "code"), WORDS)

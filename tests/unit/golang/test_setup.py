@@ -8,6 +8,7 @@ import pytest
 
 from goferry.artifacts.fetching import ProxyListInvalid
 from goferry.config import model
+from goferry.config.context import Context
 from goferry.golang import GoRequest, proxies, resolve_version, setup_go, store, sumdb
 from goferry.golang.install import ModuleHashWrong, ToolchainUnwritable
 from goferry.golang.modzip import ZipDamaged, ZipUnsafe
@@ -30,7 +31,7 @@ V = "1.27.3"
 def install(world, version=V, *, proven=True, prefer_machine=False, events=None, **environ):
     request = GoRequest(world.folder, version, allow_unproven=not proven, prefer_machine=prefer_machine)
     stream = Stream([events.append] if events is not None else [])
-    return setup_go(request, settings=world.settings(**environ), stream=stream)
+    return setup_go(Context(world.settings(**environ), stream), request)
 
 
 def refused(world, error, **arguments):
@@ -406,7 +407,7 @@ def test_a_version_that_does_not_exist_is_one_error_whoever_answers_first(world,
     monkeypatch.setattr(*late, lambda *words: (time.sleep(0.05), work(*words))[1])
     for words in ({}, {"afresh": True}):
         with pytest.raises(GoVersionUnavailable, match=r"Go 1\.99\.1 .* cannot be had"):
-            setup_go(GoRequest(world.folder, "1.99.1", **words), settings=world.settings(), stream=Stream())
+            setup_go(Context(world.settings(), Stream()), GoRequest(world.folder, "1.99.1", **words))
     assert world.left() == []
 
 
@@ -416,7 +417,7 @@ def test_a_version_that_does_not_exist_is_none_either_where_nothing_is_installed
 
     def resolved(version, **environ):
         request = GoRequest(world.folder, version)
-        return resolve_version(request, settings=world.settings(**environ), stream=Stream())
+        return resolve_version(Context(world.settings(**environ), Stream()), request)
 
     with pytest.raises(GoVersionUnavailable) as caught:
         resolved(version)
@@ -451,7 +452,7 @@ def test_the_go_of_the_job_is_the_go_of_its_stages(world):
     assert install(world, "", GOFERRY_GO="1.25.4 asked").version == "1.25.4"
     assert install(world, "1.24.9", GOFERRY_GO="1.25.4 asked").version == "1.24.9"
     settings = world.settings(GOFERRY_GO="1.25.4 asked")
-    afresh = setup_go(GoRequest(world.folder, afresh=True), settings=settings, stream=Stream())
+    afresh = setup_go(Context(settings, Stream()), GoRequest(world.folder, afresh=True))
     assert afresh.version == "1.24.9", "setup-go itself decides anew"
     shutil.rmtree(world.proxy)
     assert install(world, "", GOFERRY_GO="1.25.4 asked", GOPROXY="off").proof == "checksum-database"
@@ -472,7 +473,7 @@ def test_resolves_by_the_list(world):
 
     def resolved(version):
         request = GoRequest(world.folder, version)
-        return resolve_version(request, settings=world.settings(), stream=Stream()).version
+        return resolve_version(Context(world.settings(), Stream()), request).version
 
     assert resolved("1.27") == resolved("1.27.x") == resolved("stable") == resolved("") == "1.27.12"
     assert resolved("oldstable") == "1.26.9"
@@ -502,7 +503,7 @@ def test_a_request_is_answered_alike_whether_go_is_set_up_or_only_resolved(world
     answers = []
     for answer in (resolve_version, setup_go):
         try:
-            answers.append(answer(request, settings=settings, stream=Stream()).version)
+            answers.append(answer(Context(settings, Stream()), request).version)
         except GoVersionUnavailable:
             answers.append("")
     assert answers == [version, version]
@@ -528,7 +529,7 @@ def test_a_stage_asks_nobody_where_a_proven_go_serves_the_files(world, lines, ke
         assert install(world, "1.26").version == "1.26.9", "a person asked for the newest patch"
     (world.folder / "go.mod").write_text("module m\n\ngo 1.27\n")
     settings = world.settings()
-    anew = setup_go(GoRequest(world.folder, afresh=True), settings=settings, stream=Stream())
+    anew = setup_go(Context(settings, Stream()), GoRequest(world.folder, afresh=True))
     assert anew.version == "1.27.12", "setting up brings the newest patch"
     assert install(world, "").version == "1.27.12", "and from then on stages take it"
 

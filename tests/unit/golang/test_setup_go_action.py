@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from goferry.actions import setup_go as action
+from goferry.config.context import Context
 from goferry.golang import GoRequest, setup_go
 from goferry.golang.resolve import GoVersionTooLow
 from goferry.observe.events import Stream
@@ -56,7 +57,7 @@ class Steps:
     def stage(self, version=""):
         """The Go of a stage of Goferry's in the same job."""
         settings = self.world.settings(**{name: self.environ[name] for name in self.environ if name.startswith("GO")})
-        return setup_go(GoRequest(self.folder, version), settings=settings, stream=Stream())
+        return setup_go(Context(settings, Stream()), GoRequest(self.folder, version))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from goferry.caches import job
+from goferry.config.context import Context
 from goferry.golang import GoRequest, hold, setup_go, tree, untouched
 from goferry.golang.untouched import ToolchainModified, Watch
 from goferry.observe.events import Stream
@@ -26,7 +27,7 @@ def go(world):
         world.publish(V)
         settings = world.settings(**environ)
         request = GoRequest(world.folder, V, allow_unproven=False)
-        return setup_go(request, settings=settings, stream=Stream()), settings
+        return setup_go(Context(settings, Stream()), request), settings
 
     return install
 
@@ -40,7 +41,7 @@ def hashed(monkeypatch):
 
 
 def again(world, settings):
-    return setup_go(GoRequest(world.folder, V, allow_unproven=False), settings=settings, stream=Stream())
+    return setup_go(Context(settings, Stream()), GoRequest(world.folder, V, allow_unproven=False))
 
 
 def change(found):
@@ -108,16 +109,16 @@ def test_a_note_that_is_none_is_no_reason(go, content):
 
 def test_a_release_is_compiled_with_what_this_job_hashed_or_it_is_hashed_again(go, hashed):
     found, settings = go(**CI)
-    hold(found, settings, Stream())
+    hold(Context(settings, Stream()), found)
     assert hashed == []
     job.doubt(settings.cache)  # tests ran
-    hold(found, settings, Stream())
+    hold(Context(settings, Stream()), found)
     other = replace(settings, environ={**settings.environ, "RUNNER_TRACKING_ID": "two"})
-    hold(found, other, Stream())
+    hold(Context(other, Stream()), found)
     assert len(hashed) == 2
     change(found)
     with pytest.raises(ToolchainModified):
-        hold(found, settings, Stream())
+        hold(Context(settings, Stream()), found)
 
 
 def test_a_forged_note_deceives_no_release(go):
@@ -126,19 +127,19 @@ def test_a_forged_note_deceives_no_release(go):
     change(found)
     forge(found, replace(settings, environ={}))
     with pytest.raises(ToolchainModified):
-        hold(found, settings, Stream())
+        hold(Context(settings, Stream()), found)
 
 
 def test_more_files_and_links_to_folders_are_no_longer_what_was_proven(go, tmp_path):
     found, settings = go()
     (found.goroot / "src" / "evil").symlink_to(tmp_path)
     with pytest.raises(ToolchainModified):
-        hold(found, settings, Stream())
+        hold(Context(settings, Stream()), found)
 
 
 def test_an_unproven_one_has_nothing_to_be_held_to(go, hashed):
     found, settings = go()
-    hold(replace(found, proof="unproven"), settings, Stream())
+    hold(Context(settings, Stream()), replace(found, proof="unproven"))
     assert hashed == []
 
 

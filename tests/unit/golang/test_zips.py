@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from goferry.caches import place as places
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.golang import GoRequest, lacking, setup_go, zipped, zips
 from goferry.golang.install import ModuleHashWrong
@@ -26,7 +27,7 @@ def machine(world):
 
     def install(name, *, keep_zip=False):
         settings = Settings(world.settings().environ, world.folder / name)
-        found = setup_go(request(world, keep_zip=keep_zip), settings=settings, stream=Stream([told.append]))
+        found = setup_go(Context(settings, Stream([told.append])), request(world, keep_zip=keep_zip))
         return found, settings
 
     install.told = told
@@ -120,23 +121,23 @@ def test_it_travels_in_a_place_that_all_projects_share(world, machine):
     zip_of_proxy = archive.read_bytes()
     archive.unlink()
     settings = Settings(settings.environ, world.folder / "two")
-    (row,) = restore_toolchain(request(world), place, settings, Stream())
+    (row,) = restore_toolchain(Context(settings, Stream()), request(world), place)
     assert (row.done, row.bytes) == ("restored", len(zip_of_proxy))
     found, settings = machine("two")
     assert found.proof == "checksum-database"
-    assert restore_toolchain(request(world), place, settings, Stream()) == [], "it is there"
+    assert restore_toolchain(Context(settings, Stream()), request(world), place) == [], "it is there"
     assert zipped(found, settings) is None, "and its zip has served"
 
 
 def test_a_place_that_has_none_is_a_miss_and_a_version_that_nobody_knows_no_row(world):
     world.publish(V)
     place = places.Folder(world.folder / "place")
-    (row,) = restore_toolchain(request(world), place, world.settings(), Stream())
+    (row,) = restore_toolchain(Context(world.settings(), Stream()), request(world), place)
     assert (row.done, row.slot) == ("missed", world.module_version(V))
-    assert lacking(request(world), settings=world.settings(), stream=Stream()).stem == world.module_version(V)
+    assert lacking(Context(world.settings(), Stream()), request(world)).stem == world.module_version(V)
     shutil.rmtree(world.proxy)
     unknown = GoRequest(world.folder, "1.99", allow_unproven=False)
-    assert restore_toolchain(unknown, place, world.settings(), Stream()) == []
+    assert restore_toolchain(Context(world.settings(), Stream()), unknown, place) == []
 
 
 def test_a_zip_that_does_not_end_is_cut_off(world, monkeypatch):

@@ -9,6 +9,7 @@ import pytest
 from unit.deploy.test_fleet_faults import Hosts
 
 from goferry.artifacts import Artifact, Ledger, Toolchain
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.kernel import trustfile
 from goferry.observe.events import Stream
@@ -44,9 +45,9 @@ def sealed(tmp_path):
         ledger.add(Artifact.of_file(dist / name, project="shop", kind=kind, **about))
     ledger.save(dist)
     signer = SecretKey.generate().signer()
-    seal.seal(dist, [signer], settings=SETTINGS, stream=Stream(), now=now)
+    seal.seal(Context(SETTINGS, Stream()), dist, [signer], now=now)
     trust = tmp_path / "goferry.trust"
     trust.write_bytes(clean_trust([signer]).to_bytes())
-    verified = check_release(dist, trustfile.load(trust), settings=SETTINGS, stream=Stream(), now=int(time.time()))
+    verified = check_release(Context(SETTINGS, Stream()), dist, trustfile.load(trust), now=int(time.time()))
     release = way.Release(dist, verified.manifest, verified, ("build",))
     return summary.of_release(release, trust=trust, seconds=33.4)

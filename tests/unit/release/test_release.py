@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sampling import examples
 
 from goferry.artifacts.schemes import SCHEMES
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.manifest import File, Manifest
@@ -263,9 +264,7 @@ def test_an_unreachable_address_is_a_named_error(monkeypatch, tmp_path):
     monkeypatch.setattr(retry, "sleep", lambda _: None)
     github = GitHub("a/b", "secret-token", "http://127.0.0.1:9")
     with pytest.raises(GoferryError) as caught:
-        download(
-            f"v1@sha256:{DIGEST}", tmp_path / "x", github=github, settings=Settings({}, Path("/x")), stream=Stream()
-        )
+        download(Context(Settings({}, Path("/x")), Stream()), f"v1@sha256:{DIGEST}", tmp_path / "x", github=github)
     assert caught.value.name == "github-failing"
     assert "secret" not in caught.value.what
 

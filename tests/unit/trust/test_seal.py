@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from goferry.artifacts import Artifact, Ledger
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.kernel import checksums, manifest, trustfile
 from goferry.kernel.errors import GoferryError
@@ -47,7 +48,7 @@ def pgp():
 
 
 def sealed(folder, *signers, **options):
-    return seal.seal(folder, signers, settings=SETTINGS, stream=Stream(), now=NOW, **options)
+    return seal.seal(Context(SETTINGS, Stream()), folder, signers, now=NOW, **options)
 
 
 def content(folder):
@@ -124,7 +125,7 @@ def test_the_same_ledger_gives_the_same_list(dist, signer, tmp_path):
 def test_signing_again_replaces_the_signature_alone(dist, signer, pgp):
     sealed(dist, signer, pgp)
     before = content(dist)
-    result = seal.seal(dist, [signer], settings=SETTINGS, stream=Stream(), now=NOW + 9)
+    result = seal.seal(Context(SETTINGS, Stream()), dist, [signer], now=NOW + 9)
     after = content(dist)
     assert result.again
     assert {name for name in before if before[name] != after[name]} == {"SHA256SUMS.minisig"}
@@ -146,7 +147,7 @@ def test_signing_again_a_tampered_folder_changes_nothing(dist, signer):
     (dist / "api_linux_amd64").write_bytes(b"evil")
     before = content(dist)
     with pytest.raises(Refusal) as caught:
-        seal.seal(dist, [signer], settings=SETTINGS, stream=Stream(), now=NOW + 9)
+        seal.seal(Context(SETTINGS, Stream()), dist, [signer], now=NOW + 9)
     assert caught.value.name == "file-altered"
     assert content(dist) == before
 

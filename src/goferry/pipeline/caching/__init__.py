@@ -16,11 +16,11 @@ from goferry.caches import place as places
 from goferry.caches import statement, worth
 from goferry.caches.job import identity
 from goferry.caches.place import Place
+from goferry.config.context import Context
 from goferry.config.load import load
 from goferry.config.settings import Settings
 from goferry.kernel import trustfile
 from goferry.kernel.errors import printable
-from goferry.observe.events import Stream
 from goferry.pipeline.caching.belief import believing, sign, signing_key
 from goferry.pipeline.caching.bring import looked_up, restore_modules, restore_slot
 from goferry.pipeline.caching.ground import ALL, MODULES, Ground, JobRequest, asked, key_of, look, sums_of
@@ -59,22 +59,21 @@ class Names:
     deps: str
 
 
-def names(request: JobRequest, *, settings: Settings, stream: Stream) -> Names:
+def names(ctx: Context, request: JobRequest) -> Names:
     """Say what a job's packs are told apart by, for a cache that keeps entries by name.
 
     Args and Raises: as for `restore`.
     """
-    ground = look(request, settings, stream)
+    ground = look(ctx, request)
     told = {"works": " ".join(request.works), "machine": " ".join(host()), "slots": " ".join(sorted(ground.slots))}
     return Names(ground.name, key_of(told)[:16], key_of(sums_of(ground).inputs), key_of(ground.decides))
 
 
 def restore(
+    ctx: Context,
     request: JobRequest,
     place: str,
     *,
-    settings: Settings,
-    stream: Stream,
     signed: bool = False,
     trust: Path | None = None,
     deadline: float = worth.DEADLINE,
@@ -82,10 +81,9 @@ def restore(
     """Bring what was kept for a project, and have its stages use it from now on.
 
     Args:
+        ctx: the surroundings, and who hears of it.
         request: the project, and what the job does.
         place: where packs are kept, as `caches.place.opened` takes it.
-        settings: the surroundings.
-        stream: hears of it.
         signed: bring compiled packages only where a signature covers them, into an empty folder: the job may say of
             what it compiles from then on that nobody else had a part in it.
         trust: whose signatures count; None: the repository's goferry.cache.trust.
@@ -95,17 +93,17 @@ def restore(
         PlaceUnknown, and what opening a project raises.
     """
     where = worth.Worthwhile(places.opened(place), deadline)
-    go = restore_toolchain(asked(load(request.directory, project=request.project), request), where, settings, stream)
-    ground = look(request, settings, stream)
+    go = restore_toolchain(ctx, asked(load(request.directory, project=request.project), request), where)
+    ground = look(ctx, request)
     try:
         if signed:
-            ground = _believing(ground, where, trust, settings)
-            ground.warm.begin(identity(settings.environ))
+            ground = _believing(ground, where, trust, ctx.settings)
+            ground.warm.begin(identity(ctx.settings.environ))
         else:
             ground.warm.make()
     except OSError as error:
         return [*go, Row(ALL, ALL, "missed", printable(str(error), 200))]
-    with stream.span("cache-restore") as span, ThreadPoolExecutor(4, thread_name_prefix="restore") as pool:
+    with ctx.stream.span("cache-restore") as span, ThreadPoolExecutor(4, thread_name_prefix="restore") as pool:
         futures = [pool.submit(restore_modules, ground, where)]
         futures += [pool.submit(restore_slot, ground, where, slot) for slot in ground.slots.values()]
         rows = [*go, *(row for future in futures for row in future.result())]
@@ -114,11 +112,10 @@ def restore(
 
 
 def save(
+    ctx: Context,
     request: JobRequest,
     place: str,
     *,
-    settings: Settings,
-    stream: Stream,
     dry_run: bool = False,
     listing: Path | None = None,
 ) -> list[Row]:
@@ -128,25 +125,24 @@ def save(
     packs this job made of nothing but signed ones (caches.statement), for `sign`.
     """
     where = places.opened(place)
-    ground = look(request, settings, stream)
-    proven = ground.warm.proven(identity(settings.environ))
+    ground = look(ctx, request)
+    proven = ground.warm.proven(identity(ctx.settings.environ))
     ground = replace(ground, dry=dry_run, proven=proven)
-    with stream.span("cache-save") as span:
-        rows = [*save_toolchain(ground, where, settings), *save_modules(ground, where)]
+    with ctx.stream.span("cache-save") as span:
+        rows = [*save_toolchain(ground, where, ctx.settings), *save_modules(ground, where)]
         for slot in ground.slots.values():
             rows += save_slot(ground, where, slot)
         if listing and not dry_run:
-            rows.append(guarded("list", ALL, partial(listed, ground, rows, listing, settings, proven=proven)))
+            rows.append(guarded("list", ALL, partial(listed, ground, rows, listing, ctx.settings, proven=proven)))
         span.numbers.update(bytes=sum(row.bytes for row in rows))
     return rows
 
 
 def status(
+    ctx: Context,
     request: JobRequest,
     place: str,
     *,
-    settings: Settings,
-    stream: Stream,
     signed: bool = False,
     trust: Path | None = None,
 ) -> list[Row]:
@@ -155,7 +151,7 @@ def status(
     Args and Raises: as for `restore`.
     """
     where = places.opened(place)
-    ground = _believing(look(request, settings, stream), where, trust, settings)
+    ground = _believing(look(ctx, request), where, trust, ctx.settings)
     look_up = partial(looked_up, ground, where, signed=signed)
     rows = [guarded(MODULES, ALL, partial(look_up, MODULES, None, sums_of(ground).inputs))]
     for slot in ground.slots.values():

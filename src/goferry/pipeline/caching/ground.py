@@ -14,13 +14,12 @@ from goferry.artifacts import Toolchain
 from goferry.artifacts.native import host
 from goferry.caches import place as places
 from goferry.caches.warm import Slot, Warm
+from goferry.config.context import Context
 from goferry.config.load import Loaded, load
-from goferry.config.settings import Settings
 from goferry.gobuild import environment, mains, slots, targets
 from goferry.gobuild import modules as gomodules
 from goferry.gobuild.shard import Shard
 from goferry.golang import kept as keptmodules
-from goferry.observe.events import Stream
 from goferry.pipeline.caching.belief import Belief
 
 MODULES, DEPS, OWN, TESTS, RESULTS = "modules", "deps", "own", "tests", "results"
@@ -118,12 +117,12 @@ class Ground:
         return Path(self.environ["GOMODCACHE"])
 
 
-def look(request: JobRequest, settings: Settings, stream: Stream) -> Ground:
+def look(ctx: Context, request: JobRequest) -> Ground:
     """Open a project as far as its packs ask for; raises what opening one raises."""
     loaded = load(request.directory, project=request.project)
     gomodules.require(loaded.directory)
-    toolchain = golang.setup_go(asked(loaded, request), settings=settings, stream=stream)
-    environ = environment.clean(settings.environ, toolchain, loaded.directory)
+    toolchain = golang.setup_go(ctx, asked(loaded, request))
+    environ = environment.clean(ctx.settings.environ, toolchain, loaded.directory)
     ports = targets.ports(toolchain, environ)
     chosen = targets.parse(request.targets or loaded.project.builds.targets, ports)
     file = loaded.directory / "go.mod"
@@ -131,7 +130,7 @@ def look(request: JobRequest, settings: Settings, stream: Stream) -> Ground:
     module = line[1] if line else loaded.directory.name
     decides = slots.decides(loaded.root)
     chosen = Shard.parse(request.shard).of(chosen) if request.shard else chosen
-    warm = Warm(settings.cache, loaded.directory)
+    warm = Warm(ctx.settings.cache, loaded.directory)
     return Ground(loaded, toolchain, environ, chosen, warm, decides, module, request.works)
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from goferry import golang
 from goferry.caches import place as places
 from goferry.caches.place import Kept, Place
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.files import sha256_file
-from goferry.observe.events import Stream
 from goferry.pipeline.caching.ground import Ground, key_of
 from goferry.pipeline.caching.report import NOTHING, Row, guarded
 
@@ -22,10 +22,10 @@ TOOLCHAIN = "toolchain"
 _OWNER = "go"
 
 
-def restore_toolchain(request: golang.GoRequest, place: Place, settings: Settings, stream: Stream) -> list[Row]:
+def restore_toolchain(ctx: Context, request: golang.GoRequest, place: Place) -> list[Row]:
     """Bring the zip of the toolchain that is going to be set up; no row where none is, or nobody says which."""
     try:
-        zipped = golang.lacking(request, settings=settings, stream=stream)
+        zipped = golang.lacking(ctx, request)
     except GoferryError:  # setting it up says why
         return []
     if zipped is None or zipped.is_file():

@@ -48,7 +48,7 @@ def up(order: Order, settings: Settings, stream: Stream) -> dict[str, Any]:
     began, events = time.monotonic(), list[Event]()
     stream.renderers.append(events.append)
     request = order.request
-    target = deploy.Target(order.root, request.keys.trust) if order.root else None
+    target = deploy.Local(order.root, request.keys.trust) if order.root else None
     with _serving_told(target, settings):
         opened = way.look(request, settings, stream)
         if target:

@@ -93,6 +93,24 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Step:
+    """One act that a deploy would do, and the services that it is done for; `said` as of a Change."""
+
+    act: str
+    services: tuple[str, ...]
+    said: Row = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def read(cls, row: Row) -> Step:
+        """Read one row with suspicion."""
+        return cls(text(row.get("act")), texts(row.get("services")), row)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the row with all that is drawn of it."""
+        return {**self.said, "act": self.act, "services": list(self.services)}
+
+
+@dataclass(frozen=True)
 class Prepared:
     """A host at which only the switch is missing, or what a dry run shows of it.
 
@@ -106,7 +124,7 @@ class Prepared:
     changes: tuple[Change, ...] = ()
     unchanged: bool = False
     no_way_back: Mapping[str, str] = field(default_factory=dict)
-    acts: tuple[Row, ...] = ()
+    acts: tuple[Step, ...] = ()
 
     @classmethod
     def read(cls, answer: Row, *, dry_run: bool = False) -> Prepared:
@@ -128,10 +146,7 @@ class Prepared:
             changes=tuple(Change.read(row) for row in rows(answer.get("changes"))),
             unchanged=bool(answer.get("unchanged")),
             no_way_back={name: printable(text(why)) for name, why in closed.items()},
-            acts=tuple(
-                {**act, "act": text(act.get("act")), "services": list(texts(act.get("services")))}
-                for act in rows(answer.get("acts"))
-            ),
+            acts=tuple(Step.read(row) for row in rows(answer.get("acts"))),
         )
 
     def final(self, where: str = "") -> list[str]:

@@ -80,8 +80,14 @@ class HostRecord:
 
     def as_only(self) -> dict[str, Any]:
         """Return the record of a target that is no host among several: the deployment's own says the rest."""
-        kept = ("version", "previous", "outcome", "switch_ms", "gap_ms")
-        return {**{key: self.as_json()[key] for key in kept}, "serving": serving.of_services(self.services)}
+        return {
+            "version": self.version,
+            "previous": self.previous,
+            "outcome": str(self.outcome),
+            "switch_ms": self.switch_ms,
+            "gap_ms": dict(self.gap_ms),
+            "serving": serving.of_services(self.services),
+        }
 
 
 def hosts_as_json(hosts: Iterable[Host]) -> dict[str, Any]:
@@ -96,7 +102,7 @@ class Deployment:
     Attributes:
         changes, previous, services: of the first host that changed. outcome: `deployed` or `unchanged`.
         switch_ms, gap_ms: the slowest host's. seconds: of the whole.
-        hosts: by name, in the order of the fleet. alone: the target is no host among several.
+        hosts: by name, in the order of the fleet. alone: the target is no host among several, its name is `local`.
     """
 
     project: str
@@ -145,6 +151,7 @@ class Deployment:
 
     def as_json(self) -> dict[str, Any]:
         """Return the record that `--json` prints."""
+        alone = self.hosts["local"] if self.alone else None
         return {
             "project": self.project,
             "version": self.version,
@@ -154,9 +161,11 @@ class Deployment:
             "switch_ms": self.switch_ms,
             "gap_ms": dict(self.gap_ms),
             "seconds": self.seconds,
-            "services": {name: each.as_json() for name, each in self.services.items()},
+            "services": {name: service.as_json() for name, service in self.services.items()},
             "outcome": str(self.outcome),
-            "hosts": {name: each.as_only() if self.alone else each.as_json() for name, each in self.hosts.items()},
+            "hosts": {"local": alone.as_only()}
+            if alone
+            else {name: each.as_json() for name, each in self.hosts.items()},
         }
 
 
@@ -170,7 +179,10 @@ class Foreseen:
     def as_json(self) -> dict[str, Any]:
         """Return the record that `--json` prints: of several hosts the longest plan, and each one's."""
         plans = {
-            name: {"changes": [change.as_json() for change in each.changes], "acts": [dict(act) for act in each.acts]}
+            name: {
+                "changes": [change.as_json() for change in each.changes],
+                "acts": [step.as_json() for step in each.acts],
+            }
             for name, each in self.hosts.items()
         }
         first = next(iter(self.hosts.values()))

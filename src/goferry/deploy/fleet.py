@@ -144,13 +144,13 @@ class Fleet:
                 span.skip("live already")
                 return record
             span.numbers["hosts"] = len(ended.hosts)
-            spans = {None: span, **{host.name: performer.span(host.name) for host in ended.hosts}}
-            times = {None: record.switch_ms, **{name: each.switch_ms for name, each in record.hosts.items()}}
-            for name, each in spans.items():
-                if each is not None and (switch_ms := times[name]) is not None:
-                    each.numbers["switch_ms"] = switch_ms
-            for line in record.warnings():
-                span.note(line, "warning")
+            lines: list[tuple[Span | None, int | None]] = [(span, record.switch_ms)]
+            lines += [(performer.span(name), each.switch_ms) for name, each in record.hosts.items()]
+            for line, switch_ms in lines:
+                if line is not None and switch_ms is not None:
+                    line.numbers["switch_ms"] = switch_ms
+            for text in record.warnings():
+                span.note(text, "warning")
             return record
 
     def status(self, settings: Settings) -> FleetStatus:

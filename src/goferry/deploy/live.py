@@ -76,13 +76,52 @@ def services(found: object) -> dict[str, Service]:
 
 
 @dataclass(frozen=True)
+class Lowering:
+    """One time that a host's root lowered a floor: when, from which sequence to which, and why."""
+
+    at: str
+    before: int
+    to: int
+    reason: str
+
+    @classmethod
+    def read(cls, row: Row) -> Lowering:
+        """Read one row with suspicion."""
+        before, to = (whole(row.get(key)) or 0 for key in ("from", "to"))
+        return cls(text(row.get("at")), before, to, text(row.get("reason")))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return `{"from", "to", "at", "reason"}`."""
+        return {"from": self.before, "to": self.to, "at": self.at, "reason": self.reason}
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The sequence below which a host takes nothing of a project; `error` says why it can't be read."""
+
+    sequence: int
+    error: str
+    lowered: tuple[Lowering, ...] = ()
+
+    @classmethod
+    def read(cls, row: Row) -> Floor:
+        """Read one row with suspicion."""
+        lowered = tuple(Lowering.read(each) for each in rows(row.get("lowered")))
+        return cls(whole(row.get("sequence")) or 0, text(row.get("error")), lowered)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return `{"sequence", "error", "lowered": [{"from", "to", "at", "reason"}]}`."""
+        return {"sequence": self.sequence, "error": self.error, "lowered": [each.as_json() for each in self.lowered]}
+
+
+@dataclass(frozen=True)
 class Status:
     """What a target shows of itself.
 
     Attributes:
         live, stopped: what serves, and what was taken down; an older agent tells of nothing that was.
         recovered: what an earlier deploy had left and this question brought to its end. busy: another has the lock.
-        floors: project → `{"sequence", "error", "lowered"}` as host.view says it; of an older agent none.
+        floors: by project; of an older agent none.
         has_policy: whether the host has one for this key's project. notes: what its root should know.
     """
 
@@ -90,7 +129,7 @@ class Status:
     recovered: tuple[str, ...] = ()
     busy: bool = False
     stopped: Services = field(default_factory=dict)
-    floors: Mapping[str, Row] = field(default_factory=dict)
+    floors: Mapping[str, Floor] = field(default_factory=dict)
     has_policy: bool = False
     notes: tuple[str, ...] = ()
 
@@ -119,31 +158,19 @@ class Status:
 
     def as_json(self) -> dict[str, Any]:
         """Return `{"live": {service: {…}}, "stopped", "recovered": [text], "busy": bool, "floors": {project: {…}}}`."""
-        stopped = {name: each.as_json() for name, each in self.stopped.items()}
+        stopped = {
+            name: {"project": one.project, "service": one.service, "version": one.version, "held": list(one.held)}
+            for name, one in self.stopped.items()
+        }
         return {
             "live": {name: each.as_json() for name, each in self.live.items()},
-            "stopped": {
-                name: {key: each[key] for key in ("project", "service", "version", "held")}
-                for name, each in stopped.items()
-            },
+            "stopped": stopped,
             "recovered": list(self.recovered),
             "busy": self.busy,
-            "floors": {project: dict(floor) for project, floor in self.floors.items()},
+            "floors": {project: floor.as_json() for project, floor in self.floors.items()},
         }
 
 
-def _floors(found: object) -> dict[str, Row]:
-    return {
-        text(project): {
-            "sequence": whole(floor.get("sequence")) or 0,
-            "error": text(floor.get("error")),
-            "lowered": [_lowering(each) for each in rows(floor.get("lowered"))],
-        }
-        for project, floor in (found.items() if isinstance(found, dict) else ())
-        if isinstance(floor, dict)
-    }
-
-
-def _lowering(each: Row) -> Row:
-    numbers = {key: whole(each.get(key)) or 0 for key in ("from", "to")}
-    return {**numbers, **{key: text(each.get(key)) for key in ("at", "reason")}}
+def _floors(found: object) -> dict[str, Floor]:
+    rows = found.items() if isinstance(found, dict) else ()
+    return {text(project): Floor.read(row) for project, row in rows if isinstance(row, dict)}

@@ -149,7 +149,7 @@ class Local:
                 says.
         """
         self._found()
-        wanted = {"project": project, "service": service, "dry_run": dry_run, "wait_ms": self._wait_ms}
+        wanted: dict[str, Any] = {"project": project, "service": service, "dry_run": dry_run, "wait_ms": self._wait_ms}
         with self._session("purge", settings, stream) as (session, _):
             return Purged.read(session.ask("purge", **wanted), dry_run=dry_run)
 

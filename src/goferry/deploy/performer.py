@@ -10,9 +10,9 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import Protocol
+from typing import Any, Protocol
 
 from goferry.config.settings import Settings
 from goferry.deploy import rollout
@@ -39,10 +39,21 @@ PAUSE = 1.0
 class Request(Protocol):
     """What every host is asked for: a release that is sent to it, or a version that it holds."""
 
-    stage: str
-    uploads: bool
-    dry_run: bool
-    environment: str
+    @property
+    def stage(self) -> str:
+        """The command: `deploy` or `rollback`."""
+
+    @property
+    def uploads(self) -> bool:
+        """Whether something is sent before."""
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether it is only shown."""
+
+    @property
+    def environment(self) -> str:
+        """The environment that the hosts are asked for, or empty."""
 
     def upload(self, session: Session) -> int:
         """Send what the host needs; return the bytes."""
@@ -53,11 +64,12 @@ class Request(Protocol):
 
 @dataclass
 class _Line:
-    """One host's connection, and what ends with it; what looks at it anew is held apart."""
+    """One host: its line on the screen, its connection, and another one over which it is looked at."""
 
     address: Address
-    held: contextlib.ExitStack
-    anew: contextlib.ExitStack
+    span: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    own: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    anew: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     session: Session | None = None
     looking: Session | None = None
 
@@ -88,7 +100,7 @@ class Performer:
             tuple(rollout.Host(each.text) for each in hosts), on_silence, request.uploads, request.dry_run
         )
         self._access, self._request, self._settings, self._stream = access, request, settings, stream
-        self._lines = {each.text: _Line(each, contextlib.ExitStack(), contextlib.ExitStack()) for each in hosts}
+        self._lines = {each.text: _Line(each) for each in hosts}
         self._events: SimpleQueue[Event | BaseException] = SimpleQueue()
         self._due: dict[Ask, float] = {}
         self._tick = time.monotonic() + HEARTBEAT
@@ -121,8 +133,8 @@ class Performer:
             yield self.rollout
         finally:
             for line in self._lines.values():
-                line.anew.close()
-                line.held.close()
+                for held in (line.anew, line.own, line.span):
+                    held.close()
 
     def span(self, host: str) -> Span | None:
         """Return a host's line, for numbers that are known at the end."""
@@ -190,9 +202,9 @@ class Performer:
 
     def _connect(self, host: str) -> None:
         line = self._lines[host]
-        span = line.held.enter_context(self._host_span(host))
+        span = line.span.enter_context(self._host_span(host))
         way = connected(line.address, self._access, self._settings.environ, self._stream.trace, span)
-        line.session = line.held.enter_context(way)
+        line.session = line.own.enter_context(way)
 
     @contextlib.contextmanager
     def _host_span(self, host: str) -> Iterator[Span]:
@@ -226,6 +238,8 @@ class Performer:
     def _look(self, host: str) -> Status:
         """Ask what serves, over a connection of its own; it stays open while the host is busy."""
         line = self._lines[host]
+        if not self.rollout.host(host).reached:
+            line.own.close()  # its agent has settled then, unless the line is dead: what serves now is what stays
         way = connected(line.address, self._access, self._settings.environ, self._stream.trace)
         line.anew.close()
         line.looking = line.anew.enter_context(way)
@@ -251,7 +265,7 @@ class Performer:
         for sequence, services in prepared.earlier().items():
             which = {"sequence": sequence} if sequence else {}
             named = {"environment": self._request.environment} if self._request.environment else {}
-            about = {"project": prepared.project, "services": services, **which, **named}
+            about: dict[str, Any] = {"project": prepared.project, "services": services, **which, **named}
             session.ask("rollback", id=transaction_id(), on_silence="rollback", wait_ms=60_000, **about)
             session.switch()
             session.commit()

@@ -79,7 +79,7 @@ class RollbackRequest(_Common):
         Raises:
             HostOutdated: the agent knows no `to`, and would go one step back.
         """
-        to = {"to": self.to} if self.to else {}
+        to: dict[str, Any] = {"to": self.to} if self.to else {}
         answer = session.rollback(heard, project=self.project, **self._fields(), **to)
         if self.to and any(change.to != self.to for change in answer.changes):
             session.abort()

@@ -16,8 +16,8 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 from sampling import examples
 
-from goferry.config.settings import Settings
 from goferry import deploy
+from goferry.config.settings import Settings
 from goferry.deploy import Fleet, address, client, known_hosts, ssh
 from goferry.kernel import frames
 from goferry.kernel.errors import GoferryError, printable

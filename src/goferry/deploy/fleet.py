@@ -126,7 +126,7 @@ class Fleet:
     def _change(self, request: Request, settings: Settings, stream: Stream) -> Deployment | Foreseen:
         with serving.untouched():
             hosts = self.addresses(settings)
-        performer = Performer(hosts, self.access, request, self.on_silence, settings=settings, stream=stream)
+        performer = Performer(hosts, self.access, request, settings=settings, stream=stream)
         told = serving.told(lambda _: self.serving(settings) if performer.reached else {})
         with told if not request.dry_run else contextlib.nullcontext(), stream.span(request.stage) as span:
             return self._changed(performer, request, span)

@@ -48,6 +48,10 @@ class Request(Protocol):
         """Whether something is sent before."""
 
     @property
+    def on_silence(self) -> str:
+        """What a host does when it hears no more: `rollback` or `commit`."""
+
+    @property
     def dry_run(self) -> bool:
         """Whether it is only shown."""
 
@@ -55,7 +59,7 @@ class Request(Protocol):
     def environment(self) -> str:
         """The environment that the hosts are asked for, or empty."""
 
-    def upload(self, session: Session) -> int:
+    def upload(self, session: Session, /) -> int:
         """Send what the host needs; return the bytes."""
 
     def prepare(self, session: Session, heard: Heard) -> Prepared:
@@ -91,13 +95,12 @@ class Performer:
         hosts: Sequence[Address],
         access: Access,
         request: Request,
-        on_silence: str,
         *,
         settings: Settings,
         stream: Stream,
     ) -> None:
         self.rollout = Rollout(
-            tuple(rollout.Host(each.text) for each in hosts), on_silence, request.uploads, request.dry_run
+            tuple(rollout.Host(each.text) for each in hosts), request.on_silence, request.uploads, request.dry_run
         )
         self._access, self._request, self._settings, self._stream = access, request, settings, stream
         self._lines = {each.text: _Line(each) for each in hosts}

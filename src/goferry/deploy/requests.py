@@ -69,9 +69,9 @@ class RollbackRequest(_Common):
     stage: str = "rollback"
     uploads: bool = False
 
-    def upload(self, session: Session) -> int:
-        """Send nothing: the host holds the version."""
-        raise NotImplementedError
+    def upload(self, _session: Session) -> int:
+        """Send nothing, for the host holds the version; return 0."""
+        return 0
 
     def prepare(self, session: Session, heard: Heard) -> Prepared:
         """Have the version started.

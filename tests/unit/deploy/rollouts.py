@@ -71,7 +71,8 @@ class Truth:
     def __init__(self, fleet, draw, live=()):
         self.fleet, self.draw = fleet, draw
         self.live = {host.name: OLD for host in fleet.hosts} | dict(live)
-        self.open, self.lost, self.asked, self.outstanding = set(), set(), [], []
+        self.open, self.watched, self.lost = set(), set(), set()
+        self.asked, self.outstanding = [], []
 
     def run(self):
         self.take(Event(Kind.BEGIN))
@@ -84,6 +85,10 @@ class Truth:
     def take(self, happened):
         self.fleet, asks = decide(self.fleet, happened)
         self.asked += asks
+        for act, working in ((Act.SWITCH, State.SWITCHING), (Act.COMMIT, State.COMMITTING)):
+            if any(ask.act is act for ask in asks):
+                assert {host.state for host in self.fleet.hosts} <= {working, State.UNCHANGED}, "all or none"
+                assert not self.fleet.failed
         for ask in asks:
             assert ask.act in self.ANEW or ask.host not in self.lost, f"{ask} of a host that is lost"
             if ask.act is Act.HANG_UP:
@@ -114,9 +119,9 @@ class Truth:
         self.expire(host)
 
     def expire(self, host):
-        watched = self.fleet.host(host).state in (State.SWITCHED, State.COMMITTING, State.UNDOING)
+        commits = host in self.watched and self.fleet.on_silence == "commit"
         if host in self.open:
-            self.become(host, NEW if watched and self.fleet.on_silence == "commit" else OLD, opened=False)
+            self.become(host, NEW if commits else OLD, opened=False)
 
     def answered(self, host, said="", **truth):
         def happens():
@@ -135,8 +140,9 @@ class Truth:
 
         return happens
 
-    def become(self, host, live=None, opened=None):
+    def become(self, host, live=None, opened=None, watched=False):
         self.live[host] = live or self.live[host]
+        self.watched |= {host} if watched else set()
         if opened is not None:
             (self.open.add if opened else self.open.discard)(host)
 
@@ -165,7 +171,8 @@ class Truth:
             went = self.fails(Kind.UNDONE, host, "client-silent")
             return went, [self.answered(host), self.fails(Kind.LOST, host)]
         undone = self.fails(Kind.UNDONE, host, live=OLD, opened=False)
-        return self.answered(host, live=NEW), [undone, self.fails(Kind.LOST, host)]
+        lost = [self.fails(Kind.LOST, host), self.fails(Kind.LOST, host, live=NEW, watched=True)]
+        return self.answered(host, live=NEW, watched=True), [undone, *lost]
 
     def commit(self, host):
         done = {"live": NEW, "opened": False}

@@ -20,8 +20,8 @@ def test_who_waits_for_another_is_given_a_sign_of_life(hosts, monkeypatch):
     monkeypatch.setattr(performer, "HEARTBEAT", 0.05)
     hosts.write("web-1", bake=0.6)
     hosts.deploy()
-    assert hosts.heard("web-2").count("hello") > 3
-    assert hosts.heard("web-1").count("hello") <= 2, "one that watches is not asked meanwhile"
+    heard = hosts.heard("web-2")
+    assert "hello" in heard[heard.index("switch") : heard.index("commit")]
 
 
 @pytest.mark.parametrize("silence", ["rollback", "commit"])

@@ -13,6 +13,7 @@ import enum
 import functools
 import importlib
 import inspect
+import operator
 import pathlib
 import textwrap
 import types
@@ -22,13 +23,17 @@ import click
 import msgspec
 
 from goferry.cli.commands import COMMANDS
-from goferry.deploy import answers
+from goferry.deploy.contract import Target
+from goferry.deploy.live import Service
+from goferry.deploy.place import TARGETS
 from goferry.host.view import View
 
 ANY, TEXT, NUMBER, FLAG = "any", "string", "number", "boolean"
 PLAIN = {str: TEXT, int: NUMBER, float: NUMBER, bool: FLAG, pathlib.Path: TEXT}
 CALLS = {"str": TEXT, "len": NUMBER, "round": NUMBER, "sum": NUMBER, "int": NUMBER, "bool": FLAG}
 SEQUENCES = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Iterator)
+CONTRACTS = {Target: tuple(TARGETS.values())}
+"""What a contract's methods return is what its classes return."""
 MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 
 
@@ -271,6 +276,8 @@ class Scope:
                 return types.GenericAlias(list, each)
         if isinstance(node.func, ast.Name) and node.func.id in ("sorted", "list", "tuple") and node.args:
             return self.kind(node.args[0])
+        if methods := self._methods(node):
+            return functools.reduce(operator.or_, [_hints(each)["return"] for each in methods])
         made = self.found(node.func)
         if isinstance(made, type):
             return made
@@ -385,7 +392,19 @@ class Scope:
             return whole if isinstance(whole, dict) else None
         return {key.value if isinstance(key, ast.Constant) else "*": self.shape(value)}
 
+    def _methods(self, node):
+        """Return the functions that a call of a method may call: one for each class of a contract or of a union."""
+        if not isinstance(node.func, ast.Attribute):
+            return []
+        kind = self.kind(node.func.value)
+        union = typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
+        owners = [owner for each in union for owner in CONTRACTS.get(each, (each,))]
+        found = [inspect.getattr_static(owner, node.func.attr, None) for owner in owners if owner is not None]
+        return [each for each in found if isinstance(each, types.FunctionType)] if len(found) > 1 else []
+
     def _of_call(self, node):
+        if methods := self._methods(node):
+            return functools.reduce(merged, map(returned, methods))
         builtin = node.func.id if isinstance(node.func, ast.Name) else ""
         if builtin in ("list", "tuple", "sorted", "dict") and node.args:
             return self.shape(node.args[0])
@@ -460,9 +479,7 @@ def _tree(function):
 
 
 HOSTS = {
-    inspect.unwrap(answers.services): lambda: {
-        "*": {**returned(View._record), **returned(View.one), **returned(View.changed)["*"]}
-    },
+    Service.as_json: lambda: {**returned(View._record), **returned(View.one), **returned(View.changed)["*"]},
 }
 """What comes from a host's agent is what the agent's own code returns."""
 

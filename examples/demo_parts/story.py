@@ -45,7 +45,7 @@ class Story:
         self.keys = keys.Keys(
             folder.keys / "openpgp.asc", folder.keys / "minisign.key", folder.keys / "goferry.trust", throw_away=True
         )
-        self.target = deploy.Target(folder.root, self.keys.trust)
+        self.target = deploy.Local(folder.root, self.keys.trust)
         self.told = Told()
 
     def run(self) -> Told:

@@ -102,7 +102,7 @@ def test_rollbacks_walk_back_under_traffic_and_a_named_version_comes_back(site, 
 def test_a_rollback_without_a_trust_file_is_judged_by_that_of_the_last_deploy(site, tmp_path):
     trust = tmp_path / "goferry.trust"
     trust.write_bytes((site.workshop.keys / "goferry.trust").read_bytes())
-    target = deploy.Target(site.root, trust)
+    target = deploy.Local(site.root, trust)
     for number in (1, 2):
         deploy.deploy(site.release(number), target, settings=SETTINGS, stream=Stream())
     record = json.loads(trust.read_text())
@@ -110,7 +110,7 @@ def test_a_rollback_without_a_trust_file_is_judged_by_that_of_the_last_deploy(si
         key.update(revoked_at="2020-01-01T00:00:00Z", reason="compromised")
     trust.write_text(json.dumps(record))
     with pytest.raises(GoferryError) as refused:
-        deploy.rollback(deploy.Target(site.root), settings=SETTINGS, stream=Stream())
+        deploy.rollback(deploy.Local(site.root), settings=SETTINGS, stream=Stream())
     assert (refused.value.name, refused.value.exit_code) == ("key-revoked", 3)
     assert site.live()["api"]["version"] == "v2.0.0"
 

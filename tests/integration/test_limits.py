@@ -14,7 +14,7 @@ import provisioned
 import pytest
 
 from goferry.deploy import client
-from goferry.deploy.local import transaction_id
+from goferry.deploy.session import transaction_id
 from goferry.host import control
 from goferry.kernel.errors import GoferryError
 

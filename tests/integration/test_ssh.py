@@ -258,6 +258,6 @@ def test_the_command_takes_hosts_and_rules_from_the_environment(works, ready):
 
 def test_options_of_ssh_can_not_be_said_by_a_host_name():
     with pytest.raises(GoferryError) as told:
-        deploy.Fleet(["-oProxyCommand=touch${IFS}x"]).sessions(SETTINGS)
+        deploy.Fleet(["-oProxyCommand=touch${IFS}x"]).addresses(SETTINGS)
     assert told.value.name == "host-name-invalid"
     assert ssh.AGENT.startswith("/")

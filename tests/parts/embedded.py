@@ -156,7 +156,7 @@ class Site:
         )
 
     def target(self, **more):
-        return deploy.Target(self.root, self.workshop.keys / "goferry.trust", **more)
+        return deploy.Local(self.root, self.workshop.keys / "goferry.trust", **more)
 
     def deploy(self, dist, services=(), dry_run=False, **more):
         return deploy.deploy(

@@ -13,7 +13,7 @@ import pytest
 
 from goferry.config.settings import Settings
 from goferry.deploy import client, upload
-from goferry.deploy.local import transaction_id
+from goferry.deploy.session import transaction_id
 from goferry.kernel.errors import GoferryError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,6 +11,7 @@ from typing import Any
 from goferry.actions import shared
 from goferry.deploy import place as places
 from goferry.deploy import serving
+from goferry.deploy.options import Options
 from goferry.kernel.errors import FleetSplit, GoferryError, RolledBack
 from goferry.observe import summary
 from goferry.observe.record import Run
@@ -32,7 +33,7 @@ def place(job: Job) -> Iterator[places.Place]:
         job.required_secret("GOFERRY_DEPLOY_KEY", "to reach the hosts")
     with job.secret_file("GOFERRY_DEPLOY_KEY") as identity, _known_hosts(job) as known_hosts:
         called = {identity: "the secret GOFERRY_DEPLOY_KEY", known_hosts: "the input known-hosts"}
-        said = places.Said(
+        options = Options(
             target="ssh",
             hosts=job.inputs.lines("hosts", commas=True),
             identity=identity,
@@ -44,7 +45,7 @@ def place(job: Job) -> Iterator[places.Place]:
             called={path: name for path, name in called.items() if path and path.is_relative_to(job.temp)},
         )
         with serving.untouched():
-            found = places.resolve(said)
+            found = places.resolve(options)
         yield found
 
 

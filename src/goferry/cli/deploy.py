@@ -12,7 +12,7 @@ from goferry.cli.output import Output, dry_run_option, example, output_options, 
 from goferry.cli.target import lines_of, target_options
 
 if TYPE_CHECKING:
-    from goferry.deploy.place import Said
+    from goferry.deploy.options import Options
 
 
 @click.command(
@@ -41,7 +41,7 @@ def command(
     output: Output,
     *,
     dist: Path,
-    said: Said,
+    options: Options,
     trust: Path | None,
     services: tuple[str, ...],
     on_silence: str | None,
@@ -57,7 +57,7 @@ def command(
     from goferry.deploy import place
     from goferry.pipeline import deployed
 
-    where = place.resolve(replace(said, trust=trust, on_silence=on_silence or ""), verifies=True)
+    where = place.resolve(replace(options, trust=trust, on_silence=on_silence or ""), verifies=True)
     with output.stream() as stream:
         record = deploy.deploy(
             dist,

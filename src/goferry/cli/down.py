@@ -22,9 +22,10 @@ def command(output: Output, *, target: str, root: Path | None, wait: float, dry_
     Releases, and the floors that refuse older ones, stay; a deploy starts the services again.
     """
     from goferry import deploy
-    from goferry.deploy.place import Said, local_target
+    from goferry.deploy.options import Options
+    from goferry.deploy.place import local_target
 
-    where = local_target(Said(target=target, root=root, wait=wait))
+    where = local_target(Options(target=target, root=root, wait=wait))
     with output.stream() as stream:
         record = deploy.down(where, settings=settings(), stream=stream, dry_run=dry_run)
     verb = "would stop" if dry_run else "stopped"

@@ -45,9 +45,10 @@ def command(
     `goferry-host purge PROJECT`.
     """
     from goferry import deploy
-    from goferry.deploy.place import Said, local_target
+    from goferry.deploy.options import Options
+    from goferry.deploy.place import local_target
 
-    where = local_target(Said(target=target, root=root, wait=wait))
+    where = local_target(Options(target=target, root=root, wait=wait))
     with output.stream() as stream:
         record = deploy.purge(where, project, service, settings=settings(), stream=stream, dry_run=dry_run or not yes)
     if not (yes or dry_run):

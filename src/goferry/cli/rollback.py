@@ -12,7 +12,7 @@ from goferry.cli.output import Output, dry_run_option, example, output_options, 
 from goferry.cli.target import lines_of, target_options
 
 if TYPE_CHECKING:
-    from goferry.deploy.place import Said
+    from goferry.deploy.options import Options
 
 
 @click.command(
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 def command(
     output: Output,
     *,
-    said: Said,
+    options: Options,
     to: str,
     services: tuple[str, ...],
     project: str,
@@ -52,7 +52,7 @@ def command(
     from goferry.deploy import place
     from goferry.pipeline import deployed
 
-    where = place.resolve(replace(said, project=project if said.environment else "", trust=trust))
+    where = place.resolve(replace(options, project=project if options.environment else "", trust=trust))
     with output.stream() as stream:
         record = deploy.rollback(
             where.target,

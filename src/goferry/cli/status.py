@@ -12,7 +12,7 @@ from goferry.cli.output import Output, example, output_options, settings
 from goferry.cli.target import known, target_options
 
 if TYPE_CHECKING:
-    from goferry.deploy.place import Said
+    from goferry.deploy.options import Options
 
 
 @click.command(
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @target_options(wait=False)
 @click.option("--logs", "lines", default=0, type=click.IntRange(0, 1000), help="Show so many lines of the logs too.")
 @output_options
-def command(output: Output, *, said: Said, lines: int) -> None:
+def command(output: Output, *, options: Options, lines: int) -> None:
     """Show what is live on a target.
 
     What an interrupted deploy left unfinished is brought to its end first, as by every command on a target.
@@ -33,7 +33,7 @@ def command(output: Output, *, said: Said, lines: int) -> None:
     from goferry import deploy
     from goferry.deploy import place
 
-    where = place.resolve(said)
+    where = place.resolve(options)
     record = deploy.status(where.target, settings=settings())
     if lines:
         record = {**record, "logs": deploy.logs(where.target, lines=lines, settings=settings())["logs"]}
@@ -49,8 +49,7 @@ def command(output: Output, *, said: Said, lines: int) -> None:
     shown += [f"note: {note}" for note in record.get("notes", [])]
     busy = ["a deploy is going on"] if record["busy"] else []
     told = [line for name, log in sorted(record.get("logs", {}).items()) for line in ("", f"{name}:", *log)]
-    options = where.target.options if isinstance(where.target, deploy.Target) else "--host HOST"
-    shown += _stopped(record.get("stopped", {}), options)
+    shown += _stopped(record.get("stopped", {}), where.target.options)
     output.result(record, *record["recovered"], *(shown or ["nothing is deployed"]), *busy, *told)
 
 

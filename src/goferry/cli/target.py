@@ -63,7 +63,7 @@ _OPTIONS = (
 
 
 def target_options(*, wait: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the options that say where a command goes; the command gets them as one `said: deploy.place.Said`."""
+    """Add the options that say where a command goes; the command gets them as one `options: deploy.options.Options`."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
@@ -79,9 +79,9 @@ def target_options(*, wait: bool = True) -> Callable[[Callable[..., Any]], Calla
             wait: float = 60.0,
             **kwargs: Any,
         ) -> Any:
-            from goferry.deploy.place import Said
+            from goferry.deploy.options import Options
 
-            said = Said(
+            options = Options(
                 target=target,
                 hosts=hosts,
                 root=root,
@@ -91,7 +91,7 @@ def target_options(*, wait: bool = True) -> Callable[[Callable[..., Any]], Calla
                 environment=environment,
                 directory=directory,
             )
-            return function(*args, said=said, **kwargs)
+            return function(*args, options=options, **kwargs)
 
         decorated: Callable[..., Any] = wrapped
         for option in reversed((*_OPTIONS, *((wait_option,) if wait else ()))):

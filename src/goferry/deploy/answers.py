@@ -1,174 +1,252 @@
-"""A host's answers, read with suspicion: a figure is one that can be, a text is a text, all else is left out.
+"""A host's answers to the requests of a deploy, each read once, where it arrives, into a frozen class.
 
-A deploy that happened is not called a failure because its host described it badly: what can't be drawn is not drawn.
+An answer that lacks what a deploy goes by is AgentLost, and nothing goes on from it; see `reading` for all else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from goferry.deploy.live import Services, services
+from goferry.deploy.reading import Row, gaps, milliseconds, need, rows, text, texts, unlike, whole
 from goferry.kernel.errors import printable
-from goferry.kernel.outcomes import AgentLost
-
-DAY = 24 * 3600 * 1000
-"""Milliseconds of the longest time that is believed."""
-MOST = 2**53 - 1
-"""The largest whole number that JSON carries everywhere (RFC 8259, section 6)."""
-TEXT = 1000
-"""Characters of a text that are kept."""
 
 
-def whole(value: object, most: int = MOST) -> int | None:
-    """Return a whole number from 0 to `most`, or None for anything else: also for `true`, 1.5 and "7"."""
-    return value if type(value) is int and 0 <= value <= most else None
+@dataclass(frozen=True)
+class Hello:
+    """Who answers: what it can run, and what need not be sent.
+
+    Attributes:
+        agent: the version of its requests. platform: as Go writes it, `linux/amd64`.
+        critical: names in a release's `critical` that it knows. held: SHA-256 of the binaries in its store.
+        project: the one that the key deploys, or empty. has_policy: whether it has one for that project.
+    """
+
+    agent: int | None
+    platform: str
+    critical: frozenset[str]
+    held: frozenset[str]
+    project: str
+    has_policy: bool
+
+    @classmethod
+    def read(cls, answer: Row) -> Hello:
+        """Read the answer to `hello`.
+
+        Raises:
+            AgentLost: without a platform, or with a list that is none.
+        """
+        lists = {key: answer.get(key) or [] for key in ("critical", "held")}
+        for key, value in lists.items():
+            if type(value) is not list:
+                raise unlike(key, value)
+        return cls(
+            agent=whole(answer.get("agent")),
+            platform=need(answer, "platform", str),
+            critical=frozenset(texts(lists["critical"])),
+            held=frozenset(texts(lists["held"])),
+            project=text(answer.get("project")),
+            has_policy=answer.get("policy") is not None,
+        )
 
 
-def milliseconds(value: object) -> int | None:
-    """Return a time in milliseconds, at most a day, or None."""
-    return whole(value, DAY)
+@dataclass(frozen=True)
+class Change:
+    """What is to happen to one service.
+
+    Attributes:
+        before, to: versions; `before` is empty when nothing was live. sequence, before_sequence: of their releases,
+            the second 0 where nothing was live or an older agent did not say.
+        slot, port: None where the host named none that can be.
+        said: the row as the host sent it; a newer host's fields reach `--json` from here.
+    """
+
+    service: str
+    before: str
+    to: str
+    sequence: int
+    before_sequence: int
+    slot: int | None
+    port: int | None
+    said: Row = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def read(cls, row: Row) -> Change:
+        """Read one row with suspicion."""
+        return cls(
+            service=text(row.get("service")),
+            before=text(row.get("from")),
+            to=text(row.get("to")),
+            sequence=whole(row.get("sequence")) or 0,
+            before_sequence=whole(row.get("from_sequence")) or 0,
+            slot=whole(row.get("slot")),
+            port=whole(row.get("port"), 65535),
+            said=row,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the row with all that is drawn of it."""
+        read = {"service": self.service, "from": self.before, "to": self.to, "slot": self.slot, "port": self.port}
+        return {**self.said, **read}
 
 
-def text(value: object) -> str:
-    """Return a text, cut to TEXT characters; anything else is empty."""
-    return value[:TEXT] if isinstance(value, str) else ""
+@dataclass(frozen=True)
+class Step:
+    """One act that a deploy would do, and the services that it is done for; `said` as of a Change."""
+
+    act: str
+    services: tuple[str, ...]
+    said: Row = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def read(cls, row: Row) -> Step:
+        """Read one row with suspicion."""
+        return cls(text(row.get("act")), texts(row.get("services")), row)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the row with all that is drawn of it."""
+        return {**self.said, "act": self.act, "services": list(self.services)}
 
 
-def texts(value: object) -> list[str]:
-    """Return the texts of a list; anything else is empty."""
-    return [text(each) for each in value if isinstance(each, str)] if isinstance(value, list) else []
+@dataclass(frozen=True)
+class Prepared:
+    """A host at which only the switch is missing, or what a dry run shows of it.
+
+    Attributes:
+        changes: one per service; none when `unchanged`. acts: of a dry run, what would be done.
+        no_way_back: service → why nothing will lead back to what it serves now.
+    """
+
+    project: str
+    version: str
+    changes: tuple[Change, ...] = ()
+    unchanged: bool = False
+    no_way_back: Mapping[str, str] = field(default_factory=dict)
+    acts: tuple[Step, ...] = ()
+
+    @classmethod
+    def read(cls, answer: Row, *, dry_run: bool = False) -> Prepared:
+        """Read the answer to `prepare` or `rollback`; nothing goes by that of a dry run.
+
+        Raises:
+            AgentLost: it does not say of which project it is, or which release of which service comes.
+        """
+        if not dry_run:
+            need(answer, "project", str)
+            for row in need(answer, "changes", list):
+                if not (isinstance(row, dict) and text(row.get("service")) and whole(row.get("sequence")) is not None):
+                    raise unlike("changes", row)
+        said = answer.get("no_way_back")
+        closed = said if isinstance(said, dict) else {}
+        return cls(
+            project=text(answer.get("project")),
+            version=text(answer.get("version")),
+            changes=tuple(Change.read(row) for row in rows(answer.get("changes"))),
+            unchanged=bool(answer.get("unchanged")),
+            no_way_back={name: printable(text(why)) for name, why in closed.items()},
+            acts=tuple(Step.read(row) for row in rows(answer.get("acts"))),
+        )
+
+    def final(self, where: str = "") -> list[str]:
+        """Return what a person is told before the switch of what can't be undone; `where` says on which host."""
+        lines, before = [], {change.service: change.before for change in self.changes}
+        for name, why in sorted(self.no_way_back.items()):
+            what = printable(f"{name} {before.get(name, '')}", 200)
+            lines.append(f"once this is committed, no rollback{where} leads back to {what}: {why}")
+        return lines
+
+    def earlier(self) -> dict[int, list[str]]:
+        """Return the releases that served before, by sequence, each with its services; 0 where nobody said which."""
+        found: dict[int, list[str]] = {}
+        for change in self.changes:
+            found.setdefault(change.before_sequence, []).append(change.service)
+        return found
 
 
-_FIELDS: Mapping[str, Callable[[object], object]] = {
-    "project": text,
-    "service": text,
-    "version": text,
-    "previous": text,
-    "digest": text,
-    "url": text,
-    "mode": text,
-    "state": text,
-    "why": text,
-    "log": text,
-    "sequence": whole,
-    "port": partial(whole, most=65535),
-    "slot": whole,
-    "pid": partial(whole, most=2**22),  # proc_pid_max(5)
-    "gap_ms": milliseconds,
-    "held": texts,
-    "barred": bool,
-}
-"""The fields of a live service that are known here (host.view), and how each is read."""
-_NOTHING = {name: read(None) for name, read in _FIELDS.items()}
+@dataclass(frozen=True)
+class Switched:
+    """A host whose candidates take traffic and were watched; `gap_ms` is of services that answered nobody meanwhile."""
+
+    switch_ms: int | None = None
+    gap_ms: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, answer: Row) -> Switched:
+        """Read the answer to `switch`, of which nothing decides anything."""
+        return cls(milliseconds(answer.get("switch_ms")), gaps(answer))
 
 
-def services(answer: Mapping[str, Any] | None, key: str = "services") -> dict[str, dict[str, Any]]:
-    """Return service → its fields; those that are known here are always there, a newer host's others as they are."""
-    found = (answer or {}).get(key)
-    if not isinstance(found, dict):
-        return {}
-    return {name: _service(each) for name, each in found.items() if isinstance(each, dict)}
+@dataclass(frozen=True)
+class Committed:
+    """A host on which the new version stays; as `Switched`, with the services that changed as they are live now."""
+
+    switch_ms: int | None = None
+    gap_ms: Mapping[str, int] = field(default_factory=dict)
+    services: Services = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, answer: Row) -> Committed:
+        """Read the answer to `commit`, of which nothing decides anything."""
+        return cls(milliseconds(answer.get("switch_ms")), gaps(answer), services(answer.get("services")))
 
 
-def _service(each: Mapping[str, Any]) -> dict[str, Any]:
-    read = {key: _FIELDS[key](value) if key in _FIELDS else value for key, value in each.items()}
-    return {**_NOTHING, **read}
+@dataclass(frozen=True)
+class Stopped:
+    """A target that was taken down, or would be in a dry run: the services that ran."""
+
+    stopped: tuple[str, ...]
+    dry_run: bool = False
+
+    @classmethod
+    def read(cls, answer: Row, *, dry_run: bool) -> Stopped:
+        """Read the answer to `down`.
+
+        Raises:
+            AgentLost: it is none.
+        """
+        return cls(texts(need(answer, "stopped", list)), dry_run)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return `{"stopped": [service], "dry_run"}`."""
+        return {"stopped": list(self.stopped), "dry_run": self.dry_run}
 
 
-def gaps(answer: Mapping[str, Any] | None) -> dict[str, int]:
-    """Return service → milliseconds in which it answered nobody; what is no time is left out."""
-    found = (answer or {}).get("gap_ms")
-    read = {name: milliseconds(value) for name, value in found.items()} if isinstance(found, dict) else {}
-    return {name: value for name, value in read.items() if value is not None}
+@dataclass(frozen=True)
+class Purged:
+    """What was removed for good, or would be in a dry run; `stopped` are the services that ran of it."""
 
+    removed: tuple[Row, ...]
+    stopped: tuple[str, ...]
+    dry_run: bool = False
 
-def floors(answer: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return project → `{"sequence", "error", "lowered"}` as host.view says it; nothing of a host of before that."""
-    found = answer.get("floors")
-    return {
-        text(project): {
-            "sequence": whole(floor.get("sequence")) or 0,
-            "error": text(floor.get("error")),
-            "lowered": [_lowering(each) for each in _rows(floor.get("lowered"))],
+    @classmethod
+    def read(cls, answer: Row, *, dry_run: bool) -> Purged:
+        """Read the answer to `purge`.
+
+        Raises:
+            AgentLost: it is none.
+        """
+        return cls(tuple(rows(need(answer, "removed", list))), texts(need(answer, "stopped", list)), dry_run)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return `{"removed": [{"path", "files", "bytes"}], "stopped": [service], "dry_run"}`."""
+        return {
+            "removed": [dict(each) for each in self.removed],
+            "stopped": list(self.stopped),
+            "dry_run": self.dry_run,
         }
-        for project, floor in (found.items() if isinstance(found, dict) else ())
-        if isinstance(floor, dict)
-    }
 
 
-def _lowering(each: Mapping[str, Any]) -> dict[str, Any]:
-    numbers = {key: whole(each.get(key)) or 0 for key in ("from", "to")}
-    return {**numbers, **{key: text(each.get(key)) for key in ("at", "reason")}}
-
-
-def status(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `{"live": {service: {…}}, "stopped", "recovered": [text], "busy": bool, "floors": {project: {…}}}`.
-
-    `stopped` is service → `{"project", "service", "version", "held"}` of what was taken down; of a host of before that
-    there is none.
+def logs(answer: Row) -> dict[str, list[str]]:
+    """Read the answer to `logs`: service → its last lines.
 
     Raises:
-        AgentLost: it is no status at all: nothing would be drawn, and that would say that nothing is deployed.
+        AgentLost: it is none.
     """
-    for key, kind in (("live", dict), ("recovered", list), ("busy", bool)):
-        if not isinstance(answer.get(key), kind):
-            raise AgentLost(
-                f"the host answered something that is no status: {key} is {printable(repr(answer.get(key)), 80)}",
-                advice=["provision it again with this version:  goferry provision HOST"],
-            )
-    return {
-        "live": services(answer, "live"),
-        "stopped": {
-            name: {key: each[key] for key in ("project", "service", "version", "held")}
-            for name, each in services(answer, "stopped").items()
-        },
-        "recovered": texts(answer.get("recovered")),
-        "busy": answer.get("busy") is True,
-        "floors": floors(answer),
-    }
-
-
-def plan(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `{"changes", "acts"}` of a dry run, each entry with all that is drawn of it."""
-    return {
-        "changes": [{**each, **_step(each)} for each in changes(answer)],
-        "acts": [
-            {**act, "act": text(act.get("act")), "services": texts(act.get("services"))}
-            for act in _rows(answer.get("acts"))
-        ],
-    }
-
-
-def _step(change: Mapping[str, Any]) -> dict[str, Any]:
-    told = {key: text(change.get(key)) for key in ("service", "from", "to")}
-    return {**told, **{key: _FIELDS[key](change.get(key)) for key in ("slot", "port")}}
-
-
-def changes(answer: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Return the changes of a plan."""
-    return _rows((answer or {}).get("changes"))
-
-
-def _rows(value: object) -> list[dict[str, Any]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
-def no_way_back(answer: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return service → why nothing will lead back to what it serves now; nothing of a host of before that."""
-    found = (answer or {}).get("no_way_back")
-    return {name: printable(text(why)) for name, why in found.items()} if isinstance(found, dict) else {}
-
-
-def final(answer: Mapping[str, Any] | None, where: str = "") -> list[str]:
-    """Return what a person is told of that before the switch: a line a service; `where` says on which host."""
-    told, before = [], {text(each.get("service")): text(each.get("from")) for each in changes(answer)}
-    for name, why in sorted(no_way_back(answer).items()):
-        what = printable(f"{name} {before.get(name, '')}", 200)
-        told.append(f"once this is committed, no rollback{where} leads back to {what}: {why}")
-    return told
-
-
-def versions(rows: Iterable[Mapping[str, Any]], key: str) -> str:
-    """Return the versions that stand under `key`, each once; one where they are alike, as in a release."""
-    return ", ".join(sorted({text(row.get(key)) for row in rows} - {""}))
+    found = need(answer, "logs", dict)
+    for name, lines in found.items():
+        if type(lines) is not list:
+            raise unlike(f"logs of {name}", lines)
+    return {name: [str(line) for line in lines] for name, lines in found.items()}

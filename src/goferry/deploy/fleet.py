@@ -1,23 +1,29 @@
-"""A fleet: hosts over ssh, and the work on all of them at once; `phases` says in which order."""
+"""The target `ssh`: hosts that are reached over ssh, which change together; each does the work and judges it."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Event
-from typing import Any
+from typing import TypeVar
 
+from goferry.config.model import Environment
 from goferry.config.settings import Settings
-from goferry.deploy import address, serving, ssh
-from goferry.deploy.session import Session, connected, understood
-from goferry.kernel.errors import GoferryError
+from goferry.deploy import address, serving, ssh, upload, verdict
+from goferry.deploy.address import Address
+from goferry.deploy.deployment import Deployment, Foreseen
+from goferry.deploy.options import Options, default_known_hosts, without_hosts
+from goferry.deploy.overview import FleetLogs, FleetStatus
+from goferry.deploy.performer import Performer, Request
+from goferry.deploy.requests import DeployRequest, RollbackRequest
+from goferry.deploy.session import Session, connected
+from goferry.kernel.errors import GoferryError, Misuse
 from goferry.observe.events import Span, Stream
 
-HEARTBEAT = 15.0
-"""Seconds between two signs of life to a host that waits for the others; its own deadline is 60."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,140 +51,153 @@ class Fleet:
     connect_timeout: int = 15
     called: Mapping[Path, str] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, options: Options, rules: Environment, *, verifies: bool) -> Fleet:  # noqa: ARG003  the hosts verify
+        """Return the hosts that were named, else the environment's.
+
+        Raises:
+            Misuse: there are none, or something was said that is another target's.
+        """
+        hosts = tuple(options.hosts) or tuple(rules.hosts)
+        if not hosts and options.environment:
+            raise without_hosts(options)
+        if not hosts:
+            raise Misuse("no host is named", advice=["name it:  --host HOST"])
+        if options.root is not None:
+            raise Misuse("--root is the local target's folder; a host has its own", advice=["leave out --root"])
+        return cls(
+            hosts,
+            options.identity,
+            options.known_hosts or default_known_hosts(options.directory),
+            options.wait,
+            options.on_silence or rules.on_silence or "rollback",
+            options.environment,
+            called=options.called,
+        )
+
+    @property
+    def options(self) -> str:
+        """What commands on these hosts are given, as advice writes it."""
+        return "--host HOST"
+
     @property
     def access(self) -> ssh.Access:
         """What opens the hosts."""
         return ssh.Access(self.identity, self.known_hosts, self.connect_timeout, self.called)
 
-    def sessions(self, settings: Settings) -> list[Session]:
-        """Return one session a host, in the order in which fleets lock them; nothing is connected yet.
+    def addresses(self, settings: Settings) -> list[Address]:
+        """Return the hosts in the order in which fleets lock them; nothing is connected yet.
 
         Raises:
-            HostNameInvalid, DeployKeyUnusable, ToolMissing: as their names say.
+            HostNameInvalid: one is written wrongly. DeployKeyUnusable, ToolMissing: none could be reached.
         """
-        found = [Session(each) for each in address.parse_all(self.hosts, self.user)]
+        found = address.parse_all(self.hosts, self.user)
         ssh.check(self.access, settings.environ)
-        return sorted(found, key=lambda session: (session.address.host, session.address.port))
+        return sorted(found, key=lambda each: (each.host, each.port))
 
+    def before_deploy(self, settings: Settings) -> contextlib.AbstractContextManager[None]:  # noqa: ARG002
+        """Have what ends the block say that no host was changed: none was connected to."""
+        return serving.untouched()
 
-class Campaign:
-    """One change of a fleet."""
+    def deploy(
+        self, dist: Path, *, services: Sequence[str], settings: Settings, stream: Stream, dry_run: bool
+    ) -> Deployment | Foreseen:
+        """Bring the sealed release in `dist` into service on every host.
 
-    def __init__(self, fleet: Fleet, settings: Settings, stream: Stream, stage: str) -> None:
-        self.fleet, self.settings, self.stream, self.stage = fleet, settings, stream, stage
-        self.sessions = fleet.sessions(settings)
-        self.stopping = Event()
+        Raises:
+            GoferryError: a host's own, with every host's outcome in its facts; FleetSplit when they differ.
+        """
+        with serving.untouched():
+            release = upload.read_release(dist)
+        common = (services, self.environment, self.on_silence, self.wait, dry_run)
+        return self._change(DeployRequest(*common, dist=dist, release=release), settings, stream)
 
-    @property
-    def reached(self) -> bool:
-        """Whether any host answered anything; before that, none can have changed."""
-        return any(session.agent is not None and session.agent.answered for session in self.sessions)
+    def rollback(
+        self, *, to: str, services: Sequence[str], project: str, settings: Settings, stream: Stream, dry_run: bool
+    ) -> Deployment | Foreseen:
+        """Bring the version `to`, else the version before, into service again on every host.
 
-    @contextlib.contextmanager
-    def running(self) -> Iterator[Span]:
-        """Hold the fleet's span and every connection for the block; on an interrupt all hosts are let go at once."""
-        with self.stream.span(self.stage) as span:
-            try:
-                yield span
-            finally:
-                for session in self.sessions:
-                    session.held.close()
+        Raises:
+            HostOutdated: a host's agent knows no `to`. And what `deploy` raises.
+        """
+        common = (services, self.environment, self.on_silence, self.wait, dry_run)
+        return self._change(RollbackRequest(*common, to=to, project=project), settings, stream)
 
-    def connect(self, session: Session, parent: Span) -> None:
-        """Open one host's connection; its span stays open with it."""
-        session.span = session.held.enter_context(self._line(session, parent))
-        agent = connected(session.address, self.fleet.access, self.settings.environ, self.stream.trace)
-        session.agent = session.held.enter_context(agent)
+    def _change(self, request: Request, settings: Settings, stream: Stream) -> Deployment | Foreseen:
+        with serving.untouched():
+            hosts = self.addresses(settings)
+        performer = Performer(hosts, self.access, request, settings=settings, stream=stream)
+        told = serving.told(lambda _: self.serving(settings) if performer.reached else {})
+        with told if not request.dry_run else contextlib.nullcontext(), stream.span(request.stage) as span:
+            return self._changed(performer, request, span)
 
-    @contextlib.contextmanager
-    def _line(self, session: Session, parent: Span) -> Iterator[Span]:
-        with self.stream.span(self.stage, host=session.name, parent=parent) as span:
-            yield span
-            if session.failure is not None:
-                span.outcome, span.message = session.failure.name, session.failure.what
-            elif session.outcome == "unchanged":
+    def _changed(self, performer: Performer, request: Request, span: Span) -> Deployment | Foreseen:
+        start = time.monotonic()
+        with performer.running(span) as ended:
+            if failure := verdict.error(ended, request.stage):
+                raise failure
+            if request.dry_run:
+                span.skip("dry run")
+                return Foreseen({host.name: host.prepared for host in ended.hosts if host.prepared})
+            record = Deployment.of(ended.hosts, time.monotonic() - start)
+            if record.unchanged:
                 span.skip("live already")
+                return record
+            span.numbers["hosts"] = len(ended.hosts)
+            lines: list[tuple[Span | None, int | None]] = [(span, record.switch_ms)]
+            lines += [(performer.span(name), each.switch_ms) for name, each in record.hosts.items()]
+            for line, switch_ms in lines:
+                if line is not None and switch_ms is not None:
+                    line.numbers["switch_ms"] = switch_ms
+            for text in record.warnings():
+                span.note(text, "warning")
+            return record
 
-    def each(self, sessions: Sequence[Session], work: Callable[[Session], None]) -> None:
-        """Do `work` on all of them at once; what a host raises becomes its `failure`, and ends nothing else."""
-        if not sessions:
-            return
-        with ThreadPoolExecutor(max_workers=len(sessions), thread_name_prefix="host") as pool:
-            pending = {pool.submit(self._guarded, session, work): session for session in sessions}
-            try:
-                self._await(pending, pool)
-            except BaseException:
-                self.stopping.set()
-                for session in self.sessions:
-                    if session.agent is not None:
-                        session.agent.hang_up()
-                raise
+    def status(self, settings: Settings) -> FleetStatus:
+        """Ask every host what serves there.
 
-    def _guarded(self, session: Session, work: Callable[[Session], None]) -> None:
+        Raises:
+            GoferryError: the first host's that can't say, with what the others answered under `hosts` in its facts.
+        """
+        found = _asked(self, settings, Session.status)
+        return FleetStatus(_whole(found, {name: each.as_json() for name, each in _answers(found).items()}))
+
+    def logs(self, services: Sequence[str], lines: int, settings: Settings) -> FleetLogs:
+        """Ask every host for the last lines of what is live; raises as `status` does."""
+        found = _asked(self, settings, lambda session: session.logs(list(services), lines))
+        return FleetLogs(_whole(found, {name: {"logs": each} for name, each in _answers(found).items()}))
+
+    def serving(self, settings: Settings) -> dict[str, serving.Serving]:
+        """Return what each host serves now, asked over new connections; of who can't be asked the reason."""
+        found = _asked(replace(self, connect_timeout=min(5, self.connect_timeout)), settings, Session.status)
+        return {
+            name: serving.unknown(each) if isinstance(each, GoferryError) else serving.of_status(each)
+            for name, each in found.items()
+        }
+
+
+def _asked(fleet: Fleet, settings: Settings, ask: Callable[[Session], T]) -> dict[str, T | GoferryError]:
+    """Ask all hosts at once, each over a connection of its own; return the answers and the failures."""
+
+    def one(host: Address) -> T | GoferryError:
         try:
-            with understood(session.name):
-                work(session)
+            with connected(host, fleet.access, settings.environ) as session:
+                return ask(session)
         except GoferryError as error:
-            session.failure = error
+            return error
 
-    def _await(self, pending: dict[Future[None], Session], pool: ThreadPoolExecutor) -> None:
-        waiting, signs = dict(pending), dict[str, Future[None]]()
-        while waiting:
-            finished, _ = wait(waiting, timeout=HEARTBEAT, return_when=FIRST_COMPLETED)
-            for future in finished:
-                future.result()
-                del waiting[future]
-            if not finished:
-                busy = {session.name for session in waiting.values()}
-                for session in self.sessions:
-                    idle = session.open and session.name not in busy and session.failure is None
-                    if idle and (session.name not in signs or signs[session.name].done()):  # a host may hang
-                        signs[session.name] = pool.submit(self._guarded, session, _sign_of_life)
-
-    def failed(self) -> list[Session]:
-        """Return those that failed."""
-        return [session for session in self.sessions if session.failure is not None]
-
-    def hosts(self) -> dict[str, Any]:
-        """Return the record of each host."""
-        return {session.name: session.record() for session in self.sessions}
+    hosts = fleet.addresses(settings)
+    with ThreadPoolExecutor(len(hosts), thread_name_prefix="host") as pool:
+        return dict(zip((host.text for host in hosts), pool.map(one, hosts), strict=True))
 
 
-def _sign_of_life(session: Session) -> None:
-    session.ask("hello")
+def _answers(found: Mapping[str, T | GoferryError]) -> dict[str, T]:
+    return {name: each for name, each in found.items() if not isinstance(each, GoferryError)}
 
 
-def standing(fleet: Fleet, settings: Settings) -> dict[str, serving.Serving]:
-    """Return what each host serves now, asked over new connections; of who can't be asked the reason."""
-    campaign = Campaign(replace(fleet, connect_timeout=min(5, fleet.connect_timeout)), settings, Stream(), "status")
-    found: dict[str, serving.Serving] = {}
-
-    def work(session: Session) -> None:
-        with connected(session.address, campaign.fleet.access, settings.environ) as agent:
-            found[session.name] = serving.of_status(agent.ask("status"))
-
-    campaign.each(campaign.sessions, work)
-    for session in campaign.failed():
-        if session.failure is not None and session.name not in found:
-            found[session.name] = {"unknown": f"{session.failure.name}, {session.failure.what}"}
-    return {session.name: found[session.name] for session in campaign.sessions}
-
-
-def ask_all(fleet: Fleet, settings: Settings, request: str, **fields: Any) -> dict[str, dict[str, Any]]:
-    """Ask every host the same; return host → answer.
-
-    Raises:
-        GoferryError: the first failure, with what the others answered under `hosts` in its facts.
-    """
-    campaign, answers = Campaign(fleet, settings, Stream(), request), {}
-
-    def work(session: Session) -> None:
-        with connected(session.address, fleet.access, settings.environ, campaign.stream.trace) as agent:
-            answers[session.name] = agent.ask(request, **fields)
-
-    campaign.each(campaign.sessions, work)
-    for session in campaign.failed():
-        assert session.failure is not None
-        session.failure.facts = {**session.failure.facts, "hosts": answers}
-        raise session.failure
-    return {session.name: answers[session.name] for session in campaign.sessions}
+def _whole(found: Mapping[str, T | GoferryError], told: Mapping[str, object]) -> dict[str, T]:
+    """Return the answers when all hosts gave one, else raise the first failure with what the others `told`."""
+    failure = next((each for each in found.values() if isinstance(each, GoferryError)), None)
+    if failure is not None:
+        raise verdict.retold(failure, facts={**failure.facts, "hosts": dict(told)})
+    return _answers(found)

@@ -1,29 +1,39 @@
-"""Deploy, roll back, look, take down and purge on the local target; the host agent does the work and judges it."""
+"""The target `local`: a folder on this machine, with the host agent as a process of its own."""
 
 from __future__ import annotations
 
 import contextlib
-import secrets
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from goferry.config.model import Environment
 from goferry.config.settings import Settings
-from goferry.deploy import answers, client, serving
+from goferry.deploy import client, live, serving
+from goferry.deploy.address import Address
+from goferry.deploy.answers import Committed, Prepared, Purged, Stopped
+from goferry.deploy.deployment import Deployment, Foreseen
 from goferry.deploy.errors import TargetMissing
-from goferry.kernel.errors import GoferryError, printable
+from goferry.deploy.live import Status
+from goferry.deploy.options import Options, without_hosts
+from goferry.deploy.overview import Logs
+from goferry.deploy.rollout import Host
+from goferry.deploy.rollout_table import State
+from goferry.deploy.session import Session, transaction_id
+from goferry.kernel.errors import GoferryError, Misuse, printable
 from goferry.observe.events import Span, Stream
 
 OWN = (".goferry/run", "*/.journal")
 """What the agent makes in a target's folder before anything else, and what stays when all was taken down (host.layout);
 a repository has none."""
+NAME = "local"
 
 
 @dataclass(frozen=True)
-class Target:
+class Local:
     """Where to deploy and how.
 
     Attributes:
@@ -40,213 +50,166 @@ class Target:
     on_silence: str = "rollback"
     argv: Sequence[str] = ()
 
-    def agent(self, settings: Settings, trace: str = "") -> Any:
-        """Open the agent; `trace` is the run's trace id."""
-        return client.opened(
-            self.argv or client.agent_argv(self.root, self.trust),
-            settings.environ,
-            where=self.options,
-            trace=trace,
-            lingers=True,
-        )
+    @classmethod
+    def of(cls, options: Options, rules: Environment, *, verifies: bool) -> Local:
+        """Return the folder that was named.
+
+        Raises:
+            Misuse: there is none, or something was said that is for hosts.
+        """
+        said = {"--host": options.hosts, "--identity": options.identity, "--known-hosts": options.known_hosts}
+        strange = [flag for flag, value in said.items() if value]
+        if strange:
+            raise Misuse(f"{strange[0]} is for hosts, not for the local target", advice=["add:  --target ssh"])
+        if options.root is None and options.environment and not options.target:
+            raise without_hosts(options, rules.hosts)
+        if options.root is None:
+            raise Misuse(
+                "the local target's folder is not named", advice=["name it:  --root DIR", "or hosts:  --host HOST"]
+            )
+        if verifies and options.trust is None:
+            raise Misuse("no trust file is named", advice=["whose signatures count:  --trust goferry.trust"])
+        return cls(options.root, options.trust, options.wait, options.on_silence or rules.on_silence or "rollback")
 
     @property
     def options(self) -> str:
         """What commands on this target are given."""
         return f"--target local --root {shlex.quote(str(self.root))}"
 
+    def before_deploy(self, settings: Settings) -> contextlib.AbstractContextManager[None]:
+        """Have what ends the block say what serves on the target now; see serving.told."""
+        return serving.told(lambda error: {NAME: self._serving(settings, error)}, local=True)
 
-def transaction_id() -> str:
-    """Return a new id; ids sort by time."""
-    return time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(4)
+    def deploy(
+        self, dist: Path, *, services: Sequence[str], settings: Settings, stream: Stream, dry_run: bool
+    ) -> Deployment | Foreseen:
+        """Bring the sealed release in `dist` into service.
 
+        Raises:
+            GoferryError: as the host says: refusals (exit 3), failures before the switch (1), `rolled-back` (4).
+        """
+        asked = {"dist": client.sendable(dist), "services": list(services)}
+        return self._change("deploy", Session.prepare, asked, settings=settings, stream=stream, dry_run=dry_run)
 
-def deploy(
-    dist: Path,
-    target: Target,
-    *,
-    services: Sequence[str] = (),
-    settings: Settings,
-    stream: Stream,
-    dry_run: bool = False,
-) -> dict[str, Any]:
-    """Bring the sealed release in `dist` into service; return the record that `--json` prints.
+    def rollback(
+        self, *, to: str, services: Sequence[str], project: str, settings: Settings, stream: Stream, dry_run: bool
+    ) -> Deployment | Foreseen:
+        """Bring the version `to`, else the version before, into service again.
 
-    `{"project", "version", "unchanged", "switch_ms", "gap_ms": {service: ms}, "seconds", "services": {name:
-    {"version", "previous", "url", "digest", "pid", "gap_ms", …}}, "previous", "outcome", "hosts": {"local": {…}}}`; of
-    a dry run `{"changes", "acts"}` instead.
+        Raises:
+            TargetMissing: nothing was ever deployed there. GoferryError: as the host says, also what `deploy` raises.
+        """
+        self._found()
+        asked = {"services": list(services), "project": project, **({"to": to} if to else {})}
+        return self._change("rollback", Session.rollback, asked, settings=settings, stream=stream, dry_run=dry_run)
 
-    Raises:
-        GoferryError: as the host says: refusals (exit 3), failures before the switch (1), `rolled-back` (4).
-    """
-    request = {"dist": client.sendable(dist), "services": list(services)}
-    return _change(
-        "deploy", "prepare", request=request, target=target, settings=settings, stream=stream, dry_run=dry_run
-    )
+    def _change(
+        self,
+        stage: str,
+        prepare: Callable[..., Prepared],
+        asked: Mapping[str, Any],
+        *,
+        settings: Settings,
+        stream: Stream,
+        dry_run: bool,
+    ) -> Deployment | Foreseen:
+        since = time.monotonic()
+        common = {"id": transaction_id(), "wait_ms": self._wait_ms, "on_silence": self.on_silence, "dry_run": dry_run}
+        told = self.before_deploy(settings) if not dry_run else contextlib.nullcontext()
+        with told, self._session(stage, settings, stream) as (session, span):
+            return _finished(session, span, prepare(session, **common, **asked), since, dry_run=dry_run)
 
+    def status(self, settings: Settings) -> Status:
+        """Ask what serves.
 
-def rollback(
-    target: Target,
-    *,
-    to: str = "",
-    services: Sequence[str] = (),
-    project: str = "",
-    settings: Settings,
-    stream: Stream,
-    dry_run: bool = False,
-) -> dict[str, Any]:
-    """Bring the version `to`, else the version before, into service again; returns the same record as `deploy`.
+        Raises:
+            TargetMissing: nothing was ever deployed there.
+        """
+        self._found()
+        with self._agent(settings) as agent:
+            return Session(_HERE, agent).status()
 
-    Raises:
-        NothingToRollBackTo, AmbiguousProject, and what `deploy` raises.
-    """
-    _found(target)
-    request = {"services": list(services), "project": project, **({"to": to} if to else {})}
-    return _change(
-        "rollback", "rollback", request=request, target=target, settings=settings, stream=stream, dry_run=dry_run
-    )
+    def logs(self, services: Sequence[str], lines: int, settings: Settings) -> Logs:
+        """Ask for the last lines of what is live; raises as `status` does."""
+        self._found()
+        with self._agent(settings) as agent:
+            return Logs(Session(_HERE, agent).logs(list(services), lines))
 
+    def down(self, *, settings: Settings, stream: Stream, dry_run: bool) -> Stopped:
+        """End every service of the target and its supervisor; raises as `status` does."""
+        self._found()
+        with self._session("down", settings, stream) as (session, _):
+            return Stopped.read(session.ask("down", dry_run=dry_run, wait_ms=self._wait_ms), dry_run=dry_run)
 
-def _found(target: Target) -> None:
-    """Refuse a folder in which no deploy left anything, before an agent is started for it."""
-    if not any(path for pattern in OWN for path in target.root.glob(pattern)) and not target.argv:
-        raise TargetMissing(
-            f"no deploy left anything in {printable(str(target.root), 300)}",
-            state="Nothing was changed.",
-            advice=["name the folder of the deploy:  --root DIR"],
-        )
+    def purge(self, project: str, service: str, *, settings: Settings, stream: Stream, dry_run: bool) -> Purged:
+        """Remove what the target keeps of a project or of one service, data and logs too; what runs of it is ended.
 
+        Raises:
+            TargetMissing: nothing was ever deployed there. GoferryError: `nothing-kept`, `deploy-busy`, as the agent
+                says.
+        """
+        self._found()
+        wanted: dict[str, Any] = {"project": project, "service": service, "dry_run": dry_run, "wait_ms": self._wait_ms}
+        with self._session("purge", settings, stream) as (session, _):
+            return Purged.read(session.ask("purge", **wanted), dry_run=dry_run)
 
-def _change(
-    stage: str,
-    verb: str,
-    *,
-    request: dict[str, Any],
-    target: Target,
-    settings: Settings,
-    stream: Stream,
-    dry_run: bool,
-) -> dict[str, Any]:
-    told = serving_told(target, settings)
-    with told if not dry_run else contextlib.nullcontext():
-        return _changed(stage, verb, request=request, target=target, settings=settings, stream=stream, dry_run=dry_run)
+    def _found(self) -> None:
+        """Refuse a folder in which no deploy left anything, before an agent is started for it."""
+        if not any(path for pattern in OWN for path in self.root.glob(pattern)) and not self.argv:
+            raise TargetMissing(
+                f"no deploy left anything in {printable(str(self.root), 300)}",
+                state="Nothing was changed.",
+                advice=["name the folder of the deploy:  --root DIR"],
+            )
 
+    def _serving(self, settings: Settings, error: GoferryError) -> serving.Serving:
+        """Return what the target serves, as its error says or, when that says nothing, as it answers now."""
+        known = error.facts.get("serving")
+        if isinstance(known, dict):
+            return {"serving": serving.of_services(live.services(known))}
+        try:
+            return serving.of_status(self.status(settings))
+        except TargetMissing:
+            return {"serving": {}}
+        except GoferryError as other:
+            return {"unknown": str(other)}
 
-def serving_told(target: Target, settings: Settings) -> contextlib.AbstractContextManager[None]:
-    """Have what ends the block say what serves on the target now; see serving.told."""
-    return serving.told(lambda error: _standing(target, settings, error), local=True)
+    @property
+    def _wait_ms(self) -> int:
+        return round(self.wait * 1000)
 
+    def _agent(self, settings: Settings, trace: str = "") -> contextlib.AbstractContextManager[client.Agent]:
+        argv = self.argv or client.agent_argv(self.root, self.trust)
+        return client.opened(argv, settings.environ, where=self.options, trace=trace, lingers=True)
 
-def _standing(target: Target, settings: Settings, error: GoferryError) -> dict[str, serving.Serving]:
-    """Return what the target serves, as its error says or, when that says nothing, as it answers now."""
-    known = error.facts.get("serving")
-    if isinstance(known, dict):
-        return {"local": {"serving": serving.of_services(known)}}
-    try:
-        return {"local": serving.of_status(status(target, settings=settings))}
-    except TargetMissing:
-        return {"local": {"serving": {}}}
-    except (GoferryError, KeyError) as other:
-        return {"local": {"unknown": str(other)}}
-
-
-def _changed(
-    stage: str,
-    verb: str,
-    *,
-    request: dict[str, Any],
-    target: Target,
-    settings: Settings,
-    stream: Stream,
-    dry_run: bool,
-) -> dict[str, Any]:
-    start = time.monotonic()
-    common = {"id": transaction_id(), "wait_ms": round(target.wait * 1000), "on_silence": target.on_silence}
-    with stream.span(stage, host="local") as span, target.agent(settings, stream.trace) as agent:
-        prepared = agent.ask(verb, span.progress, dry_run=dry_run, **common, **request)
-        about = {key: prepared[key] for key in ("project", "version", "changes")}
-        if dry_run:
-            span.skip("dry run")
-            return {**about, "dry_run": True, "acts": prepared.get("acts", [])}
-        if prepared.get("unchanged"):
-            span.skip("live already")
-            live = answers.services(agent.ask("status"), "live")
-            numbers = {"switch_ms": 0, "gap_ms": {}, "seconds": round(time.monotonic() - start, 3)}
-            return with_host({**about, "unchanged": True, **numbers, "services": live}, "unchanged")
-        for line in answers.final(prepared):
-            span.note(line, "warning")
-        agent.ask("switch", span.progress)
-        done = agent.ask("commit", span.progress)
-        return _finish(span, about, done, time.monotonic() - start)
+    @contextlib.contextmanager
+    def _session(self, stage: str, settings: Settings, stream: Stream) -> Iterator[tuple[Session, Span]]:
+        """Open the agent for the block, with a line on which its progress is seen."""
+        with stream.span(stage, host=NAME) as span, self._agent(settings, stream.trace) as agent:
+            yield Session(_HERE, agent, span), span
 
 
-def _finish(span: Span, about: dict[str, Any], done: dict[str, Any], seconds: float) -> dict[str, Any]:
-    switch_ms, gaps = answers.milliseconds(done.get("switch_ms")), answers.gaps(done)
-    services = answers.services(done)
-    if switch_ms is not None:
-        span.numbers["switch_ms"] = switch_ms
-    for name, gap in gaps.items():
-        span.note(f"{name} does not take its socket from Goferry: {gap} ms gap", "warning")
-    record = {
-        **about,
-        "version": about["version"] or answers.versions(services.values(), "version"),
-        "unchanged": False,
-        "switch_ms": switch_ms,
-        "gap_ms": gaps,
-        "seconds": round(seconds, 3),
-        "services": services,
-    }
-    return with_host(record, "deployed")
+_HERE = Address(NAME, "", "")
 
 
-def with_host(record: dict[str, Any], outcome: str) -> dict[str, Any]:
-    """Return the record with what a fleet's has too: `outcome`, `previous`, and `hosts`, here the one `local`."""
-    previous = answers.versions(record["services"].values(), "previous")
-    host = {"version": record["version"], "previous": previous, "outcome": outcome}
-    host |= {key: record[key] for key in ("switch_ms", "gap_ms")}
-    host |= {"serving": serving.of_services(record["services"])}
-    return {**record, "previous": previous, "outcome": outcome, "hosts": {"local": host}}
-
-
-def status(target: Target, *, settings: Settings) -> dict[str, Any]:
-    """Return `{"live": {service: {…}}, "stopped", "recovered": [text], "busy": bool, "floors": {project: {…}}}`.
-
-    Raises:
-        TargetMissing: nothing was ever deployed there.
-    """
-    _found(target)
-    with target.agent(settings) as agent:
-        answer = agent.ask("status")
-    return answers.status(answer)
-
-
-def logs(target: Target, *, services: Sequence[str] = (), lines: int = 50, settings: Settings) -> dict[str, Any]:
-    """Return `{"logs": {service: [line]}}` of what is live."""
-    _found(target)
-    with target.agent(settings) as agent:
-        return {"logs": agent.ask("logs", services=list(services), lines=lines)["logs"]}
-
-
-def down(target: Target, *, settings: Settings, stream: Stream, dry_run: bool = False) -> dict[str, Any]:
-    """End every service of the target and its supervisor; return `{"stopped": [service]}`."""
-    _found(target)
-    with stream.span("down", host="local") as span, target.agent(settings, stream.trace) as agent:
-        answer = agent.ask("down", span.progress, dry_run=dry_run, wait_ms=round(target.wait * 1000))
-    return {"stopped": answer["stopped"], "dry_run": dry_run}
-
-
-def purge(
-    target: Target, project: str, service: str = "", *, settings: Settings, stream: Stream, dry_run: bool = True
-) -> dict[str, Any]:
-    """Remove what the target keeps of a project or of one service, data and logs too, after ending what runs of it.
-
-    Returns `{"removed": [{"path", "files", "bytes"}], "stopped": [service], "dry_run"}`.
-
-    Raises:
-        TargetMissing: nothing was ever deployed there. GoferryError: `nothing-kept`, `deploy-busy`, as the agent says.
-    """
-    _found(target)
-    wanted = {"project": project, "service": service, "dry_run": dry_run}
-    with stream.span("purge", host="local") as span, target.agent(settings) as agent:
-        answer = agent.ask("purge", span.progress, wait_ms=round(target.wait * 1000), **wanted)
-    return {"removed": answer["removed"], "stopped": answer["stopped"], "dry_run": dry_run}
+def _finished(
+    session: Session, span: Span, prepared: Prepared, since: float, *, dry_run: bool
+) -> Deployment | Foreseen:
+    """Go on from where only the switch is missing."""
+    if dry_run:
+        span.skip("dry run")
+        return Foreseen({NAME: prepared}, alone=True)
+    if prepared.unchanged:
+        span.skip("live already")
+        shown = Committed(switch_ms=0, services=session.status().live)
+        host = Host(NAME, State.UNCHANGED, prepared=prepared, committed=shown)
+        return Deployment.of([host], time.monotonic() - since, alone=True)
+    for line in prepared.final():
+        session.warn(line)
+    host = Host(NAME, State.COMMITTED, prepared=prepared, switched=session.switch(), committed=session.commit())
+    record = Deployment.of([host], time.monotonic() - since, alone=True)
+    if record.switch_ms is not None:
+        session.measure(switch_ms=record.switch_ms)
+    for line in record.warnings():
+        session.warn(line)
+    return record

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from goferry.deploy import answers
+from goferry.deploy.live import Services, Status
 from goferry.kernel.errors import GoferryError, Interrupted
 
 UNTOUCHED = "Nothing was changed on any host."
@@ -19,19 +19,19 @@ Serving = dict[str, Any]
 """Of one host: `{"serving": {service: {"version", "state"}}, "busy": bool}`, or `{"unknown": why}`."""
 
 
-def of_status(answer: Mapping[str, Any]) -> Serving:
-    """Return what a status answer says."""
-    live = answer.get("live")
-    return {"serving": of_services(live if isinstance(live, dict) else {}), "busy": answer.get("busy") is True}
+def of_status(status: Status) -> Serving:
+    """Return what a status says."""
+    return {"serving": of_services(status.live), "busy": status.busy}
 
 
-def of_services(services: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Return each service's version and state; both are texts, whatever a host sent."""
-    return {
-        str(name): {key: answers.text(each.get(key)) for key in ("version", "state")}
-        for name, each in services.items()
-        if isinstance(each, Mapping)
-    }
+def of_services(services: Services) -> dict[str, dict[str, str]]:
+    """Return each service's version and state."""
+    return {name: {"version": each.version, "state": each.state} for name, each in services.items()}
+
+
+def unknown(error: GoferryError) -> Serving:
+    """Return what is said of a host that can't be asked."""
+    return {"unknown": f"{error.name}, {error.what}"}
 
 
 def text(host: Serving) -> str:

@@ -5,6 +5,7 @@ A file goes in blocks at offsets that the host names, so an upload that broke of
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 
 from goferry.artifacts import given
 from goferry.deploy.client import Agent
+from goferry.deploy.errors import HostOutdated
+from goferry.deploy.session import Session
 from goferry.kernel import checksums, manifest
 from goferry.kernel.errors import printable
 from goferry.kernel.files import sha256_file
@@ -19,6 +22,10 @@ from goferry.kernel.outcomes import AgentLost, UploadDamaged
 from goferry.kernel.refusals import FileMissing, ManifestMissing
 
 BLOCK = 1 << 20
+NO_POLICY = (
+    "the host has no policy for this project and takes every signed release of it, snapshots too; set one:  "
+    "goferry provision HOST --accepts releases"
+)
 _MAKE = ("make it:  goferry build --out DIST", "seal it:  goferry sign DIST --openpgp-key FILE")
 
 
@@ -47,6 +54,37 @@ def read_release(dist: Path) -> manifest.Manifest:
             f"{printable(str(dist / manifest.MANIFEST), 300)}: {error.strerror}",
             advice=_MAKE,
         ) from error
+
+
+def send_release(
+    session: Session, dist: Path, release: manifest.Manifest, services: Sequence[str], transaction: str
+) -> int:
+    """Ask the host what it needs and send that; return how many bytes went over the line.
+
+    Raises:
+        HostOutdated: its agent would not understand the release; nothing was sent. And what `send` raises.
+    """
+    hello = session.hello()
+    if hello.agent == 1 and release.schema > 1:
+        raise _outdated(session, f"does not read releases of schema {release.schema}")
+    unknown = sorted({*release.critical} - hello.critical)
+    if unknown:
+        raise _outdated(session, f"does not know {', '.join(unknown)}, which {release.version} needs")
+    if hello.project and not hello.has_policy:
+        session.warn(NO_POLICY)
+    items = plan(dist, release, services=services, platform=hello.platform, held=hello.held)
+    since = time.monotonic()
+    sent = send(session.agent, items, transaction, session.progress)
+    session.measure(bytes=sent, upload_ms=round((time.monotonic() - since) * 1000))
+    return sent
+
+
+def _outdated(session: Session, what: str) -> HostOutdated:
+    return HostOutdated(
+        f"the agent of {session.address.text} {what}",
+        state="Nothing was sent.",
+        advice=["upgrade it while it serves:  goferry provision HOST"],
+    )
 
 
 def plan(

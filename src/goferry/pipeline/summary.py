@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from goferry import artifacts
 from goferry.artifacts import Ledger
-from goferry.deploy import answers
+from goferry.deploy import reading
 from goferry.gobuild.check import Report
 from goferry.kernel.manifest import File, Manifest
 from goferry.observe.record import Artifact, Compiled, Gate, Host, Image, Pack, Run, Service, Signer, Toolchain, Trust
@@ -127,12 +127,12 @@ def hosts(told: object) -> tuple[Host, ...]:
     return tuple(
         Host(
             name=str(name),
-            version=answers.text(each.get("version")),
-            previous=answers.text(each.get("previous")),
-            switch_ms=answers.milliseconds(each.get("switch_ms")),
-            gap_ms=max(answers.gaps(each).values(), default=None),
-            uploaded=answers.whole(each.get("uploaded")),
-            outcome=answers.text(each.get("outcome")),
+            version=reading.text(each.get("version")),
+            previous=reading.text(each.get("previous")),
+            switch_ms=reading.milliseconds(each.get("switch_ms")),
+            gap_ms=max(reading.gaps(each).values(), default=None),
+            uploaded=reading.whole(each.get("uploaded")),
+            outcome=reading.text(each.get("outcome")),
         )
         for name, each in sorted(found.items())
         if isinstance(each, dict)

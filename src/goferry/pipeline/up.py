@@ -77,7 +77,7 @@ def up(ctx: Context, order: Order) -> Result:
     began, events = time.monotonic(), list[Event]()
     ctx.stream.renderers.append(events.append)
     request = order.request
-    target = deploy.Target(order.root, request.keys.trust) if order.root else None
+    target = deploy.Local(order.root, request.keys.trust) if order.root else None
     with _serving_told(target, ctx.settings):
         opened = way.look(ctx, request)
         if target:

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from sampling import sample
 from unit.deploy.test_fleet_faults import Hosts, in_threads  # noqa: F401
 
+from goferry import deploy
 from goferry.cli.target import lines_of
-from goferry.deploy import answers, remote
+from goferry.deploy import reading as answers
 from goferry.deploy.fleet import Fleet
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.outcomes import AgentLost
@@ -109,9 +110,9 @@ def test_status_of_a_host_that_answers_in_another_type(field, tmp_path):
         fleet = Fleet(hosts.names, connect_timeout=2)
         if not isinstance(value, KINDS.get(field, object)):
             with pytest.raises(AgentLost, match=field):
-                remote.status(fleet, settings=hosts.settings)
+                deploy.status(fleet, settings=hosts.settings)
             continue
-        told = remote.status(fleet, settings=hosts.settings)
+        told = deploy.status(fleet, settings=hosts.settings)
         assert type(told["busy"]) is bool
         assert all(isinstance(text, str) for text in told["recovered"])
         for live in told["live"].values():
@@ -125,7 +126,7 @@ def test_a_dry_run_of_a_host_that_answers_in_another_type(tmp_path):
     for value in [*sample(SENT, 3), [{"service": 7, "slot": -5, "port": True}], [{}]]:
         hosts.write("web-1", says={"prepare": {"changes": value, "acts": value}})
         fleet = Fleet(hosts.names, wait=1.0, connect_timeout=2)
-        told = remote.deploy(hosts.dist, fleet, settings=hosts.settings, stream=Stream(), dry_run=True)
+        told = deploy.deploy(hosts.dist, fleet, settings=hosts.settings, stream=Stream(), dry_run=True)
         text = "\n".join(lines_of(deployed.read(told)))
         assert "9007199254740991" not in text
         assert not {"-5", "True", "7"} & set(re.findall(r"-?\w+", text)), text

@@ -17,9 +17,12 @@ import pytest
 from sampling import sample
 from unit.deploy.scripted_host import Connection
 
+from goferry import deploy
 from goferry.config.settings import Settings
-from goferry.deploy import client, phases, remote
+from goferry.deploy import client, performer
 from goferry.deploy.fleet import Fleet
+from goferry.deploy.performer import Performer
+from goferry.deploy.rollout_table import Act
 from goferry.kernel.errors import FleetSplit, GoferryError
 from goferry.kernel.manifest import Manifest
 from goferry.observe.events import Stream
@@ -68,8 +71,8 @@ class Hosts:
     def deploy(self, verb="deploy", environment=""):
         fleet = Fleet(self.names, wait=1.0, connect_timeout=2, environment=environment)
         if verb == "deploy":
-            return remote.deploy(self.dist, fleet, settings=self.settings, stream=Stream([self.events.append]))
-        return remote.rollback(fleet, project="shop", settings=self.settings, stream=Stream())
+            return deploy.deploy(self.dist, fleet, settings=self.settings, stream=Stream([self.events.append]))
+        return deploy.rollback(fleet, project="shop", settings=self.settings, stream=Stream())
 
     def failed(self, verb="deploy"):
         with pytest.raises(GoferryError) as caught:
@@ -95,8 +98,8 @@ def programs(in_threads, monkeypatch):
 
 @pytest.fixture
 def hosts(tmp_path, monkeypatch):
-    monkeypatch.setattr(phases, "RECHECK", 3.0)
-    monkeypatch.setattr(phases, "GATE", 0.2)
+    monkeypatch.setattr(performer, "RECHECK", 3.0)
+    monkeypatch.setattr(performer, "GATE", 0.2)
     return lambda count=2: Hosts(tmp_path, count)
 
 
@@ -287,12 +290,12 @@ def test_an_agent_that_knows_no_release_to_go_back_to_is_told_before_traffic_is_
     made.write("web-2", ignorant=True)
     fleet = Fleet(made.names, wait=1.0, connect_timeout=2)
     with pytest.raises(GoferryError) as told:
-        remote.rollback(fleet, to="v1", settings=made.settings, stream=Stream())
+        deploy.rollback(fleet, to="v1", settings=made.settings, stream=Stream())
     assert (told.value.name, told.value.exit_code) == ("host-outdated", 2)
     assert [made.live(name) for name in made.names] == [4, 4]
     assert "switch" not in made.heard("web-1") + made.heard("web-2")
     made.write("web-2", ignorant=False)
-    assert remote.rollback(fleet, to="v1", settings=made.settings, stream=Stream())["outcome"] == "deployed"
+    assert deploy.rollback(fleet, to="v1", settings=made.settings, stream=Stream())["outcome"] == "deployed"
     assert [made.live(name) for name in made.names] == [1, 1]
 
 
@@ -307,17 +310,22 @@ def test_a_rollback_that_was_split_is_not_to_be_repeated_everywhere(hosts):
     assert "goferry rollback --to v1 --target ssh --host web-1" in error.advice[0]
 
 
-@pytest.mark.parametrize("phase", ["prepare", "switch", "commit"])
-def test_an_interrupt_says_what_serves_on_each_host(hosts, monkeypatch, phase):
+def interrupt(monkeypatch, at):
+    """Have somebody press Ctrl-C when the first host is to be asked for it."""
+    perform = Performer.perform
+
+    def performed(self, ask, pool):
+        if ask.act is at:
+            raise KeyboardInterrupt
+        perform(self, ask, pool)
+
+    monkeypatch.setattr(Performer, "perform", performed)
+
+
+@pytest.mark.parametrize("act", [Act.PREPARE, Act.SWITCH, Act.COMMIT])
+def test_an_interrupt_says_what_serves_on_each_host(hosts, monkeypatch, act):
     made = hosts()
-    act = getattr(phases, phase)
-
-    def interrupted(*arguments):
-        if phase == "prepare":
-            act(*arguments)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(phases, phase, interrupted)
+    interrupt(monkeypatch, act)
     error = made.failed()
     assert (error.name, error.exit_code) == ("interrupted", 130)
     assert error.state.splitlines() == ["Serving now:", "web-1: api v1", "web-2: api v1"]
@@ -329,7 +337,7 @@ def test_where_no_host_was_reached_none_is_connected_to_again_to_say_that_none_w
     made, asked = hosts(), []
     for name in made.names:
         made.write(name, gone=True)
-    monkeypatch.setattr(remote, "standing", lambda *_: asked.append("standing") or {})
+    monkeypatch.setattr(Fleet, "serving", lambda *_: asked.append("serving") or {})
     error = made.failed(verb)
     assert (error.name, error.exit_code) == ("host-unreachable", 5)
     assert error.state.splitlines()[-1] == "Nothing was changed on any host."
@@ -338,11 +346,7 @@ def test_where_no_host_was_reached_none_is_connected_to_again_to_say_that_none_w
 
 def test_an_interrupt_before_any_host_answered_says_that_none_was_changed(hosts, monkeypatch):
     made = hosts()
-
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(phases, "prepare", interrupted)
+    interrupt(monkeypatch, Act.CONNECT)
     error = made.failed()
     assert (error.name, error.state) == ("interrupted", "Nothing was changed on any host.")
     assert not list(made.folder.glob("*.heard"))
@@ -365,7 +369,7 @@ def test_what_fails_before_any_connection_says_that_no_host_was_changed(hosts, s
     made = hosts()
     fleet = spoil(made, Fleet(made.names, wait=1.0, connect_timeout=2))
     with pytest.raises(GoferryError) as caught:
-        remote.deploy(made.dist, fleet, settings=made.settings, stream=Stream())
+        deploy.deploy(made.dist, fleet, settings=made.settings, stream=Stream())
     assert caught.value.name == name
     assert caught.value.state.splitlines()[-1] == "Nothing was changed on any host."
     assert not list(made.folder.glob("*.heard"))

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from goferry import deploy
 from goferry.config.context import Context
 from goferry.config.settings import Settings
-from goferry.deploy import client, local
+from goferry.deploy import client
+from goferry.deploy.live import Status
 from goferry.kernel.errors import Failed, GoferryError
 from goferry.kernel.outcomes import SnapshotRefused
 from goferry.observe import report
@@ -18,7 +19,7 @@ from goferry.pipeline import up, way
 from goferry.pipeline.keys import Keys
 from goferry.pipeline.project import ProjectRequest
 
-LIVE = {"live": {"api": {"version": "v1.0.0", "state": "healthy"}}, "busy": False}
+LIVE = {"live": {"api": {"version": "v1.0.0", "state": "healthy"}}, "recovered": [], "busy": False}
 
 
 @pytest.mark.parametrize(("there", "said"), [(True, "api v1.0.0"), (False, "nothing")])
@@ -29,11 +30,11 @@ def test_a_release_that_the_rules_refuse_says_what_serves(there, said, tmp_path,
     (tmp_path / "dist").mkdir()
     monkeypatch.setattr(deploy, "judge_accepts", refuse)
     if there:
-        monkeypatch.setattr(local, "status", lambda *_, **__: LIVE)
+        monkeypatch.setattr(deploy.Local, "status", lambda *_, **__: Status.read(LIVE))
     with pytest.raises(SnapshotRefused) as caught:
         deploy.deploy(
             tmp_path / "dist",
-            deploy.Target(tmp_path / "run"),
+            deploy.Local(tmp_path / "run"),
             settings=Settings({}, Path("/nonexistent")),
             stream=Stream(),
             accepts="releases",
@@ -67,7 +68,7 @@ def test_an_up_that_fails_before_its_deploy_or_after_it_says_what_serves(tmp_pat
 
     keys = Keys(None, None, tmp_path / "goferry.trust")
     services = SimpleNamespace(config=SimpleNamespace(services={"api": {}}))
-    monkeypatch.setattr(local, "status", lambda *_, **__: LIVE)
+    monkeypatch.setattr(deploy.Local, "status", lambda *_, **__: Status.read(LIVE))
     monkeypatch.setattr(up.way, "look", lambda *_: services)
     monkeypatch.setattr(up.way, "carry", lambda *_: SimpleNamespace(folder=tmp_path))
     monkeypatch.setattr(up.deploy, "deploy", lambda *_, **__: {})
@@ -108,5 +109,5 @@ def test_a_deploy_to_a_folder_names_the_trust_file_too():
 
 def test_what_is_no_target_is_an_error_of_its_own(tmp_path):
     with pytest.raises(GoferryError) as caught:
-        deploy.status(deploy.Target(tmp_path / "run"), settings=Settings({}, Path("/nonexistent")))
+        deploy.status(deploy.Local(tmp_path / "run"), settings=Settings({}, Path("/nonexistent")))
     assert (caught.value.name, caught.value.exit_code) == ("target-missing", 2)

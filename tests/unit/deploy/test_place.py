@@ -2,7 +2,8 @@
 
 import pytest
 
-from goferry.deploy.place import Said, resolve
+from goferry.deploy.options import Options
+from goferry.deploy.place import resolve
 
 HOSTS = "environments: {production: {target: ssh, hosts: [web-1]}}\n"
 
@@ -20,9 +21,9 @@ def test_an_environment_names_its_project(tmp_path, files, project, name):
     for file, text in files.items():
         (tmp_path / file).write_text(text)
     (tmp_path / ".git").mkdir()
-    assert resolve(Said(environment="production", directory=tmp_path, project=project)).project == name
+    assert resolve(Options(environment="production", directory=tmp_path, project=project)).project == name
 
 
 def test_hosts_without_an_environment_name_none(tmp_path):
     (tmp_path / "goferry.yml").write_text("project: shop\n")
-    assert resolve(Said(hosts=("web-1",), directory=tmp_path)).project == ""
+    assert resolve(Options(hosts=("web-1",), directory=tmp_path)).project == ""

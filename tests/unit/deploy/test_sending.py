@@ -4,23 +4,29 @@ from pathlib import Path
 
 import pytest
 
+from goferry.deploy.address import Address
 from goferry.deploy.errors import HostOutdated
-from goferry.deploy.session import send_release
+from goferry.deploy.session import Session
+from goferry.deploy.upload import send_release
 from goferry.kernel import protocol, services
 from goferry.kernel.manifest import Manifest
+from goferry.kernel.outcomes import AgentLost
 
 
 class Host:
-    """A session with a host that answers `hello` and nothing else."""
-
-    name, span, agent = "web-1", None, None
+    """An agent that answers `hello` and nothing else."""
 
     def __init__(self, hello):
         self.hello = hello
 
-    def ask(self, request):
+    def ask(self, request, *_, **__):
         assert request == "hello"
         return self.hello
+
+
+def send(hello, service):
+    made = {"platform": "linux/amd64", **hello}
+    return send_release(Session(Address("web-1", "", "web-1"), Host(made)), Path(), release(**service), ("api",), "t")
 
 
 def release(**service):
@@ -42,7 +48,7 @@ def release(**service):
 @pytest.mark.parametrize("service", [{"listen": {"port_env": "PORT"}}, {"args": ["{port}"]}])
 def test_a_release_with_placeholders_is_not_sent_to_an_agent_that_would_take_them_for_text(hello, service):
     with pytest.raises(HostOutdated, match="service-address") as told:
-        send_release(Host(hello), Path(), release(**service), ("api",), "t")
+        send(hello, service)
     assert told.value.exit_code == 2
     assert "goferry provision" in told.value.advice[0]
 
@@ -51,5 +57,10 @@ def test_a_release_with_placeholders_is_not_sent_to_an_agent_that_would_take_the
     ("hello", "service"), [({"agent": 2}, {"listen": {"env": "ADDR"}}), (protocol.ABOUT, {"args": ["{port}"]})]
 )
 def test_what_a_host_knows_is_not_refused(hello, service):
-    with pytest.raises(KeyError, match=r"held|platform"):  # it goes on to what is to be sent
-        send_release(Host(hello), Path(), release(**service), ("api",), "t")
+    assert send(hello, service) == 0  # the folder is empty
+
+
+@pytest.mark.parametrize("wrong", [{"platform": None}, {"platform": 7}, {"held": "x"}, {"critical": {"a": 1}}])
+def test_a_greeting_that_does_not_say_what_the_host_needs_is_no_answer(wrong):
+    with pytest.raises(AgentLost, match=next(iter(wrong))):
+        send({"agent": 2, **wrong}, {"listen": {"env": "ADDR"}})

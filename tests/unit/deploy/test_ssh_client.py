@@ -16,8 +16,9 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 from sampling import examples
 
+from goferry import deploy
 from goferry.config.settings import Settings
-from goferry.deploy import Fleet, address, client, known_hosts, remote, ssh
+from goferry.deploy import Fleet, address, client, known_hosts, ssh
 from goferry.kernel import frames
 from goferry.kernel.errors import GoferryError, printable
 from goferry.runner.surface import Surface, adapt
@@ -221,7 +222,7 @@ def hostile(tmp_path):
 def test_whatever_a_host_answers_is_an_error_with_a_name(hostile, data, name):
     fleet, settings = hostile(data)
     with pytest.raises(GoferryError) as told:
-        remote.status(fleet, settings=settings)
+        deploy.status(fleet, settings=settings)
     assert told.value.name == name
     assert 1 <= told.value.exit_code <= 6
     shown = printable(told.value.what)
@@ -233,7 +234,7 @@ def test_a_host_that_never_answers_is_left(hostile, monkeypatch):
     monkeypatch.setattr(client, "MOST", 50)
     fleet, settings = hostile(frame(progress="soon") * 60 + frame(ok=True, live={}, recovered=[], busy=False))
     with pytest.raises(GoferryError, match="progress") as told:
-        remote.status(fleet, settings=settings)
+        deploy.status(fleet, settings=settings)
     assert told.value.name == "agent-lost"
 
 
@@ -248,7 +249,7 @@ def test_what_a_host_complains_of_does_not_fill_our_disk(tmp_path):
 def test_a_banner_can_not_speak_to_the_runner(hostile):
     fleet, settings = hostile(b"", "::add-mask::x\n\x1b[2J##[error]Permission denied (publickey).\n", 255)
     with pytest.raises(GoferryError) as told:
-        remote.status(fleet, settings=settings)
+        deploy.status(fleet, settings=settings)
     assert told.value.name == "deploy-key-refused"
     assert "\x1b" not in printable(told.value.what)
     assert "##[" not in printable(told.value.what)
@@ -257,7 +258,7 @@ def test_a_banner_can_not_speak_to_the_runner(hostile):
 def test_a_good_answer_is_read(hostile):
     live = {"api": {"project": "shop", "service": "api", "version": "v1"}}
     fleet, settings = hostile(frame(ok=True, live=live, recovered=[], busy=False))
-    told = remote.status(fleet, settings=settings)["live"]["api"]
+    told = deploy.status(fleet, settings=settings)["live"]["api"]
     assert {**told, **live["api"]} == told
     assert told["pid"] is None, "a figure that the host did not tell is none"
 
@@ -312,7 +313,7 @@ def test_a_deploy_key_that_ssh_cannot_load_is_told_before_anything_is_connected_
     path.chmod(0o600)
     fleet = Fleet(["unreachable.invalid"], identity=path, called={path: "the secret GOFERRY_DEPLOY_KEY"})
     with pytest.raises(ssh.DeployKeyUnusable) as caught:
-        remote.status(fleet, settings=Settings(dict(os.environ), tmp_path))
+        deploy.status(fleet, settings=Settings(dict(os.environ), tmp_path))
     assert caught.value.what.startswith(f"the secret GOFERRY_DEPLOY_KEY {said}")
     assert str(path) not in "\n".join([caught.value.what, *caught.value.advice])
     assert "--identity FILE" in "\n".join(caught.value.advice)

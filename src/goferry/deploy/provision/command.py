@@ -12,6 +12,7 @@ from goferry.config import load, model
 from goferry.config.settings import Settings
 from goferry.deploy import place, ssh
 from goferry.deploy.errors import HostDiffers
+from goferry.deploy.options import KNOWN_HOSTS, Options, default_known_hosts, without_hosts
 from goferry.deploy.provision import execute, wishes
 from goferry.kernel.errors import Misuse
 from goferry.kernel.hostfile import Policy
@@ -68,9 +69,9 @@ def run(order: Order, *, settings: Settings, stream: Stream, dry_run: bool) -> d
         bind=order.bind,
         install=order.install,
     )
-    known = order.known_hosts or place.default_known_hosts(order.directory)
+    known = order.known_hosts or default_known_hosts(order.directory)
     if order.host_key and known is None:
-        known = loaded.root / place.KNOWN_HOSTS
+        known = loaded.root / KNOWN_HOSTS
     record = execute.provision(
         _hosts(order),
         wanted,
@@ -97,8 +98,8 @@ def _policy(order: Order) -> Policy:
 
 
 def _environment(order: Order) -> model.Environment:
-    said = place.Said(environment=order.environment, directory=order.directory, project=order.project)
-    return place.environment(said)
+    options = Options(environment=order.environment, directory=order.directory, project=order.project)
+    return place.environment(options)
 
 
 def _refuse_unreached(record: dict[str, Any]) -> None:
@@ -147,7 +148,7 @@ def _hosts(order: Order) -> list[str]:
         )
     hosts = [host.rpartition("@")[2] for host in _environment(order).hosts]
     if not hosts:
-        raise place.without_hosts(place.Said(environment=order.environment), how="goferry provision HOST")
+        raise without_hosts(Options(environment=order.environment), how="goferry provision HOST")
     return hosts
 
 

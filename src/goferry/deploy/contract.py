@@ -1,0 +1,58 @@
+"""What a target is: a place where a release can be brought into service. `place.TARGETS` names them all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from goferry.config.model import Environment
+from goferry.config.settings import Settings
+from goferry.deploy.options import Options
+from goferry.observe.events import Stream
+
+
+class Record(Protocol):
+    """What a command on a target came to."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `--json` prints; JSON types."""
+
+
+class Target(Protocol):
+    """A place where a release can be brought into service.
+
+    Whatever is done there is the host agent's work (goferry.host): it verifies, decides and remembers.
+    """
+
+    @classmethod
+    def of(cls, options: Options, rules: Environment, *, verifies: bool) -> Self:
+        """Return the target that a person means; `rules` are the environment's, `verifies` demands what that needs.
+
+        Raises:
+            Misuse: something is missing, or was said that is another target's.
+        """
+
+    @property
+    def options(self) -> str:
+        """What commands on this target are given."""
+
+    def before_deploy(self, settings: Settings) -> AbstractContextManager[None]:
+        """Have what ends the block say what serves; the block comes before anything is asked of the target."""
+
+    def deploy(
+        self, dist: Path, *, services: Sequence[str], settings: Settings, stream: Stream, dry_run: bool
+    ) -> Record:
+        """Bring the sealed release in `dist` into service; however it fails, the error says what serves."""
+
+    def rollback(
+        self, *, to: str, services: Sequence[str], project: str, settings: Settings, stream: Stream, dry_run: bool
+    ) -> Record:
+        """Bring the version `to`, else the version before, into service again."""
+
+    def status(self, settings: Settings) -> Record:
+        """Ask what serves."""
+
+    def logs(self, services: Sequence[str], lines: int, settings: Settings) -> Record:
+        """Ask for the last lines that the live versions wrote."""

@@ -1,0 +1,196 @@
+"""What a deploy or a rollback came to, as `--json`, the job's summary and the report have it; one producer for all.
+
+Every target makes it of the same things: the hosts of a rollout and their answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from goferry.deploy import serving
+from goferry.deploy.answers import Change, Prepared
+from goferry.deploy.live import Services
+from goferry.deploy.reading import versions
+from goferry.deploy.rollout import Host
+from goferry.deploy.rollout_table import Outcome
+from goferry.kernel.errors import GoferryError
+
+
+@dataclass(frozen=True)
+class HostRecord:
+    """One host's part.
+
+    Attributes:
+        version, previous: what serves there now, and what served before; empty when there is none, or nobody knows.
+        switch_ms: milliseconds, None when the host told none. gap_ms: service → milliseconds.
+        services: what changed there and serves. uploaded: bytes, None when nothing was to be sent.
+    """
+
+    outcome: Outcome
+    version: str
+    previous: str
+    switch_ms: int | None
+    gap_ms: Mapping[str, int]
+    services: Services
+    uploaded: int | None
+    no_way_back: Mapping[str, str]
+    failure: GoferryError | None
+
+    @classmethod
+    def of(cls, host: Host) -> HostRecord:
+        """Return what is to be said of a host, wherever it is."""
+        serves = host.outcome in (Outcome.DEPLOYED, Outcome.UNCHANGED)
+        services = host.committed.services if serves and host.committed else {}
+        prepared = host.prepared or Prepared("", "")
+        before = versions(change.before for change in prepared.changes)
+        now = versions(each.version for each in services.values()) or prepared.version
+        times = [answer.switch_ms for answer in (host.committed, host.switched) if answer]
+        return cls(
+            outcome=host.outcome,
+            version=now if serves else "" if host.outcome in (Outcome.OPEN, Outcome.UNKNOWN) else before,
+            previous=versions(each.previous for each in services.values()) or before,
+            switch_ms=next((each for each in times if each is not None), None),
+            gap_ms=host.committed.gap_ms if host.committed else {},
+            services=services,
+            uploaded=host.uploaded,
+            no_way_back=prepared.no_way_back,
+            failure=host.failure,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the record of one host of several."""
+        whole: dict[str, Any] = {
+            "version": self.version,
+            "previous": self.previous,
+            "switch_ms": self.switch_ms,
+            "gap_ms": dict(self.gap_ms),
+            "outcome": str(self.outcome),
+            "uploaded": self.uploaded,
+            "services": {name: each.as_json() for name, each in self.services.items()},
+        }
+        if self.services:
+            whole["serving"] = serving.of_services(self.services)
+        if self.no_way_back:
+            whole["no_way_back"] = dict(self.no_way_back)
+        if self.failure is not None:
+            whole |= {"error": self.failure.name, "what": self.failure.what}
+        return whole
+
+    def as_only(self) -> dict[str, Any]:
+        """Return the record of a target that is no host among several: the deployment's own says the rest."""
+        return {
+            "version": self.version,
+            "previous": self.previous,
+            "outcome": str(self.outcome),
+            "switch_ms": self.switch_ms,
+            "gap_ms": dict(self.gap_ms),
+            "serving": serving.of_services(self.services),
+        }
+
+
+def hosts_as_json(hosts: Iterable[Host]) -> dict[str, Any]:
+    """Return host → its record."""
+    return {host.name: HostRecord.of(host).as_json() for host in hosts}
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deploy or a rollback that ended well.
+
+    Attributes:
+        changes, previous, services: of the first host that changed. outcome: `deployed` or `unchanged`.
+        switch_ms, gap_ms: the slowest host's. seconds: of the whole.
+        hosts: by name, in the order of the fleet. alone: the target is no host among several, its name is `local`.
+    """
+
+    project: str
+    version: str
+    changes: tuple[Change, ...]
+    previous: str
+    unchanged: bool
+    switch_ms: int | None
+    gap_ms: Mapping[str, int]
+    seconds: float
+    services: Services
+    outcome: Outcome
+    hosts: Mapping[str, HostRecord]
+    alone: bool = False
+
+    @classmethod
+    def of(cls, hosts: Sequence[Host], seconds: float, *, alone: bool = False) -> Deployment:
+        """Return the record of hosts that are all committed or unchanged."""
+        records = {host.name: HostRecord.of(host) for host in hosts}
+        lead = next((host for host in hosts if host.outcome is Outcome.DEPLOYED), hosts[0])
+        prepared, mine = lead.prepared or Prepared("", ""), records[lead.name]
+        gaps: dict[str, int] = {}
+        for record in records.values():
+            for name, gap in record.gap_ms.items():
+                gaps[name] = max(gaps.get(name, 0), gap)
+        times = [record.switch_ms for record in records.values() if record.switch_ms is not None]
+        unchanged = lead.outcome is Outcome.UNCHANGED
+        return cls(
+            project=prepared.project,
+            version=prepared.version or mine.version,
+            changes=prepared.changes,
+            previous=mine.previous,
+            unchanged=unchanged,
+            switch_ms=max(times, default=0 if unchanged else None),
+            gap_ms=gaps,
+            seconds=round(seconds, 3),
+            services=mine.services,
+            outcome=lead.outcome,
+            hosts=records,
+            alone=alone,
+        )
+
+    def warnings(self) -> list[str]:
+        """Return what a person must look at although it went well."""
+        return [f"{name} does not take its socket from Goferry: {gap} ms gap" for name, gap in self.gap_ms.items()]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the record that `--json` prints."""
+        alone = self.hosts["local"] if self.alone else None
+        return {
+            "project": self.project,
+            "version": self.version,
+            "changes": [change.as_json() for change in self.changes],
+            "previous": self.previous,
+            "unchanged": self.unchanged,
+            "switch_ms": self.switch_ms,
+            "gap_ms": dict(self.gap_ms),
+            "seconds": self.seconds,
+            "services": {name: service.as_json() for name, service in self.services.items()},
+            "outcome": str(self.outcome),
+            "hosts": {"local": alone.as_only()}
+            if alone
+            else {name: each.as_json() for name, each in self.hosts.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """A dry run: what would happen on each host; `alone` as of a Deployment."""
+
+    hosts: Mapping[str, Prepared]
+    alone: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the record that `--json` prints: of several hosts the longest plan, and each one's."""
+        plans = {
+            name: {
+                "changes": [change.as_json() for change in each.changes],
+                "acts": [step.as_json() for step in each.acts],
+            }
+            for name, each in self.hosts.items()
+        }
+        first = next(iter(self.hosts.values()))
+        record = {
+            "project": first.project,
+            "version": first.version,
+            "changes": max((plan["changes"] for plan in plans.values()), key=len),
+            "dry_run": True,
+            "acts": max((plan["acts"] for plan in plans.values()), key=len),
+        }
+        return record if self.alone else {**record, "hosts": plans}

@@ -1,0 +1,176 @@
+"""What serves on a target, as its agent tells it in `status` and after a commit; read with suspicion (`reading`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from goferry.deploy.reading import Row, milliseconds, need, rows, text, texts, whole
+
+_FIELDS: Mapping[str, Callable[[object], Any]] = {
+    "project": text,
+    "service": text,
+    "version": text,
+    "previous": text,
+    "digest": text,
+    "url": text,
+    "mode": text,
+    "state": text,
+    "why": text,
+    "log": text,
+    "sequence": whole,
+    "port": partial(whole, most=65535),
+    "slot": whole,
+    "pid": partial(whole, most=2**22),  # proc_pid_max(5)
+    "gap_ms": milliseconds,
+    "held": texts,
+    "barred": bool,
+}
+"""The fields of a live service that are known here (host.view), and how each is read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """What is live of one service, or what was when it was taken down; `more` are a newer host's fields as they are."""
+
+    project: str = ""
+    service: str = ""
+    version: str = ""
+    previous: str = ""
+    digest: str = ""
+    url: str = ""
+    mode: str = ""
+    state: str = ""
+    why: str = ""
+    log: str = ""
+    sequence: int | None = None
+    port: int | None = None
+    slot: int | None = None
+    pid: int | None = None
+    gap_ms: int | None = None
+    held: tuple[str, ...] = ()
+    barred: bool = False
+    more: Row = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, row: Row) -> Service:
+        """Read one row with suspicion."""
+        known = {name: read(row.get(name)) for name, read in _FIELDS.items()}
+        return cls(**known, more={name: value for name, value in row.items() if name not in _FIELDS})
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all fields by name."""
+        return {**{name: getattr(self, name) for name in _FIELDS}, "held": list(self.held), **self.more}
+
+
+Services = Mapping[str, Service]
+"""Service → what is live of it; by `project/service` where several projects have one of that name."""
+
+
+def services(found: object) -> dict[str, Service]:
+    """Return service → what is live of it; what is none is left out."""
+    rows = found.items() if isinstance(found, dict) else ()
+    return {name: Service.read(row) for name, row in rows if isinstance(row, dict)}
+
+
+@dataclass(frozen=True)
+class Lowering:
+    """One time that a host's root lowered a floor: when, from which sequence to which, and why."""
+
+    at: str
+    before: int
+    to: int
+    reason: str
+
+    @classmethod
+    def read(cls, row: Row) -> Lowering:
+        """Read one row with suspicion."""
+        before, to = (whole(row.get(key)) or 0 for key in ("from", "to"))
+        return cls(text(row.get("at")), before, to, text(row.get("reason")))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return `{"from", "to", "at", "reason"}`."""
+        return {"from": self.before, "to": self.to, "at": self.at, "reason": self.reason}
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The sequence below which a host takes nothing of a project; `error` says why it can't be read."""
+
+    sequence: int
+    error: str
+    lowered: tuple[Lowering, ...] = ()
+
+    @classmethod
+    def read(cls, row: Row) -> Floor:
+        """Read one row with suspicion."""
+        lowered = tuple(Lowering.read(each) for each in rows(row.get("lowered")))
+        return cls(whole(row.get("sequence")) or 0, text(row.get("error")), lowered)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return `{"sequence", "error", "lowered": [{"from", "to", "at", "reason"}]}`."""
+        return {"sequence": self.sequence, "error": self.error, "lowered": [each.as_json() for each in self.lowered]}
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a target shows of itself.
+
+    Attributes:
+        live, stopped: what serves, and what was taken down; an older agent tells of nothing that was.
+        recovered: what an earlier deploy had left and this question brought to its end. busy: another has the lock.
+        floors: by project; of an older agent none.
+        has_policy: whether the host has one for this key's project. notes: what its root should know.
+    """
+
+    live: Services
+    recovered: tuple[str, ...] = ()
+    busy: bool = False
+    stopped: Services = field(default_factory=dict)
+    floors: Mapping[str, Floor] = field(default_factory=dict)
+    has_policy: bool = False
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, answer: Row) -> Status:
+        """Read the answer to `status`.
+
+        Raises:
+            AgentLost: it is no status at all: nothing would be drawn, and that would say that nothing is deployed.
+        """
+        need(answer, "live", dict, "status")
+        need(answer, "recovered", list, "status")
+        return cls(
+            live=services(answer["live"]),
+            recovered=texts(answer["recovered"]),
+            busy=need(answer, "busy", bool, "status"),
+            stopped=services(answer.get("stopped")),
+            floors=_floors(answer.get("floors")),
+            has_policy=isinstance(answer.get("policy"), dict),
+            notes=texts(answer.get("notes")),
+        )
+
+    def of(self, project: str) -> dict[str, Service]:
+        """Return what is live of one project."""
+        return {name: each for name, each in self.live.items() if each.project == project}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return `{"live": {service: {…}}, "stopped", "recovered": [text], "busy": bool, "floors": {project: {…}}}`."""
+        stopped = {
+            name: {"project": one.project, "service": one.service, "version": one.version, "held": list(one.held)}
+            for name, one in self.stopped.items()
+        }
+        return {
+            "live": {name: each.as_json() for name, each in self.live.items()},
+            "stopped": stopped,
+            "recovered": list(self.recovered),
+            "busy": self.busy,
+            "floors": {project: floor.as_json() for project, floor in self.floors.items()},
+        }
+
+
+def _floors(found: object) -> dict[str, Floor]:
+    rows = found.items() if isinstance(found, dict) else ()
+    return {text(project): Floor.read(row) for project, row in rows if isinstance(row, dict)}

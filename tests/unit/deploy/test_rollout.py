@@ -1,0 +1,110 @@
+"""The machine of a fleet's deploy: golden walks, and laws that hold wherever hosts fail."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sampling import examples
+from unit.deploy.rollouts import NEW, OLD, Truth, begun, walk
+
+from goferry.deploy import rollout, verdict
+from goferry.deploy.rollout import Event, IllegalEvent, decide
+from goferry.deploy.rollout_table import ENTERS, FAILURES, IDLE, MOVES, OUTCOMES, Act, Kind, Outcome, Phase, State
+from goferry.kernel.errors import FleetSplit
+
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "deploy"
+CASES = {path.stem: json.loads(path.read_text()) for path in sorted(GOLDEN.glob("rollout-*.json"))}
+
+
+def ends(fleet):
+    """Return what is said at the end: an error or none, and each host's outcome."""
+    error = verdict.error(fleet, "deploy")
+    said = f"{error.name} {error.exit_code}: {error.what}" if error else ""
+    return {"error": said, "outcomes": [str(host.outcome) for host in fleet.hosts]}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_golden_walks(name):
+    case = CASES[name]
+    lines = [row[0] for row in case["walk"]]
+    fleet, rows = walk(begun(case["hosts"], **case["options"]), lines)
+    assert rows == case["walk"]
+    assert fleet.phase is Phase.END
+    assert lines[-1] == "interrupted" or ends(fleet) == case["ends"]
+
+
+def test_every_phase_is_in_a_golden_walk_and_in_the_drawing():
+    walked = {row[1] for case in CASES.values() for row in case["walk"]}
+    assert walked >= {phase.name for phase in Phase} - {"START"}
+    assert all(phase.name in rollout.__doc__ for phase in Phase)
+    assert {*Phase} == {*rollout.FOLLOWS, Phase.END}
+
+
+def test_the_table_is_whole():
+    """Every state in which a host works ends by any answer, and every phase asks for something that works."""
+    waits = {State.WAITING}
+    for state in {*State} - {*IDLE} - waits:
+        kinds = {kind for known, kind in MOVES if known is state}
+        assert kinds >= {Kind.ANSWERED, *FAILURES}, state
+    assert all(state not in IDLE for _, state, _ in ENTERS.values())
+    assert set(OUTCOMES.values()) == {*Outcome} - {Outcome.OPEN}
+
+
+@pytest.mark.parametrize("stray", [Event(Kind.ANSWERED, "web-2"), Event(Kind.LOST, "web-2")])
+def test_what_answers_nothing_is_refused(stray):
+    fleet, _ = walk(begun(["web-1", "web-2"]), ["begin", "answered web-2"])
+    with pytest.raises(IllegalEvent, match=stray.host):
+        decide(fleet, stray)
+
+
+def switched_without(truth):
+    return not any(ask.act is Act.SWITCH for ask in truth.asked)
+
+
+@st.composite
+def fleets(draw):
+    names = [f"web-{number + 1}" for number in range(draw(st.integers(1, 3)))]
+    silence = draw(st.sampled_from(["rollback", "commit"]))
+    fleet = begun(names, on_silence=silence, uploads=draw(st.booleans()))
+    live = {name: draw(st.sampled_from([OLD, OLD, NEW])) for name in names}
+    return Truth(fleet, lambda choices: draw(st.sampled_from(choices)), live)
+
+
+@settings(deadline=None, max_examples=examples(300))
+@given(fleets())
+def test_laws(truth):
+    before = dict(truth.live)
+    fleet = truth.run().fleet
+    error = verdict.error(fleet, "deploy")
+    means = {"deployed": NEW, "unchanged": NEW, "rolled-back": OLD, "aborted": OLD}
+    for host in fleet.hosts:
+        assert host.outcome is not Outcome.OPEN
+        serves = means.get(host.outcome, before[host.name] if host.outcome is Outcome.FAILED else truth.live[host.name])
+        assert truth.live[host.name] == serves, "what is said of a host is what serves there"
+        left = host.name in truth.open and host.outcome is not Outcome.UNKNOWN
+        assert not left, "what is open is undone or committed"
+    if error is None:
+        assert set(truth.live.values()) == {NEW}
+    elif not isinstance(error, FleetSplit) and not fleet.among(State.UNKNOWN):
+        assert truth.live == before, "two versions are never left without saying so"
+    assert len(fleet.hosts) == 1 or isinstance(error, FleetSplit) or not fleet.among(State.UNKNOWN)
+    if fleet.among(State.FAILED, State.ABORTED):
+        assert switched_without(truth), "nothing is switched before all are prepared"
+
+
+@settings(deadline=None, max_examples=examples(100))
+@given(fleets(), st.integers(0, 30))
+def test_an_interrupt_lets_every_open_host_go_and_ends_it(truth, count):
+    truth.take(Event(Kind.BEGIN))
+    for _ in range(count):
+        if truth.fleet.phase is not Phase.END:
+            truth.step(calm=False)
+    if truth.fleet.phase is Phase.END:
+        return
+    asked = len(truth.asked)
+    truth.take(Event(Kind.INTERRUPTED))
+    assert truth.fleet.phase is Phase.END
+    assert {ask.act for ask in truth.asked[asked:]} <= {Act.HANG_UP}
+    assert not truth.open - {host.name for host in truth.fleet.hosts if host.state is State.UNKNOWN}

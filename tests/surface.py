@@ -4,6 +4,7 @@ What a user, a workflow, a script that reads `--json`, another version's host or
 what messages and help say is not.
 """
 
+import copy
 import hashlib
 import importlib
 import importlib.util
@@ -100,6 +101,8 @@ def _commands():
 
 
 def _command(command):
+    command = copy.copy(command)
+    command._help_option = None  # click keeps the one that it made first, with the names of another context
     context = click.Context(command, info_name="goferry")
     options, arguments = {}, []
     for each in command.get_params(context):

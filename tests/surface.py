@@ -7,13 +7,13 @@ what messages and help say is not.
 import copy
 import hashlib
 import importlib
-import importlib.util
 import json
 from pathlib import Path
 
 import click
 import json_shapes
 import yaml
+from docs_generator import generator
 
 from goferry.cli.commands import COMMANDS
 from goferry.config import describe
@@ -42,13 +42,13 @@ PROBES = {
 
 def collect():
     """Return the public surface: JSON types, sorted wherever order says nothing."""
-    generator = _generator()
+    documentation = generator()
     return {
         "actions": _actions(),
         "commands": _commands(),
         "configuration": _without(describe.schema(), "description"),
         "dist": _dist(),
-        "errors": _errors(generator),
+        "errors": _errors(documentation),
         "exit codes": {
             kind.__name__: kind.exit_code
             for kind in errors.GoferryError.__subclasses__()
@@ -82,13 +82,6 @@ def differences(before, now, path=()):
         both = key in before and key in now
         found += differences(before[key], now[key], (*path, key)) if both else [" > ".join((*path, key))]
     return found
-
-
-def _generator():
-    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _commands():
@@ -144,9 +137,9 @@ def _without(value, key):
     return {name: _without(each, key) for name, each in value.items() if name != key or not isinstance(each, str)}
 
 
-def _errors(generator):
-    generator.import_everything()
-    return {name: sorted({each.exit_code for each in kinds}) for name, kinds in generator.named().items()}
+def _errors(documentation):
+    documentation.import_everything()
+    return {name: sorted({each.exit_code for each in kinds}) for name, kinds in documentation.named().items()}
 
 
 def _yaml(path):

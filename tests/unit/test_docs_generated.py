@@ -1,18 +1,11 @@
 """The generated pages are what the code says now."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
+from docs_generator import generator
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def generator():
-    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("path", list(generator().PAGES))

@@ -1,9 +1,8 @@
 """Every error has a name of its own, in messages, in `--json` and between hosts of different versions."""
 
 import functools
-import importlib.util
-from pathlib import Path
 
+import docs_generator
 import pytest
 
 from goferry.deploy.errors import HostUnreachable
@@ -12,14 +11,10 @@ from goferry.pipeline.rendering import WorkflowReferenceInvalid
 from goferry.release.errors import ReferenceInvalid
 from goferry.system.http import ServerUnreachable
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @functools.cache
 def generator():
-    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = docs_generator.generator()
     module.import_everything()
     return module
 

@@ -137,7 +137,7 @@ def unpack(source: BinaryIO, index: Index, take: Take) -> list[str]:
     def work(job: tuple[Sequence[tuple[str, int]], bytes]) -> list[str]:
         part, frame = job
         with _LARGE if max(size for _, size in part) > MOST_BLOCK else contextlib.nullcontext():
-            block = _Block(frame)
+            block = _Block(frame, sum(size for _, size in part))
             refused = [name for name, size in part if not take(name, block.next(size))]
             block.end()
         return refused
@@ -149,7 +149,14 @@ def unpack(source: BinaryIO, index: Index, take: Take) -> list[str]:
 class _Block:
     """A block that is inflated a little at a time: new memory for the whole of it costs more than inflating it does."""
 
-    def __init__(self, frame: bytes) -> None:
+    def __init__(self, frame: bytes, size: int) -> None:
+        """Raise PackUnusable unless the frame says that it holds `size` bytes (RFC 8878, Frame_Content_Size)."""
+        try:
+            said = zstd.get_frame_info(frame).decompressed_size
+        except zstd.ZstdError as error:
+            raise PackUnusable("a block is damaged") from error
+        if said != size:
+            raise PackUnusable("a block is not what the index says")
         self._unpacker, self._frame, self._left = zstd.ZstdDecompressor(), frame, memoryview(b"")
 
     def next(self, size: int) -> memoryview:

@@ -23,7 +23,7 @@ import msgspec
 
 from goferry.cli.commands import COMMANDS
 from goferry.deploy import answers
-from goferry.host.view import View
+from goferry.host.view import Shown, View
 
 ANY, TEXT, NUMBER, FLAG = "any", "string", "number", "boolean"
 PLAIN = {str: TEXT, int: NUMBER, float: NUMBER, bool: FLAG, pathlib.Path: TEXT}
@@ -435,9 +435,7 @@ def _tree(function):
 
 
 HOSTS = {
-    inspect.unwrap(answers.services): lambda: {
-        "*": {**returned(View._record), **returned(View.one), **returned(View.changed)["*"]}
-    },
+    inspect.unwrap(answers.services): lambda: {"*": {**of_type(Shown), **returned(View.changed)["*"]}},
 }
 """What comes from a host's agent is what the agent's own code returns."""
 

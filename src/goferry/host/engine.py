@@ -6,10 +6,12 @@ The ports are protocols: files, supervisord and sockets here; a simulated host i
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any, Callable, Protocol
 
+from goferry.host.journal import Line, Result
 from goferry.kernel import extension, machine
 from goferry.kernel.errors import Failed, GoferryError, RolledBack
 from goferry.kernel.machine import Change, Transaction
@@ -43,10 +45,10 @@ class Silence(Exception):
 class Journal(Protocol):
     """The transaction's lines; `append` returns when the line survives a power cut."""
 
-    def records(self) -> list[dict[str, Any]]:
+    def lines(self) -> list[Line]:
         """Return the lines."""
 
-    def append(self, record: dict[str, Any]) -> None:
+    def append(self, line: Line) -> None:
         """Add one."""
 
 
@@ -192,9 +194,9 @@ class Engine:
     def _take(self, event: str, details: dict[str, Any]) -> str | None:
         transaction, acts = machine.step(self.transaction, event)
         if event == "settled":
-            details = {"result": self.result()}
+            details = {"result": asdict(self.result())}
         try:
-            self.journal.append({"event": event, "phase": transaction.phase, **details})
+            self.journal.append(Line(event, transaction.phase, details))
         except OSError as error:  # no act of it has begun
             if transaction.phase in machine.ENDINGS or self.transaction.phase in (machine.IDLE, *machine.ENDINGS):
                 raise
@@ -237,14 +239,10 @@ class Engine:
             self.failure = known
         return "failed"
 
-    def result(self) -> dict[str, Any]:
-        """Return what the transaction came to: `{"outcome", "error" (a frame's or None), "numbers"}`."""
+    def result(self) -> Result:
+        """Return what the transaction came to."""
         outcome = {machine.PRUNED: "committed", machine.ABORTED: "aborted"}.get(self.transaction.phase, "rolled-back")
-        return {
-            "outcome": outcome,
-            "error": as_frame(self.failure) if self.failure else None,
-            "numbers": dict(self.numbers),
-        }
+        return Result(outcome, as_frame(self.failure) if self.failure else None, dict(self.numbers))
 
 
 def rolled_back(
@@ -278,34 +276,34 @@ def rolled_back(
     )
 
 
-def replay(records: list[dict[str, Any]]) -> Transaction:
+def replay(lines: Sequence[Line]) -> Transaction:
     """Return where a journal's transaction stands; IDLE when it never began or is over.
 
     Raises:
         JournalUnreadable, CriticalUnknown: when a newer agent began it.
     """
     transaction = Transaction()
-    for record in records:
-        if record.get("event") == "begin":
-            transaction = _begun(record)
-        transaction, _ = machine.step(transaction, str(record["event"]))
+    for line in lines:
+        if line.event == "begin":
+            transaction = _begun(line)
+        transaction, _ = machine.step(transaction, line.event)
     return transaction
 
 
-def _begun(record: dict[str, Any]) -> Transaction:
-    schema = record.get("schema", 1)
+def _begun(line: Line) -> Transaction:
+    schema = line.more.get("schema", 1)
     if type(schema) is not int or schema not in SCHEMAS:
         raise JournalUnreadable(f"a journal of schema {ascii(schema)[:40]}; this agent reads {SCHEMAS}")
     try:
-        extension.read(record, "a journal")
-        return Transaction.from_record(record["transaction"])
+        extension.read(line.more, "a journal")
+        return Transaction.from_record(line.transaction)
     except (KeyError, TypeError, ValueError) as error:
         raise JournalUnreadable(f"a journal's first line: {error}") from error
 
 
 def resume(engine: Engine) -> bool:
     """Bring an unfinished transaction to an end; return whether there was one."""
-    engine.transaction = replay(engine.journal.records())
+    engine.transaction = replay(engine.journal.lines())
     if engine.transaction.phase == machine.IDLE:
         return False
     engine.advance("recover")

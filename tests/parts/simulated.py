@@ -131,7 +131,7 @@ class Machine:
 
 @pytest.fixture
 def host(tmp_path, monkeypatch):
-    made = Machine(Provisioned(tmp_path / "root", HOST, guards={"systemd": lambda: driver(made)}))
+    made = Machine(Provisioned(tmp_path / "root", HOST, guards={"systemd": lambda *_: driver(made)}))
     made.dist = tmp_path / "dist"
     made.dist.mkdir()
     made.programs = {}

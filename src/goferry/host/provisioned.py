@@ -22,6 +22,7 @@ from goferry.host.kinds import KINDS, ServiceKind
 from goferry.host.layout import ServiceFolder
 from goferry.host.nginx import Nginx
 from goferry.host.places import Place as SessionPlace
+from goferry.host.switch import Switch
 from goferry.host.systemd import Systemd
 from goferry.host.target import Frame, Target
 from goferry.kernel import protocol
@@ -32,7 +33,6 @@ from goferry.kernel.machine import Change
 from goferry.kernel.outcomes import DeployKeyUnbound, NotProvisioned
 
 if TYPE_CHECKING:
-    from goferry.host.switch import Switch
     from goferry.host.tables import Tables
 
 DOOR, FORMER = "/etc/systemd/system/goferry.door-{}@.service", "systemd-socket-proxyd"
@@ -42,9 +42,9 @@ DATA = ("/var/lib/private/goferry-data", own_files.DATA)
 SLOTS, RUN = "goferry-slots", ("/run/private", "/run")
 """The folder of slots that older units had in /run, and where systemd keeps it for a unit with a user of its own."""
 
-Guards = Mapping[str, Callable[[], Driver]]
-Switches = Mapping[str, "Callable[[Target, Guard], Switch]"]
-GUARDS: Guards = {"systemd": Systemd}
+Guards = Mapping[str, Callable[[Target, Mapping[str, str]], Driver]]
+Switches = Mapping[str, Callable[[Target, Guard], Switch]]
+GUARDS: Guards = {"systemd": lambda _target, _environ: Systemd()}
 SWITCHES: Switches = {"nginx": Nginx}
 
 
@@ -114,9 +114,9 @@ class Provisioned(Target):
             if place is not None:
                 place.leave()
 
-    def guard(self, environ: Mapping[str, str], gone: Callable[[], bool]) -> Guard:  # noqa: ARG002
-        """Return what controls its processes; services get nothing of the agent's surroundings."""
-        return Guard(self, self._guards[self.host.guard](), gone)
+    def guard(self, environ: Mapping[str, str], gone: Callable[[], bool]) -> Guard:
+        """Return what controls its processes, as the host file names it."""
+        return Guard(self, self._guards[self.host.guard](self, environ), gone)
 
     def switch(self, guard: Guard) -> Switch:
         """Return what directs its traffic."""

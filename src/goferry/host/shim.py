@@ -44,6 +44,10 @@ class Template(NamedTuple):
     args: Sequence[str] = ()
     env: Mapping[str, str] = NOTHING
 
+    def record(self) -> dict[str, Any]:
+        """Return what the file holds; JSON types."""
+        return {"args": list(self.args), "env": dict(self.env)}
+
 
 class Slot(NamedTuple):
     """What `slots/N.json` says: everything that a start needs.
@@ -89,16 +93,14 @@ class Slot(NamedTuple):
         known = {name: value for name, value in dict(record).items() if name in cls._fields and name != "rest"}
         rest = {name: value for name, value in record.items() if name not in known}
         if "template" in known:
-            known["template"] = Template(known["template"]["args"], known["template"]["env"])
+            known["template"] = Template(**known["template"])
         return cls(**known, rest=rest)
 
     def record(self) -> dict[str, Any]:
         """Return what the file holds; JSON types."""
-        record = {**self._asdict(), "args": list(self.args), "env": dict(self.env), **self.rest}
-        del record["rest"], record["template"]
-        if self.template is not None:
-            record["template"] = {"args": list(self.template.args), "env": dict(self.template.env)}
-        return record
+        told = {} if self.template is None else {"template": self.template.record()}
+        own = dict(zip(self._fields[:-2], self[:-2]))  # all but the template and the rest
+        return {**own, "args": list(self.args), "env": dict(self.env), **told, **self.rest}
 
     @property
     def shares(self) -> bool:

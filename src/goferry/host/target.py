@@ -125,7 +125,7 @@ class Target(ABC):
 
     @abstractmethod
     def refuse(self, what: Refused) -> None:
-        """Raise `what` when whoever may deploy may not end services here, nor remove what is kept."""
+        """Raise `what` where its root alone may do it: end services, remove what is kept, lower a floor."""
 
     @abstractmethod
     def committed(self, trust: Path | None) -> None:

@@ -191,16 +191,16 @@ def _manifest(record: Any, kinds: Mapping[str, services.Kind]) -> Manifest:
         _typed(value, bool, flag)
     for name in ("project", "module", "version", "commit", "created"):
         _visible(fields[name], name)
-    _matches(_NAME, fields["project"], "project")
-    _matches(_WORD, fields["version"], "version")
-    _matches(_COMMIT, fields["commit"], "commit")
+    for pattern, name in ((_NAME, "project"), (_WORD, "version"), (_COMMIT, "commit")):
+        _matches(pattern, fields[name], name)
     parse_time(fields["created"])
     if not 0 < _typed(fields["sequence"], int, "sequence") < 2**53:
         raise ValueError(f"sequence {fields['sequence']} is out of range")
     _typed(fields["toolchain"], dict, "toolchain")
-    if len(_typed(fields["services"], dict, "services")) > MAX_SERVICES:
+    declared = _typed(fields["services"], dict, "services")
+    if len(declared) > MAX_SERVICES:
         raise ValueError(f"more than {MAX_SERVICES} services")
-    for name, service in fields["services"].items():
+    for name, service in declared.items():
         services.check(name, service, kinds)
         services.check_project(fields["project"])
     files = tuple(_file(entry) for entry in _typed(fields.pop("files"), list, "files"))

@@ -233,9 +233,9 @@ class Line:
     def __init__(self, root):
         self.root, self.payloads, self.digests = root, [], {}
 
-    def ask(self, _request, payload=b"", **fields):
+    def ask(self, request, payload=b"", **fields):
         self.payloads.append(len(payload))
-        return incoming.receive(self.root, fields, payload, self.digests)
+        return incoming.receive(self.root, Request.of({"request": request, **fields}), payload, self.digests)
 
 
 def test_the_client_sends_the_rest_and_all_of_it_when_the_beginning_was_wrong(root, tmp_path):

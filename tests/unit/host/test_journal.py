@@ -147,12 +147,12 @@ def test_an_id_is_the_key_of_what_was_asked_twice(tmp_path):
     settle(tmp_path, "one")
     settle(tmp_path, "two")
     begin(tmp_path, "three")
-    assert journal.result(tmp_path, "one") == {"outcome": "one"}
-    assert journal.result(tmp_path, "two") == {"outcome": "two"}
+    assert journal.result(tmp_path, "one") == Result("one")
+    assert journal.result(tmp_path, "two") == Result("two")
     assert journal.result(tmp_path, "three") is None
     assert journal.result(tmp_path, "none") is None
     of_a_first_agent(tmp_path, "20260101T000000-0a", 1)
-    assert journal.result(tmp_path, "20260101T000000-0a") == {"outcome": "committed"}
+    assert journal.result(tmp_path, "20260101T000000-0a") == Result("committed")
     assert journal.result(tmp_path / "another", "one") is None
 
 

@@ -29,7 +29,7 @@ host = simulated.host
 
 def longer(host, **more):
     """Return the tables of an agent, with the simulated systemd in the place of a real one."""
-    made = replace(TABLES, guards={**TABLES.guards, "systemd": lambda: simulated.driver(host)})
+    made = replace(TABLES, guards={**TABLES.guards, "systemd": lambda *_: simulated.driver(host)})
     return replace(made, **{name: {**getattr(made, name), **table} for name, table in more.items()})
 
 
@@ -80,7 +80,7 @@ def test_a_guard_that_nobody_knew_starts_and_ends_the_versions(host, monkeypatch
     bare = Bare()
     folder = opened(
         host,
-        longer(host, guards={"bare": lambda: bare}, switches={"hashed": Hashed}),
+        longer(host, guards={"bare": lambda *_: bare}, switches={"hashed": Hashed}),
         guard="bare",
         switch="hashed",
     )

@@ -32,15 +32,15 @@ class Direct(Link):
 
     def accept(self, folder: ServiceFolder, change: Change) -> None:
         """Let the candidate take connections."""
-        self.root.kinds[change.mode].accept(self, folder, change)
+        self.root.kind(change.mode).accept(self, folder, change)
 
     def drain(self, folder: ServiceFolder, old: Slot) -> None:
         """Let the version before finish."""
-        self.root.kinds[old.mode].drain(folder, old)
+        self.root.kind(old.mode).drain(folder, old)
 
     def give_back(self, folder: ServiceFolder, change: Change, old: Slot) -> None:
         """Let the version before take connections again."""
-        self.root.kinds[old.mode].give_back(self, folder, change, old)
+        self.root.kind(old.mode).give_back(self, folder, change, old)
 
     def returned(self, folder: ServiceFolder, old: Slot) -> Finding:  # noqa: ARG002
         """Nothing stands before it that could keep people away."""
@@ -49,11 +49,11 @@ class Direct(Link):
     def restart(self, folder: ServiceFolder, slot: Slot) -> None:
         """Start it, and let it take connections once it is healthy."""
         super().restart(folder, slot)
-        self.root.kinds[slot.mode].restarted(folder, slot)
+        self.root.kind(slot.mode).restarted(folder, slot)
 
     def publicly(self, folder: ServiceFolder, slot: Slot, seconds: float = control.SECONDS) -> Finding:
         """Ask on its public port, as its kind says."""
-        return self.root.kinds[slot.mode].reached(self, folder, slot, seconds)
+        return self.root.kind(slot.mode).reached(self, folder, slot, seconds)
 
     def address(self, folder: ServiceFolder, slot: Slot) -> str:  # noqa: ARG002
         """Return its own port's URL."""

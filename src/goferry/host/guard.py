@@ -173,7 +173,7 @@ class Guard:
             HealthIdentity: when something else answers in its place.
         """
         pid = self.driver.running(folder, slot.slot).pid if pid < 0 else pid
-        return self.root.kinds[slot.mode].ask(self, folder, slot, pid, min(seconds, control.SECONDS))
+        return self.root.kind(slot.mode).ask(self, folder, slot, pid, min(seconds, control.SECONDS))
 
     def ask_all(self, asked: Sequence[Asked], seconds: float = control.SECONDS) -> list[Ill]:
         """Ask several slots side by side, all within `seconds`; return what `ask` does of each, in order.

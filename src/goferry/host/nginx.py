@@ -49,6 +49,6 @@ class Nginx(Link):
             return found
         if slots.live(folder) != slot.slot:
             return Finding(FRONT, f"{folder.live} does not name slot {slot.slot}")
-        kind = self.root.kinds[slot.mode]
+        kind = self.root.kind(slot.mode)
         wrong = kind.stranger(slot, found.body, lambda: self.guard.driver.running(folder, slot.slot).pid)
         return Finding(SERVICE, wrong) if wrong else found

@@ -89,8 +89,13 @@ class Slot(NamedTuple):
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Slot:
-        """Read it; what an older agent did not write has its default."""
-        known = {name: value for name, value in dict(record).items() if name in cls._fields and name != "rest"}
+        """Read it; what an older agent did not write has its default.
+
+        Raises ValueError or TypeError when it describes no slot.
+        """
+        if not isinstance(record, dict) or not record:
+            raise ValueError("the slot's file is damaged")
+        known = {name: value for name, value in record.items() if name in cls._fields and name != "rest"}
         rest = {name: value for name, value in record.items() if name not in known}
         if "template" in known:
             known["template"] = Template(**known["template"])

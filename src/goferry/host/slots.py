@@ -45,7 +45,7 @@ def describe(
     `declared` is the service in the release manifest; `listen` the port that the process is given (a plain candidate
     is proven on a private one first); `filled` whether the release means placeholders as such.
     """
-    kind = folder.root.kinds[change.mode]
+    kind = folder.root.kind(change.mode)
     env = {name: environ[name] for name in KEPT_VARIABLES if environ.get(name)}
     env.update(declared.env)
     env.update({OWN_VARIABLES[0]: change.service, OWN_VARIABLES[1]: change.version, **kind.variables(declared)})

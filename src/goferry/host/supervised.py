@@ -35,7 +35,7 @@ class Supervised:
 
     def listen(self, folder: ServiceFolder, change: Change) -> int:  # noqa: ARG002  the port is the protocol's
         """Return the public port for a service that shares its socket, else a private one that is free now."""
-        return self.root.kinds[change.mode].listen(change.port, free_port)
+        return self.root.kind(change.mode).listen(change.port, free_port)
 
     def port(self, folder: ServiceFolder, slot: Slot) -> int:  # noqa: ARG002
         """Return the port that the slot was described with."""
@@ -47,7 +47,7 @@ class Supervised:
         All processes may be one user's here, so the process itself is what tells them apart.
         """
         port, pid = slot.listen, self.running(folder, slot.slot).pid
-        taken = self.root.kinds[slot.mode].shape.ports and port != slot.port and processes.listened(port)
+        taken = self.root.kind(slot.mode).shape.ports and port != slot.port and processes.listened(port)
         return port if taken and not processes.listens(pid, port) else 0
 
     def elsewhere(self, folder: ServiceFolder, slot: Slot) -> Slot:
@@ -73,7 +73,7 @@ class Supervised:
             self.supervisor.configure(self._groups())
 
     def _shared(self, slot: Slot) -> int:
-        return self.root.kinds[slot.mode].shared_port(slot.port)
+        return self.root.kind(slot.mode).shared_port(slot.port)
 
     def _groups(self) -> list[Group]:
         found: dict[str, Group] = {}
@@ -135,7 +135,7 @@ class Supervised:
 
     def door(self, folder: ServiceFolder, slot: Slot) -> Path | None:  # noqa: ARG002
         """Return the control socket of a service that follows the app contract."""
-        return None if self.root.kinds[slot.mode].shape.ports else self.root.own / "run" / slot.control
+        return None if self.root.kind(slot.mode).shape.ports else self.root.own / "run" / slot.control
 
     def tail(self, folder: ServiceFolder, number: int, lines: int) -> list[str]:
         """Return the last lines that the slot's version wrote since it was started."""

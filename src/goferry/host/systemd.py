@@ -361,4 +361,4 @@ class Systemd:
 
 
 def _kind(folder: ServiceFolder, slot: Slot) -> Kind:
-    return folder.root.kinds[slot.mode].shape
+    return folder.root.kind(slot.mode).shape

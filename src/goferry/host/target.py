@@ -22,7 +22,7 @@ from goferry.kernel.errors import Refused
 from goferry.kernel.hostfile import HostFile, Place, Policy
 from goferry.kernel.machine import Change
 from goferry.kernel.outcomes import UnsafeRoot
-from goferry.kernel.services import Kind
+from goferry.kernel.services import PLAIN, Kind
 
 if TYPE_CHECKING:
     from goferry.host.driver import Driver
@@ -53,6 +53,10 @@ class Target(ABC):
         self.path, self.kinds, self.bound = path.absolute(), kinds, bound
         self.own = self.path / ".goferry"
         self.incoming = (self.project(bound) / ".incoming") if bound else self.own / "incoming"
+
+    def kind(self, mode: str) -> ServiceKind:
+        """Return the kind of service of a mode; what no kind here is called is taken for plain, which asks least."""
+        return self.kinds.get(mode) or self.kinds[PLAIN.name]
 
     @property
     def shapes(self) -> dict[str, Kind]:

@@ -107,7 +107,7 @@ class Place:
 
     def serving(self, mode: str) -> Place:
         """Return the place as it is, or was, for a version that listens in this way: its sockets have other names."""
-        return self if mode == self.mode else replace(self, listen=self.kinds[mode].provisioned[0])
+        return self if mode == self.mode else replace(self, listen=self.kinds.get(mode, PLAIN).provisioned[0])
 
     def instance(self, slot: int | str) -> str:
         """What the units and files of a slot's way in are told apart by.

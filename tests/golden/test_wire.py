@@ -69,7 +69,7 @@ def test_host_files():
 
 
 def replayed(*records):
-    return engine.replay([journal.Line.of(record) for record in records])
+    return engine.replay([journal.JournalLine.of(record) for record in records])
 
 
 def test_journals():

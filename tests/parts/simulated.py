@@ -16,7 +16,7 @@ from goferry.host import agent, control, journal, public, slots, systemd
 from goferry.host.engine import Engine
 from goferry.host.provisioned import Provisioned
 from goferry.host.store import Admitted, Store
-from goferry.host.traffic import Traffic
+from goferry.host.traffic import TrafficActs
 from goferry.kernel import canonical, files, machine
 from goferry.kernel.hostfile import HostFile, Place
 from goferry.kernel.machine import Change, Transaction
@@ -154,7 +154,7 @@ def driver(host):
 
 def parts(host):
     guard = host.root.guard({}, lambda: False)
-    return guard, Traffic(host.root, guard, host.root.switch(guard))
+    return guard, TrafficActs(host.root, guard, host.root.switch(guard))
 
 
 def wanted(host, kind, version, old):

@@ -3,13 +3,13 @@
 from goferry.host import processes
 from goferry.host.ill import Ill
 from goferry.host.public import Finding
-from goferry.kernel.services import Kind
+from goferry.kernel.services import Shape
 
 
 class Silent:
     """Declared by `listen: {nothing: WHY}`."""
 
-    shape = Kind("silent", {"nothing": lambda why: isinstance(why, str)}, ("nothing",), ports=False, way="")
+    shape = Shape("silent", {"nothing": lambda why: isinstance(why, str)}, ("nothing",), ports=False, way="")
 
     def variables(self, declared):
         return {"SILENT_BECAUSE": declared.listen["nothing"]}

@@ -138,14 +138,14 @@ class Service(Section, frozen=True, kw_only=True):
 
     main: str
     listen: Listen = Listen()
-    health: str = services.Service.health
+    health: str = services.Declared.health
     args: list[str] = []
     env: dict[str, str] = {}
     env_file: str = ""
-    port: int = services.Service.port
-    ready_within: float = services.Service.ready_within_ms / 1000
-    bake: float = services.Service.bake_ms / 1000
-    drain: float = services.Service.drain_ms / 1000
+    port: int = services.Declared.port
+    ready_within: float = services.Declared.ready_within_ms / 1000
+    bake: float = services.Declared.bake_ms / 1000
+    drain: float = services.Declared.drain_ms / 1000
 
 
 class Environment(Section, frozen=True, kw_only=True):

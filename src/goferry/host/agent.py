@@ -27,7 +27,7 @@ from goferry.host.layout import ServiceFolder
 from goferry.host.recovery import Failure, recover, refuse
 from goferry.host.store import Admitted, Store, held, services_of, stored_release
 from goferry.host.target import Target
-from goferry.host.traffic import Traffic
+from goferry.host.traffic import TrafficActs
 from goferry.host.view import View
 from goferry.host.way_back import closed
 from goferry.kernel import machine, protocol, trustfile, verify
@@ -42,7 +42,7 @@ from goferry.kernel.outcomes import (
 )
 from goferry.kernel.protocol import Request
 from goferry.kernel.refusals import FileMissing
-from goferry.kernel.services import Service
+from goferry.kernel.services import Declared
 
 ASIDE = 1.5
 """Seconds that `status` waits for a recovery before it says what is live meanwhile."""
@@ -68,7 +68,7 @@ class Session:
         """`trust` names the trust file; `tell` hears each act, `gone` says that the client went away."""
         self.root, self.trust, self.tell, self.gone = root, trust, tell, gone
         self.guard = root.guard(environ, gone)
-        self.traffic = Traffic(root, self.guard, root.switch(self.guard))
+        self.traffic = TrafficActs(root, self.guard, root.switch(self.guard))
         self.view = View(root, self.guard, self.traffic)
         self.engine: Engine | None = None
         self._held = contextlib.ExitStack()
@@ -163,7 +163,7 @@ class Session:
         states = {name: self._state(release.project, name) for name in names}
         here, kinds = elf.host_platform(), self.root.shapes
         changes = plan.deploy(release, states, wanted, here, self.root.pick_port, kinds)
-        ports = {name: Service.of(declared).port for name, declared in release.services.items()}
+        ports = {name: Declared.of(declared).port for name, declared in release.services.items()}
         return self.root.placed(release.project, changes, ports)
 
     def _refuse_missing(self, changes: list[machine.Change], received: Mapping[str, str]) -> None:

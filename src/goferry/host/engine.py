@@ -11,7 +11,7 @@ from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any, Callable, Protocol
 
-from goferry.host.journal import Line, Result
+from goferry.host.journal import JournalLine, Result
 from goferry.kernel import extension, machine
 from goferry.kernel.errors import Failed, GoferryError, RolledBack
 from goferry.kernel.machine import Change, Transaction
@@ -42,17 +42,17 @@ class Silence(Exception):
     """Raised by a port that waits when the client has gone away."""
 
 
-class Journal(Protocol):
+class JournalPort(Protocol):
     """The transaction's lines; `append` returns when the line survives a power cut."""
 
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[JournalLine]:
         """Return the lines."""
 
-    def append(self, line: Line) -> None:
+    def append(self, line: JournalLine) -> None:
         """Add one."""
 
 
-class Store(Protocol):
+class StorePort(Protocol):
     """Files."""
 
     def stage(self, transaction: Transaction, change: Change) -> None:
@@ -68,7 +68,7 @@ class Store(Protocol):
         """Remove what the candidate left."""
 
 
-class Guard(Protocol):
+class GuardPort(Protocol):
     """Processes."""
 
     def start(self, transaction: Transaction, change: Change) -> None:
@@ -96,7 +96,7 @@ class Guard(Protocol):
         """Drop what no service needs any more."""
 
 
-class Switch(Protocol):
+class SwitchPort(Protocol):
     """Traffic."""
 
     def point(self, transaction: Transaction, change: Change) -> None:
@@ -128,7 +128,12 @@ class Engine:
     """
 
     def __init__(
-        self, journal: Journal, store: Store, guard: Guard, switch: Switch, tell: Callable[[str], None] = lambda _: None
+        self,
+        journal: JournalPort,
+        store: StorePort,
+        guard: GuardPort,
+        switch: SwitchPort,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`tell` hears each act as it begins: `start shop`."""
         self.journal, self.guard, self.tell = journal, guard, tell
@@ -196,7 +201,7 @@ class Engine:
         if event == "settled":
             details = {"result": asdict(self.result())}
         try:
-            self.journal.append(Line(event, transaction.phase, details))
+            self.journal.append(JournalLine(event, transaction.phase, details))
         except OSError as error:  # no act of it has begun
             if transaction.phase in machine.ENDINGS or self.transaction.phase in (machine.IDLE, *machine.ENDINGS):
                 raise
@@ -276,7 +281,7 @@ def rolled_back(
     )
 
 
-def replay(lines: Sequence[Line]) -> Transaction:
+def replay(lines: Sequence[JournalLine]) -> Transaction:
     """Return where a journal's transaction stands; IDLE when it never began or is over.
 
     Raises:
@@ -290,7 +295,7 @@ def replay(lines: Sequence[Line]) -> Transaction:
     return transaction
 
 
-def _begun(line: Line) -> Transaction:
+def _begun(line: JournalLine) -> Transaction:
     schema = line.more.get("schema", 1)
     if type(schema) is not int or schema not in SCHEMAS:
         raise JournalUnreadable(f"a journal of schema {ascii(schema)[:40]}; this agent reads {SCHEMAS}")

@@ -23,7 +23,7 @@ from goferry.kernel import services
 from goferry.kernel.errors import GoferryError, printable
 from goferry.kernel.machine import Change, Transaction
 from goferry.kernel.outcomes import CandidateCrashed, CandidateUnhealthy, GuardFailed, HealthIdentity, PortTaken
-from goferry.kernel.services import Service
+from goferry.kernel.services import Declared
 
 if TYPE_CHECKING:
     from goferry.host.target import Target
@@ -65,7 +65,7 @@ class Guard:
     def describe(self, folder: ServiceFolder, change: Change, listen: int) -> Slot:
         """Return what the slot is to run, as the stored release declares it."""
         release = store.stored_release(folder, change.sequence)
-        declared, filled = Service.of(release.services[change.service]), services.CRITICAL in release.critical
+        declared, filled = Declared.of(release.services[change.service]), services.CRITICAL in release.critical
         return slots.describe(folder, change, declared, self.driver.environ, listen, filled=filled)
 
     def launch_slot(self, folder: ServiceFolder, slot: Slot) -> None:

@@ -91,7 +91,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Line:
+class JournalLine:
     """An event of a transaction.
 
     Attributes:
@@ -103,7 +103,7 @@ class Line:
     more: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Line:
+    def of(cls, record: Mapping[str, Any]) -> JournalLine:
         """Read it from the file's record."""
         more = {name: value for name, value in record.items() if name not in ("event", "phase")}
         return cls(str(record.get("event")), str(record.get("phase", "")), more)
@@ -130,14 +130,14 @@ class Journal:
         """`spent` says that what was set aside is needed to begin at all."""
         self.path, self._spent = path, spent
 
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[JournalLine]:
         """Return what is on the disk; empty when there is no file."""
         try:
-            return [Line.of(record) for record in decode(self.path.read_bytes())]
+            return [JournalLine.of(record) for record in decode(self.path.read_bytes())]
         except FileNotFoundError:
             return []
 
-    def append(self, line: Line) -> None:
+    def append(self, line: JournalLine) -> None:
         """Add one line and return when it survives a power cut."""
         fresh, reserve = not self.path.exists(), self.path.parent / RESERVED
         if fresh:

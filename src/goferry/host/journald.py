@@ -12,7 +12,7 @@ LONGEST = 4000
 """Characters that are kept of a line."""
 
 
-class Entry(NamedTuple):
+class JournalEntry(NamedTuple):
     """An entry of systemd's journal (systemd.journal-fields(7)).
 
     Attributes:
@@ -24,7 +24,7 @@ class Entry(NamedTuple):
     invocation: str = ""
 
     @classmethod
-    def of(cls, data: bytes) -> Entry:
+    def of(cls, data: bytes) -> JournalEntry:
         """Read it from a line of `journalctl --output=json`; what is cut off at ENTRY says nothing."""
         try:
             record = json.loads(data)

@@ -1,42 +1,26 @@
 """What a host does for each kind of service: how its candidate is started, listens, is switched and is asked.
 
 A kind's name is the `mode` of journals, slots and answers; which services are of which kind is kernel.services'. To add
-one, write its class, give it a row in KINDS, and a row in the kernel's table of the same name for provisioning.
+one, write its class, give it a row in KINDS, and its shape one in the kernel's SHAPES.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Callable, Protocol
 
-from goferry.host.gap import Gap
-from goferry.host.plain_kind import Plain
-from goferry.host.socket_kind import SocketActivated
-from goferry.kernel.services import Kind, Service
+from goferry.host.plain_kind import PlainService
+from goferry.host.socket_kind import SocketService
+from goferry.kernel.services import Declared, Shape
 
 if TYPE_CHECKING:
+    from goferry.host.direct import Direct
     from goferry.host.guard import Guard
     from goferry.host.ill import Ill
     from goferry.host.layout import ServiceFolder
     from goferry.host.public import Finding
     from goferry.host.shim import Slot, Template
     from goferry.kernel.machine import Change
-
-
-class Direct(Protocol):
-    """What a kind uses of a switch whose clients reach the service itself (host.direct)."""
-
-    guard: Guard
-
-    def restart(self, folder: ServiceFolder, slot: Slot) -> None:
-        """Start a slot and wait until it is healthy and takes connections."""
-
-    def well(self, folder: ServiceFolder, slot: Slot) -> bool:
-        """Whether a running slot is well, asked again if not."""
-
-    def gap(self, change: Change, slot: Slot, last: float) -> contextlib.AbstractContextManager[Gap]:
-        """Measure for how long nobody answers in the block."""
 
 
 class ServiceKind(Protocol):
@@ -46,12 +30,12 @@ class ServiceKind(Protocol):
         shape: its name, and how releases and hosts tell it from others.
     """
 
-    shape: Kind
+    shape: Shape
 
-    def variables(self, declared: Service) -> Mapping[str, str]:
+    def variables(self, declared: Declared) -> Mapping[str, str]:
         """Return what is added to the process's environment."""
 
-    def template(self, declared: Service, *, filled: bool) -> Template | None:
+    def template(self, declared: Declared, *, filled: bool) -> Template | None:
         """Return the arguments and variables that say where to listen; None when it is told nowhere.
 
         `filled` says that the release means placeholders as such.
@@ -92,5 +76,5 @@ class ServiceKind(Protocol):
         """Return what comes of asking a live slot on its public port."""
 
 
-KINDS: Mapping[str, ServiceKind] = {kind.shape.name: kind for kind in (SocketActivated(), Plain())}
+KINDS: Mapping[str, ServiceKind] = {kind.shape.name: kind for kind in (SocketService(), PlainService())}
 """By name."""

@@ -14,11 +14,11 @@ from goferry.host.ill import Ill
 from goferry.host.public import SERVICE, Finding
 from goferry.host.shim import Template
 from goferry.kernel import services
-from goferry.kernel.services import PLAIN, Service
+from goferry.kernel.services import PLAIN, Declared
 
 if TYPE_CHECKING:
+    from goferry.host.direct import Direct
     from goferry.host.guard import Guard
-    from goferry.host.kinds import Direct
     from goferry.host.layout import ServiceFolder
     from goferry.host.shim import Slot
     from goferry.kernel.machine import Change
@@ -32,16 +32,16 @@ class _Told(NamedTuple):
     flag: str = ""
 
 
-class Plain:
+class PlainService:
     """The kind of service that owns its port."""
 
     shape = PLAIN
 
-    def variables(self, declared: Service) -> Mapping[str, str]:  # noqa: ARG002
+    def variables(self, declared: Declared) -> Mapping[str, str]:  # noqa: ARG002
         """Nothing: what it is told is in the template."""
         return {}
 
-    def template(self, declared: Service, *, filled: bool) -> Template | None:
+    def template(self, declared: Declared, *, filled: bool) -> Template | None:
         """Return the arguments and those variables that say where to listen, for Python's `%` (`shim.placed`)."""
 
         def text(value: str) -> str:

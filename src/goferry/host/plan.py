@@ -10,7 +10,7 @@ from goferry.kernel.errors import printable
 from goferry.kernel.machine import Change
 from goferry.kernel.manifest import File, Manifest
 from goferry.kernel.outcomes import NothingToDeploy, WrongPlatform
-from goferry.kernel.services import KINDS, Kind, Service
+from goferry.kernel.services import SHAPES, Declared, Shape
 
 
 def deploy(
@@ -19,7 +19,7 @@ def deploy(
     wanted: Sequence[str],
     platform: tuple[str, str],
     pick_port: Callable[[], int],
-    kinds: Mapping[str, Kind] = KINDS,
+    kinds: Mapping[str, Shape] = SHAPES,
 ) -> list[Change]:
     """Return one change for each service that the release declares, or for those in `wanted`.
 
@@ -50,9 +50,9 @@ def _change(
     state: State,
     platform: tuple[str, str],
     pick_port: Callable[[], int],
-    kinds: Mapping[str, Kind],
+    kinds: Mapping[str, Shape],
 ) -> Change:
-    declared = Service.of(release.services[name])
+    declared = Declared.of(release.services[name])
     binary = _binary(release, declared.binary, platform)
     mode = declared.kind(kinds)
     kept = state.live.port if state.live and state.live.mode == mode else 0

@@ -17,7 +17,7 @@ from goferry.host.gather import gather
 from goferry.host.guard import Guard
 from goferry.host.layout import ServiceFolder
 from goferry.host.target import Target
-from goferry.host.traffic import Traffic
+from goferry.host.traffic import TrafficActs
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.extension import CriticalUnknown
 from goferry.kernel.outcomes import of_defect
@@ -41,7 +41,7 @@ def refuse(failures: Sequence[Failure], project: str) -> None:
 
 
 def recover(
-    root: Target, guard: Guard, traffic: Traffic, tell: Tell, *, restore: bool = True
+    root: Target, guard: Guard, traffic: TrafficActs, tell: Tell, *, restore: bool = True
 ) -> tuple[list[str], list[Failure]]:
     """Recover a target whose lock is held; return what was done, for people, and what failed.
 

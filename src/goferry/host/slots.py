@@ -20,7 +20,7 @@ from goferry.kernel import canonical
 from goferry.kernel.files import write_atomically
 from goferry.kernel.machine import Change
 from goferry.kernel.outcomes import NotProvisioned
-from goferry.kernel.services import Service
+from goferry.kernel.services import Declared
 
 MAX_LOG = 4 << 20
 """Bytes that are read of one log file; supervisord begins a new one after one megabyte."""
@@ -34,7 +34,7 @@ OWN_VARIABLES = ("GOFERRY_SERVICE", "GOFERRY_VERSION")
 def describe(
     folder: ServiceFolder,
     change: Change,
-    declared: Service,
+    declared: Declared,
     environ: Mapping[str, str],
     listen: int,
     *,

@@ -19,26 +19,26 @@ from goferry.host.public import FRONT, Finding
 from goferry.kernel import canonical
 from goferry.kernel.errors import GoferryError, printable
 from goferry.kernel.outcomes import CandidateUnhealthy, HealthIdentity
-from goferry.kernel.services import SOCKET, Service
+from goferry.kernel.services import SOCKET, Declared
 
 if TYPE_CHECKING:
+    from goferry.host.direct import Direct
     from goferry.host.guard import Guard
-    from goferry.host.kinds import Direct
     from goferry.host.layout import ServiceFolder
     from goferry.host.shim import Slot, Template
     from goferry.kernel.machine import Change
 
 
-class SocketActivated:
+class SocketService:
     """The kind of service that shares its socket."""
 
     shape = SOCKET
 
-    def variables(self, declared: Service) -> Mapping[str, str]:
+    def variables(self, declared: Declared) -> Mapping[str, str]:
         """Return how long it answers on with `Connection: close` after it was told to drain."""
         return {"GOFERRY_DRAIN": f"{max(100, min(60_000, declared.drain_ms * 2 // 5))}ms"}
 
-    def template(self, declared: Service, *, filled: bool) -> Template | None:  # noqa: ARG002
+    def template(self, declared: Declared, *, filled: bool) -> Template | None:  # noqa: ARG002
         """It is told nowhere: its socket is there."""
         return None
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Callable, NamedTuple
 
 from goferry.host import listener, note, processes, slots
-from goferry.host.journald import Entry
+from goferry.host.journald import JournalEntry
 from goferry.host.layout import ServiceFolder
 from goferry.host.processes import Process
 from goferry.host.shim import Slot
@@ -29,7 +29,7 @@ from goferry.kernel.files import link_atomically, write_atomically
 from goferry.kernel.hostfile import LEAVE
 from goferry.kernel.machine import Change
 from goferry.kernel.outcomes import GuardFailed
-from goferry.kernel.services import Kind
+from goferry.kernel.services import Shape
 
 TENDED = ("active", "activating", "reloading")
 """States of a unit that runs, or that systemd starts again by itself."""
@@ -64,7 +64,7 @@ class Said(NamedTuple):
     err: str
 
 
-class Unit(NamedTuple):
+class UnitState(NamedTuple):
     """What systemd says of a unit, by its own names (org.freedesktop.systemd1(5)); empty where it says nothing."""
 
     ActiveState: str = ""
@@ -76,7 +76,7 @@ class Unit(NamedTuple):
     InvocationID: str = ""
 
     @classmethod
-    def of(cls, shown: str) -> Unit:
+    def of(cls, shown: str) -> UnitState:
         """Read it from `systemctl show`."""
         lines = (line.split("=", 1) for line in shown.splitlines() if "=" in line)
         return cls(**{name: value for name, value in lines if name in cls._fields})
@@ -169,9 +169,9 @@ class Systemd:
             )
         return said.out
 
-    def show(self, unit: str) -> Unit:
+    def show(self, unit: str) -> UnitState:
         """Return what systemd says of a unit."""
-        return Unit.of(self._systemctl("show", "--property=" + ",".join(Unit._fields), "--", unit))
+        return UnitState.of(self._systemctl("show", "--property=" + ",".join(UnitState._fields), "--", unit))
 
     def listen(self, folder: ServiceFolder, change: Change) -> int:
         """Return the first of the slot's own ports, or 0 for a service that gets its socket.
@@ -333,7 +333,7 @@ class Systemd:
             self._run(["journalctl", "--sync"])
         before, found = slots.noted_start(folder, number).before, []
         for data in self._stream([*JOURNAL, *how_many, *matches]):
-            entry = Entry.of(data)
+            entry = JournalEntry.of(data)
             if not before or entry.invocation != before:
                 found += entry.lines()
             if len(found) >= most:
@@ -360,5 +360,5 @@ class Systemd:
         """Units stay: they are provisioning's."""
 
 
-def _kind(folder: ServiceFolder, slot: Slot) -> Kind:
+def _kind(folder: ServiceFolder, slot: Slot) -> Shape:
     return folder.root.kind(slot.mode).shape

@@ -22,7 +22,7 @@ from goferry.kernel.errors import Refused
 from goferry.kernel.hostfile import HostFile, Place, Policy
 from goferry.kernel.machine import Change
 from goferry.kernel.outcomes import UnsafeRoot
-from goferry.kernel.services import PLAIN, Kind
+from goferry.kernel.services import PLAIN, Shape
 
 if TYPE_CHECKING:
     from goferry.host.driver import Driver
@@ -59,7 +59,7 @@ class Target(ABC):
         return self.kinds.get(mode) or self.kinds[PLAIN.name]
 
     @property
-    def shapes(self) -> dict[str, Kind]:
+    def shapes(self) -> dict[str, Shape]:
         """What releases and host files know of its kinds of service."""
         return {name: kind.shape for name, kind in self.kinds.items()}
 

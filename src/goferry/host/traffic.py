@@ -34,7 +34,7 @@ _REACHED: dict[str, tuple[type[Failed], str]] = {
 }
 
 
-class Traffic:
+class TrafficActs:
     """The traffic of one target, as `engine.Switch` wants it moved.
 
     Attributes:

@@ -17,7 +17,7 @@ from goferry.host.layout import ServiceFolder
 from goferry.host.processes import Process
 from goferry.host.shim import Slot
 from goferry.host.target import Target
-from goferry.host.traffic import Traffic
+from goferry.host.traffic import TrafficActs
 from goferry.kernel import frames
 from goferry.kernel.errors import Failed, GoferryError
 from goferry.kernel.machine import Transaction
@@ -70,7 +70,7 @@ class Shown:
 class View:
     """The eyes of one session; nothing here changes anything."""
 
-    def __init__(self, root: Target, guard: Guard, traffic: Traffic) -> None:
+    def __init__(self, root: Target, guard: Guard, traffic: TrafficActs) -> None:
         self.root, self.guard, self.traffic = root, guard, traffic
 
     def changed(self, transaction: Transaction) -> Record:

@@ -28,7 +28,7 @@ from typing import Any
 from goferry.kernel import canonical, extension
 from goferry.kernel.errors import Refused, printable
 from goferry.kernel.outcomes import NotProvisioned
-from goferry.kernel.services import KINDS, PLAIN, Kind
+from goferry.kernel.services import PLAIN, SHAPES, Shape
 
 SCHEMA = 2
 SCHEMAS = (1, 2)
@@ -84,10 +84,10 @@ class Place:
     listen: str
     backend: int = 0
     former: bool = False
-    kinds: Mapping[str, Kind] = field(default_factory=lambda: KINDS, compare=False, repr=False)
+    kinds: Mapping[str, Shape] = field(default_factory=lambda: SHAPES, compare=False, repr=False)
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> Shape:
         """Its kind of service."""
         return next((kind for kind in self.kinds.values() if self.listen in kind.provisioned), PLAIN)
 
@@ -246,7 +246,7 @@ class Known:
 
     guards: Collection[str] = GUARDS
     switches: Collection[str] = SWITCHES
-    kinds: Mapping[str, Kind] = field(default_factory=lambda: KINDS)
+    kinds: Mapping[str, Shape] = field(default_factory=lambda: SHAPES)
 
     @property
     def listens(self) -> list[str]:

@@ -158,7 +158,7 @@ def _fields(record: Any) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
-def parse(data: bytes, kinds: Mapping[str, services.Kind] = services.KINDS) -> Manifest:
+def parse(data: bytes, kinds: Mapping[str, services.Shape] = services.SHAPES) -> Manifest:
     """Read a manifest strictly; its services may be of these kinds.
 
     Raises:
@@ -180,7 +180,7 @@ def parse(data: bytes, kinds: Mapping[str, services.Kind] = services.KINDS) -> M
     return manifest
 
 
-def _manifest(record: Any, kinds: Mapping[str, services.Kind]) -> Manifest:
+def _manifest(record: Any, kinds: Mapping[str, services.Shape]) -> Manifest:
     schema = _schema(record)
     names = [name for name in Manifest.__dataclass_fields__ if name not in ("snapshot", "dirty")]
     missing = extension.PLACES if schema == 1 else ()

@@ -34,7 +34,7 @@ _PATH = "/[!-~]{0,1000}"
 
 
 @dataclass(frozen=True)
-class Service:
+class Declared:
     """A checked declaration; the one place of the defaults, which goferry.yml has too (config.model)."""
 
     main: str = ""
@@ -50,19 +50,19 @@ class Service:
     drain_ms: int = 10_000
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Service:
+    def of(cls, record: Mapping[str, Any]) -> Declared:
         """Read a service of a release; what it leaves out has its default."""
         known = {each.name: record[each.name] for each in fields(cls) if record.get(each.name) is not None}
         return cls(**{**known, "args": tuple(known.get("args", ()))})
 
-    def kind(self, kinds: Mapping[str, Kind]) -> str:
+    def kind(self, kinds: Mapping[str, Shape]) -> str:
         """Return the name of its kind: the one that its key of `listen` means; one that says nothing is plain."""
         means = (name for name, kind in kinds.items() if any(self.listen.get(key) for key in kind.listens))
         return next(means, PLAIN.name)
 
 
-def check(name: str, record: Any, kinds: Mapping[str, Kind] | None = None) -> None:
-    """Refuse a service that is not well-formed, or of none of these kinds (KINDS).
+def check(name: str, record: Any, kinds: Mapping[str, Shape] | None = None) -> None:
+    """Refuse a service that is not well-formed, or of none of these kinds (SHAPES).
 
     Raises:
         ValueError, TypeError: with the service, the field and what is wrong.
@@ -72,7 +72,7 @@ def check(name: str, record: Any, kinds: Mapping[str, Kind] | None = None) -> No
     if type(record) is not dict:
         raise TypeError(f"service {name} is not an object")
     for key, value in record.items():
-        fits = partial(_listen, kinds=kinds or KINDS) if key == "listen" else _FIELDS.get(key)
+        fits = partial(_listen, kinds=kinds or SHAPES) if key == "listen" else _FIELDS.get(key)
         if fits is None:
             raise ValueError(f"service {name} has an unknown field: {key[:80]!a}")
         if not fits(value):
@@ -92,7 +92,7 @@ def check_project(name: str) -> None:
 def critical(services: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return what the manifest of a release with these services needs in `critical`; pure."""
     needed = any(
-        Service.of(each).listen.get("port_env") or any(re.search(_PLACEHOLDER, text) for text in texts(each))
+        Declared.of(each).listen.get("port_env") or any(re.search(_PLACEHOLDER, text) for text in texts(each))
         for each in services.values()
     )
     return {CRITICAL: {}} if needed else {}
@@ -132,7 +132,7 @@ def _variable(value: Any) -> bool:
 
 
 @dataclass(frozen=True)
-class Kind:
+class Shape:
     """How a kind of service gets its listening socket; what a host does for each kind is host.kinds'.
 
     Attributes:
@@ -149,15 +149,17 @@ class Kind:
     way: str
 
 
-SOCKET = Kind("socket", {"socket": lambda how: how is True}, ("socket",), ports=False, way="")
+SOCKET = Shape("socket", {"socket": lambda how: how is True}, ("socket",), ports=False, way="")
 """It takes its listening socket by LISTEN_FDS and follows the app contract."""
-PLAIN = Kind("plain", {"env": _variable, "port_env": _variable, "flag": _word}, ("env", "flag"), ports=True, way="port")
+PLAIN = Shape(
+    "plain", {"env": _variable, "port_env": _variable, "flag": _word}, ("env", "flag"), ports=True, way="port"
+)
 """It listens by itself where it is told, and knows nothing of Goferry."""
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (SOCKET, PLAIN)}
+SHAPES: Mapping[str, Shape] = {shape.name: shape for shape in (SOCKET, PLAIN)}
 """By name."""
 
 
-def _listen(value: Any, kinds: Mapping[str, Kind]) -> bool:
+def _listen(value: Any, kinds: Mapping[str, Shape]) -> bool:
     if type(value) is not dict or len(value) > 1:
         return False
     return all(any(kind.listens.get(key, _nothing)(how) for kind in kinds.values()) for key, how in value.items())

@@ -45,7 +45,7 @@ from goferry.kernel.refusals import (
     SequenceLower,
     SignatureMissing,
 )
-from goferry.kernel.services import KINDS, Kind
+from goferry.kernel.services import SHAPES, Shape
 from goferry.kernel.signatures import Signer
 from goferry.kernel.trustfile import TrustFile
 
@@ -93,7 +93,7 @@ def verify(
     now: int,
     only: str | Collection[str] = "",
     floor: Floor | None = None,
-    kinds: Mapping[str, Kind] = KINDS,
+    kinds: Mapping[str, Shape] = SHAPES,
 ) -> Verified:
     """Judge the sealed folder `folder`; return what it is, or raise the first refusal.
 
@@ -245,7 +245,7 @@ def _read_signatures(root: int) -> dict[str, bytes]:
     return found
 
 
-def _read_manifest(root: int, listed: dict[str, str], kinds: Mapping[str, Kind], *, optional: bool) -> Manifest | None:
+def _read_manifest(root: int, listed: dict[str, str], kinds: Mapping[str, Shape], *, optional: bool) -> Manifest | None:
     if MANIFEST not in listed:
         raise ManifestMissing(f"{LIST} does not list {MANIFEST}")
     try:

@@ -7,7 +7,7 @@ import pytest
 from goferry.config import model
 from goferry.host import journal, shim, slots, state
 from goferry.host.embedded import Embedded
-from goferry.host.journal import Line
+from goferry.host.journal import JournalLine
 from goferry.host.kinds import KINDS
 from goferry.host.shim import Slot
 from goferry.kernel import canonical, services
@@ -81,8 +81,8 @@ def test_a_state_is_written_as_it_was_read(folder, live, stopped):
     ],
 )
 def test_a_line_is_written_as_it_was_read(record):
-    assert Line.of(record).record() == record
-    assert journal.encode(Line.of(record).record()) == journal.encode(record)
+    assert JournalLine.of(record).record() == record
+    assert journal.encode(JournalLine.of(record).record()) == journal.encode(record)
 
 
 def test_a_note_of_a_start_has_the_names_that_older_shims_read(tmp_path):
@@ -93,14 +93,14 @@ def test_a_note_of_a_start_has_the_names_that_older_shims_read(tmp_path):
 
 
 def test_a_kind_of_service_has_one_name_wherever_it_is_written():
-    assert {name: kind.shape for name, kind in KINDS.items()} == services.KINDS
+    assert {name: kind.shape for name, kind in KINDS.items()} == services.SHAPES
     assert services.SOCKET.name == shim.SHARES
-    keys = {key for kind in services.KINDS.values() for key in kind.listens}
+    keys = {key for kind in services.SHAPES.values() for key in kind.listens}
     assert keys == set(model.Listen.__struct_fields__)
 
 
 def test_goferry_yml_and_the_host_have_the_same_defaults():
-    mine, theirs = model.Service(main="."), services.Service.of({})
+    mine, theirs = model.Service(main="."), services.Declared.of({})
     for name in ("health", "port", "env_file"):
         assert getattr(mine, name) == getattr(theirs, name)
     for name, seconds in (("ready_within_ms", mine.ready_within), ("bake_ms", mine.bake), ("drain_ms", mine.drain)):
@@ -109,7 +109,7 @@ def test_goferry_yml_and_the_host_have_the_same_defaults():
 
 @pytest.mark.parametrize("listen", [{}, {"env": "A"}, {"port_env": "P"}, {"flag": "-l"}, {"socket": True}])
 def test_what_listen_means(listen):
-    kind = services.Service.of({"listen": listen}).kind(services.KINDS)
+    kind = services.Declared.of({"listen": listen}).kind(services.SHAPES)
     assert kind == ("socket" if "socket" in listen else "plain")
 
 

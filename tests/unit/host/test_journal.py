@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from sampling import FULL, examples
 
 from goferry.host import journal, lock
-from goferry.host.journal import Line, Result
+from goferry.host.journal import JournalLine, Result
 from goferry.kernel.outcomes import DeployBusy
 
 RECORDS = [{"event": "begin", "n": 1}, {"event": "staged"}, {"event": "settled", "result": {"outcome": "aborted"}}]
-WRITTEN = [Line.of(record) for record in RECORDS]
+WRITTEN = [JournalLine.of(record) for record in RECORDS]
 
 
 @pytest.fixture
@@ -71,19 +71,19 @@ def test_noise_is_no_line(noise):
 def test_a_torn_tail_is_cut_before_the_next_line(written):
     with written.path.open("ab") as file:
         file.write(b"00000000 {torn")
-    written.append(Line("more"))
-    assert written.lines() == [*WRITTEN, Line("more")]
+    written.append(JournalLine("more"))
+    assert written.lines() == [*WRITTEN, JournalLine("more")]
 
 
 def begin(folder, identifier, kind="deploy"):
     made = journal.begin(folder, identifier, kind)
-    made.append(Line("begin", more={"transaction": {"id": identifier}}))
+    made.append(JournalLine("begin", more={"transaction": {"id": identifier}}))
     return made
 
 
 def settle(folder, identifier, age=0.0):
     made = begin(folder, identifier)
-    made.append(Line("settled", more={"result": {"outcome": identifier}}))
+    made.append(JournalLine("settled", more={"result": {"outcome": identifier}}))
     age_by(made.path, age)
     return made
 
@@ -95,8 +95,8 @@ def age_by(path, days):
 
 def of_a_first_agent(folder, identifier, days, event="settled"):
     made = journal.Journal(folder / f"{identifier}.jsonl")
-    made.append(Line("begin", more={"transaction": {"id": identifier}}))
-    made.append(Line(event, more={"result": {"outcome": "committed"}}))
+    made.append(JournalLine("begin", more={"transaction": {"id": identifier}}))
+    made.append(JournalLine(event, more={"result": {"outcome": "committed"}}))
     age_by(made.path, days)
     return made
 
@@ -239,25 +239,25 @@ def test_a_lock_is_waited_for_and_dies_with_its_process(tmp_path):
 def test_room_is_set_aside_until_it_goes_back(tmp_path):
     entry = journal.Journal(tmp_path / "root" / "shop" / ".journal" / "t1.jsonl")
     reserve = entry.path.parent / ".reserve"
-    entry.append(Line("begin"))
+    entry.append(JournalLine("begin"))
     assert reserve.stat().st_blocks * 512 >= journal.RESERVE
-    entry.append(Line("staged"))
+    entry.append(JournalLine("staged"))
     assert reserve.exists()
-    entry.append(Line("failed"))
+    entry.append(JournalLine("failed"))
     assert not reserve.exists()
-    entry.append(Line("settled"))
+    entry.append(JournalLine("settled"))
     assert [line.event for line in entry.lines()] == ["begin", "staged", "failed", "settled"]
     assert [each.path for each in journal.journals(entry.path.parent)] == [entry.path]
 
 
 def test_the_way_back_begins_on_a_disk_that_is_full(tmp_path, monkeypatch):
     folder = tmp_path / "shop" / ".journal"
-    journal.begin(folder, "one", "deploy").append(Line("begin"))
+    journal.begin(folder, "one", "deploy").append(JournalLine("begin"))
     monkeypatch.setattr(journal, "_full", lambda folder: (folder / ".reserve").exists())
     journal.begin(folder, "two", "deploy")
     assert (folder / ".reserve").exists()
     entry = journal.begin(folder, "three", "rollback")
-    entry.append(Line("begin"))
-    entry.append(Line("settled"))
+    entry.append(JournalLine("begin"))
+    entry.append(JournalLine("settled"))
     assert not (folder / ".reserve").exists()
     assert journal.settled(entry)

@@ -12,7 +12,7 @@ from goferry.host.state import Live, State
 from goferry.kernel.machine import Change
 from goferry.kernel.manifest import File, Manifest
 from goferry.kernel.outcomes import NothingToDeploy, WrongPlatform
-from goferry.kernel.services import Service
+from goferry.kernel.services import Declared
 
 EMPTY = State()
 PLATFORM = ("linux", "amd64")
@@ -107,7 +107,7 @@ def describe(tmp_path, mode="socket", port=8080, *, filled=False, **declared):
     return slots.describe(
         folder,
         change,
-        Service.of({"binary": "api", **declared}),
+        Declared.of({"binary": "api", **declared}),
         {"PATH": "/bin", "SECRET": "x"},
         port,
         filled=filled,

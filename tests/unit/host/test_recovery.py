@@ -12,7 +12,7 @@ from goferry.host.guard import Guard
 from goferry.host.nginx import Nginx
 from goferry.host.provisioned import Provisioned
 from goferry.host.shim import Slot
-from goferry.host.traffic import Traffic
+from goferry.host.traffic import TrafficActs
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.hostfile import HostFile, Place
 from goferry.kernel.machine import Transaction
@@ -53,7 +53,7 @@ def root(tmp_path):
 
 def recover(root, machine):
     guard = Guard(root, systemd.Systemd(machine.run, lambda *_: None))
-    return recovery.recover(root, guard, Traffic(root, guard, Nginx(root, guard)), lambda _: None)
+    return recovery.recover(root, guard, TrafficActs(root, guard, Nginx(root, guard)), lambda _: None)
 
 
 def test_what_runs_or_is_tried_again_by_systemd_is_left_alone(root):

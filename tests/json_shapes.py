@@ -69,7 +69,7 @@ def of_type(kind, seen=()):
     if isinstance(kind, type) and kind not in seen:
         if issubclass(kind, enum.Enum):
             return of_type(type(next(iter(kind)).value))
-        if dataclasses.is_dataclass(kind) or issubclass(kind, msgspec.Struct):
+        if dataclasses.is_dataclass(kind) or issubclass(kind, msgspec.Struct) or hasattr(kind, "_fields"):
             return {
                 name: of_type(hint, (*seen, kind)) for name, hint in _hints(kind).items() if not name.startswith("_")
             }

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,7 +157,7 @@ def with_minimums(live: Mapping[str, Shown], root: Target, given: Path | None) -
     with contextlib.suppress(Refusal):
         trust = trust_of_now(root, given)
     return {
-        name: {**asdict(each), "barred": trust is not None and each.sequence < trust.project(each.project).minimum}
+        name: {**each._asdict(), "barred": trust is not None and each.sequence < trust.project(each.project).minimum}
         for name, each in live.items()
     }
 

@@ -15,7 +15,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
@@ -239,7 +239,7 @@ class Session:
             return {**about, "phase": "IDLE", "acts": acts}
         stored = journal.result(self.root.journals(transaction.project), transaction.id)
         if stored is not None:
-            return {**about, "phase": "IDLE", "stored": asdict(stored)}
+            return {**about, "phase": "IDLE", "stored": {**stored._asdict(), "numbers": dict(stored.numbers)}}
         entry = self.root.journal(transaction.project, transaction.id, transaction.kind)
         engine = Engine(entry, store, self.guard, self.traffic, self.tell)
         self.engine = engine

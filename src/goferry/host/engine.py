@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any, Callable, Protocol
 
@@ -199,7 +198,7 @@ class Engine:
     def _take(self, event: str, details: dict[str, Any]) -> str | None:
         transaction, acts = machine.step(self.transaction, event)
         if event == "settled":
-            details = {"result": asdict(self.result())}
+            details = {"result": self.result()._asdict()}
         try:
             self.journal.append(JournalLine(event, transaction.phase, details))
         except OSError as error:  # no act of it has begun

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Callable, TypeVar
 
 from goferry.host import control, excerpt, ill, own_files, processes, shim, slots, state, store
@@ -313,7 +312,7 @@ class Guard:
         live = state.read(folder).live
         if not live or live.slot != number:
             return None
-        change = Change(folder.name, old_slot=-1, **asdict(live))
+        change = Change(folder.name, old_slot=-1, **live._asdict())
         with contextlib.suppress(GoferryError):
             slot = self.describe(folder, change, self.root.listen_again(self.driver, folder, change))
             slot = slot._replace(guarded=True)

@@ -17,9 +17,10 @@ import re
 import time
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from goferry.kernel import canonical
 from goferry.kernel.errors import Failed
@@ -71,8 +72,7 @@ def decode(data: bytes) -> list[dict[str, Any]]:
     return records
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """What a transaction came to.
 
     Attributes:
@@ -82,12 +82,12 @@ class Result:
 
     outcome: str = ""
     error: Mapping[str, Any] | None = None
-    numbers: Mapping[str, int] = field(default_factory=dict)
+    numbers: Mapping[str, int] = MappingProxyType({})
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Result:
         """Read it from a journal's last line."""
-        return cls(**{each.name: record[each.name] for each in fields(cls) if each.name in record})
+        return cls(**{name: record[name] for name in cls._fields if name in record})
 
 
 @dataclass(frozen=True)

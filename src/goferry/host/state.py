@@ -12,9 +12,9 @@ up to there may serve still, and raises the floor no more.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from goferry.host import journal
 from goferry.host.history import Entry, History
@@ -49,8 +49,7 @@ class Kept:
     above: int = 0
 
 
-@dataclass(frozen=True)
-class Live:
+class Live(NamedTuple):
     """What serves, or did when `down` ended it: its slot, release and binary, and how and where it is served."""
 
     slot: int
@@ -63,7 +62,7 @@ class Live:
     @classmethod
     def of(cls, change: Change) -> Live:
         """Return what a change's candidate is once it is live."""
-        return cls(**{each.name: getattr(change, each.name) for each in fields(cls)})
+        return cls(*(getattr(change, name) for name in cls._fields))
 
     def entry(self, digest: str = "") -> Entry:
         """Return it as the history has it."""
@@ -112,7 +111,7 @@ def read(folder: ServiceFolder) -> State:
     if record is None:
         return State()
     try:
-        live = Live(**{each.name: record["live"][each.name] for each in fields(Live)}) if record["live"] else None
+        live = Live(*(record["live"][name] for name in Live._fields)) if record["live"] else None
         entries = record["history"] if record.get("schema") == SCHEMA else _before_histories(record)
         return State(live, tuple(Entry(**entry) for entry in entries), bool(record["stopped"]))
     except (KeyError, TypeError) as error:
@@ -122,7 +121,7 @@ def read(folder: ServiceFolder) -> State:
 def _before_histories(record: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the entries of a state of schema 1: what is live, and the version before it."""
     found = [entry for entry in (record["live"], record["previous"]) if entry]
-    names = [each.name for each in fields(Live) if each.name != "slot"]
+    names = Live._fields[1:]  # all but the slot
     return [{name: entry[name] for name in names} for entry in found]
 
 
@@ -130,7 +129,7 @@ def write(folder: ServiceFolder, state: State) -> None:
     """Replace the service's state."""
     record = {
         "schema": SCHEMA,
-        "live": asdict(state.live) if state.live else None,
+        "live": state.live._asdict() if state.live else None,
         "history": [asdict(entry) for entry in state.history],
         "stopped": state.stopped,
     }

@@ -7,8 +7,7 @@ import functools
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from goferry.host import admission, history, processes, slots, state
 from goferry.host.gather import Outcome, gather
@@ -38,8 +37,7 @@ ROOM = frames.MAX_HEADER // 2
 """Bytes of logs in one answer."""
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(NamedTuple):
     """A live service as `status` and `commit` show it.
 
     Attributes:
@@ -79,7 +77,7 @@ class View:
         seen = self._all([self.root.service(transaction.project, change.service) for change in changes])
         return {
             change.service: {
-                **asdict(seen[number]),
+                **seen[number]._asdict(),
                 "previous": change.old_version,
                 "gap_ms": self.traffic.gaps.get(change.service, 0),
                 "mode": change.mode,
@@ -170,7 +168,7 @@ class View:
         why = self._illness(folder, slot, process)
         unreached = "" if why or slot is None else self.traffic.publicly(folder, slot, ASKED).what
         shown = self._shown(folder, slot, number, process, why, state.read(folder).history)
-        return replace(shown, unreached=unreached)
+        return shown._replace(unreached=unreached)
 
     def _shown(
         self,

@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 from goferry.kernel import extension, manifest
 from goferry.kernel.errors import Misuse, printable
@@ -133,8 +132,7 @@ def check(request: Mapping[str, Any]) -> str:
     return str(name)
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What a client asked for, once `check` has let it pass; a field that the request does not have has its default.
 
     Attributes:
@@ -173,7 +171,7 @@ class Request:
             RequestMalformed, CriticalUnknown: as `check` says.
         """
         check(header)
-        known = {each.name: header[each.name] for each in fields(cls) if each.name in header}
+        known = {name: header[name] for name in cls._fields if name in header}
         return cls(**{**known, "services": tuple(known.get("services", ()))})
 
 

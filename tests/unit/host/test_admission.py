@@ -217,7 +217,7 @@ def test_below_the_minimum_nothing_starts_by_a_deploy_or_a_rollback(site):
     site.set_trust(minimum=NOW - 8)
     assert site.refused(site.deploy, one).name == "sequence-below-minimum"  # though it serves
     for number, barred in ((NOW - 9, True), (NOW - 8, False)):
-        shown = {"api": dataclasses.replace(SHOWN, sequence=number)}
+        shown = {"api": SHOWN._replace(sequence=number)}
         assert admission.with_minimums(shown, site.root, site.trust)["api"]["barred"] is barred
     assert site.steps(site.deploy(two)) == {"api": ("v1", "v2")}
     site.commit(two)
@@ -285,7 +285,7 @@ def as_schema_1(site):
     """Make the folder what an agent of before histories left."""
     folder = site.root.service("shop", "api")
     kept = state.read(folder)
-    live = dataclasses.asdict(kept.live)
+    live = kept.live._asdict()
     before = next(entry for entry in kept.history if entry.sequence != kept.live.sequence)
     previous = {"slot": 1, **{key: getattr(before, key) for key in ("sequence", "version", "sha256", "mode", "port")}}
     record = {"schema": 1, "live": live, "previous": previous, "stopped": False}

@@ -13,7 +13,8 @@ from goferry.kernel.routing import Routing
 class Hashed(Link):
     """The `live` link is the version that serves; `shares` beside it is who goes elsewhere."""
 
-    def carries(self, routing):
+    @staticmethod
+    def carries(routing):
         return "it looks at no header" if routing.header else ""
 
     def apply(self, folder, routing):

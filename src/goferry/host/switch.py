@@ -34,8 +34,12 @@ class Switch(Protocol):
 
     gaps: dict[str, int]
 
-    def carries(self, routing: Routing) -> str:
-        """Return why it can't direct traffic so, an empty text when it can; pure."""
+    @staticmethod
+    def carries(routing: Routing) -> str:
+        """Return why it can't direct traffic so, an empty text when it can.
+
+        Pure, and the class's: what asks for such a routing can be refused where it is read, before a host is opened.
+        """
 
     def apply(self, folder: ServiceFolder, routing: Routing) -> None:
         """Direct the traffic of a service; again and again it is the same."""
@@ -75,7 +79,8 @@ class Link:
         self.root, self.guard = root, guard
         self.gaps: dict[str, int] = {}
 
-    def carries(self, routing: Routing) -> str:
+    @staticmethod
+    def carries(routing: Routing) -> str:
         """Return why not: a link names one slot."""
         return "all traffic goes to one version there" if routing.divided else ""
 

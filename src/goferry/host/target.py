@@ -55,7 +55,7 @@ class Target(ABC):
         self.incoming = (self.project(bound) / ".incoming") if bound else self.own / "incoming"
 
     def kind(self, mode: str) -> ServiceKind:
-        """Return the kind of service of a mode; what no kind here is called is taken for plain, which asks least."""
+        """Return the kind of service of a mode; one that only a newer agent knows counts as plain, which asks least."""
         return self.kinds.get(mode) or self.kinds[PLAIN.name]
 
     @property

@@ -17,6 +17,7 @@ from toys.silent import Silent
 from goferry.host import control, journal, slots, tables
 from goferry.host.agent import Session
 from goferry.host.engine import rolled_back
+from goferry.host.nginx import Nginx
 from goferry.host.tables import TABLES
 from goferry.kernel import machine
 from goferry.kernel.errors import RolledBack
@@ -63,7 +64,10 @@ def test_a_switch_that_nobody_knew_routes_a_share_and_is_read_back(host):
 def test_what_a_link_can_not_carry_is_refused_before_anything_is_done(host, routing):
     folder = opened(host, longer(host))
     change(host, "deploy", "v1", "")
-    assert host.switch.switch.carries(Routing(0, 1, 100)) == host.switch.switch.carries(routing.undone()) == ""
+    assert (
+        Nginx.carries(Routing(0, 1, 100)) == Nginx.carries(routing.undone()) == Hashed.carries(Routing(0, 1, 30)) == ""
+    )
+    assert Nginx.carries(routing)
     with pytest.raises(HostFailed, match="one version"):
         host.switch.route(folder, routing)
     assert slots.live(folder) == 0

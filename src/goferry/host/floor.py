@@ -51,10 +51,9 @@ class Lowering(NamedTuple):
 def run(root: Path, host: Path | None, asked: Lowering, environ: Mapping[str, str]) -> int:
     """Lower the floor, say what was done, and return the exit code."""
     try:
-        target = open_target(root, host)
-        if os.geteuid() != 0:
-            target.refuse(NotRoot("only root may lower a floor", state="Nothing was changed.", advice=["use:  sudo"]))
-        record = lower(target.for_project(asked.project), asked, environ)
+        if host and os.geteuid() != 0:  # said before the host file is read, which others may not be let to
+            raise NotRoot("only root may lower a floor", state="Nothing was changed.", advice=["use:  sudo"])
+        record = lower(open_target(root, host).for_project(asked.project), asked, environ)
     except GoferryError as error:
         lines = map(printable, [error.what, *error.state.splitlines(), *error.advice])
         sys.stderr.write(f"goferry: {error.name}: " + "\n  ".join(lines) + "\n")

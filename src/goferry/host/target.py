@@ -129,7 +129,7 @@ class Target(ABC):
 
     @abstractmethod
     def refuse(self, what: Refused) -> None:
-        """Raise `what` where its root alone may do it: end services, remove what is kept, lower a floor."""
+        """Raise `what` where its root alone may do it: end services, remove what is kept."""
 
     @abstractmethod
     def committed(self, trust: Path | None) -> None:

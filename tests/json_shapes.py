@@ -26,7 +26,7 @@ from goferry.cli.commands import COMMANDS
 from goferry.deploy.contract import Target
 from goferry.deploy.live import Service
 from goferry.deploy.place import TARGETS
-from goferry.host.view import View
+from goferry.host.view import Shown, View
 
 ANY, TEXT, NUMBER, FLAG = "any", "string", "number", "boolean"
 PLAIN = {str: TEXT, int: NUMBER, float: NUMBER, bool: FLAG, pathlib.Path: TEXT}
@@ -74,7 +74,7 @@ def of_type(kind, seen=()):
     if isinstance(kind, type) and kind not in seen:
         if issubclass(kind, enum.Enum):
             return of_type(type(next(iter(kind)).value))
-        if dataclasses.is_dataclass(kind) or issubclass(kind, msgspec.Struct):
+        if dataclasses.is_dataclass(kind) or issubclass(kind, msgspec.Struct) or hasattr(kind, "_fields"):
             names = dict(
                 zip(getattr(kind, "__struct_fields__", ()), getattr(kind, "__struct_encode_fields__", ()), strict=True)
             )
@@ -479,7 +479,7 @@ def _tree(function):
 
 
 HOSTS = {
-    Service.as_json: lambda: {**returned(View._record), **returned(View.one), **returned(View.changed)["*"]},
+    Service.as_json: lambda: {**of_type(Shown), **returned(View.changed)["*"]},
 }
 """What comes from a host's agent is what the agent's own code returns."""
 

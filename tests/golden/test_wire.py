@@ -68,9 +68,13 @@ def test_host_files():
     assert second.to_bytes() == golden("host.2.json")
 
 
+def replayed(*records):
+    return engine.replay([journal.JournalLine.of(record) for record in records])
+
+
 def test_journals():
     first, second = (journal.decode(golden(f"journal.{schema}.jsonl")) for schema in (1, 2))
-    begun, later = engine.replay(first), engine.replay(second)
+    begun, later = replayed(*first), replayed(*second)
     assert (begun.phase, begun.trace) == (machine.STARTED, "")
     assert later == replace(begun, trace="4bf92f3577b34da6a3ce929d0e0e4736")
 
@@ -95,9 +99,7 @@ def critical(data, **more):
         lambda: manifest.parse(critical(golden("release.2.json"))),
         lambda: trustfile.parse(critical(golden("trust.2.json"))),
         lambda: hostfile.parse(critical(golden("host.2.json"))),
-        lambda: engine.replay(
-            [{**journal.decode(golden("journal.2.jsonl"))[0], "critical": {"signed-by-moonlight": 1}}]
-        ),
+        lambda: replayed({**journal.decode(golden("journal.2.jsonl"))[0], "critical": {"signed-by-moonlight": 1}}),
         lambda: protocol.check({"request": "hello", "critical": {"signed-by-moonlight": None}}),
     ],
     ids=["release", "trust file", "host file", "journal", "request"],
@@ -128,7 +130,7 @@ def test_a_place_is_an_object_of_names(name, place):
 def test_a_journal_of_another_schema_is_not_guessed_at(schema):
     first = journal.decode(golden("journal.2.jsonl"))[0]
     with pytest.raises(engine.JournalUnreadable):
-        engine.replay([{**first, "schema": schema}])
+        replayed({**first, "schema": schema})
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,7 @@ def test_a_journal_of_another_schema_is_not_guessed_at(schema):
 )
 def test_a_journal_of_unknown_fields_is_not_guessed_at(change):
     with pytest.raises(engine.JournalUnreadable):
-        engine.replay([{**journal.decode(golden("journal.2.jsonl"))[0], **change}])
+        replayed({**journal.decode(golden("journal.2.jsonl"))[0], **change})
 
 
 REQUEST = json.loads(golden("frame.2.bin")[11:])

@@ -654,7 +654,7 @@ def test_supervisord_killed_is_recovered_by_the_next_command(site):
     before = site.deploy(site.release(1))["services"]["api"]
     note = json.loads((site.root / ".goferry/supervisord.json").read_text())
     os.kill(note["pid"], signal.SIGKILL)
-    while processes.same(note):
+    while processes.same(processes.Process(**note)):
         time.sleep(0.01)
     assert until_healthy(site)["api"]["version"] == post(before["port"]) == "v1.0.0"
     assert len(site.pids()) == 2

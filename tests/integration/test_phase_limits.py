@@ -23,7 +23,6 @@ from goferry.host import (
     processes,
     serve,
     slots,
-    switch,
     systemd,
     watch,
 )
@@ -45,7 +44,7 @@ def drips(host, monkeypatch, tmp_path):
 
     def health(path, _target="", seconds=control.SECONDS):
         said = answer(path)
-        if said["version"] in ill:
+        if said.version in ill:
             ASK(real, "GET", "/healthz", seconds)
         return said
 
@@ -108,7 +107,7 @@ def test_a_version_before_that_drips_blocks_neither_the_way_back_nor_the_next_de
     made.advance("switch")
     assert made.transaction.phase == machine.IDLE  # settled: nobody has to end it
     assert between(acts, "unpoint", "return") < BUSY  # its link came back first
-    assert between(acts, "return", "stop") < switch.SWITCH + 0.7 + 1 + BUSY
+    assert between(acts, "return", "stop") < look.SWITCH + 0.7 + 1 + BUSY
     assert slots.live(host.root.service("shop", "api")) == 0
     assert host.processes[PLACE.unit(0)].pid != pid  # it was started again, which did not help
     told = engine.rolled_back(made, made.failure, "HOST", host.switch.unreached)
@@ -303,7 +302,7 @@ def test_a_process_that_does_not_end_is_told(monkeypatch):
     monkeypatch.setattr(processes, "KILLED", 0.1)
     monkeypatch.setattr(processes, "same", lambda _: True)
     monkeypatch.setattr(processes.os, "kill", lambda *_: None)
-    assert processes.end({"pid": 2**22 + 1}, 0.1) is False
+    assert processes.end(processes.Process(2**22 + 1), 0.1) is False
 
 
 @pytest.mark.parametrize(("how", "limit"), [("dies", 0.3), ("hangs", watch.SILENT + 0.5)])

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from goferry.host import agent, control, journal, public, slots, systemd, target
+from goferry.host import agent, control, journal, public, slots, systemd
 from goferry.host.engine import Engine
-from goferry.host.guard import Guard
-from goferry.host.layout import Root
-from goferry.host.nginx import Nginx
+from goferry.host.provisioned import Provisioned
 from goferry.host.store import Admitted, Store
+from goferry.host.traffic import TrafficActs
 from goferry.kernel import canonical, files, machine
 from goferry.kernel.hostfile import HostFile, Place
 from goferry.kernel.machine import Change, Transaction
@@ -70,10 +69,10 @@ class Machine:
         elif unit not in self.processes:
             folder = self.root.service("shop", "api")
             slot = slots.read(folder, int(unit[-9]))
-            path = folder.blob(slot["sha256"])
+            path = folder.blob(slot.sha256)
             self.processes[unit] = subprocess.Popen([path, "1000"])
             self.invocations[unit] = os.urandom(16).hex()
-            self.write(unit, "starting " + slot["version"])
+            self.write(unit, "starting " + slot.version)
             while os.readlink(f"/proc/{self.processes[unit].pid}/exe") != str(path.resolve()):
                 time.sleep(0.001)
 
@@ -113,28 +112,26 @@ class Machine:
         if unit not in self.processes or PLACE.socket_unit(int(Path(place).stem)) not in self.sockets:
             raise ConnectionRefusedError(place)
         slot = slots.read(self.root.service("shop", "api"), int(Path(place).stem))
-        return {
-            "http": 200, "pid": self.processes[unit].pid, "version": slot["version"], "digest": slot["sha256"],
-        }  # fmt: skip
+        return control.Health(200, pid=self.processes[unit].pid, version=slot.version, digest=slot.sha256)
 
     def look(self):
         """What comes of asking nginx, which follows the link."""
         try:
             answer = self.answer(self.root.service("shop", "api").live)
-            return public.Finding(self.closed and public.FRONT, self.closed, body=canonical.dumps(answer))
+            return public.Finding(self.closed and public.FRONT, self.closed, body=canonical.dumps(answer._asdict()))
         except OSError as error:
             return public.Finding(public.SERVICE, str(error))
 
     def serving(self):
         try:
-            return self.answer(self.root.service("shop", "api").live)["version"]
+            return self.answer(self.root.service("shop", "api").live).version
         except (OSError, FileNotFoundError):
             return ""
 
 
 @pytest.fixture
 def host(tmp_path, monkeypatch):
-    made = Machine(Root(tmp_path / "root", HOST))
+    made = Machine(Provisioned(tmp_path / "root", HOST, guards={"systemd": lambda *_: driver(made)}))
     made.dist = tmp_path / "dist"
     made.dist.mkdir()
     made.programs = {}
@@ -145,16 +142,19 @@ def host(tmp_path, monkeypatch):
             file.write(b"v%d" % number)
         made.programs[f"v{number}"] = files.sha256_file(path)
     monkeypatch.setattr(control, "health", lambda path, *_: made.answer(path))
-    monkeypatch.setattr(control, "ask", lambda path, *_: (made.answer(path)["http"], b"{}"))
-    monkeypatch.setattr(target, "Systemd", lambda: systemd.Systemd(made.run, made.stream, made.put))
+    monkeypatch.setattr(control, "ask", lambda path, *_: (made.answer(path).http, b"{}"))
     monkeypatch.setattr(public.Public, "look", lambda _, __, ___, ____: made.look())
     yield made
     made.power_cut()
 
 
+def driver(host):
+    return systemd.Systemd(host.run, host.stream, host.put)
+
+
 def parts(host):
-    guard = Guard(host.root, systemd.Systemd(host.run, host.stream, host.put))
-    return guard, Nginx(host.root, guard)
+    guard = host.root.guard({}, lambda: False)
+    return guard, TrafficActs(host.root, guard, host.root.switch(guard))
 
 
 def wanted(host, kind, version, old):

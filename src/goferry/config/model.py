@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from goferry.kernel import services
+
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
     """Base of every section."""
@@ -136,14 +138,14 @@ class Service(Section, frozen=True, kw_only=True):
 
     main: str
     listen: Listen = Listen()
-    health: str = "/healthz"
+    health: str = services.Declared.health
     args: list[str] = []
     env: dict[str, str] = {}
     env_file: str = ""
-    port: int = 0
-    ready_within: float = 30.0
-    bake: float = 2.0
-    drain: float = 10.0
+    port: int = services.Declared.port
+    ready_within: float = services.Declared.ready_within_ms / 1000
+    bake: float = services.Declared.bake_ms / 1000
+    drain: float = services.Declared.drain_ms / 1000
 
 
 class Environment(Section, frozen=True, kw_only=True):

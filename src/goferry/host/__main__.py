@@ -154,15 +154,15 @@ def _check(_: list[str]) -> int:
 
 
 def _shim(_: list[str]) -> int:
-    from goferry.host import shim
+    from goferry.host import unit
 
-    return shim.unit()
+    return unit.unit(os.environ)
 
 
 def _may_start(_: list[str]) -> int:
-    from goferry.host import shim
+    from goferry.host import unit
 
-    return shim.may_start()
+    return unit.may_start()
 
 
 def _ports(words: list[str]) -> int:

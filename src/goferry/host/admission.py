@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from goferry.host import history, state
-from goferry.host.layout import Root, ServiceFolder
+from goferry.host.layout import ServiceFolder
 from goferry.host.store import ADMISSION, stored_release
+from goferry.host.target import Target
 from goferry.kernel import canonical, sequence, trustfile, verify
 from goferry.kernel.checksums import LIST
 from goferry.kernel.errors import Failed
@@ -36,8 +37,11 @@ from goferry.kernel.times import format_time, parse_time
 from goferry.kernel.trustfile import TrustFile, TrustKey
 from goferry.kernel.verify import Floor
 
+if TYPE_CHECKING:
+    from goferry.host.view import Shown
 
-def admit(root: Root, release: Manifest, trust: TrustFile, wanted: Collection[str], now: int) -> None:
+
+def admit(root: Target, release: Manifest, trust: TrustFile, wanted: Collection[str], now: int) -> None:
     """Judge a release whose signatures are good.
 
     Args:
@@ -59,7 +63,7 @@ def admit(root: Root, release: Manifest, trust: TrustFile, wanted: Collection[st
     sequence.check_admitted(release, rules, now)
     verify.check_floor(release, floor(root, release.project))
     for folder in folders:
-        held = history.find(state.read(folder)["history"], release.sequence)
+        held = history.find(state.read(folder).history, release.sequence)
         if held is not None and _digest(folder, held) != release.digest:
             raise SequenceConflict(
                 f"this host holds another release of {release.project} with sequence {release.sequence}",
@@ -71,10 +75,10 @@ def _serves(folders: list[ServiceFolder], release: Manifest, names: Collection[s
     """Whether each of the services was committed with this very release last; one that `down` ended counts."""
     live = {folder.name: state.read(folder) for folder in folders}
     for name in names:
-        now = live[name]["live"] if name in live else None
-        if not now or now["sequence"] != release.sequence:
+        now = live[name].live if name in live else None
+        if not now or now.sequence != release.sequence:
             return False
-        entry = history.find(live[name]["history"], release.sequence)
+        entry = history.find(live[name].history, release.sequence)
         folder = next(folder for folder in folders if folder.name == name)
         if entry is None or _digest(folder, entry) != release.digest:
             return False
@@ -85,11 +89,11 @@ def _digest(folder: ServiceFolder, entry: history.Entry) -> str:
     return entry.digest or stored_release(folder, entry.sequence).digest
 
 
-def _services(root: Root, project: str) -> list[ServiceFolder]:
+def _services(root: Target, project: str) -> list[ServiceFolder]:
     return [folder for folder in root.services() if folder.project == project]
 
 
-def floor(root: Root, project: str) -> Floor | None:
+def floor(root: Target, project: str) -> Floor | None:
     """Return the project's floor; one whose file was removed is what the newest committed release says.
 
     What was given up when the floor was lowered (host.floor) may serve still, and raises it no more.
@@ -97,17 +101,16 @@ def floor(root: Root, project: str) -> Floor | None:
     kept = state.kept(root, project)
     found, above = (kept.floor, kept.above) if kept else (None, 0)
     for folder in _services(root, project):
-        record = state.read(folder)
-        sequences = [entry.sequence for entry in record["history"]]
-        newest = max(sequences, default=0)
+        held = state.read(folder).history
+        newest = max((entry.sequence for entry in held), default=0)
         if newest > above and (found is None or newest > found.sequence):
-            entry = history.find(record["history"], newest)
+            entry = history.find(held, newest)
             found = Floor(newest, _digest(folder, entry) if entry else "")
     return found
 
 
 @contextlib.contextmanager
-def clock_judged(root: Root, now: int) -> Iterator[None]:
+def clock_judged(root: Target, now: int) -> Iterator[None]:
     """Say that the host's clock is wrong when that is why a release seems to come from the future.
 
     Raises:
@@ -126,16 +129,16 @@ def clock_judged(root: Root, now: int) -> Iterator[None]:
         ) from error
 
 
-def _created(root: Root) -> Iterator[int]:
+def _created(root: Target) -> Iterator[int]:
     """Yield when the newest release of each service was created, as far as the store can tell."""
     for folder in root.services():
         with contextlib.suppress(Failed, BlobChanged):
-            newest = max((entry.sequence for entry in state.read(folder)["history"]), default=0)
+            newest = max((entry.sequence for entry in state.read(folder).history), default=0)
             if newest:
                 yield parse_time(stored_release(folder, newest).created)
 
 
-def trust_of_now(root: Root, given: Path | None) -> TrustFile | None:
+def trust_of_now(root: Target, given: Path | None) -> TrustFile | None:
     """Return the trust file by which a stored release is judged; on the embedded target that of the last deploy.
 
     None where nothing was deployed since agents note it.
@@ -148,13 +151,13 @@ def trust_of_now(root: Root, given: Path | None) -> TrustFile | None:
     return trustfile.load(path) if path else None
 
 
-def with_minimums(live: dict[str, Any], root: Root, given: Path | None) -> dict[str, Any]:
+def with_minimums(live: Mapping[str, Shown], root: Target, given: Path | None) -> dict[str, Any]:
     """Return what is live, each service with `barred`: whether the trust file lets it never be started again."""
     trust = None
     with contextlib.suppress(Refusal):
         trust = trust_of_now(root, given)
     return {
-        name: {**each, "barred": trust is not None and each["sequence"] < trust.project(each["project"]).minimum}
+        name: {**each._asdict(), "barred": trust is not None and each.sequence < trust.project(each.project).minimum}
         for name, each in live.items()
     }
 
@@ -181,10 +184,12 @@ def allow_back(folder: ServiceFolder, change: Change, trust: TrustFile) -> None:
 def _check_proof(folder: ServiceFolder, change: Change, trust: TrustFile) -> None:
     place, release = folder.release(change.sequence), stored_release(folder, change.sequence)
     if (place / LIST).is_file():
-        verify.verify(place, trust, project=folder.project, now=_admitted(place), only=[MANIFEST])
+        verify.verify(
+            place, trust, project=folder.project, now=_admitted(place), only=[MANIFEST], kinds=folder.root.shapes
+        )
     else:
         _check_unproven(release, trust)
-    entry = history.find(state.read(folder)["history"], change.sequence)
+    entry = history.find(state.read(folder).history, change.sequence)
     listed = {file.sha256 for file in release.files}
     if release.sequence != change.sequence or change.sha256 not in listed or _other(entry, release):
         raise BlobChanged(

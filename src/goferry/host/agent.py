@@ -20,20 +20,18 @@ from pathlib import Path
 from typing import Any, Callable
 
 from goferry.host import admission, elf, incoming, journal, lock, plan, policy, rollback, slots, state, takedown
-from goferry.host.checks import notes
 from goferry.host.engine import Engine, rolled_back
 from goferry.host.gather import aside
-from goferry.host.layout import Root
+from goferry.host.journal import Result
+from goferry.host.layout import ServiceFolder
 from goferry.host.recovery import Failure, recover, refuse
 from goferry.host.store import Admitted, Store, held, services_of, stored_release
-from goferry.host.supervised import free_port
-from goferry.host.target import assemble
+from goferry.host.target import Target
+from goferry.host.traffic import TrafficActs
 from goferry.host.view import View
 from goferry.host.way_back import closed
 from goferry.kernel import machine, protocol, trustfile, verify
 from goferry.kernel.errors import Misuse, Refused
-from goferry.kernel.files import link_atomically
-from goferry.kernel.hostfile import Policy
 from goferry.kernel.machine import Transaction
 from goferry.kernel.manifest import Manifest
 from goferry.kernel.outcomes import (
@@ -42,11 +40,12 @@ from goferry.kernel.outcomes import (
     UnsupportedHost,
     of_defect,
 )
+from goferry.kernel.protocol import Request
 from goferry.kernel.refusals import FileMissing
+from goferry.kernel.services import Declared
 
 ASIDE = 1.5
 """Seconds that `status` waits for a recovery before it says what is live meanwhile."""
-Request = Mapping[str, Any]
 Record = dict[str, Any]
 
 
@@ -59,7 +58,7 @@ class Session:
 
     def __init__(
         self,
-        root: Root,
+        root: Target,
         trust: Path | None,
         environ: Mapping[str, str],
         *,
@@ -68,8 +67,9 @@ class Session:
     ) -> None:
         """`trust` names the trust file; `tell` hears each act, `gone` says that the client went away."""
         self.root, self.trust, self.tell, self.gone = root, trust, tell, gone
-        self.guard, self.switcher = assemble(root, environ, gone)
-        self.view = View(root, self.guard, self.switcher)
+        self.guard = root.guard(environ, gone)
+        self.traffic = TrafficActs(root, self.guard, root.switch(self.guard))
+        self.view = View(root, self.guard, self.traffic)
         self.engine: Engine | None = None
         self._held = contextlib.ExitStack()
         self._uploads = incoming.Uploads(root)
@@ -82,17 +82,17 @@ class Session:
         """The open transaction's phase; empty without one."""
         return "" if self.engine is None else self.engine.transaction.phase
 
-    def answer(self, request: Request, payload: bytes = b"") -> Record:
+    def answer(self, header: Mapping[str, Any], payload: bytes = b"") -> Record:
         """Do what a request asks and return the answer; a payload belongs to `upload` alone.
 
         Raises:
             GoferryError: what the client is to be told.
         """
-        name = protocol.check(request)
+        request = Request.of(header)
         if os.uname().sysname != "Linux":
             raise UnsupportedHost(f"this host runs {os.uname().sysname}")
-        self._trace = protocol.trace(request) or self._trace
-        if name == "upload":
+        self._trace = request.trace or self._trace
+        if request.request == "upload":
             return self._uploads.receive(request, payload)
         kinds: dict[str, Callable[[Request], Record]] = {
             "hello": self.hello,
@@ -107,49 +107,33 @@ class Session:
             "purge": lambda asked: takedown.purge_asked(self, asked),
         }
         try:
-            return kinds[name](request)
+            return kinds[request.request](request)
         except Exception as error:
             raise self.view.told(of_defect(error), self._project_asked) from error
 
     def hello(self, _request: Request) -> Record:
         """Say who answers, what it can run, and which binaries need not be sent."""
         system, arch = elf.host_platform()
-        projects = self.root.host.projects if self.root.host else {}
-        return {
-            **protocol.ABOUT,
-            "pid": os.getpid(),
-            "platform": f"{system}/{arch}",
-            "held": held(self.root),
-            "provisioned": self.root.host is not None,
-            "project": self.root.bound,
-            "policy": policy.as_record(self._policy()),
-            "projects": {
-                name: {service: {"port": place.port, "listen": place.listen} for service, place in places.items()}
-                for name, places in projects.items()
-                if self.root.bound in ("", name)
-            },
-        }
-
-    def _policy(self) -> Policy | None:
-        return self.root.host.policy(self.root.bound) if self.root.host else None
+        here = {"pid": os.getpid(), "platform": f"{system}/{arch}", "held": held(self.root)}
+        return {**protocol.ABOUT, **here, **self.root.about()}
 
     def prepare(self, request: Request) -> Record:
         """Verify the release, and bring its candidates up to HEALTHY; no traffic is touched."""
         source, sent = self._source(request)
-        policy.judge_environment(self._policy(), str(request.get("environment", "")))
+        policy.judge_environment(self.root.policy(), request.environment)
         if self.trust is None:
             raise Refused("no trust file was given, so nothing can be verified", advice=["name it:  --trust FILE"])
         self.tell("verify")
         trust, now = trustfile.load(self.trust), int(time.time())
-        wanted = [str(name) for name in request.get("services") or []]
+        wanted = list(request.services)
         try:
-            only = incoming.received(source) if sent else ""
+            only, project, kinds = incoming.received(source) if sent else "", self.root.bound, self.root.shapes
             with admission.clock_judged(self.root, now):
-                verified = verify.verify(source, trust, project=self.root.bound, now=now, only=only)
+                verified = verify.verify(source, trust, project=project, now=now, only=only, kinds=kinds)
             assert verified.manifest is not None
             release = verified.manifest
             self._project_asked = release.project
-            policy.judge(self._policy(), release)
+            policy.judge(self.root.policy(), release)
             with self._opened(request) as failures:
                 refuse(failures, release.project)
                 with admission.clock_judged(self.root, now):
@@ -158,8 +142,8 @@ class Session:
                 if sent:
                     self._refuse_missing(changes, verified.files)
                 transaction = self._transaction(request, "deploy", release.project, changes, verified.digest)
-                store = Store(self.root, source, Admitted(release, verified.proof, now))
-                final = closed(self.root, release.project, changes, self._policy(), trust)
+                store = self.root.store(source, Admitted(release, verified.proof, now))
+                final = closed(self.root, release.project, changes, self.root.policy(), trust)
                 return {**self._begin(request, transaction, store, release.version), "no_way_back": final}
         except DeployBusy:
             sent = False  # what was sent is for the next try
@@ -170,21 +154,17 @@ class Session:
 
     def _source(self, request: Request) -> tuple[Path, bool]:
         """Return the folder that is to be verified, and whether it was sent; a provisioned host takes no other."""
-        if request["dist"] == "incoming":
-            return self._uploads.folder(str(request["id"])), True
-        if self.root.host is not None:
-            raise Refused("this host takes a release by upload alone", state="Nothing was changed.")
-        return Path(str(request["dist"])), False
+        if request.dist == "incoming":
+            return self._uploads.folder(request.id), True
+        return self.root.release_folder(request.dist), False
 
     def _changes(self, release: Manifest, wanted: list[str]) -> list[machine.Change]:
         names = sorted({*wanted, *release.services})
         states = {name: self._state(release.project, name) for name in names}
-        host = self.root.host
-        changes = plan.deploy(release, states, wanted, elf.host_platform(), free_port if host is None else lambda: 0)
-        if host is None:
-            return changes
-        ports = {name: int(declared.get("port") or 0) for name, declared in release.services.items()}
-        return [replace(c, port=host.place(release.project, c.service, c.mode, ports[c.service]).port) for c in changes]
+        here, kinds = elf.host_platform(), self.root.shapes
+        changes = plan.deploy(release, states, wanted, here, self.root.pick_port, kinds)
+        ports = {name: Declared.of(declared).port for name, declared in release.services.items()}
+        return self.root.placed(release.project, changes, ports)
 
     def _refuse_missing(self, changes: list[machine.Change], received: Mapping[str, str]) -> None:
         """Refuse before anything begins when a binary was neither sent nor is held."""
@@ -195,9 +175,9 @@ class Session:
 
     def rollback(self, request: Request) -> Record:
         """Bring a version that was committed here up to HEALTHY in the free slot; no traffic is touched."""
-        policy.judge_environment(self._policy(), str(request.get("environment", "")))
+        policy.judge_environment(self.root.policy(), request.environment)
         with self._opened(request) as failures:
-            project = self._project_asked = self.view.project(str(request.get("project") or ""))
+            project = self._project_asked = self.view.project(request.project)
             refuse(failures, project)
             folders = {folder.name: folder for folder in self._services(project)}
             states = {name: self._state(project, name) for name in folders}
@@ -205,25 +185,23 @@ class Session:
             changes = rollback.plan(states, wanted, services_of(folders))
             trust = admission.trust_of_now(self.root, self.trust)
             for change in changes:
-                policy.judge(self._policy(), stored_release(folders[change.service], change.sequence))
+                policy.judge(self.root.policy(), stored_release(folders[change.service], change.sequence))
                 if trust is not None:
                     admission.allow_back(folders[change.service], change, trust)
-            if self.root.host is not None:
-                host = self.root.host
-                changes = [replace(c, port=host.place(project, c.service, c.mode).port) for c in changes]
+            changes = self.root.placed(project, changes, {})
             transaction = self._transaction(request, "rollback", project, changes, "")
             versions = {change.version for change in changes} or {wanted.version}
             version = versions.pop() if len(versions) == 1 else ""
-            final = closed(self.root, project, changes, self._policy(), trust)
-            return {**self._begin(request, transaction, Store(self.root), version), "no_way_back": final}
+            final = closed(self.root, project, changes, self.root.policy(), trust)
+            return {**self._begin(request, transaction, self.root.store(), version), "no_way_back": final}
 
     @contextlib.contextmanager
     def _opened(self, request: Request) -> Iterator[list[Failure]]:
         """Hold the lock for the block, and on after it when a transaction is open then; give what was not recovered."""
-        if request.get("dry_run"):
+        if request.dry_run:
             yield []
             return
-        self.take_lock(float(request.get("wait_ms", 60_000)) / 1000)
+        self.take_lock(request.wait_ms / 1000)
         try:
             yield self.recovery()[1]
         except BaseException:
@@ -243,28 +221,27 @@ class Session:
 
     def recovery(self, restore: bool = True) -> tuple[list[str], list[Failure]]:
         """End what is unfinished, start what should run; return what was done and what failed."""
-        return recover(self.root, self.guard, self.switcher, self.tell, restore=restore)
+        return recover(self.root, self.guard, self.traffic, self.tell, restore=restore)
 
     def _transaction(
         self, request: Request, kind: str, project: str, changes: list[machine.Change], digest: str
     ) -> Transaction:
-        policy = str(request.get("on_silence", "rollback"))
-        return Transaction(str(request["id"]), kind, project, policy, digest, tuple(changes), trace=self._trace)
+        silence = request.on_silence
+        return Transaction(request.id, kind, project, silence, digest, tuple(changes), trace=self._trace)
 
     def _begin(self, request: Request, transaction: Transaction, store: Store, version: str) -> Record:
         steps = plan.as_steps(transaction.changes)
         about = {"project": transaction.project, "changes": steps, "version": version}
         if not transaction.changes:
             return {**about, "phase": "IDLE", "unchanged": True}
-        if request.get("dry_run"):
+        if request.dry_run:
             acts = [{"act": act.name, "services": list(act.services)} for act in machine.outlook(transaction)]
             return {**about, "phase": "IDLE", "acts": acts}
-        folder = self.root.project(transaction.project) / ".journal"
-        stored = journal.result(folder, transaction.id)
+        stored = journal.result(self.root.journals(transaction.project), transaction.id)
         if stored is not None:
-            return {**about, "phase": "IDLE", "stored": stored}
-        entry = journal.begin(folder, transaction.id, transaction.kind)
-        engine = Engine(entry, store, self.guard, self.switcher, self.tell)
+            return {**about, "phase": "IDLE", "stored": {**stored._asdict(), "numbers": dict(stored.numbers)}}
+        entry = self.root.journal(transaction.project, transaction.id, transaction.kind)
+        engine = Engine(entry, store, self.guard, self.traffic, self.tell)
         self.engine = engine
         with self._given_up():
             engine.begin(transaction)
@@ -281,7 +258,7 @@ class Session:
         with self._given_up():
             self._open().advance("switch")
         self._raise_undone()
-        return {"phase": machine.BAKING, **self._open().numbers, "gap_ms": dict(self.switcher.gaps)}
+        return {"phase": machine.BAKING, **self._open().numbers, "gap_ms": dict(self.traffic.gaps)}
 
     def commit(self, _request: Request) -> Record:
         """End the versions before; the candidates are the live ones."""
@@ -289,11 +266,10 @@ class Session:
         with self._given_up():
             engine.advance("commit")
         self._raise_undone()
-        if self.root.host is None and self.trust is not None:
-            link_atomically(self.root.own / "trust", str(self.trust.absolute()))
+        self.root.committed(self.trust)
         shown = self.view.changed(engine.transaction)
         self._close()
-        numbers = {**engine.numbers, "gap_ms": dict(self.switcher.gaps)}
+        numbers = {**engine.numbers, "gap_ms": dict(self.traffic.gaps)}
         return {"phase": machine.COMMITTED, **numbers, "services": shown}
 
     def tend(self) -> None:
@@ -321,7 +297,7 @@ class Session:
             if machine.waits(engine.transaction) and engine.transaction.phase != machine.IDLE:
                 engine.advance("silence")
         self._close()
-        return str((journal.outcome(engine.journal) or {}).get("outcome"))  # type: ignore[arg-type]
+        return (journal.outcome(engine.journal) or Result()).outcome  # type: ignore[arg-type]
 
     @contextlib.contextmanager
     def _given_up(self) -> Iterator[None]:
@@ -343,26 +319,25 @@ class Session:
     def _raise_failure(self) -> None:
         """Raise what ended a transaction that ended by itself; after the switch as `rolled-back`. The lock stays."""
         engine = self._open()
-        result = journal.outcome(engine.journal) or {}  # type: ignore[arg-type]
-        if engine.transaction.phase != machine.IDLE or result.get("outcome") == "committed":
+        result = journal.outcome(engine.journal) or Result()  # type: ignore[arg-type]
+        if engine.transaction.phase != machine.IDLE or result.outcome == "committed":
             return
         self.engine = None
         failure = engine.failure or ClientSilent("the client went away before it committed")
-        if result.get("outcome") != "rolled-back":
+        if result.outcome != "rolled-back":
             raise failure
-        place = "--target local --root DIR" if self.root.host is None else "--target ssh --host HOST"
-        raise rolled_back(engine, failure, place, self.switcher.unreached, self.switcher.gaps)
+        raise rolled_back(engine, failure, self.root.client, self.traffic.unreached, self.traffic.gaps)
 
     def _close(self) -> None:
         self.engine = None
         self._held.close()
 
-    def _services(self, project: str) -> list[Any]:
+    def _services(self, project: str) -> list[ServiceFolder]:
         return [folder for folder in self.root.services() if folder.project == project]
 
-    def _state(self, project: str, name: str) -> Record:
+    def _state(self, project: str, name: str) -> state.State:
         folder = self.root.service(project, name)
-        return {**state.read(folder), "running": slots.live(folder)}
+        return replace(state.read(folder), running=slots.live(folder))
 
     def status(self, _request: Request) -> Record:
         """Say what is live; recovers first when no other session works on the target."""
@@ -376,13 +351,7 @@ class Session:
         live = admission.with_minimums(self.view.live(), self.root, self.trust)
         shown: Record = {"live": live, "stopped": self.view.stopped(), "floors": self.view.floors()}
         shown.update(recovered=recovered or [], busy=recovered is None)
-        if self.root.host is None:
-            return shown
-        return {
-            **shown,
-            "policy": policy.as_record(self._policy()),
-            "notes": notes(self.root.host, self.root.bound),
-        }
+        return {**shown, **self.root.notes()}
 
     def _recovered(self) -> list[str]:
         done, failed = self.recovery()

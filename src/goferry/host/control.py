@@ -199,8 +199,28 @@ def _not_http(error: Exception) -> NotHTTP:
     return made
 
 
-def health(path: Path, target: str, seconds: float = SECONDS) -> dict[str, Any]:
-    """Return the answer of a contract service's health, with its HTTP status as `http`; of an error page that alone.
+class Health(NamedTuple):
+    """What a service of the app contract says of itself, none of it believed; None is what it does not say.
+
+    Attributes:
+        http: the answer's HTTP status, 0 where it is not known. status: in words.
+    """
+
+    http: int = 0
+    status: Any = None
+    pid: Any = None
+    version: Any = None
+    digest: Any = None
+
+    @classmethod
+    def of(cls, answer: Any, http: int = 0) -> Health:
+        """Read it from an answer's JSON, which may be anything."""
+        said = answer if isinstance(answer, dict) else {}
+        return cls(http, *(said.get(name) for name in cls._fields[1:]))
+
+
+def health(path: Path, target: str, seconds: float = SECONDS) -> Health:
+    """Return the answer of a contract service's health; of an error page its HTTP status alone.
 
     Raises:
         OSError: when no whole answer comes. ValueError: when an answer of status 200 is not a JSON object.
@@ -209,8 +229,6 @@ def health(path: Path, target: str, seconds: float = SECONDS) -> dict[str, Any]:
     answer: Any = None
     with contextlib.suppress(ValueError):
         answer = canonical.loads(body)
-    if isinstance(answer, dict):
-        return {**answer, "http": status}
-    if status == 200:
+    if status == 200 and not isinstance(answer, dict):
         raise ValueError("what it answers is no JSON object")
-    return {"http": status}
+    return Health.of(answer, status)

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from goferry.host.layout import ServiceFolder
+from goferry.host.processes import Process
+from goferry.host.shim import Slot
 from goferry.kernel.machine import Change
-
-Slot = dict[str, Any]
-"""What `slots/N.json` holds; see host.slots.describe."""
 
 
 class Driver(Protocol):
@@ -56,8 +55,8 @@ class Driver(Protocol):
     def ended(self, folder: ServiceFolder, slot: Slot) -> str:
         """Return an empty string while the slot's process runs, else how it ended."""
 
-    def running(self, folder: ServiceFolder, number: int) -> dict[str, int]:
-        """Return the slot's process as `processes.same` takes it; empty when there is none."""
+    def running(self, folder: ServiceFolder, number: int) -> Process:
+        """Return the slot's process; none, which is false, when there is none."""
 
     def runs(self, folder: ServiceFolder, slot: Slot) -> bool:
         """Whether the slot's process runs under this control."""

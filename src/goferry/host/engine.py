@@ -6,10 +6,11 @@ The ports are protocols: files, supervisord and sockets here; a simulated host i
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Callable, Protocol
 
+from goferry.host.journal import JournalLine, Result
 from goferry.kernel import extension, machine
 from goferry.kernel.errors import Failed, GoferryError, RolledBack
 from goferry.kernel.machine import Change, Transaction
@@ -40,17 +41,17 @@ class Silence(Exception):
     """Raised by a port that waits when the client has gone away."""
 
 
-class Journal(Protocol):
+class JournalPort(Protocol):
     """The transaction's lines; `append` returns when the line survives a power cut."""
 
-    def records(self) -> list[dict[str, Any]]:
+    def lines(self) -> list[JournalLine]:
         """Return the lines."""
 
-    def append(self, record: dict[str, Any]) -> None:
+    def append(self, line: JournalLine) -> None:
         """Add one."""
 
 
-class Store(Protocol):
+class StorePort(Protocol):
     """Files."""
 
     def stage(self, transaction: Transaction, change: Change) -> None:
@@ -66,7 +67,7 @@ class Store(Protocol):
         """Remove what the candidate left."""
 
 
-class Guard(Protocol):
+class GuardPort(Protocol):
     """Processes."""
 
     def start(self, transaction: Transaction, change: Change) -> None:
@@ -94,7 +95,7 @@ class Guard(Protocol):
         """Drop what no service needs any more."""
 
 
-class Switch(Protocol):
+class SwitchPort(Protocol):
     """Traffic."""
 
     def point(self, transaction: Transaction, change: Change) -> None:
@@ -126,7 +127,12 @@ class Engine:
     """
 
     def __init__(
-        self, journal: Journal, store: Store, guard: Guard, switch: Switch, tell: Callable[[str], None] = lambda _: None
+        self,
+        journal: JournalPort,
+        store: StorePort,
+        guard: GuardPort,
+        switch: SwitchPort,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`tell` hears each act as it begins: `start shop`."""
         self.journal, self.guard, self.tell = journal, guard, tell
@@ -192,9 +198,9 @@ class Engine:
     def _take(self, event: str, details: dict[str, Any]) -> str | None:
         transaction, acts = machine.step(self.transaction, event)
         if event == "settled":
-            details = {"result": self.result()}
+            details = {"result": self.result()._asdict()}
         try:
-            self.journal.append({"event": event, "phase": transaction.phase, **details})
+            self.journal.append(JournalLine(event, transaction.phase, details))
         except OSError as error:  # no act of it has begun
             if transaction.phase in machine.ENDINGS or self.transaction.phase in (machine.IDLE, *machine.ENDINGS):
                 raise
@@ -237,14 +243,10 @@ class Engine:
             self.failure = known
         return "failed"
 
-    def result(self) -> dict[str, Any]:
-        """Return what the transaction came to: `{"outcome", "error" (a frame's or None), "numbers"}`."""
+    def result(self) -> Result:
+        """Return what the transaction came to."""
         outcome = {machine.PRUNED: "committed", machine.ABORTED: "aborted"}.get(self.transaction.phase, "rolled-back")
-        return {
-            "outcome": outcome,
-            "error": as_frame(self.failure) if self.failure else None,
-            "numbers": dict(self.numbers),
-        }
+        return Result(outcome, as_frame(self.failure) if self.failure else None, dict(self.numbers))
 
 
 def rolled_back(
@@ -278,34 +280,34 @@ def rolled_back(
     )
 
 
-def replay(records: list[dict[str, Any]]) -> Transaction:
+def replay(lines: Sequence[JournalLine]) -> Transaction:
     """Return where a journal's transaction stands; IDLE when it never began or is over.
 
     Raises:
         JournalUnreadable, CriticalUnknown: when a newer agent began it.
     """
     transaction = Transaction()
-    for record in records:
-        if record.get("event") == "begin":
-            transaction = _begun(record)
-        transaction, _ = machine.step(transaction, str(record["event"]))
+    for line in lines:
+        if line.event == "begin":
+            transaction = _begun(line)
+        transaction, _ = machine.step(transaction, line.event)
     return transaction
 
 
-def _begun(record: dict[str, Any]) -> Transaction:
-    schema = record.get("schema", 1)
+def _begun(line: JournalLine) -> Transaction:
+    schema = line.more.get("schema", 1)
     if type(schema) is not int or schema not in SCHEMAS:
         raise JournalUnreadable(f"a journal of schema {ascii(schema)[:40]}; this agent reads {SCHEMAS}")
     try:
-        extension.read(record, "a journal")
-        return Transaction.from_record(record["transaction"])
+        extension.read(line.more, "a journal")
+        return Transaction.from_record(line.transaction)
     except (KeyError, TypeError, ValueError) as error:
         raise JournalUnreadable(f"a journal's first line: {error}") from error
 
 
 def resume(engine: Engine) -> bool:
     """Bring an unfinished transaction to an end; return whether there was one."""
-    engine.transaction = replay(engine.journal.records())
+    engine.transaction = replay(engine.journal.lines())
     if engine.transaction.phase == machine.IDLE:
         return False
     engine.advance("recover")

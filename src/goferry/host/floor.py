@@ -12,13 +12,14 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from goferry.host import admission, history, journal, recovery, state
 from goferry.host.agent import Session
-from goferry.host.layout import Root
-from goferry.host.target import host_file
+from goferry.host.tables import open_target
+from goferry.host.target import Target
 from goferry.kernel.errors import GoferryError, Misuse, Refused, printable
 from goferry.kernel.files import write_atomically
 from goferry.kernel.times import format_time
@@ -50,10 +51,9 @@ class Lowering(NamedTuple):
 def run(root: Path, host: Path | None, asked: Lowering, environ: Mapping[str, str]) -> int:
     """Lower the floor, say what was done, and return the exit code."""
     try:
-        if host is not None and os.geteuid() != 0:
+        if host and os.geteuid() != 0:  # said before the host file is read, which others may not be let to
             raise NotRoot("only root may lower a floor", state="Nothing was changed.", advice=["use:  sudo"])
-        provisioned = host_file(host)
-        record = lower(Root(root, provisioned, asked.project if provisioned else ""), asked, environ)
+        record = lower(open_target(root, host).for_project(asked.project), asked, environ)
     except GoferryError as error:
         lines = map(printable, [error.what, *error.state.splitlines(), *error.advice])
         sys.stderr.write(f"goferry: {error.name}: " + "\n  ".join(lines) + "\n")
@@ -62,7 +62,7 @@ def run(root: Path, host: Path | None, asked: Lowering, environ: Mapping[str, st
     return 0
 
 
-def lower(root: Root, asked: Lowering, environ: Mapping[str, str]) -> dict[str, Any]:
+def lower(root: Target, asked: Lowering, environ: Mapping[str, str]) -> dict[str, Any]:
     """Lower a project's floor and give up what lies above it; return the line that was noted.
 
     Raises:
@@ -80,7 +80,7 @@ def lower(root: Root, asked: Lowering, environ: Mapping[str, str]) -> dict[str, 
         return _lower(root, asked)
 
 
-def _lower(root: Root, asked: Lowering) -> dict[str, Any]:
+def _lower(root: Target, asked: Lowering) -> dict[str, Any]:
     project, to, reason = asked
     found = admission.floor(root, project)
     if found is None or to >= found.sequence:
@@ -96,9 +96,9 @@ def _lower(root: Root, asked: Lowering) -> dict[str, Any]:
     state.keep(root, project, state.Kept(Floor(to, ""), max(found.sequence, before.above if before else 0)))
     for folder in (each for each in root.services() if each.project == project):
         kept = state.read(folder)
-        if kept["live"]:
-            held = history.above(kept["history"], to, int(kept["live"]["sequence"]))
-            state.write(folder, {**kept, "history": held})
+        if kept.live:
+            held = history.above(kept.history, to, kept.live.sequence)
+            state.write(folder, replace(kept, history=held))
     return record
 
 

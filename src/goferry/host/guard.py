@@ -6,20 +6,26 @@ import contextlib
 import functools
 import time
 from collections.abc import Sequence
-from typing import Callable, TypeVar
+from typing import TYPE_CHECKING, Callable, TypeVar
 
 from goferry.host import control, excerpt, ill, own_files, processes, shim, slots, state, store
-from goferry.host.driver import Driver, Slot
+from goferry.host.driver import Driver
 from goferry.host.engine import Silence
 from goferry.host.gather import gather
 from goferry.host.ill import Ill
-from goferry.host.layout import Root, ServiceFolder
+from goferry.host.layout import ServiceFolder
 from goferry.host.look import BAD, GOOD, LATE, OVER, Look
+from goferry.host.processes import Process
+from goferry.host.shim import Slot
 from goferry.host.watch import Watch
 from goferry.kernel import services
 from goferry.kernel.errors import GoferryError, printable
 from goferry.kernel.machine import Change, Transaction
 from goferry.kernel.outcomes import CandidateCrashed, CandidateUnhealthy, GuardFailed, HealthIdentity, PortTaken
+from goferry.kernel.services import Declared
+
+if TYPE_CHECKING:
+    from goferry.host.target import Target
 
 MOVES = 8
 """Ports that may be taken from a slot, one after the other, before its start is given up."""
@@ -34,7 +40,7 @@ Blamed = TypeVar("Blamed", bound=GoferryError)
 class Guard:
     """The processes of one target; whatever controls them is behind `driver`."""
 
-    def __init__(self, root: Root, driver: Driver, gone: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, root: Target, driver: Driver, gone: Callable[[], bool] = lambda: False) -> None:
         """`gone` says that the client went away."""
         self.root, self.driver, self.gone = root, driver, gone
         self._started: dict[tuple[str, int], float] = {}
@@ -58,14 +64,8 @@ class Guard:
     def describe(self, folder: ServiceFolder, change: Change, listen: int) -> Slot:
         """Return what the slot is to run, as the stored release declares it."""
         release = store.stored_release(folder, change.sequence)
-        return slots.describe(
-            folder,
-            change,
-            release.services[change.service],
-            self.driver.environ,
-            listen,
-            filled=services.CRITICAL in release.critical,
-        )
+        declared, filled = Declared.of(release.services[change.service]), services.CRITICAL in release.critical
+        return slots.describe(folder, change, declared, self.driver.environ, listen, filled=filled)
 
     def launch_slot(self, folder: ServiceFolder, slot: Slot) -> None:
         """Start what a slot's file describes."""
@@ -74,7 +74,7 @@ class Guard:
 
     def begin(self, folder: ServiceFolder, slot: Slot) -> None:
         """Start a slot that is armed; its time to become ready begins here."""
-        self._started[_key(folder, int(slot["slot"]))] = time.monotonic()
+        self._started[_key(folder, slot.slot)] = time.monotonic()
         self.driver.start(folder, slot)
 
     def prove(self, transaction: Transaction, change: Change) -> None:
@@ -93,7 +93,7 @@ class Guard:
         """
         slot = self.described(folder, number)
         since = self._started.get(_key(folder, number), time.monotonic())
-        until = max(since + slot["ready_ms"] / 1000, time.monotonic() + OVER)
+        until = max(since + slot.ready_ms / 1000, time.monotonic() + OVER)
         good, failed, moves, last, told, statuses = 0, 0, 0, Look(), Ill(), set()
         while good < GOOD:
             self.patience(0.02 if good else 0.01, heed=heed)
@@ -114,31 +114,30 @@ class Guard:
                 self.note_well(folder, number)
             if good < GOOD and time.monotonic() > until:
                 raise self._unready(folder, slot, told or LATE, steady=len(statuses - {0}) <= 1)
-        if processes.executable_digest(last.pid) != slot["sha256"]:
-            raise HealthIdentity(f"process {last.pid} of {slot['service']} does not run the released binary")
+        if processes.executable_digest(last.pid) != slot.sha256:
+            raise HealthIdentity(f"process {last.pid} of {slot.service} does not run the released binary")
 
     def _elsewhere(self, folder: ServiceFolder, slot: Slot, taken: int, moves: int) -> Slot:
         """Start a slot anew on another port, as somebody took the one that it had been given before it could listen."""
         if moves == MOVES:
             raise PortTaken(
-                f"{moves + 1} ports that {slot['service']} was given were taken before it listened on them; "
+                f"{moves + 1} ports that {slot.service} was given were taken before it listened on them; "
                 f"the last one is {taken}",
                 advice=[f"see who listens there:  ss -ltnp 'sport = :{taken}'"],
             )
-        slot = {**self.driver.elsewhere(folder, slot), "attempt": slots.attempt()}
+        slot = self.driver.elsewhere(folder, slot)._replace(attempt=slots.attempt())
         slots.write(folder, slot)
         self.launch_slot(folder, slot)
         return slot
 
     def _unready(self, folder: ServiceFolder, slot: Slot, said: Ill, *, steady: bool) -> CandidateUnhealthy:
         """Return the error; `steady` says that no HTTP answer was of another status, so that time alone mends none."""
-        number = int(slot["slot"])
         longer = ["give it longer:  ready-within in goferry.yml"] if said.waits or not steady else []
         error = CandidateUnhealthy(
-            f"{slot['service']} {slot['version']} was not healthy within {slot['ready_ms'] / 1000:g} s: {said}",
-            advice=[*said.advice, *longer, f"the log:  {self.driver.log(folder, number)}"],
+            f"{slot.service} {slot.version} was not healthy within {slot.ready_ms / 1000:g} s: {said}",
+            advice=[*said.advice, *longer, f"the log:  {self.driver.log(folder, slot.slot)}"],
         )
-        return self.blame(folder, number, error)
+        return self.blame(folder, slot.slot, error)
 
     def note_well(self, folder: ServiceFolder, number: int) -> None:
         """Remember that the slot answered well just now."""
@@ -153,11 +152,10 @@ class Guard:
 
         def work() -> Look:
             how = self.driver.ended(folder, slot)
-            process = {} if how else self.driver.running(folder, int(slot["slot"]))
-            pid = process.get("pid", 0)
-            said = Ill() if how else self.ask(folder, slot, max(0.05, until - time.monotonic()), pid)
+            process = Process() if how else self.driver.running(folder, slot.slot)
+            said = Ill() if how else self.ask(folder, slot, max(0.05, until - time.monotonic()), process.pid)
             robbed = self.driver.robbed(folder, slot) if how or said else 0
-            return Look(how, said, pid if processes.same(process) else 0, robbed=robbed)
+            return Look(how, said, process.pid if processes.same(process) else 0, robbed=robbed)
 
         latest = time.monotonic() + max(0.1, min(control.SECONDS, until - time.monotonic()) + 0.1)
         (found,) = gather([work], latest, lambda: self.patience(0, heed=heed))
@@ -173,35 +171,8 @@ class Guard:
         Raises:
             HealthIdentity: when something else answers in its place.
         """
-        seconds = min(seconds, control.SECONDS)
-        pid = self.driver.running(folder, int(slot["slot"])).get("pid", 0) if pid < 0 else pid
-        if slot["mode"] == "plain":
-            return self._ask_plain(folder, slot, pid, seconds)
-        door = self.driver.door(folder, slot)
-        assert door is not None
-        try:
-            answer = control.health(door, slot["health"], seconds)
-        except (OSError, ValueError) as error:
-            return ill.of_control(error)
-        if answer["http"] != 200 and "status" in answer:
-            said = f"HTTP {answer['http']}, status {printable(str(answer['status']), 100)}"
-            return Ill(said, status=answer["http"])
-        if answer["http"] != 200:
-            return ill.of_status(answer["http"], slot["health"])
-        expected = {"pid": pid, "version": slot["version"], "digest": slot["sha256"]}
-        wrong = [
-            f"{key} {printable(str(answer.get(key)), 80)} instead of {want}"
-            for key, want in expected.items()
-            if answer.get(key) != want
-        ]
-        if wrong and answer.get("pid") != pid:
-            return Ill("; ".join(wrong))
-        if wrong:
-            raise HealthIdentity(
-                f"{slot['service']} answers its health check with {'; '.join(wrong)}",
-                advice=["build with the version variable:  goferry build"],
-            )
-        return Ill()
+        pid = self.driver.running(folder, slot.slot).pid if pid < 0 else pid
+        return self.root.kind(slot.mode).ask(self, folder, slot, pid, min(seconds, control.SECONDS))
 
     def ask_all(self, asked: Sequence[Asked], seconds: float = control.SECONDS) -> list[Ill]:
         """Ask several slots side by side, all within `seconds`; return what `ask` does of each, in order.
@@ -220,31 +191,14 @@ class Guard:
                 said.append(LATE if found.value is None else found.value)
         return said
 
-    def _ask_plain(self, folder: ServiceFolder, slot: Slot, pid: int, seconds: float) -> Ill:
-        door, port = self.driver.door(folder, slot), self.driver.port(folder, slot)
-        way = control.UnixConnection(door, seconds) if door else control.PortConnection("127.0.0.1", port, seconds)
-        try:
-            answer = control.fetch(way, "GET", slot["health"], {})
-        except OSError as error:
-            return ill.of_error(error) if processes.listened(port) else ill.deaf(slot, port, processes.ports(pid))
-        if answer.status != 200:
-            location = str(answer.headers.get("Location") or "")
-            return ill.of_status(answer.status, slot["health"], location=location, body=answer.body)
-        if not processes.listens(pid, port):
-            return Ill(f"port {port} is answered by another process than {pid}")
-        return Ill()
-
     def crashed(self, folder: ServiceFolder, slot: Slot, how: str) -> CandidateCrashed:
         """Return the error of a slot whose process ended, with the log that says why."""
-        number = int(slot["slot"])
+        log = f"the log:  {self.driver.log(folder, slot.slot)}"
         error = CandidateCrashed(
-            f"{slot['service']} {slot['version']} {printable(how, 120)}",
-            advice=[
-                *own_files.lines(folder, str(slot.get("env_file") or "")),
-                f"the log:  {self.driver.log(folder, number)}",
-            ],
+            f"{slot.service} {slot.version} {printable(how, 120)}",
+            advice=[*own_files.lines(folder, slot.env_file), log],
         )
-        return self.blame(folder, number, error)
+        return self.blame(folder, slot.slot, error)
 
     def blame(self, folder: ServiceFolder, number: int, error: Blamed) -> Blamed:
         """Return the error of a slot, to which the end of its log is added when the slot is stopped.
@@ -321,9 +275,9 @@ class Guard:
         slot = slots.read(folder, number)
         if slot is None:
             return
-        if slot["guarded"]:
-            slots.write(folder, {**slot, "guarded": False})
-        self.driver.stop(folder, slot, slot["drain_ms"] / 1000 + 4)
+        if slot.guarded:
+            slots.write(folder, slot._replace(guarded=False))
+        self.driver.stop(folder, slot, slot.drain_ms / 1000 + 4)
 
     def tidy(self) -> None:
         """Drop what no slot needs any more."""
@@ -335,11 +289,10 @@ class Guard:
         Whoever starts it again from then on is the supervisor: an ill one is its matter, and holds nobody back.
         """
         slot = self.adopt(folder)
-        trust = shim.trust_of(folder.project) if self.root.host else str(self.root.own / "trust")
-        if slot is None or shim.below_minimum(slot, trust):
+        if slot is None or shim.below_minimum(slot, self.root.trust_of(folder.project)):
             return False
-        if not slot["guarded"]:
-            slot = {**slot, "guarded": True}
+        if not slot.guarded:
+            slot = slot._replace(guarded=True)
             slots.write(folder, slot)
         return self.driver.revive(folder, slot)
 
@@ -356,14 +309,13 @@ class Guard:
         slot = slots.read(folder, number) if number >= 0 else None
         if slot is not None or number < 0:
             return slot
-        live = state.read(folder)["live"]
-        if not live or live["slot"] != number:
+        live = state.read(folder).live
+        if not live or live.slot != number:
             return None
-        stored = {key: live[key] for key in ("mode", "slot", "sequence", "version", "sha256", "port")}
-        change = Change(folder.name, old_slot=-1, **stored)
+        change = Change(folder.name, old_slot=-1, **live._asdict())
         with contextlib.suppress(GoferryError):
-            listen = self.driver.listen(folder, change) if self.root.host else change.port
-            slot = {**self.describe(folder, change, listen), "guarded": True}
+            slot = self.describe(folder, change, self.root.listen_again(self.driver, folder, change))
+            slot = slot._replace(guarded=True)
             slots.write(folder, slot)
         return slot
 

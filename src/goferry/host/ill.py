@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from goferry.host import control
+from goferry.host.shim import Slot, Template
 from goferry.kernel.errors import printable
 
 _TLS = "let it speak plain HTTP on the address that it is given: what stands in front of it has the certificates"
@@ -96,7 +96,7 @@ def heard(before: Ill, said: Ill, *, cut: bool) -> Ill:
     return Ill(before + _SINCE, before.advice, waits=before.waits, status=before.status)
 
 
-def deaf(slot: dict[str, Any], port: int, elsewhere: Sequence[int]) -> Ill:
+def deaf(slot: Slot, port: int, elsewhere: Sequence[int]) -> Ill:
     """Return that a plain service does not listen on its port; `elsewhere` are those on which its process does."""
     told = ", ".join(_told(slot))
     what = f"nothing listens on 127.0.0.1:{port}, which it is told{' by ' + told if told else ''}"
@@ -106,9 +106,9 @@ def deaf(slot: dict[str, Any], port: int, elsewhere: Sequence[int]) -> Ill:
     return Ill(f"{what}; it listens on port {ports}", (_LISTEN, _OWN_FILE.format(ports)))
 
 
-def _told(slot: dict[str, Any]) -> Iterator[str]:
+def _told(slot: Slot) -> Iterator[str]:
     """Yield the variables and arguments that tell a service where to listen."""
-    template = slot.get("template") or {}
-    yield from (printable(name, 100) for name, text in sorted(template.get("env", {}).items()) if "%(" in text)
-    if any("%(" in text for text in template.get("args", [])):
+    template = slot.template or Template()
+    yield from (printable(name, 100) for name, text in sorted(template.env.items()) if "%(" in text)
+    if any("%(" in text for text in template.args):
         yield "its arguments"

@@ -14,17 +14,21 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from goferry.host import lock
-from goferry.host.layout import NAME, Root
+from goferry.host.layout import NAME
 from goferry.kernel import checksums, manifest
 from goferry.kernel.errors import Misuse
 from goferry.kernel.files import sha256_file, sync_folder
 from goferry.kernel.outcomes import DiskFull, UploadDamaged, UploadRefused
+from goferry.kernel.protocol import Request
 from goferry.kernel.refusals import Refusal
+
+if TYPE_CHECKING:
+    from goferry.host.target import Target
 
 SMALL = {manifest.MANIFEST: manifest.MAX_BYTES, checksums.LIST: checksums.MAX_BYTES}
 SMALL.update(dict.fromkeys(manifest.SIGNATURES.values(), 1 << 20))
@@ -36,7 +40,7 @@ STALE = 3600.0
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
-def folder(root: Root, identifier: str) -> Path:
+def folder(root: Target, identifier: str) -> Path:
     """Return where a transaction's files arrive.
 
     Raises:
@@ -47,7 +51,7 @@ def folder(root: Root, identifier: str) -> Path:
     return root.incoming / identifier
 
 
-def claim(root: Root, identifier: str) -> int:
+def claim(root: Target, identifier: str) -> int:
     """Make a transaction's folder a session's own, as long as the returned descriptor is open.
 
     Raises:
@@ -61,7 +65,7 @@ def claim(root: Root, identifier: str) -> int:
     return descriptor
 
 
-def _made(root: Root, place: Path) -> int:
+def _made(root: Target, place: Path) -> int:
     """Return the lock on a folder that is made where it is missing, again when it was removed before it was locked."""
     for path in (root.incoming, place):
         path.mkdir(mode=0o700, exist_ok=True)
@@ -79,15 +83,15 @@ def _locked(place: Path) -> int:
 class Uploads:
     """What one session uploads: one release, which it alone may have prepared."""
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: Target) -> None:
         self._root = root
         self._claimed: dict[str, int] = {}
         self._digests: dict[str, str] = {}
 
-    def receive(self, request: Mapping[str, Any], payload: bytes) -> dict[str, Any]:
+    def receive(self, request: Request, payload: bytes) -> dict[str, Any]:
         """Take one block of a file, as the function `receive` does; the folder is claimed with the first one."""
         self._root.prepare()
-        identifier = str(request.get("id"))
+        identifier = request.id
         if identifier not in self._claimed:
             if self._claimed:
                 raise Misuse("one session uploads one release")
@@ -113,7 +117,7 @@ class Uploads:
         self._digests.clear()
 
 
-def receive(root: Root, request: Mapping[str, Any], payload: bytes, digests: dict[str, str]) -> dict[str, Any]:
+def receive(root: Target, request: Request, payload: bytes, digests: dict[str, str]) -> dict[str, Any]:
     """Take one block of a file: `{"id", "name", "size", "sha256", "offset"}`; return `{"have": bytes, "done": bool}`.
 
     With another offset than the bytes that are there, nothing is written: the answer says where to go on. The folder is
@@ -124,7 +128,7 @@ def receive(root: Root, request: Mapping[str, Any], payload: bytes, digests: dic
         UploadRefused, UploadDamaged, DiskFull, Misuse: as their names say.
     """
     name, size, sha256 = _announced(request)
-    place = folder(root, str(request.get("id")))
+    place = folder(root, request.id)
     os.utime(str(place))
     done, part = place / name, place / f".{sha256}.part"
     if not payload and not done.exists() and not part.exists():
@@ -138,7 +142,7 @@ def receive(root: Root, request: Mapping[str, Any], payload: bytes, digests: dic
     if have > size:
         part.unlink()
         have = 0
-    if request.get("offset") != have or (not payload and size):
+    if request.offset != have or (not payload and size):
         return {"have": have, "done": False}
     if have + len(payload) > size:
         raise UploadRefused(f"{name} is longer than the {size} bytes that were announced")
@@ -151,20 +155,20 @@ def receive(root: Root, request: Mapping[str, Any], payload: bytes, digests: dic
     return {"have": have, "done": have == size}
 
 
-def _announced(request: Mapping[str, Any]) -> tuple[str, int, str]:
-    name, size, sha256 = request.get("name"), request.get("size"), request.get("sha256")
+def _announced(request: Request) -> tuple[str, int, str]:
+    name, size, sha256 = request.name, request.size, request.sha256
     try:
-        checksums.check_name(str(name).encode("utf-8", "surrogatepass") if isinstance(name, str) else b"")
+        checksums.check_name(name.encode("utf-8", "surrogatepass"))
     except Refusal as error:
         raise UploadRefused(error.what) from None
-    if type(size) is not int or not 0 <= size <= SMALL.get(str(name), MAX_FILE):
+    if not 0 <= size <= SMALL.get(name, MAX_FILE):
         raise UploadRefused(f"{name} can't have {str(size)[:30]} bytes")
-    if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
+    if not _SHA256.fullmatch(sha256):
         raise UploadRefused(f"the SHA-256 of {name} is not 64 lower-case hex digits")
-    return str(name), size, sha256
+    return name, size, sha256
 
 
-def _take_over(root: Root, done: Path, part: Path, size: int) -> None:
+def _take_over(root: Target, done: Path, part: Path, size: int) -> None:
     """Move what another upload has left of these bytes here, be it the whole file or its beginning."""
     for other in root.incoming.iterdir():
         try:
@@ -184,7 +188,7 @@ def _take_over(root: Root, done: Path, part: Path, size: int) -> None:
             os.close(descriptor)
 
 
-def _bound(root: Root, part: Path, name: str, missing: int) -> None:
+def _bound(root: Target, part: Path, name: str, missing: int) -> None:
     place = part.parent
     others = [path for path in place.iterdir() if path.name not in (name, part.name)]
     if len(others) >= MAX_FILES:
@@ -206,7 +210,7 @@ def _free(place: Path) -> int:
     return space.f_bavail * space.f_frsize
 
 
-def _make_room(root: Root, mine: Path, missing: int) -> bool:
+def _make_room(root: Target, mine: Path, missing: int) -> bool:
     """Remove what others have left, the oldest first, until `missing` bytes more are allowed; return whether they are.
 
     What a session uploads at this moment stays.
@@ -222,7 +226,7 @@ def _make_room(root: Root, mine: Path, missing: int) -> bool:
     return total + missing <= MAX_TOTAL
 
 
-def _measured(root: Root) -> Iterator[tuple[float, int, Path]]:
+def _measured(root: Target) -> Iterator[tuple[float, int, Path]]:
     """Yield each upload's time of change, its bytes and its folder."""
     for place in root.incoming.iterdir():
         with contextlib.suppress(OSError):
@@ -273,7 +277,7 @@ def remove(place: Path) -> None:
     shutil.rmtree(str(place), ignore_errors=True)
 
 
-def prune(root: Root, age: float = STALE) -> None:
+def prune(root: Target, age: float = STALE) -> None:
     """Remove uploads that nobody continued for `age` seconds."""
     if root.incoming.is_dir():
         for place in root.incoming.iterdir():
@@ -282,10 +286,9 @@ def prune(root: Root, age: float = STALE) -> None:
                     _remove_left(place)
 
 
-def make_way(root: Root, mine: Path | None = None) -> None:
+def make_way(root: Target, mine: Path | None = None) -> None:
     """Remove what nobody uploads at this moment, in every project of the host: the disk is theirs together."""
-    names = Root(root.path, root.host).projects()
-    folders = [root.incoming, *(Root(root.path, root.host, name).incoming for name in names)]
+    folders = root.uploads()
     for place in (place for folder in folders if folder.is_dir() for place in folder.iterdir()):
         with contextlib.suppress(OSError):
             if place != mine:

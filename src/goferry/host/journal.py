@@ -16,9 +16,11 @@ import os
 import re
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from goferry.kernel import canonical
 from goferry.kernel.errors import Failed
@@ -70,6 +72,57 @@ def decode(data: bytes) -> list[dict[str, Any]]:
     return records
 
 
+class Result(NamedTuple):
+    """What a transaction came to.
+
+    Attributes:
+        outcome: `committed`, `aborted` or `rolled-back`; empty when it is not over.
+        error: what went wrong, as a frame carries it, or None. numbers: what was measured on the way.
+    """
+
+    outcome: str = ""
+    error: Mapping[str, Any] | None = None
+    numbers: Mapping[str, int] = MappingProxyType({})
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Result:
+        """Read it from a journal's last line."""
+        return cls(**{name: record[name] for name in cls._fields if name in record})
+
+
+@dataclass(frozen=True)
+class JournalLine:
+    """An event of a transaction.
+
+    Attributes:
+        phase: the one that it led to. more: what `begin` and `settled` say besides, by its names in the file.
+    """
+
+    event: str
+    phase: str = ""
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> JournalLine:
+        """Read it from the file's record."""
+        more = {name: value for name, value in record.items() if name not in ("event", "phase")}
+        return cls(str(record.get("event")), str(record.get("phase", "")), more)
+
+    def record(self) -> dict[str, Any]:
+        """Return what the file has; JSON types."""
+        return {"event": self.event, **({"phase": self.phase} if self.phase else {}), **self.more}
+
+    @property
+    def result(self) -> Result:
+        """What the last line says."""
+        return Result.of(self.more.get("result") or {})
+
+    @property
+    def transaction(self) -> Any:
+        """What the first line says of it; not believed."""
+        return self.more.get("transaction")
+
+
 class Journal:
     """One transaction's file."""
 
@@ -77,14 +130,14 @@ class Journal:
         """`spent` says that what was set aside is needed to begin at all."""
         self.path, self._spent = path, spent
 
-    def records(self) -> list[dict[str, Any]]:
+    def lines(self) -> list[JournalLine]:
         """Return what is on the disk; empty when there is no file."""
         try:
-            return decode(self.path.read_bytes())
+            return [JournalLine.of(record) for record in decode(self.path.read_bytes())]
         except FileNotFoundError:
             return []
 
-    def append(self, record: dict[str, Any]) -> None:
+    def append(self, line: JournalLine) -> None:
         """Add one line and return when it survives a power cut."""
         fresh, reserve = not self.path.exists(), self.path.parent / RESERVED
         if fresh:
@@ -92,12 +145,12 @@ class Journal:
             if not self._spent:
                 _set_aside(reserve)
         else:
-            if record.get("event") in BACK and reserve.exists():
+            if line.event in BACK and reserve.exists():
                 reserve.unlink()
             self._cut_torn_tail()
         descriptor = os.open(str(self.path), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            _write(descriptor, encode(record))
+            _write(descriptor, encode(line.record()))
             os.fdatasync(descriptor)
         finally:
             os.close(descriptor)
@@ -206,21 +259,21 @@ def never_begun(journal: Journal) -> bool:
 
 def settled(journal: Journal) -> bool:
     """Whether the transaction came to its end."""
-    records = journal.records()
-    return bool(records) and records[-1].get("event") == "settled"
+    lines = journal.lines()
+    return bool(lines) and lines[-1].event == "settled"
 
 
-def result(folder: Path, identifier: str) -> dict[str, Any] | None:
+def result(folder: Path, identifier: str) -> Result | None:
     """Return the stored result of a client's transaction, or None: it was never begun here, or is not over."""
     named = sorted(folder.glob(f"_*-{_digest(identifier)}.jsonl"), reverse=True)
     for entry in map(Journal, [*named, folder / (identifier + ".jsonl")]):
-        records = entry.records()
-        asked = records[0].get("transaction") if records else None
+        lines = entry.lines()
+        asked = lines[0].transaction if lines else None
         if isinstance(asked, dict) and asked.get("id") == identifier and settled(entry):
             return outcome(entry)
     return None
 
 
-def outcome(journal: Journal) -> dict[str, Any] | None:
+def outcome(journal: Journal) -> Result | None:
     """Return the result in a journal's last line, or None when the transaction is not over."""
-    return dict(journal.records()[-1].get("result") or {}) if settled(journal) else None
+    return journal.lines()[-1].result if settled(journal) else None

@@ -1,4 +1,4 @@
-"""Where things lie on a target, and that the folder is safe to use.
+"""Where things lie on a target (host.target).
 
     <root>/.goferry/            lock · shim.py · supervisord.conf, .log, .json · bin/python · run/ (sockets, mode 0700)
                                 trust → the trust file of the last deploy
@@ -16,22 +16,17 @@ Names of projects and services never begin with a dot, so they can't meet the ag
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 import re
-import stat
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from goferry.kernel.errors import Misuse
-from goferry.kernel.files import make_folder
-from goferry.kernel.hostfile import KEEP, HostFile, Place
-from goferry.kernel.outcomes import UnsafeRoot
+from goferry.kernel.hostfile import Place
 
-DOOR, FORMER = "/etc/systemd/system/goferry.door-{}@.service", "systemd-socket-proxyd"
-"""The unit before a service's slots, and what an older Goferry put into that of a plain one."""
+if TYPE_CHECKING:
+    from goferry.host.target import Target
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -51,98 +46,16 @@ def check_name(text: str) -> str:
     return text
 
 
-class Root:
-    """The target's folder, or what one project has of it.
-
-    Attributes:
-        path: the folder. own: the agent's own in it. host: what the host was provisioned for; None: embedded.
-        bound: the one project that is seen, or empty: all of them. incoming: where its uploads arrive.
-    """
-
-    def __init__(self, path: Path, host: HostFile | None = None, bound: str = "") -> None:
-        self.path, self.host, self.bound = path.absolute(), host, bound
-        self.own = self.path / ".goferry"
-        self.incoming = (self.project(bound) / ".incoming") if bound else self.own / "incoming"
-
-    def prepare(self) -> None:
-        """Make the folders that every deploy needs.
-
-        Raises:
-            UnsafeRoot: when somebody else could change what lies here.
-        """
-        self.path.mkdir(mode=0o755, parents=True, exist_ok=True)
-        for folder in (self.own, *((self.own / "run", self.own / "bin") if self.host is None else ())):
-            folder.mkdir(mode=0o700, exist_ok=True)
-        if self.bound:
-            self.project(self.bound).mkdir(mode=0o755, exist_ok=True)
-        self.check()
-
-    @property
-    def locks(self) -> tuple[tuple[Path, bool], ...]:
-        """What a change holds: (file, whether others may hold it too), in this order.
-
-        On a provisioned host projects change at the same time, each under its own lock. An agent of the time when a
-        host had one lock takes that for itself alone, so it and these keep out of each other's way.
-        """
-        if not self.bound:
-            return ((self.own / "lock", False),)
-        return ((self.own / "lock", True), (self.project(self.bound) / ".lock", False))
-
-    def check(self) -> None:
-        """Refuse a folder that is not ours alone."""
-        for folder in (self.path, self.own, self.own / "run"):
-            if folder != self.path and not os.path.lexists(str(folder)):
-                continue
-            found = os.lstat(str(folder)) if folder != self.path else os.stat(str(folder))
-            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-                raise UnsafeRoot(f"{folder} is not a folder of the user who deploys", advice=["choose another --root"])
-            if found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
-                raise UnsafeRoot(f"others may write to {folder}", advice=[f"chmod go-w {folder}"])
-
-    def keep(self, project: str) -> int:
-        """How many releases of each of the project's services stay in the store."""
-        policy = self.host.policy(project) if self.host is not None else None
-        return KEEP if policy is None else policy.keep
-
-    def project(self, name: str) -> Path:
-        """The folder of one project."""
-        return self.path / check_name(name)
-
-    def projects(self) -> Iterator[str]:
-        """Names of the projects that have a folder here, as far as they are seen."""
-        if self.path.is_dir():
-            names = sorted(p.name for p in self.path.iterdir() if NAME.fullmatch(p.name) and p.is_dir())
-            yield from (name for name in names if self.bound in ("", name))
-
-    def service(self, project: str, name: str) -> ServiceFolder:
-        """The folder of one service."""
-        return ServiceFolder(self, project, name)
-
-    def services(self) -> Iterator[ServiceFolder]:
-        """Every service that has slots here; on a provisioned host of those that it was provisioned for."""
-        for project in self.projects():
-            for path in sorted(self.project(project).iterdir()):
-                if NAME.fullmatch(path.name) and (path / "slots").is_dir():
-                    folder = ServiceFolder(self, project, path.name)
-                    if self.host is None or folder.provisioned:
-                        yield folder
-
-
 class ServiceFolder:
     """What lies under `<root>/<project>/<service>/`."""
 
-    def __init__(self, root: Root, project: str, name: str) -> None:
+    def __init__(self, root: Target, project: str, name: str) -> None:
         self.root, self.project, self.name = root, check_name(project), check_name(name)
         self.path = root.project(project) / name
         self.slots, self.store, self.releases = self.path / "slots", self.path / "store", self.path / "releases"
         self.log, self.data = self.path / "log", self.path / "data"
-        self.live = self.path / ("live" if root.host is None else "live.sock")
+        self.live = self.path / root.live
         self.state = self.path / "state.json"
-
-    @property
-    def provisioned(self) -> bool:
-        """Whether the host file names the service."""
-        return self.root.host is not None and self.name in self.root.host.projects.get(self.project, {})
 
     @property
     def place(self) -> Place:
@@ -151,30 +64,15 @@ class ServiceFolder:
         Raises:
             NotProvisioned: when it was not.
         """
-        place = (self.root.host or HostFile()).place(self.project, self.name)
-        with contextlib.suppress(OSError):
-            return replace(place, former=FORMER in Path(DOOR.format(place.stem)).read_text())
-        return place
+        return self.root.place(self.project, self.name)
 
     def pointer(self, number: int, mode: str = "") -> str:
         """What the `live` link names when the slot is live; `mode` is its version's, if not the place's."""
-        if self.root.host is None:
-            return f"slots/{number}.json"
-        return self.place.serving(mode or self.place.mode).socket_path(number)
+        return self.root.pointer(self, number, mode)
 
     def prepare(self) -> None:
-        """Make the folders, or make them what they should be.
-
-        Releases and slots hold what services are given as environment, journals what they wrote: their folders are the
-        agent's alone. On a provisioned host the proxy passes through to the live link, and a slot to its binary.
-        """
-        embedded = self.root.host is None
-        for folder in (self.path.parent, self.path, self.store):
-            make_folder(folder, 0o700 if embedded else 0o711)
-        for folder in (self.slots, self.releases, *((self.log, self.data) if embedded else ())):
-            make_folder(folder, 0o700)
-        if (self.path.parent / ".journal").is_dir():
-            make_folder(self.path.parent / ".journal", 0o700)
+        """Make the folders, or make them what they should be."""
+        self.root.prepare_service(self)
 
     def slot(self, number: int) -> Path:
         """The file that says what the slot runs."""

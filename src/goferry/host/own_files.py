@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from goferry.host.layout import ServiceFolder
 from goferry.kernel.errors import GoferryError
 
@@ -17,7 +15,7 @@ def lines(folder: ServiceFolder, env_file: str) -> list[str]:
     What is not known of its place is left out: what is known of a crash is told in any case.
     """
     try:
-        variables, data = places(folder, env_file)
+        variables, data = folder.root.own_files(folder, env_file)
     except GoferryError:
         return []
     return [
@@ -25,12 +23,3 @@ def lines(folder: ServiceFolder, env_file: str) -> list[str]:
         f"files that it opens by a relative path belong into its working folder, {data}",
         'its other files ("Its own files"):  docs/deploy.md#its-own-files',
     ]
-
-
-def places(folder: ServiceFolder, env_file: str) -> tuple[str, Path]:
-    """Return where a service's variables are set on its target, and its working folder."""
-    if folder.root.host is not None:
-        return f"{folder.place.env_file}, as root on the host", Path(DATA, folder.place.stem)
-    if env_file:
-        return f"its env-file, {folder.root.path / env_file}", folder.data
-    return f"a file that env-file names there, relative to {folder.root.path}", folder.data

@@ -14,9 +14,12 @@ import secrets
 import time
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from goferry.host import lock
-from goferry.host.layout import Root
+
+if TYPE_CHECKING:
+    from goferry.host.target import Target
 
 MOST = 10
 """Sessions that stay; the socket takes more (render.AGENT_SOCKET_UNIT), so a newcomer gets in and asks one to go."""
@@ -25,7 +28,7 @@ MOST = 10
 class Place:
     """One session's."""
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: Target) -> None:
         """Take a place, and ask those to go that have been idle the longest when there are too many."""
         folder = root.own / "sessions"
         folder.mkdir(mode=0o700, exist_ok=True)

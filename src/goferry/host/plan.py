@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Callable
 
+from goferry.host.state import State
 from goferry.kernel.errors import printable
 from goferry.kernel.machine import Change
 from goferry.kernel.manifest import File, Manifest
 from goferry.kernel.outcomes import NothingToDeploy, WrongPlatform
-
-State = Mapping[str, Any]
-"""A service's state (host.state.read) with `running`: the slot of the `live` link, -1 when nothing is live."""
+from goferry.kernel.services import SHAPES, Declared, Shape
 
 
 def deploy(
@@ -20,6 +19,7 @@ def deploy(
     wanted: Sequence[str],
     platform: tuple[str, str],
     pick_port: Callable[[], int],
+    kinds: Mapping[str, Shape] = SHAPES,
 ) -> list[Change]:
     """Return one change for each service that the release declares, or for those in `wanted`.
 
@@ -37,28 +37,29 @@ def deploy(
         )
     changes = []
     for name in sorted(set(wanted or release.services)):
-        change = _change(name, release, states[name], platform, pick_port)
-        live = states[name]["live"] or {}
-        same = all(live.get(key) == getattr(change, key) for key in ("sequence", "sha256"))
-        if not (same and states[name]["running"] >= 0):
+        change, live = _change(name, release, states[name], platform, pick_port, kinds), states[name].live
+        same = live is not None and (live.sequence, live.sha256) == (change.sequence, change.sha256)
+        if not (same and states[name].running >= 0):
             changes.append(change)
     return changes
 
 
 def _change(
-    name: str, release: Manifest, state: State, platform: tuple[str, str], pick_port: Callable[[], int]
+    name: str,
+    release: Manifest,
+    state: State,
+    platform: tuple[str, str],
+    pick_port: Callable[[], int],
+    kinds: Mapping[str, Shape],
 ) -> Change:
-    declared = release.services[name]
-    binary = _binary(release, declared, platform)
-    mode = "socket" if (declared.get("listen") or {}).get("socket") else "plain"
-    live: Mapping[str, Any] = state["live"] or {}
-    port = int(declared.get("port") or 0)
-    if not port:
-        port = int(live["port"]) if live.get("mode") == mode else pick_port()
+    declared = Declared.of(release.services[name])
+    binary = _binary(release, declared.binary, platform)
+    mode = declared.kind(kinds)
+    kept = state.live.port if state.live and state.live.mode == mode else 0
     return between(
         name,
         mode=mode,
-        port=port,
+        port=declared.port or kept or pick_port(),
         state=state,
         sequence=release.sequence,
         version=release.version,
@@ -81,8 +82,7 @@ def between(
     source: str = "",
 ) -> Change:
     """Return the change of one service from what its state says to a release."""
-    live: Mapping[str, Any] = state["live"] or {}
-    running = int(state["running"])
+    live, running = state.live, state.running
     return Change(
         service=name,
         mode=mode,
@@ -91,24 +91,23 @@ def between(
         sequence=sequence,
         version=version,
         sha256=sha256,
-        old_sequence=int(live.get("sequence", 0)),
-        old_version=str(live.get("version", "")),
-        old_sha256=str(live.get("sha256", "")),
+        old_sequence=live.sequence if live else 0,
+        old_version=live.version if live else "",
+        old_sha256=live.sha256 if live else "",
         port=port,
         size=size,
         source=source,
     )
 
 
-def _binary(release: Manifest, declared: Mapping[str, Any], platform: tuple[str, str]) -> File:
-    program = declared.get("binary")
-    built = [f for f in release.files if f.kind == "binary" and f.meta.get("program") == program]
+def _binary(release: Manifest, program: str, platform: tuple[str, str]) -> File:
+    built = [f for f in release.files if f.kind == "binary" and f.meta.get("program", "") == program]
     fitting = [f for f in built if (f.goos, f.goarch) == platform]
     if not fitting:
         names = ", ".join(sorted({f"{f.goos}/{f.goarch}" for f in built}))
         here, found = "/".join(platform), names or "no platform"
         raise WrongPlatform(
-            f"{release.project} {release.version} has {printable(str(program))} for {found}; this host is {here}",
+            f"{release.project} {release.version} has {printable(program)} for {found}; this host is {here}",
             state="Nothing was changed.",
             advice=[f"build for it:  goferry build --targets {here}"],
         )

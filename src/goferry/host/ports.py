@@ -4,7 +4,7 @@
 
 A service has ten ports of its own of RANGE, every other one for each slot. A start takes a free one that the starts
 just before did not take; where a squatter has them all, a free one of SPARE, and at last whatever the kernel gives.
-The port is put into the slot's NOTE (host.note). How the start follows on those before it goes into TURN (host.shim),
+The port is put into the slot's NOTE (host.note). How the start follows on those before it goes into TURN (host.unit),
 for the unit itself can write nowhere in /run; units of an older Goferry have no such file.
 """
 
@@ -15,7 +15,7 @@ import socket
 import sys
 from collections.abc import Iterable, Iterator
 
-from goferry.host import listener, note, shim
+from goferry.host import listener, note, unit
 from goferry.kernel.ports import OWN_PORTS, SPARE
 
 TRIES, REMEMBERED = 64, 3
@@ -28,7 +28,7 @@ def main(words: list[str]) -> int:
     own: Iterable[int] = ()
     turn, drawn = (words[:1], words[1:]) if len(words) % 2 else ([], words)
     for path in turn:
-        shim.note_turn(path)
+        unit.note_turn(path)
     try:
         if drawn:
             own = _noted(drawn[0], int(drawn[1]))

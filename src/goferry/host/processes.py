@@ -8,15 +8,28 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from goferry.kernel.files import sha256_file
 
 
-def started(pid: int) -> int:
-    """Return the process's start time in clock ticks since boot, or 0 when it is gone or a zombie.
+class Process(NamedTuple):
+    """A process, named for good: a later one with the same pid started later, or after a reboot.
 
-    With the pid it names a process for good: a later one with the same pid started later.
+    Attributes:
+        pid: 0 where there is none. started: in clock ticks since boot. boot: which boot.
     """
+
+    pid: int = 0
+    started: int = -1
+    boot: int = 0
+
+    def __bool__(self) -> bool:
+        return self.pid != 0
+
+
+def started(pid: int) -> int:
+    """Return the process's start time in clock ticks since boot, or 0 when it is gone or a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (OSError, ValueError):
@@ -24,15 +37,14 @@ def started(pid: int) -> int:
     return 0 if fields[0] in ("Z", "X") else int(fields[19])
 
 
-def same(record: dict[str, int]) -> bool:
-    """Whether `{"pid", "started", "boot"}` names a process that still runs."""
-    pid = int(record.get("pid", 0))
-    return pid > 1 and record.get("boot") == boot() and started(pid) == int(record.get("started", -1))
+def same(process: Process) -> bool:
+    """Whether it still runs."""
+    return process.pid > 1 and process.boot == boot() and started(process.pid) == process.started
 
 
-def identity(pid: int) -> dict[str, int]:
-    """Return what `same` takes."""
-    return {"pid": pid, "started": started(pid), "boot": boot()}
+def identity(pid: int) -> Process:
+    """Return what a pid names now."""
+    return Process(pid, started(pid), boot())
 
 
 def boot() -> int:
@@ -46,20 +58,20 @@ KILLED = 5.0
 """Seconds that a process has to be gone after SIGKILL."""
 
 
-def end(record: dict[str, int], grace: float) -> bool:
-    """End the process that `record` names, and only that: SIGTERM, after `grace` seconds SIGKILL; wait until gone.
+def end(process: Process, grace: float) -> bool:
+    """End a process, and only that: SIGTERM, after `grace` seconds SIGKILL; wait until gone.
 
     Return whether it is; one that waits for a disk may outlive its SIGKILL.
     """
     for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, KILLED)):
-        if not same(record):
+        if not same(process):
             return True
         with contextlib.suppress(ProcessLookupError):
-            os.kill(record["pid"], number)
+            os.kill(process.pid, number)
         deadline = time.monotonic() + patience
-        while same(record) and time.monotonic() < deadline:
+        while same(process) and time.monotonic() < deadline:
             time.sleep(0.01)
-    return not same(record)
+    return not same(process)
 
 
 def executable_digest(pid: int) -> str:

@@ -6,24 +6,18 @@ was provisioned before this was so, one whose slot's file was lost) is started h
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
 import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Callable
 
-from goferry.host import incoming
 from goferry.host.agent import Session
-from goferry.host.layout import Root, ServiceFolder
-from goferry.host.target import host_file
+from goferry.host.tables import open_target
+from goferry.host.target import Target
 from goferry.kernel.errors import GoferryError, printable
 from goferry.kernel.outcomes import of_defect
 
-SLOTS, RUN = "goferry-slots", ("/run/private", "/run")
-"""The folder of slots that older units had in /run, and where systemd keeps it for a unit with a user of its own."""
 WAIT = 120.0
 """Seconds that another agent may hold a lock; one that was started by a client recovers too."""
 
@@ -40,13 +34,9 @@ def adopt(root: Path, host: Path | None, environ: Mapping[str, str]) -> int:
 
 def _each(root: Path, host: Path | None, environ: Mapping[str, str], do: Callable[[Session], list[int]]) -> int:
     try:
-        found = host_file(host)
+        targets = open_target(root, host).parts()
     except GoferryError as error:
         return _told(error)
-    whole = Root(root, found)
-    if found is not None:
-        incoming.prune(whole, 0)  # where uploads of all projects lay before each had its own folder
-    targets = [Root(root, found, name) for name in whole.projects()] if found else [whole] * any(whole.projects())
     codes: list[int] = []
     threads = [threading.Thread(target=_one, args=(target, environ, do, codes)) for target in targets]
     for thread in threads:
@@ -56,7 +46,7 @@ def _each(root: Path, host: Path | None, environ: Mapping[str, str], do: Callabl
     return max(codes, default=0)
 
 
-def _one(target: Root, environ: Mapping[str, str], do: Callable[[Session], list[int]], codes: list[int]) -> None:
+def _one(target: Target, environ: Mapping[str, str], do: Callable[[Session], list[int]], codes: list[int]) -> None:
     try:
         session = Session(target, None, environ)
         session.take_lock(WAIT)
@@ -75,18 +65,8 @@ def _recover(session: Session) -> list[int]:
 def _adopt(session: Session) -> list[int]:
     for folder in session.root.services():
         session.guard.adopt(folder)
-        if folder.provisioned:
-            _empty_run(folder)
+        session.root.clear_former(folder)
     return []
-
-
-def _empty_run(folder: ServiceFolder) -> None:
-    """Remove what an older unit gave a service in /run, which it could fill, once its unit is a new one."""
-    unit = Path("/etc/systemd/system", folder.place.unit(0).replace("@0.", "@."))
-    with contextlib.suppress(OSError):
-        if SLOTS not in unit.read_text():
-            for parent in RUN:
-                shutil.rmtree(os.path.join(parent, SLOTS, folder.place.stem), ignore_errors=True)
 
 
 def _told(error: GoferryError) -> int:

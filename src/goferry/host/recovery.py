@@ -15,10 +15,9 @@ from goferry.host import incoming, journal
 from goferry.host.engine import Engine, JournalUnreadable, resume
 from goferry.host.gather import gather
 from goferry.host.guard import Guard
-from goferry.host.layout import Root, ServiceFolder
-from goferry.host.nginx import Nginx
-from goferry.host.store import Store
-from goferry.host.switch import Switch
+from goferry.host.layout import ServiceFolder
+from goferry.host.target import Target
+from goferry.host.traffic import TrafficActs
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.extension import CriticalUnknown
 from goferry.kernel.outcomes import of_defect
@@ -42,7 +41,7 @@ def refuse(failures: Sequence[Failure], project: str) -> None:
 
 
 def recover(
-    root: Root, guard: Guard, switcher: Switch | Nginx, tell: Tell, *, restore: bool = True
+    root: Target, guard: Guard, traffic: TrafficActs, tell: Tell, *, restore: bool = True
 ) -> tuple[list[str], list[Failure]]:
     """Recover a target whose lock is held; return what was done, for people, and what failed.
 
@@ -55,7 +54,7 @@ def recover(
             tell(text)
 
     def finish(project: str) -> list[str]:
-        return _finish(root, project, lambda entry: Engine(entry, Store(root), guard, switcher, tell_whole))
+        return _finish(root, project, lambda entry: Engine(entry, root.store(), guard, traffic, tell_whole))
 
     def start(folder: ServiceFolder) -> list[str]:
         return [folder.name] if guard.restore(folder) else []
@@ -93,9 +92,9 @@ def _close(folder: ServiceFolder) -> list[str]:
     return []
 
 
-def _finish(root: Root, project: str, engine: Callable[[journal.Journal], Engine]) -> list[str]:
+def _finish(root: Target, project: str, engine: Callable[[journal.Journal], Engine]) -> list[str]:
     """Bring a project's unfinished transactions to their end; return their names."""
-    done, folder = [], root.project(project) / ".journal"
+    done, folder = [], root.journals(project)
     for entry in journal.unsettled(folder):
         course = engine(entry)
         if journal.never_begun(entry):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Callable, NamedTuple
+from typing import Callable, NamedTuple
 
 from goferry.host import history
 from goferry.host.history import Entry
-from goferry.host.plan import State, between
+from goferry.host.plan import between
+from goferry.host.state import State
 from goferry.kernel.errors import printable
 from goferry.kernel.machine import Change
 from goferry.kernel.outcomes import NothingToRollBackTo
+from goferry.kernel.protocol import Request
 
 
 class Wanted(NamedTuple):
@@ -27,9 +29,9 @@ class Wanted(NamedTuple):
     sequence: int = 0
 
     @classmethod
-    def of(cls, request: Mapping[str, Any]) -> Wanted:
-        """Read it from a request that kernel.protocol checked."""
-        return cls(request.get("services") or (), request.get("to") or "", request.get("sequence") or 0)
+    def of(cls, request: Request) -> Wanted:
+        """Return what a request asks for."""
+        return cls(request.services, request.to, request.sequence)
 
     def means(self, entry: Entry) -> bool:
         """Whether it is the release."""
@@ -67,19 +69,22 @@ def _steps(states: Mapping[str, State], wanted: Sequence[str]) -> dict[str, Entr
     if missing or not able:
         who = _names(missing or sorted(states)) or "this target"
         raise _nothing(f"{who} has no earlier version to go back to", states, missing or [*states])
-    last = max(int(states[name]["live"]["sequence"]) for name in able)
-    return {name: able[name] for name in wanted or able if wanted or states[name]["live"]["sequence"] == last}
+    last = max(_sequence(states[name]) for name in able)
+    return {name: able[name] for name in wanted or able if wanted or _sequence(states[name]) == last}
+
+
+def _sequence(state: State) -> int:
+    return state.live.sequence if state.live else 0
 
 
 def _before(state: State) -> Entry | None:
-    runs = state["live"] and state["running"] >= 0
-    return history.before(state["history"], int(state["live"]["sequence"])) if runs else None
+    return history.before(state.history, _sequence(state)) if state.live and state.running >= 0 else None
 
 
 def _named(states: Mapping[str, State], wanted: Wanted, services_of: ServicesOf) -> dict[str, Entry]:
     """Return the release that is wanted, by service; those that serve it already are left out."""
     asked = [name for name in states if name in (wanted.services or states)]
-    held = [(entry.sequence, name) for name in asked for entry in states[name]["history"] if wanted.means(entry)]
+    held = [(entry.sequence, name) for name in asked for entry in states[name].history if wanted.means(entry)]
     if not held:
         raise _nothing(f"no release {wanted.shown} is held here", states, asked or [*states])
     sequence, first = max(held)
@@ -87,20 +92,20 @@ def _named(states: Mapping[str, State], wanted: Wanted, services_of: ServicesOf)
     missing = sorted({*(wanted.services or services_of(first, sequence))} - having)
     if missing:
         raise _nothing(f"release {wanted.shown} of {_names(missing)} is not held here", states, missing, having)
-    found = {name: history.find(states[name]["history"], sequence) for name in having}
+    found = {name: history.find(states[name].history, sequence) for name in having}
     return {name: entry for name, entry in found.items() if entry and not _serves(states[name], sequence)}
 
 
 def _serves(state: State, sequence: int) -> bool:
-    return bool(state["live"]) and int(state["live"]["sequence"]) == sequence and state["running"] >= 0
+    return bool(state.live) and _sequence(state) == sequence and state.running >= 0
 
 
 def _change(name: str, state: State, target: Entry) -> Change:
-    live = state["live"] or {}
+    live = state.live
     return between(
         name,
         mode=target.mode,
-        port=int(live["port"]) if live.get("mode") == target.mode else target.port,
+        port=live.port if live and live.mode == target.mode else target.port,
         state=state,
         sequence=target.sequence,
         version=target.version,
@@ -112,9 +117,9 @@ def _nothing(
     what: str, states: Mapping[str, State], names: Collection[str], having: Collection[str] = ()
 ) -> NothingToRollBackTo:
     """Return the error, with what is held of the services in `names`; those in `having` could go back alone."""
-    held = {name: [entry.version for entry in states[name]["history"]] for name in sorted(names) if name in states}
+    held = {name: [entry.version for entry in states[name].history] for name in sorted(names) if name in states}
     lines = [f"  {name}: {printable(', '.join(versions))}" for name, versions in held.items() if versions]
-    others = any(not _serves(states[name], entry.sequence) for name in held for entry in states[name]["history"])
+    others = any(not _serves(states[name], entry.sequence) for name in held for entry in states[name].history)
     alone = "".join(f" --service {name}" for name in sorted(having))
     return NothingToRollBackTo(
         what,

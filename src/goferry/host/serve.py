@@ -11,24 +11,20 @@ import queue
 import select
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, Callable
 
 from goferry.host.agent import Session
-from goferry.host.layout import Root
 from goferry.host.places import Place
-from goferry.host.target import host_file
-from goferry.kernel import frames, protocol
+from goferry.host.tables import TABLES, Tables, open_target
+from goferry.kernel import frames
 from goferry.kernel.errors import GoferryError
-from goferry.kernel.hostfile import HostFile
 from goferry.kernel.machine import BAKING
 from goferry.kernel.outcomes import (
     ClientSilent,
-    DeployKeyUnbound,
     HostFailed,
     MalformedFrame,
-    NotProvisioned,
     SessionIdle,
     as_frame,
     of_defect,
@@ -180,15 +176,16 @@ def serve(
     *,
     host: Path | None = None,
     own: Path | None = None,
+    tables: Tables = TABLES,
 ) -> int:
     """Serve one client until it goes, and return the exit code.
 
     `host` names the host file of a provisioned host; `own` the folder of its projects' own trust files, of which one
-    takes the place of `trust`.
+    takes the place of `trust`; `tables` what the agent can be made of.
     """
     line = Line(reader, writer)
     try:
-        target = _target(line, root, host_file(host))
+        target = open_target(root, host, tables).for_client(lambda: line.next(DEADLINE))
     except GoferryError as error:
         line.next(DEADLINE)
         line.send({"ok": False, "error": as_frame(error)})
@@ -199,24 +196,9 @@ def serve(
     session.leave = line.wanted
     if isinstance(writer, Outlet):
         writer.hurried = lambda: session.engine is None and line.wanted()
-    with _placed(target) as place:
+    with target.session() as place:
         line.place = place
         return _served(session, line)
-
-
-@contextlib.contextmanager
-def _placed(target: Root) -> Iterator[Place | None]:
-    """Take a place among a provisioned host's sessions for the block; a disk that has no room for it is no reason."""
-    place = None
-    if target.host is not None:
-        with contextlib.suppress(OSError, GoferryError):
-            target.prepare()
-            place = Place(target)
-    try:
-        yield place
-    finally:
-        if place is not None:
-            place.leave()
 
 
 def _served(session: Session, line: Line) -> int:
@@ -239,29 +221,6 @@ def _served(session: Session, line: Line) -> int:
         if line.place is not None and frame[0].get("request") not in LOOKS:
             line.place.used()
         line.send(_answer(session, *frame))
-
-
-def _target(line: Line, root: Path, host: HostFile | None) -> Root:
-    """Return the target, on a provisioned host as the project of the client's key sees it.
-
-    Raises:
-        DeployKeyUnbound, NotProvisioned, RequestMalformed: when that is not to be known, or not there.
-    """
-    if host is None:
-        return Root(root)
-    frame = line.next(DEADLINE)
-    project = protocol.bound(frame[0] if frame else {})
-    if not project and len(host.projects) == 1:
-        (project,) = host.projects
-    if not project:
-        raise DeployKeyUnbound(
-            "the line of this deploy key names no project",
-            state="Nothing was changed.",
-            advice=["give it again for its project:  goferry provision HOST --deploy-key FILE.pub"],
-        )
-    if project not in host.projects:
-        raise NotProvisioned(f"{project}: this host was not provisioned for it", state="Nothing was changed.")
-    return Root(root, host, project)
 
 
 CAME_TO = {

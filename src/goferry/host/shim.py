@@ -1,18 +1,15 @@
 """What the supervisor starts in a slot: it becomes the service's binary, or ends without it and says why.
 
-    python -I -S shim.py PROJECT/SERVICE SLOT     under supervisord, in ROOT/.goferry
-    goferry-host shim SLOT                        under systemd, which opens the slot's file as standard input
+    python -I -S shim.py PROJECT/SERVICE SLOT     in ROOT/.goferry
 
 It reads `slots/SLOT.json`, checks the binary's SHA-256, moves the listening socket from descriptor 0 to 3, sets the
 socket-activation environment (sd_listen_fds(3)) and executes the binary from the descriptor that it hashed. A candidate
 is started once: a second start of the same attempt ends with 77, which the supervisor does not repeat. A committed
 version that dies, or that can't be started at the moment, is started again for ever, with growing pauses; the socket
-stays open in the pause.
+stays open in the pause. What systemd starts on a provisioned host (host.unit) does most of it with these functions.
 
-Under systemd the socket is descriptor 3 already, the process is not root, and its attempts are noted by root before it
-is started (`note_turn`), beside the leave: the unit has no place of its own in /run, which it could fill. systemd
-starts both slots at boot, a candidate only by the agent's leave. This file is copied to the embedded target's folder,
-so it imports the standard library alone.
+This file is copied to the embedded target's folder, so it imports the standard library alone, and the description of a
+slot is defined here; nor does it load `dataclasses`, which would be a third of its start.
 """
 
 from __future__ import annotations
@@ -27,20 +24,99 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-REFUSED, FAILED, BARRED = 77, 1, 78
-LEAVE = "GOFERRY_LEAVE"
-"""As in kernel.hostfile; a unit that has none was provisioned before there was one."""
+REFUSED, FAILED = 77, 1
+SHARES = "socket"
+"""The mode of a service that takes its listening socket from the slot; as kernel.services.SOCKET names it."""
+NEEDED = ("mode", "sha256", "program", "args", "env", "attempt")
+"""What a slot can't be started without."""
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 SECONDS, ROOM = 2.0, 65536
 """What one question to the service may take as a whole: seconds, and bytes of its answer."""
+
+
+class Template(NamedTuple):
+    """The arguments and variables that say where to listen, for Python's `%` (`placed`)."""
+
+    args: Sequence[str] = ()
+    env: Mapping[str, str] = NOTHING
+
+    def record(self) -> dict[str, Any]:
+        """Return what the file holds; JSON types."""
+        return {"args": list(self.args), "env": dict(self.env)}
+
+
+class Slot(NamedTuple):
+    """What `slots/N.json` says: everything that a start needs.
+
+    Attributes:
+        slot: its number. mode: its kind of service. group: the supervisor's.
+        port: the public one. listen: the one that the process is given.
+        program: the name that it is started under. control: its control socket's file name.
+        ready_ms, bake_ms, drain_ms: how long it may take to become ready, is watched, and may take to end.
+        guarded: committed, so it is started again when it ends. attempt: names one start of a version in the slot.
+        template: None for a service that is told no address, and in a slot that an older agent filled.
+        rest: what a newer agent wrote and this one does not know; it stays in the file.
+    """
+
+    schema: int = 1
+    project: str = ""
+    service: str = ""
+    slot: int = 0
+    mode: str = ""
+    group: str = ""
+    port: int = 0
+    listen: int = 0
+    sequence: int = 0
+    version: str = ""
+    sha256: str = ""
+    program: str = ""
+    args: Sequence[str] = ()
+    env: Mapping[str, str] = NOTHING
+    env_file: str = ""
+    health: str = ""
+    control: str = ""
+    ready_ms: int = 0
+    bake_ms: int = 0
+    drain_ms: int = 0
+    guarded: bool = False
+    attempt: str = ""
+    template: Template | None = None
+    rest: Mapping[str, Any] = NOTHING
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Slot:
+        """Read it; what an older agent did not write has its default.
+
+        Raises ValueError or TypeError when it describes no slot.
+        """
+        if not isinstance(record, dict) or not record:
+            raise ValueError("the slot's file is damaged")
+        known = {name: value for name, value in record.items() if name in cls._fields and name != "rest"}
+        rest = {name: value for name, value in record.items() if name not in known}
+        if "template" in known:
+            known["template"] = Template(**known["template"])
+        return cls(**known, rest=rest)
+
+    def record(self) -> dict[str, Any]:
+        """Return what the file holds; JSON types."""
+        told = {} if self.template is None else {"template": self.template.record()}
+        own = dict(zip(self._fields[:-2], self[:-2]))  # all but the template and the rest
+        return {**own, "args": list(self.args), "env": dict(self.env), **told, **self.rest}
+
+    @property
+    def shares(self) -> bool:
+        """Whether it takes its listening socket from the slot."""
+        return self.mode == SHARES
 
 
 def main() -> int:
     """Become the service."""
     base, number = os.path.abspath(os.path.join("..", sys.argv[1])), sys.argv[2]
-    slot: dict[str, Any] = {}
+    slot: Slot | None = None
     try:
         with open(os.path.join(base, "slots", number + ".json")) as file:
             slot = described(file.read())
@@ -50,13 +126,13 @@ def main() -> int:
             say(f"not started: {why}")
             return REFUSED
         environ = environment(base, slot)
-        descriptor = checked(os.path.join(base, "store", slot["sha256"]), slot["sha256"])
+        descriptor = checked(os.path.join(base, "store", slot.sha256), slot.sha256)
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        say(f"{now}: {slot.get('service')} {slot.get('version')} starts")  # its log has no other times
-        if slot["mode"] == "socket":
+        say(f"{now}: {slot.service} {slot.version} starts")  # its log has no other times
+        if slot.shares:
             control = hand_over(slot, environ)
-            if slot["guarded"]:
-                accept_when_ready(control, slot["health"])
+            if slot.guarded:
+                accept_when_ready(control, slot.health)
         environ.setdefault("STATE_DIRECTORY", os.path.join(base, "data"))  # as systemd.exec(5) names it
         become(descriptor, slot, environ, os.path.join(base, "data"))
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
@@ -64,144 +140,61 @@ def main() -> int:
     return FAILED
 
 
-def described(text: str) -> dict[str, Any]:
+def described(text: str) -> Slot:
     """Return what a slot's file says.
 
     Raises:
-        ValueError: when it is not a description of a slot.
+        ValueError, KeyError: when it is not a description of a slot.
     """
-    slot = json.loads(text)
-    if not isinstance(slot, dict) or type(slot.get("guarded")) is not bool:
+    record = json.loads(text)
+    if not isinstance(record, dict) or type(record.get("guarded")) is not bool:
         raise ValueError("the slot's file is damaged")
-    return slot
+    for name in NEEDED:
+        record[name]
+    return Slot.of(record)
 
 
-def failed(slot: dict[str, Any], error: Exception) -> int:
+def failed(slot: Slot | None, error: Exception) -> int:
     """Say why the slot can't be started; return the exit code, which makes a candidate's end final."""
     say(f"cannot start: {error}")
-    if not slot:
+    if slot is None:
         time.sleep(1)  # nothing could be noted, so nothing else makes a pause
-    return REFUSED if slot.get("guarded") is False else FAILED
+    return FAILED if slot is None or slot.guarded else REFUSED
 
 
-STORE = "/var/lib/goferry/{}/{}/store"
-KEPT = frozenset(
-    [
-        "PATH",
-        "LANG",
-        "TZ",
-        "HOME",
-        "USER",
-        "LOGNAME",
-        "SHELL",
-        "STATE_DIRECTORY",
-        "INVOCATION_ID",
-        "JOURNAL_STREAM",
-        "LISTEN_FDS",
-        "LISTEN_PID",
-        "LISTEN_FDNAMES",
-        "CREDENTIALS_DIRECTORY",
-    ]
-)
-SOCKETS = frozenset(["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"])
-PORT, TURN, NEVER = "GOFERRY_PORT", "GOFERRY_TURN", "never"
-OWN = frozenset(["RUNTIME_DIRECTORY", "SYSTEMD_EXEC_PID", LEAVE, PORT, TURN])
-"""What systemd puts into the environment: KEPT stays, OWN is the shim's; the rest is the environment file's."""
-
-
-TRUST = ("/etc/goferry/trust/{}.trust", "/etc/goferry/goferry.trust")
-"""Where a provisioned host's trust file lies: the project's own, else the one that is everybody's."""
-
-
-def may_start() -> int:
-    """Return 0 when the slot on standard input may start, BARRED when its release is below the trust file's minimum.
-
-    systemd asks it as root before each start (`ExecCondition=+`), also after a crash and at boot, since the unit itself
-    sees no trust file. A slot that can't be read is for the shim to refuse.
-    """
-    try:
-        slot = json.loads(b"".join(iter(lambda: os.read(0, 1 << 16), b"")))
-        why = below_minimum(slot, trust_of(slot["project"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0
-    if why:
-        say(f"not started: {why}")
-    return BARRED if why else 0
-
-
-def trust_of(project: str) -> str:
-    """Return the path of the trust file that holds for a project of a provisioned host."""
-    own, common = TRUST[0].format(project), TRUST[1]
-    return own if os.path.exists(own) else common
-
-
-def below_minimum(slot: Mapping[str, Any], trust: str) -> str:
+def below_minimum(slot: Slot, trust: str) -> str:
     """Return why the trust file lets a slot's release never be started again, or an empty text.
 
     One that is not there, or can't be read, ends nothing that serves: it is the agent's to complain.
     """
     try:
         with open(trust) as file:
-            minimum = json.load(file)["projects"][slot["project"]]["minimum"]
-        barred = slot["sequence"] < minimum
+            minimum = json.load(file)["projects"][slot.project]["minimum"]
+        barred = slot.sequence < minimum
     except (OSError, ValueError, KeyError, TypeError):
         return ""
-    return f"sequence {slot['sequence']} is below the minimum {minimum} of the trust file" if barred else ""
+    return f"sequence {slot.sequence} is below the minimum {minimum} of the trust file" if barred else ""
 
 
-def unit() -> int:
-    """Become the service that systemd starts; the slot's description is standard input."""
-    slot: dict[str, Any] = {}
-    try:
-        slot = described(b"".join(iter(lambda: os.read(0, 1 << 16), b"")).decode())
-        refuse_without_leave(slot, os.environ)
-        wait_noted(slot, os.environ)
-        if os.environ.get(PORT) and slot["mode"] == "plain":
-            slot = placed(slot, int(os.environ[PORT]))
-        descriptor = checked(
-            os.path.join(STORE.format(slot["project"], slot["service"]), slot["sha256"]), slot["sha256"]
-        )
-        become(descriptor, slot, unit_environment(slot, os.environ), os.environ["STATE_DIRECTORY"])
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        return failed(slot, error)
-    return FAILED
-
-
-def refuse_without_leave(slot: dict[str, Any], given: Mapping[str, str]) -> None:
-    """Raise ValueError when a candidate is started by the boot instead of by the agent."""
-    if not slot["guarded"] and given.get(LEAVE, slot["attempt"]) != slot["attempt"]:
-        raise ValueError("this version was not committed before the host was switched off")
-
-
-def placed(slot: dict[str, Any], port: int) -> dict[str, Any]:
+def placed(slot: Slot, port: int) -> Slot:
     """Return the slot with another port in place of the one that it was described with; pure."""
     now = f"127.0.0.1:{port}"
-    if "template" in slot:
+    if slot.template is not None:
         words = {"host": "127.0.0.1", "port": port, "address": now, "url": "http://" + now}
-        env = {**slot["env"], **{name: text % words for name, text in slot["template"]["env"].items()}}
-        return {**slot, "env": env, "args": [text % words for text in slot["template"]["args"]], "listen": port}
-    before = f"127.0.0.1:{slot['listen']}"  # a slot that an older agent filled
-    env = {name: now if value == before else value for name, value in slot["env"].items()}
-    args = [now if word == before else word for word in slot["args"]]
-    return {**slot, "env": env, "args": args, "listen": port}
+        env = {**slot.env, **{name: text % words for name, text in slot.template.env.items()}}
+        return slot._replace(env=env, args=[text % words for text in slot.template.args], listen=port)
+    before = f"127.0.0.1:{slot.listen}"  # a slot that an older agent filled
+    env = {name: now if value == before else value for name, value in slot.env.items()}
+    return slot._replace(env=env, args=[now if word == before else word for word in slot.args], listen=port)
 
 
-def unit_environment(slot: dict[str, Any], given: Mapping[str, str]) -> dict[str, str]:
-    """Return the service's environment: systemd's, then what the release declares, then the environment file's."""
-    kept = KEPT - SOCKETS if slot.get("mode") == "plain" else KEPT  # its unit may have one for the version before
-    environ = {key: value for key, value in given.items() if key in kept}
-    environ.update(slot["env"])
-    environ.update({key: value for key, value in given.items() if key not in KEPT | OWN})
-    return environ
-
-
-def become(descriptor: int, slot: dict[str, Any], environ: dict[str, str], folder: str) -> None:
+def become(descriptor: int, slot: Slot, environ: dict[str, str], folder: str) -> None:
     """Execute the checked binary with nothing on standard input."""
     os.chdir(folder)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0, inheritable=True)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a service's secrets are in its memory
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and what is ignored is inherited
-    os.execve(descriptor, [slot["program"], *slot["args"]], environ)  # noqa: S606  becoming the service is the point
+    os.execve(descriptor, [slot.program, *slot.args], environ)  # noqa: S606  becoming the service is the point
 
 
 def say(text: str) -> None:
@@ -210,7 +203,7 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def wait_turn(path: str, slot: dict[str, Any]) -> None:
+def wait_turn(path: str, slot: Slot) -> None:
     """Note this start, and wait when the one before was only a moment ago."""
     wait(note_start(path, slot))
 
@@ -222,86 +215,74 @@ def wait(pause: float) -> None:
         time.sleep(pause)
 
 
-def wait_noted(slot: dict[str, Any], given: Mapping[str, str]) -> None:
-    """Wait as `note_turn` noted before this start; a unit that an older Goferry wrote notes it by itself.
-
-    Raises ValueError when a candidate would be started a second time.
-    """
-    if TURN in given:
-        if given[TURN] == NEVER:
-            raise ValueError(SECOND)
-        wait(float(given[TURN]))
-    elif "RUNTIME_DIRECTORY" in given:
-        wait_turn(os.path.join(given["RUNTIME_DIRECTORY"], "start"), slot)
-
-
-def note_turn(path: str) -> None:
-    """Note the start of the slot on standard input, as a file of variables (systemd.exec(5)) that its unit is given.
-
-    Where that can't be done the unit starts without a pause: whatever is wrong there, it must not keep a service down.
-    """
-    before: dict[str, Any] = {}
-    with contextlib.suppress(OSError, ValueError), open(path) as file:
-        before = json.loads(file.read().partition("\n# ")[2])
-    try:
-        slot = described(b"".join(iter(lambda: os.read(0, 1 << 16), b"")).decode())
-        record, pause = following(before, slot, time.time())
-        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
-        with open(path + ".new", "w") as file:
-            file.write(f"{TURN}={NEVER if pause is None else pause}\n# {json.dumps(record)}\n")
-        os.replace(path + ".new", path)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        say(f"this start is not noted: {error}")
-        with contextlib.suppress(OSError):
-            os.unlink(path)
-
-
 SECOND = "this version ended before it was committed; it is not started again"
 
 
-def following(before: Mapping[str, Any], slot: Mapping[str, Any], now: float) -> tuple[dict[str, Any], float | None]:
+class Start(NamedTuple):
+    """The note of a slot's last start.
+
+    Attributes:
+        attempt: the slot's then. at: when, in seconds since the epoch.
+        row: how many followed on one another; `count` in the file, which a tuple has of its own.
+    """
+
+    attempt: str = ""
+    row: int = 0
+    at: float = 0
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Start:
+        """Read it from a file's JSON."""
+        known = dict(record)
+        return cls(known.get("attempt", ""), known.get("count", 0), known.get("at", 0))
+
+    def record(self) -> dict[str, Any]:
+        """Return what a file holds of it; JSON types."""
+        return {"attempt": self.attempt, "count": self.row, "at": self.at}
+
+
+def following(before: Start, slot: Slot, now: float) -> tuple[Start, float | None]:
     """Return the note of a start and how many seconds it waits first, None: never; pure.
 
     before: the note of the last start, empty when there was none. A candidate is started once.
     """
-    again = before.get("attempt") == slot["attempt"]
-    count = before.get("count", 0) + 1 if again and 0 <= now - before.get("at", 0) < 30 else 0
-    record = {"attempt": slot["attempt"], "count": count, "at": now}
-    if again and not slot["guarded"]:
-        return record, None
-    return record, min(10.0, 0.1 * 2 ** min(count - 1, 7)) if count > 1 else 0
+    again = before.attempt == slot.attempt
+    row = before.row + 1 if again and 0 <= now - before.at < 30 else 0
+    noted = Start(slot.attempt, row, now)
+    if again and not slot.guarded:
+        return noted, None
+    return noted, min(10.0, 0.1 * 2 ** min(row - 1, 7)) if row > 1 else 0
 
 
-def note_start(path: str, slot: dict[str, Any]) -> float:
+def note_start(path: str, slot: Slot) -> float:
     """Record this process beside the slot and return how long to wait before it becomes the service, in seconds.
 
     Raises ValueError when a candidate would be started a second time.
     """
-    before: dict[str, Any] = {}
+    before = Start()
     try:
         with open(path) as file:
-            before = json.load(file)
-    except (OSError, ValueError):
+            before = Start.of(json.load(file))
+    except (OSError, ValueError, TypeError):
         pass
-    record, pause = following(before, slot, time.time())
+    noted, pause = following(before, slot, time.time())
     if pause is None:
         raise ValueError(SECOND)
     boot = 0
     with contextlib.suppress(FileNotFoundError), open("/proc/sys/kernel/random/boot_id") as file:
         boot = int(file.read().replace("-", "")[:12], 16)  # a hardened unit does not see it, and needs it not
-    record.update(pid=os.getpid(), boot=boot)
-    record["started"] = started(os.getpid())
+    record = {**noted.record(), "pid": os.getpid(), "boot": boot, "started": started(os.getpid())}
     with open(path + ".new", "w") as file:
         json.dump(record, file)
     os.replace(path + ".new", path)
     return pause
 
 
-def environment(base: str, slot: dict[str, Any]) -> dict[str, str]:
+def environment(base: str, slot: Slot) -> dict[str, str]:
     """Return the service's whole environment: the slot's, then the environment file's lines."""
-    environ: dict[str, str] = dict(slot["env"])
-    if slot["env_file"]:
-        with open(os.path.join(base, "..", "..", slot["env_file"])) as file:
+    environ: dict[str, str] = dict(slot.env)
+    if slot.env_file:
+        with open(os.path.join(base, "..", "..", slot.env_file)) as file:
             for line in file:
                 key, equals, value = line.strip().partition("=")
                 if equals and key and not key.startswith("#"):
@@ -324,13 +305,13 @@ def checked(path: str, sha256: str) -> int:
     return descriptor
 
 
-def hand_over(slot: dict[str, Any], environ: dict[str, str]) -> str:
+def hand_over(slot: Slot, environ: dict[str, str]) -> str:
     """Move the listening socket to descriptor 3, say so in the environment, and return the control socket's path."""
     folder = os.open("run", os.O_RDONLY | os.O_DIRECTORY)
-    control = os.path.join(os.path.abspath("run"), slot["control"])
+    control = os.path.join(os.path.abspath("run"), slot.control)
     if len(os.fsencode(control)) > 100:
         os.dup2(folder, 9, inheritable=True)
-        control = "/proc/self/fd/9/" + slot["control"]
+        control = "/proc/self/fd/9/" + slot.control
     os.dup2(0, 3, inheritable=True)
     environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()), GOFERRY_CONTROL=control)
     return control

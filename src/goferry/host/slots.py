@@ -1,4 +1,4 @@
-"""Slots: what each of a service's two places runs, as files that the shim reads.
+"""Slots: what each of a service's two places runs, as files that the shim reads (`host.shim.Slot`).
 
 `slots/N.json` says everything that a start needs, so starting again after a crash or a reboot asks nobody.
 """
@@ -10,14 +10,17 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, NamedTuple
 
 from goferry.host import shim
 from goferry.host.layout import ServiceFolder
-from goferry.kernel import canonical, services
+from goferry.host.processes import Process
+from goferry.host.shim import Slot
+from goferry.kernel import canonical
 from goferry.kernel.files import write_atomically
 from goferry.kernel.machine import Change
 from goferry.kernel.outcomes import NotProvisioned
+from goferry.kernel.services import Declared
 
 MAX_LOG = 4 << 20
 """Bytes that are read of one log file; supervisord begins a new one after one megabyte."""
@@ -31,71 +34,46 @@ OWN_VARIABLES = ("GOFERRY_SERVICE", "GOFERRY_VERSION")
 def describe(
     folder: ServiceFolder,
     change: Change,
-    declared: Mapping[str, Any],
+    declared: Declared,
     environ: Mapping[str, str],
     listen: int,
     *,
     filled: bool = False,
-) -> dict[str, Any]:
+) -> Slot:
     """Return the slot's description; pure.
 
     `declared` is the service in the release manifest; `listen` the port that the process is given (a plain candidate
     is proven on a private one first); `filled` whether the release means placeholders as such.
     """
-    args = [str(word) for word in declared.get("args") or []]
+    kind = folder.root.kind(change.mode)
     env = {name: environ[name] for name in KEPT_VARIABLES if environ.get(name)}
-    env.update({str(key): str(value) for key, value in (declared.get("env") or {}).items()})
-    env.update({OWN_VARIABLES[0]: change.service, OWN_VARIABLES[1]: change.version})
-    drain = int(declared.get("drain_ms", 10_000))
-    template: dict[str, Any] = {}
-    if change.mode == "socket":
-        env["GOFERRY_DRAIN"] = f"{max(100, min(60_000, drain * 2 // 5))}ms"
-    else:
-        template = _template(declared, args, filled=filled)
-    slot = {
-        "schema": 1,
-        "project": folder.project,
-        "service": change.service,
-        "slot": change.slot,
-        "mode": change.mode,
-        "group": group(folder.project, change),
-        "port": change.port,
-        "listen": listen,
-        "sequence": change.sequence,
-        "version": change.version,
-        "sha256": change.sha256,
-        "program": str(declared.get("binary") or change.service),
-        "args": args,
-        "env": env,
-        "env_file": str(declared.get("env_file") or ""),
-        "health": str(declared.get("health") or "/healthz"),
-        "control": folder.control(change.slot),
-        "ready_ms": int(declared.get("ready_within_ms", 30_000)),
-        "bake_ms": int(declared.get("bake_ms", 2_000)),
-        "drain_ms": drain,
-        "guarded": False,
-        "attempt": attempt(),
-    }
-    return shim.placed({**slot, "template": template}, listen) if template else slot
-
-
-def _template(declared: Mapping[str, Any], args: list[str], *, filled: bool) -> dict[str, Any]:
-    """Return the arguments and those variables that say where to listen, for Python's `%` (`shim.placed`)."""
-
-    def text(value: str) -> str:
-        return services.template(value) if filled else value.replace("%", "%%")
-
-    how = declared.get("listen") or {}
-    given = {} if not filled else declared.get("env") or {}
-    env = {key: text(value) for key, value in given.items() if text(value) != value and key not in OWN_VARIABLES}
-    words = [text(word) for word in args]
-    if how.get("env"):
-        env[str(how["env"])] = "%(address)s"
-    elif how.get("port_env"):
-        env[str(how["port_env"])] = "%(port)s"
-    elif how.get("flag"):
-        words += [str(how["flag"]).replace("%", "%%"), "%(address)s"]
-    return {"args": words, "env": env}
+    env.update(declared.env)
+    env.update({OWN_VARIABLES[0]: change.service, OWN_VARIABLES[1]: change.version, **kind.variables(declared)})
+    slot = Slot(
+        schema=1,
+        project=folder.project,
+        service=change.service,
+        slot=change.slot,
+        mode=change.mode,
+        group=f"{folder.project}~{change.service}~{kind.shared_port(change.port) or change.mode}",
+        port=change.port,
+        listen=listen,
+        sequence=change.sequence,
+        version=change.version,
+        sha256=change.sha256,
+        program=declared.binary or change.service,
+        args=list(declared.args),
+        env=env,
+        env_file=declared.env_file,
+        health=declared.health,
+        control=folder.control(change.slot),
+        ready_ms=declared.ready_within_ms,
+        bake_ms=declared.bake_ms,
+        drain_ms=declared.drain_ms,
+        attempt=attempt(),
+        template=kind.template(declared, filled=filled),
+    )
+    return slot if slot.template is None else shim.placed(slot, listen)
 
 
 def attempt() -> str:
@@ -103,22 +81,17 @@ def attempt() -> str:
     return secrets.token_hex(8)
 
 
-def group(project: str, change: Change) -> str:
-    """Return the supervisor's group: one a service and public socket, so that a new port is a new socket."""
-    return f"{project}~{change.service}~{change.port if change.mode == 'socket' else 'plain'}"
-
-
-def read(folder: ServiceFolder, number: int) -> dict[str, Any] | None:
-    """Return the slot's description, or None when the slot is empty."""
+def read(folder: ServiceFolder, number: int) -> Slot | None:
+    """Return the slot's description, or None when the slot is empty, or its file damaged."""
     try:
-        return dict(canonical.loads(folder.slot(number).read_bytes()))
-    except (OSError, ValueError):
+        return Slot.of(canonical.loads(folder.slot(number).read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def write(folder: ServiceFolder, slot: Mapping[str, Any]) -> None:
+def write(folder: ServiceFolder, slot: Slot) -> None:
     """Write the slot's description; readable by its user alone, as it holds the environment."""
-    write_atomically(folder.slot(int(slot["slot"])), canonical.dumps(dict(slot)), 0o600)
+    write_atomically(folder.slot(slot.slot), canonical.dumps(slot.record()), 0o600)
 
 
 def clear(folder: ServiceFolder, number: int) -> None:
@@ -129,48 +102,66 @@ def clear(folder: ServiceFolder, number: int) -> None:
             path.unlink()
 
 
-def running(folder: ServiceFolder, number: int) -> dict[str, int]:
-    """Return what the slot's process noted of itself: `{"pid", "started", "boot"}`, or an empty object."""
+def running(folder: ServiceFolder, number: int) -> Process:
+    """Return the process that the slot's start noted of itself; none when there is no note."""
     try:
         record = json.loads(folder.run(number).read_text())
-        return {key: int(record[key]) for key in ("pid", "started", "boot")}
+        return Process(*(int(record[key]) for key in Process._fields))
     except (OSError, ValueError, KeyError, TypeError):
-        return {}
+        return Process()
 
 
 def live(folder: ServiceFolder) -> int:
     """Return the slot that the `live` link names, or -1."""
     try:
         target = os.readlink(str(folder.live))
-        places = [(number, mode) for number in (0, 1) for mode in ("socket", "plain")]
+        places = [(number, mode) for number in (0, 1) for mode in folder.root.kinds]
         return next((number for number, mode in places if target == folder.pointer(number, mode)), -1)
     except (OSError, NotProvisioned):
         return -1
 
 
-def note_start(folder: ServiceFolder, slot: Mapping[str, Any], **where: Any) -> None:
+class Begin(NamedTuple):
+    """Where the log of a slot's attempt begins: in a file, or in systemd's journal.
+
+    Attributes:
+        inode, offset, mark: the file, how long it was, and how it ended, as hex digits.
+        since: microseconds since the epoch. before: the unit's invocation until then.
+    """
+
+    attempt: str = ""
+    inode: int | None = None
+    offset: int | None = None
+    mark: str | None = None
+    since: int | None = None
+    before: str | None = None
+
+
+def note_start(folder: ServiceFolder, slot: Slot, begin: Begin) -> None:
     """Note where the log of what is started now begins; a disk that is full keeps nothing from starting."""
     with contextlib.suppress(OSError):
-        record = {"attempt": str(slot["attempt"]), **where}
-        write_atomically(folder.since(int(slot["slot"])), canonical.dumps(record), 0o600)
+        noted = begin._replace(attempt=slot.attempt)._asdict()
+        record = {name: value for name, value in noted.items() if value is not None}
+        write_atomically(folder.since(slot.slot), canonical.dumps(record), 0o600)
 
 
-def noted_start(folder: ServiceFolder, number: int) -> dict[str, Any]:
-    """Return what `note_start` noted of the slot's attempt; empty when an older agent started it."""
-    with contextlib.suppress(OSError, ValueError):
+def noted_start(folder: ServiceFolder, number: int) -> Begin:
+    """Return what `note_start` noted of the slot's attempt; nothing when an older agent started it."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
         record = canonical.loads(folder.since(number).read_bytes())
-        if isinstance(record, dict) and record.get("attempt") == (read(folder, number) or {}).get("attempt"):
-            return dict(record)
-    return {}
+        begin = Begin(**{name: value for name, value in record.items() if name in Begin._fields})
+        if begin.attempt == (read(folder, number) or Slot()).attempt:
+            return begin
+    return Begin()
 
 
-def end_of_log(folder: ServiceFolder, number: int) -> dict[str, Any]:
+def end_of_log(folder: ServiceFolder, number: int) -> Begin:
     """Return which file a slot's log is now, how long, and how it ends: what is written next begins there."""
     with contextlib.suppress(OSError), open(str(folder.log_file(number)), "rb") as file:
         end = file.seek(0, os.SEEK_END)
         file.seek(max(0, end - MARK))
-        return {"inode": os.fstat(file.fileno()).st_ino, "offset": end, "mark": file.read(MARK).hex()}
-    return {"inode": 0, "offset": 0, "mark": ""}
+        return Begin(inode=os.fstat(file.fileno()).st_ino, offset=end, mark=file.read(MARK).hex())
+    return Begin(inode=0, offset=0, mark="")
 
 
 def lines(folder: ServiceFolder, number: int) -> list[str]:
@@ -183,15 +174,15 @@ def lines(folder: ServiceFolder, number: int) -> list[str]:
     noted, data = noted_start(folder, number), b""
     for path in (current.with_name(current.name + ".1"), current):
         with contextlib.suppress(OSError), open(str(path), "rb") as file:
-            data = b"" if noted and _at_start(file, noted) else data
+            data = b"" if noted.mark is not None and _at_start(file, noted) else data
             data += file.read(MAX_LOG)
     return data.decode("utf-8", "replace").splitlines()
 
 
-def _at_start(file: IO[bytes], noted: Mapping[str, Any]) -> bool:
+def _at_start(file: IO[bytes], noted: Begin) -> bool:
     """Bring a file to where the log began when it is the one that was noted; a later file may have its inode."""
-    offset, mark = int(noted.get("offset", 0)), bytes.fromhex(str(noted.get("mark", "")))
-    if os.fstat(file.fileno()).st_ino == noted.get("inode"):
+    offset, mark = noted.offset or 0, bytes.fromhex(noted.mark or "")
+    if os.fstat(file.fileno()).st_ino == noted.inode:
         file.seek(max(0, offset - len(mark)))
         if file.read(len(mark)) == mark:
             return True

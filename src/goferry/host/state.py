@@ -14,19 +14,22 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from goferry.host import journal
-from goferry.host.history import Entry
-from goferry.host.layout import Root, ServiceFolder
+from goferry.host.history import Entry, History
+from goferry.host.layout import ServiceFolder
 from goferry.kernel import canonical
 from goferry.kernel.errors import Failed
 from goferry.kernel.files import write_atomically
+from goferry.kernel.machine import Change
 from goferry.kernel.verify import Floor
+
+if TYPE_CHECKING:
+    from goferry.host.target import Target
 
 SCHEMA = 2
 SCHEMAS = (1, 2)
-_LIVE = ("slot", "sequence", "version", "sha256", "mode", "port")
 
 
 class StateDamaged(Failed):
@@ -46,6 +49,41 @@ class Kept:
     above: int = 0
 
 
+class Live(NamedTuple):
+    """What serves, or did when `down` ended it: its slot, release and binary, and how and where it is served."""
+
+    slot: int
+    sequence: int
+    version: str
+    sha256: str
+    mode: str
+    port: int
+
+    @classmethod
+    def of(cls, change: Change) -> Live:
+        """Return what a change's candidate is once it is live."""
+        return cls(*(getattr(change, name) for name in cls._fields))
+
+    def entry(self, digest: str = "") -> Entry:
+        """Return it as the history has it."""
+        return Entry(self.sequence, self.version, self.sha256, self.mode, self.port, digest)
+
+
+@dataclass(frozen=True)
+class State:
+    """A service's.
+
+    Attributes:
+        live: None where nothing was ever committed. history: the newest first. stopped: whether `down` ended it.
+        running: the slot that the `live` link names, -1 for none; whoever needs it looks, it is not in the file.
+    """
+
+    live: Live | None = None
+    history: History = ()
+    stopped: bool = False
+    running: int = -1
+
+
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         record = canonical.loads(path.read_bytes())
@@ -63,19 +101,19 @@ def _read(path: Path) -> dict[str, Any] | None:
     return record
 
 
-def read(folder: ServiceFolder) -> dict[str, Any]:
-    """Return `{"live", "history", "stopped"}`: the live one as in the file or None, and a tuple of history.Entry.
+def read(folder: ServiceFolder) -> State:
+    """Return what the service's file says; what it says of a service without one is that nothing is live.
 
     Raises:
         StateDamaged: when the file is there and can't be read.
     """
     record = _read(folder.state)
     if record is None:
-        return {"live": None, "history": (), "stopped": False}
+        return State()
     try:
-        live = record["live"] and {key: record["live"][key] for key in _LIVE}
+        live = Live(*(record["live"][name] for name in Live._fields)) if record["live"] else None
         entries = record["history"] if record.get("schema") == SCHEMA else _before_histories(record)
-        return {"live": live, "history": tuple(Entry(**entry) for entry in entries), "stopped": bool(record["stopped"])}
+        return State(live, tuple(Entry(**entry) for entry in entries), bool(record["stopped"]))
     except (KeyError, TypeError) as error:
         raise StateDamaged(f"{folder.state}: {error}", advice=["restore the file from a backup"]) from error
 
@@ -83,16 +121,22 @@ def read(folder: ServiceFolder) -> dict[str, Any]:
 def _before_histories(record: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the entries of a state of schema 1: what is live, and the version before it."""
     found = [entry for entry in (record["live"], record["previous"]) if entry]
-    return [{key: entry[key] for key in _LIVE if key != "slot"} for entry in found]
+    names = Live._fields[1:]  # all but the slot
+    return [{name: entry[name] for name in names} for entry in found]
 
 
-def write(folder: ServiceFolder, record: dict[str, Any]) -> None:
-    """Replace the service's state; `record` is as `read` returns it."""
-    history = [asdict(entry) for entry in record["history"]]
-    write_atomically(folder.state, canonical.dumps({**record, "schema": SCHEMA, "history": history}), 0o600)
+def write(folder: ServiceFolder, state: State) -> None:
+    """Replace the service's state."""
+    record = {
+        "schema": SCHEMA,
+        "live": state.live._asdict() if state.live else None,
+        "history": [asdict(entry) for entry in state.history],
+        "stopped": state.stopped,
+    }
+    write_atomically(folder.state, canonical.dumps(record), 0o600)
 
 
-def kept(root: Root, project: str) -> Kept | None:
+def kept(root: Target, project: str) -> Kept | None:
     """Return what the project's floor file says, or None when there is none.
 
     Raises:
@@ -109,19 +153,19 @@ def kept(root: Root, project: str) -> Kept | None:
         raise StateDamaged(f"{path}: {error}") from error
 
 
-def keep(root: Root, project: str, wanted: Kept) -> None:
+def keep(root: Target, project: str, wanted: Kept) -> None:
     """Replace the project's floor file."""
     floor = {"sequence": wanted.floor.sequence, "manifest_digest": wanted.floor.manifest_digest}
     record = {"schema": SCHEMA, **floor, "above": wanted.above}
     write_atomically(root.project(project) / ".floor.json", canonical.dumps(record), 0o600)
 
 
-def lowerings_file(root: Root, project: str) -> Path:
+def lowerings_file(root: Target, project: str) -> Path:
     """Where each lowering of the project's floor is noted, in the journal's form."""
     return root.project(project) / ".floor.jsonl"
 
 
-def lowerings(root: Root, project: str) -> list[dict[str, Any]]:
+def lowerings(root: Target, project: str) -> list[dict[str, Any]]:
     """Return `{"event": "floor", "from", "to", "reason", "at"}` of each lowering, the oldest first."""
     try:
         return journal.decode(lowerings_file(root, project).read_bytes())
@@ -129,7 +173,7 @@ def lowerings(root: Root, project: str) -> list[dict[str, Any]]:
         return []
 
 
-def raise_floor(root: Root, project: str, sequence: int, digest: str) -> None:
+def raise_floor(root: Target, project: str, sequence: int, digest: str) -> None:
     """Note a committed release; no commit lets the floor sink."""
     before = kept(root, project)
     if before is None or sequence > before.floor.sequence:

@@ -16,14 +16,17 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from goferry.host import elf, history, incoming, slots, state
-from goferry.host.layout import Root, ServiceFolder
+from goferry.host.layout import ServiceFolder
 from goferry.kernel import canonical, checksums, files, manifest, verify
 from goferry.kernel.machine import Change, Transaction
 from goferry.kernel.outcomes import BlobChanged, DiskFull, WrongPlatform
 from goferry.kernel.refusals import ManifestMalformed
+
+if TYPE_CHECKING:
+    from goferry.host.target import Target
 
 MARGIN = 4 << 20
 """Bytes that stay free for journals and state, so that going back never lacks room."""
@@ -59,7 +62,7 @@ class Admitted(NamedTuple):
 class Store:
     """What lies on the disk for each service of a target."""
 
-    def __init__(self, root: Root, source: Path | None = None, admitted: Admitted | None = None) -> None:
+    def __init__(self, root: Target, source: Path | None = None, admitted: Admitted | None = None) -> None:
         """`source` is the folder of the release that was admitted; a rollback or a recovery needs neither."""
         self.root, self.source, self.admitted = root, source, admitted
 
@@ -154,31 +157,23 @@ class Store:
         """Note the candidate as live, what can be gone back to from it, and after a deploy the floor."""
         folder = self.root.service(transaction.project, change.service)
         before = state.read(folder)
-        now = {key: getattr(change, key) for key in ("slot", "sequence", "version", "sha256", "mode", "port")}
-        if before["live"] != now or before["stopped"]:
+        now = state.Live.of(change)
+        if before.live != now or before.stopped:
             kept = state.kept(self.root, transaction.project)
-            known = history.find(before["history"], change.sequence)
-            entry = history.Entry(
-                change.sequence,
-                change.version,
-                change.sha256,
-                change.mode,
-                change.port,
-                transaction.digest or (known.digest if known else ""),
-            )
+            known = history.find(before.history, change.sequence)
             held = history.committed(
-                before["history"],
-                entry,
-                int((before["live"] or {}).get("sequence", 0)),
+                before.history,
+                now.entry(transaction.digest or (known.digest if known else "")),
+                before.live.sequence if before.live else 0,
                 keep=self.root.keep(transaction.project),
                 floor=kept.floor.sequence if kept else None,
             )
-            state.write(folder, {"live": now, "history": held, "stopped": False})
+            state.write(folder, state.State(now, held))
         if transaction.kind == "deploy":
             state.raise_floor(self.root, transaction.project, change.sequence, transaction.digest)
         slot = slots.read(folder, change.slot)
-        if slot and not slot["guarded"]:
-            slots.write(folder, {**slot, "guarded": True})
+        if slot and not slot.guarded:
+            slots.write(folder, slot._replace(guarded=True))
 
     def prune(self, transaction: Transaction, change: Change) -> None:
         """Remove what neither the history nor a slot names."""
@@ -215,7 +210,7 @@ def _remove_release(place: Path, service: str) -> None:
         place.rmdir()
 
 
-def held(root: Root) -> list[str]:
+def held(root: Target) -> list[str]:
     """Return the digests of all stored binaries; whoever uses one hashes it first."""
     found = set()
     for folder in root.services():
@@ -231,12 +226,10 @@ def _remove(path: Path) -> None:
 
 
 def _named(folder: ServiceFolder) -> Iterator[tuple[int, str]]:
-    record = state.read(folder)
-    for entry in record["history"]:
-        yield entry.sequence, entry.sha256
-    for slot in (record["live"], slots.read(folder, 0), slots.read(folder, 1)):
-        if slot:
-            yield int(slot["sequence"]), str(slot["sha256"])
+    kept = state.read(folder)
+    for each in (*kept.history, kept.live, slots.read(folder, 0), slots.read(folder, 1)):
+        if each is not None:
+            yield each.sequence, each.sha256
 
 
 def _copy_hashed(folder: Path, name: str, part: Path) -> str:
@@ -264,7 +257,7 @@ def stored_release(folder: ServiceFolder, sequence: int) -> manifest.Manifest:
     """
     path = folder.release(sequence) / "release.json"
     try:
-        return manifest.parse(path.read_bytes())
+        return manifest.parse(path.read_bytes(), folder.root.shapes)
     except (OSError, ManifestMalformed) as error:
         raise BlobChanged(f"the store lost release {sequence} of {folder.name}") from error
 

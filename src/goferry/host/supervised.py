@@ -9,21 +9,25 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from goferry.host import processes, shim, slots
-from goferry.host.driver import Slot
-from goferry.host.layout import Root, ServiceFolder
-from goferry.host.supervisor import Supervisor
+from goferry.host.layout import ServiceFolder
+from goferry.host.processes import Process
+from goferry.host.shim import Slot
+from goferry.host.supervisor import Group, Supervisor
 from goferry.kernel.files import sync_folder
 from goferry.kernel.machine import Change
 from goferry.kernel.outcomes import GuardFailed, PortTaken
+
+if TYPE_CHECKING:
+    from goferry.host.target import Target
 
 
 class Supervised:
     """The supervisord of one target as a `driver.Driver`."""
 
-    def __init__(self, root: Root, environ: Mapping[str, str]) -> None:
+    def __init__(self, root: Target, environ: Mapping[str, str]) -> None:
         """`environ` is the agent's own."""
         self.root, self.environ = root, environ
         self.supervisor = Supervisor(root)
@@ -31,19 +35,19 @@ class Supervised:
 
     def listen(self, folder: ServiceFolder, change: Change) -> int:  # noqa: ARG002  the port is the protocol's
         """Return the public port for a service that shares its socket, else a private one that is free now."""
-        return change.port if change.mode == "socket" else free_port()
+        return self.root.kind(change.mode).listen(change.port, free_port)
 
     def port(self, folder: ServiceFolder, slot: Slot) -> int:  # noqa: ARG002
         """Return the port that the slot was described with."""
-        return int(slot["listen"])
+        return slot.listen
 
     def robbed(self, folder: ServiceFolder, slot: Slot) -> int:
         """Return a candidate's private port when another process listens on it, else 0; the public one can't be moved.
 
         All processes may be one user's here, so the process itself is what tells them apart.
         """
-        port, pid = int(slot["listen"]), self.running(folder, int(slot["slot"])).get("pid", 0)
-        taken = slot["mode"] == "plain" and port != slot["port"] and processes.listened(port)
+        port, pid = slot.listen, self.running(folder, slot.slot).pid
+        taken = self.root.kind(slot.mode).shape.ports and port != slot.port and processes.listened(port)
         return port if taken and not processes.listens(pid, port) else 0
 
     def elsewhere(self, folder: ServiceFolder, slot: Slot) -> Slot:
@@ -57,9 +61,10 @@ class Supervised:
     def arm(self, folder: ServiceFolder, slot: Slot) -> None:
         """Let supervisord know the groups of all slots; a new socket's port must be free."""
         with contextlib.suppress(FileNotFoundError):
-            folder.run(int(slot["slot"])).unlink()
-        if slot["mode"] == "socket" and not self.supervisor.info_or_nothing(slot["group"], 0):
-            refuse_taken(int(slot["port"]))
+            folder.run(slot.slot).unlink()
+        shared = self._shared(slot)
+        if shared and not self.supervisor.knows(slot.group):
+            refuse_taken(shared)
         self._configure()
 
     def _configure(self) -> None:
@@ -67,36 +72,35 @@ class Supervised:
             self.root.prepare()
             self.supervisor.configure(self._groups())
 
-    def _groups(self) -> list[dict[str, Any]]:
-        found: dict[str, dict[str, Any]] = {}
+    def _shared(self, slot: Slot) -> int:
+        return self.root.kind(slot.mode).shared_port(slot.port)
+
+    def _groups(self) -> list[Group]:
+        found: dict[str, Group] = {}
         for folder in self.root.services():
-            for number in (0, 1):
-                slot = slots.read(folder, number)
-                if slot:
-                    port = slot["port"] if slot["mode"] == "socket" else 0
-                    path = f"{folder.project}/{folder.name}"
-                    entry = {"name": slot["group"], "folder": path, "port": port, "drain_ms": slot["drain_ms"]}
-                    found.setdefault(slot["group"], entry)
+            for slot in filter(None, (slots.read(folder, number) for number in (0, 1))):
+                path = f"{folder.project}/{folder.name}"
+                found.setdefault(slot.group, Group(slot.group, path, self._shared(slot), slot.drain_ms))
         return list(found.values())
 
     def start(self, folder: ServiceFolder, slot: Slot) -> None:
         """Start the slot's process."""
-        slots.note_start(folder, slot, **slots.end_of_log(folder, int(slot["slot"])))
-        self.supervisor.start(slot["group"], int(slot["slot"]))
+        slots.note_start(folder, slot, slots.end_of_log(folder, slot.slot))
+        self.supervisor.start(slot.group, slot.slot)
 
     def stop(self, folder: ServiceFolder, slot: Slot, grace: float) -> None:
         """End the slot's process, also one that outlived its supervisord or whose supervisord does not answer."""
-        number, left = int(slot["slot"]), grace
+        number, left = slot.slot, grace
         if self.supervisor.alive():
             with contextlib.suppress(GuardFailed):
-                self.supervisor.stop(slot["group"], number)
+                self.supervisor.stop(slot.group, number)
                 left = self._await_end(slot, time.monotonic() + grace)
         if not processes.end(slots.running(folder, number), left):
-            raise GuardFailed(f"process {slots.running(folder, number)['pid']} of {folder.name} does not end")
+            raise GuardFailed(f"process {slots.running(folder, number).pid} of {folder.name} does not end")
 
     def _await_end(self, slot: Slot, deadline: float) -> float:
         """Wait until supervisord has ended it; return the seconds that are left."""
-        while time.monotonic() < deadline and self.supervisor.info(slot["group"], int(slot["slot"])).get("pid", 0):
+        while time.monotonic() < deadline and self.supervisor.info(slot.group, slot.slot).pid:
             time.sleep(0.01)
         return max(0.0, deadline - time.monotonic())
 
@@ -105,13 +109,12 @@ class Supervised:
 
         That is negative after a signal (supervisor.options, decode_wait_status).
         """
-        info = self.supervisor.info(slot["group"], int(slot["slot"]))
-        state, status = str(info.get("statename", "gone")), int(info.get("exitstatus", 0))
-        if state == "EXITED":
-            return f"exited, status {status}" if status >= 0 else "ended by a signal"
-        return "" if state in ("STARTING", "RUNNING") else state.lower()
+        info = self.supervisor.info(slot.group, slot.slot)
+        if info.state == "EXITED":
+            return f"exited, status {info.status}" if info.status >= 0 else "ended by a signal"
+        return "" if info.state in ("STARTING", "RUNNING") else info.state.lower()
 
-    def running(self, folder: ServiceFolder, number: int) -> dict[str, int]:
+    def running(self, folder: ServiceFolder, number: int) -> Process:
         """Return what the slot's process noted of itself."""
         return slots.running(folder, number)
 
@@ -119,20 +122,20 @@ class Supervised:
         """Whether the slot's process runs, and under this supervisord."""
         if not self.supervisor.alive() or self.ended(folder, slot):
             return False
-        return processes.same(slots.running(folder, int(slot["slot"])))
+        return processes.same(slots.running(folder, slot.slot))
 
     def revive(self, folder: ServiceFolder, slot: Slot) -> bool:
         """Start the process unless it runs; one that outlived its supervisord is ended first."""
         if self.runs(folder, slot):
             return False
-        self.stop(folder, slot, slot["drain_ms"] / 1000)
+        self.stop(folder, slot, slot.drain_ms / 1000)
         self.arm(folder, slot)
         self.start(folder, slot)
         return True
 
     def door(self, folder: ServiceFolder, slot: Slot) -> Path | None:  # noqa: ARG002
         """Return the control socket of a service that follows the app contract."""
-        return self.root.own / "run" / slot["control"] if slot["mode"] == "socket" else None
+        return None if self.root.kind(slot.mode).shape.ports else self.root.own / "run" / slot.control
 
     def tail(self, folder: ServiceFolder, number: int, lines: int) -> list[str]:
         """Return the last lines that the slot's version wrote since it was started."""

@@ -14,15 +14,18 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from goferry.host import processes, shim
 from goferry.host.control import UnixConnection
-from goferry.host.layout import Root
+from goferry.host.processes import Process
 from goferry.kernel.files import link_atomically, write_atomically
 from goferry.kernel.outcomes import GuardFailed
+
+if TYPE_CHECKING:
+    from goferry.host.target import Target
 
 BACKLOG = 4096
 SOCKET = "supervisor.sock"
@@ -37,8 +40,33 @@ STARTS_WITHIN = 15.0
 NOT_RUNNING, ALREADY_ADDED, BAD_NAME, STILL_RUNNING = 70, 90, 10, 91
 
 
-def render(groups: Sequence[Mapping[str, Any]], socket: str) -> str:
-    """Return supervisord.conf; pure. A group is `{"name", "folder", "port" (0: no socket), "drain_ms"}`."""
+class Group(NamedTuple):
+    """The processes of a service that have one configuration.
+
+    Attributes:
+        folder: the service's, relative to the root. port: of the socket that they share, or 0.
+    """
+
+    name: str
+    folder: str
+    port: int
+    drain_ms: int
+
+
+class Info(NamedTuple):
+    """A slot's process as supervisord sees it; the defaults are of one that it does not know.
+
+    Attributes:
+        state: its `statename`. status: its `exitstatus`, negative after a signal.
+    """
+
+    pid: int = 0
+    state: str = "gone"
+    status: int = 0
+
+
+def render(groups: Sequence[Group], socket: str) -> str:
+    """Return supervisord.conf; pure."""
     lines = [
         "[unix_http_server]",
         f"file={socket}",
@@ -54,21 +82,20 @@ def render(groups: Sequence[Mapping[str, Any]], socket: str) -> str:
         "[rpcinterface:supervisor]",
         "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
     ]
-    for group in sorted(groups, key=lambda group: str(group["name"])):
+    for group in sorted(groups):
         lines += _section(group)
     return "\n".join(lines) + "\n"
 
 
-def _section(group: Mapping[str, Any]) -> list[str]:
-    folder = group["folder"]
-    if group["port"]:
-        lines = [f"[fcgi-program:{group['name']}]", f"socket=tcp://127.0.0.1:{group['port']}"]
+def _section(group: Group) -> list[str]:
+    if group.port:
+        lines = [f"[fcgi-program:{group.name}]", f"socket=tcp://127.0.0.1:{group.port}"]
         lines.append(f"socket_backlog={BACKLOG}")
     else:
-        lines = [f"[program:{group['name']}]"]
+        lines = [f"[program:{group.name}]"]
     return [
         *lines,
-        f"command=bin/python -I -S shim.py {folder} %(process_num)d",
+        f"command=bin/python -I -S shim.py {group.folder} %(process_num)d",
         "process_name=%(process_num)d",
         "numprocs=2",
         "autostart=false",
@@ -77,9 +104,9 @@ def _section(group: Mapping[str, Any]) -> list[str]:
         "startsecs=0",
         "startretries=0",
         "stopsignal=TERM",
-        f"stopwaitsecs={int(group['drain_ms']) // 1000 + 2}",
+        f"stopwaitsecs={group.drain_ms // 1000 + 2}",
         "redirect_stderr=true",
-        f"stdout_logfile=../{folder}/log/%(process_num)d.log",
+        f"stdout_logfile=../{group.folder}/log/%(process_num)d.log",
         "stdout_logfile_maxbytes=1MB",
         "stdout_logfile_backups=1",
     ]
@@ -107,7 +134,7 @@ class Transport(xmlrpc.client.Transport):
 class Supervisor:
     """The supervisord of one target."""
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: Target) -> None:
         self.root = root
         self.own = root.own
         self.note = self.own / "supervisord.json"
@@ -120,13 +147,14 @@ class Supervisor:
     @property
     def pid(self) -> int:
         """Its process id, or 0."""
-        return int(self._noted().get("pid", 0)) if self.alive() else 0
+        return self._noted().pid if self.alive() else 0
 
-    def _noted(self) -> dict[str, int]:
+    def _noted(self) -> Process:
         try:
-            return {str(key): int(value) for key, value in json.loads(self.note.read_text()).items()}
-        except (OSError, ValueError, AttributeError):
-            return {}
+            record = json.loads(self.note.read_text())
+            return Process(**{key: int(record[key]) for key in Process._fields})
+        except (OSError, ValueError, KeyError, TypeError):
+            return Process()
 
     def call(self, method: str, *arguments: Any) -> Any:
         """Call `supervisor.METHOD`.
@@ -153,7 +181,7 @@ class Supervisor:
         """Its log."""
         return self.own / "supervisord.log"
 
-    def configure(self, groups: Sequence[Mapping[str, Any]]) -> None:
+    def configure(self, groups: Sequence[Group]) -> None:
         """Write the configuration, start supervisord when it does not run, and add and remove groups."""
         write_atomically(self.own / "supervisord.conf", render(groups, self._socket_name()).encode(), 0o600)
         if not self.alive():
@@ -170,7 +198,7 @@ class Supervisor:
         self._tolerate("addProcessGroup", (name,), (ALREADY_ADDED,))
 
     def _stopped(self, name: str) -> bool:
-        return all(self.info(name, number).get("pid", 0) == 0 for number in (0, 1))
+        return all(self.info(name, number).pid == 0 for number in (0, 1))
 
     def _tolerate(self, method: str, arguments: Sequence[Any], codes: Sequence[int]) -> None:
         try:
@@ -179,16 +207,17 @@ class Supervisor:
             if fault.faultCode not in codes:
                 raise GuardFailed(f"supervisord: {method}{tuple(arguments)!r}: {fault.faultString}") from fault
 
-    def info(self, group: str, number: int) -> dict[str, Any]:
-        """Return supervisord's view of a slot's process: `pid`, `statename`, `exitstatus`; empty when it has none."""
+    def info(self, group: str, number: int) -> Info:
+        """Return supervisord's view of a slot's process."""
         try:
-            return dict(self._call("getProcessInfo", f"{group}:{number}"))
+            said = self._call("getProcessInfo", f"{group}:{number}")
         except xmlrpc.client.Fault:
-            return {}
+            return Info()
+        return Info(int(said.get("pid", 0)), str(said.get("statename", "gone")), int(said.get("exitstatus", 0)))
 
-    def info_or_nothing(self, group: str, number: int) -> dict[str, Any]:
-        """Return the same; empty also when supervisord does not run."""
-        return self.info(group, number) if self.alive() else {}
+    def knows(self, group: str) -> bool:
+        """Whether supervisord runs and has the group."""
+        return self.alive() and self.info(group, 0) != Info()
 
     def start(self, group: str, number: int) -> None:
         """Start a slot's process and return at once."""
@@ -210,7 +239,7 @@ class Supervisor:
         link_atomically(self.own / "bin" / "python", os.path.realpath(sys.executable))  # the shim needs no environment
         write_atomically(self.own / "shim.py", Path(str(shim.__file__)).read_bytes(), 0o644)
         process = self._spawn()
-        write_atomically(self.note, json.dumps(processes.identity(process.pid)).encode(), 0o600)
+        write_atomically(self.note, json.dumps(processes.identity(process.pid)._asdict()).encode(), 0o600)
         self._await(process)
 
     def _spawn(self) -> subprocess.Popen[bytes]:

@@ -8,28 +8,29 @@ second time (`RestartPreventExitStatus=77`), and a candidate that was started ag
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import subprocess
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, NamedTuple
+from typing import Callable, NamedTuple
 
 from goferry.host import listener, note, processes, slots
-from goferry.host.driver import Slot
+from goferry.host.journald import JournalEntry
 from goferry.host.layout import ServiceFolder
-from goferry.kernel.digits import number
+from goferry.host.processes import Process
+from goferry.host.shim import Slot
 from goferry.kernel.errors import printable
 from goferry.kernel.files import link_atomically, write_atomically
 from goferry.kernel.hostfile import LEAVE
 from goferry.kernel.machine import Change
 from goferry.kernel.outcomes import GuardFailed
+from goferry.kernel.services import Shape
 
-PROPERTIES = ("ActiveState", "SubState", "Result", "MainPID", "NRestarts", "ExecMainStatus", "InvocationID")
 TENDED = ("active", "activating", "reloading")
 """States of a unit that runs, or that systemd starts again by itself."""
 JOURNAL = (
@@ -40,8 +41,8 @@ JOURNAL = (
     "--output=json",
     "--output-fields=MESSAGE,_SYSTEMD_INVOCATION_ID",
 )
-SECONDS, LONGEST, ENTRY = 2.0, 4000, 1 << 20
-"""What reading the journal once may take: seconds, characters that are kept of a line, bytes of an entry."""
+SECONDS, ENTRY = 2.0, 1 << 20
+"""What reading the journal once may take: seconds, and bytes of an entry."""
 _INVOCATION = re.compile("[0-9a-f]{32}")
 PATIENCE = 5.0
 """Seconds that a unit has to be gone after SIGKILL."""
@@ -61,6 +62,24 @@ class Said(NamedTuple):
     code: int
     out: str
     err: str
+
+
+class UnitState(NamedTuple):
+    """What systemd says of a unit, by its own names (org.freedesktop.systemd1(5)); empty where it says nothing."""
+
+    ActiveState: str = ""
+    SubState: str = ""
+    Result: str = ""
+    MainPID: str = ""
+    NRestarts: str = ""
+    ExecMainStatus: str = ""
+    InvocationID: str = ""
+
+    @classmethod
+    def of(cls, shown: str) -> UnitState:
+        """Read it from `systemctl show`."""
+        lines = (line.split("=", 1) for line in shown.splitlines() if "=" in line)
+        return cls(**{name: value for name, value in lines if name in cls._fields})
 
 
 def run(words: Sequence[str]) -> Said:
@@ -150,10 +169,9 @@ class Systemd:
             )
         return said.out
 
-    def show(self, unit: str) -> dict[str, str]:
-        """Return the PROPERTIES of a unit."""
-        out = self._systemctl("show", "--property=" + ",".join(PROPERTIES), "--", unit)
-        return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+    def show(self, unit: str) -> UnitState:
+        """Return what systemd says of a unit."""
+        return UnitState.of(self._systemctl("show", "--property=" + ",".join(UnitState._fields), "--", unit))
 
     def listen(self, folder: ServiceFolder, change: Change) -> int:
         """Return the first of the slot's own ports, or 0 for a service that gets its socket.
@@ -164,14 +182,14 @@ class Systemd:
 
     def port(self, folder: ServiceFolder, slot: Slot) -> int:
         """Return the port that the slot's last start was given."""
-        return self._note(folder, slot).port or int(slot["listen"])
+        return self._note(folder, slot).port or slot.listen
 
     def _note(self, folder: ServiceFolder, slot: Slot) -> note.Note:
-        return note.read(folder.place.port_note(int(slot["slot"])))
+        return note.read(folder.place.port_note(slot.slot))
 
     def robbed(self, folder: ServiceFolder, slot: Slot) -> int:
         """Return a port of the slot's last starts that a socket of another unit listens on, else 0."""
-        if slot["mode"] != "plain":
+        if not _kind(folder, slot).ports:
             return 0
         start = self._note(folder, slot)
         unit = listener.Unit(start.group)
@@ -181,7 +199,7 @@ class Systemd:
 
     def elsewhere(self, folder: ServiceFolder, slot: Slot) -> Slot:
         """End the process and leave its way in; the next start draws another port."""
-        self._end(folder.place.unit(int(slot["slot"])), time.monotonic() + QUICK)
+        self._end(folder.place.unit(slot.slot), time.monotonic() + QUICK)
         return slot
 
     def adopt(self, folder: ServiceFolder, slot: Slot) -> None:
@@ -190,13 +208,13 @@ class Systemd:
         The new way in is opened beside the old one and the link renamed; what is passed on by the old one still ends
         there, and it goes when it is idle, or with its slot.
         """
-        number, place = int(slot["slot"]), folder.place
-        former = place.serving("socket")
-        if slot["mode"] != place.mode or os.readlink(str(folder.live)) == place.socket_path(number):
+        number, place = slot.slot, folder.place
+        former = replace(place, former=True)
+        if slot.mode != place.mode or os.readlink(str(folder.live)) == place.socket_path(number):
             return
         running = self.running(folder, number)
         if running and not self._note(folder, slot).port:
-            start = note.Note(int(slot["listen"]), listener.group_of(str(running["pid"])))
+            start = note.Note(slot.listen, listener.group_of(str(running.pid)))
             note.write(place.port_note(number), start)
         self._systemctl("start", "--", place.socket_unit(number))
         link_atomically(folder.live, place.socket_path(number))
@@ -216,26 +234,26 @@ class Systemd:
         The note of the attempt lies beside the socket. It is the leave that a candidate needs, and ends with the power:
         at boot systemd starts both slots, and a candidate that nobody committed must not be among them.
         """
-        number = int(slot["slot"])
+        number = slot.slot
         with contextlib.suppress(FileNotFoundError):
             os.unlink(folder.place.port_note(number))  # it speaks of this start, and of what systemd makes of it
-        before = self.show(folder.place.unit(number)).get("InvocationID", "")
-        slots.note_start(folder, slot, since=time.time_ns() // 1000, before=before)
+        before = self.show(folder.place.unit(number)).InvocationID
+        slots.note_start(folder, slot, slots.Begin(since=time.time_ns() // 1000, before=before))
         self._systemctl("start", "--", folder.place.socket_unit(number))
-        self._put(folder.place.leave(number), f"{LEAVE}={slot['attempt']}\n".encode())
+        self._put(folder.place.leave(number), f"{LEAVE}={slot.attempt}\n".encode())
         said = self._run(["systemctl", "start", "--", folder.place.unit(number)])
-        if said.code and self.show(folder.place.unit(number)).get("ActiveState") != "failed":
+        if said.code and self.show(folder.place.unit(number)).ActiveState != "failed":
             raise GuardFailed(f"{folder.place.unit(number)}: {printable(said.err.strip(), 500)}")
 
     def stop(self, folder: ServiceFolder, slot: Slot, grace: float) -> None:
         """End the service (SIGTERM, SIGKILL after `grace`), then its socket and what that triggered."""
-        number, place = int(slot["slot"]), folder.place
+        number, place = slot.slot, folder.place
         deadline = time.monotonic() + grace
-        port = self.port(folder, slot) if slot["mode"] == "plain" else 0
+        port = self.port(folder, slot) if _kind(folder, slot).ports else 0
         while port and processes.connections(port) and time.monotonic() < deadline - 2:
             time.sleep(0.05)  # a plain service ends at once on SIGTERM: let its last answers go first
         self._end(place.unit(number), deadline)
-        ways = [place.serving(mode) for mode in ("socket", "plain")]  # the slot may have listened in the other one
+        ways = [place.serving(mode) for mode in place.kinds]  # the slot may have listened in the other one
         units = [unit for way in ways for unit in (way.socket_unit(number), way.door_unit(number))]
         self._systemctl("stop", "--", *units)
         self._run(["systemctl", "reset-failed", "--", place.unit(number)])
@@ -250,43 +268,40 @@ class Systemd:
     def _gone(self, unit: str, deadline: float) -> bool:
         while time.monotonic() < deadline:
             with contextlib.suppress(GuardFailed):  # systemd that reloads its units may be late
-                if self.show(unit).get("ActiveState") in ("inactive", "failed"):
+                if self.show(unit).ActiveState in ("inactive", "failed"):
                     return True
             time.sleep(0.02)
         return False
 
     def ended(self, folder: ServiceFolder, slot: Slot) -> str:
         """Return what systemd says of a process that ended, or was started again without being committed."""
-        shown = self.show(folder.place.unit(int(slot["slot"])))
-        state = shown.get("ActiveState")
-        runs = state == "active" or (state == "activating" and shown.get("SubState") != "auto-restart")
-        again = int(shown.get("NRestarts") or 0)
-        if runs and (slot["guarded"] or not again):
+        shown = self.show(folder.place.unit(slot.slot))
+        state = shown.ActiveState
+        runs = state == "active" or (state == "activating" and shown.SubState != "auto-restart")
+        again = int(shown.NRestarts or 0)
+        if runs and (slot.guarded or not again):
             return ""
-        status = shown.get("ExecMainStatus")
-        return f"started {again + 1} times" if again else f"{shown.get('Result')}, status {status}"
+        return f"started {again + 1} times" if again else f"{shown.Result}, status {shown.ExecMainStatus}"
 
-    def running(self, folder: ServiceFolder, number: int) -> dict[str, int]:
+    def running(self, folder: ServiceFolder, number: int) -> Process:
         """Return the unit's main process."""
-        pid = int(self.show(folder.place.unit(number)).get("MainPID") or 0)
-        return processes.identity(pid) if pid else {}
+        pid = int(self.show(folder.place.unit(number)).MainPID or 0)
+        return processes.identity(pid) if pid else Process()
 
     def runs(self, folder: ServiceFolder, slot: Slot) -> bool:
         """Whether the unit is active and its socket too."""
-        number = int(slot["slot"])
-        place = folder.place.serving(slot["mode"])
-        if self.ended(folder, slot) or self.show(place.socket_unit(number)).get("ActiveState") != "active":
+        place = folder.place.serving(slot.mode)
+        if self.ended(folder, slot) or self.show(place.socket_unit(slot.slot)).ActiveState != "active":
             return False
-        return processes.same(self.running(folder, number))
+        return processes.same(self.running(folder, slot.slot))
 
     def revive(self, folder: ServiceFolder, slot: Slot) -> bool:
         """Queue the start of the socket and the service, unless systemd tends to both.
 
         A service that runs without its socket was given one that is gone, so it is started anew.
         """
-        number = int(slot["slot"])
-        unit, socket = folder.place.unit(number), folder.place.serving(slot["mode"]).socket_unit(number)
-        listens, runs = (self.show(each).get("ActiveState") in TENDED for each in (socket, unit))
+        unit, socket = folder.place.unit(slot.slot), folder.place.serving(slot.mode).socket_unit(slot.slot)
+        listens, runs = (self.show(each).ActiveState in TENDED for each in (socket, unit))
         if listens and runs:
             return False
         self._systemctl("start", "--no-block", "--", socket)
@@ -295,7 +310,7 @@ class Systemd:
 
     def door(self, folder: ServiceFolder, slot: Slot) -> Path | None:
         """Return the slot's socket."""
-        return Path(folder.place.serving(slot["mode"]).socket_path(int(slot["slot"])))
+        return Path(folder.place.serving(slot.mode).socket_path(slot.slot))
 
     def tail(self, folder: ServiceFolder, number: int, lines: int) -> list[str]:
         """Return the last lines that the slot's version wrote since it was started, each with its time."""
@@ -316,11 +331,11 @@ class Systemd:
             return []
         with contextlib.suppress(GuardFailed):
             self._run(["journalctl", "--sync"])
-        before, found = slots.noted_start(folder, number).get("before"), []
+        before, found = slots.noted_start(folder, number).before, []
         for data in self._stream([*JOURNAL, *how_many, *matches]):
-            entry = _entry(data)
-            if not before or entry.get("_SYSTEMD_INVOCATION_ID") != before:
-                found += _lines(entry)
+            entry = JournalEntry.of(data)
+            if not before or entry.invocation != before:
+                found += entry.lines()
             if len(found) >= most:
                 break
         return found[:most]
@@ -328,16 +343,16 @@ class Systemd:
     def _matches(self, folder: ServiceFolder, number: int) -> list[str]:
         """Return journalctl's words for the version that is in the slot; none when nothing is known of one."""
         unit = "_SYSTEMD_UNIT=" + folder.place.unit(number)
-        since = slots.noted_start(folder, number).get("since")
+        since = slots.noted_start(folder, number).since
         if type(since) is int:
             seconds, micros = divmod(since, 1_000_000)
             return [f"--since=@{seconds}.{micros:06}", unit]
-        invocation = self.show(folder.place.unit(number)).get("InvocationID", "")
+        invocation = self.show(folder.place.unit(number)).InvocationID
         return ["_SYSTEMD_INVOCATION_ID=" + invocation, unit] if _INVOCATION.fullmatch(invocation) else []
 
     def log(self, folder: ServiceFolder, number: int) -> str:
         """Return the command that shows the unit's journal."""
-        since = slots.noted_start(folder, number).get("since")
+        since = slots.noted_start(folder, number).since
         words = f"journalctl --unit {folder.place.unit(number)}"
         return words + (f" --since=@{since // 1_000_000}" if type(since) is int else "")
 
@@ -345,24 +360,5 @@ class Systemd:
         """Units stay: they are provisioning's."""
 
 
-def _entry(data: bytes) -> dict[str, Any]:
-    try:
-        entry = json.loads(data)
-        return entry if isinstance(entry, dict) else {}
-    except ValueError:  # cut off at LONGEST
-        return {}
-
-
-def _lines(entry: Mapping[str, Any]) -> list[str]:
-    """Return an entry's lines, each behind its time; what is no UTF-8 comes as a list of bytes."""
-    message = entry.get("MESSAGE")
-    if isinstance(message, list) and all(type(each) is int and 0 <= each < 256 for each in message):
-        message = bytes(message).decode("utf-8", "replace")
-    if not isinstance(message, str):
-        return []
-    return [f"{_time(entry.get('__REALTIME_TIMESTAMP'))} {line[:LONGEST]}" for line in message.splitlines()]
-
-
-def _time(stamp: object) -> str:
-    micros = (number(stamp) if isinstance(stamp, str) else None) or 0
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(micros // 1_000_000)) + f".{micros // 1000 % 1000:03}Z"
+def _kind(folder: ServiceFolder, slot: Slot) -> Shape:
+    return folder.root.kind(slot.mode).shape

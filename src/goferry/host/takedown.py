@@ -11,21 +11,22 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from goferry.host import own_files, slots, state
-from goferry.host.layout import NAME, Root, ServiceFolder
-from goferry.host.target import host_file
+from goferry.host import slots, state
+from goferry.host.layout import NAME, ServiceFolder
+from goferry.host.tables import open_target
+from goferry.host.target import Target
 from goferry.kernel.errors import GoferryError, Misuse, Refused, printable
 from goferry.kernel.files import sync_folder
+from goferry.kernel.protocol import Request
 
 if TYPE_CHECKING:
     from goferry.host.agent import Session
 
-DATA = ("/var/lib/private/goferry-data", own_files.DATA)
-"""Where systemd keeps the units' state folders, and the links to them."""
 OWN = (".journal", ".floor.json", ".floor.jsonl", ".incoming")
 """What the agent keeps of a project beside its services; the lock stays, as others may wait for it."""
 WAIT = 60.0
@@ -49,17 +50,16 @@ class Kept(NamedTuple):
     bytes: int
 
 
-def down(session: Session, request: Mapping[str, Any]) -> dict[str, Any]:
+def down(session: Session, request: Request) -> dict[str, Any]:
     """End every service and supervisord; what is stored, kept and noted stays.
 
     A provisioned host refuses: who may deploy a project there may not end the services of all.
     """
     root = session.root
-    if root.host is not None:
-        raise Refused("services of a provisioned host are ended by its root alone", state="Nothing was changed.")
+    root.refuse(Refused("services of a provisioned host are ended by its root alone", state="Nothing was changed."))
     running = [folder.name for folder in root.services() if slots.live(folder) >= 0]
-    if not request.get("dry_run") and root.own.is_dir():
-        with session.alone(float(request.get("wait_ms", 60_000)) / 1000):
+    if not request.dry_run and root.own.is_dir():
+        with session.alone(request.wait_ms / 1000):
             session.recovery(restore=False)  # what can't be brought back is about to end anyway
             _end_all(session, list(root.services()))
             session.guard.tidy()
@@ -79,9 +79,9 @@ def _end_all(session: Session, folders: list[ServiceFolder]) -> None:
 
 
 def _end(session: Session, folder: ServiceFolder) -> None:
-    record = state.read(folder)
-    if record["live"] is not None:
-        state.write(folder, {**record, "stopped": True})
+    now = state.read(folder)
+    if now.live is not None:
+        state.write(folder, replace(now, stopped=True))
     with contextlib.suppress(FileNotFoundError):
         folder.live.unlink()
     for number in (0, 1):
@@ -89,20 +89,19 @@ def _end(session: Session, folder: ServiceFolder) -> None:
         slots.clear(folder, number)
 
 
-def purge_asked(session: Session, request: Mapping[str, Any]) -> dict[str, Any]:
+def purge_asked(session: Session, request: Request) -> dict[str, Any]:
     """Purge what a client names; a provisioned host refuses, as it does `down`."""
-    if session.root.host is not None:
-        raise Refused(
-            "what a provisioned host keeps is removed by its root alone",
-            state="Nothing was removed.",
-            advice=["on the host:  /usr/local/libexec/goferry-host purge PROJECT --dry-run"],
-        )
-    project, service = (str(request.get(key) or "") for key in ("project", "service"))
-    wait = float(request.get("wait_ms", 60_000)) / 1000
-    return purge(session, project, service, dry_run=bool(request.get("dry_run", True)), wait=wait)
+    kept_by_root = Refused(
+        "what a provisioned host keeps is removed by its root alone",
+        state="Nothing was removed.",
+        advice=["on the host:  /usr/local/libexec/goferry-host purge PROJECT --dry-run"],
+    )
+    session.root.refuse(kept_by_root)
+    dry_run, wait = request.dry_run is not False, request.wait_ms / 1000
+    return purge(session, request.project, request.service, dry_run=dry_run, wait=wait).record()
 
 
-def kept(root: Root, project: str, service: str = "") -> list[Kept]:
+def kept(root: Target, project: str, service: str = "") -> list[Kept]:
     """Return what lies on the disk of a project, or of one service of it."""
     folder = root.project(project)
     names = [name for name in _services(root, project) if service in ("", name)]
@@ -110,24 +109,16 @@ def kept(root: Root, project: str, service: str = "") -> list[Kept]:
     if not service:
         places += [folder / name for name in OWN]
     for name in names:
-        places += _outside(root.service(project, name))
+        places += root.outside(root.service(project, name))
     return [_measured(path) for path in places if os.path.lexists(str(path))]
 
 
-def _services(root: Root, project: str) -> list[str]:
+def _services(root: Target, project: str) -> list[str]:
     """Return the services that have a folder, and those that the host was provisioned for."""
     folder = root.project(project)
     here = folder.iterdir() if folder.is_dir() else ()
     found = {path.name for path in here if NAME.fullmatch(path.name) and (path / "slots").is_dir()}
-    return sorted(found | set(root.host.projects.get(project, {}) if root.host else ()))
-
-
-def _outside(folder: ServiceFolder) -> Iterator[Path]:
-    """Yield what a provisioned service has elsewhere: its secrets and its data."""
-    if folder.provisioned:
-        yield Path(folder.place.env_file)
-        for parent in DATA:
-            yield Path(parent, folder.place.stem)
+    return sorted({*found, *root.names(project)})
 
 
 def _measured(path: Path) -> Kept:
@@ -141,8 +132,19 @@ def _measured(path: Path) -> Kept:
     return Kept(path, count, size)
 
 
-def purge(session: Session, project: str, service: str, *, dry_run: bool, wait: float = WAIT) -> dict[str, Any]:
-    """Remove it, after ending what runs of it; return `{"removed": [{"path", "files", "bytes"}], "stopped": [name]}`.
+class Purged(NamedTuple):
+    """What was removed, or would be, and the services that ran."""
+
+    removed: list[Kept]
+    stopped: list[str]
+
+    def record(self) -> dict[str, Any]:
+        """Return `{"removed": [{"path", "files", "bytes"}], "stopped": [name]}`."""
+        return {"removed": [{**k._asdict(), "path": str(k.path)} for k in self.removed], "stopped": self.stopped}
+
+
+def purge(session: Session, project: str, service: str, *, dry_run: bool, wait: float = WAIT) -> Purged:
+    """Remove it, after ending what runs of it.
 
     Raises:
         NothingKept: when there is nothing. DeployBusy: while something else changes the target.
@@ -167,8 +169,7 @@ def purge(session: Session, project: str, service: str, *, dry_run: bool, wait: 
                 _remove(each.path)
             _leave(root.project(project))
             session.guard.tidy()
-    removed = [{"path": str(each.path), "files": each.files, "bytes": each.bytes} for each in found]
-    return {"removed": removed, "stopped": running}
+    return Purged(found, running)
 
 
 def _remove(path: Path) -> None:
@@ -185,10 +186,10 @@ def _leave(folder: Path) -> None:
         folder.rmdir()
 
 
-def lines(record: Mapping[str, Any], verb: str) -> list[str]:
+def lines(purged: Purged, verb: str) -> list[str]:
     """Return what a person reads: what runs of it, then each path with its files and bytes."""
-    ended = [f"{verb.replace('removed', 'ended')}: {name} serves" for name in record["stopped"]]
-    return ended + [f"{verb} {k['path']}: {k['files']} files, {k['bytes']} bytes" for k in record["removed"]]
+    ended = [f"{verb.replace('removed', 'ended')}: {name} serves" for name in purged.stopped]
+    return ended + [f"{verb} {each.path}: {each.files} files, {each.bytes} bytes" for each in purged.removed]
 
 
 def command(
@@ -205,10 +206,9 @@ def command(
     from goferry.host.agent import Session  # which asks for `down` here
 
     try:
-        provisioned = host_file(host)
-        session = Session(Root(root, provisioned, names[0] if provisioned else ""), None, environ)
-        record = purge(session, names[0], names[1] if len(names) > 1 else "", dry_run=dry_run or not yes)
-        for line in lines(record, "removed" if yes and not dry_run else "would remove"):
+        session = Session(open_target(root, host).for_project(names[0]), None, environ)
+        purged = purge(session, names[0], names[1] if len(names) > 1 else "", dry_run=dry_run or not yes)
+        for line in lines(purged, "removed" if yes and not dry_run else "would remove"):
             write(printable(line, 10_000) + "\n")
         if not (yes or dry_run):
             raise Misuse("nothing was removed: this can't be undone, so it wants --yes")

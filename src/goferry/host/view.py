@@ -6,18 +6,22 @@ import contextlib
 import functools
 import json
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from goferry.host import admission, history, processes, slots, state
 from goferry.host.gather import Outcome, gather
 from goferry.host.guard import Guard
-from goferry.host.layout import Root, ServiceFolder
-from goferry.host.switch import Links
+from goferry.host.layout import ServiceFolder
+from goferry.host.processes import Process
+from goferry.host.shim import Slot
+from goferry.host.target import Target
+from goferry.host.traffic import TrafficActs
 from goferry.kernel import frames
 from goferry.kernel.errors import Failed, GoferryError
 from goferry.kernel.machine import Transaction
 from goferry.kernel.outcomes import AmbiguousProject, BlobChanged, NothingToRollBackTo
+from goferry.kernel.protocol import Request
 from goferry.kernel.refusals import ProjectMismatch
 
 Record = dict[str, Any]
@@ -33,11 +37,39 @@ ROOM = frames.MAX_HEADER // 2
 """Bytes of logs in one answer."""
 
 
+class Shown(NamedTuple):
+    """A live service as `status` and `commit` show it.
+
+    Attributes:
+        digest: its binary's SHA-256. url: where it is reached from this machine. port: the public one.
+        mode: its kind. pid: 0 when no process runs. state: `healthy` or `unhealthy`, and `why`.
+        unreached: why nobody reaches it at its public address, though it is healthy.
+        previous: what a rollback goes to. held: the other versions that it can go back to. log: where to read it.
+    """
+
+    project: str
+    service: str
+    version: str
+    digest: str
+    sequence: int
+    url: str
+    port: int
+    slot: int
+    mode: str
+    pid: int
+    state: str
+    why: str
+    unreached: str
+    previous: str
+    held: list[str]
+    log: str
+
+
 class View:
     """The eyes of one session; nothing here changes anything."""
 
-    def __init__(self, root: Root, guard: Guard, switcher: Links) -> None:
-        self.root, self.guard, self.switcher = root, guard, switcher
+    def __init__(self, root: Target, guard: Guard, traffic: TrafficActs) -> None:
+        self.root, self.guard, self.traffic = root, guard, traffic
 
     def changed(self, transaction: Transaction) -> Record:
         """Return the services of a transaction as they are live now, each with the version before and its gap."""
@@ -45,43 +77,47 @@ class View:
         seen = self._all([self.root.service(transaction.project, change.service) for change in changes])
         return {
             change.service: {
-                **seen[number],
+                **seen[number]._asdict(),
                 "previous": change.old_version,
-                "gap_ms": self.switcher.gaps.get(change.service, 0),
+                "gap_ms": self.traffic.gaps.get(change.service, 0),
                 "mode": change.mode,
             }
             for number, change in enumerate(changes)
         }
 
-    def live(self) -> Record:
+    def live(self) -> dict[str, Shown]:
         """Return every live service by its name; by `project/service` where a name is not unique."""
         folders = [folder for folder in self.root.services() if slots.live(folder) >= 0]
         return dict(zip(_unique(folders), self._all(folders)))
 
     def stopped(self) -> Record:
         """Return what was taken down with `goferry down`, by the same names: its last version, and what it holds."""
-        found = {}
-        for folder in self.root.services():
-            with contextlib.suppress(Failed):
-                record = state.read(folder)
-                if record["stopped"] and record["live"] and slots.live(folder) < 0:
-                    found[folder] = record
+        found = self._stopped()
         return {
             name: {
                 "project": folder.project,
                 "service": folder.name,
-                "version": str(record["live"]["version"]),
-                "held": [entry.version for entry in record["history"]],
+                "version": kept.live.version if kept.live else "",
+                "held": [entry.version for entry in kept.history],
             }
-            for name, (folder, record) in zip(_unique(list(found)), found.items())
+            for name, (folder, kept) in zip(_unique([*found]), found.items())
         }
 
-    def _all(self, folders: Sequence[ServiceFolder]) -> list[Record]:
+    def _stopped(self) -> dict[ServiceFolder, state.State]:
+        found = {}
+        for folder in self.root.services():
+            with contextlib.suppress(Failed):
+                kept = state.read(folder)
+                if kept.stopped and kept.live and slots.live(folder) < 0:
+                    found[folder] = kept
+        return found
+
+    def _all(self, folders: Sequence[ServiceFolder]) -> list[Shown]:
         """Return what is live of several services, all asked side by side within SECONDS whatever they do."""
         found = gather([functools.partial(self.one, folder) for folder in folders], time.monotonic() + SECONDS)
         return [outcome.value or self._untold(folders[number], outcome) for number, outcome in enumerate(found)]
 
-    def _untold(self, folder: ServiceFolder, outcome: Outcome[Record]) -> Record:
+    def _untold(self, folder: ServiceFolder, outcome: Outcome[Shown]) -> Shown:
         """Return what is known of a service that was not looked at in time, or could not be."""
         if outcome.error is not None and not isinstance(outcome.error, GoferryError):
             raise outcome.error
@@ -89,8 +125,8 @@ class View:
         number = slots.live(folder)
         held: history.History = ()
         with contextlib.suppress(Failed):
-            held = state.read(folder)["history"]
-        return self._record(folder, slots.read(folder, number) or {}, number, {}, why, held)
+            held = state.read(folder).history
+        return self._shown(folder, slots.read(folder, number), number, Process(), why, held)
 
     def project(self, wanted: str) -> str:
         """Return the project that is meant: the one that is bound, named, or deployed or stopped alone.
@@ -103,7 +139,7 @@ class View:
                 raise ProjectMismatch(f"the deploy key is for {self.root.bound} alone", state="Nothing was changed.")
             return self.root.bound
         running = sorted({folder.project for folder in self.root.services() if slots.live(folder) >= 0})
-        running = running or sorted({each["project"] for each in self.stopped().values()})
+        running = running or sorted({folder.project for folder in self._stopped()})
         if wanted or len(running) == 1:
             return wanted or running[0]
         if not running:
@@ -122,47 +158,47 @@ class View:
 
     def _serving(self, project: str) -> Record:
         folders = [each for each in self.root.services() if each.project == project and slots.live(each) >= 0]
-        return {each["service"]: {key: each[key] for key in ("version", "state")} for each in self._all(folders)}
+        return {each.service: {"version": each.version, "state": each.state} for each in self._all(folders)}
 
-    def one(self, folder: ServiceFolder) -> Record:
+    def one(self, folder: ServiceFolder) -> Shown:
         """Return what is live of one service."""
         number = slots.live(folder)
-        slot = slots.read(folder, number) or {}
-        process = self.guard.driver.running(folder, number) if number >= 0 else {}
+        slot = slots.read(folder, number)
+        process = self.guard.driver.running(folder, number) if number >= 0 else Process()
         why = self._illness(folder, slot, process)
-        unreached = "" if why else self.switcher.publicly(folder, slot, ASKED).what
-        held = state.read(folder)["history"]
-        return {**self._record(folder, slot, number, process, why, held), "unreached": unreached}
+        unreached = "" if why or slot is None else self.traffic.publicly(folder, slot, ASKED).what
+        shown = self._shown(folder, slot, number, process, why, state.read(folder).history)
+        return shown._replace(unreached=unreached)
 
-    def _record(
+    def _shown(
         self,
         folder: ServiceFolder,
-        slot: Record,
+        slot: Slot | None,
         number: int,
-        process: Mapping[str, int],
+        process: Process,
         why: str,
         held: history.History,
-    ) -> Record:
-        sequence = int(slot.get("sequence", 0))
-        previous = history.before(held, sequence)
-        return {
-            "project": folder.project,
-            "service": folder.name,
-            "version": slot.get("version", ""),
-            "digest": slot.get("sha256", ""),
-            "sequence": slot.get("sequence", 0),
-            "url": self.switcher.address(folder, slot) if slot else "",
-            "port": slot.get("port", 0),
-            "slot": number,
-            "mode": slot.get("mode", ""),
-            "pid": process.get("pid", 0) if processes.same(dict(process)) else 0,
-            "state": "unhealthy" if why else "healthy",
-            "why": why,
-            "unreached": "",
-            "previous": previous.version if previous else "",
-            "held": [entry.version for entry in held if entry.sequence != sequence],
-            "log": self.guard.driver.log(folder, number),
-        }
+    ) -> Shown:
+        known = slot or Slot()
+        previous = history.before(held, known.sequence)
+        return Shown(
+            project=folder.project,
+            service=folder.name,
+            version=known.version,
+            digest=known.sha256,
+            sequence=known.sequence,
+            url=self.traffic.address(folder, slot) if slot else "",
+            port=known.port,
+            slot=number,
+            mode=known.mode,
+            pid=process.pid if processes.same(process) else 0,
+            state="unhealthy" if why else "healthy",
+            why=str(why),
+            unreached="",
+            previous=previous.version if previous else "",
+            held=[entry.version for entry in held if entry.sequence != known.sequence],
+            log=self.guard.driver.log(folder, number),
+        )
 
     def floors(self) -> Record:
         """Return, by project, its floor's sequence and the last times that somebody lowered it; an error's text."""
@@ -176,17 +212,17 @@ class View:
             return {"sequence": 0, "lowered": lowered, "error": error.what}
         return {"sequence": found.sequence if found else 0, "lowered": lowered, "error": ""}
 
-    def _illness(self, folder: ServiceFolder, slot: Record, process: dict[str, int]) -> str:
-        if not slot or not processes.same(process):
+    def _illness(self, folder: ServiceFolder, slot: Slot | None, process: Process) -> str:
+        if slot is None or not processes.same(process):
             return "no process"
         try:
-            return self.guard.ask(folder, slot, pid=process["pid"])
+            return self.guard.ask(folder, slot, pid=process.pid)
         except Failed as error:
             return error.what
 
-    def logs(self, request: Mapping[str, Any]) -> Record:
+    def logs(self, request: Request) -> Record:
         """Return the last lines of the live versions' logs: at most LINES, and what one answer can hold of them."""
-        wanted, lines = request.get("services") or [], max(1, min(LINES, int(request.get("lines", 50))))
+        wanted, lines = request.services, max(1, min(LINES, request.lines))
         folders = [folder for folder in self.root.services() if slots.live(folder) >= 0]
         folders = [folder for folder in folders if not wanted or folder.name in wanted]
         room = ROOM // max(1, len(folders))

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable
 
 from goferry.host import control, processes
-from goferry.host.driver import Slot
 from goferry.host.gather import gather
 from goferry.host.ill import Ill
 from goferry.host.layout import ServiceFolder
 from goferry.host.look import BAD, LATE, OVER
+from goferry.host.processes import Process
+from goferry.host.shim import Slot
 from goferry.kernel.machine import Change, Transaction
 from goferry.kernel.outcomes import CandidateUnhealthy, GuardFailed
 
@@ -39,12 +40,12 @@ class Watched:
     """A candidate.
 
     Attributes:
-        process: as `processes.same` takes it. well: the monotonic time of its last good answer.
+        process: the one that must go on running. well: the monotonic time of its last good answer.
     """
 
     folder: ServiceFolder
     slot: Slot
-    process: dict[str, int]
+    process: Process
     well: float = 0.0
 
 
@@ -76,7 +77,7 @@ class Watch:
         Raises:
             CandidateCrashed, CandidateUnhealthy: as their names say.
         """
-        until = time.monotonic() + max(each.slot["bake_ms"] for each in self._watched) / 1000
+        until = time.monotonic() + max(each.slot.bake_ms for each in self._watched) / 1000
         needed = 0.1
 
         def look() -> None:
@@ -124,10 +125,10 @@ class Watch:
             said = LATE if outcome.value is None else outcome.value
             if not said:
                 each.well = time.monotonic()
-                self._guard.note_well(each.folder, int(each.slot["slot"]))
+                self._guard.note_well(each.folder, each.slot.slot)
             elif not said.late or time.monotonic() - each.well >= control.SECONDS:
-                what = f"{each.slot['service']} {each.slot['version']} became ill {when}: {said}"
-                raise self._guard.blame(each.folder, int(each.slot["slot"]), CandidateUnhealthy(what))
+                what = f"{each.slot.service} {each.slot.version} became ill {when}: {said}"
+                raise self._guard.blame(each.folder, each.slot.slot, CandidateUnhealthy(what))
 
     def _heard(self, each: Watched, until: float) -> Ill:
         """Return nothing once a question is answered well; else what is wrong with the last one of BAD bad answers."""
@@ -136,7 +137,7 @@ class Watch:
         def ask() -> None:
             try:
                 seconds = max(0.05, until - time.monotonic())
-                answers.put(self._guard.ask(each.folder, each.slot, seconds, each.process.get("pid", 0)))
+                answers.put(self._guard.ask(each.folder, each.slot, seconds, each.process.pid))
             except GuardFailed as error:
                 answers.put(Ill(error.what))
             except Exception as error:  # noqa: BLE001  it is raised by who waits

@@ -21,18 +21,20 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from goferry.kernel import canonical, extension
 from goferry.kernel.errors import Refused, printable
 from goferry.kernel.outcomes import NotProvisioned
+from goferry.kernel.services import PLAIN, SHAPES, Shape
 
 SCHEMA = 2
 SCHEMAS = (1, 2)
 MAX_BYTES = 1 << 20
-GUARDS, SWITCHES, LISTENS = ("systemd",), ("nginx",), ("socket", "env", "flag")
+GUARDS, SWITCHES = ("systemd",), ("nginx",)
+"""Names that a host file may have; an agent knows them by its own tables (host.provisioned)."""
 SLOTS = (0, 1)
 ACCEPTS = ("releases", "snapshots")
 KEEP = 5
@@ -70,9 +72,10 @@ class Place:
 
     Attributes:
         project, service: its names.
-        port: where the proxy listens for it. listen: one of LISTENS.
+        port: where the proxy listens for it. listen: what a kind of service has as `provisioned`.
         backend: the first of its own ports on 127.0.0.1, or 0 for a service that gets its socket.
         former: its units are still an older Goferry's; the file does not say it, the host's unit does.
+        kinds: the kinds of service that are known.
     """
 
     project: str
@@ -81,11 +84,17 @@ class Place:
     listen: str
     backend: int = 0
     former: bool = False
+    kinds: Mapping[str, Shape] = field(default_factory=lambda: SHAPES, compare=False, repr=False)
+
+    @property
+    def kind(self) -> Shape:
+        """Its kind of service."""
+        return next((kind for kind in self.kinds.values() if self.listen in kind.provisioned), PLAIN)
 
     @property
     def mode(self) -> str:
-        """`socket` or `plain`, as kernel.machine.Change names it."""
-        return "socket" if self.listen == "socket" else "plain"
+        """Its kind's name, as kernel.machine.Change has it."""
+        return self.kind.name
 
     @property
     def stem(self) -> str:
@@ -98,7 +107,7 @@ class Place:
 
     def serving(self, mode: str) -> Place:
         """Return the place as it is, or was, for a version that listens in this way: its sockets have other names."""
-        return self if mode == self.mode else replace(self, listen="socket" if mode == "socket" else "env")
+        return self if mode == self.mode else replace(self, listen=self.kinds.get(mode, PLAIN).provisioned[0])
 
     def instance(self, slot: int | str) -> str:
         """What the units and files of a slot's way in are told apart by.
@@ -106,7 +115,7 @@ class Place:
         A plain service's are named otherwise than an older Goferry named them, when systemd-socket-proxyd passed on
         what came: so both can be there while a host is upgraded.
         """
-        return str(slot) if self.mode == "socket" or self.former else f"port{slot}"
+        return str(slot) if self.former else f"{self.kind.way}{slot}"
 
     def socket_unit(self, slot: int | str) -> str:
         """The socket on which a slot is reached; `goferry-shop-api@0.socket`, `goferry-shop-web@port0.socket`."""
@@ -133,7 +142,7 @@ class Place:
         return f"/run/goferry/{self.stem}/port{slot}"
 
     def turn(self, slot: int | str) -> str:
-        """The file that says how the slot's start follows on those before it (host.shim); root's, as all beside it."""
+        """The file that says how the slot's start follows on those before it (host.unit); root's, as all beside it."""
         return f"/run/goferry/{self.stem}/{slot}.turn"
 
     def first_port(self, slot: int) -> int:
@@ -231,19 +240,33 @@ def _not(project: str, service: str, why: str) -> NotProvisioned:
     )
 
 
-def parse(data: bytes) -> HostFile:
+@dataclass(frozen=True)
+class Known:
+    """What a host file may name: guards, switches, and kinds of service by their names."""
+
+    guards: Collection[str] = GUARDS
+    switches: Collection[str] = SWITCHES
+    kinds: Mapping[str, Shape] = field(default_factory=lambda: SHAPES)
+
+    @property
+    def listens(self) -> list[str]:
+        """What a service may have as its `listen`."""
+        return [listen for kind in self.kinds.values() for listen in kind.provisioned]
+
+
+def parse(data: bytes, known: Known = Known()) -> HostFile:
     """Read the file strictly.
 
     Raises:
         HostFileInvalid: with what is wrong.
     """
     try:
-        return _host(data)
+        return _host(data, known)
     except (ValueError, TypeError) as error:
         raise HostFileInvalid(f"host.json: {error}", advice=["write it again:  goferry provision HOST"]) from None
 
 
-def _host(data: bytes) -> HostFile:
+def _host(data: bytes, known: Known) -> HostFile:
     if len(data) > MAX_BYTES:
         raise ValueError(f"it has {len(data)} bytes; at most {MAX_BYTES} are read")
     record = canonical.loads(data)
@@ -253,16 +276,16 @@ def _host(data: bytes) -> HostFile:
     newer = extension.PLACES if schema > 1 else ()
     fields = _object(record, "the file", ("schema", "guard", "switch", "projects", *newer))
     extended = extension.read(fields, "host.json")
-    if fields["guard"] not in GUARDS or fields["switch"] not in SWITCHES:
+    if fields["guard"] not in known.guards or fields["switch"] not in known.switches:
         raise ValueError("this agent knows no such guard or switch")
     projects, policies = {}, {}
     for name, project in _named(fields["projects"], "projects").items():
-        known = ("services", "policy") if schema > 1 and isinstance(project, dict) and "policy" in project else None
-        entry = _object(project, "a project", known or ("services",))
-        if known:
+        judged = schema > 1 and isinstance(project, dict) and "policy" in project
+        entry = _object(project, "a project", ("services", "policy") if judged else ("services",))
+        if judged:
             policies[name] = _policy(name, entry["policy"])
         services = _named(entry["services"], "services")
-        projects[name] = {service: _place(name, service, entry) for service, entry in services.items()}
+        projects[name] = {service: _place(name, service, entry, known) for service, entry in services.items()}
     _refuse_twins([place for places in projects.values() for place in places.values()])
     return HostFile(fields["guard"], fields["switch"], projects, policies, extended)
 
@@ -279,17 +302,18 @@ def _policy(project: str, record: Any) -> Policy:
     return Policy(str(entry["accepts"]), tuple(names), keep)
 
 
-def _place(project: str, service: str, record: Any) -> Place:
+def _place(project: str, service: str, record: Any, known: Known) -> Place:
     what = f"{project}/{service}"
     listen = record.get("listen") if isinstance(record, dict) else None
-    if listen not in LISTENS:
-        raise ValueError(f"{what}: listen is none of {', '.join(LISTENS)}")
-    keys = ("port", "listen") if listen == "socket" else ("port", "listen", "backend")
+    if listen not in known.listens:
+        raise ValueError(f"{what}: listen is none of {', '.join(known.listens)}")
+    place = Place(project, service, 0, str(listen), kinds=known.kinds)
+    keys = ("port", "listen", "backend") if place.kind.ports else ("port", "listen")
     entry = _object(record, what, keys)
-    port, backend = _port(entry["port"], what), _port(entry["backend"], what) if "backend" in entry else 0
+    port, backend = _port(entry["port"], what), _port(entry["backend"], what) if place.kind.ports else 0
     if backend % 10:
         raise ValueError(f"{what}: backend is not a multiple of ten")
-    return Place(project, service, port, str(listen), backend)
+    return replace(place, port=port, backend=backend)
 
 
 def _port(value: Any, what: str) -> int:

@@ -158,8 +158,8 @@ def _fields(record: Any) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
-def parse(data: bytes) -> Manifest:
-    """Read a manifest strictly.
+def parse(data: bytes, kinds: Mapping[str, services.Shape] = services.SHAPES) -> Manifest:
+    """Read a manifest strictly; its services may be of these kinds.
 
     Raises:
         ManifestMalformed: when the bytes are not a canonical manifest of this schema.
@@ -170,7 +170,7 @@ def parse(data: bytes) -> Manifest:
         raise ManifestMalformed(f"release.json has {len(data)} bytes; at most {MAX_BYTES} are read")
     try:
         record = canonical.loads(data, MAX_VALUES)
-        manifest = _manifest(record)
+        manifest = _manifest(record, kinds)
         canonical_form = manifest.to_bytes()
     except (ValueError, TypeError, KeyError) as error:
         raise ManifestMalformed(f"release.json: {str(error) or type(error).__name__}") from None
@@ -180,7 +180,7 @@ def parse(data: bytes) -> Manifest:
     return manifest
 
 
-def _manifest(record: Any) -> Manifest:
+def _manifest(record: Any, kinds: Mapping[str, services.Shape]) -> Manifest:
     schema = _schema(record)
     names = [name for name in Manifest.__dataclass_fields__ if name not in ("snapshot", "dirty")]
     missing = extension.PLACES if schema == 1 else ()
@@ -191,17 +191,17 @@ def _manifest(record: Any) -> Manifest:
         _typed(value, bool, flag)
     for name in ("project", "module", "version", "commit", "created"):
         _visible(fields[name], name)
-    _matches(_NAME, fields["project"], "project")
-    _matches(_WORD, fields["version"], "version")
-    _matches(_COMMIT, fields["commit"], "commit")
+    for pattern, name in ((_NAME, "project"), (_WORD, "version"), (_COMMIT, "commit")):
+        _matches(pattern, fields[name], name)
     parse_time(fields["created"])
     if not 0 < _typed(fields["sequence"], int, "sequence") < 2**53:
         raise ValueError(f"sequence {fields['sequence']} is out of range")
     _typed(fields["toolchain"], dict, "toolchain")
-    if len(_typed(fields["services"], dict, "services")) > MAX_SERVICES:
+    declared = _typed(fields["services"], dict, "services")
+    if len(declared) > MAX_SERVICES:
         raise ValueError(f"more than {MAX_SERVICES} services")
-    for name, service in fields["services"].items():
-        services.check(name, service)
+    for name, service in declared.items():
+        services.check(name, service, kinds)
         services.check_project(fields["project"])
     files = tuple(_file(entry) for entry in _typed(fields.pop("files"), list, "files"))
     images = tuple(_image(entry) for entry in _typed(fields.pop("images"), list, "images"))

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 from goferry.kernel import extension, manifest
 from goferry.kernel.errors import Misuse, printable
@@ -111,11 +111,11 @@ def check(request: Mapping[str, Any]) -> str:
         RequestMalformed: when it is not. CriticalUnknown: when it needs what this agent does not know.
     """
     name = request.get("request")
-    fields = REQUESTS.get(name) if isinstance(name, str) else None
-    if fields is None:
+    known = REQUESTS.get(name) if isinstance(name, str) else None
+    if known is None:
         raise _malformed(f"the host agent knows no request {_shown(name)}")
     for field, value in request.items():
-        fits = _trace if field == "trace" else fields.get(field)
+        fits = _trace if field == "trace" else known.get(field)
         if field in ("request", *extension.PLACES):
             continue
         if fits is None:
@@ -130,6 +130,49 @@ def check(request: Mapping[str, Any]) -> str:
     except (TypeError, ValueError) as error:
         raise _malformed(f"{name}: {error}") from None
     return str(name)
+
+
+class Request(NamedTuple):
+    """What a client asked for, once `check` has let it pass; a field that the request does not have has its default.
+
+    Attributes:
+        request: its name. id: the transaction's. trace: the run's trace id, or empty.
+        dist: `incoming`, or a folder of the target's own disk. environment: the client's, or empty.
+        services: those that are meant; empty: all. project, service: whose. to, sequence: which release comes back.
+        wait_ms: how long it waits for the target's lock. on_silence: one of SILENCES.
+        dry_run: whether to say only what would be done; None where the request does not say.
+        name, size, sha256, offset: of a file, and where its block begins. lines: of each log.
+    """
+
+    request: str
+    id: str = ""
+    trace: str = ""
+    dist: str = ""
+    environment: str = ""
+    services: tuple[str, ...] = ()
+    project: str = ""
+    service: str = ""
+    to: str = ""
+    sequence: int = 0
+    wait_ms: int = 60_000
+    on_silence: str = "rollback"
+    dry_run: bool | None = None
+    name: str = ""
+    size: int = -1
+    sha256: str = ""
+    offset: int = -1
+    lines: int = 50
+
+    @classmethod
+    def of(cls, header: Mapping[str, Any]) -> Request:
+        """Read it from a frame's header.
+
+        Raises:
+            RequestMalformed, CriticalUnknown: as `check` says.
+        """
+        check(header)
+        known = {name: header[name] for name in cls._fields if name in header}
+        return cls(**{**known, "services": tuple(known.get("services", ()))})
 
 
 def bind(project: str) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any, Callable
 
 from goferry.kernel import invisible
@@ -31,8 +33,36 @@ VARIABLE = r"[A-Za-z_][A-Za-z0-9_]{0,199}"
 _PATH = "/[!-~]{0,1000}"
 
 
-def check(name: str, record: Any) -> None:
-    """Refuse a service that is not well-formed.
+@dataclass(frozen=True)
+class Declared:
+    """A checked declaration; the one place of the defaults, which goferry.yml has too (config.model)."""
+
+    main: str = ""
+    binary: str = ""
+    listen: Mapping[str, Any] = field(default_factory=dict)
+    health: str = "/healthz"
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    env_file: str = ""
+    port: int = 0
+    ready_within_ms: int = 30_000
+    bake_ms: int = 2_000
+    drain_ms: int = 10_000
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Declared:
+        """Read a service of a release; what it leaves out has its default."""
+        known = {each.name: record[each.name] for each in fields(cls) if record.get(each.name) is not None}
+        return cls(**{**known, "args": tuple(known.get("args", ()))})
+
+    def kind(self, kinds: Mapping[str, Shape]) -> str:
+        """Return the name of its kind: the one that its key of `listen` means; one that says nothing is plain."""
+        means = (name for name, kind in kinds.items() if any(self.listen.get(key) for key in kind.listens))
+        return next(means, PLAIN.name)
+
+
+def check(name: str, record: Any, kinds: Mapping[str, Shape] | None = None) -> None:
+    """Refuse a service that is not well-formed, or of none of these kinds (SHAPES).
 
     Raises:
         ValueError, TypeError: with the service, the field and what is wrong.
@@ -42,7 +72,7 @@ def check(name: str, record: Any) -> None:
     if type(record) is not dict:
         raise TypeError(f"service {name} is not an object")
     for key, value in record.items():
-        fits = _FIELDS.get(key)
+        fits = partial(_listen, kinds=kinds or SHAPES) if key == "listen" else _FIELDS.get(key)
         if fits is None:
             raise ValueError(f"service {name} has an unknown field: {key[:80]!a}")
         if not fits(value):
@@ -62,7 +92,7 @@ def check_project(name: str) -> None:
 def critical(services: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return what the manifest of a release with these services needs in `critical`; pure."""
     needed = any(
-        (each.get("listen") or {}).get("port_env") or any(re.search(_PLACEHOLDER, text) for text in texts(each))
+        Declared.of(each).listen.get("port_env") or any(re.search(_PLACEHOLDER, text) for text in texts(each))
         for each in services.values()
     )
     return {CRITICAL: {}} if needed else {}
@@ -97,13 +127,46 @@ def _program(value: Any) -> bool:
     return _word(value) and "/" not in value and not invisible.holds(value)
 
 
-def _listen(value: Any) -> bool:
+def _variable(value: Any) -> bool:
+    return type(value) is str and bool(re.fullmatch(VARIABLE, value))
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a kind of service gets its listening socket; what a host does for each kind is host.kinds'.
+
+    Attributes:
+        name: in journals, slots and answers, as their `mode`.
+        listens: the keys of `listen` that mean it in a release, and what each may hold.
+        provisioned: those that host.json has.
+        ports: each slot's process is given a port of its own. way: what the names of a slot's socket begin with.
+    """
+
+    name: str
+    listens: Mapping[str, Callable[[Any], bool]]
+    provisioned: tuple[str, ...]
+    ports: bool
+    way: str
+
+
+SOCKET = Shape("socket", {"socket": lambda how: how is True}, ("socket",), ports=False, way="")
+"""It takes its listening socket by LISTEN_FDS and follows the app contract."""
+PLAIN = Shape(
+    "plain", {"env": _variable, "port_env": _variable, "flag": _word}, ("env", "flag"), ports=True, way="port"
+)
+"""It listens by itself where it is told, and knows nothing of Goferry."""
+SHAPES: Mapping[str, Shape] = {shape.name: shape for shape in (SOCKET, PLAIN)}
+"""By name."""
+
+
+def _listen(value: Any, kinds: Mapping[str, Shape]) -> bool:
     if type(value) is not dict or len(value) > 1:
         return False
-    ((key, how),) = value.items() or (("", None),)
-    if key in ("env", "port_env"):
-        return type(how) is str and bool(re.fullmatch(VARIABLE, how))
-    return how is None or (how is True if key == "socket" else key == "flag" and _word(how))
+    return all(any(kind.listens.get(key, _nothing)(how) for kind in kinds.values()) for key, how in value.items())
+
+
+def _nothing(_: Any) -> bool:
+    return False
 
 
 def _health(value: Any) -> bool:
@@ -135,7 +198,6 @@ def _milliseconds(value: Any) -> bool:
 _FIELDS: dict[str, Callable[[Any], bool]] = {
     "main": _text,
     "binary": _program,
-    "listen": _listen,
     "health": _health,
     "args": _args,
     "env": _env,

@@ -244,19 +244,21 @@ def parse(data: bytes, where: str = "the trust file", role: str = "release") -> 
 
 
 def _trust(record: Any, role: str) -> TrustFile:
-    if type(record) is not dict or type(record.get("schema")) is not int or record["schema"] not in SCHEMAS:
+    schema = record.get("schema") if type(record) is dict else None
+    if type(schema) is not int or schema not in SCHEMAS:
         raise ValueError(f"its schema is not one of {SCHEMAS}; a newer Goferry may have written it")
-    required, allowed = {"schema", "threshold", "keys"}, _OPTIONAL if record["schema"] == SCHEMA else ()
+    required, allowed = {"schema", "threshold", "keys"}, _OPTIONAL if schema == SCHEMA else ()
     if not required <= set(record) <= required | set(allowed):
         raise ValueError(f"it is not {{schema, threshold, keys{''.join(', ' + name for name in allowed)}}}")
     places = extension.read(record, "the trust file")
-    if type(record["keys"]) is not list or type(record["threshold"]) is not int:
+    listed, threshold = record["keys"], record["threshold"]
+    if type(listed) is not list or type(threshold) is not int:
         raise ValueError("keys must be a list and threshold a number")
-    keys = tuple(_key(entry, role) for entry in record["keys"])
+    keys = tuple(_key(entry, role) for entry in listed)
     if len({key.id for key in keys}) != len(keys):
         raise ValueError("a key is listed twice")
-    _check_threshold(keys, record["threshold"], role)
-    return TrustFile(keys, record["threshold"], _projects(record.get("projects", {})), places)
+    _check_threshold(keys, threshold, role)
+    return TrustFile(keys, threshold, _projects(record.get("projects", {})), places)
 
 
 def _check_threshold(keys: Sequence[TrustKey], threshold: int, role: str) -> None:

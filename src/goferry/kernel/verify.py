@@ -45,6 +45,7 @@ from goferry.kernel.refusals import (
     SequenceLower,
     SignatureMissing,
 )
+from goferry.kernel.services import SHAPES, Shape
 from goferry.kernel.signatures import Signer
 from goferry.kernel.trustfile import TrustFile
 
@@ -92,6 +93,7 @@ def verify(
     now: int,
     only: str | Collection[str] = "",
     floor: Floor | None = None,
+    kinds: Mapping[str, Shape] = SHAPES,
 ) -> Verified:
     """Judge the sealed folder `folder`; return what it is, or raise the first refusal.
 
@@ -105,6 +107,7 @@ def verify(
         only: check this file alone; others, and release.json, may be absent, and foreign files may lie beside it. A
             collection of names: check these; release.json and the signatures that it names must be there too.
         floor: refuse what is older than this; give it when a release is admitted, never for rollback or recovery.
+        kinds: of which its services may be.
 
     Raises:
         Refusal: one of kernel.refusals.
@@ -115,7 +118,7 @@ def verify(
         signers, unchecked = signatures.check(signed, data, trust, openpgp, now)
         listed = checksums.parse(data)
         single = isinstance(only, str)
-        release = _read_manifest(root, listed, optional=single and only not in ("", MANIFEST))
+        release = _read_manifest(root, listed, kinds, optional=single and only not in ("", MANIFEST))
         _check_policy(release, signers, trust, project)
         if release is not None:
             _check_agreement(release, listed)
@@ -242,7 +245,7 @@ def _read_signatures(root: int) -> dict[str, bytes]:
     return found
 
 
-def _read_manifest(root: int, listed: dict[str, str], *, optional: bool) -> Manifest | None:
+def _read_manifest(root: int, listed: dict[str, str], kinds: Mapping[str, Shape], *, optional: bool) -> Manifest | None:
     if MANIFEST not in listed:
         raise ManifestMissing(f"{LIST} does not list {MANIFEST}")
     try:
@@ -253,7 +256,7 @@ def _read_manifest(root: int, listed: dict[str, str], *, optional: bool) -> Mani
         raise ManifestMissing(f"{MANIFEST} is listed, but not there") from None
     if hashlib.sha256(data).hexdigest() != listed[MANIFEST]:
         raise FileAltered(f"{MANIFEST} is not the file that was signed")
-    return manifest.parse(data)
+    return manifest.parse(data, kinds)
 
 
 def _check_policy(release: Manifest | None, signers: Sequence[Signer], trust: TrustFile, project: str) -> None:

@@ -41,6 +41,6 @@ def test_a_line_of_the_journal_is_synced_before_it_counts(monkeypatch, tmp_path)
     monkeypatch.setattr(os, "fdatasync", lambda descriptor: synced.append(os.fstat(descriptor).st_size))
     written = journal.Journal(tmp_path / "j" / "t.jsonl")
     for event in ("begin", "staged"):
-        written.append({"event": event})
+        written.append(journal.JournalLine(event))
         assert synced[-1] == written.path.stat().st_size
     assert len(synced) == 2

@@ -83,15 +83,15 @@ def test_a_project_that_has_services_has_a_name_that_is_a_folder():
     ],
 )
 def test_placeholders_are_four_words_in_braces_and_all_else_is_text(text, filled, names):
-    slot = {"listen": 1, "env": {}, "args": [], "template": {"args": [services.template(text)], "env": {}}}
-    assert shim.placed(slot, 7001)["args"] == [filled]
+    slot = shim.Slot(template=shim.Template([services.template(text)]))
+    assert shim.placed(slot, 7001).args == [filled]
     assert services.placeholders(text) == names
 
 
 @given(st.text(alphabet="{}%(s)porthsaduel ", max_size=40))
 def test_any_text_makes_a_template_that_fills(text):
-    slot = {"listen": 1, "env": {}, "args": [], "template": {"args": [services.template(text)], "env": {}}}
-    (word,) = shim.placed(slot, 7001)["args"]
+    slot = shim.Slot(template=shim.Template([services.template(text)]))
+    (word,) = shim.placed(slot, 7001).args
     if not services.critical({"api": {"args": [text]}}):
         assert word == text
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from goferry.host import history, slots, state
-from goferry.host.layout import Root
+from goferry.host import slots, state
+from goferry.host.embedded import Embedded
+from goferry.host.shim import Slot
 from goferry.host.store import Store
 from goferry.kernel.machine import Change, Transaction
 
@@ -14,7 +15,7 @@ MOVED = Transaction("t", "deploy", "shop", "rollback", "d", (CHANGE,))
 
 @pytest.fixture
 def folder(tmp_path):
-    made = Root(tmp_path).service("shop", "api")
+    made = Embedded(tmp_path).service("shop", "api")
     made.prepare()
     for sequence, digest in enumerate(DIGESTS.values(), 1):
         made.blob(digest).write_text(digest)
@@ -27,9 +28,8 @@ def folder(tmp_path):
 
 
 def live(folder):
-    entry = {"slot": 0, "sequence": 2, "version": "v2", "sha256": DIGESTS["b"], "mode": "socket", "port": 1}
-    held = (history.Entry(*(entry[key] for key in ("sequence", "version", "sha256", "mode", "port"))),)
-    state.write(folder, {"live": entry, "history": held, "stopped": False})
+    live = state.Live(slot=0, sequence=2, version="v2", sha256=DIGESTS["b"], mode="socket", port=1)
+    state.write(folder, state.State(live, (live.entry(),)))
 
 
 @pytest.mark.parametrize("act", ["discard", "prune"])
@@ -62,11 +62,11 @@ def test_what_nothing_names_is_removed_and_the_rest_stays(folder, act, first):
 
 
 def test_what_a_slot_names_stays(folder):
-    slots.write(folder, {"slot": 1, "sequence": 3, "sha256": DIGESTS["c"]})
+    slots.write(folder, Slot(slot=1, sequence=3, sha256=DIGESTS["c"]))
     Store(folder.root).discard(MOVED, CHANGE)
     assert {path.name for path in folder.store.iterdir()} == {DIGESTS["c"]}
 
 
 def test_a_service_without_a_folder_has_nothing_to_discard(tmp_path):
-    Store(Root(tmp_path)).discard(MOVED, CHANGE)
+    Store(Embedded(tmp_path)).discard(MOVED, CHANGE)
     assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,8 @@ import pytest
 
 from goferry.host import checks
 from goferry.host.agent import Session
-from goferry.host.layout import Root
+from goferry.host.embedded import Embedded
+from goferry.host.provisioned import Provisioned
 from goferry.kernel import frames
 from goferry.kernel.errors import Misuse, Refused
 from goferry.kernel.hostfile import HostFile, Place
@@ -17,7 +18,9 @@ from goferry.kernel.outcomes import UploadRefused
 @pytest.fixture
 def session(tmp_path):
     os.chmod(tmp_path, 0o755)
-    return Session(Root(tmp_path, HostFile(projects={"shop": {"api": Place("shop", "api", 8080, "socket")}})), None, {})
+    return Session(
+        Provisioned(tmp_path, HostFile(projects={"shop": {"api": Place("shop", "api", 8080, "socket")}})), None, {}
+    )
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -52,7 +55,7 @@ def test_logs_fit_into_an_answer_and_memory_whatever_is_asked(session, monkeypat
 
 def test_logs_of_two_projects_with_a_service_of_one_name_are_both_shown(tmp_path, monkeypatch):
     os.chmod(tmp_path, 0o755)
-    session = Session(Root(tmp_path), None, {})
+    session = Session(Embedded(tmp_path), None, {})
     for project in ("blog", "shop"):
         folder = session.root.service(project, "api")
         folder.slots.mkdir(parents=True)
@@ -64,7 +67,7 @@ def test_logs_of_two_projects_with_a_service_of_one_name_are_both_shown(tmp_path
 @pytest.mark.parametrize("request_", ["down", "purge"])
 def test_who_has_a_transaction_open_waits_for_no_lock_of_its_own(tmp_path, request_):
     os.chmod(tmp_path, 0o755)
-    session = Session(Root(tmp_path), None, {})
+    session = Session(Embedded(tmp_path), None, {})
     session.root.prepare()
     session.root.service("shop", "api").slots.mkdir(parents=True)
     session.engine = object()
@@ -75,7 +78,7 @@ def test_who_has_a_transaction_open_waits_for_no_lock_of_its_own(tmp_path, reque
 
 def test_a_purge_takes_no_folder_that_is_no_service_s(tmp_path):
     os.chmod(tmp_path, 0o755)
-    session = Session(Root(tmp_path), None, {})
+    session = Session(Embedded(tmp_path), None, {})
     session.root.service("shop", "api").slots.mkdir(parents=True)
     for mine in ("shop/photos", "work/src"):
         (tmp_path / mine).mkdir(parents=True)
@@ -116,14 +119,14 @@ def test_a_session_prepares_what_it_uploaded_itself_and_touches_nobody_else_s(se
 def test_a_public_port_that_services_may_draw_is_told_by_status_and_check(tmp_path, monkeypatch, port):
     os.chmod(tmp_path, 0o755)
     host = HostFile(projects={"shop": {"api": Place("shop", "api", port, "socket")}})
-    session = Session(Root(tmp_path, host, "shop"), None, {})
+    session = Session(Provisioned(tmp_path, host, "shop"), None, {})
     session.root.prepare()
     reserved = port in (23_000, 23_999)
     notes = session.answer({"request": "status"})["notes"]
     assert len(notes) == reserved
     monkeypatch.setattr(checks, "CHECKS", (checks._ports,))
-    (found,) = checks.of_host(Root(tmp_path, host), None)
-    assert (found["name"], found["of"], found["ok"]) == ("port", "shop/api", not reserved)
-    for text in (*notes, *[found["what"]] * reserved):
+    (found,) = checks.of_host(Provisioned(tmp_path, host), None)
+    assert (found.name, found.of, found.ok) == ("port", "shop/api", not reserved)
+    for text in (*notes, *[found.what] * reserved):
         assert f"on port {port}, one of 23000 to 23999" in text
-    assert any("another `port` for api" in line for line in found["advice"]) == reserved
+    assert any("another `port` for api" in line for line in found.advice) == reserved

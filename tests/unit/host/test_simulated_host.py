@@ -26,7 +26,7 @@ class Host:
     """Journal, store, guard and switch in memory; `fuse` counts down to the crash, `broken` names an act that fails."""
 
     def __init__(self):
-        self.lines, self.fuse, self.points, self.broken = [], None, [], None
+        self.journal, self.fuse, self.points, self.broken = [], None, [], None
         self.cache = {"live": {}, "state": {}, "slots": {}, "blobs": set()}
         self.durable = copy.deepcopy(self.cache)
         self.processes = {}
@@ -43,13 +43,13 @@ class Host:
         self.cache, self.processes = copy.deepcopy(self.durable), {}
 
     # journal
-    def records(self):
-        return copy.deepcopy(self.lines)
+    def lines(self):
+        return [*self.journal]
 
-    def append(self, record):
-        self.point_of_failure("before " + record["event"])
-        self.lines.append(copy.deepcopy(record))
-        self.point_of_failure("after " + record["event"])
+    def append(self, line):
+        self.point_of_failure("before " + line.event)
+        self.journal.append(line)
+        self.point_of_failure("after " + line.event)
 
     # store
     def stage(self, _, c):
@@ -148,7 +148,7 @@ class Host:
         }
 
     def settled(self):
-        return copy.deepcopy((self.cache, self.processes, self.lines))
+        return copy.deepcopy((self.cache, self.processes, self.journal))
 
 
 def faulty(host):
@@ -211,10 +211,10 @@ def host_with(*versions):
     host = Host()
     old = ""
     for version in versions:
-        host.lines = []
+        host.journal = []
         run(host, transaction("deploy", version, old))
         old = version
-    host.lines, host.points = [], []
+    host.journal, host.points = [], []
     return host
 
 
@@ -264,7 +264,7 @@ def test_from_every_crash_one_version_serves_and_recovering_again_changes_nothin
         noted = {s: host.cache["state"].get(s, {"live": None})["live"] for s in SERVICES}
         assert noted == {s: v[0] if v else None for s, v in serving.items()}
         assert set(host.processes) == set(host.cache["slots"]) == set(host.cache["live"].items())
-        assert replay(host.lines).phase == machine.IDLE
+        assert replay(host.journal).phase == machine.IDLE
         once = host.settled()
         recover(host)
         assert host.settled() == once
@@ -303,7 +303,7 @@ def test_whatever_fails_the_version_before_serves(case, act):
     assert engine.failure is not None
     host.broken = None
     assert host.serving() == {s: [wanted[2]] if wanted[2] else [] for s in SERVICES}
-    assert host.lines[-1]["result"]["outcome"] == ("aborted" if act in ("stage", "start", "prove") else "rolled-back")
+    assert host.journal[-1].result.outcome == ("aborted" if act in ("stage", "start", "prove") else "rolled-back")
     if not wanted[2]:
         assert host.cache == {"live": {}, "state": {}, "slots": {}, "blobs": set()}
         assert not host.processes
@@ -319,13 +319,13 @@ def test_a_candidate_that_died_while_it_waited_for_the_client_is_not_gone_on_wit
         engine.advance("switch")
     del host.processes["worker", 1]
     engine.advance(event)
-    assert replay(host.lines).phase == machine.IDLE
-    assert host.lines[-1]["result"]["outcome"] == ("aborted" if event == "switch" else "rolled-back")
+    assert replay(host.journal).phase == machine.IDLE
+    assert host.journal[-1].result.outcome == ("aborted" if event == "switch" else "rolled-back")
     assert host.serving() == {"api": ["v1"], "worker": ["v1"]}
     if (event, policy) != ("silence", "rollback"):
         assert "died while it waited" in engine.failure.what
     if event == "switch":
-        assert "switch" not in [line["event"] for line in host.lines]  # no traffic was touched
+        assert "switch" not in [line.event for line in host.journal]  # no traffic was touched
 
 
 @pytest.mark.parametrize("policy", ["rollback", "commit"])
@@ -347,11 +347,11 @@ def test_recovery_commits_no_candidate_that_is_dead_or_ill(harm, policy):
     host.restore()
     goes_on = policy == "commit" and harm == "none"
     assert host.serving() == {service: ["v2" if goes_on else "v1"] for service in SERVICES}
-    result = host.lines[-1]["result"]
-    assert result["outcome"] == ("committed" if goes_on else "rolled-back")
+    result = host.journal[-1].result
+    assert result.outcome == ("committed" if goes_on else "rolled-back")
     assert (again.failure is not None) == (policy == "commit" and not goes_on)
     if again.failure is not None:
-        assert result["error"]["name"] == "candidate-unhealthy"  # the journal says why it was not committed
+        assert result.error["name"] == "candidate-unhealthy"  # the journal says why it was not committed
 
 
 @pytest.mark.parametrize("event", ["commit", "abort", "silence", "switch"])
@@ -365,10 +365,10 @@ def test_a_candidate_that_dies_while_its_client_takes_its_time_goes_back_before_
     del host.processes["worker", 1]
     engine.tend()
     assert (engine.transaction.phase, host.serving()) == (machine.IDLE, {"api": ["v1"], "worker": ["v1"]})
-    lines = list(host.lines)
+    lines = list(host.journal)
     engine.advance(event)
-    assert host.lines == lines
-    assert lines[-1]["result"]["outcome"] == "rolled-back"
+    assert host.journal == lines
+    assert lines[-1].result.outcome == "rolled-back"
 
 
 @pytest.mark.parametrize("defect", [TypeError, KeyError, OverflowError, AttributeError])
@@ -379,7 +379,7 @@ def test_a_defect_is_a_failure_like_any_other(defect):
     assert engine.failure is not None
     assert engine.failure.name == "host-failed"
     assert host.serving() == {"api": ["v1"], "worker": ["v1"]}
-    assert host.lines[-1]["result"]["outcome"] == "rolled-back"
+    assert host.journal[-1].result.outcome == "rolled-back"
 
 
 def test_an_ending_that_fails_is_tried_again_by_the_next_recovery():
@@ -388,7 +388,7 @@ def test_an_ending_that_fails_is_tried_again_by_the_next_recovery():
     original, host.give_back = host.give_back, lambda *_: (_ for _ in ()).throw(CandidateUnhealthy("still down"))
     with pytest.raises(CandidateUnhealthy):
         run(host, transaction("deploy", "v2", "v1"))
-    assert replay(host.lines).phase == machine.ROLLING_BACK
+    assert replay(host.journal).phase == machine.ROLLING_BACK
     host.give_back = original
     recover(host)
     assert host.serving() == {"api": ["v1"], "worker": ["v1"]}
@@ -409,10 +409,10 @@ def test_a_line_that_finds_no_room_is_a_failure_and_going_back_has_room(event):
     host = faulty(host_with("v1"))
     append = host.append
 
-    def full(record):
-        if record["event"] == event:
+    def full(line):
+        if line.event == event:
             raise OSError(errno.ENOSPC, "No space left on device")
-        append(record)
+        append(line)
 
     host.append = full
     if event == "begin":
@@ -422,7 +422,7 @@ def test_a_line_that_finds_no_room_is_a_failure_and_going_back_has_room(event):
     engine = run(host, transaction("deploy", "v2", "v1"))
     assert engine.failure.name == "disk-full"
     assert host.serving() == {"api": ["v1"], "worker": ["v1"]}
-    assert host.lines[-1]["event"] == "settled"
+    assert host.journal[-1].event == "settled"
     assert set(host.processes) == set(host.cache["live"].items())
 
 

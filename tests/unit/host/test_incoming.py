@@ -8,18 +8,20 @@ import pytest
 
 from goferry.deploy import upload
 from goferry.host import incoming
-from goferry.host.layout import Root
+from goferry.host.embedded import Embedded
+from goferry.host.provisioned import Provisioned
 from goferry.kernel.errors import Misuse
 from goferry.kernel.files import sha256_file
 from goferry.kernel.hostfile import HostFile
 from goferry.kernel.outcomes import DiskFull, UploadDamaged, UploadRefused
+from goferry.kernel.protocol import Request, RequestMalformed
 
 DATA = os.urandom(3000)
 
 
 @pytest.fixture
 def root(tmp_path):
-    made = Root(tmp_path / "root")
+    made = Embedded(tmp_path / "root")
     made.prepare()
     return made
 
@@ -29,7 +31,8 @@ def send(root, data, offset, name="api_linux_amd64", identifier="t1", whole=DATA
     if not incoming.folder(root, identifier).is_dir():
         root.prepare()
         os.close(incoming.claim(root, identifier))
-    return incoming.receive(root, {**request, "offset": offset, **changes}, data, {})
+    asked = Request.of({"request": "upload", **request, "offset": offset, **changes})
+    return incoming.receive(root, asked, data, {})
 
 
 def test_a_file_gets_its_name_when_it_is_whole_and_right(root):
@@ -73,7 +76,7 @@ def test_other_bytes_than_announced_are_removed(root):
     ],
 )  # fmt: skip
 def test_what_is_out_of_bounds_is_refused_and_writes_nothing(root, changes):
-    with pytest.raises(UploadRefused):
+    with pytest.raises((UploadRefused, RequestMalformed)):
         send(root, DATA, 0, **changes)
     assert list(incoming.folder(root, "t1").iterdir()) == []
 
@@ -156,7 +159,7 @@ def test_what_a_session_uploaded_stays_however_long_it_waits_for_the_lock(root):
 
 def test_a_full_disk_is_no_project_s_to_keep(tmp_path, monkeypatch):
     host = HostFile(projects={"shop": {}, "blog": {}})
-    shop, blog = (Root(tmp_path / "root", host, name) for name in host.projects)
+    shop, blog = (Provisioned(tmp_path / "root", host, name) for name in host.projects)
     for project in (shop, blog):
         project.prepare()
         for identifier in ("left", "going-on"):
@@ -230,9 +233,9 @@ class Line:
     def __init__(self, root):
         self.root, self.payloads, self.digests = root, [], {}
 
-    def ask(self, _request, payload=b"", **fields):
+    def ask(self, request, payload=b"", **fields):
         self.payloads.append(len(payload))
-        return incoming.receive(self.root, fields, payload, self.digests)
+        return incoming.receive(self.root, Request.of({"request": request, **fields}), payload, self.digests)
 
 
 def test_the_client_sends_the_rest_and_all_of_it_when_the_beginning_was_wrong(root, tmp_path):

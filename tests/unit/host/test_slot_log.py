@@ -5,12 +5,13 @@ import os
 import pytest
 
 from goferry.host import slots
-from goferry.host.layout import Root
+from goferry.host.embedded import Embedded
+from goferry.host.shim import Slot
 
 
 @pytest.fixture
 def folder(tmp_path):
-    made = Root(tmp_path).service("shop", "api")
+    made = Embedded(tmp_path).service("shop", "api")
     made.prepare()
     return made
 
@@ -27,9 +28,9 @@ def rotate(folder):
 
 
 def start(folder, attempt):
-    slot = {"slot": 0, "attempt": attempt}
+    slot = Slot(slot=0, attempt=attempt)
     slots.write(folder, slot)
-    slots.note_start(folder, slot, **slots.end_of_log(folder, 0))
+    slots.note_start(folder, slot, slots.end_of_log(folder, 0))
 
 
 def test_lines_of_the_version_that_was_started_last(folder):
@@ -61,16 +62,16 @@ def test_another_file_with_the_inode_of_the_one_that_was_noted_is_not_it(folder)
     start(folder, "b")
     noted = slots.noted_start(folder, 0)
     folder.log_file(0).write_text("a later file, and longer than the one before\n")
-    where = {"inode": folder.log_file(0).stat().st_ino, "offset": noted["offset"], "mark": noted["mark"]}
-    slots.note_start(folder, {"slot": 0, "attempt": "b"}, **where)
+    begin = noted._replace(inode=folder.log_file(0).stat().st_ino)
+    slots.note_start(folder, Slot(slot=0, attempt="b"), begin)
     assert slots.lines(folder, 0) == ["a later file, and longer than the one before"]
 
 
 def test_what_an_older_agent_started_shows_what_is_there(folder):
     write(folder, "one")
-    slots.write(folder, {"slot": 0, "attempt": "a"})
+    slots.write(folder, Slot(slot=0, attempt="a"))
     assert slots.lines(folder, 0) == ["one"]
     folder.since(0).write_text("{torn")
     assert slots.lines(folder, 0) == ["one"]
-    slots.note_start(folder, {"slot": 0, "attempt": "another"}, inode=1, offset=2, mark="")
+    slots.note_start(folder, Slot(slot=0, attempt="another"), slots.Begin(inode=1, offset=2, mark=""))
     assert slots.lines(folder, 0) == ["one"]

@@ -76,7 +76,7 @@ def test_whom_nobody_reaches_goes_back_and_what_is_told_is_true(host):
     told = rolled_back(made, made.failure, "--host HOST", host.switch.unreached)
     assert told.exit_code == 4
     assert told.state.startswith("api v1 is live again, and nobody is served:\n  api: nginx is not running")
-    assert state.read(host.root.service("shop", "api"))["live"]["version"] == "v1"
+    assert state.read(host.root.service("shop", "api")).live.version == "v1"
 
 
 def test_an_address_that_is_lost_in_the_bake_is_found_before_the_commit(host):
@@ -105,7 +105,7 @@ def test_a_candidate_is_looked_at_once_more_when_the_client_goes_on(host, event,
     made.advance(event)
     assert (made.transaction.phase, host.serving()) == (machine.IDLE, "v1")
     assert isinstance(made.failure, CandidateCrashed if how == "dead" else CandidateUnhealthy)
-    assert state.read(host.root.service("shop", "api"))["live"]["version"] == "v1"
+    assert state.read(host.root.service("shop", "api")).live.version == "v1"
 
 
 KILLS = [
@@ -125,11 +125,11 @@ def test_killed_at_each_journal_line_one_version_serves(host, monkeypatch, kind,
         change(host, "deploy", "v2", "v1")
     append = journal.Journal.append
 
-    def killing(self, record):
-        if record["event"] == line and when == "before":
+    def killing(self, written):
+        if written.event == line and when == "before":
             raise Crash
-        append(self, record)
-        if record["event"] == line:
+        append(self, written)
+        if written.event == line:
             raise Crash
 
     monkeypatch.setattr(journal.Journal, "append", killing)
@@ -144,7 +144,7 @@ def test_killed_at_each_journal_line_one_version_serves(host, monkeypatch, kind,
     assert len(host.processes) == len(host.sockets) == (1 if host.serving() else 0)
     folder = host.root.service("shop", "api")
     if host.serving():
-        assert state.read(folder)["live"]["version"] == host.serving()
+        assert state.read(folder).live.version == host.serving()
     before = {unit: process.pid for unit, process in host.processes.items()}
     assert recover(host) == []
     assert {unit: process.pid for unit, process in host.processes.items()} == before
@@ -165,7 +165,7 @@ def test_a_damaged_slot_is_described_again_by_what_is_stored(host, data, power):
     assert host.serving() == "v2"
     assert (host.processes[PLACE.unit(1)].pid == pid) is not power
     after = slots.read(host.root.service("shop", "api"), 1)
-    assert {**after, "attempt": ""} == {**before, "attempt": ""}
+    assert after._replace(attempt="") == before._replace(attempt="")
     shutil.rmtree(host.root.service("shop", "api").releases)
     path.unlink()
     recover(host)  # nothing is known of it any more: that keeps no other service from its recovery

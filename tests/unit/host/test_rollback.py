@@ -1,5 +1,7 @@
 """What is held, which release each rollback goes to, and what is refused by name."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from goferry.host import history, rollback
 from goferry.host.history import Entry
 from goferry.host.rollback import Wanted
+from goferry.host.state import Live, State
 from goferry.kernel.outcomes import NothingToRollBackTo
 
 
@@ -38,8 +41,8 @@ class Service:
 
     @property
     def state(self):
-        live = {"slot": 0, "mode": "socket", "port": 81, "sequence": self.live.sequence, "version": self.live.version}
-        return {"live": live, "history": self.history, "stopped": False, "running": 0}
+        live = Live(0, self.live.sequence, self.live.version, self.live.sha256, "socket", 81)
+        return State(live, self.history, running=0)
 
     @property
     def held(self):
@@ -178,7 +181,7 @@ def test_of_two_releases_of_one_version_the_newest_is_meant_and_a_sequence_means
 def test_a_change_takes_the_free_slot_and_the_place_that_serves():
     (change,) = rollback.plan(states(api=Service(4, 5)), Wanted())
     assert (change.slot, change.old_slot, change.version, change.old_version, change.port) == (1, 0, "v4", "v5", 81)
-    stopped = {"api": {**Service(4, 5).state, "running": -1}}
+    stopped = {"api": replace(Service(4, 5).state, running=-1)}
     (change,) = rollback.plan(stopped, Wanted(version="v5"))
     assert (change.slot, change.old_slot, change.version) == (0, -1, "v5")
 

@@ -18,8 +18,10 @@ from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.host import admission, elf, floor, state
 from goferry.host.agent import Session
-from goferry.host.layout import Root
+from goferry.host.embedded import Embedded
+from goferry.host.provisioned import Provisioned
 from goferry.host.store import Admitted, Store
+from goferry.host.view import Shown
 from goferry.kernel import manifest, sequence, trustfile, verify
 from goferry.kernel.errors import GoferryError, Misuse
 from goferry.kernel.hostfile import HostFile, Place, Policy
@@ -31,6 +33,7 @@ from goferry.trust import keys, seal
 SETTINGS = Settings.from_environ(os.environ)
 DAY, NOW = 86_400, int(time.time())
 ROGUE = 2**53 - 1
+SHOWN = Shown("shop", "api", "v1", "", 0, "", 0, 0, "socket", 0, "healthy", "", "", "", [], "")
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +72,7 @@ class Site:
 
     def __init__(self, folder, ring):
         self.folder, self.ring, self.count = folder, ring, 0
-        self.root = Root(folder / "root")
+        self.root = Embedded(folder / "root")
         self.trust = folder / "goferry.trust"
         shutil.copy(ring / "goferry.trust", self.trust)
 
@@ -154,7 +157,7 @@ def test_of_several_services_the_whole_release_must_serve(site):
     site.commit(one)
     site.commit(two)
     folder = site.root.service("shop", "api")
-    entry = next(each for each in state.read(folder)["history"] if each.version == "v1")
+    entry = next(each for each in state.read(folder).history if each.version == "v1")
     change = Change("api", "socket", 0, -1, entry.sequence, "v1", entry.sha256, port=81)
     Store(site.root).record(Transaction("b", "rollback", "shop", "rollback", "", (change,)), change)
     assert site.refused(site.deploy, one).name == "sequence-lower"  # web would go back by a deploy
@@ -215,7 +218,7 @@ def test_below_the_minimum_nothing_starts_by_a_deploy_or_a_rollback(site):
     site.set_trust(minimum=NOW - 8)
     assert site.refused(site.deploy, one).name == "sequence-below-minimum"  # though it serves
     for number, barred in ((NOW - 9, True), (NOW - 8, False)):
-        shown = {"api": {"project": "shop", "sequence": number}}
+        shown = {"api": SHOWN._replace(sequence=number)}
         assert admission.with_minimums(shown, site.root, site.trust)["api"]["barred"] is barred
     assert site.steps(site.deploy(two)) == {"api": ("v1", "v2")}
     site.commit(two)
@@ -283,8 +286,8 @@ def as_schema_1(site):
     """Make the folder what an agent of before histories left."""
     folder = site.root.service("shop", "api")
     kept = state.read(folder)
-    live = kept["live"]
-    before = next(entry for entry in kept["history"] if entry.sequence != live["sequence"])
+    live = kept.live._asdict()
+    before = next(entry for entry in kept.history if entry.sequence != kept.live.sequence)
     previous = {"slot": 1, **{key: getattr(before, key) for key in ("sequence", "version", "sha256", "mode", "port")}}
     record = {"schema": 1, "live": live, "previous": previous, "stopped": False}
     folder.state.write_text(json.dumps(record))
@@ -314,7 +317,7 @@ def test_a_host_of_before_histories_keeps_its_way_back_and_its_floor(site):
     assert "kept no signature" in error.what
     shutil.copy(site.ring / "goferry.trust", site.trust)
     site.commit(site.release("v3", NOW - 7))
-    assert [entry.version for entry in state.read(site.root.service("shop", "api"))["history"]] == ["v3", "v2", "v1"]
+    assert [entry.version for entry in state.read(site.root.service("shop", "api")).history] == ["v3", "v2", "v1"]
     site.revoke()
     assert "made by" not in site.refused(site.rollback, to="v1").what
 
@@ -324,7 +327,7 @@ def test_one_damaged_state_hides_no_other_service(site):
     site.root.service("shop", "web").state.write_text("{")
     live = site.session().view.live()
     assert live.keys() == {"api", "web"}
-    assert "state.json" in live["web"]["why"]
+    assert "state.json" in live["web"].why
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"schema": 3}', '{"schema": true}', '{"schema": 2, "live": null}'])
@@ -349,8 +352,8 @@ def test_five_releases_stay_with_their_proof_and_the_rest_goes(site):
 def test_a_host_s_policy_says_how_many_stay(tmp_path):
     places = {"shop": {"api": Place("shop", "api", 8080, "socket")}}
     host = HostFile(projects=places, policies={"shop": Policy("releases", (), 2)})
-    assert Root(tmp_path, host).keep("shop") == 2
-    assert Root(tmp_path, HostFile(projects=places)).keep("shop") == Root(tmp_path).keep("shop") == 5
+    assert Provisioned(tmp_path, host).keep("shop") == 2
+    assert Provisioned(tmp_path, HostFile(projects=places)).keep("shop") == Embedded(tmp_path).keep("shop") == 5
 
 
 def test_a_host_s_policy_of_now_says_what_comes_back(site):
@@ -366,7 +369,7 @@ def test_a_host_s_policy_of_now_says_what_comes_back(site):
 
 def provisioned(site, accepts="releases", keep=5):
     places = {"shop": {"api": Place("shop", "api", 8080, "socket")}}
-    return Root(site.root.path, HostFile(projects=places, policies={"shop": Policy(accepts, (), keep)}), "shop")
+    return Provisioned(site.root.path, HostFile(projects=places, policies={"shop": Policy(accepts, (), keep)}), "shop")
 
 
 def test_whether_a_way_leads_back_to_what_serves_is_told_before_anything_begins(site):

@@ -7,9 +7,12 @@ import pytest
 
 from goferry.host import journal, recovery, slots, systemd
 from goferry.host.agent import Session
+from goferry.host.embedded import Embedded
 from goferry.host.guard import Guard
-from goferry.host.layout import Root
 from goferry.host.nginx import Nginx
+from goferry.host.provisioned import Provisioned
+from goferry.host.shim import Slot
+from goferry.host.traffic import TrafficActs
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.hostfile import HostFile, Place
 from goferry.kernel.machine import Transaction
@@ -37,20 +40,20 @@ class Machine:
 @pytest.fixture
 def root(tmp_path):
     """A target whose four services are live in slot 0."""
-    made = Root(tmp_path / "root", HostFile(projects=PLACES))
+    made = Provisioned(tmp_path / "root", HostFile(projects=PLACES))
     made.prepare()
     for places in PLACES.values():
         for place in places.values():
             folder = made.service(place.project, place.service)
             folder.prepare()
-            slots.write(folder, {"slot": 0, "mode": "socket", "guarded": True, "drain_ms": 1, "attempt": "a"})
+            slots.write(folder, Slot(slot=0, mode="socket", guarded=True, drain_ms=1, attempt="a"))
             folder.live.symlink_to(folder.pointer(0))
     return made
 
 
 def recover(root, machine):
     guard = Guard(root, systemd.Systemd(machine.run, lambda *_: None))
-    return recovery.recover(root, guard, Nginx(root, guard), lambda _: None)
+    return recovery.recover(root, guard, TrafficActs(root, guard, Nginx(root, guard)), lambda _: None)
 
 
 def test_what_runs_or_is_tried_again_by_systemd_is_left_alone(root):
@@ -112,7 +115,7 @@ UNREADABLE = [{"schema": 99}, {"schema": 2, "critical": {"from-tomorrow": 1}, "n
 def blocked(tmp_path, request):
     """An embedded target: of `shop` there is a journal that nobody can read, `tool` is well."""
     tmp_path.chmod(0o755)
-    session = Session(Root(tmp_path), None, {})
+    session = Session(Embedded(tmp_path), None, {})
     session.root.prepare()
     for project in ("shop", "tool"):
         session.root.service(project, "api").prepare()
@@ -145,7 +148,7 @@ def test_a_journal_that_nobody_can_read_is_told_by_status_and_keeps_nothing_from
 
 def test_a_damaged_memory_of_one_project_keeps_no_other_from_being_ended(tmp_path):
     tmp_path.chmod(0o755)
-    session = Session(Root(tmp_path), None, {})
+    session = Session(Embedded(tmp_path), None, {})
     session.root.prepare()
     for project in ("shop", "tool"):
         folder = session.root.service(project, "api")

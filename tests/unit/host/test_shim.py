@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from goferry.host import shim
+from goferry.host import shim, unit
 from goferry.kernel import errors, hostfile, outcomes
 
 
@@ -92,18 +92,22 @@ def test_a_committed_version_whose_binary_cannot_be_opened_now_is_tried_again(pl
     ("given", "guarded", "code"),
     [
         ({}, False, 0),  # the unit is an older provisioning's
-        ({shim.LEAVE: "one"}, False, 0),
-        ({shim.LEAVE: "none"}, False, shim.REFUSED),  # /run is new: the host was switched off
-        ({shim.LEAVE: "another"}, False, shim.REFUSED),
-        ({shim.LEAVE: "none"}, True, 0),
+        ({unit.LEAVE: "one"}, False, 0),
+        ({unit.LEAVE: "none"}, False, shim.REFUSED),  # /run is new: the host was switched off
+        ({unit.LEAVE: "another"}, False, shim.REFUSED),
+        ({unit.LEAVE: "none"}, True, 0),
     ],
 )
 def test_a_unit_starts_a_candidate_by_the_agents_leave_alone(place, tmp_path, given, guarded, code):
     _, base, slot = place
     slot = {**slot, "guarded": guarded, "project": "shop", "service": "api", "args": ["hello"]}
-    store = f"shim.STORE = {str(tmp_path)!r} + '/{{}}/{{}}/store'"
+    store = f"unit.STORE = {str(tmp_path)!r} + '/{{}}/{{}}/store'"
     done = subprocess.run(
-        [sys.executable, "-c", f"from goferry.host import shim; {store}; raise SystemExit(shim.unit())"],
+        [
+            sys.executable,
+            "-c",
+            f"import os; from goferry.host import unit; {store}; raise SystemExit(unit.unit(os.environ))",
+        ],
         input=json.dumps(slot),
         env={"RUNTIME_DIRECTORY": str(base / "slots"), "STATE_DIRECTORY": str(base / "data"), **given},
         capture_output=True,
@@ -111,12 +115,12 @@ def test_a_unit_starts_a_candidate_by_the_agents_leave_alone(place, tmp_path, gi
         check=False,
     )
     assert (done.returncode, done.stdout) == (code, "" if code else "hello\n")
-    assert (shim.LEAVE, shim.BARRED) == (hostfile.LEAVE, hostfile.BARRED)
+    assert (unit.LEAVE, unit.BARRED) == (hostfile.LEAVE, hostfile.BARRED)
 
 
 def noted(turn, slot):
     """Note a start as root does before the unit's own process; return what that one is given."""
-    do = f"from goferry.host import shim; shim.note_turn({str(turn)!r})"
+    do = f"from goferry.host import unit; unit.note_turn({str(turn)!r})"
     subprocess.run([sys.executable, "-c", do], input=json.dumps(slot), text=True, check=True)
     name, equals, value = turn.read_text().splitlines()[0].partition("=") if turn.exists() else ("", "", "")
     return {name: value} if equals else {}
@@ -124,25 +128,25 @@ def noted(turn, slot):
 
 def test_a_candidate_of_a_unit_that_has_no_folder_in_run_is_started_once(place, tmp_path):
     slot, turn = {**place[2], "guarded": False}, tmp_path / "run/0.turn"
-    shim.wait_noted(slot, noted(turn, slot))
+    unit.wait_noted(shim.Slot.of(slot), noted(turn, slot))
     with pytest.raises(ValueError, match="not started again"):
-        shim.wait_noted(slot, noted(turn, slot))
+        unit.wait_noted(shim.Slot.of(slot), noted(turn, slot))
     other = {**slot, "attempt": "two"}
-    shim.wait_noted(other, noted(turn, other))
+    unit.wait_noted(shim.Slot.of(other), noted(turn, other))
 
 
 def test_pauses_grow_also_where_root_notes_the_starts(place, tmp_path):
     slot, turn = {**place[2], "guarded": True}, tmp_path / "run/0.turn"
-    assert [float(noted(turn, slot)[shim.TURN]) for _ in range(4)] == [0, 0, 0.2, 0.4]
+    assert [float(noted(turn, slot)[unit.TURN]) for _ in range(4)] == [0, 0, 0.2, 0.4]
     turn.write_text("GOFERRY_TURN=never\n# {")
-    assert float(noted(turn, slot)[shim.TURN]) == 0
+    assert float(noted(turn, slot)[unit.TURN]) == 0
 
 
 @pytest.mark.parametrize("slot", ["{", "{}", "[]", '{"guarded": true}'])
 def test_a_start_that_can_not_be_noted_is_not_kept_from_the_unit(tmp_path, slot):
     turn = tmp_path / "0.turn"
     turn.write_text("GOFERRY_TURN=never\n# {}\n")  # of an earlier start
-    do = f"from goferry.host import shim; shim.note_turn({str(turn)!r})"
+    do = f"from goferry.host import unit; unit.note_turn({str(turn)!r})"
     done = subprocess.run([sys.executable, "-c", do], input=slot, capture_output=True, text=True, check=True)
     assert "is not noted" in done.stderr
     assert not turn.exists()
@@ -166,7 +170,7 @@ def test_the_environment_file_is_read(tmp_path):
     base = tmp_path / "shop" / "api"
     base.mkdir(parents=True)
     (tmp_path / "e").write_text("# no\nA=1\nB = spaced\nC='q=x'\nnothing\n=x\nD=\"$HOME `id`\"\n")
-    assert shim.environment(str(base), {"env": {"A": "0"}, "env_file": "e"}) == {
+    assert shim.environment(str(base), shim.Slot(env={"A": "0"}, env_file="e")) == {
         "A": "1", "B ": " spaced", "C": "q=x", "D": "$HOME `id`"
     }  # fmt: skip
 
@@ -214,15 +218,15 @@ def test_below_the_minimum_nothing_is_started_whoever_starts_it(place, tmp_path,
     for guarded in (False, True):
         done = start(place, project="shop", sequence=7, guarded=guarded, attempt=f"a{guarded}")
         assert (done.returncode, "below the minimum" in done.stderr) == ((0, False) if starts else (77, True))
-    monkeypatch.setattr(shim, "TRUST", (str(tmp_path / "{}.none"), str(trust)))
-    for own_file, code in ((False, 0 if starts else shim.BARRED), (True, 0)):
+    monkeypatch.setattr(unit, "TRUST", (str(tmp_path / "{}.none"), str(trust)))
+    for own_file, code in ((False, 0 if starts else unit.BARRED), (True, 0)):
         if own_file:  # the project's own takes the other's place
             (tmp_path / "shop.none").write_text("{}")
         with (base / "slots/0.json").open("rb") as file:
             saved = os.dup(0)
             os.dup2(file.fileno(), 0)
             try:
-                assert shim.may_start() == code
+                assert unit.may_start() == code
             finally:
                 os.dup2(saved, 0)
                 os.close(saved)

@@ -12,28 +12,31 @@ from hypothesis import strategies as st
 from sampling import FULL, examples
 
 from goferry.host import journal, lock
+from goferry.host.journal import JournalLine, Result
 from goferry.kernel.outcomes import DeployBusy
 
 RECORDS = [{"event": "begin", "n": 1}, {"event": "staged"}, {"event": "settled", "result": {"outcome": "aborted"}}]
+WRITTEN = [JournalLine.of(record) for record in RECORDS]
 
 
 @pytest.fixture
 def written(tmp_path):
     made = journal.Journal(tmp_path / "j" / "t.jsonl")
-    for record in RECORDS:
-        made.append(record)
+    for line in WRITTEN:
+        made.append(line)
     return made
 
 
 def test_lines_come_back(written):
-    assert written.records() == RECORDS
-    assert journal.outcome(written) == {"outcome": "aborted"}
+    assert written.lines() == WRITTEN
+    assert [line.record() for line in WRITTEN] == RECORDS
+    assert journal.outcome(written) == Result("aborted")
 
 
 def test_an_open_transaction_has_no_result(tmp_path):
     made = journal.Journal(tmp_path / "j" / "t.jsonl")
     assert journal.outcome(made) is None
-    made.append(RECORDS[0])
+    made.append(WRITTEN[0])
     assert journal.outcome(made) is None
 
 
@@ -68,19 +71,19 @@ def test_noise_is_no_line(noise):
 def test_a_torn_tail_is_cut_before_the_next_line(written):
     with written.path.open("ab") as file:
         file.write(b"00000000 {torn")
-    written.append({"event": "more"})
-    assert written.records() == [*RECORDS, {"event": "more"}]
+    written.append(JournalLine("more"))
+    assert written.lines() == [*WRITTEN, JournalLine("more")]
 
 
 def begin(folder, identifier, kind="deploy"):
     made = journal.begin(folder, identifier, kind)
-    made.append({"event": "begin", "transaction": {"id": identifier}})
+    made.append(JournalLine("begin", more={"transaction": {"id": identifier}}))
     return made
 
 
 def settle(folder, identifier, age=0.0):
     made = begin(folder, identifier)
-    made.append({"event": "settled", "result": {"outcome": identifier}})
+    made.append(JournalLine("settled", more={"result": {"outcome": identifier}}))
     age_by(made.path, age)
     return made
 
@@ -92,8 +95,8 @@ def age_by(path, days):
 
 def of_a_first_agent(folder, identifier, days, event="settled"):
     made = journal.Journal(folder / f"{identifier}.jsonl")
-    made.append({"event": "begin", "transaction": {"id": identifier}})
-    made.append({"event": event, "result": {"outcome": "committed"}})
+    made.append(JournalLine("begin", more={"transaction": {"id": identifier}}))
+    made.append(JournalLine(event, more={"result": {"outcome": "committed"}}))
     age_by(made.path, days)
     return made
 
@@ -144,12 +147,12 @@ def test_an_id_is_the_key_of_what_was_asked_twice(tmp_path):
     settle(tmp_path, "one")
     settle(tmp_path, "two")
     begin(tmp_path, "three")
-    assert journal.result(tmp_path, "one") == {"outcome": "one"}
-    assert journal.result(tmp_path, "two") == {"outcome": "two"}
+    assert journal.result(tmp_path, "one") == Result("one")
+    assert journal.result(tmp_path, "two") == Result("two")
     assert journal.result(tmp_path, "three") is None
     assert journal.result(tmp_path, "none") is None
     of_a_first_agent(tmp_path, "20260101T000000-0a", 1)
-    assert journal.result(tmp_path, "20260101T000000-0a") == {"outcome": "committed"}
+    assert journal.result(tmp_path, "20260101T000000-0a") == Result("committed")
     assert journal.result(tmp_path / "another", "one") is None
 
 
@@ -236,25 +239,25 @@ def test_a_lock_is_waited_for_and_dies_with_its_process(tmp_path):
 def test_room_is_set_aside_until_it_goes_back(tmp_path):
     entry = journal.Journal(tmp_path / "root" / "shop" / ".journal" / "t1.jsonl")
     reserve = entry.path.parent / ".reserve"
-    entry.append({"event": "begin"})
+    entry.append(JournalLine("begin"))
     assert reserve.stat().st_blocks * 512 >= journal.RESERVE
-    entry.append({"event": "staged"})
+    entry.append(JournalLine("staged"))
     assert reserve.exists()
-    entry.append({"event": "failed"})
+    entry.append(JournalLine("failed"))
     assert not reserve.exists()
-    entry.append({"event": "settled"})
-    assert [line["event"] for line in entry.records()] == ["begin", "staged", "failed", "settled"]
+    entry.append(JournalLine("settled"))
+    assert [line.event for line in entry.lines()] == ["begin", "staged", "failed", "settled"]
     assert [each.path for each in journal.journals(entry.path.parent)] == [entry.path]
 
 
 def test_the_way_back_begins_on_a_disk_that_is_full(tmp_path, monkeypatch):
     folder = tmp_path / "shop" / ".journal"
-    journal.begin(folder, "one", "deploy").append({"event": "begin"})
+    journal.begin(folder, "one", "deploy").append(JournalLine("begin"))
     monkeypatch.setattr(journal, "_full", lambda folder: (folder / ".reserve").exists())
     journal.begin(folder, "two", "deploy")
     assert (folder / ".reserve").exists()
     entry = journal.begin(folder, "three", "rollback")
-    entry.append({"event": "begin"})
-    entry.append({"event": "settled"})
+    entry.append(JournalLine("begin"))
+    entry.append(JournalLine("settled"))
     assert not (folder / ".reserve").exists()
     assert journal.settled(entry)

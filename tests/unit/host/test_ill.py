@@ -10,8 +10,9 @@ import pytest
 
 from goferry.host import guard as guard_module
 from goferry.host import ill, look, processes, slots
+from goferry.host.embedded import Embedded
 from goferry.host.guard import Guard
-from goferry.host.layout import Root
+from goferry.host.shim import Slot, Template
 from goferry.kernel.outcomes import CandidateUnhealthy
 
 LONGER = "give it longer:  ready-within in goferry.yml"
@@ -58,15 +59,14 @@ def port():
 
 def guarded(tmp_path, driver, mode="plain"):
     """Return a guard, a service's folder and what is in its slot."""
-    root = Root(tmp_path / "root")
+    root = Embedded(tmp_path / "root")
     root.path.mkdir()
     folder = root.service("shop", "web")
     folder.prepare()
-    slot = {
-        "schema": 1, "project": "shop", "service": "web", "slot": 0, "mode": mode, "port": 1, "listen": 1,
-        "version": "v1.0.0", "sha256": "", "health": "/healthz", "ready_ms": 300, "attempt": "a", "control": "0.sock",
-        "template": {"env": {"ADDR": "%(address)s", "OTHER": "%%"}, "args": []},
-    }  # fmt: skip
+    slot = Slot(
+        schema=1, project="shop", service="web", mode=mode, port=1, listen=1, version="v1.0.0", health="/healthz",
+        ready_ms=300, attempt="a", control="0.sock", template=Template((), {"ADDR": "%(address)s", "OTHER": "%%"}),
+    )  # fmt: skip
     slots.write(folder, slot)
     return Guard(root, driver), folder, slot
 

@@ -7,9 +7,9 @@ import os
 import pytest
 
 from goferry.deploy.provision import Wanted, Wishes, keys, plan
-from goferry.host import lock, policy, serve
+from goferry.host import lock, policy, processes, serve
 from goferry.host.agent import Session
-from goferry.host.layout import Root
+from goferry.host.provisioned import Provisioned
 from goferry.kernel import frames, hostfile, protocol
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.hostfile import AGENT, HostFile, Place, Policy
@@ -30,7 +30,7 @@ def root(tmp_path):
     path = tmp_path / "root"
     path.mkdir(mode=0o755)
     for project, service in (("shop", "api"), ("blog", "web")):
-        folder = Root(path, HOST).service(project, service)
+        folder = Provisioned(path, HOST).service(project, service)
         folder.prepare()
         (folder.store / (("a" if project == "shop" else "b") * 64)).write_bytes(b"x")
         os.symlink(folder.pointer(0), folder.live)
@@ -41,7 +41,7 @@ class Quiet:
     """A driver whose units say nothing."""
 
     def running(self, *_):
-        return {}
+        return processes.Process()
 
     def log(self, folder, _number):
         return folder.name
@@ -57,7 +57,7 @@ class Quiet:
 
 
 def session(root, project, monkeypatch):
-    made = Session(Root(root, HOST, project), None, {})
+    made = Session(Provisioned(root, HOST, project), None, {})
     monkeypatch.setattr(made.guard, "driver", Quiet())
     return made
 
@@ -76,7 +76,7 @@ def test_a_project_s_key_sees_its_own_project_alone(root, monkeypatch):
 
 
 def test_a_project_s_change_holds_no_other_project_up(root):
-    shop, blog = Root(root, HOST, "shop"), Root(root, HOST, "blog")
+    shop, blog = Provisioned(root, HOST, "shop"), Provisioned(root, HOST, "blog")
     shop.prepare()
     blog.prepare()
     with lock.held(shop.locks, 0):

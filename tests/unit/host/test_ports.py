@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from goferry.host import bindings, listener, note, ports, processes, shim
-from goferry.host.layout import Root
+from goferry.host import bindings, listener, note, ports, processes, shim, unit
+from goferry.host.embedded import Embedded
 from goferry.host.supervised import Supervised
 from goferry.kernel.ports import RANGE, SPARE
 
@@ -85,7 +85,7 @@ def test_a_note_says_what_was_drawn_and_its_unit_s_group(tmp_path):
         assert now.group == listener.group_of()
         assert now.before == tuple(port for port in (before.port, *before.before) if port)[: ports.REMEMBERED]
         assert now.port not in now.before
-    assert path.read_text().splitlines()[0] == f"{shim.PORT}={now.port}"
+    assert path.read_text().splitlines()[0] == f"{unit.PORT}={now.port}"
     assert path.stat().st_mode & 0o777 == 0o644
 
 
@@ -96,14 +96,14 @@ def test_a_damaged_note_names_no_port(tmp_path, text):
 
 
 def test_the_shim_puts_the_drawn_port_where_the_slot_has_its_first_one():
-    slot = {
-        "listen": 23000, "args": ["-a", "127.0.0.1:23000", "x127.0.0.1:23000"],
-        "env": {"ADDR": "127.0.0.1:23000", "PEER": "127.0.0.1:230001"},
-    }  # fmt: skip
+    slot = shim.Slot(
+        listen=23000, args=["-a", "127.0.0.1:23000", "x127.0.0.1:23000"],
+        env={"ADDR": "127.0.0.1:23000", "PEER": "127.0.0.1:230001"},
+    )  # fmt: skip
     now = shim.placed(slot, 24567)
-    assert now["args"] == ["-a", "127.0.0.1:24567", "x127.0.0.1:23000"]
-    assert now["env"] == {"ADDR": "127.0.0.1:24567", "PEER": "127.0.0.1:230001"}
-    assert shim.unit_environment(now, {shim.PORT: "24567"}) == now["env"]
+    assert now.args == ["-a", "127.0.0.1:24567", "x127.0.0.1:23000"]
+    assert now.env == {"ADDR": "127.0.0.1:24567", "PEER": "127.0.0.1:230001"}
+    assert unit.unit_environment(now, {unit.PORT: "24567"}) == now.env
 
 
 def test_the_kernel_tells_which_socket_listens_and_whose_it_is(listen, kernel):
@@ -272,25 +272,22 @@ def test_the_kernel_takes_the_denial_for_each_kind_of_stream(groups):
 
 def test_the_embedded_target_tells_by_the_process_who_took_a_candidate_s_port(tmp_path, listen):
     """All may be one user's there: the listener must be the slot's own process."""
-    root = Root(tmp_path / "root")
+    root = Embedded(tmp_path / "root")
     root.prepare()
     folder, driver = root.service("shop", "web"), Supervised(root, {})
     folder.prepare()
     port = listen().getsockname()[1]
     address = f"127.0.0.1:{port}"
-    slot = {
-        "slot": 0, "mode": "plain", "listen": port, "port": 8080, "env": {"ADDR": address}, "args": [], "drain_ms": 1,
-        "group": "g",
-    }  # fmt: skip
+    slot = shim.Slot(slot=0, mode="plain", listen=port, port=8080, env={"ADDR": address}, drain_ms=1, group="g")
     with subprocess.Popen(["sleep", "100"]) as other:
         for pid, taken in ((other.pid, port), (os.getpid(), 0)):
-            folder.run(0).write_text(json.dumps(processes.identity(pid)))
+            folder.run(0).write_text(json.dumps(processes.identity(pid)._asdict()))
             assert driver.robbed(folder, slot) == taken
-        folder.run(0).write_text(json.dumps(processes.identity(other.pid)))
-        assert driver.robbed(folder, {**slot, "port": port}) == 0  # the public one can't be moved
-        assert driver.robbed(folder, {**slot, "mode": "socket"}) == 0
+        folder.run(0).write_text(json.dumps(processes.identity(other.pid)._asdict()))
+        assert driver.robbed(folder, slot._replace(port=port)) == 0  # the public one can't be moved
+        assert driver.robbed(folder, slot._replace(mode="socket")) == 0
         moved = driver.elsewhere(folder, slot)
         assert other.wait(5) == -15
-    assert moved["listen"] != port
-    assert moved["env"] == {"ADDR": f"127.0.0.1:{moved['listen']}"}
+    assert moved.listen != port
+    assert moved.env == {"ADDR": f"127.0.0.1:{moved.listen}"}
     assert driver.robbed(folder, moved) == 0

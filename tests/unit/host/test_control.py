@@ -24,7 +24,7 @@ def test_a_slow_but_whole_answer_is_an_answer(tmp_path, monkeypatch):
     whole = hostile.OK + b"Content-Length: 2\r\n\r\n{}"
     monkeypatch.setitem(hostile.KINDS, "slow", lambda: ((whole[n : n + 8], 0.05) for n in range(0, len(whole), 8)))
     with hostile.listening(tmp_path / "a.sock", "slow"):
-        assert control.health(tmp_path / "a.sock", "/healthz", 5.0) == {"http": 200}
+        assert control.health(tmp_path / "a.sock", "/healthz", 5.0) == control.Health(200)
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,20 @@
 """What a deploy changes, from the release and the host's state; what a slot and supervisord are told."""
 
 import struct
+from dataclasses import replace
 
 import pytest
 
 from goferry.host import elf, plan, shim, slots, supervisor
-from goferry.host.layout import BadName, Root
+from goferry.host.embedded import Embedded
+from goferry.host.layout import BadName
+from goferry.host.state import Live, State
 from goferry.kernel.machine import Change
 from goferry.kernel.manifest import File, Manifest
 from goferry.kernel.outcomes import NothingToDeploy, WrongPlatform
+from goferry.kernel.services import Declared
 
-EMPTY = {"live": None, "history": (), "stopped": False, "running": -1}
+EMPTY = State()
 PLATFORM = ("linux", "amd64")
 
 
@@ -28,15 +32,7 @@ def release(*files, sequence=5, **services):
 
 
 def live(slot, sequence, sha="b", port=81, mode="socket"):
-    now = {
-        "slot": slot,
-        "sequence": sequence,
-        "version": f"v{sequence}",
-        "sha256": sha * 64,
-        "mode": mode,
-        "port": port,
-    }
-    return {**EMPTY, "live": now, "running": slot}
+    return State(Live(slot, sequence, f"v{sequence}", sha * 64, mode, port), running=slot)
 
 
 def deploy(made, states, wanted=()):
@@ -62,7 +58,7 @@ def test_what_is_live_already_is_no_change():
 
 
 def test_after_down_the_same_release_is_a_change():
-    (change,) = deploy(release(), {"api": {**live(1, 5, "a"), "running": -1}})
+    (change,) = deploy(release(), {"api": replace(live(1, 5, "a"), running=-1)})
     assert (change.slot, change.old_slot) == (0, -1)
 
 
@@ -100,64 +96,68 @@ def test_a_service_that_is_not_declared_is_named(made):
 )
 def test_names_that_are_no_folder_are_refused(tmp_path, name):
     with pytest.raises(BadName):
-        Root(tmp_path).service("shop", name)
+        Embedded(tmp_path).service("shop", name)
     with pytest.raises(BadName):
-        Root(tmp_path).project(name)
+        Embedded(tmp_path).project(name)
 
 
 def describe(tmp_path, mode="socket", port=8080, *, filled=False, **declared):
     change = Change("api", mode, 1, 0, 5, "v5", "a" * 64, port=8080)
-    folder = Root(tmp_path).service("shop", "api")
+    folder = Embedded(tmp_path).service("shop", "api")
     return slots.describe(
-        folder, change, {"binary": "api", **declared}, {"PATH": "/bin", "SECRET": "x"}, port, filled=filled
+        folder,
+        change,
+        Declared.of({"binary": "api", **declared}),
+        {"PATH": "/bin", "SECRET": "x"},
+        port,
+        filled=filled,
     )
 
 
 def test_a_slot_gets_a_clean_environment(tmp_path):
     slot = describe(tmp_path, env={"MODE": "test"})
-    assert slot["env"] == {
+    assert slot.env == {
         "PATH": "/bin", "MODE": "test", "GOFERRY_SERVICE": "api", "GOFERRY_VERSION": "v5", "GOFERRY_DRAIN": "4000ms"
     }  # fmt: skip
 
 
 def test_the_address_is_given_by_environment_or_flag(tmp_path):
-    assert describe(tmp_path, "plain", 7001, listen={"env": "ADDR"})["env"]["ADDR"] == "127.0.0.1:7001"
+    assert describe(tmp_path, "plain", 7001, listen={"env": "ADDR"}).env["ADDR"] == "127.0.0.1:7001"
     slot = describe(tmp_path, "plain", 7001, args=["serve"], listen={"flag": "--listen"})
-    assert slot["args"] == ["serve", "--listen", "127.0.0.1:7001"]
+    assert slot.args == ["serve", "--listen", "127.0.0.1:7001"]
 
 
 def test_the_port_alone_is_given_and_given_anew_on_another_port(tmp_path):
     slot = describe(tmp_path, "plain", 7001, filled=True, listen={"port_env": "PORT"}, args=["100%", "--mode=7001"])
-    assert (slot["env"]["PORT"], slot["args"]) == ("7001", ["100%", "--mode=7001"])
+    assert (slot.env["PORT"], slot.args) == ("7001", ["100%", "--mode=7001"])
     again = shim.placed(slot, 7002)
-    assert (again["env"]["PORT"], again["args"], again["listen"]) == ("7002", ["100%", "--mode=7001"], 7002)
+    assert (again.env["PORT"], again.args, again.listen) == ("7002", ["100%", "--mode=7001"], 7002)
     assert shim.placed(again, 7001) == slot
 
 
 def test_placeholders_are_filled_in_a_release_that_says_so_and_are_text_in_an_older_one(tmp_path):
     declared = {"args": ["--port={port}", "{{port}}"], "env": {"BASE": "{url}/api", "GOFERRY_VERSION": "{port}"}}
     slot = describe(tmp_path, "plain", 7001, filled=True, listen={"env": "ADDR"}, **declared)
-    assert slot["args"] == ["--port=7001", "{port}"]
-    assert slot["env"]["BASE"] == "http://127.0.0.1:7001/api"
-    assert (slot["env"]["ADDR"], slot["env"]["GOFERRY_VERSION"]) == ("127.0.0.1:7001", "v5")
+    assert slot.args == ["--port=7001", "{port}"]
+    assert slot.env["BASE"] == "http://127.0.0.1:7001/api"
+    assert (slot.env["ADDR"], slot.env["GOFERRY_VERSION"]) == ("127.0.0.1:7001", "v5")
     older = describe(tmp_path, "plain", 7001, listen={"env": "ADDR"}, **declared)
-    assert older["args"] == declared["args"]
-    assert older["env"]["BASE"] == "{url}/api"
-    assert shim.placed(older, 7002)["args"] == declared["args"]
-    assert shim.placed(older, 7002)["env"]["ADDR"] == "127.0.0.1:7002"
+    assert older.args == declared["args"]
+    assert older.env["BASE"] == "{url}/api"
+    assert shim.placed(older, 7002).args == declared["args"]
+    assert shim.placed(older, 7002).env["ADDR"] == "127.0.0.1:7002"
 
 
 def test_a_slot_that_an_older_agent_filled_is_moved_to_another_port(tmp_path):
-    slot = {**describe(tmp_path, "plain", 7001, listen={"env": "ADDR"}, args=["127.0.0.1:7001"])}
-    del slot["template"]
+    slot = describe(tmp_path, "plain", 7001, listen={"env": "ADDR"}, args=["127.0.0.1:7001"])._replace(template=None)
     moved = shim.placed(slot, 7002)
-    assert (moved["env"]["ADDR"], moved["args"]) == ("127.0.0.1:7002", ["127.0.0.1:7002"])
+    assert (moved.env["ADDR"], moved.args) == ("127.0.0.1:7002", ["127.0.0.1:7002"])
 
 
 def test_supervisord_is_told_of_each_group_in_relative_paths():
     groups = [
-        {"name": "shop~api~8080", "folder": "shop/api", "port": 8080, "drain_ms": 10_000},
-        {"name": "shop~web~plain", "folder": "shop/web", "port": 0, "drain_ms": 500},
+        supervisor.Group("shop~api~8080", "shop/api", 8080, 10_000),
+        supervisor.Group("shop~web~plain", "shop/web", 0, 500),
     ]
     text = supervisor.render(groups, "/x.sock")
     assert "[fcgi-program:shop~api~8080]\nsocket=tcp://127.0.0.1:8080\nsocket_backlog=4096\n" in text

@@ -12,7 +12,7 @@ import pytest
 
 from goferry.deploy.client import sendable
 from goferry.host import places, serve
-from goferry.host.layout import Root
+from goferry.host.embedded import Embedded
 from goferry.kernel import frames
 from goferry.kernel.errors import Misuse
 from goferry.system import process
@@ -173,7 +173,7 @@ class Idle(Waiting):
 
 def test_the_session_that_was_idle_the_longest_makes_room_for_a_new_one(tmp_path, monkeypatch):
     monkeypatch.setattr(places, "MOST", 3)
-    root = Root(tmp_path)
+    root = Embedded(tmp_path)
     root.prepare()
     first, second, third = (places.Place(root) for _ in range(3))
     first.used()
@@ -192,9 +192,9 @@ def test_the_session_that_was_idle_the_longest_makes_room_for_a_new_one(tmp_path
 
 def test_one_project_s_sessions_do_not_crowd_out_another_s(tmp_path, monkeypatch):
     monkeypatch.setattr(places, "MOST", 4)
-    Root(tmp_path).prepare()
-    quiet = places.Place(Root(tmp_path, None, "shop"))
-    crowd = [places.Place(Root(tmp_path, None, "blog")) for _ in range(12)]
+    Embedded(tmp_path).prepare()
+    quiet = places.Place(Embedded(tmp_path, "shop"))
+    crowd = [places.Place(Embedded(tmp_path, "blog")) for _ in range(12)]
     assert not quiet.wanted()
     assert [each.wanted() for each in crowd] == [True] * 9 + [False] * 3
     for each in [quiet, *crowd]:
@@ -216,7 +216,7 @@ class Wanted:
 
 @pytest.mark.parametrize(("kind", "name"), [("", "session-idle"), ("HEALTHY", "client-silent")])
 def test_an_idle_session_gives_its_place_up_and_one_with_a_transaction_does_not(monkeypatch, tmp_path, kind, name):
-    monkeypatch.setattr(serve, "_placed", lambda _: contextlib.nullcontext(Wanted()))
+    monkeypatch.setattr(Embedded, "session", lambda _: contextlib.nullcontext(Wanted()))
     monkeypatch.setattr(serve, "LONGEST", 1.5)
     monkeypatch.setattr(Waiting, "PHASE", kind)
     ended, last = served(monkeypatch, tmp_path, "hello", pause=0.1, kind=Waiting)

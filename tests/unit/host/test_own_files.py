@@ -3,7 +3,8 @@
 import pytest
 
 from goferry.host import own_files
-from goferry.host.layout import Root
+from goferry.host.embedded import Embedded
+from goferry.host.provisioned import Provisioned
 from goferry.kernel.hostfile import HostFile, Place
 
 HOST = HostFile(projects={"shop": {"api": Place("shop", "api", 8080, "plain")}})
@@ -21,7 +22,9 @@ LOCAL, PROVISIONED = None, HOST
     ids=["local", "local with env-file", "host", "host, which reads no env-file"],
 )
 def test_where_variables_and_files_belong(tmp_path, host, env_file, variables, data):
-    first, second, docs = own_files.lines(Root(tmp_path, host).service("shop", "api"), env_file)
+    first, second, docs = own_files.lines(
+        (Provisioned(tmp_path, host) if host else Embedded(tmp_path)).service("shop", "api"), env_file
+    )
     assert (
         first
         == "variables that it needs belong under env at the service in goferry.yml, or into "
@@ -32,4 +35,4 @@ def test_where_variables_and_files_belong(tmp_path, host, env_file, variables, d
 
 
 def test_what_is_not_known_of_its_place_is_left_out(tmp_path):
-    assert own_files.lines(Root(tmp_path, HOST).service("shop", "web"), "") == []
+    assert own_files.lines(Provisioned(tmp_path, HOST).service("shop", "web"), "") == []

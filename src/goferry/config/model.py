@@ -138,14 +138,14 @@ class Service(Section, frozen=True, kw_only=True):
 
     main: str
     listen: Listen = Listen()
-    health: str = services.Declared.health
+    health: str = services.DEFAULT.health
     args: list[str] = []
     env: dict[str, str] = {}
     env_file: str = ""
-    port: int = services.Declared.port
-    ready_within: float = services.Declared.ready_within_ms / 1000
-    bake: float = services.Declared.bake_ms / 1000
-    drain: float = services.Declared.drain_ms / 1000
+    port: int = services.DEFAULT.port
+    ready_within: float = services.DEFAULT.ready_within_ms / 1000
+    bake: float = services.DEFAULT.bake_ms / 1000
+    drain: float = services.DEFAULT.drain_ms / 1000
 
 
 class Environment(Section, frozen=True, kw_only=True):

@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 from goferry.kernel import invisible
 
@@ -33,16 +32,15 @@ VARIABLE = r"[A-Za-z_][A-Za-z0-9_]{0,199}"
 _PATH = "/[!-~]{0,1000}"
 
 
-@dataclass(frozen=True)
-class Declared:
+class Declared(NamedTuple):
     """A checked declaration; the one place of the defaults, which goferry.yml has too (config.model)."""
 
     main: str = ""
     binary: str = ""
-    listen: Mapping[str, Any] = field(default_factory=dict)
+    listen: Mapping[str, Any] = {}
     health: str = "/healthz"
     args: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = {}
     env_file: str = ""
     port: int = 0
     ready_within_ms: int = 30_000
@@ -52,13 +50,16 @@ class Declared:
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Declared:
         """Read a service of a release; what it leaves out has its default."""
-        known = {each.name: record[each.name] for each in fields(cls) if record.get(each.name) is not None}
+        known = {name: record[name] for name in cls._fields if record.get(name) is not None}
         return cls(**{**known, "args": tuple(known.get("args", ()))})
 
     def kind(self, kinds: Mapping[str, Shape]) -> str:
         """Return the name of its kind: the one that its key of `listen` means; one that says nothing is plain."""
         means = (name for name, kind in kinds.items() if any(self.listen.get(key) for key in kind.listens))
         return next(means, PLAIN.name)
+
+
+DEFAULT = Declared()
 
 
 def check(name: str, record: Any, kinds: Mapping[str, Shape] | None = None) -> None:
@@ -131,8 +132,7 @@ def _variable(value: Any) -> bool:
     return type(value) is str and bool(re.fullmatch(VARIABLE, value))
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(NamedTuple):
     """How a kind of service gets its listening socket; what a host does for each kind is host.kinds'.
 
     Attributes:

@@ -16,8 +16,9 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
 from goferry.caches.place import MOST_NOTE, PlaceUnknown, Stored
 
@@ -28,8 +29,8 @@ ATTEMPTS = 2
 PATIENCE, LEAST = 20, 100_000
 """After so many seconds a pack must have come with so many bytes a second; one that stalls costs more than it saves."""
 _MOST_PAGES = 100
-_NAME = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[\w!.*'()=/-]*))?", re.ASCII)
-_PACK = re.compile(r"(?P<where>[\w.-]+/[\w.-]+/[\w.-]+)/(?P<name>[\w-]+)\.(?P<end>json|pack)", re.ASCII)
+_NAME = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([\w!.*'()=/-]*))?", re.ASCII)
+_PACK = re.compile(r"([\w.-]+/[\w.-]+/[\w.-]+)/([\w-]+)\.(json|pack)", re.ASCII)
 
 _SAID = {
     "NoSuchBucket": "there is no such bucket",
@@ -65,8 +66,9 @@ def opened(text: str) -> Bucket:
         PlaceUnknown: when it names none.
     """
     match = _NAME.fullmatch(text)
-    parts = (match["prefix"] or "").strip("/").split("/") if match else []
-    if match is None or ".." in match["bucket"] or (parts != [""] and not {"", ".", ".."}.isdisjoint(parts)):
+    name, prefix = match.groups("") if match else ("..", "")
+    parts = prefix.strip("/").split("/")
+    if ".." in name or (parts != [""] and not {"", ".", ".."}.isdisjoint(parts)):
         raise PlaceUnknown(
             f"{text!r} names no bucket",
             advice=[
@@ -74,32 +76,61 @@ def opened(text: str) -> Bucket:
                 "where it is:  AWS_ENDPOINT_URL_S3=https://…",
             ],
         )
-    return Bucket(match["bucket"], "/".join(parts))
+    return Bucket(name, "/".join(parts))
+
+
+class _Client(Protocol):
+    """What of boto3's client is used; it has no types of its own."""
+
+    def get_object(self, **asked: object) -> dict[str, Any]: ...
+
+    def put_object(self, **asked: object) -> object: ...
+
+    def delete_object(self, **asked: object) -> object: ...
+
+    def get_paginator(self, name: str) -> Any: ...
+
+
+class _Stream(Protocol):
+    """An object's content, as a client hands it out."""
+
+    def read(self, size: int = ..., /) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+class _Object(NamedTuple):
+    """An object of a listing: its key below the bucket, its bytes, and when it was written."""
+
+    key: str
+    size: int
+    modified: datetime
 
 
 class Bucket:
     """The objects of a bucket below a prefix. A pack counts as used when it was written: reading leaves no mark."""
 
-    def __init__(self, name: str, prefix: str = "", make: Callable[[], Any] | None = None) -> None:
+    def __init__(self, name: str, prefix: str = "", make: Callable[[], _Client] | None = None) -> None:
         """`make` makes the client; boto3's by default."""
         self._name, self._prefix = name, f"{prefix}/v1/" if prefix else "v1/"
-        self._make, self._lock, self._made = make or _client, threading.Lock(), None
+        self._make, self._lock = make or _client, threading.Lock()
+        self._made: _Client | None = None
 
     def names(self, where: str) -> list[str]:
         """See Place."""
         begin = f"{self._prefix}{where}/"
-        keys = (each["Key"].removeprefix(begin) for each in self._listed(begin))
+        keys = (each.key.removeprefix(begin) for each in self._listed(begin))
         return sorted(key.removesuffix(".json") for key in keys if key.endswith(".json") and "/" not in key)
 
     def note(self, where: str, name: str) -> bytes:
         """See Place."""
         with self._asked():
-            return bytes(self._get(f"{where}/{name}.json")["Body"].read(MOST_NOTE))
+            return bytes(self._body(f"{where}/{name}.json").read(MOST_NOTE))
 
     def open(self, where: str, name: str) -> BinaryIO:
         """See Place."""
         with self._asked():
-            body = self._get(f"{where}/{name}.pack")["Body"]
+            body = self._body(f"{where}/{name}.pack")
         return io.BufferedReader(_Body(body, self._asked), 1 << 20)
 
     def put(self, where: str, name: str, pack: Path, note: bytes) -> bool:
@@ -124,36 +155,41 @@ class Bucket:
         sizes: dict[tuple[str, str], int] = {}
         noted: dict[tuple[str, str], float] = {}
         for each in self._listed(self._prefix):
-            match = _PACK.fullmatch(each["Key"].removeprefix(self._prefix))
-            if match and match["end"] == "pack":
-                sizes[match["where"], match["name"]] = int(each["Size"])
-            elif match:
-                noted[match["where"], match["name"]] = each["LastModified"].timestamp()
+            match = _PACK.fullmatch(each.key.removeprefix(self._prefix))
+            if match is None:
+                continue
+            where, name, end = match.groups()
+            if end == "pack":
+                sizes[where, name] = each.size
+            else:
+                noted[where, name] = each.modified.timestamp()
         for where, name in sorted(sizes.keys() & noted.keys()):
             yield Stored(where, name, sizes[where, name], noted[where, name])
 
     @property
-    def _client(self) -> Any:
+    def _client(self) -> _Client:
         with self._lock:
             if self._made is None:
                 self._made = self._make()
             return self._made
 
-    def _get(self, name: str) -> Any:
-        return self._client.get_object(Bucket=self._name, Key=self._prefix + name)
+    def _body(self, name: str) -> _Stream:
+        body: _Stream = self._client.get_object(Bucket=self._name, Key=self._prefix + name)["Body"]
+        return body
 
     def _put(self, name: str, content: BinaryIO | bytes) -> None:
         with self._asked(fine=_THERE):
             self._client.put_object(Bucket=self._name, Key=self._prefix + name, Body=content, IfNoneMatch="*")
 
-    def _listed(self, begin: str) -> list[Any]:
-        found: list[Any] = []
+    def _listed(self, begin: str) -> list[_Object]:
+        found: list[_Object] = []
         with self._asked():
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=begin)
             for number, page in enumerate(pages):
                 if number == _MOST_PAGES:
                     break
-                found += page.get("Contents", [])
+                listed = page.get("Contents", [])
+                found += [_Object(each["Key"], int(each["Size"]), each["LastModified"]) for each in listed]
         return found
 
     @contextlib.contextmanager
@@ -168,24 +204,29 @@ class Bucket:
         except Exception as error:
             if type(error).__module__.partition(".")[0] not in ("botocore", "boto3", "s3transfer", "urllib3"):
                 raise
-            answer = getattr(error, "response", None)
-            said = answer.get("Error", {}) if isinstance(answer, dict) else {}
-            code = str(said.get("Code", "")) or type(error).__name__
+            code, message = _code(error)
             if code in fine:
                 return
             if code in _ABSENT:
                 raise FileNotFoundError(f"{SCHEME}{self._name} does not have it") from None
-            why = _SAID.get(code) or f"{code}: {said.get('Message') or error}"
+            why = _SAID.get(code) or f"{code}: {message or error}"
             raise BucketFailed(f"{SCHEME}{self._name}: {why}") from None
+
+
+def _code(error: Exception) -> tuple[str, str]:
+    """Return the code and the message of a server's answer, or the name of an error of the library's own."""
+    answer = getattr(error, "response", None)
+    said = answer.get("Error", {}) if isinstance(answer, dict) else {}
+    return str(said.get("Code", "")) or type(error).__name__, str(said.get("Message", ""))
 
 
 class _Body(io.RawIOBase):
     """An object's content as it comes; a stream of boto3's raises errors of its own, and may trickle for hours."""
 
-    def __init__(self, body: Any, asked: Callable[[], contextlib.AbstractContextManager[None]]) -> None:
+    def __init__(self, body: _Stream, asked: Callable[[], contextlib.AbstractContextManager[None]]) -> None:
         self._body, self._asked = body, asked
         # What has come, without waiting for more: urllib3's own, where boto3 has none.
-        self._some = getattr(getattr(body, "_raw_stream", None), "read1", body.read)
+        self._some: Callable[[int], bytes] = getattr(getattr(body, "_raw_stream", None), "read1", body.read)
         self._since, self._read = time.monotonic(), 0
 
     def readable(self) -> bool:
@@ -206,7 +247,7 @@ class _Body(io.RawIOBase):
         super().close()
 
 
-def _client() -> Any:
+def _client() -> _Client:
     """Return boto3's client for S3.
 
     Raises:
@@ -233,4 +274,4 @@ def _client() -> Any:
             client = session.client("s3", region_name=region, config=botocore.Config(**ways))
     except Exception as error:  # noqa: BLE001  a profile, an address or a file of settings that is none: each its own
         raise BucketFailed(f"boto3 can't be set up: {error}") from None
-    return client
+    return cast("_Client", client)

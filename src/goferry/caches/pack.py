@@ -2,7 +2,7 @@ r"""Packs: many small files in one, compressed block by block, written and read 
 
     "goferry-pack 1\n"
     length     4 bytes, big endian, of the index as it lies here
-    index      JSON, one zstd frame: {"kind": …, "about": {…}, "files": [[name, size], …], "blocks": [count, …]}
+    index      JSON, one zstd frame: {"kind": …, "about": {"slot": …}, "files": [[name, size], …], "blocks": [count, …]}
     and for each block
     length     4 bytes
     block      one zstd frame: the bytes of the next `count` files, in the order of the index
@@ -21,11 +21,13 @@ import re
 import struct
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, TypeVar
+
+import msgspec
+from msgspec import Struct
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -49,6 +51,8 @@ _CHUNK = 256 << 10
 """Bytes that are inflated at once."""
 _LENGTH = struct.Struct(">I")
 _KIND = re.compile(r"[a-z][a-z-]{0,31}")
+_Job = TypeVar("_Job")
+_Result = TypeVar("_Result")
 Take = Callable[[str, memoryview], bool]
 """Takes a file, its name and its bytes, or does not."""
 
@@ -57,17 +61,22 @@ class PackUnusable(Exception):
     """A pack can't be used; its words are the reason that a miss is told with."""
 
 
-@dataclass(frozen=True)
-class Index:
-    """What a pack says it holds.
+class About(Struct, frozen=True):
+    """What decided a pack's content: `slot` is the name of its slot (caches.warm.Slot), or `all`."""
+
+    slot: str = ""
+
+
+class Index(Struct, frozen=True):
+    """What a pack says it holds: the index, as it lies in the pack.
 
     Attributes:
-        kind: `modules`, `packages`. about: what decided its content, as JSON.
+        kind: `modules`, `packages`. about: what decided its content.
         files: name and size of each, in order. blocks: how many of them each block holds.
     """
 
     kind: str
-    about: Mapping[str, Any]
+    about: About
     files: tuple[tuple[str, int], ...]
     blocks: tuple[int, ...]
 
@@ -77,19 +86,17 @@ class Index:
         return sum(size for _, size in self.files)
 
 
-def write(
-    out: BinaryIO, kind: str, about: Mapping[str, Any], root: Path, names: Sequence[str], level: int = FAST
-) -> Index:
-    """Write a pack of files below `root`, at a level of zstd.
+def write(out: BinaryIO, kind: str, slot: str, root: Path, names: Sequence[str], level: int = FAST) -> Index:
+    """Write a pack of files below `root`, made for a slot, at a level of zstd.
 
     Raises:
         PackUnusable: a file changed while it was read.
         OSError: one can't be read, or `out` written.
     """
     files = tuple((name, (root / name).stat().st_size) for name in names)
-    index = Index(kind, about, files, _blocks([size for _, size in files]))
-    text = {"kind": kind, "about": about, "files": files, "blocks": index.blocks}
-    head = zstd.compress(json.dumps(text, separators=(",", ":")).encode(), FAST)
+    index = Index(kind, About(slot), files, _blocks([size for _, size in files]))
+    # Not msgspec's own text: packs are the same bytes from one version of Goferry to the next, and json.dumps escapes.
+    head = zstd.compress(json.dumps(msgspec.to_builtins(index), separators=(",", ":")).encode(), FAST)
     out.write(MAGIC + _LENGTH.pack(len(head)) + head)
     setting = zstd.CompressionParameter
     options: dict[int, int] = {setting.compression_level: level, setting.enable_long_distance_matching: 1}
@@ -117,10 +124,8 @@ def read(source: BinaryIO, kind: str, pattern: str) -> Index:
         raise PackUnusable("it is no pack of this format")
     data = _inflated(_framed(source, MOST_INDEX), MOST_INDEX)
     try:
-        text = json.loads(data)
-        files = tuple((str(name), int(size)) for name, size in text["files"])
-        index = Index(str(text["kind"]), dict(text["about"]), files, tuple(int(count) for count in text["blocks"]))
-    except (ArithmeticError, ValueError, LookupError, TypeError, RecursionError) as error:
+        index = msgspec.json.decode(data, type=Index)
+    except (ValueError, RecursionError) as error:
         raise PackUnusable("its index is no index") from error
     _hold(index, kind, pattern)
     return index
@@ -288,11 +293,11 @@ def _inflated(frame: bytes, most: int) -> bytes:
     return data
 
 
-def _in_order(work: Callable[[Any], Any], jobs: Iterator[Any]) -> Iterator[Any]:
+def _in_order(work: Callable[[_Job], _Result], jobs: Iterator[_Job]) -> Iterator[_Result]:
     """Do the jobs in threads and yield what each gives, in order; a few are under way at a time."""
     workers = min(8, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers, thread_name_prefix="pack") as pool:
-        waiting: list[Future[Any]] = []
+        waiting: list[Future[_Result]] = []
         for job in jobs:
             waiting.append(pool.submit(work, job))
             if len(waiting) > 2 * workers:

@@ -22,7 +22,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Annotated, BinaryIO, Protocol
+
+import msgspec
+from msgspec import Meta, Struct, structs
 
 from goferry.kernel.errors import Misuse, Unreachable
 
@@ -31,10 +34,10 @@ KEY = 32
 _NAME = re.compile(r"(\d{8}T\d{6}Z)-([0-9a-f]{32})")
 MOST_NOTE = 1 << 20
 """Bytes of a note that are read."""
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_MOST = 1 << 53
-"""A note's digest becomes a file's name, and its numbers are shown: whoever may write to a place can write others."""
-_NO_NOTE = (ArithmeticError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+# A note's digest becomes a file's name, and its numbers are shown: whoever may write to a place can write others.
+_Count = Annotated[int, Meta(ge=0, lt=1 << 53)]
+_Seconds = Annotated[float, Meta(ge=0, lt=1 << 53)]
+_Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 class PlaceUnknown(Misuse):
@@ -75,6 +78,17 @@ class Kept:
     sha256: str
     seconds: float = 0.0
     inputs: Mapping[str, str] = field(default_factory=dict)
+
+
+class _Note(Struct, frozen=True):
+    """What the file beside a pack says of it: see Kept."""
+
+    bytes: _Count
+    size: _Count
+    files: _Count
+    sha256: _Digest
+    seconds: _Seconds
+    inputs: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -172,22 +186,9 @@ def look(place: Place, where: str, name: str) -> Kept | None:
     match = _NAME.fullmatch(name)
     if match is None:
         return None
-    with contextlib.suppress(FileNotFoundError, *_NO_NOTE):
-        said: Any = json.loads(place.note(where, name))
-        kept = Kept(
-            where,
-            name,
-            match[2],
-            int(said["bytes"]),
-            int(said["size"]),
-            int(said["files"]),
-            str(said["sha256"]),
-            float(said["seconds"]),
-            {str(key): str(value) for key, value in said["inputs"].items()},
-        )
-        numbers = (kept.bytes, kept.size, kept.files, kept.seconds)
-        if _SHA256.fullmatch(kept.sha256) and all(0 <= each < _MOST for each in numbers):
-            return kept
+    with contextlib.suppress(FileNotFoundError, ValueError, RecursionError):
+        note = msgspec.json.decode(place.note(where, name), type=_Note)
+        return Kept(where, name, match[2], **structs.asdict(note))
     return None
 
 

@@ -14,11 +14,11 @@ a pack lies the statement with its signatures, at least one:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Literal
 
-from msgspec import Struct
+import msgspec
+from msgspec import Meta, Struct
 
 from goferry.caches.pack import PackUnusable
 from goferry.caches.warm import Slot
@@ -30,39 +30,57 @@ from goferry.kernel.signatures import Text, check
 from goferry.kernel.trustfile import TrustFile
 
 DOMAIN = b"goferry cache statement 1\n"
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 SIGNABLE = ("deps", "own")
 """Kinds of packs that a statement may name: what tests add is never signed."""
 WHERE = "signed"
 """The folder of a project's statements in a place."""
 MOST_BYTES = 1 << 20
 TEXT = Text("the statement", "cache", {"openpgp": "its OpenPGP signature", "minisign": "its minisign signature"})
-_FIELDS = {"repository": r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}", "project": r"[a-z0-9][a-z0-9.-]{0,254}"}
-_FIELDS |= {"commit": r"(?:[0-9a-f]{40}|[0-9a-f]{64})?"}
-_ENTRY = {"slot": r"[a-z0-9][a-z0-9.-]{0,254}", "sha256": r"[0-9a-f]{64}"}
-_ENTRY |= dict.fromkeys(["go", "goos", "goarch"], r"[0-9A-Za-z][0-9A-Za-z.+-]{0,63}")
+# Patterns are searched for: `\Z` ends them, as `$` would let a line feed through.
+_Repository = Annotated[str, Meta(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,127}\Z")]
+_Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{0,254}\Z")]
+_Word = Annotated[str, Meta(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+-]{0,63}\Z")]
+_Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+_Commit = Annotated[str, Meta(pattern=r"^(?:[0-9a-f]{40}|[0-9a-f]{64})?\Z")]
+
+
+class _Pack(Struct, frozen=True, forbid_unknown_fields=True):
+    """An Entry as it lies in a file."""
+
+    kind: Annotated[str, Meta(pattern=rf"^(?:{'|'.join(SIGNABLE)})\Z")]
+    slot: _Name
+    go: _Word
+    goos: _Word
+    goarch: _Word
+    flags: dict[str, str]
+    sha256: _Digest
+
+
+class _Said(Struct, frozen=True, forbid_unknown_fields=True):
+    """A Statement as it lies in a file."""
+
+    schema: Literal[1]
+    repository: _Repository
+    project: _Name
+    commit: _Commit
+    packs: tuple[_Pack, ...]
+
+
+class _Signed(Struct, frozen=True, forbid_unknown_fields=True):
+    """What lies beside a pack; `signatures` are by format."""
+
+    schema: Literal[1]
+    statement: _Said
+    signatures: dict[str, str]
 
 
 class Entry(Struct, frozen=True):
-    """One pack: its kind, what it is for, and its SHA-256 in hex."""
+    """One pack: its kind, of SIGNABLE, what it is for, and its SHA-256 in hex."""
 
     kind: str
     slot: Slot
     sha256: str
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """It as JSON."""
-        slot = self.slot
-        return {
-            "kind": self.kind,
-            "slot": slot.name,
-            "go": slot.go,
-            "goos": slot.goos,
-            "goarch": slot.goarch,
-            "flags": dict(slot.flags),
-            "sha256": self.sha256,
-        }
 
 
 class Statement(Struct, frozen=True):
@@ -79,21 +97,14 @@ class Statement(Struct, frozen=True):
     packs: tuple[Entry, ...]
 
     @property
-    def record(self) -> dict[str, Any]:
-        """It as JSON."""
-        packs = [each.record for each in self.packs]
-        said = {name: getattr(self, name) for name in _FIELDS}
-        return {"schema": SCHEMA, **said, "packs": packs}
-
-    @property
     def file(self) -> bytes:
         """What a file holds of it that is not signed yet."""
-        return canonical.dumps(self.record)
+        return _file(_said(self))
 
     @property
     def signed(self) -> bytes:
         """What is signed."""
-        return DOMAIN + canonical.dumps(self.record)
+        return DOMAIN + self.file
 
 
 def parse(data: bytes) -> Statement:
@@ -102,13 +113,13 @@ def parse(data: bytes) -> Statement:
     Raises:
         ValueError: it is none; the words say why.
     """
-    return _statement(canonical.loads(_limited(data)))
+    return _statement(msgspec.convert(canonical.loads(_limited(data)), _Said))
 
 
 def with_signatures(statement: Statement, signatures: Mapping[str, bytes]) -> bytes:
     """Return what lies beside a pack; `signatures` are by format."""
     texts = {name: text.decode("ascii") for name, text in signatures.items()}
-    return canonical.dumps({"schema": SCHEMA, "statement": statement.record, "signatures": texts})
+    return _file(_Signed(SCHEMA, _said(statement), texts))
 
 
 class Believer(Struct, frozen=True):
@@ -166,13 +177,11 @@ class Believer(Struct, frozen=True):
 
 def _apart(data: bytes) -> tuple[Statement, dict[str, bytes]]:
     """Return a statement and its signatures, by the names that messages have for them."""
-    record = canonical.loads(_limited(data))
-    if type(record) is not dict or set(record) != {"schema", "statement", "signatures"}:
-        raise ValueError("it is not {schema, statement, signatures}")
-    texts = record["signatures"]
-    if record["schema"] != SCHEMA or type(texts) is not dict or not set(texts) <= set(TEXT.signatures):
-        raise ValueError("its schema or a signature's format is not known")
-    return _statement(record["statement"]), {TEXT.signatures[name]: _encoded(text) for name, text in texts.items()}
+    found = msgspec.convert(canonical.loads(_limited(data)), _Signed)
+    if not set(found.signatures) <= set(TEXT.signatures):
+        raise ValueError("a signature's format is not known")
+    files = {TEXT.signatures[name]: _encoded(text) for name, text in found.signatures.items()}
+    return _statement(found.statement), files
 
 
 def _limited(data: bytes) -> bytes:
@@ -181,37 +190,34 @@ def _limited(data: bytes) -> bytes:
     return data
 
 
-def _statement(record: Any) -> Statement:
-    said = _held(record, {**_FIELDS, "packs": ""}, "a statement")
-    if type(record["packs"]) is not list:
-        raise ValueError("packs is no list")
-    return Statement(**{name: said[name] for name in _FIELDS}, packs=tuple(_entry(each) for each in record["packs"]))
+def _statement(said: _Said) -> Statement:
+    return Statement(said.repository, said.project, said.commit, tuple(map(_entry, said.packs)))
 
 
-def _entry(record: Any) -> Entry:
-    said = _held(record, {**_ENTRY, "kind": "|".join(SIGNABLE), "flags": ""}, "a pack", schema=False)
-    flags = record["flags"]
-    if type(flags) is not dict or not all(type(value) is str for value in flags.values()):
-        raise ValueError("flags of a pack is no object of texts")
-    slot = Slot(said["go"], said["goos"], said["goarch"], flags)
-    if slot.name != said["slot"]:
-        raise ValueError(f"the slot {said['slot'][:80]} is not that of its Go, target and flags")
-    return Entry(said["kind"], slot, said["sha256"])
+def _entry(said: _Pack) -> Entry:
+    slot = Slot(said.go, said.goos, said.goarch, said.flags)
+    # The name follows from the rest; it is in the file so that a person can find the folder.
+    if slot.name != said.slot:
+        raise ValueError(f"the slot {said.slot[:80]} is not that of its Go, target and flags")
+    return Entry(said.kind, slot, said.sha256)
 
 
-def _held(record: Any, patterns: Mapping[str, str], what: str, *, schema: bool = True) -> dict[str, str]:
-    """Return the texts of an object that has these fields alone; those without a pattern are looked at elsewhere."""
-    if type(record) is not dict or set(record) != {*patterns, *(["schema"] if schema else [])}:
-        raise ValueError(f"{what} has other fields than {', '.join(sorted(patterns))}")
-    if schema and record["schema"] != SCHEMA:
-        raise ValueError(f"{what} is of a schema that is not known")
-    for name, pattern in patterns.items():
-        if pattern and not (type(record[name]) is str and re.fullmatch(pattern, record[name])):
-            raise ValueError(f"{name} of {what} is none")
-    return {name: record[name] for name, pattern in patterns.items() if pattern}
+def _said(statement: Statement) -> _Said:
+    packs = tuple(_pack(each) for each in statement.packs)
+    return _Said(SCHEMA, statement.repository, statement.project, statement.commit, packs)
 
 
-def _encoded(text: Any) -> bytes:
-    if type(text) is not str or not text.isascii():
-        raise ValueError("a signature is no text")
+def _pack(entry: Entry) -> _Pack:
+    slot = entry.slot
+    return _Pack(entry.kind, slot.name, slot.go, slot.goos, slot.goarch, dict(slot.flags), entry.sha256)
+
+
+def _file(content: _Said | _Signed) -> bytes:
+    # Whoever checks a signature makes its text anew from what was read: only canonical JSON has one text for it.
+    return canonical.dumps(msgspec.to_builtins(content))
+
+
+def _encoded(text: str) -> bytes:
+    if not text.isascii():
+        raise ValueError("a signature is not ASCII")
     return text.encode("ascii")

@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct, field
 
 from goferry.caches import gocache
@@ -152,9 +153,8 @@ class Warm:
     def used(self, slot: Slot, kind: str) -> Used | None:
         """Return what the pieces of work of a kind used; None where they were not all done from end to end."""
         try:
-            note = json.loads((self.root / "used" / slot.name / f"{kind}.json").read_bytes())
-            return Used(frozenset(map(str, note["names"])), float(note["seconds"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            return msgspec.json.decode((self.root / "used" / slot.name / f"{kind}.json").read_bytes(), type=Used)
+        except (OSError, ValueError, RecursionError):
             return None
 
     def note(self, name: str, text: str) -> None:

@@ -23,12 +23,12 @@ def framed(data):
     return struct.pack(">I", len(frame)) + frame
 
 
-def packed(root, files, about=None):
+def packed(root, files):
     for name, data in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(data)
     out = io.BytesIO()
-    pack.write(out, "things", about or {}, root, list(files))
+    pack.write(out, "things", "all", root, list(files))
     return out.getvalue()
 
 

@@ -198,7 +198,9 @@ def packs(**changes):
 BENT = {
     "another commit": said(commit="d" * 40),
     "another repository": said(repository="1"),
-    "a pack more": lambda record: record["statement"]["packs"].append({**PACK.record, "sha256": "e" * 64}),
+    "a pack more": lambda record: record["statement"]["packs"].append(
+        {**record["statement"]["packs"][0], "sha256": "e" * 64}
+    ),
     "another digest": packs(sha256="e" * 64),
     "no signature": lambda record: record["signatures"].clear(),
     "an empty signature": lambda record: record["signatures"].update(minisign=""),

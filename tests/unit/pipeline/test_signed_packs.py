@@ -116,7 +116,7 @@ def packed(tmp_path, files=GOOD, kind="deps", slot=SLOT):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(data)
     out = io.BytesIO()
-    pack.write(out, kind, {"slot": slot.name}, root, sorted(files))
+    pack.write(out, kind, slot.name, root, sorted(files))
     return out.getvalue()
 
 

@@ -89,7 +89,7 @@ def _restore_kind(ground: Ground, place: Place, slot: Slot, kind: str, unpacked:
             unpacked[kind] = here[found.sha256]
             return Row(kind, slot.name, "kept", "it is here already", sha256=found.sha256, saves=found.seconds)
         index = pack.read(source, kind, gocache.NAME)
-        if index.about.get("slot") != slot.name:
+        if index.about.slot != slot.name:
             raise PackUnusable("it was made for another Go, target or flags")
         folder = ground.warm.gocache(slot)
         writer = pack.Writer(folder, stamp=time.time() - gocache.AGED)

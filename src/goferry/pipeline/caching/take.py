@@ -182,7 +182,7 @@ def _put(
     with tempfile.TemporaryDirectory(prefix="goferry-pack-") as work:
         path = Path(work) / "pack"
         with path.open("wb") as out:
-            index = pack.write(out, kind, {"slot": slot.name if slot else ALL}, root, names, level)
+            index = pack.write(out, kind, slot.name if slot else ALL, root, names, level)
         digest, name = sha256_file(path), places.new_name(key)
         held = path.stat().st_size
         kept = Kept(where, name, key, held, index.size, len(names), digest, round(seconds, 1), inputs)

@@ -21,6 +21,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import msgspec
+from msgspec import Struct
+
 from goferry.artifacts import Toolchain
 from goferry.artifacts.native import host
 from goferry.caches import job
@@ -264,6 +267,16 @@ def _judge_vet(done: process.Completed, places: Places) -> None:
     )
 
 
+class _Event(Struct, frozen=True, rename="pascal"):
+    """A line of `go test -json` (`go doc test2json`); `elapsed` is in seconds."""
+
+    action: str = ""
+    package: str = ""
+    test: str = ""
+    output: str = ""
+    elapsed: float = 0.0
+
+
 class Results:
     """Collects the events of `go test -json`, a line each."""
 
@@ -281,21 +294,22 @@ class Results:
     def hear(self, line: str) -> bool:
         """Take one line; tell whether it ended a package. Lines that are no event are go's own words."""
         try:
-            event = json.loads(line)
+            found = json.loads(line)  # not into _Event at once: what is JSON, but no event, is not go's own words
         except (ValueError, RecursionError):
             self._build.append(line)
             return False
-        if not isinstance(event, dict):
+        try:
+            event = msgspec.convert(found, _Event)
+        except msgspec.ValidationError:
             return False
-        action, name, test = str(event.get("Action")), str(event.get("Package", "")), str(event.get("Test", ""))
-        if action in ("build-output", "build-fail"):
-            self._build.append(str(event.get("Output", "")).rstrip("\n"))
+        if event.action in ("build-output", "build-fail"):
+            self._build.append(event.output.rstrip("\n"))
             return False
-        package = self.packages.setdefault(name, Package(name))
-        if action == "output":
-            self._note_output(package, test, str(event.get("Output", "")))
-        elif action in ("pass", "fail", "skip"):
-            return self._end(package, test, action, float(event.get("Elapsed", 0.0)))
+        package = self.packages.setdefault(event.package, Package(event.package))
+        if event.action == "output":
+            self._note_output(package, event.test, event.output)
+        elif event.action in ("pass", "fail", "skip"):
+            return self._end(package, event.test, event.action, event.elapsed)
         return False
 
     def judge(self, done: process.Completed) -> Report:

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from goferry.artifacts import Toolchain, fetching
 from goferry.config import model
-from goferry.gobuild import modules
+from goferry.gobuild import golist
 from goferry.gobuild.environment import GoFailed, tag_flags
+from goferry.gobuild.golist import GoModule, GoPackage
 from goferry.gobuild.mains import Main
 from goferry.gobuild.targets import Target
 from goferry.system import process
-
-_LISTS = (
-    *("GoFiles", "CgoFiles", "CFiles", "CXXFiles", "MFiles", "HFiles", "FFiles", "SFiles", "SwigFiles", "SwigCXXFiles"),
-    *("SysoFiles", "EmbedFiles"),
-)
 
 
 def read(
@@ -45,7 +40,7 @@ def read(
     tags = tag_flags(builds)
     for target in targets:
         packages = [main.path for main in mains if str(target) in main.targets]
-        fields = ",".join(("Dir", "Standard", "Module", *_LISTS))
+        fields = ",".join(("Dir", "Standard", "Module", *golist.READ))
         words = [str(toolchain.go), "list", "-deps", f"-json={fields}", *tags, *packages]
         env = {"CGO_ENABLED": "0", **environ, **builds.env, **target.env}
         done = process.run(words, environ=env, cwd=directory)
@@ -53,20 +48,18 @@ def read(
             said = done.errors.strip()
             advice = ["see:  go list -deps ./..."]
             raise fetching.fault(said, said) or GoFailed(said, state="Nothing was built.", advice=advice)
-        found += read_by(modules.objects(done.text))
+        found += read_by(golist.objects(done.text, GoPackage))
     return found
 
 
-def read_by(records: Sequence[Mapping[str, Any]]) -> Iterator[Path]:
-    """Yield the files that Go reads for packages (records of `go list`) and that the repository answers for."""
-    for record in records:
-        if not record.get("Standard") and not _of_module_cache(record.get("Module") or {}):
-            for kind in _LISTS:
-                for name in record.get(kind) or ():
-                    yield Path(record["Dir"], name)
+def read_by(packages: Sequence[GoPackage]) -> Iterator[Path]:
+    """Yield the files that Go reads for packages and that the repository answers for."""
+    for package in packages:
+        if not package.standard and not _of_module_cache(package.module):
+            yield from (Path(package.dir, name) for name in package.read)
 
 
-def _of_module_cache(module: Mapping[str, Any]) -> bool:
+def _of_module_cache(module: GoModule | None) -> bool:
     """Tell whether Go took a module from its cache, which may lie in the repository: go.sum says what that may be."""
-    source = module.get("Replace") or module
-    return bool(source.get("Version") and source.get("Dir"))
+    source = (module and module.replace) or module
+    return bool(source and source.version and source.dir)

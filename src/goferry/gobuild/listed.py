@@ -15,16 +15,18 @@ kept. Only which programs there are is answered so: what they are built of, `go 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+
+import msgspec
+from msgspec import Struct
 
 from goferry.config.gocode import LEXEME
 from goferry.config.workspace import OFF
 from goferry.gobuild.environment import FLAGS
+from goferry.gobuild.golist import GoPackage
 from goferry.gobuild.index import source
 from goferry.kernel.files import write_atomically
 
@@ -34,6 +36,13 @@ _MOST = 5000
 """Files and folders that are looked at: with more, as below node_modules, Go is asked, which walks faster."""
 _LARGEST = 4 << 20
 """Bytes of one Go file."""
+
+
+class _Kept(Struct, frozen=True):
+    """The file that keeps an answer: what decided it, and what it was."""
+
+    key: str
+    records: list[GoPackage]
 
 
 class _Unsure(Exception):
@@ -136,21 +145,21 @@ def place(cache: Path, directory: Path, target: str, words: Sequence[str]) -> Pa
     return cache / "listed" / f"{hashlib.sha256(os.fsencode(asked)).hexdigest()[:32]}.json"
 
 
-def read(place: Path, key: str) -> list[dict[str, Any]] | None:
+def read(place: Path, key: str) -> list[GoPackage] | None:
     """Return the answer that is kept in the file `place` by this key, or None."""
     try:
-        kept = json.loads(place.read_bytes())
-        return list(kept["records"]) if key and kept["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError):
+        kept = msgspec.json.decode(place.read_bytes(), type=_Kept)
+    except (OSError, ValueError, RecursionError):
         return None
+    return kept.records if key and kept.key == key else None
 
 
-def keep(place: Path, key: str, records: Sequence[Mapping[str, Any]]) -> None:
+def keep(place: Path, key: str, packages: Sequence[GoPackage]) -> None:
     """Keep an answer, in place of an older one; where that can't be done, Go is asked the next time too."""
-    if not key or any("Error" in record for record in records):
+    if not key or any(package.error for package in packages):
         return
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(place, json.dumps({"key": key, "records": list(records)}).encode(), 0o600)
+        write_atomically(place, msgspec.json.encode(_Kept(key, list(packages))), 0o600)
     except OSError:
         return

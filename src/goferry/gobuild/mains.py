@@ -6,15 +6,15 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from goferry.artifacts import Toolchain
 from goferry.config import model
-from goferry.gobuild import compiler, gosource, listed, modules, platforms, variables
+from goferry.gobuild import compiler, golist, gosource, listed, platforms, variables
 from goferry.gobuild.environment import UNINDEXED, GoFailed, tag_flags
+from goferry.gobuild.golist import GoPackage
 from goferry.gobuild.positions import Places
 from goferry.gobuild.targets import Target
 from goferry.kernel.errors import GoferryError, Misuse
@@ -111,7 +111,7 @@ def find(
     """
     sources = listed.sources(environ, found.values()) if cache else ""
 
-    def ask(target: Target, patterns: Sequence[str]) -> list[dict[str, Any]]:
+    def ask(target: Target, patterns: Sequence[str]) -> list[GoPackage]:
         tags = tag_flags(builds)
         words = [str(toolchain.go), "list", "-e", "-find", f"-json={_FIELDS}", *tags, *patterns]
         env = {"CGO_ENABLED": "0", **UNINDEXED, **environ, **target.env}
@@ -123,17 +123,17 @@ def find(
         done = process.run(words, environ=env, cwd=directory)
         if done.code:
             raise _refused(done, directory)
-        records = modules.objects(done.text)
-        listed.keep(place, key, records)
-        return records
+        packages = golist.objects(done.text, GoPackage)
+        listed.keep(place, key, packages)
+        return packages
 
     lists = _for_each(targets, ask, patterns, found=found, directory=directory)
     packages: dict[str, Main] = {}
     broken: dict[str, None] = {}
-    for target, records in zip(targets, lists, strict=True):
-        for record in records:
-            _note(packages, record, directory, str(target))
-            broken |= dict.fromkeys(_complaints(record))
+    for target, answer in zip(targets, lists, strict=True):
+        for package in answer:
+            _note(packages, package, directory, str(target))
+            broken |= dict.fromkeys(_complaints(package))
     unread = _unread(broken, directory) if broken else None
     if unread and not builds.mains:
         raise unread
@@ -149,16 +149,16 @@ def find(
     return tuple(replace(main, variables=symbols) for main in chosen)
 
 
-def _complaints(record: Mapping[str, Any]) -> list[str]:
+def _complaints(package: GoPackage) -> list[str]:
     """Return what Go says against a package that may be a program; of one that it reads as a library, nothing.
 
     A package that can't be read has no name, and neither has a pattern that matches nothing.
     """
-    error = record.get("Error")
-    if not error or record.get("Name", "main") != "main":
+    error = package.error
+    if not error or package.name not in ("", "main"):
         return []
-    said = str(error.get("Err", "")).strip()
-    return [f"{error['Pos']}: {said}" if error.get("Pos") else said]
+    said = error.err.strip()
+    return [f"{error.pos}: {said}" if error.pos else said]
 
 
 def _unread(broken: Iterable[str], directory: Path) -> GoferryError:
@@ -180,12 +180,12 @@ def _refused(done: process.Completed, directory: Path) -> GoferryError:
 
 def _for_each(
     targets: Sequence[Target],
-    listed: Callable[[Target, Sequence[str]], list[dict[str, Any]]],
+    listed: Callable[[Target, Sequence[str]], list[GoPackage]],
     patterns: Sequence[str],
     *,
     found: Mapping[str, Path],
     directory: Path,
-) -> list[list[dict[str, Any]]]:
+) -> list[list[GoPackage]]:
     """Return the packages of each target; of all but the first only those are asked for that may differ."""
     whole, rest = listed(targets[0], patterns), targets[1:]
     odd = platforms.suspects(whole, found) if rest else frozenset[Path]()
@@ -193,7 +193,7 @@ def _for_each(
         return [whole] * len(targets)
     if odd is not None:
         patterns = sorted("./" + os.path.relpath(place, directory).replace(os.sep, "/") for place in odd)
-    alike = [record for record in whole if odd is not None and Path(record.get("Dir", "")) not in odd]
+    alike = [package for package in whole if odd is not None and Path(package.dir) not in odd]
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(2) as pool:
@@ -201,9 +201,9 @@ def _for_each(
         return [whole, *([*alike, *(each for each in answer if not _excluded(each))] for answer in answers)]
 
 
-def _excluded(record: Mapping[str, Any]) -> bool:
+def _excluded(package: GoPackage) -> bool:
     """Tell whether all files of a folder that was named are for other platforms."""
-    return "Name" not in record and bool(record.get("IgnoredGoFiles"))
+    return not package.name and bool(package.ignored_go_files)
 
 
 def program_of(package: str) -> str:
@@ -226,11 +226,11 @@ def spelled(path: str) -> str:
     return plain if plain == "." or plain.startswith(("/", "../")) else f"./{plain}"
 
 
-def _note(packages: dict[str, Main], record: Mapping[str, Any], directory: Path, target: str) -> None:
-    files = [*record.get("GoFiles", ()), *record.get("CgoFiles", ())]
-    if record.get("Name") != "main" or not files:
+def _note(packages: dict[str, Main], package: GoPackage, directory: Path, target: str) -> None:
+    files = package.sources
+    if package.name != "main" or not files:
         return
-    folder = Path(record["Dir"])
+    folder = Path(package.dir)
     path = spelled(os.path.relpath(folder, directory))
     sources = [(folder / file).read_text("utf-8", "replace") for file in files]
     if not gosource.has_main(sources):
@@ -239,8 +239,8 @@ def _note(packages: dict[str, Main], record: Mapping[str, Any], directory: Path,
     known = packages.get(path)
     packages[path] = Main(
         path=path,
-        package=record["ImportPath"],
-        program=program_of(record["ImportPath"]),
+        package=package.import_path,
+        program=program_of(package.import_path),
         targets=(*(known.targets if known else ()), target),
         stamps=tuple(n for n in gosource.STAMPS if n in stamps or (known and n in known.stamps)),
         other=tuple(n for n in gosource.STAMPS if n in other or (known and n in known.other)),

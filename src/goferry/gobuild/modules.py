@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from goferry.artifacts import Toolchain, fetching
 from goferry.config.workspace import OFF
+from goferry.gobuild import golist
 from goferry.gobuild.environment import GoFailed
+from goferry.gobuild.golist import GoModule
 from goferry.gobuild.positions import Places
 from goferry.gobuild.stamp import module_of
 from goferry.kernel.errors import GoferryError, Misuse
@@ -65,7 +65,7 @@ def find(directory: Path, toolchain: Toolchain, environ: Mapping[str, str]) -> d
     done = process.run([toolchain.go, "list", "-m", "-json"], environ=environ, cwd=directory)
     if done.code:
         raise _failed(done, directory)
-    found = {record["Path"]: Path(record["Dir"]) for record in objects(done.text) if record.get("Dir")}
+    found = {each.path: Path(each.dir) for each in golist.objects(done.text, GoModule) if each.dir}
     if (directory / "go.mod").is_file():
         own = {path: folder for path, folder in found.items() if folder.resolve() == directory}
     else:
@@ -82,17 +82,6 @@ def _alone(directory: Path, environ: Mapping[str, str]) -> str:
         return ""
     path = module_of(directory / "go.mod")
     return path if re.fullmatch(_PATH, path) else ""
-
-
-def objects(text: str) -> list[dict[str, Any]]:
-    """Return the JSON objects that the go command prints one after another."""
-    decoder = json.JSONDecoder()
-    found: list[dict[str, Any]] = []
-    at = 0
-    while (start := text.find("{", at)) >= 0:
-        value, at = decoder.raw_decode(text, start)
-        found.append(value)
-    return found
 
 
 def patterns(found: Mapping[str, Path], directory: Path) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+
+from goferry.gobuild.golist import GoPackage
 
 _CONSTRAINT = r"(?m)^\s*//(?:go:build\s+(.*)|\s*\+build\s+(.*))$"
 _MAIN = r"(?m)^[ \t]*(?:/\*.*?\*/)?[ \t]*package[ \t]+main\b"
@@ -30,22 +31,23 @@ _KNOWN = frozenset([*_SYSTEMS.split(), *_PROCESSORS.split()])
 """What counts in a file's name, past and present ports (internal/syslist)."""
 
 
-def suspects(records: Sequence[Mapping[str, Any]], found: Mapping[str, Path]) -> frozenset[Path] | None:
+def suspects(packages: Sequence[GoPackage], found: Mapping[str, Path]) -> frozenset[Path] | None:
     """Return the folders whose main packages may differ by target; None when no folder can be left out.
 
     Args:
-        records: what `go list -find` printed for one target, with Dir, Name, GoFiles, CgoFiles and IgnoredGoFiles.
+        packages: what `go list -find` printed for one target, with Dir, Name, GoFiles, CgoFiles and IgnoredGoFiles.
         found: module path → folder of the project's modules.
     """
     if any(re.search(_IGNORE, _text(folder / "go.mod")) for folder in found.values()):
         return None
-    listed = {Path(record["Dir"]): record for record in records if record.get("Dir")}
+    listed = {Path(package.dir): package for package in packages if package.dir}
+    nothing = GoPackage()
     odd = set[Path]()
     for folder in found.values():
         for place, files in _sources(folder):
-            record = listed.get(place, {})
-            built = {*record.get("GoFiles", ()), *record.get("CgoFiles", ())}
-            main = record.get("Name") == "main"
+            package = listed.get(place, nothing)
+            built = {*package.sources}
+            main = package.name == "main"
             if any(_may_differ(place / file, main=main, built=file in built) for file in files):
                 odd.add(place)
     return frozenset(odd)

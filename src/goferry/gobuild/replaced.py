@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 
+import msgspec
 from msgspec import Struct
 
 from goferry.gobuild import index as indexes
@@ -95,25 +96,40 @@ def find(
         vendored = [work.parent]
     else:
         files, vendored = [folder / "go.mod" for folder in modules], list(modules)
-    copied = _copied(work or files[0], given.get("mod", "")) if work or files else False
+    copied = _copied(work or files[0], given.mod or "") if work or files else False
     for file in files:
         found += _module_file(index, file, copied=copied)
-    if not work and given.get("modfile") and not copied:
-        found += _targets(index, directory / given["modfile"], directory)
-    if given.get("mod", "vendor") == "vendor":
+    if not work and given.modfile and not copied:
+        found += _targets(index, directory / given.modfile, directory)
+    if given.mod in (None, "vendor"):  # without the flag Go decides, and may take the vendor folder
         for folder in vendored:
             found += _vendored(index, folder / "vendor")
     return tuple(dict.fromkeys([*found, *_links(index)]))
 
 
-def options(flags: str) -> dict[str, str]:
-    """Return name → value of the flags in GOFLAGS, without dashes."""
+class Options(Struct, frozen=True):
+    """The flags of GOFLAGS by which Go reads other files (`go help build`); None where one is not there."""
+
+    mod: str | None = None
+    modfile: str = ""
+    overlay: str | None = None
+    toolexec: str = ""
+    pgo: str = "auto"
+
+    @property
+    def profile(self) -> str:
+        """The profile that is named, if any; by itself Go takes the default.pgo beside a main package."""
+        return "" if self.pgo in ("", "auto", "off") else self.pgo
+
+
+def options(flags: str) -> Options:
+    """Return what GOFLAGS says of them."""
     words = ldflags.split(flags)
     found: dict[str, str] = {}
     for place, word in enumerate(words):
         name, equals, value = word.lstrip("-").partition("=")
         found[name] = value if equals else "".join(words[place + 1 : place + 2])
-    return found
+    return msgspec.convert(found, Options)
 
 
 def _copied(file: Path, mode: str) -> bool:
@@ -147,12 +163,12 @@ def _submodules(index: Index) -> Iterator[Replacement]:
         )
 
 
-def _flags(index: Index, directory: Path, given: Mapping[str, str]) -> Iterator[Replacement]:
-    if "overlay" in given:
-        yield Replacement(f"-overlay={given['overlay']} replaces files", "take -overlay out of GOFLAGS in builds.env")
-    tool = " ".join(ldflags.split(given.get("toolexec", ""))[:1])
+def _flags(index: Index, directory: Path, given: Options) -> Iterator[Replacement]:
+    if given.overlay is not None:
+        yield Replacement(f"-overlay={given.overlay} replaces files", "take -overlay out of GOFLAGS in builds.env")
+    tool = " ".join(ldflags.split(given.toolexec)[:1])
     files = {
-        "modfile": given.get("modfile", ""),
+        "modfile": given.modfile,
         "toolexec": tool if "/" in tool else "",
         "pgo": _profile(index, directory, given),
     }
@@ -161,10 +177,10 @@ def _flags(index: Index, directory: Path, given: Mapping[str, str]) -> Iterator[
             yield Replacement(f"-{name}={value} is not committed", f"commit it:  git add -f {quote(value)}")
 
 
-def _profile(index: Index, directory: Path, given: Mapping[str, str]) -> str:
+def _profile(index: Index, directory: Path, given: Options) -> str:
     """Return a profile out of the repository; one that is in it and not committed is only added."""
-    value = given.get("pgo", "")
-    return "" if value in ("", "auto", "off") or _in(index.name(directory / value)) else value
+    value = given.profile
+    return "" if not value or _in(index.name(directory / value)) else value
 
 
 def _module_file(index: Index, file: Path, *, copied: bool) -> Iterator[Replacement]:

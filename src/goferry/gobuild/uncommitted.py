@@ -33,8 +33,8 @@ def packed(index: Index, facts: Facts, builds: model.Builds, config_file: Path |
     if work.endswith(".work"):
         paths.append(Path(f"{work}.sum"))
     given = replaced.options(builds.env.get("GOFLAGS", ""))
-    if given.get("pgo", "auto") not in ("", "auto", "off"):
-        paths.append(facts.directory / given["pgo"])
+    if given.profile:
+        paths.append(facts.directory / given.profile)
     return {
         **_listed(index, [*paths, *([config_file] if config_file else [])]),
         **{name: sha256_file(index.root / name) for name in facts.filtered},

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from goferry.gobuild import gosource
+from goferry.gobuild.golist import GoPackage
 
 _CALLED = frozenset({"build", "buildinfo", "buildversion", "version", "versioninfo"})
 KNOWN = {
@@ -19,39 +19,39 @@ KNOWN = {
 """Import path → its variables with their roles."""
 
 
-def find(records: Sequence[Mapping[str, Any]], found: Mapping[str, Path]) -> tuple[tuple[str, str], ...]:
+def find(packages: Sequence[GoPackage], found: Mapping[str, Path]) -> tuple[tuple[str, str], ...]:
     """Return symbol for the linker's -X → role.
 
     Args:
-        records: what `go list -find` printed, with Dir, ImportPath, Name and GoFiles.
+        packages: what `go list -find` printed, with Dir, ImportPath, Name and GoFiles.
         found: module path → folder of the project's modules.
     """
     own: list[tuple[tuple[str, str], ...]] = []
-    for record in records:
-        path = str(record.get("ImportPath", ""))
-        if record.get("Name") in _CALLED and path.rsplit("/", 1)[-1] in _CALLED:
-            names, _ = gosource.stamps(_sources(record))
+    for package in packages:
+        path = package.import_path
+        if package.name in _CALLED and path.rsplit("/", 1)[-1] in _CALLED:
+            names, _ = gosource.stamps(_sources(package))
             symbols = tuple((f"{path}.{name}", gosource.ROLE[name]) for name in names)
             if any(role == "version" for _, role in symbols):
                 own.append(symbols)
     plain = own[0] if len(own) == 1 else ()
-    return (*plain, *(symbol for path in KNOWN if _imported(path, records, found) for symbol in _symbols(path)))
+    return (*plain, *(symbol for path in KNOWN if _imported(path, packages, found) for symbol in _symbols(path)))
 
 
 def _symbols(path: str) -> list[tuple[str, str]]:
     return [(f"{path}.{name}", role) for name, role in KNOWN[path]]
 
 
-def _imported(path: str, records: Sequence[Mapping[str, Any]], found: Mapping[str, Path]) -> bool:
+def _imported(path: str, packages: Sequence[GoPackage], found: Mapping[str, Path]) -> bool:
     """Tell whether any file of the project imports a package; files are read where a go.mod names its module only."""
     module = "/".join(path.split("/")[:3])
     if not any(module in _text(folder / "go.mod") for folder in found.values()):
         return False
-    return any(f'"{path}"' in text for record in records for text in _sources(record))
+    return any(f'"{path}"' in text for package in packages for text in _sources(package))
 
 
-def _sources(record: Mapping[str, Any]) -> list[str]:
-    return [_text(Path(record.get("Dir", "")) / name) for name in record.get("GoFiles") or ()]
+def _sources(package: GoPackage) -> list[str]:
+    return [_text(Path(package.dir, name)) for name in package.go_files]
 
 
 def _text(file: Path) -> str:

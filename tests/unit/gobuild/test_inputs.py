@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from goferry.gobuild.golist import GoPackage
 from goferry.gobuild.inputs import read_by
 
 CACHE = "/repository/.cache/example.com/dep@v1.2.0"
@@ -31,8 +33,10 @@ def test_what_comes_from_the_module_cache_is_not_the_repository_s(module, counts
         "EmbedFiles": ["page"],
         **({"Module": module} if module else {}),
     }
-    assert list(read_by([record])) == ([Path("/repository/x/x.go"), Path("/repository/x/page")] if counts else [])
+    assert list(read_by([msgspec.convert(record, GoPackage)])) == (
+        [Path("/repository/x/x.go"), Path("/repository/x/page")] if counts else []
+    )
 
 
 def test_the_standard_library_is_nobody_s():
-    assert list(read_by([{"Dir": "/go/src/fmt", "GoFiles": ["print.go"], "Standard": True}])) == []
+    assert list(read_by([GoPackage("/go/src/fmt", go_files=("print.go",), standard=True)])) == []

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from goferry.gobuild import environment, listed
+from goferry.gobuild.golist import GoPackage, GoProblem
 
 MAIN = '// Package main.\npackage main\n\nimport "fmt"\n\nfunc main() { fmt.Println("a") }\n'
 FILES = {
@@ -119,8 +120,8 @@ def test_nothing_is_kept_of_too_much(module, monkeypatch, bound, value):
 
 def test_an_answer_comes_back_by_its_key_alone(tmp_path):
     place = listed.place(tmp_path, tmp_path, "linux/amd64", WORDS)
-    listed.keep(place, "k", [{"Name": "main"}])
-    assert listed.read(place, "k") == [{"Name": "main"}]
+    listed.keep(place, "k", [GoPackage(name="main")])
+    assert listed.read(place, "k") == [GoPackage(name="main")]
     assert listed.read(place, "other") is None
     assert listed.read(place, "") is None
     assert place != listed.place(tmp_path, tmp_path, "linux/arm64", WORDS)
@@ -131,9 +132,9 @@ def test_an_answer_comes_back_by_its_key_alone(tmp_path):
 
 def test_no_answer_is_kept_that_has_an_error_or_no_place(tmp_path):
     place = listed.place(tmp_path / "cache", tmp_path, "linux/amd64", WORDS)
-    listed.keep(place, "k", [{"Name": "main"}, {"Error": {"Err": "x"}}])
-    listed.keep(place, "", [{"Name": "main"}])
+    listed.keep(place, "k", [GoPackage(name="main"), GoPackage(error=GoProblem(err="x"))])
+    listed.keep(place, "", [GoPackage(name="main")])
     assert not place.exists()
     (tmp_path / "cache").write_text("a file where the folder should be")
-    listed.keep(place, "k", [{"Name": "main"}])
+    listed.keep(place, "k", [GoPackage(name="main")])
     assert os.listdir(tmp_path) == ["cache"]

@@ -1,6 +1,8 @@
+import msgspec
 import pytest
 
 from goferry.gobuild import platforms
+from goferry.gobuild.golist import GoPackage
 
 MAIN = "package main\n\nfunc main() {}\n"
 CASES = {
@@ -31,7 +33,7 @@ def test_a_folder_is_asked_about_where_a_program_may_differ(tmp_path, case):
     (tmp_path / "go.mod").write_text("module example.com/x\n")
     records = [{"Dir": str(path.parent), "Name": package, "GoFiles": [path.name]}] if package else []
     wanted = {path.parent} if suspected else set()
-    assert platforms.suspects(records, {"example.com/x": tmp_path}) == wanted
+    assert platforms.suspects(msgspec.convert(records, list[GoPackage]), {"example.com/x": tmp_path}) == wanted
 
 
 def test_a_nested_module_is_not_looked_at_and_ignore_lines_leave_it_to_go(tmp_path):

@@ -1,6 +1,8 @@
+import msgspec
 import pytest
 
 from goferry.gobuild import variables
+from goferry.gobuild.golist import GoPackage
 
 PROMETHEUS = "github.com/prometheus/common/version"
 
@@ -20,7 +22,7 @@ def project(tmp_path):
             records.append(
                 {"Dir": str(folder), "ImportPath": f"example.com/shop/{path}", "Name": name, "GoFiles": ["x.go"]}
             )
-        return variables.find(records, {"example.com/shop": tmp_path})
+        return variables.find(msgspec.convert(records, list[GoPackage]), {"example.com/shop": tmp_path})
 
     return make
 

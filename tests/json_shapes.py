@@ -414,7 +414,7 @@ class Scope:
         if called == "asdict":
             return of_type(self.kind(node.args[0]))
         if called == "to_builtins":
-            return self._filled(node.args[0])
+            return self._filled(node.args[0]) or of_type(self.kind(node.args[0]))
         made = self.found(node.func)
         if not (isinstance(made, types.FunctionType) and made.__module__.startswith("goferry.")):
             return None

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from msgspec import convert, to_builtins
 
 from goferry.cli.output import Output, dry_run_option, example, output_options
+
+if TYPE_CHECKING:
+    from goferry.artifacts import Ledger
+    from goferry.image import ImageRecord, Plan
+    from goferry.observe.events import Stream
 
 
 @click.command(
@@ -46,18 +53,24 @@ def command(
         raise Misuse("--platform needs --out: the image in DIST has all platforms", advice=["add --out PATH.tar"])
     ledger = Ledger.load(dist)
     plan = image.plan(ledger, load_for(directory, ledger.project).project, main=main, only=platforms)
-    head = f"{plan.reference} runs {plan.as_json()['entrypoint']} as {plan.user}"
+    head = f"{plan.reference} runs {plan.entrypoint} as {plan.user}"
     if dry_run:
         rows = [f"  {platform}  {platform.binary}" for platform in plan.platforms]
         output.result({**plan.as_json(), "out": out or str(dist / plan.file)}, head, *rows)
         return
     with output.stream() as stream:
-        if out:
-            record, where = image.export(plan, dist, out, stream), out
-        else:
-            record, where = image.write(plan, dist, ledger, stream).meta, str(dist / plan.file)
+        made = _written(plan, dist, ledger, out, stream)
+    where = out or str(dist / plan.file)
     rows = [
-        f"  {name}  {made['digest']}  {made['packed']:,} bytes, {made['unpacked']:,} unpacked"
-        for name, made in record["manifests"].items()
+        f"  {name}  {each.digest}  {each.packed:,} bytes, {each.unpacked:,} unpacked"
+        for name, each in made.manifests.items()
     ]
-    output.result({**record, "out": where}, head, *rows, f"{where}  {record['digest']}")
+    output.result({**to_builtins(made), "out": where}, head, *rows, f"{where}  {made.digest}")
+
+
+def _written(plan: Plan, dist: Path, ledger: Ledger, out: str, stream: Stream) -> ImageRecord:
+    from goferry import image
+
+    if out:
+        return image.export(plan, dist, out, stream)
+    return convert(image.write(plan, dist, ledger, stream).meta, image.ImageRecord)

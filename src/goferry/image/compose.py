@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct, to_builtins
+
 from goferry.image.layer import Entry, Layer, digest, layer
 from goferry.image.plan import FOLDER, Plan, Platform
 from goferry.kernel import canonical
@@ -18,6 +20,31 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+
+class Descriptor(Struct, frozen=True, rename="camel"):
+    """What names a blob: its type, its digest, and its size in bytes (descriptor.md)."""
+
+    media_type: str
+    digest: str
+    size: int
+
+    @property
+    def record(self) -> dict[str, object]:
+        """It as JSON."""
+        return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+
+
+class Process(Struct, frozen=True, rename="pascal", omit_defaults=True):
+    """What a container runs (config.md, "Properties", `config`)."""
+
+    user: str
+    env: tuple[str, ...]
+    entrypoint: tuple[str, ...]
+    working_dir: str
+    labels: Mapping[str, str]
+    cmd: tuple[str, ...] = ()
+    exposed_ports: Mapping[str, Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -30,9 +57,9 @@ class PlatformImage:
     """
 
     platform: Platform
-    config: dict[str, Any]
-    manifest: dict[str, Any]
-    layers: list[dict[str, Any]]
+    config: Descriptor
+    manifest: Descriptor
+    layers: list[Descriptor]
     sizes: dict[str, int]
 
     @property
@@ -43,14 +70,14 @@ class PlatformImage:
     @property
     def packed(self) -> int:
         """Bytes that a registry transfers: manifest, configuration and layers."""
-        return sum(int(each["size"]) for each in (self.manifest, self.config, *self.layers))
+        return sum(each.size for each in (self.manifest, self.config, *self.layers))
 
 
 @dataclass
 class Composed:
     """The whole image: blobs by digest, and the index's descriptor."""
 
-    index: dict[str, Any]
+    index: Descriptor
     images: list[PlatformImage]
     blobs: dict[str, bytes] = field(default_factory=dict)
 
@@ -61,7 +88,7 @@ def compose(plan: Plan, base: Layer, programs: Mapping[str, bytes]) -> Composed:
     with ThreadPoolExecutor() as pool:  # zlib and hashlib release the interpreter's lock
         packed = pool.map(lambda platform: program_layer(plan, programs[str(platform)]), plan.platforms)
         images = [_image(plan, each, [base, made], blobs) for each, made in zip(plan.platforms, packed, strict=True)]
-    manifests = [{**image.manifest, "platform": image.platform.as_record()} for image in images]
+    manifests = [{**image.manifest.record, "platform": image.platform.as_record()} for image in images]
     document = {
         "schemaVersion": 2,
         "mediaType": INDEX,
@@ -78,23 +105,15 @@ def program_layer(plan: Plan, program: bytes) -> Layer:
     return layer([*folders, Entry(f"{FOLDER}/{plan.program}", 0o755, data=program)], plan.epoch)
 
 
-def configuration(plan: Plan, platform: Platform, layers: list[Layer]) -> dict[str, Any]:
+def configuration(plan: Plan, platform: Platform, layers: list[Layer]) -> dict[str, object]:
     """Return the image's configuration (config.md, "Properties")."""
-    process: dict[str, Any] = {
-        "User": plan.user,
-        "Env": list(plan.env),
-        "Entrypoint": [f"/{FOLDER}/{plan.program}"],
-        "WorkingDir": "/",
-        "Labels": dict(plan.annotations),
-    }
-    if plan.args:
-        process["Cmd"] = list(plan.args)
-    if plan.ports:
-        process["ExposedPorts"] = {port: {} for port in plan.ports}
+    process = Process(
+        plan.user, plan.env, (plan.entrypoint,), "/", plan.annotations, plan.args, {port: {} for port in plan.ports}
+    )
     return {
         **platform.as_record(),
         "created": plan.created,
-        "config": process,
+        "config": to_builtins(process),
         "rootfs": {"type": "layers", "diff_ids": [each.diff_id for each in layers]},
         "history": [
             {"created": "1970-01-01T00:00:00Z", "created_by": "goferry image: base"},
@@ -109,20 +128,20 @@ def _image(plan: Plan, platform: Platform, layers: list[Layer], blobs: dict[str,
     document = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
-        "config": config,
-        "layers": described,
+        "config": config.record,
+        "layers": [each.record for each in described],
         "annotations": dict(plan.annotations),
     }
     sizes = {path: size for each in layers for path, size in each.sizes.items()}
     return PlatformImage(platform, config, _json(MANIFEST, document, blobs), described, sizes)
 
 
-def _json(media_type: str, document: Mapping[str, Any], blobs: dict[str, bytes]) -> dict[str, Any]:
+def _json(media_type: str, document: Mapping[str, Any], blobs: dict[str, bytes]) -> Descriptor:
     return _blob(media_type, canonical.dumps(document), blobs)
 
 
-def _blob(media_type: str, data: bytes, blobs: dict[str, bytes]) -> dict[str, Any]:
+def _blob(media_type: str, data: bytes, blobs: dict[str, bytes]) -> Descriptor:
     """Keep a blob and return its descriptor (descriptor.md)."""
     name = digest(data)
     blobs[name] = data
-    return {"mediaType": media_type, "digest": name, "size": len(data)}
+    return Descriptor(media_type, name, len(data))

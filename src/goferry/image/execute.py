@@ -7,7 +7,8 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+
+from msgspec import Struct, to_builtins
 
 from goferry.artifacts import Artifact, Ledger
 from goferry.image import base, elf, layout
@@ -17,6 +18,34 @@ from goferry.image.layer import compressor, layer
 from goferry.image.plan import Plan, Platform
 from goferry.kernel.files import write_atomically
 from goferry.observe.events import Stream
+
+
+class PlatformRecord(Struct, frozen=True):
+    """One platform's image: its manifest's digest, and its bytes, as a registry transfers it and unpacked."""
+
+    digest: str
+    packed: int
+    unpacked: int
+
+
+class ImageRecord(Struct, frozen=True):
+    """What the ledger keeps of an image, as the `meta` of its artifact.
+
+    Attributes:
+        image, tag: its reference. digest: the index's. platforms: names. manifests: by platform.
+        main: the package. entrypoint: the program's path. user: `uid:gid`.
+        compressor: what packed the layers; another one gives other bytes.
+    """
+
+    image: str
+    tag: str
+    digest: str
+    platforms: list[str]
+    manifests: dict[str, PlatformRecord]
+    main: str
+    entrypoint: str
+    user: str
+    compressor: str
 
 
 def write(plan: Plan, folder: Path, ledger: Ledger, stream: Stream) -> Artifact:
@@ -30,16 +59,16 @@ def write(plan: Plan, folder: Path, ledger: Ledger, stream: Stream) -> Artifact:
         composed = _compose(plan, folder, stream)
         path = folder / plan.file
         write_atomically(path, layout.archive(plan, composed))
-        artifact = Artifact.of_file(path, project=plan.project, kind="image", meta=record(plan, composed))
+        artifact = Artifact.of_file(path, project=plan.project, kind="image", meta=to_builtins(record(plan, composed)))
         ledger.add(artifact)
         ledger.save(folder)
-        span.numbers.update(bytes=artifact.size, digest=composed.index["digest"])
+        span.numbers.update(bytes=artifact.size, digest=composed.index.digest)
         for image in composed.images:
             span.numbers[f"unpacked_{image.platform}_bytes"] = image.unpacked
     return artifact
 
 
-def export(plan: Plan, folder: Path, out: str, stream: Stream) -> dict[str, Any]:
+def export(plan: Plan, folder: Path, out: str, stream: Stream) -> ImageRecord:
     """Write the image outside of dist/: `oci:DIR` a layout, `PATH.tar` the tar; return `record`.
 
     Raises:
@@ -56,42 +85,34 @@ def export(plan: Plan, folder: Path, out: str, stream: Stream) -> dict[str, Any]
             _write_layout(target, layout.files(plan, composed))
         else:
             write_atomically(target, layout.archive(plan, composed))
-        span.numbers.update(digest=composed.index["digest"])
+        span.numbers.update(digest=composed.index.digest)
     return record(plan, composed)
 
 
-def record(plan: Plan, composed: Composed) -> dict[str, Any]:
-    """Return what the ledger keeps of an image; JSON types.
-
-    Keys: `image`, `tag`, `digest` (the index's), `platforms` (names), `manifests` (name → `digest`, `packed`,
-    `unpacked` in bytes), `main`, `entrypoint`, `user`, `compressor`.
-    """
-    return {
-        "image": plan.name,
-        "tag": plan.tag,
-        "digest": composed.index["digest"],
-        "platforms": [str(image.platform) for image in composed.images],
-        "manifests": {
-            str(image.platform): {
-                "digest": image.manifest["digest"],
-                "packed": image.packed,
-                "unpacked": image.unpacked,
-            }
+def record(plan: Plan, composed: Composed) -> ImageRecord:
+    """Return what the ledger keeps of an image."""
+    return ImageRecord(
+        image=plan.name,
+        tag=plan.tag,
+        digest=composed.index.digest,
+        platforms=[str(image.platform) for image in composed.images],
+        manifests={
+            str(image.platform): PlatformRecord(image.manifest.digest, image.packed, image.unpacked)
             for image in composed.images
         },
-        "main": plan.main,
-        "entrypoint": plan.as_json()["entrypoint"],
-        "user": plan.user,
-        "compressor": compressor(),
-    }
+        main=plan.main,
+        entrypoint=plan.entrypoint,
+        user=plan.user,
+        compressor=compressor(),
+    )
 
 
 def _compose(plan: Plan, folder: Path, stream: Stream) -> Composed:
     programs: dict[str, bytes] = {}
     for platform in plan.platforms:
         with stream.span("image-layer", target=str(platform)) as span:
-            programs[str(platform)] = _program(folder, platform)
-            span.numbers["bytes"] = len(programs[str(platform)])
+            program = programs[str(platform)] = _program(folder, platform)
+            span.numbers.update(bytes=len(program))
     composed = compose(plan, layer(base.entries(base.certificates()), base.MTIME), programs)
     for image in composed.images:
         _hold_to_size(plan, image)

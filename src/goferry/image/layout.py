@@ -17,12 +17,12 @@ from goferry.kernel import canonical
 def files(plan: Plan, composed: Composed) -> dict[str, bytes]:
     """Return path → bytes: `oci-layout`, `index.json`, `manifest.json`, `blobs/sha256/…`."""
     entry = {
-        **composed.index,
+        **composed.index.record,
         "annotations": {"org.opencontainers.image.ref.name": plan.tag},
     }
     documents: dict[str, Any] = {
         "oci-layout": {"imageLayoutVersion": "1.0.0"},
-        "index.json": {"schemaVersion": 2, "mediaType": composed.index["mediaType"], "manifests": [entry]},
+        "index.json": {"schemaVersion": 2, "mediaType": composed.index.media_type, "manifests": [entry]},
         "manifest.json": [_docker(plan, _for_docker(composed))],
     }
     result = {name: canonical.dumps(document) for name, document in documents.items()}
@@ -46,9 +46,9 @@ def _for_docker(composed: Composed) -> PlatformImage:
 
 def _docker(plan: Plan, image: PlatformImage) -> dict[str, Any]:
     return {
-        "Config": _path(image.config["digest"]),
+        "Config": _path(image.config.digest),
         "RepoTags": [plan.reference],
-        "Layers": [_path(layer["digest"]) for layer in image.layers],
+        "Layers": [_path(layer.digest) for layer in image.layers],
     }
 
 

@@ -6,7 +6,6 @@ import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from goferry.artifacts import Artifact, Ledger
 from goferry.artifacts.schemes import bare
@@ -82,14 +81,19 @@ class Plan:
         """`name:tag`."""
         return f"{self.name}:{self.tag}"
 
-    def as_json(self) -> dict[str, Any]:
+    @property
+    def entrypoint(self) -> str:
+        """The program's path in the image."""
+        return f"/{FOLDER}/{self.program}"
+
+    def as_json(self) -> dict[str, object]:
         """Return what `--dry-run --json` prints."""
         return {
             "image": self.name,
             "tag": self.tag,
             "file": self.file,
             "main": self.main,
-            "entrypoint": f"/{FOLDER}/{self.program}",
+            "entrypoint": self.entrypoint,
             "user": self.user,
             "env": list(self.env),
             "annotations": dict(self.annotations),

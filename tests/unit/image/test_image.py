@@ -259,7 +259,7 @@ def test_exports_leave_dist_as_it_is(dist, tmp_path_factory):
         if path.is_file()
     }
     assert layout == members(out / "x.tar")
-    assert record["platforms"] == ["linux/amd64", "linux/arm64"]
+    assert record.platforms == ["linux/amd64", "linux/arm64"]
     assert sorted(dist.folder.iterdir()) == before
     with pytest.raises(ImageOutExists):
         image.export(plan, dist.folder, f"oci:{out}/layout", Stream())

@@ -264,7 +264,7 @@ def test_exports_leave_dist_as_it_is(dist, tmp_path_factory):
     with pytest.raises(ImageOutExists):
         image.export(plan, dist.folder, f"oci:{out}/layout", Stream())
     only = image.plan(dist.ledger, model.Project(), only=["linux/arm64"])
-    assert image.export(only, dist.folder, f"{out}/arm.tar", Stream())["platforms"] == ["linux/arm64"]
+    assert image.export(only, dist.folder, f"{out}/arm.tar", Stream()).platforms == ["linux/arm64"]
 
 
 def test_elf_offsets_that_lead_outside_are_errors():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from goferry.kernel.digits import number
+import msgspec
+from msgspec import Struct
+
 from goferry.kernel.errors import Advice, GoferryError, printable
 from goferry.release import retry
 from goferry.release.errors import (
@@ -135,6 +136,24 @@ def token_missing(what: str) -> TokenMissing:
     )
 
 
+class _Repository(Struct, frozen=True):
+    full_name: str
+
+
+class _Branch(Struct, frozen=True):
+    repo: _Repository
+
+
+class _PullRequest(Struct, frozen=True):
+    head: _Branch
+
+
+class _Event(Struct, frozen=True):
+    """What is asked of the event that started a run (GitHub docs, "Webhook events and payloads")."""
+
+    pull_request: _PullRequest
+
+
 def from_fork(environ: Mapping[str, str]) -> bool:
     """Whether a pull request from another repository runs this, by the event that the runner describes."""
     path = environ.get("GITHUB_EVENT_PATH", "")
@@ -142,16 +161,16 @@ def from_fork(environ: Mapping[str, str]) -> bool:
         return False
     try:
         with Path(path).open("rb") as file:
-            event = json.loads(file.read(_LARGEST_EVENT))
-        return bool(event["pull_request"]["head"]["repo"]["full_name"] != environ.get("GITHUB_REPOSITORY", ""))
+            event = msgspec.json.decode(file.read(_LARGEST_EVENT), type=_Event)
+    except msgspec.ValidationError:
+        return True  # the fork's repository is null once it was deleted
     except (OSError, ValueError, RecursionError):
         return False
-    except (KeyError, TypeError):
-        return True  # the fork's repository is null once it was deleted
+    return event.pull_request.head.repo.full_name != environ.get("GITHUB_REPOSITORY", "")
 
 
 def _limited(headers: Mapping[str, str], said: str, what: str) -> RateLimited:
-    reset = number(headers.get("x-ratelimit-reset", ""))
+    reset = retry.Limit.of(headers).reset
     when = "" if reset is None or reset >= _NEVER else time.strftime("%H:%M:%S UTC", time.gmtime(reset))
     return RateLimited(
         f"GitHub limits this token's requests (could not {what}): {said}",

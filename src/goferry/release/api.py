@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+import msgspec
+from msgspec import Struct
+
 import goferry
 from goferry.config.settings import Settings
 from goferry.release import access, retry
@@ -76,8 +79,11 @@ class Api:
 
     def _pointed(self, path: str) -> tuple[str, str]:
         """Return the type and name of the object that a ref or a tag points to."""
-        pointed = self._get(path)["object"]
-        return str(pointed["type"]), str(pointed["sha"])
+        try:
+            pointed = msgspec.convert(self._get(path), _Reference).object
+        except msgspec.ValidationError as error:
+            raise GitHubUnexpected(f"GitHub answered something else than its API does: {error}") from None
+        return pointed.type, pointed.sha
 
     def published(self, tag: str) -> Release | None:
         """Return the published release of a tag, without its assets; drafts are never found so."""
@@ -227,25 +233,54 @@ def _outcome(request: Callable[[], T]) -> tuple[int, Mapping[str, str], str, T |
         raise GitHubUnexpected(f"GitHub answered something else than its API does: {type(error).__name__}") from None
 
 
-def message_of(data: Any) -> str:
+class _Object(Struct, frozen=True):
+    type: str
+    sha: str
+
+
+class _Reference(Struct, frozen=True):
+    """What a ref or an annotated tag points to (GitHub docs, "REST API endpoints for Git references")."""
+
+    object: _Object
+
+
+class _Refusal(Struct, frozen=True):
+    """The body of an error; proxies and older servers put anything in these places."""
+
+    message: object = None
+    errors: object = None
+
+
+class _Error(Struct, frozen=True):
+    """One of the errors of a refusal; of any type, as there."""
+
+    resource: object = None
+    field: object = None
+    code: object = None
+    message: object = None
+
+
+def message_of(data: object) -> str:
     """Return the words of an error's body, with each of the errors that HTTP 422 carries (GitHub docs, "REST API").
 
     {"message": "Validation Failed", "errors": [{"resource", "field", "code", "message"} or text, …]}
     """
     if not isinstance(data, dict):
         return str(data or "no explanation")
-    found = data.get("errors") or []
+    refusal = msgspec.convert(data, _Refusal)
+    found = refusal.errors or []
     details = [_detail(each) for each in (found if isinstance(found, list) else [found])[:_MOST_DETAILS]]
-    return ": ".join([str(data.get("message") or "no explanation"), *filter(None, ["; ".join(filter(None, details))])])
+    return ": ".join([str(refusal.message or "no explanation"), *filter(None, ["; ".join(filter(None, details))])])
 
 
-def _detail(error: Any) -> str:
+def _detail(found: object) -> str:
     """Return one error of an answer: its own words, and the field and code that it has them for."""
-    if not isinstance(error, dict):
-        return str(error or "")
-    place = ".".join(str(error[key]) for key in ("resource", "field") if error.get(key))
-    named = " ".join(part for part in (place, str(error.get("code") or "")) if part)
-    words = str(error.get("message") or "")
+    if not isinstance(found, dict):
+        return str(found or "")
+    error = msgspec.convert(found, _Error)
+    place = ".".join(str(each) for each in (error.resource, error.field) if each)
+    named = " ".join(part for part in (place, str(error.code or "")) if part)
+    words = str(error.message or "")
     return f"{words} ({named})" if words and named else words or named
 
 

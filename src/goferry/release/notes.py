@@ -83,9 +83,10 @@ def _platform(file: File) -> str:
 
 def _plain_tools(signatures: Sequence[str]) -> list[str]:
     """Return what checks the same without Goferry; the key is the one that the maintainers named."""
+    openpgp, minisign = SIGNATURES["openpgp"], SIGNATURES["minisign"]
     commands = {
-        SIGNATURES["openpgp"]: f"gpg --verify {SIGNATURES['openpgp']} {LIST}",
-        SIGNATURES["minisign"]: f"minisign -V -p KEY.pub -m {LIST} -x {SIGNATURES['minisign']}",
+        openpgp: f"gpg --verify {openpgp} {LIST}",
+        minisign: f"minisign -V -p KEY.pub -m {LIST} -x {minisign}",
     }
     found = [commands[name] for name in signatures if name in commands]
     return ["", "With plain tools, in the folder of the files:", "", "```sh", *found, f"sha256sum -c {LIST}", "```"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from goferry.kernel.digits import number
 
@@ -19,12 +20,32 @@ SECONDARY_WAIT = 60.0
 AGAIN = frozenset({408, 500, 502, 503, 504})
 
 
+class Limit(NamedTuple):
+    """What an answer's headers say of limits.
+
+    Attributes:
+        after: seconds to wait. spent: whether no request is left. reset: when there are new ones, seconds since 1970.
+    """
+
+    after: int | None
+    spent: bool
+    reset: int | None
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str]) -> Limit:
+        """Read headers, whose names are in lower case; what is no number counts as not said."""
+        return cls(
+            number(headers.get("retry-after", "")),
+            headers.get("x-ratelimit-remaining") == "0",
+            number(headers.get("x-ratelimit-reset", "")),
+        )
+
+
 def is_limit(status: int, headers: Mapping[str, str], message: str) -> bool:
     """Whether an answer asks to come back later; header names in lower case."""
     if status == 429:
         return True
-    spent = headers.get("x-ratelimit-remaining") == "0"
-    return status == 403 and (spent or "retry-after" in headers or any(_limits(message)))
+    return status == 403 and (Limit.of(headers).spent or "retry-after" in headers or any(_limits(message)))
 
 
 def _limits(message: str) -> tuple[bool, bool]:
@@ -47,17 +68,17 @@ def wait_for(status: int, headers: Mapping[str, str], message: str, *, attempt: 
     if is_limit(status, headers, message):
         return _limited(headers, message, now)
     if status == 0 or status in AGAIN:
-        asked = number(headers.get("retry-after", ""))
+        asked = Limit.of(headers).after
         return FIRST_WAIT * 2**attempt if asked is None else float(asked)
     return None
 
 
 def _limited(headers: Mapping[str, str], message: str, now: float) -> float:
-    asked, reset = number(headers.get("retry-after", "")), number(headers.get("x-ratelimit-reset", ""))
-    if asked is not None:
-        return float(asked)
-    if headers.get("x-ratelimit-remaining") == "0" and reset is not None:
-        return max(0.0, reset - now) + 1
+    limit = Limit.of(headers)
+    if limit.after is not None:
+        return float(limit.after)
+    if limit.spent and limit.reset is not None:
+        return max(0.0, limit.reset - now) + 1
     return SECONDARY_WAIT if _limits(message)[1] else FIRST_WAIT * 4
 
 

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import IO, Any, cast
 from urllib.parse import quote
 
+import msgspec
+from msgspec import Struct
+
 from goferry.config.settings import Settings
 from goferry.observe.events import Span
 from goferry.release import retry
@@ -23,6 +26,16 @@ from goferry.system.http import Answer, Client, ServerFailing, ServerUnreachable
 
 _SMALL = 1 << 20
 _REFUSED = frozenset({401, 403, 404})
+
+
+class _Uploaded(Struct, frozen=True):
+    """GitHub's answer to an upload; older GitHub Enterprise Servers say no digest."""
+
+    id: int
+    name: str
+    size: int
+    digest: str | None = None
+    state: str = UPLOADED
 
 
 class Transfer:
@@ -185,14 +198,8 @@ def _words(body: bytes) -> str:
 
 def _asset(body: bytes) -> Asset:
     try:
-        record = json.loads(body)
-        algorithm, _, digest = str(record.get("digest") or "").partition(":")
-        return Asset(
-            int(record["id"]),
-            str(record["name"]),
-            int(record["size"]),
-            digest if algorithm == "sha256" else "",
-            str(record.get("state", UPLOADED)),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        said = msgspec.json.decode(body, type=_Uploaded)
+    except (ValueError, RecursionError):
         raise GitHubUnexpected("GitHub answered an upload with something that is no asset") from None
+    algorithm, _, digest = (said.digest or "").partition(":")
+    return Asset(said.id, said.name, said.size, digest if algorithm == "sha256" else "", said.state)

@@ -105,6 +105,11 @@ class Artifact(Struct, frozen=True, forbid_unknown_fields=True):
         """`linux/amd64` or `linux/arm/7`; empty for files that fit every platform."""
         return "/".join(part for part in (self.goos, self.goarch, self.variant) if part)
 
+    @property
+    def main(self) -> str:
+        """The package that a binary is of, `./cmd/api`; empty for other files."""
+        return str(self.meta.get("main", ""))
+
     @classmethod
     def of_file(cls, path: Path, **fields: Any) -> Artifact:
         """Describe a file that lies in the folder."""
@@ -213,6 +218,13 @@ class Ledger(Struct, forbid_unknown_fields=True):
         return ledger
 
 
+class _Sealed(Struct, frozen=True):
+    """What a release.json says that it is; nobody has verified it here."""
+
+    project: str
+    version: str
+
+
 def _demand(holds: bool, otherwise: str) -> None:
     if not holds:
         raise ValueError(otherwise)
@@ -235,7 +247,7 @@ def refuse_sealed(folder: Path) -> None:
 def _sealed_as(folder: Path) -> str:
     """Return ` as shop v1.2.3` by what the folder says of itself, for a person; empty where it does not."""
     try:
-        record = canonical.loads((folder / "release.json").read_bytes())
-        return " as " + printable(f"{record['project']} {record['version']}", 200)
-    except (OSError, ValueError, TypeError, KeyError):
+        sealed = convert(canonical.loads((folder / "release.json").read_bytes()), _Sealed)
+    except (OSError, ValueError):
         return ""
+    return " as " + printable(f"{sealed.project} {sealed.version}", 200)

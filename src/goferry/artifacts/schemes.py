@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, convert
 
 from goferry.artifacts import semver
 from goferry.artifacts.semver import VersionInvalid
@@ -119,16 +119,19 @@ def _any(text: str) -> Version | None:
     return Version(text) if re.fullmatch(_WORD, text) else None
 
 
-SCHEMES: Mapping[str, Scheme] = {
-    scheme.name: scheme
-    for scheme in (
-        Scheme("go", "v1.4.0", _go),
-        Scheme("semver", "1.4.0", _semver),
-        Scheme("calver", "2026.8.2", _calver),
-        Scheme("any", "build-1207", _any),
-    )
-}
+GO = Scheme("go", "v1.4.0", _go)
+SEMVER = Scheme("semver", "1.4.0", _semver)
+CALVER = Scheme("calver", "2026.8.2", _calver)
+ANY = Scheme("any", "build-1207", _any)
+SCHEMES: Mapping[str, Scheme] = {scheme.name: scheme for scheme in (GO, SEMVER, CALVER, ANY)}
 """By name. A release that does not name its scheme is read as `semver`, which also reads what `go` does."""
+
+
+class _Note(Struct, frozen=True):
+    """The manifest's note, of whatever types: a newer Goferry may mean something else by it."""
+
+    scheme: object = None
+    tag: object = None
 
 
 class Named(Struct, frozen=True):
@@ -137,7 +140,7 @@ class Named(Struct, frozen=True):
     scheme: Scheme
     tag: str
 
-    def as_note(self, version: str) -> dict[str, Any]:
+    def as_note(self, version: str) -> dict[str, dict[str, str]]:
         """Return the manifest's note; empty where the tag is the version and its scheme Go's."""
         if self.tag in ("", version) and self.scheme.name == "go":
             return {}
@@ -148,11 +151,11 @@ NOTE = "version"
 """The name of the manifest's note."""
 
 
-def named(notes: Mapping[str, Any], version: str) -> Named:
+def named(notes: Mapping[str, object], version: str) -> Named:
     """Return what a manifest's notes say of its version; a scheme that is not known here has no order."""
-    note = notes.get(NOTE)
-    if not isinstance(note, dict):
-        return Named(SCHEMES["semver"], version)
-    scheme, tag = note.get("scheme"), note.get("tag")
-    known = SCHEMES.get(scheme, SCHEMES["any"]) if isinstance(scheme, str) else SCHEMES["any"]
-    return Named(known, tag if isinstance(tag, str) and tag.endswith(version) else version)
+    found = notes.get(NOTE)
+    if not isinstance(found, dict):
+        return Named(SEMVER, version)
+    note = convert(found, _Note)
+    known = SCHEMES.get(note.scheme, ANY) if isinstance(note.scheme, str) else ANY
+    return Named(known, note.tag if isinstance(note.tag, str) and note.tag.endswith(version) else version)

@@ -37,12 +37,9 @@ class Toolchain(Struct, frozen=True):
 
         GOTOOLCHAIN is `local`: another version would run unproven. GOROOT is unset: go finds its own.
         """
-        result = dict(base)
-        result.pop("GOROOT", None)
-        result["PATH"] = os.pathsep.join(filter(None, [str(self.goroot / "bin"), base.get("PATH", "")]))
-        result["GOTOOLCHAIN"] = "local"
-        result.update(settings)
-        return result
+        kept = {name: value for name, value in base.items() if name != "GOROOT"}
+        path = os.pathsep.join(filter(None, [str(self.goroot / "bin"), base.get("PATH", "")]))
+        return {**kept, "PATH": path, "GOTOOLCHAIN": "local", **settings}
 
     def as_record(self) -> dict[str, Any]:
         """Return what the ledger and the release manifest keep."""

@@ -162,7 +162,7 @@ class Tags(Struct, frozen=True):
         return "", None
 
 
-GO = Tags(SCHEMES["go"], "")
+GO = Tags(schemes.GO, "")
 """Those of a module at the top of its repository."""
 
 

@@ -121,9 +121,9 @@ def plan(ledger: Ledger, config: model.Project, *, main: str = "", only: Iterabl
             state="No image was written.",
             advice=["build one:  goferry build --targets linux/amd64,linux/arm64"],
         )
-    mains = sorted({str(artifact.meta.get("main", "")) for artifact in binaries})
+    mains = sorted({artifact.main for artifact in binaries})
     chosen = entry_point(mains, {service["main"] for service in ledger.services.values()}, config.image.main, main)
-    found = [artifact for artifact in binaries if artifact.meta.get("main", "") == chosen]
+    found = [artifact for artifact in binaries if artifact.main == chosen]
     name, tag = _reference(config.image.name or name_of(ledger.project), ledger.version)
     created = ledger.date or "1970-01-01T00:00:00Z"
     args = [service.get("args", []) for service in ledger.services.values() if service["main"] == chosen]

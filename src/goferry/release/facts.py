@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from goferry.artifacts.schemes import SCHEMES, Scheme
+from goferry.artifacts.schemes import SEMVER, Scheme
 
 UPLOADED = "uploaded"
 
@@ -37,7 +37,7 @@ class Local:
     files: tuple[File, ...]
     draft: bool = False
     prerelease: bool = False
-    scheme: Scheme = SCHEMES["semver"]
+    scheme: Scheme = SEMVER
     sealed: str = ""
     told: bool = False
 

@@ -38,13 +38,12 @@ def schema() -> dict[str, Any]:
         if name == "Repository":
             keys = {**documentation(model.Project)[1], **keys}
         section["description"] = text
-        for key, value in section["properties"].items():
-            _describe(section["properties"], key, value, keys[key])
+        properties = section["properties"]
+        for key, value in properties.items():
+            properties[key] = _described(value, keys[key])
+            if key in ("services", "environments", "projects"):
+                properties[key]["propertyNames"] = {"pattern": "^[a-z][a-z0-9-]{0,62}$"}
     sections["Listen"]["oneOf"] = [{"required": [key]} for key in ("env", "port-env", "flag", "socket")]
-    for name in ("services", "environments", "projects"):
-        for section in sections.values():
-            if name in section["properties"]:
-                section["properties"][name]["propertyNames"] = {"pattern": "^[a-z][a-z0-9-]{0,62}$"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "goferry.yml",
@@ -53,11 +52,13 @@ def schema() -> dict[str, Any]:
     } | {"$ref": "#/$defs/Repository"}
 
 
-def _describe(properties: dict[str, Any], key: str, value: dict[str, Any], text: str) -> None:
-    """Add a description, beside `$ref` too (draft 2020-12 allows it); an empty choice is only the model's default."""
-    properties[key] = {**value, "description": text}
-    if "enum" in value:
-        properties[key]["enum"] = [choice for choice in value["enum"] if choice != ""]
+def _described(value: dict[str, Any], text: str) -> dict[str, Any]:
+    """Return it with a description, beside `$ref` too (draft 2020-12 allows it).
+
+    An empty choice is only the model's default.
+    """
+    plain = {key: [each for each in inner if each != ""] if key == "enum" else inner for key, inner in value.items()}
+    return {**plain, "description": text}
 
 
 def _moved(value: Any) -> Any:

@@ -194,7 +194,7 @@ def _projects(tree: Node, shown: str) -> dict[str, Node]:
     """Check the whole file and return the projects' own nodes."""
     from goferry.config import check
 
-    declared = tree.value.get("projects") if isinstance(tree.value, dict) else None
+    declared = tree.child("projects")
     found = check.problems(tree if declared is None else _without(tree, "projects"), model.Repository)
     several: dict[str, Node] = {}
     if declared is not None and not found:
@@ -203,7 +203,7 @@ def _projects(tree: Node, shown: str) -> dict[str, Node]:
         if isinstance(declared.value, dict) and not several:
             found.append(Problem(declared.line, declared.column, "projects", "projects is empty"))
     if not found:
-        found = environments.problems(tree.value.get("environments"))
+        found = environments.problems(tree.child("environments"))
     if not found:
         found = [problem for name, node in several.items() for problem in _of_project(tree, name, node)]
     if found:
@@ -218,9 +218,7 @@ def _of_project(tree: Node, name: str, node: Node) -> list[Problem]:
     if not isinstance(node.value, dict):
         return check.problems(node, model.Project, prefix)
     merged = _merge(_without(tree, "projects"), node)
-    return check.problems(merged, model.Project, prefix) or environments.problems(
-        merged.value.get("environments"), prefix
-    )
+    return check.problems(merged, model.Project, prefix) or environments.problems(merged.child("environments"), prefix)
 
 
 def _loose_keys(tree: Node) -> list[Problem]:
@@ -294,7 +292,7 @@ def _first(several: dict[str, Node]) -> str:
 
 
 def _only(tree: Node, wanted: str) -> str:
-    node = tree.value.get("project")
+    node = tree.child("project")
     name = node.value if node else ""
     if wanted and wanted != name:
         raise ProjectUnknown(
@@ -306,14 +304,14 @@ def _only(tree: Node, wanted: str) -> str:
 
 def _prefix(node: Node) -> str:
     """Return what tags of a project begin with, when the file says so; its folder is taken for its module's."""
-    section = node.value.get("version")
-    found = section.value.get("prefix") if section else None
+    section = node.child("version")
+    found = section.child("prefix") if section else None
     folder = _dir(node).strip("./")
     return found.value.replace("{folder}/", f"{folder}/" if folder else "") if found else ""
 
 
 def _dir(node: Node) -> str:
-    found = node.value.get("dir")
+    found = node.child("dir")
     return found.value if found else "."
 
 
@@ -328,7 +326,7 @@ def _another_module(start: Path, home: Path) -> bool:
 
 def _folder(home: Path, root: Path, wanted: str, node: Node, shown: str) -> Path:
     folder = (home / wanted).resolve()
-    place = node.value.get("dir", node)
+    place = node.child("dir") or node
     if not folder.is_relative_to(root):
         raise invalid(shown, [Problem(place.line, place.column, "dir", f"{wanted!r} leads out of the repository")])
     if not folder.is_dir():

@@ -32,6 +32,10 @@ class Node(Struct, frozen=True):
     source: str = ""
     keys: dict[str, tuple[int, int]] | None = None
 
+    def child(self, name: str) -> Node | None:
+        """Return what a mapping has under a key; None where it has none, or this is no mapping."""
+        return self.value.get(name) if isinstance(self.value, dict) else None
+
     def plain(self) -> Any:
         """Return the value without positions."""
         if isinstance(self.value, dict):

@@ -72,11 +72,9 @@ def flags(program: Program, commands: Commands) -> Iterator[Found]:
 
 
 _FLAG_OF_STRUCT = re.compile(r"\b(String|Int|Int64|Uint|Uint16|Uint64)Flag\s*\{")
-_ENTRY = {
-    "name": re.compile(rf"\bName:\s*({STRING}|[\w.]+)"),
-    "value": re.compile(rf"\bValue:\s*({STRING}|[\w.]+)"),
-    "env": re.compile(rf"\b(?:EnvVars?:\s*(?:\[\]string\{{)?|cli\.EnvVars?\()\s*({STRING}|[\w.]+)"),
-}
+_ENTRY_NAME = re.compile(rf"\bName:\s*({STRING}|[\w.]+)")
+_ENTRY_VALUE = re.compile(rf"\bValue:\s*({STRING}|[\w.]+)")
+_ENTRY_ENV = re.compile(rf"\b(?:EnvVars?:\s*(?:\[\]string\{{)?|cli\.EnvVars?\()\s*({STRING}|[\w.]+)")
 
 
 def struct_flags(program: Program, commands: Commands) -> Iterator[Found]:
@@ -85,12 +83,22 @@ def struct_flags(program: Program, commands: Commands) -> Iterator[Found]:
     for declaration, match in found:
         inside = spans(declaration.text, match.end() - 1)
         end = inside[-1][1] if inside else match.end()
-        entry = {key: declaration.first(pattern, match.end(), end) for key, pattern in _ENTRY.items()}
-        said = {key: program.text(declaration, hit[1]) or hit[1] for key, hit in entry.items() if hit}
+        env, name, value = (
+            _said(program, declaration, declaration.first(pattern, match.end(), end))
+            for pattern in (_ENTRY_ENV, _ENTRY_NAME, _ENTRY_VALUE)
+        )
         command = commands.of_position(declaration, match.start())
-        names = {key: said.get(key, "").split(",")[0].strip() for key in ("env", "name")}
-        default, number = said.get("value", "").strip('"') or None, match[1] != "String"
-        yield from _one(declaration, match.start(), names["env"], names["name"], default, number, command)
+        default, number = value.strip('"') or None, match[1] != "String"
+        yield from _one(declaration, match.start(), _first(env), _first(name), default, number, command)
+
+
+def _said(program: Program, declaration: Declaration, hit: re.Match[str] | None) -> str:
+    return (program.text(declaration, hit[1]) or hit[1]) if hit else ""
+
+
+def _first(names: str) -> str:
+    """Return the first of several names: the others are its short forms."""
+    return names.split(",", maxsplit=1)[0].strip()
 
 
 def _one(

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from msgspec import Struct, convert
+
 from goferry.config.commands import Commands
 from goferry.config.gocode import STRING, Declaration, Program
 from goferry.config.option import ENV, ENVIRONMENT, FLAG, FLAG_NAME, Found, calls
@@ -50,12 +52,24 @@ def _fields(declaration: Declaration) -> Iterator[_Field]:
     yield from reversed(found)
 
 
+class _Tags(Struct, frozen=True, rename="kebab"):
+    """The keys of a field's tag that name a variable or a flag, in the libraries that read them."""
+
+    env: str = ""
+    env_namespace: str = ""
+    arg: str = ""
+    opts: str = ""
+    long: str = ""
+    flag: str = ""
+    name: str = ""
+
+
 def _prefix(tags: dict[str, str]) -> str:
     """Return what a struct's tag puts before the variables of its fields."""
     plain = next((tags[name] for name in _PREFIX_TAGS if name in tags), "")
-    inner = re.search(r"\bprefix=([A-Za-z0-9_]+)", tags.get("env", ""))
-    space = tags.get("env-namespace", "")
-    return plain or (inner[1] if inner else "") or (f"{space}_" if space else "")
+    known = convert(tags, _Tags)
+    inner = re.search(r"\bprefix=([A-Za-z0-9_]+)", known.env)
+    return plain or (inner[1] if inner else "") or (f"{known.env_namespace}_" if known.env_namespace else "")
 
 
 def tags(program: Program, commands: Commands) -> Iterator[Found]:
@@ -85,17 +99,18 @@ def tags(program: Program, commands: Commands) -> Iterator[Found]:
 def _named(each: _Field, libraries: frozenset[str]) -> Iterator[tuple[str, str]]:
     """Yield ENV or FLAG, and the name: a variable before a flag, which some command may not know."""
     tags = each.tags
-    arg = tags.get("arg", "")
+    known = convert(tags, _Tags)
+    arg = known.arg
     env = next((tags[key].split(",")[0].strip() for key in ("env", "envconfig") if key in tags), "")
-    env = env or next(iter(re.findall(r"\benv[:=]\s*([A-Za-z0-9_]+)", f"{arg},{tags.get('opts', '')}")), "")
+    env = env or next(iter(re.findall(r"\benv[:=]\s*([A-Za-z0-9_]+)", f"{arg},{known.opts}")), "")
     if ENVIRONMENT.fullmatch(env):
         yield ENV, env
         return
-    long = tags.get("long") or (tags.get("flag", "").split(",")[0] if any("rconfig" in x for x in libraries) else "")
+    long = known.long or (known.flag.split(",")[0] if any("rconfig" in x for x in libraries) else "")
     long = long or next(iter(re.findall(r"--([\w.-]+)", arg)), "")
     kong = any(path.endswith("alecthomas/kong") for path in libraries)
     if not long and kong and {"help", "default", "name", "short"} & tags.keys() and not {"cmd", "arg"} & tags.keys():
-        long = tags.get("name") or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", each.name).lower()
+        long = known.name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", each.name).lower()
     if long and FLAG_NAME.fullmatch(long):
         yield FLAG, long
 

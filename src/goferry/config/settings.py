@@ -26,12 +26,8 @@ class Settings(Struct, frozen=True):
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
         """Resolve: GOFERRY_CACHE, else XDG_CACHE_HOME/goferry (XDG Base Directory), else ~/.cache/goferry."""
-        home = Path(environ["HOME"]) if environ.get("HOME") else None
-        if environ.get("GOFERRY_CACHE"):
-            cache = Path(environ["GOFERRY_CACHE"]).absolute()
-        elif environ.get("XDG_CACHE_HOME"):
-            cache = Path(environ["XDG_CACHE_HOME"]) / "goferry"
-        else:
-            cache = (home or Path.cwd()) / ".cache" / "goferry"
-        tools = environ.get("RUNNER_TOOL_CACHE")
-        return cls(dict(environ), cache, Path(tools) if tools else None, home)
+        names = ("HOME", "GOFERRY_CACHE", "XDG_CACHE_HOME", "RUNNER_TOOL_CACHE")
+        # An empty variable counts as none: `Path("")` would be the folder that Goferry happens to run in.
+        home, own, caches, tools = (Path(value) if (value := environ.get(name)) else None for name in names)
+        caches = caches or (home or Path.cwd()) / ".cache"
+        return cls(dict(environ), own.absolute() if own else caches / "goferry", tools, home)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from goferry.golang import note, tlog
@@ -45,6 +45,17 @@ def tree_head(message: bytes, key: note.Key) -> tlog.Tree:
     if not match:
         raise note.NoteMalformed("the signed note is no tree head", state="Nothing was installed.")
     return tlog.Tree(int(match[1]), base64.b64decode(match[2]))
+
+
+class Written(Struct, frozen=True):
+    """A Proof as it lies in a file; the parts of the path are base64."""
+
+    module: str
+    version: str
+    index: int
+    record: str
+    head: str
+    path: list[str]
 
 
 class Proof(Struct, frozen=True):
@@ -95,7 +106,7 @@ class Proof(Struct, frozen=True):
         _ = self.h1
         return tree
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the proof in JSON types."""
         return {
             "module": self.module,
@@ -107,17 +118,23 @@ class Proof(Struct, frozen=True):
         }
 
     @classmethod
-    def from_json(cls, value: Any) -> Proof:
+    def from_json(cls, value: object) -> Proof:
         """Read what `as_json` made.
 
         Raises:
             ValueError: when it is not that.
         """
         try:
-            path = tuple(base64.b64decode(item, validate=True) for item in value["path"])
-            texts = [value["module"], value["version"], value["record"], value["head"]]
-            if not all(isinstance(text, str) for text in texts) or type(value["index"]) is not int:
-                raise ValueError("wrong types")
-            return cls(texts[0], texts[1], value["index"], texts[2].encode(), texts[3].encode(), path)
-        except (KeyError, TypeError) as error:
+            return cls.of(msgspec.convert(value, Written))
+        except msgspec.ValidationError as error:
             raise ValueError(f"no proof: {error}") from error
+
+    @classmethod
+    def of(cls, said: Written) -> Proof:
+        """Take a proof as it lies in a file.
+
+        Raises:
+            ValueError: a part of its path is not base64.
+        """
+        path = tuple(base64.b64decode(item, validate=True) for item in said.path)
+        return cls(said.module, said.version, said.index, said.record.encode(), said.head.encode(), path)

@@ -24,13 +24,14 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from goferry.artifacts.native import host
 from goferry.artifacts.toolchain import Toolchain
 from goferry.config.settings import Settings
 from goferry.golang import note, tree
-from goferry.golang.proof import Proof
+from goferry.golang.proof import Proof, Written
 from goferry.golang.untouched import Watch
 from goferry.golang.versions import GoVersion
 from goferry.kernel import canonical
@@ -105,6 +106,14 @@ class Place(Struct, frozen=True):
         write_atomically(self.record, canonical.dumps(record))
 
 
+class _Record(Struct, frozen=True):
+    """The record beside a toolchain: the proof, and the key of the checksum database that signed it."""
+
+    schema: int
+    key: str
+    proof: Written
+
+
 def places(settings: Settings, version: str, goos: str, goarch: str) -> list[Place]:
     """Return where a version may lie, best first."""
     own = Place(settings.cache / "toolchains" / f"go{version}.{goos}-{goarch}")
@@ -128,7 +137,7 @@ def recorded_version(record: Path) -> GoVersion | None:
     """Return the version that a record beside a toolchain is of, or None; nothing is checked yet."""
     goos, goarch = host()
     try:
-        versions = listed(canonical.loads(record.read_bytes())["proof"]["version"], goos, goarch)
+        versions = listed(msgspec.convert(canonical.loads(record.read_bytes()), _Record).proof.version, goos, goarch)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return versions[0] if versions else None
@@ -163,9 +172,9 @@ def look(place: Place, version: str, goos: str, goarch: str, *, watch: Watch, ke
     if not (place.root.is_dir() and place.record.is_file()):
         return Kept(None)
     try:
-        record = canonical.loads(place.record.read_bytes())
-        proof, recorded = Proof.from_json(record["proof"]), note.key(record["key"])
-        if record["schema"] != SCHEMA or (proof.module, proof.version) != (MODULE, wanted):
+        record = msgspec.convert(canonical.loads(place.record.read_bytes()), _Record)
+        proof, recorded = Proof.of(record.proof), note.key(record.key)
+        if record.schema != SCHEMA or (proof.module, proof.version) != (MODULE, wanted):
             return Kept(None, "its record is of another toolchain")
         if recorded.data != note.GO_KEY and recorded != key:
             return Kept(None, "its record is by another checksum database")

@@ -139,12 +139,10 @@ _VIPER_GET = re.compile(r"\b(\w+)\.Get(String|Int|Uint|Int32|Int64|Uint16|Uint32
 _LONG = 100
 """What is longer is no part of a variable's name."""
 _VIPER_BIND = re.compile(r"\.BindEnv\(")
-_VIPER_CALLS = {
-    "prefix": re.compile(rf"\.SetEnvPrefix\(\s*({STRING}|[\w.]+)"),
-    "automatic": re.compile(r"\.AutomaticEnv\(\)"),
-    "replacer": re.compile(r"\.SetEnvKeyReplacer\(\s*strings\.NewReplacer\("),
-    "default": re.compile(r"\.SetDefault\("),
-}
+_VIPER_PREFIX = re.compile(rf"\.SetEnvPrefix\(\s*({STRING}|[\w.]+)")
+_VIPER_AUTOMATIC = re.compile(r"\.AutomaticEnv\(\)")
+_VIPER_REPLACER = re.compile(r"\.SetEnvKeyReplacer\(\s*strings\.NewReplacer\(")
+_VIPER_DEFAULT = re.compile(r"\.SetDefault\(")
 
 
 def viper(program: Program, commands: Commands) -> Iterator[Found]:
@@ -154,14 +152,14 @@ def viper(program: Program, commands: Commands) -> Iterator[Found]:
     prefix, automatic, swaps = "", False, dict[str, str]()
     defaults: dict[str, str] = {}
     for declaration in program.reached:
-        hit = _VIPER_CALLS["prefix"].search(declaration.text)
+        hit = _VIPER_PREFIX.search(declaration.text)
         prefix = (program.text(declaration, hit[1]) or "") if hit else prefix
-        automatic = automatic or bool(_VIPER_CALLS["automatic"].search(declaration.text))
-        for match in _VIPER_CALLS["replacer"].finditer(declaration.text):
+        automatic = automatic or bool(_VIPER_AUTOMATIC.search(declaration.text))
+        for match in _VIPER_REPLACER.finditer(declaration.text):
             said = [program.text(declaration, text) or "" for text in arguments(declaration.text, match.end() - 1)]
             swaps.update(zip(said[::2], said[1::2], strict=False))
     bound = {each.name: each.default for each in flags(program, commands) if each.default is not None}
-    for declaration, _, given in calls(program, _VIPER_CALLS["default"]):
+    for declaration, _, given in calls(program, _VIPER_DEFAULT):
         key, value = (
             (program.text(declaration, given[0]), plain(program, declaration, given[1])) if given[1:] else ("", "")
         )

@@ -432,6 +432,7 @@ import _strptime, os, sys, tarfile, tempfile, zipfile
 from pathlib import Path
 from goferry.gobuild import execute, facts, machine, plan
 from goferry.config import model
+from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.artifacts import Toolchain
 from goferry.observe.events import Stream
@@ -444,7 +445,7 @@ toolchain = Toolchain(version, Path(goroot), "machine", "unproven")
 settings = Settings(dict(os.environ), Path(os.environ["HOME"]))
 found = facts.look(Path(root), toolchain, settings, model.Project(), asked=["linux/amd64"], out=Path(out))
 made = plan.plan(found, model.Project(), machine.Machine(*map(int, os.environ["MACHINE"].split())))
-execute.build(made, toolchain, Path(out), settings, Stream())
+execute.build(Context(settings, Stream()), made, toolchain, Path(out))
 """
 
 

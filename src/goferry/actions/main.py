@@ -34,7 +34,7 @@ ACTIONS = (
 
 
 class ActionFailed(Failed):
-    """An action of Goferry itself failed: this is a defect in it.
+    """An action of Goferry itself failed: this is a bug in it.
 
     Please report it with the log of a run that is repeated with debug logging.
     """
@@ -43,9 +43,9 @@ class ActionFailed(Failed):
 
 
 class RunnerUnsupported(Misuse):
-    """The runner is a Windows machine, and Goferry's files are locked and checked by means of POSIX systems.
+    """The runner is a Windows machine, and Goferry needs POSIX file locks and permissions.
 
-    Binaries for Windows are built on Linux and macOS as well: only the job's `runs-on` has to change.
+    Binaries for Windows can be built on Linux and macOS: only change the job's `runs-on`.
     """
 
     name = "runner-unsupported"

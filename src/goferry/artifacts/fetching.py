@@ -15,49 +15,49 @@ from goferry.kernel.errors import Failed, GoferryError, Misuse, Refused, Unreach
 
 
 class ModulesIncomplete(Misuse):
-    """go.mod, go.sum or vendor/ do not fit the source.
+    """go.mod, go.sum or vendor/ do not match the source.
 
-    It usually is a changed import without `go mod tidy`, a go.sum that was not committed, or a changed go.mod without
-    `go mod vendor`, in a workspace `go work vendor`.
+    Usual causes: a changed import without `go mod tidy`, a go.sum that was not committed, or a changed go.mod without
+    `go mod vendor` (`go work vendor` in a workspace).
     """
 
     name = "modules-incomplete"
 
 
 class ModuleSumWrong(Refused):
-    """A module that was downloaded is not the one that go.sum or the checksum database knows.
+    """A downloaded module does not match go.sum or the checksum database.
 
-    It usually is a tag that was moved, or a proxy that serves something else.
+    Usual causes: a tag that was moved, or a proxy that serves something else.
     """
 
     name = "module-sum-wrong"
 
 
 class ModulesUnreachable(Unreachable):
-    """A module had to be downloaded and its source did not answer.
+    """A module had to be downloaded, and its source did not answer.
 
-    It usually is a network without the proxy that GOPROXY names, or a proxy that is down.
+    Usual causes: a network that can't reach the proxy in GOPROXY, or a proxy that is down.
     """
 
     name = "modules-unreachable"
 
 
 class ModulesClosed(Failed):
-    """A module had to be downloaded, and its source wants credentials, or shows it to nobody.
+    """A module had to be downloaded, and its source requires credentials or refuses to serve it.
 
     Usual causes: a proxy that refuses the module, which happens to public ones too (a company's mirror, a block list);
     or a private module: without GOPRIVATE Go asks the public proxy and checksum database for it, and with it git needs
-    an access token (or netrc, or an ssh key). The advice says first what a proxy answered.
+    an access token (or netrc, or an ssh key). If a proxy answered, the advice begins with its answer.
     """
 
     name = "modules-closed"
 
 
 class ModulesNotFound(Failed):
-    """A module had to be downloaded, and no source of it has that version.
+    """A module had to be downloaded, and none of its sources has that version.
 
     Usual causes: a version that was never published or whose tag was removed, a module that moved or is private, a
-    mirror that has not taken it in, or GOPROXY=off with a module cache that lacks it.
+    mirror that does not have it yet, or GOPROXY=off with a module cache that lacks it.
     """
 
     name = "modules-not-found"
@@ -66,7 +66,7 @@ class ModulesNotFound(Failed):
 class ProxyListInvalid(Misuse):
     """GOPROXY has no usable entry.
 
-    It usually is an empty list, or an address without its scheme.
+    Usual causes: an empty list, or an address without its scheme.
     """
 
     name = "proxy-list-invalid"

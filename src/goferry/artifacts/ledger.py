@@ -29,27 +29,27 @@ KINDS = ("binary", "archive", "package", "sbom", "image", "checksums", "manifest
 class LedgerMissing(Misuse):
     """The folder has no ledger, `goferry.json`.
 
-    It usually is not a folder that `goferry build` wrote, or it has been sealed already.
+    Usual causes: `goferry build` did not write this folder, or it has already been sealed.
     """
 
     name = "ledger-missing"
 
 
 class LedgerInvalid(Misuse):
-    """The ledger, `goferry.json`, cannot be read as one.
+    """The ledger, `goferry.json`, cannot be parsed.
 
-    It usually was edited by hand, cut off, or written by a newer Goferry.
+    Usual causes: it was edited by hand, cut off, or written by a newer Goferry.
     """
 
     name = "ledger-invalid"
 
 
 class DistSealed(Refused):
-    """The folder is sealed: its list is signed, and nothing may be added to it.
+    """The folder is sealed: its list is signed, and nothing can be added to it.
 
-    It usually is a second `goferry build` or `goferry image` after `goferry sign`. The version is made: go on with
-    deploying or publishing it, or remove the folder and build anew. Signing a sealed folder again changes neither list
-    nor manifest, and deploying what is live already changes nothing.
+    Usual causes: a second `goferry build` or `goferry image` after `goferry sign`. The version is finished: deploy or
+    publish it, or remove the folder and build again. Signing a sealed folder again changes neither list nor manifest,
+    and deploying what is already live changes nothing.
     """
 
     name = "dist-sealed"

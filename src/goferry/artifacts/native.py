@@ -13,7 +13,7 @@ _GOARCH |= {"armv7l": "arm", "armv6l": "arm", "riscv64": "riscv64", "ppc64le": "
 class PlatformUnknown(Failed):
     """Go has no toolchain for this machine's operating system or processor.
 
-    It usually is a processor that Go does not support as a host.
+    Usual causes: a processor on which the Go toolchain does not run.
     """
 
     name = "platform-unknown"

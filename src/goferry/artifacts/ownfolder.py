@@ -13,9 +13,9 @@ _IGNORED = b"# Goferry's own, keys for trying among it; the hosts' keys alone be
 
 
 class OwnFolderUnusable(Failed):
-    """The folder `.goferry`, in which Goferry keeps what it needs beside a repository, cannot be made or written.
+    """The folder `.goferry`, in which Goferry keeps its own files beside a repository, cannot be created or written.
 
-    It usually is a file of that name, or a folder that another user owns.
+    Usual causes: a file of that name, or a folder that belongs to another user.
     """
 
     name = "own-folder-unusable"

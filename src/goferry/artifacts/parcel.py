@@ -19,9 +19,9 @@ MOST_NAMES = 255
 
 
 class ParcelMissing(Misuse):
-    """There is no tar and no folder where one was named.
+    """The path names neither a tar nor a folder.
 
-    It usually is the artifact of a job that failed or was skipped, or a path from another job's workspace.
+    Usual causes: the artifact of a job that failed or was skipped, or a path from another job's workspace.
     """
 
     name = "parcel-missing"
@@ -30,7 +30,7 @@ class ParcelMissing(Misuse):
 class ParcelUnsafe(Refused):
     """A tar that should hold a dist/ folder holds something else: a link, a folder, a path, or too much.
 
-    It usually was not made by Goferry.
+    Usual causes: the tar was not made by Goferry.
     """
 
     name = "parcel-unsafe"

@@ -23,9 +23,9 @@ MAX = 128
 
 
 class VersionInvalid(Misuse):
-    """A version is not one that Go modules accept: `v1.4.0`, `v2.0.0-rc.1`.
+    """Go modules do not accept this version; valid ones are `v1.4.0`, `v2.0.0-rc.1`.
 
-    It usually lacks the `v`, has only two numbers, or is the name of a branch.
+    Usual causes: the `v` is missing, it has only two numbers, or it is the name of a branch.
     """
 
     name = "version-invalid"

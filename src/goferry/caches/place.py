@@ -41,9 +41,9 @@ _Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 class PlaceUnknown(Misuse):
-    """The place of a cache is neither a folder nor a bucket.
+    """The location of a cache is neither a folder nor a bucket.
 
-    It usually is a slip: a folder is given by its path, a bucket as s3://NAME/PREFIX.
+    A folder is given by its path, a bucket as s3://NAME/PREFIX.
     """
 
     name = "cache-place-unknown"
@@ -52,8 +52,8 @@ class PlaceUnknown(Misuse):
 class PlaceUnreachable(Unreachable):
     """A cache can't be read or written.
 
-    It usually is a folder of another user, a bucket that is not there, or credentials that are missing, wrong or not
-    allowed to do that. Jobs go on without it; what was asked for the cache alone can't be done.
+    Usual causes: a folder of another user, a bucket that does not exist, or credentials that are missing, wrong or lack
+    the permission. Jobs continue without the cache; a command whose only purpose is the cache fails.
     """
 
     name = "cache-place-unreachable"

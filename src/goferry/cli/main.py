@@ -24,9 +24,9 @@ Exit codes, the same for every command:
 
 
 class InternalError(Failed):
-    """Goferry itself failed: this is a defect in it.
+    """Goferry itself failed: this is a bug in it.
 
-    Please report it with what `GOFERRY_DEBUG=1` prints.
+    Please report it with the output of `GOFERRY_DEBUG=1`.
     """
 
     name = "internal-error"

@@ -14,19 +14,20 @@ SHOWN = 10
 
 
 class ConfigInvalid(Misuse):
-    """goferry.yml does not say what it may say; the message names file, line and column of every problem.
+    """goferry.yml is not valid; the message names the file, line and column of every problem.
 
-    It usually is a misspelt key, a value of another type (a version such as 1.20 is a number to YAML unless it stands
-    in quotes), or wrong indentation.
+    Usual causes: a misspelt key, a value of the wrong type (without quotes, a version such as 1.20 is a number in
+    YAML), or wrong indentation.
     """
 
     name = "config-invalid"
 
 
 class ProjectUnknown(Misuse):
-    """The project that was asked for is not in goferry.yml, or there are several and none was named.
+    """goferry.yml has no such project, or it has several and the command did not name one.
 
-    It usually is a slip in `--project`, or a command that runs in the repository's root and not in a project's folder.
+    Usual causes: a typing error in `--project`, or a command that runs in the repository's root instead of a project's
+    folder.
     """
 
     name = "project-unknown"

@@ -21,9 +21,9 @@ DEFAULT = model.Service(main=".").health
 
 
 class NoModule(Misuse):
-    """The folder holds no Go module: there is no go.mod in it or below.
+    """The folder has no Go module: there is no go.mod in it or below.
 
-    It usually is another folder than the one meant, or a project that `go mod init` was not run in.
+    Usual causes: the wrong folder, or a project in which `go mod init` was not run.
     """
 
     name = "no-module"

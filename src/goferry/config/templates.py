@@ -88,9 +88,9 @@ _FIELD = r"\{\{\s*\.[^{}]*\}\}|\{\{([a-z][a-z-]*)\}\}|\{([a-z][a-z-]*)\}"
 
 
 class TemplateInvalid(Misuse):
-    """A template in goferry.yml names a field that there is not, or makes no name of a file.
+    """A template in goferry.yml names an unknown field, or its result is not a valid file name.
 
-    Usual causes: a slip in its name, or a template of another tool, such as `{{ .Version }}`.
+    Usual causes: a typing error in the field's name, or a template of another tool, such as `{{ .Version }}`.
     """
 
     name = "template-invalid"

@@ -6,25 +6,25 @@ from goferry.kernel.errors import Failed, Misuse, Refused, Unreachable
 
 
 class HostUnreachable(Unreachable):
-    """No connection to the host came about, or it broke.
+    """Could not connect to the host, or the connection was lost.
 
-    It usually is a firewall, a misspelt name or port, or a host that is down or restarting.
+    Usual causes: a firewall, a misspelt name, a wrong port, or a host that is down or restarting.
     """
 
     name = "host-unreachable"
 
 
 class HostKeyUnknown(Refused):
-    """The known_hosts file has no key for the host, so whoever answers there can't be told from an impostor.
+    """The known_hosts file has no key for the host, so its identity can't be checked.
 
-    It usually is a new host whose line was not added yet, or a line with another name or port than the one in use.
+    Usual causes: a new host whose line was not added yet, or a line with a different name or port from the one in use.
     """
 
     name = "host-key-unknown"
 
 
 class KnownHostsUnreadable(Misuse):
-    """The file that was named for the hosts' keys can't be read.
+    """The known_hosts file can't be read.
 
     Usual causes: a typing error in its name, or a file that was never committed.
     """
@@ -33,9 +33,9 @@ class KnownHostsUnreadable(Misuse):
 
 
 class HostKeyChanged(Refused):
-    """The host showed another key than the known one.
+    """The host presented a different key from the known one.
 
-    It usually was installed anew; else somebody stands between here and the host.
+    Usual causes: the host was reinstalled. Otherwise somebody may be intercepting the connection.
     """
 
     name = "host-key-changed"
@@ -44,7 +44,7 @@ class HostKeyChanged(Refused):
 class DeployKeyRefused(Refused):
     """The host did not accept the key.
 
-    It usually is not in the host's authorized_keys yet, or belongs to another user there.
+    Usual causes: the key is not in the host's authorized_keys yet, or it is there for another user.
     """
 
     name = "deploy-key-refused"
@@ -53,8 +53,8 @@ class DeployKeyRefused(Refused):
 class DeployKeyUnusable(Misuse):
     """The private key's file can't be used.
 
-    It usually does not exist, can be read by others, holds the public half, or belongs to a security key that is not
-    plugged in.
+    Usual causes: the file does not exist, can be read by others, holds the public half, or belongs to a security key
+    that is not plugged in.
     """
 
     name = "deploy-key-unusable"
@@ -63,16 +63,16 @@ class DeployKeyUnusable(Misuse):
 class AgentMissing(Misuse):
     """The host has no Goferry agent.
 
-    It usually was never provisioned.
+    Usual causes: the host was never provisioned.
     """
 
     name = "agent-missing"
 
 
 class DeployKeyTaken(Refused):
-    """The key deploys another project on that host, and a key is for one project.
+    """The key already deploys another project on that host, and a key is for one project only.
 
-    Usual causes: one key is kept for several repositories. Make one for each.
+    Usual causes: several repositories share one key. Make one for each.
     """
 
     name = "deploy-key-taken"
@@ -81,14 +81,14 @@ class DeployKeyTaken(Refused):
 class HostNameInvalid(Misuse):
     """A host is not written as NAME, NAME:PORT or USER@NAME:PORT.
 
-    It usually is a typing error; names that begin with a dash are never passed on.
+    Usual causes: a typing error. Names that begin with a dash are never passed on.
     """
 
     name = "host-name-invalid"
 
 
 class TargetMissing(Misuse):
-    """The folder that was named is no local target: nothing was ever deployed there.
+    """The folder is not a local target: nothing was ever deployed there.
 
     Usual causes: a typing error in `--root`, or another folder than the one of the deploy.
     """
@@ -97,18 +97,18 @@ class TargetMissing(Misuse):
 
 
 class HostOutdated(Misuse):
-    """The host's agent is older than what was asked of it, so nothing was done.
+    """The host's agent is too old for this request, so nothing was done.
 
-    Usual causes: Goferry was upgraded here and not there. `goferry provision HOST` upgrades a host while it serves.
+    Usual causes: Goferry was upgraded here but not there. `goferry provision HOST` upgrades a host while it serves.
     """
 
     name = "host-outdated"
 
 
 class HostUnsuitable(Misuse):
-    """The host lacks what a target needs: Linux with systemd 247, Python 3.9, nginx, and root's login to set it up.
+    """The host lacks what a target needs: Linux with systemd 247, Python 3.9, nginx, and root access for setup.
 
-    It usually is an older release of the system, or a container without systemd.
+    Usual causes: an older release of the system, or a container without systemd.
     """
 
     name = "host-unsuitable"
@@ -124,21 +124,21 @@ class ProvisionFailed(Failed):
 
 
 class HostDiffers(Failed):
-    """The host is not as `goferry provision` would leave it, or a service is not reached on it.
+    """The host is not as `goferry provision` would leave it, or a service can't be reached on it.
 
-    Usual causes: a file that was edited or removed on the host, nginx stopped, or goferry.yml changed since then.
-    Nothing was changed; each difference is named with the line to type.
+    Usual causes: a file was edited or removed on the host, nginx is stopped, or goferry.yml has changed since then.
+    Nothing was changed; each difference is listed with the command that fixes it.
     """
 
     name = "host-differs"
 
 
 class ServiceNameUnusable(Misuse):
-    """A host can't have a project or service of this name: a socket's path would be too long, or two names would meet.
+    """A host can't use this project or service name: a socket's path would be too long, or two names would collide.
 
-    Usual causes: a long `project` beside a long service name (a unix socket's path has at most 107 bytes), a module
-    path whose last element holds other letters, or two projects whose names and services join to the same words, as
-    `a-b` with `c` and `a` with `b-c` do.
+    Usual causes: a long `project` with a long service name (a unix socket's path has at most 107 bytes), a module path
+    whose last element has other characters, or two projects whose names and services join to the same text, as `a-b`
+    with `c` and `a` with `b-c` do.
     """
 
     name = "service-name-unusable"

@@ -20,7 +20,7 @@ TARGETS: Mapping[str, type[Target]] = {"local": Local, "ssh": Fleet}
 class EnvironmentUnknown(Misuse):
     """There is no such environment.
 
-    It usually is a typing error; development, staging and production always exist, goferry.yml may declare others.
+    Usual causes: a typing error. development, staging and production always exist; goferry.yml may declare others.
     """
 
     name = "environment-unknown"

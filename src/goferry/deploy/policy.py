@@ -12,10 +12,10 @@ _SHOWN = 10
 
 
 class UncommittedRefused(Refused):
-    """The environment takes no release with files that its commit lacks, and this one has some, or does not tell.
+    """The environment does not accept releases with uncommitted files, and this one has some, or does not say.
 
-    Usual causes: generated sources or an embedded front end that git ignores, or a release that a Goferry without such
-    a list sealed.
+    Usual causes: generated sources or an embedded front end that git ignores, or a release that was sealed by a Goferry
+    without such a list.
     """
 
     name = "uncommitted-refused"

@@ -54,7 +54,7 @@ _NOISE = re.compile(r"\s*(=== (RUN|PAUSE|CONT|NAME)|--- (PASS|FAIL|SKIP)|PASS$|F
 class VetFailed(Failed):
     """`go vet` found something suspicious, or the source does not compile.
 
-    It usually is a format string that does not fit its arguments, a lock that is copied, or an unfinished change.
+    Usual causes: a format string that does not match its arguments, a copied lock, or an unfinished change.
     """
 
     name = "vet-failed"
@@ -63,7 +63,7 @@ class VetFailed(Failed):
 class TestsFailed(Failed):
     """`go test` failed.
 
-    It usually is a test that found what it looks for; its last lines are shown.
+    Usual causes: a failing test, whose last lines are shown.
     """
 
     name = "tests-failed"

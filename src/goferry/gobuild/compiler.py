@@ -27,18 +27,18 @@ _PATIENCE = 2.0
 
 
 class CompileFailed(Failed):
-    """The Go compiler or linker refused the source.
+    """The Go compiler or linker rejected the source.
 
-    It usually is an error in the code, shown with file and line; sometimes code that one platform alone lacks.
+    Usual causes: an error in the code, shown with file and line; sometimes code that is missing for one platform.
     """
 
     name = "compile-failed"
 
 
 class OutOfMemory(Failed):
-    """The compiler was killed for want of memory, also when it ran alone.
+    """The compiler ran out of memory and was killed, also when it ran alone.
 
-    It usually is a container whose memory limit is too low for the largest package, or another process beside it.
+    Usual causes: a container whose memory limit is too low for the largest package, or another process beside it.
     """
 
     name = "out-of-memory"

@@ -15,7 +15,7 @@ _TAKEN = (*_LICENSES, "README")
 class ArchiveFileInvalid(Misuse):
     """`builds.files` names a file that can't go into an archive.
 
-    It usually does not exist, is a link, lies outside of the project's folder, or has the name of a program.
+    Usual causes: the file does not exist, is a link, lies outside the project's folder, or has the name of a program.
     """
 
     name = "archive-file-invalid"

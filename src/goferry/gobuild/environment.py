@@ -66,18 +66,18 @@ _DROPPED_WITH = ("GO", "CGO_", "PKG_CONFIG")
 
 
 class GoFailed(Failed):
-    """The go command failed at a question about the repository.
+    """The go command failed when it was asked about the repository.
 
-    It usually found a go.mod or go.work that it can't read, or one that asks for a newer Go.
+    Usual causes: a go.mod or go.work that it can't read, or one that requires a newer Go.
     """
 
     name = "go-failed"
 
 
 class BuildEnvReserved(Misuse):
-    """`builds.env` sets a variable that Goferry chooses itself.
+    """`builds.env` sets a variable that Goferry sets itself.
 
-    It usually is GOOS or GOARCH, which `builds.targets` says for every target.
+    Usual causes: GOOS or GOARCH, which `builds.targets` sets for every target.
     """
 
     name = "build-env-reserved"

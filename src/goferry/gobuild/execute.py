@@ -32,9 +32,9 @@ KIND = "build"
 
 
 class OutputMissing(Failed):
-    """A build ended well and a program that it should have made is not there.
+    """A build succeeded, but a program that it should have made does not exist.
 
-    It usually is a file system that is full or that another program cleans.
+    Usual causes: a full file system, or another program that cleans it up.
     """
 
     name = "output-missing"

@@ -24,27 +24,27 @@ WORK = ".building"
 
 
 class DistForeign(Misuse):
-    """The out folder holds files that no build of Goferry made.
+    """The output folder holds files that were not made by a Goferry build.
 
-    It usually is a folder with another purpose; Goferry removes nothing that it did not write.
+    Usual causes: the folder has another purpose. Goferry removes nothing that it did not write.
     """
 
     name = "dist-foreign"
 
 
 class DistBusy(Failed):
-    """Another build is writing into the same out folder.
+    """Another build is writing to the same output folder.
 
-    It usually is a second terminal or an editor's task.
+    Usual causes: a second terminal, or an editor's task.
     """
 
     name = "dist-busy"
 
 
 class DistTouched(Refused):
-    """What was built is not there as it was built: something changed it while its tests ran.
+    """The build's output changed while its tests ran.
 
-    It usually is a test that writes beside its package; or one that means to change what is released.
+    Usual causes: a test writes beside its package, or means to change what is released.
     """
 
     name = "dist-touched"

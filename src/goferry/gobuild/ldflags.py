@@ -11,9 +11,9 @@ _SPACE = " \t\n\r"
 
 
 class LdflagsInvalid(Misuse):
-    """`builds.ldflags` can't be given to the linker.
+    """`builds.ldflags` can't be passed to the linker.
 
-    It usually has a quote that is not closed, or one in the middle of a word: go wants `-X 'main.name=two words'`.
+    Usual causes: an unclosed quote, or a quote in the middle of a word: go wants `-X 'main.name=two words'`.
     """
 
     name = "ldflags-invalid"

@@ -28,32 +28,33 @@ _FIELDS = "Dir,ImportPath,Name,GoFiles,CgoFiles,IgnoredGoFiles,Error"
 class MainMissing(Misuse):
     """There is no main package to build for a target.
 
-    It usually is a library, or the mains exclude the target by `//go:build` lines or file names (`main_linux.go`).
+    Usual causes: the module is a library, or `//go:build` lines or file names (`main_linux.go`) exclude the target.
     """
 
     name = "main-missing"
 
 
 class MainUnknown(Misuse):
-    """The configuration names a main package that is none.
+    """The configuration names a package that is not a main package.
 
-    It usually is a slip in the path (`./cmd/api`), or a package without `func main`.
+    Usual causes: a typing error in the path (`./cmd/api`), or a package without `func main`.
     """
 
     name = "main-unknown"
 
 
 class ProgramNameInvalid(Misuse):
-    """A program's name can't be the name of a released file: GitHub would store it under another one.
+    """A program's name can't be the name of a released file: GitHub would store it under a different name.
 
-    It is the last element of the package's import path. Letters, digits, `_`, `-`, `+` and single dots are possible.
+    The name is the last element of the package's import path. It may have letters, digits, `_`, `-`, `+` and single
+    dots.
     """
 
     name = "program-name-invalid"
 
 
 class ProgramCollision(Misuse):
-    """Two programs or archives would have one name.
+    """Two programs or archives would have the same name.
 
     Usual causes: folders such as `a/cmd/server` and `b/cmd/server`, or a `builds.binary-name` without `{program}` or
     `{platform}`.

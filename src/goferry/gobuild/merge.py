@@ -22,36 +22,36 @@ _NOTHING = "Nothing was written."
 
 
 class ShardMissing(Refused):
-    """Not every part of the build is there.
+    """A part of the build is missing.
 
-    It usually is a job of the matrix that failed or did not pass its folder on.
+    Usual causes: a job of the matrix failed or did not upload its folder.
     """
 
     name = "shard-missing"
 
 
 class ShardDuplicate(Refused):
-    """One part of the build is there twice.
+    """One part of the build is given twice.
 
-    It usually is a folder named twice, or two jobs that built the same shard.
+    Usual causes: a folder that is named twice, or two jobs that built the same shard.
     """
 
     name = "shard-duplicate"
 
 
 class ShardMismatch(Refused):
-    """The parts are not of one build: project, commit, version, targets, toolchain or services differ.
+    """The parts do not belong to one build: project, commit, version, targets, toolchain or services differ.
 
-    It usually mixes folders of two runs, or one runner had another checkout or another Go.
+    Usual causes: folders of two runs are mixed, or one runner had another checkout or another Go.
     """
 
     name = "shard-mismatch"
 
 
 class FileConflict(Refused):
-    """Two parts hold different files of one name.
+    """Two parts hold different files with the same name.
 
-    It usually is a target that was built twice, with different settings.
+    Usual causes: a target was built twice, with different settings.
     """
 
     name = "file-conflict"
@@ -60,7 +60,7 @@ class FileConflict(Refused):
 class FileDamaged(Refused):
     """A file of a part is not the one that its ledger lists.
 
-    It usually was cut off or changed on its way between the runners.
+    Usual causes: the file was cut off or changed on its way between the runners.
     """
 
     name = "file-damaged"

@@ -23,16 +23,16 @@ _PATH = r"[A-Za-z0-9._~/-]+"  # golang.org/x/mod/module.CheckPath; quotes and bl
 class ModuleMissing(Misuse):
     """The folder has neither a go.mod nor a go.work.
 
-    It usually is the top of a repository whose module lies in a subfolder, or not a Go repository.
+    Usual causes: the root of a repository whose module lies in a subfolder, or not a Go repository.
     """
 
     name = "module-missing"
 
 
 class ModuleOutsideWorkspace(Misuse):
-    """The project's module is not among those that go.work lists, so the go command does not build it.
+    """go.work does not list the project's module, so the go command does not build it.
 
-    Usual causes: a new module that was not added to go.work, or one that is kept apart on purpose.
+    Usual causes: a new module that was not added to go.work, or one that is kept separate on purpose.
     """
 
     name = "module-outside-workspace"

@@ -43,10 +43,10 @@ _LONGEST_SERVED = 63  # kernel.services
 
 
 class ProjectNameInvalid(Misuse):
-    """The project's name can't begin the names of files.
+    """The project's name can't be the beginning of file names.
 
-    It usually has a space, a `+` or a `~`. Letters, digits, `_`, `-` and single dots are possible, at most 100 of them,
-    and 63 where there are services: the name is a folder on their hosts.
+    Usual causes: a space, a `+` or a `~`. The name may have letters, digits, `_`, `-` and single dots, at most 100 of
+    them, or 63 if there are services, since the name is a folder on their hosts.
     """
 
     name = "project-name-invalid"

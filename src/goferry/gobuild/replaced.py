@@ -33,7 +33,7 @@ _WORD = (
 
 
 class CodeReplaced(Refused):
-    """Code that is not in the commit would stand in place of code that is, and nothing of the release would tell.
+    """The build would use code that is not in the commit in place of code that is, and the release would not show it.
 
     Usual causes: a go.work or a vendor folder that git ignores, a `replace` or a link that leads out of the repository,
     files of `-overlay`, `-modfile`, `-toolexec` or `-pgo` in GOFLAGS, a submodule that is not checked out and holds

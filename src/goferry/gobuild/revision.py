@@ -24,7 +24,8 @@ _HASH = r"[0-9a-f]{40}(?:[0-9a-f]{24})?"
 class GitFailed(Failed):
     """git could not read the repository.
 
-    It usually is damaged, belongs to a newer git, or was copied without its `.git` folder's files.
+    Usual causes: the repository is damaged, belongs to a newer git, or was copied without the files of its `.git`
+    folder.
     """
 
     name = "git-failed"

@@ -13,9 +13,9 @@ from goferry.kernel.errors import Misuse
 
 
 class ServiceUnknown(Misuse):
-    """A service names a main package that this build does not have.
+    """A service names a main package that is not part of this build.
 
-    It usually is a slip in `services.NAME.main`, or a main that `builds.mains` leaves out.
+    Usual causes: a typing error in `services.NAME.main`, or a main package that `builds.mains` leaves out.
     """
 
     name = "service-main-unknown"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class ShardInvalid(Misuse):
     """`--shard I/N` does not name a part of this plan.
 
-    It usually counts from 0, or asks for more parts than there are targets.
+    Usual causes: counting from 0, or more parts than there are targets.
     """
 
     name = "shard-invalid"

@@ -43,7 +43,7 @@ _PORT = r'(?m)^\s*\{"(\w+)", "(\w+)"\}(: \{.*Broken: true.*\})?'
 class TargetUnknown(Misuse):
     """A target is not a platform that this Go can build for.
 
-    It usually is a slip (`linux/x86_64` for `linux/amd64`), or a port that newer Go versions dropped.
+    Usual causes: a typing error (`linux/x86_64` for `linux/amd64`), or a port that newer Go versions dropped.
     """
 
     name = "target-unknown"

@@ -31,17 +31,17 @@ _NEWEST = 253402300799
 class SourceDateInvalid(Misuse):
     """SOURCE_DATE_EPOCH is not a number of seconds since 1970.
 
-    It usually holds a date in words, or was set from a command that failed.
+    Usual causes: a date in words, or the output of a command that failed.
     """
 
     name = "source-date-invalid"
 
 
 class VersionUnusable(Misuse):
-    """A version can't stay as it is in the names of files, in an image's tag, or in the names of assets on GitHub.
+    """A version can't be used unchanged in file names, in an image's tag, or in the names of assets on GitHub.
 
-    It usually holds a `+`, which image tags can't have, or is longer than the 128 characters that they may have. Or the
-    tag holds a folder's name with characters that a release's reference does not take.
+    Usual causes: a `+`, which image tags can't have; more than the 128 characters that they can have; or a tag whose
+    folder name has characters that a release's reference can't have.
     """
 
     name = "version-unusable"

@@ -21,7 +21,7 @@ _LIMIT = 16 << 20
 class GoModInvalid(Misuse):
     """go.mod or go.work cannot be read.
 
-    It usually was edited by hand or holds a merge conflict; `go mod edit -json` shows the same line.
+    Usual causes: an edit by hand or a merge conflict; `go mod edit -json` shows the same line.
     """
 
     name = "go-mod-invalid"

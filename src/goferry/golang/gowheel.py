@@ -23,9 +23,9 @@ _LIMIT = 1 << 16
 
 
 class GoDefaultsMissing(Unreachable):
-    """Go's default configuration cannot be had, so no module proxy and no checksum database are known.
+    """Go's default configuration is not available, so the module proxy and the checksum database are not known.
 
-    It usually is a machine without Go on which the Python package index does not answer either.
+    Usual causes: a machine without Go that can't reach the Python package index either.
     """
 
     name = "go-defaults-missing"

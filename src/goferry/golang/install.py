@@ -28,18 +28,18 @@ from goferry.observe.events import Span, Stream
 
 
 class ModuleHashWrong(Refused):
-    """The toolchain that arrived is not the one that the checksum database recorded.
+    """The downloaded toolchain is not the one that the checksum database recorded.
 
-    It usually is a proxy or a mirror that changed it on the way.
+    Usual causes: a proxy or mirror changed it on the way.
     """
 
     name = "module-hash-wrong"
 
 
 class ToolchainUnwritable(Failed):
-    """A toolchain cannot be written to its place.
+    """A toolchain cannot be written to its folder.
 
-    Usual causes: a full disk, a cache folder that is read-only or belongs to another user, a path that is too long.
+    Usual causes: a full disk, a cache folder that is read-only or belongs to another user, or a path that is too long.
     """
 
     name = "toolchain-unwritable"

@@ -24,18 +24,18 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class ModulesInvalid(Failed):
-    """A go command about modules failed for a reason that has no name of its own.
+    """A go command about modules failed for a reason without a name of its own.
 
-    It usually is a go.mod that Go can't read, or a module cache that it can't write.
+    Usual causes: a go.mod that Go can't read, or a module cache that it can't write.
     """
 
     name = "modules-invalid"
 
 
 class ModulesModified(Refused):
-    """Modules in the cache are not as they were downloaded.
+    """Modules in the cache differ from what was downloaded.
 
-    It usually is an edit in the module cache, or a cache that was restored damaged.
+    Usual causes: an edit in the module cache, or a cache that was damaged when it was restored.
     """
 
     name = "modules-modified"
@@ -44,7 +44,7 @@ class ModulesModified(Refused):
 class ModulesUntidy(Failed):
     """go.mod or go.sum is not what `go mod tidy` would write.
 
-    It usually is an import that was added or removed without running it.
+    Usual causes: an import was added or removed without running it.
     """
 
     name = "modules-untidy"

@@ -43,9 +43,9 @@ _END_64 = b"PK\x06\x07"
 
 
 class ZipUnsafe(Refused):
-    """A module's zip holds what no module's zip may hold: a path outside its folder, a link, two equal names.
+    """A module's zip contains something that is not allowed: a path outside its folder, a link, or two equal names.
 
-    It usually was made to write somewhere else on the machine that unpacks it.
+    Usual causes: it was made to write somewhere else on the machine that unpacks it.
     """
 
     name = "zip-unsafe"
@@ -54,7 +54,7 @@ class ZipUnsafe(Refused):
 class ZipDamaged(Refused):
     """A module's zip cannot be read to its end.
 
-    It usually was cut off on the way; trying again helps.
+    Usual causes: the download was cut off. Try again.
     """
 
     name = "zip-damaged"

@@ -28,27 +28,27 @@ _MOST_SIGNATURES = 100
 
 
 class NoteMalformed(Refused):
-    """A tree head of the checksum database is no signed note.
+    """A tree head of the checksum database is not a signed note.
 
-    It usually is cut off, or another page stands at its address.
+    Usual causes: it is cut off, or its address leads to another page.
     """
 
     name = "note-malformed"
 
 
 class NoteUnsigned(Refused):
-    """A tree head carries no signature by the checksum database's key.
+    """A tree head has no signature by the checksum database's key.
 
-    It usually comes from another database than GOSUMDB names.
+    Usual causes: it comes from another database than the one in GOSUMDB.
     """
 
     name = "note-unsigned"
 
 
 class NoteForged(Refused):
-    """A tree head's signature does not fit its text: somebody altered it.
+    """A tree head's signature does not match its text: somebody altered it.
 
-    It usually is a proxy or a mirror on the way that changes what it passes on.
+    Usual causes: a proxy or mirror on the way changes what it passes on.
     """
 
     name = "note-forged"
@@ -57,7 +57,7 @@ class NoteForged(Refused):
 class ChecksumDatabaseUnknown(Misuse):
     """GOSUMDB names a checksum database whose key is not known.
 
-    It usually lacks its key: Go's own database is known by name, any other is written NAME+HASH+KEY.
+    Usual causes: the key is missing. Go's own database is known by name; any other is written NAME+HASH+KEY.
     """
 
     name = "checksum-database-unknown"

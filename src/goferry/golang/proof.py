@@ -18,9 +18,9 @@ _HEAD = r"(?a)go\.sum database tree\n(0|[1-9]\d{0,17})\n([A-Za-z0-9+/]{43}=)\n(?
 
 
 class ProofInvalid(Refused):
-    """The checksum database's proof for a module does not hold.
+    """The checksum database's proof for a module is wrong.
 
-    It usually is an altered answer of a proxy or mirror: the record is not in the tree whose head was signed.
+    Usual causes: a proxy or mirror altered the answer, so that the record is not in the tree whose head was signed.
     """
 
     name = "proof-invalid"
@@ -29,7 +29,7 @@ class ProofInvalid(Refused):
 class RecordForeign(Refused):
     """The checksum database answered with the record of another module or version, or with several hashes.
 
-    It usually is a proxy that mixes up its files, or one that passes off another toolchain.
+    Usual causes: a proxy that mixes up its files, or one that passes off another toolchain.
     """
 
     name = "record-foreign"

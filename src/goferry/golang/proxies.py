@@ -26,7 +26,7 @@ T = TypeVar("T")
 class ProxyLacks(Failed):
     """No proxy of the GOPROXY list has this file.
 
-    It usually is a version that does not exist for this platform, or a company's mirror that has not taken it in.
+    Usual causes: a version that does not exist for this platform, or a company's mirror that does not have it yet.
     """
 
     name = "proxy-lacks-file"
@@ -35,16 +35,17 @@ class ProxyLacks(Failed):
 class ProxyRefuses(Failed):
     """A proxy of the GOPROXY list refused a request.
 
-    It usually wants credentials (netrc, or user and password in GOPROXY), or its policy does not serve this module.
+    Usual causes: it requires credentials (netrc, or user and password in GOPROXY), or its policy does not serve this
+    module.
     """
 
     name = "proxy-refuses"
 
 
 class ProxyOff(Failed):
-    """GOPROXY forbids the network.
+    """GOPROXY does not allow network access.
 
-    It usually is GOPROXY=off on a machine that shall use only what it already has.
+    Usual causes: GOPROXY=off on a machine that should use only what it already has.
     """
 
     name = "proxy-off"

@@ -36,19 +36,19 @@ _IN_JOB = "set up by setup-go in this job"
 
 
 class GoVersionUnavailable(Failed):
-    """No toolchain that answers what was asked for can be had.
+    """No toolchain that matches the requested version is available.
 
-    It usually is a version that is not released yet, or one that the module proxy does not carry for this platform.
+    Usual causes: the version is not released yet, or the module proxy does not have it for this platform.
     """
 
     name = "go-version-unavailable"
 
 
 class GoVersionTooLow(Misuse):
-    """The Go that was chosen is older than the `go` line of go.mod or go.work, so it would refuse to work there.
+    """The selected Go is older than the `go` line of go.mod or go.work requires, so it would refuse to work there.
 
-    Usual causes: a matrix that still lists a Go version that the module left behind, a go.work whose `go` line was not
-    raised with its modules', or an old GOTOOLCHAIN setting.
+    Usual causes: a matrix that still lists a Go version that the module no longer supports, a go.work whose `go` line
+    was not raised with its modules', or an old GOTOOLCHAIN setting.
     """
 
     name = "go-version-too-low"

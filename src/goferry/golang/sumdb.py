@@ -34,9 +34,10 @@ _TILE_LIMIT = tlog.FULL * tlog.SIZE
 
 
 class ChecksumDatabaseOff(Refused):
-    """GOSUMDB=off switches the checksum database off, so nothing that is installed could be proven.
+    """GOSUMDB=off disables the checksum database, so nothing that is installed could be verified.
 
-    It usually was set for private modules, where GONOSUMDB or GOPRIVATE is meant: the toolchain is proven all the same.
+    Usual causes: it was set for private modules, where GONOSUMDB or GOPRIVATE is the right setting. The toolchain is
+    still verified with those.
     """
 
     name = "checksum-database-off"
@@ -45,26 +46,26 @@ class ChecksumDatabaseOff(Refused):
 class ChecksumDatabaseForked(Refused):
     """The checksum database shows two histories: the tree head seen now does not continue the one seen before.
 
-    It usually is a proxy that serves a forged tree to some of its users; a restored or replaced private database
-    looks the same.
+    Usual causes: a proxy serves a forged tree to some of its users. A restored or replaced private database looks the
+    same.
     """
 
     name = "checksum-database-forked"
 
 
 class ChecksumDatabaseRolledBack(Refused):
-    """The checksum database is behind the tree head that was seen before, and cannot show that it is a part of it.
+    """The checksum database is behind a tree head that was seen before, and cannot show that it is part of it.
 
-    It usually is an old copy of the database that a mirror still serves.
+    Usual causes: a mirror still serves an old copy of the database.
     """
 
     name = "checksum-database-rolled-back"
 
 
 class TileAltered(Refused):
-    """A tile of the checksum database does not fit the signed tree head.
+    """A tile of the checksum database does not match the signed tree head.
 
-    It usually is a damaged cache of a proxy, or a forged tile.
+    Usual causes: a damaged cache of a proxy, or a forged tile.
     """
 
     name = "tile-altered"
@@ -73,7 +74,7 @@ class TileAltered(Refused):
 class NotInChecksumDatabase(Refused):
     """The checksum database has no record of this module version.
 
-    It usually is a version that was never published, or a toolchain of one's own that only a private proxy serves.
+    Usual causes: a version that was never published, or a custom toolchain that only a private proxy serves.
     """
 
     name = "not-in-checksum-database"

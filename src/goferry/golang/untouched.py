@@ -34,9 +34,9 @@ _MOST = 1 << 16
 
 
 class ToolchainModified(Refused):
-    """The toolchain's files are not those that were proven when it was installed.
+    """The toolchain's files have changed since it was verified and installed.
 
-    It usually is a kept machine, where something that ran before has written to them.
+    Usual causes: a self-hosted machine, where something that ran earlier has written to them.
     """
 
     name = "toolchain-modified"

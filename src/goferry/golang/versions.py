@@ -22,10 +22,10 @@ _MAX = 64
 
 
 class GoVersionInvalid(Misuse):
-    """The Go version that was asked for is not one.
+    """The requested Go version is not valid.
 
-    It usually is a range (`^1.27`), a semantic-version spelling (`1.27.0-rc.1`, for Go `1.27rc1`), or a number that
-    YAML damaged: `1.20` without quotes is read as 1.2.
+    Usual causes: a range (`^1.27`), semantic-version spelling (`1.27.0-rc.1`, for Go `1.27rc1`), or a number that YAML
+    shortened: without quotes, `1.20` is read as 1.2.
     """
 
     name = "go-version-invalid"

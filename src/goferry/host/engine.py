@@ -22,9 +22,9 @@ SCHEMAS = (1, 2)
 
 
 class JournalUnreadable(Failed):
-    """A journal's first line is of a form that this agent does not know, so nobody can tell what was begun.
+    """This agent does not know the format of a journal's first line, so it can't tell which operation was started.
 
-    Usual causes: a newer agent wrote it and an older one was put back. Provision the host with the newer Goferry.
+    Usual causes: an older agent replaced the newer one that wrote it. Provision the host with the newer Goferry.
     """
 
     name = "journal-unreadable"

@@ -32,9 +32,9 @@ REASON = 500
 
 
 class NotRoot(Refused):
-    """The floor of a host can be lowered by its root alone.
+    """Only root can lower a host's floor.
 
-    Usual causes: the command was typed as another user. Log in to the host and use `sudo`; no client can ask for it.
+    Usual causes: the command was run as another user. Log in to the host and use `sudo`; no client can request it.
     """
 
     name = "not-root"

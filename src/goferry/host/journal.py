@@ -43,9 +43,9 @@ _TORN = re.compile(rb"[0-9a-f]{0,8}|[0-9a-f]{8} (\{[^\n]*)?")
 
 
 class JournalFull(Failed):
-    """The project has as many journals as a host keeps, each younger than 30 days, so nothing more is begun.
+    """The project already has the most journals that a host keeps, all younger than 30 days, so nothing new is started.
 
-    Usual causes: something that deploys the same project in a loop. Each journal is removed when it is 30 days old.
+    Usual causes: something deploys the same project in a loop. Each journal is removed when it is 30 days old.
     """
 
     name = "journal-full"

@@ -31,9 +31,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 class BadName(Misuse):
-    """A project or service has a name that can't be a folder's on the target.
+    """The name of a project or service can't be the name of a folder on the target.
 
-    It usually holds a space or a slash; letters, digits, dot, dash and underscore are allowed, 63 at most.
+    Usual causes: a space or a slash. Letters, digits, dots, dashes and underscores are allowed, at most 63 of them.
     """
 
     name = "bad-name"

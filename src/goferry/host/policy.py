@@ -11,7 +11,7 @@ from goferry.kernel.outcomes import SnapshotRefused
 
 
 class EnvironmentRefused(Refused):
-    """The host serves other environments of the project than the one that the deploy is for.
+    """The host serves other environments of the project than the one being deployed.
 
     Usual causes: `--host` names a host of another environment, or `--environment` was left out.
     """

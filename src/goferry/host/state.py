@@ -33,9 +33,10 @@ SCHEMAS = (1, 2)
 
 
 class StateDamaged(Failed):
-    """A file in which the host remembers what is deployed can't be read.
+    """A file in which the host records what is deployed can't be read.
 
-    Usual causes: it was edited by hand, the disk is failing, or a newer agent wrote it. Nothing is deployed on a guess.
+    Usual causes: it was edited by hand, the disk is failing, or a newer agent wrote it. Goferry does not guess, so
+    nothing is deployed.
     """
 
     name = "state-damaged"

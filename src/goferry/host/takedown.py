@@ -36,7 +36,7 @@ WAIT = 60.0
 class NothingKept(Misuse):
     """The target keeps nothing of such a project or service.
 
-    Usual causes: a typing error in a name, another `--root`, or a purge that was done before.
+    Usual causes: a typing error in a name, another `--root`, or an earlier purge.
     """
 
     name = "nothing-kept"

@@ -6,9 +6,9 @@ from goferry.kernel.errors import Failed, Misuse, Refused
 
 
 class BinaryDynamic(Failed):
-    """The program needs a dynamic loader, which the image does not have: it would not start there.
+    """The program needs a dynamic loader, which the image does not have, so it would not start.
 
-    It usually was built with CGO_ENABLED=1, or by hand outside of `goferry build`.
+    Usual causes: it was built with CGO_ENABLED=1, or by hand instead of by `goferry build`.
     """
 
     name = "binary-dynamic"
@@ -17,25 +17,25 @@ class BinaryDynamic(Failed):
 class BinaryWrongPlatform(Failed):
     """The program is for another platform than the ledger says.
 
-    It usually was copied over another one, or built by hand with another GOARCH.
+    Usual causes: another program was copied over it, or it was built by hand with another GOARCH.
     """
 
     name = "binary-wrong-platform"
 
 
 class ArtifactChanged(Refused):
-    """A file in dist/ is not the one that the ledger lists: it is gone, a link, or has another digest.
+    """A file in dist/ is not the one that the ledger lists: it is missing, is a link, or has another digest.
 
-    It usually was replaced by hand after the build.
+    Usual causes: somebody replaced the file after the build.
     """
 
     name = "artifact-changed"
 
 
 class ImageMainUnclear(Misuse):
-    """Several programs could be the image's entry point, or the one that was named is not there.
+    """Several programs could be the image's entry point, or the named one does not exist.
 
-    It usually is a repository with several main packages and no single service in goferry.yml.
+    Usual causes: a repository with several main packages and not exactly one service in goferry.yml.
     """
 
     name = "image-main-unclear"
@@ -44,34 +44,34 @@ class ImageMainUnclear(Misuse):
 class ImageNoPlatform(Misuse):
     """The folder has no program for Linux, so there is nothing that an image could run.
 
-    It usually was built with `--targets` for other systems only.
+    Usual causes: the programs were built with `--targets` for other systems only.
     """
 
     name = "image-no-platform"
 
 
 class ImageTooLarge(Failed):
-    """The image is larger, unpacked, than `image.max-size` in goferry.yml allows.
+    """The unpacked image is larger than `image.max-size` in goferry.yml allows.
 
-    It usually is a new dependency or embedded files; the report lists every file's size.
+    Usual causes: a new dependency or embedded files; the report lists the size of every file.
     """
 
     name = "image-too-large"
 
 
 class ImageNameInvalid(Misuse):
-    """The image's name or tag is none that a registry accepts.
+    """A registry would not accept the image's name or tag.
 
-    It usually is a project's name with capital letters, or a version with more than 128 characters.
+    Usual causes: a project name with capital letters, or a version of more than 128 characters.
     """
 
     name = "image-name-invalid"
 
 
 class ImageOutExists(Misuse):
-    """The place that `--out` names holds something already.
+    """The path given with `--out` already exists.
 
-    It usually is the result of an earlier export.
+    Usual causes: the result of an earlier export.
     """
 
     name = "image-out-exists"

@@ -122,7 +122,7 @@ class Refused(GoferryError):
 
 
 class RolledBack(GoferryError):
-    """The new version was judged bad after the switch; the version before serves again."""
+    """The new version failed after the switch; the version before serves again."""
 
     name = "rolled-back"
     exit_code = 4
@@ -138,7 +138,8 @@ class Unreachable(GoferryError):
 class FleetSplit(GoferryError):
     """Some hosts run the new version and some the one before.
 
-    Usual causes: a host that could not be reached after the switch. The same command again brings all to one version.
+    Usual causes: a host that could not be reached after the switch. Run the same command again to bring all of them to
+    one version.
     """
 
     name = "fleet-split"

@@ -24,9 +24,9 @@ _NAME = re.compile("[a-z][a-z0-9._-]{0,99}")
 
 
 class CriticalUnknown(Refusal):
-    """A file or a request says that it can't be understood without something that this version does not know.
+    """A file or a request is marked as not understandable without a feature that this version does not know.
 
-    Usual causes: it was written by a newer Goferry. Upgrade this side; on a host, `goferry provision` does.
+    Usual causes: it was written by a newer Goferry. Upgrade this side; on a host, run `goferry provision`.
     """
 
     name = "critical-unknown"

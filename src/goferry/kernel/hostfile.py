@@ -58,9 +58,9 @@ _USER = re.compile("[a-z][a-z0-9-]{0,30}")
 
 
 class HostFileInvalid(Refused):
-    """The host's `host.json` is not one: broken JSON, an unknown field, or two services with one name or port.
+    """The host's `host.json` is not valid: broken JSON, an unknown field, or two services with the same name or port.
 
-    It usually was edited by hand; `goferry provision` writes it again.
+    Usual causes: an edit by hand; `goferry provision` writes the file again.
     """
 
     name = "host-file-invalid"

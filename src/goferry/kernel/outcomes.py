@@ -18,21 +18,21 @@ REMOTE = range(1, 7)
 
 
 class CandidateCrashed(Failed):
-    """The new version's process ended before it was healthy.
+    """The new version's process exited before it was healthy.
 
-    It usually lacks a variable or a file of its own, panics at start, or can't open something it needs. The first and
-    the last lines of its log are shown, and where its variables and files belong on that target; a release brings none
-    ([its own files](deploy.md#its-own-files)).
+    Usual causes: a variable or file of its own is missing, it panics at start, or it can't open something that it
+    needs. The first and last lines of its log are shown, and where its variables and files belong on that target; a
+    release brings none of them ([its own files](deploy.md#its-own-files)).
     """
 
     name = "candidate-crashed"
 
 
 class CandidateUnhealthy(Failed):
-    """The new version runs and did not become healthy in time.
+    """The new version runs but did not become healthy in time.
 
-    Usual causes: its health path is another one, or redirects, or asks for credentials; it listens on another port than
-    the one that it is told; it speaks TLS; it waits for something at start, or needs a longer `ready-within`. The
+    Usual causes: its health path is a different one, redirects or asks for credentials; it listens on another port than
+    the one that it was given; it speaks TLS; it waits for something at start, or needs a longer `ready-within`. The
     message says what it answers, and the advice follows from that.
     """
 
@@ -40,18 +40,18 @@ class CandidateUnhealthy(Failed):
 
 
 class HealthIdentity(Failed):
-    """What answered the health check is not the new version.
+    """The health check was answered by something other than the new version.
 
-    It usually was built without the version variable, or another process answers in its place.
+    Usual causes: the program was built without the version variable, or another process answers in its place.
     """
 
     name = "health-identity"
 
 
 class WrongPlatform(Refused):
-    """The release has no binary that this host can run.
+    """The release has no binary that runs on this host.
 
-    It usually was built for other targets, or is linked dynamically against a loader that the host lacks.
+    Usual causes: it was built for other targets, or is dynamically linked to a loader that the host lacks.
     """
 
     name = "wrong-platform"
@@ -60,35 +60,35 @@ class WrongPlatform(Refused):
 class BlobChanged(Refused):
     """A file differs from what the signed list says.
 
-    It usually was changed between verification and copying, or somebody wrote into the host's store.
+    Usual causes: the file changed between verification and copying, or something wrote to the host's store.
     """
 
     name = "blob-changed"
 
 
 class NothingToRollBackTo(Failed):
-    """The host does not hold the version that was to come back.
+    """The host does not have the version to roll back to.
 
-    Usual causes: the service was deployed only once, it serves the oldest version that is held already, or the version
-    after `--to` was never committed there or is no longer kept. The message lists what is held.
+    Usual causes: the service was deployed only once, it already serves the oldest version on the host, or the version
+    after `--to` was never committed there or is no longer kept. The message lists the versions that the host has.
     """
 
     name = "nothing-to-roll-back-to"
 
 
 class NothingToDeploy(Misuse):
-    """The release declares no such service.
+    """The release does not declare such a service.
 
-    It usually lacks `services:` in goferry.yml, or the name after --service is misspelt.
+    Usual causes: `services:` is missing from goferry.yml, or the name after `--service` is misspelt.
     """
 
     name = "nothing-to-deploy"
 
 
 class AmbiguousProject(Misuse):
-    """Several projects are deployed there and none was named.
+    """Several projects are deployed there, and the command did not name one.
 
-    It usually is answered by --project.
+    Name the project with `--project`.
     """
 
     name = "ambiguous-project"
@@ -97,7 +97,7 @@ class AmbiguousProject(Misuse):
 class DeployBusy(Unreachable):
     """Another deploy holds the target's lock.
 
-    It usually ends within seconds; the lock dies with its process and is never left behind.
+    It normally ends within seconds. The lock is released when its process ends, so there is nothing to clean up.
     """
 
     name = "deploy-busy"
@@ -106,7 +106,7 @@ class DeployBusy(Unreachable):
 class DiskFull(Failed):
     """The target's disk has no room for the release.
 
-    It usually needs old logs or data removed; old releases were pruned already.
+    Remove old logs or data; old releases have already been pruned.
     """
 
     name = "disk-full"
@@ -115,47 +115,47 @@ class DiskFull(Failed):
 class PortTaken(Failed):
     """Another program listens on the service's public port, or took each private one before the service could.
 
-    Usual causes: an older copy that was started by hand, a `port` that is in use or, on a host, one of 23000 to 23999,
-    which are drawn for services; or a program that waits for ports of 127.0.0.1 to become free.
+    Usual causes: an older copy that was started by hand; a `port` that is in use or, on a host, one of 23000 to 23999,
+    which are reserved for services; or a program that waits for ports of 127.0.0.1 to become free.
     """
 
     name = "port-taken"
 
 
 class PublicAddressUnreachable(Failed):
-    """The service is not reached at its public address: the port on which the proxy serves it.
+    """The service can't be reached at its public address, the port on which the proxy serves it.
 
-    Usual causes: nginx is stopped, or did not take its configuration; its file for the service is gone; nginx.conf does
-    not include it; another server or program has the port; a folder on the way to the socket is closed to nginx. The
-    message says which it is, and the line to type.
+    Usual causes: nginx is stopped or rejected its configuration; its file for the service is missing; nginx.conf does
+    not include it; another server or program has the port; nginx may not enter a folder on the way to the socket. The
+    message says which it is, and what to type.
     """
 
     name = "public-address-unreachable"
 
 
 class HostFailed(Failed):
-    """The host met an error of its own while it worked on a deploy.
+    """The host hit an error of its own during a deploy.
 
-    It usually is a disk or permission problem on the target; the message is the operating system's.
+    Usual causes: a full or failing disk or wrong permissions on the target; the message is the operating system's.
     """
 
     name = "host-failed"
 
 
 class GuardFailed(Failed):
-    """The process supervisor did not do what was asked.
+    """The process supervisor did not do what it was asked to.
 
-    It usually could not start: its package is missing, or the target's folder is not writable. On a very busy machine
-    it may not answer in time; then the same command again goes on.
+    Usual causes: it could not start because its package is missing or the target's folder is not writable. On a very
+    busy machine it may not answer in time; then run the same command again to continue.
     """
 
     name = "guard-failed"
 
 
 class UnsafeRoot(Refused):
-    """The target's folder belongs to somebody else or others may write to it.
+    """The target's folder belongs to somebody else, or others may write to it.
 
-    It usually is a shared folder; a deploy there could be changed by another user.
+    Usual causes: a shared folder, where another user could change a deploy.
     """
 
     name = "unsafe-root"
@@ -164,16 +164,16 @@ class UnsafeRoot(Refused):
 class NotProvisioned(Refused):
     """The host was not provisioned for this project or service, or for the way in which it listens.
 
-    It usually is a service that was added or changed since `goferry provision` ran there.
+    Usual causes: the service was added or changed after `goferry provision` ran there.
     """
 
     name = "not-provisioned"
 
 
 class DeployKeyUnbound(Refused):
-    """The deploy key's line on the host names no project, and the host has several.
+    """The deploy key's line on the host does not name a project, and the host has several.
 
-    Usual causes: the key was let in before the host had a second project. Give it again for its project, with
+    Usual causes: the key was added before the host had a second project. Add it again for its project, with
     `goferry provision HOST --deploy-key FILE.pub`.
     """
 
@@ -181,9 +181,9 @@ class DeployKeyUnbound(Refused):
 
 
 class SnapshotRefused(Refused):
-    """Only releases are accepted there, or published, and this is a snapshot.
+    """Only releases can be deployed or published there, and this is a snapshot.
 
-    A release is what the run of a pushed tag builds, or a person in a clean checkout of the tag. Usual causes: it was
+    A release is built by the run of a pushed tag, or by a person in a clean checkout of the tag. Usual causes: it was
     built on a branch (also at a tagged commit) or for a pull request, in a checkout without tags, or after something
     had changed a file.
     """
@@ -192,27 +192,27 @@ class SnapshotRefused(Refused):
 
 
 class MalformedFrame(Misuse):
-    """The host agent was sent something else than a frame of its version.
+    """The host's agent received something that is not a frame of its version.
 
-    It usually is a client of another version, or somebody who speaks to the agent by hand.
+    Usual causes: a client of another version, or somebody who talks to the agent by hand.
     """
 
     name = "malformed-frame"
 
 
 class UploadRefused(Refused):
-    """An uploaded file was not taken: its name, its size, or the number of files is out of bounds.
+    """An uploaded file was rejected: its name, its size or the number of files is out of bounds.
 
-    It usually is not a sealed release that was sent; real ones stay far below the limits.
+    Usual causes: something other than a sealed release was sent; real ones stay far below the limits.
     """
 
     name = "upload-refused"
 
 
 class UploadDamaged(Unreachable):
-    """An uploaded file arrived with other bytes than its client announced.
+    """An uploaded file arrived with different bytes than its client announced.
 
-    It usually changed on the client's disk meanwhile, or a resumed upload began from another file.
+    Usual causes: the file changed on the client's disk in the meantime, or a resumed upload started from another file.
     """
 
     name = "upload-damaged"
@@ -221,46 +221,46 @@ class UploadDamaged(Unreachable):
 class UnsupportedHost(Misuse):
     """The local target needs Linux.
 
-    It usually is a laptop with another system: deploy to a Linux host or container instead.
+    Usual causes: a laptop with another system. Deploy to a Linux host or container instead.
     """
 
     name = "unsupported-host"
 
 
 class RollbackFailed(RolledBack):
-    """A deploy was undone, and nobody is served by the version before either; the message says why.
+    """A deploy was undone, but the version before does not serve either; the message says why.
 
-    Usual causes: nginx is stopped or serves somebody else on the port, the version before was ill already, or what both
-    versions need is down. It is the live version again and is started again when it ends; nothing keeps you from
-    deploying another version.
+    Usual causes: nginx is stopped or has the port for something else, the version before was already failing, or
+    something that both versions need is down. It is the live version again and is restarted when it exits; you can
+    deploy another version at any time.
     """
 
     name = "rollback-failed"
 
 
 class AgentLost(Unreachable):
-    """The host agent ended or answered something else than a frame.
+    """The host's agent stopped, or sent something that is not a frame.
 
-    It usually was killed; the next command on the target recovers by itself.
+    Usual causes: the agent was killed. The next command on the target recovers by itself.
     """
 
     name = "agent-lost"
 
 
 class SessionIdle(Unreachable):
-    """The host ended a session in which nothing was deployed for some minutes.
+    """The host closed a session in which nothing was deployed for several minutes.
 
-    Usual causes: a client that stays connected and only asks how things are, or one that was stopped meanwhile. Nothing
-    was open, so nothing was undone; run the command again.
+    Usual causes: a client that stays connected and only asks for the status, or one that was stopped. Nothing was in
+    progress, so nothing was undone; run the command again.
     """
 
     name = "session-idle"
 
 
 class ClientSilent(Failed):
-    """The client went away before it committed, so the host went back by itself.
+    """The client disconnected before it committed, so the host rolled back by itself.
 
-    It usually was cancelled; deploy again.
+    Usual causes: the job was cancelled. Deploy again.
     """
 
     name = "client-silent"

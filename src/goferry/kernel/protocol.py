@@ -31,9 +31,9 @@ Check = Callable[[Any], bool]
 
 
 class RequestMalformed(Misuse):
-    """The host agent was asked something that it does not know, or a field of the request holds what it can't.
+    """The host's agent does not know the request, or a field of it has an invalid value.
 
-    Usual causes: a client of another version, or a program that speaks to the agent by itself.
+    Usual causes: a client of another version, or a program that talks to the agent directly.
     """
 
     name = "request-malformed"

@@ -44,18 +44,18 @@ class Unread(Refusal):
 
 
 class TrustFileMissing(Unread):
-    """There is no trust file at the path that was given, or it cannot be read.
+    """There is no trust file at the given path, or it cannot be read.
 
-    Usually the path is mistyped, or the file was never put on this machine. It is never fetched beside the artifacts.
+    Usual causes: a mistyped path, or a file that was never copied here. It is never downloaded with the artifacts.
     """
 
     name = "trust-file-missing"
 
 
 class TrustFileInvalid(Refusal):
-    """The trust file is not one: broken JSON, an unknown field, or a key whose id is not that of its public part.
+    """The trust file is not valid: broken JSON, an unknown field, or a key whose id does not match its public part.
 
-    It usually was edited by hand.
+    Usual causes: an edit by hand.
     """
 
     name = "trust-file-invalid"
@@ -64,7 +64,7 @@ class TrustFileInvalid(Refusal):
 class ListMissing(Refusal):
     """The folder has no `SHA256SUMS`.
 
-    It usually was never sealed, or the list was not downloaded with the files.
+    Usual causes: it was never sealed, or the list was not downloaded with the files.
     """
 
     name = "list-missing"
@@ -73,7 +73,7 @@ class ListMissing(Refusal):
 class ListTooLarge(Refusal):
     """The list is larger than 1 MiB or has more than 10,000 entries.
 
-    No release is so large; somebody may be trying to exhaust the verifier.
+    No release is that large; somebody may be trying to exhaust the verifier.
     """
 
     name = "list-too-large"
@@ -82,7 +82,7 @@ class ListTooLarge(Refusal):
 class ListMalformed(Refusal):
     """A line of the list is not `<64 lower-case hex digits><two spaces><name><newline>`.
 
-    It usually was converted on the way (CR line ends, a byte order mark, upper-case digits) or written by another tool.
+    Usual causes: another tool wrote it, or changed it on the way (CR line ends, a byte order mark, upper case).
     """
 
     name = "list-malformed"
@@ -99,9 +99,9 @@ class ListNameUnsafe(Refusal):
 
 
 class ListDuplicate(Refusal):
-    """Two entries have the same name, or names that differ in case or Unicode form alone.
+    """Two entries have the same name, or names that differ only in case or Unicode form.
 
-    On some file systems the two are one file, so it would be open which of them was verified.
+    On some file systems the two are the same file, so it would be unclear which of them was verified.
     """
 
     name = "list-duplicate"
@@ -110,25 +110,25 @@ class ListDuplicate(Refusal):
 class ListUnsorted(Refusal):
     """The list's names are not in byte order.
 
-    Goferry writes a list in one order only; another tool wrote or changed this one.
+    Goferry always writes them in that order, so another tool wrote or changed this list.
     """
 
     name = "list-unsorted"
 
 
 class SignatureMissing(Refusal):
-    """A signature that the release should carry is not there.
+    """A signature that the release should carry does not exist.
 
-    It usually was not downloaded with the list, or the folder was sealed without a key of the wanted format.
+    Usual causes: it was not downloaded with the list, or the folder was sealed without a key of that format.
     """
 
     name = "signature-missing"
 
 
 class SignatureMalformed(Refusal):
-    """A signature file cannot be read as one: empty, cut off, too large, or broken inside.
+    """A signature file cannot be parsed: it is empty, cut off, too large, or damaged.
 
-    The download usually stopped early, or an error page was stored under the signature's name.
+    Usual causes: the download stopped early, or an error page was saved under the signature's name.
     """
 
     name = "signature-malformed"
@@ -155,25 +155,25 @@ class SignatureNotDetached(Refusal):
 class SignatureWrong(Refusal):
     """The signature does not match the list's bytes.
 
-    The list or the signature was changed after signing, or the two are of different releases.
+    Usual causes: the list or the signature was changed after signing, or they belong to different releases.
     """
 
     name = "signature-wrong"
 
 
 class SignatureExpired(Refusal):
-    """The signature itself carries an end of validity, and that is past.
+    """The signature itself has an expiry date, which has passed.
 
-    It usually was made with gpg's `--default-sig-expire`; sign again without it.
+    Usual causes: it was made with gpg's `--default-sig-expire`. Sign again without it.
     """
 
     name = "signature-expired"
 
 
 class SignatureInFuture(Refusal):
-    """The signature is dated later than this machine's clock, or before its key was made.
+    """The signature's date is later than this machine's clock, or before its key was made.
 
-    One of the two clocks is wrong.
+    Usual causes: one of the two clocks is wrong.
     """
 
     name = "signature-in-future"
@@ -190,10 +190,10 @@ class DigestWeak(Refusal):
 
 
 class IssuerAmbiguous(Refusal):
-    """The signature does not say which one key made it.
+    """The signature does not say unambiguously which key made it.
 
-    Usual causes: somebody changed the part of the signature that is not signed, so that it contradicts what is; or two
-    keys of the trust file share an id of 16 digits, and the signature has no fingerprint. Get the release again, or
+    Usual causes: somebody changed the unsigned part of the signature, so that it contradicts the signed part; or two
+    keys of the trust file share a 16-digit id, and the signature has no fingerprint. Download the release again, or
     sign it again with a current tool.
     """
 
@@ -201,18 +201,19 @@ class IssuerAmbiguous(Refusal):
 
 
 class KeyUnknown(Refusal):
-    """The signature was made by a key that the trust file does not list.
+    """The signature was made by a key that is not in the trust file.
 
-    The release comes from somebody else, or its owner has a new key and this trust file is older than that.
+    Usual causes: the release comes from somebody else, or its owner has a new key that this trust file does not have
+    yet.
     """
 
     name = "key-unknown"
 
 
 class KeyWeak(Refusal):
-    """The key is of a kind that can be broken: DSA, RSA with less than 2048 bits, an odd exponent or curve.
+    """The key is of a kind that can be broken: DSA, RSA of less than 2048 bits, or an unusual exponent or curve.
 
-    Usual causes: the key is many years old. Make a new one and put it into the trust file.
+    Usual causes: the key is many years old. Make a new one and add it to the trust file.
     """
 
     name = "key-weak"
@@ -221,23 +222,23 @@ class KeyWeak(Refusal):
 class KeyRole(Refusal):
     """The key is trusted, but not for what it signed.
 
-    Its role in the trust file is another one: `pointer` and `agent` sign no release.
+    The trust file gives it another role: `pointer` and `agent` keys do not sign releases.
     """
 
     name = "key-role"
 
 
 class KeyRevoked(Refusal):
-    """The key, or the subkey that signed, is revoked in the trust file or by its owner.
+    """The key, or the subkey that signed, was revoked in the trust file or by its owner.
 
-    Its secret part may be in other hands. Get the release signed by a current key.
+    Its secret part may have been stolen. Get a release that is signed by a current key.
     """
 
     name = "key-revoked"
 
 
 class KeyExpired(Refusal):
-    """The key's time is over: its own expiry or the trust file's `valid_until`.
+    """The key has expired, by its own expiry date or by the trust file's `valid_until`.
 
     Extend the key or sign with a newer one, and renew the key in the trust file.
     """
@@ -246,25 +247,25 @@ class KeyExpired(Refusal):
 
 
 class KeyNotYetValid(Refusal):
-    """The key's time, the trust file's `valid_from`, had not begun when the release was signed, or has not yet.
+    """The release was signed before the trust file's `valid_from` of the key, or that time has not come yet.
 
-    The clock is wrong, or a key meant for later was used too early.
+    Usual causes: a wrong clock, or a key for later use that was used too early.
     """
 
     name = "key-not-yet-valid"
 
 
 class KeyCannotSign(Refusal):
-    """The key or subkey that made the signature is not one for signing data, or is not properly bound to its primary.
+    """The key or subkey that made the signature is not for signing data, or is not properly bound to its primary key.
 
-    A certify-only or encryption key was used, or a subkey lacks its back-signature.
+    Usual causes: a certify-only or encryption key was used, or a subkey lacks its back-signature.
     """
 
     name = "key-cannot-sign"
 
 
 class KeyOutOfScope(Refusal):
-    """The key may sign releases, but not of this project.
+    """The key may sign releases, but not for this project.
 
     Its `scope` in the trust file does not name the project.
     """
@@ -273,7 +274,7 @@ class KeyOutOfScope(Refusal):
 
 
 class VerifierMissing(Refusal):
-    """A signature could not be checked on this machine, and the others do not suffice.
+    """A signature could not be checked on this machine, and the others are not enough.
 
     It uses an algorithm that Goferry does not verify itself. Install gpgv, or sign with a minisign key as well.
     """
@@ -282,9 +283,9 @@ class VerifierMissing(Refusal):
 
 
 class ThresholdUnmet(Refusal):
-    """Fewer trusted keys have signed than the trust file demands.
+    """Fewer trusted keys have signed than the trust file requires.
 
-    A signature file is usually missing, or the folder was sealed with one key where two are wanted.
+    Usual causes: a signature file is missing, or the folder was sealed with one key where two are required.
     """
 
     name = "threshold-unmet"
@@ -293,7 +294,7 @@ class ThresholdUnmet(Refusal):
 class ManifestMissing(Refusal):
     """The folder or the list has no `release.json`.
 
-    The list was made by another tool, or the file was not downloaded.
+    Usual causes: the list was made by another tool, or the file was not downloaded.
     """
 
     name = "manifest-missing"
@@ -302,7 +303,7 @@ class ManifestMissing(Refusal):
 class ManifestMalformed(Refusal):
     """`release.json` is not a release manifest of a schema that this Goferry knows.
 
-    It usually was written by a newer Goferry or by another tool.
+    Usual causes: it was written by a newer Goferry or by another tool.
     """
 
     name = "manifest-malformed"
@@ -318,18 +319,18 @@ class ListsDisagree(Refusal):
 
 
 class ProjectMismatch(Refusal):
-    """The release is genuine, but of another project than the one asked for.
+    """The release is genuine, but of another project than the requested one.
 
-    The wrong folder or the wrong service is usually named.
+    Usual causes: the wrong folder or the wrong service.
     """
 
     name = "project-mismatch"
 
 
 class FileMissing(Refusal):
-    """A listed file is not there.
+    """A listed file does not exist.
 
-    The download is incomplete, or a file was renamed.
+    Usual causes: an incomplete download, or a renamed file.
     """
 
     name = "file-missing"
@@ -363,9 +364,9 @@ class FileLinked(Refusal):
 
 
 class FileAltered(Refusal):
-    """A file's bytes are not those that were listed.
+    """A file's bytes differ from those that were listed.
 
-    It was changed, or the download was cut off.
+    Usual causes: the file was changed, or the download was cut off.
     """
 
     name = "file-altered"
@@ -374,7 +375,7 @@ class FileAltered(Refusal):
 class FolderUnreadable(Unread):
     """The release's folder, or a file in it, cannot be opened.
 
-    The path is mistyped, nothing was built yet, the project and its dist/ lie in a folder, or permissions forbid it.
+    Usual causes: a mistyped path, nothing was built yet, the project and its dist/ are in a subfolder, or permissions.
     """
 
     name = "folder-unreadable"
@@ -383,16 +384,16 @@ class FolderUnreadable(Unread):
 class SequenceLower(Refusal):
     """The release is older than one that was admitted before.
 
-    It may be a replay of an old, correctly signed release. To go back on purpose use `goferry rollback --to VERSION`.
+    It may be a replay of an old, correctly signed release. To go back on purpose, use `goferry rollback --to VERSION`.
     """
 
     name = "sequence-lower"
 
 
 class SequenceConflict(Refusal):
-    """Another release of the same sequence number was admitted before, with other content.
+    """Another release with the same sequence number but different content was admitted before.
 
-    Two builds were sealed with one `--sequence`, or in the same second.
+    Usual causes: two builds were sealed with the same `--sequence`, or in the same second.
     """
 
     name = "sequence-conflict"

@@ -30,7 +30,7 @@ class SequenceNotATime(Refusal):
 class SequenceBelowMinimum(Refusal):
     """The release's sequence is below the minimum that the trust file sets for its project, so it is not started.
 
-    Usual causes: the minimum was raised to keep releases with a known fault from ever serving again.
+    Usual causes: the minimum was raised so that releases with a known fault never serve again.
     """
 
     name = "sequence-below-minimum"
@@ -39,17 +39,17 @@ class SequenceBelowMinimum(Refusal):
 class ReleaseInFuture(Refusal):
     """The release's sequence or time of sealing is more than a day ahead of this machine's clock.
 
-    Usual causes: the clock of the machine that sealed it is wrong, a slip in `--sequence`, or somebody who wants no
-    later release to be admitted. Both clocks are shown.
+    Usual causes: the clock of the machine that sealed it is wrong, a typing error in `--sequence`, or somebody who
+    wants to block all later releases. Both clocks are shown.
     """
 
     name = "release-in-future"
 
 
 class HostClockBehind(Refusal):
-    """The release seems to come from the future because the host's clock is wrong: it is older than what serves there.
+    """The release seems to come from the future because the host's clock is wrong: it is behind the live release.
 
-    Usual causes: the host lost its time and reaches no time server. Set the clock (`timedatectl`) and deploy again.
+    Usual causes: the host lost its time and can't reach a time server. Set the clock (`timedatectl`) and deploy again.
     """
 
     name = "host-clock-behind"

@@ -81,7 +81,7 @@ _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class TrustFileMistaken(Unread):
-    """The file that was named as the trust file is another one: a trust file is a JSON object.
+    """The file given as the trust file is something else: a trust file is a JSON object.
 
     Usual causes: the wrong name after `--trust`, or a public key in place of the file that lists it.
     """
@@ -90,10 +90,10 @@ class TrustFileMistaken(Unread):
 
 
 class ThresholdUnreachable(TrustFileInvalid):
-    """The trust file demands more signatures than a release can have by the keys that it lists.
+    """The trust file requires more signatures than a release can have with the keys that it lists.
 
-    A release has one signature of each format, so a threshold of two needs an OpenPGP and a minisign key that may both
-    sign for one project. Usual causes: two keys of one format, or a key that was revoked and not replaced.
+    A release has one signature per format, so a threshold of two needs an OpenPGP and a minisign key that may both sign
+    for the project. Usual causes: two keys of the same format, or a key that was revoked and not replaced.
     """
 
     name = "threshold-unreachable"

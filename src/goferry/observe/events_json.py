@@ -20,9 +20,9 @@ _LAST = 253_402_300_799
 
 
 class EventLogInvalid(Misuse):
-    """A file is not an event log, one JSON object a line.
+    """A file is not an event log, which has one JSON object per line.
 
-    It usually is another file, or was edited by hand.
+    Usual causes: the path of another file, or a log that was edited by hand.
     """
 
     name = "event-log-invalid"

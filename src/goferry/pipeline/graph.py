@@ -29,9 +29,9 @@ from goferry.pipeline.record import Done, Record
 
 
 class PlanCycle(Failed):
-    """The steps of a plan need each other in a circle, or need a step that is not there.
+    """The steps of a plan depend on each other in a circle, or on a step that does not exist.
 
-    It is a defect in Goferry, never in a repository.
+    This is a bug in Goferry, not in your repository.
     """
 
     name = "plan-cycle"

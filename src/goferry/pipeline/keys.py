@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class TrustUnnamed(Misuse):
-    """A release is signed with a key of yours, and no trust file says that this key is trusted.
+    """A release is signed with your own key, but no trust file says that this key is trusted.
 
-    It usually wants `--trust FILE` with the trust file that the hosts use, too.
+    Add `--trust FILE` with the trust file that the hosts use.
     """
 
     name = "trust-unnamed"

@@ -39,19 +39,19 @@ _WORKFLOW = re.compile(r"[\w.-]+/[\w.-]+/\.github/workflows/([\w.-]+\.ya?ml)@")
 
 
 class NeedsInvalid(Misuse):
-    """The results of the jobs that a notification is about can't be read.
+    """The results of the jobs that a notification reports on can't be read.
 
-    It usually is an input `needs` that is not `${{ toJSON(needs) }}`, or a job without `needs:`.
+    Usual causes: an input `needs` that is not `${{ toJSON(needs) }}`, or a job without `needs:`.
     """
 
     name = "needs-invalid"
 
 
 class WebhookFailed(Failed):
-    """The message of a run did not reach the webhook.
+    """The notification of a run did not reach the webhook.
 
-    It usually is an address that was revoked or copied in part, or a service that is down. The run's own result is not
-    touched: this is told as a warning.
+    Usual causes: an address that was revoked or copied incompletely, or a service that is down. The run's own result
+    does not change: this is only a warning.
     """
 
     name = "webhook-failed"

@@ -17,20 +17,20 @@ _MOST_SHOWN = 5
 
 
 class TagUnreleased(Misuse):
-    """A tag that looks like a version was pushed, or asked for, and what is checked out does not build as that version.
+    """A tag that looks like a version was pushed or requested, but the checkout does not build as that version.
 
-    It usually is a file that a step before has changed, a major version that the module's path lacks (`/v2`), a tag
-    that no scheme of goferry.yml reads, a checkout without tags (`fetch-depth: 0` brings them), or a container without
-    git: there actions/checkout downloads the files alone.
+    Usual causes: an earlier step changed a file, the module's path lacks the major version (`/v2`), no scheme of
+    goferry.yml matches the tag, the checkout has no tags (`fetch-depth: 0` fetches them), or the container has no git,
+    in which case actions/checkout downloads only the files.
     """
 
     name = "tag-unreleased"
 
 
 class TagForbidden(Misuse):
-    """A tag to release was asked for in a run that strangers can start, such as that of a pull request.
+    """A release of a tag was requested in a run that anybody can start, such as that of a pull request.
 
-    A release is sealed for those who may write to the repository: in a run of a push, of a release, of
+    Only people who may write to the repository can seal a release: in a run of a push, of a release, of
     `workflow_dispatch`, `repository_dispatch`, `schedule` or `deployment`.
     """
 

@@ -25,9 +25,9 @@ _TAG = re.compile(r"v[0-9][A-Za-z0-9.+-]{0,100}")
 
 
 class WorkflowReferenceInvalid(Misuse):
-    """An owner, repository, tag or commit can't stand in a `uses:` line.
+    """An owner, repository, tag or commit can't be part of a `uses:` line.
 
-    It usually is a typing error, or a value with spaces or quotes around it.
+    Usual causes: a typing error, or a value with spaces or quotes around it.
     """
 
     name = "workflow-reference-invalid"

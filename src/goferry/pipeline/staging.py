@@ -26,9 +26,9 @@ from goferry.pipeline.record import Record
 
 
 class OutputForeign(Misuse):
-    """The output folder holds files that `goferry up` didn't make, so it will not replace the folder.
+    """The output folder holds files that were not made by `goferry up`, so it will not replace the folder.
 
-    It usually is a folder of another build, or someone put a file into the release.
+    Usual causes: a folder of another build, or a file that somebody added to the release.
     """
 
     name = "output-foreign"
@@ -37,7 +37,8 @@ class OutputForeign(Misuse):
 class UpRunning(Failed):
     """Another `goferry up` works on the same output folder.
 
-    It usually runs in another terminal; a lock dies with its process, so none has to be removed by hand.
+    Usual causes: it runs in another terminal. The lock is released when its process ends, so there is nothing to clean
+    up.
     """
 
     name = "up-running"

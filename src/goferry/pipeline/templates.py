@@ -26,28 +26,27 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class TemplatesMissing(Failed):
-    """The starter workflows don't lie beside this Goferry.
+    """The starter workflows are not beside this Goferry.
 
-    They are part of the repository; a Goferry that was installed as a package alone does not have them.
+    They are part of the repository; a Goferry that was installed as a package does not have them.
     """
 
     name = "templates-missing"
 
 
 class TagUnknown(Misuse):
-    """The tag that starter workflows shall be pinned to is not known, so its commit isn't either.
+    """The tag for pinning the starter workflows is not known, and so its commit isn't either.
 
-    It usually is a typing error, or a checkout whose tags were not fetched.
+    Usual causes: a typing error, or a checkout without tags.
     """
 
     name = "tag-unknown"
 
 
 class TemplateForeign(Refused):
-    """A file that Goferry did not write lies where a starter workflow would go.
+    """A file that Goferry did not write is in the place of a starter workflow.
 
-    It usually is an organisation's own workflow of the same name, or one that was changed so far that its first line is
-    gone.
+    Usual causes: an organisation's own workflow of the same name, or a workflow without its original first line.
     """
 
     name = "template-foreign"

@@ -19,47 +19,47 @@ from goferry.kernel.errors import Misuse, Unreachable
 
 
 class InputMissing(Misuse):
-    """An action's required input is empty.
+    """A required input of an action is empty.
 
-    It usually was left out under `with:`, or an expression in it came out empty, as an output of a skipped job does.
-    GitHub itself does not enforce `required`.
+    Usual causes: it is missing under `with:`, or its expression evaluates to an empty string, as an output of a skipped
+    job does. GitHub itself does not enforce `required`.
     """
 
     name = "input-missing"
 
 
 class InputInvalid(Misuse):
-    """An action's input is not what its type allows.
+    """The value of an action's input does not match its type.
 
-    It usually is a boolean other than YAML 1.2's `true` and `false`, or a path that holds a line break.
+    Usual causes: a boolean other than YAML 1.2's `true` and `false`, or a path that contains a line break.
     """
 
     name = "input-invalid"
 
 
 class RunnerFileMissing(Misuse):
-    """A file that the runner gives every step, such as the one that GITHUB_OUTPUT names, is not there.
+    """A file that the runner provides to every step, such as the one in GITHUB_OUTPUT, does not exist.
 
-    It usually means that the action was started by hand, or in a container that does not mount the runner's files.
+    Usual causes: the action was started by hand, or in a container that does not mount the runner's files.
     """
 
     name = "runner-file-missing"
 
 
 class RunnerValueRefused(Misuse):
-    """A name or value can't be handed to the runner, because it would be read as something else.
+    """A name or value can't be passed to the runner, because the runner would read it as something else.
 
-    It usually is a folder's name with a line break, or text made to add lines to the runner's files.
+    Usual causes: a folder name with a line break, or text made to add lines to the runner's files.
     """
 
     name = "runner-value-refused"
 
 
 class SecretMissing(Misuse):
-    """A secret that the action needs arrived empty.
+    """A secret that the action needs is empty.
 
-    It usually is a secret of an environment in a workflow of another owner, which GitHub never passes on; a pull
-    request from a fork, which gets no secrets; or an `env:` line that is missing.
+    Usual causes: a secret of an environment in a workflow of another owner, which GitHub never passes on; a pull
+    request from a fork, which gets no secrets; or a missing `env:` line.
     """
 
     name = "secret-missing"
@@ -68,17 +68,17 @@ class SecretMissing(Misuse):
 class OidcPermissionMissing(Misuse):
     """The job may not request an OpenID Connect token.
 
-    It usually lacks `id-token: write` under its `permissions:`, or under those of the job that calls the workflow; pull
-    requests from forks never get it.
+    Usual causes: `id-token: write` is missing from its `permissions:`, or from those of the job that calls the
+    workflow. Pull requests from forks never get it.
     """
 
     name = "oidc-permission-missing"
 
 
 class OidcUnavailable(Unreachable):
-    """GitHub's token issuer did not answer, or its answer held no token.
+    """GitHub's token issuer did not answer, or its answer had no token.
 
-    It usually passes: run the job again. An answer with status 401 or 403 means that the request token has expired.
+    This usually passes: run the job again. Status 401 or 403 means that the request token has expired.
     """
 
     name = "oidc-unavailable"

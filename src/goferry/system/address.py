@@ -11,18 +11,18 @@ _USER = re.compile(r"//[^/?#]*@")
 
 
 class AddressInvalid(Misuse):
-    """An address that was given is no http or https address.
+    """An address is not a valid http or https URL.
 
-    It usually is a typing error in GOPROXY, GOSUMDB, HTTPS_PROXY or the address of a webhook.
+    Usual causes: a typing error in GOPROXY, GOSUMDB, HTTPS_PROXY or the address of a webhook.
     """
 
     name = "address-invalid"
 
 
 class RedirectRefused(Failed):
-    """A server redirects to where Goferry does not follow: to what is no address, out of TLS, or in a circle.
+    """A server redirects to where Goferry does not follow: to an invalid address, away from TLS, or in a loop.
 
-    It usually is a mirror or a company's proxy that sends its users to a page where they log in.
+    Usual causes: a mirror or a company's proxy redirects its users to a login page.
     """
 
     name = "redirect-refused"

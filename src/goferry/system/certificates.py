@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class CertificateUntrusted(Unreachable):
-    """A server's TLS certificate is not one that this machine trusts.
+    """This machine does not trust a server's TLS certificate.
 
-    It usually is a company's inspecting proxy whose certificate authority is not installed: name its file in
+    Usual causes: a company's inspecting proxy whose certificate authority is not installed. Name its file in
     SSL_CERT_FILE.
     """
 

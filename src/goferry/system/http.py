@@ -40,36 +40,36 @@ Take = Callable[[bytes, int], None]
 
 
 class ServerUnreachable(Unreachable):
-    """A server did not answer, or cut the connection, on every attempt.
+    """A server did not answer, or closed the connection, on every attempt.
 
-    It usually is a name that does not resolve, a firewall, or a proxy that HTTPS_PROXY should name.
+    Usual causes: a name that does not resolve, a firewall, or a proxy that is missing from HTTPS_PROXY.
     """
 
     name = "server-unreachable"
 
 
 class ServerFailing(Unreachable):
-    """A server answered every attempt with an error of its own (HTTP 429 or 5xx).
+    """A server answered every attempt with a server error (HTTP 429 or 5xx).
 
-    It usually is overloaded or under maintenance; trying again later helps.
+    Usual causes: it is overloaded or under maintenance. Try again later.
     """
 
     name = "server-failing"
 
 
 class DownloadTooLarge(Failed):
-    """A server sent more bytes than such a file can have.
+    """A server sent more bytes than a file of this kind can have.
 
-    It usually is another page at that address, or an answer meant to fill the disk.
+    Usual causes: the address leads to another page, or the answer is meant to fill the disk.
     """
 
     name = "download-too-large"
 
 
 class DownloadUnwritable(Failed):
-    """What arrived cannot be written to the disk.
+    """A download cannot be written to the disk.
 
-    Usual causes: a full disk, a quota, or a folder that is read-only.
+    Usual causes: a full disk, a quota, or a read-only folder.
     """
 
     name = "download-unwritable"

@@ -47,9 +47,9 @@ TOOLS = {
 
 
 class MachineUnready(Failed):
-    """Something that Goferry cannot do without is missing on this machine.
+    """This machine lacks something that Goferry needs.
 
-    It usually is a fresh machine or a minimal container.
+    Usual causes: a new machine or a minimal container.
     """
 
     name = "machine-unready"

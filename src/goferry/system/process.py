@@ -20,9 +20,9 @@ GRACE = 5.0
 
 
 class ToolMissing(Failed):
-    """A program that this step needs is not on the machine.
+    """This machine lacks a program that this step needs.
 
-    It usually was never installed there; `goferry doctor` says which program serves what.
+    Usual causes: it was never installed; `goferry doctor` lists which program is needed for what.
     """
 
     name = "tool-missing"

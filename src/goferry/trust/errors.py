@@ -20,8 +20,8 @@ GIVE_PASSPHRASE = (
 class KeyUnusable(Misuse):
     """A signing key cannot be read or cannot sign.
 
-    Usual causes: a public key where the secret one belongs; a key that has expired, is revoked, or is for encryption
-    alone; a text that lost its line ends or its last lines when it was copied. The message says which.
+    Usual causes: a public key in place of the secret one; a key that has expired, was revoked, or is for encryption
+    only; a text that lost its line ends or its last lines when it was copied. The message says which.
     """
 
     name = "key-unusable"
@@ -30,7 +30,7 @@ class KeyUnusable(Misuse):
 class PassphraseWrong(Misuse):
     """The secret key is protected, and the passphrase is missing or wrong.
 
-    Goferry reads it from GOFERRY_SIGNING_PASSPHRASE or `--passphrase-file`, never from the command line itself.
+    Goferry reads it from GOFERRY_SIGNING_PASSPHRASE or `--passphrase-file`, never from the command line.
     """
 
     name = "passphrase-wrong"
@@ -45,17 +45,17 @@ def passphrase_wrong(where: str, called: str) -> PassphraseWrong:
 class KeysExist(Misuse):
     """The folder already holds keys, and they are never overwritten.
 
-    Keys were made there before. Whoever trusts them would no longer accept what new ones sign.
+    Whoever trusts the existing keys would not accept what new ones sign.
     """
 
     name = "keys-exist"
 
 
 class KeysExposed(Misuse):
-    """Keys would lie where git takes them for source, so none were made.
+    """git would treat the keys as source files in that folder, so none were made.
 
-    Usual causes: `--out` names the repository itself or a folder of it whose files are committed, or one whose
-    .gitignore lets the keys through. A new folder gets a .gitignore of its own.
+    Usual causes: `--out` names the repository itself or one of its folders whose files are committed, or a folder whose
+    .gitignore does not cover the keys. A new folder gets its own .gitignore.
     """
 
     name = "keys-exposed"
@@ -64,14 +64,14 @@ class KeysExposed(Misuse):
 class SigningFailed(Failed):
     """The signing tool failed.
 
-    With gpg it usually is a missing agent, or a folder that it may not write.
+    Usual causes, with gpg: no agent, or a folder that it can't write to.
     """
 
     name = "signing-failed"
 
 
 class LedgerDisagrees(Refused):
-    """The folder does not hold exactly what its ledger says, so it is not sealed.
+    """The folder's content differs from its ledger, so it is not sealed.
 
     A file was added, changed or removed after the build. Signing it would vouch for bytes that nobody built.
     """
@@ -80,19 +80,20 @@ class LedgerDisagrees(Refused):
 
 
 class FormatsMissing(Misuse):
-    """A signature format that the release must carry has no key here, or the sealed release does not carry this format.
+    """There is no key for a required signature format, or the sealed release does not have this format.
 
-    goferry.yml's `sign.formats` demands more formats than keys were given; or a sealed folder is signed again with a
-    format that its manifest does not name.
+    Usual causes: goferry.yml's `sign.formats` requires more formats than keys were given; or a sealed folder is signed
+    again with a format that its manifest does not name.
     """
 
     name = "formats-missing"
 
 
 class SequenceSealed(Refused):
-    """The folder is sealed already, with another sequence than the one that was asked for.
+    """The folder is already sealed, with another sequence than the requested one.
 
-    Signing again keeps list and manifest, and the sequence is in the manifest. Build into an empty folder to seal anew.
+    Signing again keeps list and manifest, and the sequence is in the manifest. Build into an empty folder to seal
+    again.
     """
 
     name = "sequence-sealed"

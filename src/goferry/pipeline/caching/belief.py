@@ -47,16 +47,17 @@ _KEY_ADVICE = ("give it:  --key FILE", f"or set {KEY}", "make one:  goferry keyg
 
 
 class StatementInvalid(Misuse):
-    """A list of packs that was to be signed is none.
+    """A file to sign is not a list of packs.
 
-    It is what `goferry cache save --list FILE` writes, as it is. Usual causes: another file, or one that was cut off.
+    It must be the unchanged output of `goferry cache save --list FILE`. Usual causes: another file, or one that was cut
+    off.
     """
 
     name = "statement-invalid"
 
 
 class StatementForeign(Refused):
-    """A list of packs that was to be signed is of another repository or commit than this run.
+    """A list of packs to sign belongs to another repository or commit than this run.
 
     Usual causes: the artifact of another run, or a job that checked out another commit than the one that started it.
     """

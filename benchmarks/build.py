@@ -28,7 +28,7 @@ from goferry.artifacts import Toolchain
 from goferry.config import model
 from goferry.config.context import Context
 from goferry.config.settings import Settings
-from goferry.gobuild import execute, facts, machine, plan
+from goferry.gobuild import build_plan, executor, facts, resources
 from goferry.observe.events import Stream
 
 TARGETS = ["linux/amd64", "linux/arm64", "windows/amd64", "darwin/arm64"]
@@ -106,9 +106,9 @@ class Bench:
         settings = Settings(self._environ(cache), self.base / "goferry")
         config = model.Project()
         found = facts.look(self.source, self.toolchain, settings, config, wanted=self._version, asked=self.targets)
-        made = plan.plan(found, config, machine.read())
+        made = build_plan.plan(found, config, resources.read())
         shutil.rmtree(self.base / "ours", ignore_errors=True)
-        execute.build(Context(settings, Stream()), made, self.toolchain, self.base / "ours")
+        executor.build(Context(settings, Stream()), made, self.toolchain, self.base / "ours")
 
     def plain(self, cache: Path) -> None:
         """Run one `go build` after another, then pack."""

@@ -22,7 +22,7 @@ from demo_parts.surroundings import CHECKOUT, Folder, targets
 from goferry.cli.main import show
 from goferry.config.settings import Settings
 from goferry.kernel.errors import GoferryError, Interrupted
-from goferry.observe import live, report
+from goferry.observe import progress, report
 from goferry.observe.events import Event, Stream
 from goferry.observe.events_json import EventLog
 
@@ -50,7 +50,7 @@ def run(folder: Folder) -> int:
     settings = Settings.from_environ(folder.environ(os.environ))
     events: list[Event] = []
     began = time.monotonic()
-    with EventLog(folder.events) as log, live.renderer(sys.stderr, os.environ) as draw:
+    with EventLog(folder.events) as log, progress.renderer(sys.stderr, os.environ) as draw:
         stream = Stream([draw, log, events.append])
         told = Story(folder, targets(os.environ), settings, stream).run()
     seconds = time.monotonic() - began

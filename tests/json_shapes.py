@@ -24,8 +24,8 @@ import msgspec
 
 from goferry.cli.commands import COMMANDS
 from goferry.deploy.contract import Target
-from goferry.deploy.live import Service
-from goferry.deploy.place import TARGETS
+from goferry.deploy.destination import TARGETS
+from goferry.deploy.live import LiveService
 from goferry.host.view import Shown, View
 
 ANY, TEXT, NUMBER, FLAG = "any", "string", "number", "boolean"
@@ -479,7 +479,7 @@ def _tree(function):
 
 
 HOSTS = {
-    Service.as_json: lambda: {**of_type(Shown), **returned(View.changed)["*"]},
+    LiveService.as_json: lambda: {**of_type(Shown), **returned(View.changed)["*"]},
 }
 """What comes from a host's agent is what the agent's own code returns."""
 

@@ -16,10 +16,10 @@ from goferry.deploy.errors import TargetMissing
 from goferry.kernel import trustfile
 from goferry.kernel.errors import Refused
 from goferry.observe.events import Stream
-from goferry.pipeline import deployed, keys, way
+from goferry.pipeline import deployed, signing_keys, way
 from goferry.pipeline.deployed import Deployment
 from goferry.pipeline.project import ProjectRequest
-from goferry.trust.check import check_release
+from goferry.trust.verification import check_release
 
 SERVICE = "shop"
 
@@ -28,7 +28,7 @@ SERVICE = "shop"
 class Told:
     """What the demo found out; filled step by step."""
 
-    releases: list[way.Release] = field(default_factory=list)
+    releases: list[way.SealedRelease] = field(default_factory=list)
     refusal: str = ""
     url: str = ""
     switched: Deployment | None = None
@@ -42,7 +42,7 @@ class Story:
 
     def __init__(self, folder: Folder, targets: tuple[str, ...], settings: Settings, stream: Stream) -> None:
         self.folder, self.targets, self.settings, self.stream = folder, targets, settings, stream
-        self.keys = keys.Keys(
+        self.keys = signing_keys.Keys(
             folder.keys / "openpgp.asc", folder.keys / "minisign.key", folder.keys / "goferry.trust", throw_away=True
         )
         self.target = deploy.Local(folder.root, self.keys.trust)
@@ -64,7 +64,7 @@ class Story:
     def _tell(self) -> None:
         told = self.told
         self._afresh()
-        keys.make_once(self.keys, self.stream)
+        signing_keys.make_once(self.keys, self.stream)
         told.releases.append(self._release(1, "v1.0.0"))
         self._tamper(told.releases[0].folder)
         first = self._deploy(1)
@@ -83,8 +83,8 @@ class Story:
             self._down()
             shutil.rmtree(self.folder.root)
 
-    def _release(self, number: int, version: str) -> way.Release:
-        request = way.Request(
+    def _release(self, number: int, version: str) -> way.SealedRelease:
+        request = way.RunOptions(
             ProjectRequest(SHOP, version=version, targets=self.targets, out=self.folder.dist(number)),
             self.keys,
             test=number == 1,  # the second version has the same source

@@ -10,8 +10,8 @@ from demo_parts.story import Told
 from demo_parts.surroundings import Folder
 from goferry.observe import figures
 from goferry.observe.events import Event
-from goferry.observe.record import Refusal, Run, Traffic
-from goferry.pipeline import summary
+from goferry.observe.record import Run, RunRefusal, Traffic
+from goferry.pipeline import run_summary
 
 
 def lines(told: Told, events: Sequence[Event], folder: Folder, seconds: float) -> list[str]:
@@ -68,14 +68,14 @@ def record(told: Told, folder: Folder, seconds: float) -> Run:
     assert told.bare is not None
     assert told.rolled_back is not None
     newest = told.releases[-1]
-    found = summary.of_release(
+    found = run_summary.of_release(
         newest, trust=folder.keys / "goferry.trust", seconds=seconds, deployed=told.switched, root=folder.root
     )
     sentence = (
         f"{newest.manifest.project} {newest.manifest.version} was switched in on this machine under load with "
         f"{told.load.lost} of {figures.count(told.load.sent)} requests lost, and rolled back."
     )
-    refused = Refusal(what="a copy with one bit of an archive changed", refusal=told.refusal)
+    refused = RunRefusal(what="a copy with one bit of an archive changed", refusal=told.refusal)
     load = Traffic(requests=told.load.sent, lost=told.load.lost)
     back = told.rolled_back.seconds
     return replace(

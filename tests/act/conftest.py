@@ -196,9 +196,9 @@ def project(make_repository, example, signing):
 @pytest.fixture(scope="session")
 def example(ours):
     """`example("release.yml")` is an example workflow as a user pastes it, its placeholders filled in."""
-    from goferry.pipeline.rendering import Place, render
+    from goferry.pipeline.rendering import TemplateSource, render
 
-    return lambda name: render((ours / "examples" / "workflows" / name).read_text(), Place(*OURS.split("@")))
+    return lambda name: render((ours / "examples" / "workflows" / name).read_text(), TemplateSource(*OURS.split("@")))
 
 
 @pytest.fixture

@@ -12,22 +12,22 @@ import pytest
 from facts import SHOP
 
 from goferry.config import model
+from goferry.gobuild.build_plan import plan
 from goferry.gobuild.documents import ArchiveFileInvalid
 from goferry.gobuild.facts import Facts
-from goferry.gobuild.machine import Machine
-from goferry.gobuild.mains import Main, ProgramCollision
-from goferry.gobuild.plan import plan
+from goferry.gobuild.mains import MainPackage, ProgramCollision
+from goferry.gobuild.resources import Machine
 from goferry.gobuild.shard import Shard
-from goferry.gobuild.targets import Target
+from goferry.gobuild.targets import BuildTarget
 
 CASES = sorted((Path(__file__).parent / "gobuild").glob("*.json"))
 
 
 def facts_of(record):
-    targets = tuple(Target(*text.split("/")) for text in record.pop("targets"))
+    targets = tuple(BuildTarget(*text.split("/")) for text in record.pop("targets"))
     names = tuple(str(target) for target in targets)
     mains = tuple(
-        Main(
+        MainPackage(
             **{
                 "package": "example.com/team/shop",
                 "program": entry["path"].rsplit("/", 1)[-1],

@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 from facts import SHOP
 
-from goferry.artifacts import Artifact, Compiled, Ledger, Pack, Toolchain, Uncommitted
+from goferry.artifacts import Artifact, Compiled, Ledger, LedgerPack, Toolchain, Uncommitted
 from goferry.cli.output import Output
 from goferry.config import model
 from goferry.gobuild.facts import Facts
-from goferry.gobuild.mains import Main
-from goferry.gobuild.targets import Target
+from goferry.gobuild.mains import MainPackage
+from goferry.gobuild.targets import BuildTarget
 from goferry.pipeline import build, inspection, up
 from goferry.pipeline.project import OpenProject
 
@@ -25,7 +25,7 @@ LEDGER = Ledger(
     "shop", "v1.2.3", module="example.com/team/shop", commit="3f" * 20, date="2026-11-23T04:03:22Z",
     toolchain=TOOLCHAIN.as_record(), services={"web": {"binary": "api"}, "api": {"binary": "api"}}, shards=["1/2"],
     uncommitted=(Uncommitted("gen/x.go", "ab" * 32),),
-    compiled=(Compiled("go1.27.3-linux-amd64", "packs", (Pack("deps", "cd" * 32, signed=True),)),),
+    compiled=(Compiled("go1.27.3-linux-amd64", "packs", (LedgerPack("deps", "cd" * 32, signed=True),)),),
     artifacts={
         "api_linux_amd64": Artifact("api_linux_amd64", "shop", "binary", 7_900_000, "ef" * 32, "linux", "amd64", meta={"main": "./cmd/api"}),
         "shop_sbom.json": Artifact("shop_sbom.json", "shop", "sbom", 4_000, "01" * 32),
@@ -44,11 +44,13 @@ def golden(name, record, capsys):
 
 def opened(folder):
     """Return a project of two programs and a service that goferry.yml names; its sources are not there."""
-    targets = (Target("linux", "amd64"), Target("darwin", "arm64"))
+    targets = (BuildTarget("linux", "amd64"), BuildTarget("darwin", "arm64"))
     names = tuple(str(target) for target in targets)
     mains = (
-        Main("./cmd/api", "example.com/team/shop/cmd/api", "api", names, ("version",), (("example.com/x.Y", "z"),)),
-        Main("./cmd/cli", "example.com/team/shop/cmd/cli", "cli", names[:1]),
+        MainPackage(
+            "./cmd/api", "example.com/team/shop/cmd/api", "api", names, ("version",), (("example.com/x.Y", "z"),)
+        ),
+        MainPackage("./cmd/cli", "example.com/team/shop/cmd/cli", "cli", names[:1]),
     )
     facts = Facts(
         **{**SHOP, "directory": folder, "root": folder, "targets": targets, "mains": mains, "hints": ("a hint",)}
@@ -68,7 +70,7 @@ def test_inspect(capsys, tmp_path, monkeypatch):
     golden("inspect", inspection.record(opened(Path()), found), capsys)
 
 
-RESULT = up.Result(
+RESULT = up.UpResult(
     project="shop", version="v1.2.3", dist="/src/shop/dist", made=("modules", "build"), unchanged=False, no_image="",
     tests=up.Tests(12, 3, 1), keys="throw-away", trust="/keys/goferry.trust", seconds=1.5,
     deploy={"project": "shop", "version": "v1.2.3", "unchanged": False, "hosts": {"local": {"gap_ms": {}}}},

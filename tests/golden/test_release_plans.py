@@ -8,20 +8,20 @@ import pytest
 
 from goferry.kernel.errors import GoferryError
 from goferry.release import notes
-from goferry.release.facts import Asset, File, Local, Release, Remote
-from goferry.release.plan import plan
+from goferry.release.inventory import Asset, GitHubRelease, LocalRelease, ReleaseFile, Remote
+from goferry.release.release_plan import plan
 
 CASES = sorted((Path(__file__).parent / "release").glob("*.json"))
 
 
 def facts(case):
-    local = {**case["local"], "files": tuple(File(**file) for file in case["local"]["files"])}
+    local = {**case["local"], "files": tuple(ReleaseFile(**file) for file in case["local"]["files"])}
     releases = [
-        Release(**{**release, "assets": tuple(Asset(**asset) for asset in release.get("assets", ()))})
+        GitHubRelease(**{**release, "assets": tuple(Asset(**asset) for asset in release.get("assets", ()))})
         for release in case["remote"].get("releases", ())
     ]
     remote = {**case["remote"], "releases": tuple(releases), "published": tuple(case["remote"].get("published", ()))}
-    return Local(**local), Remote(**remote)
+    return LocalRelease(**local), Remote(**remote)
 
 
 def outcome(case):
@@ -57,6 +57,6 @@ def test_nothing_is_left_to_do_after_the_steps(path):
         elif step.do == "publish":
             draft = False
     body = found.body if found else notes.draft()
-    after = Release(7, local.tag, draft=draft, body=body, assets=tuple(assets.values()))
+    after = GitHubRelease(7, local.tag, draft=draft, body=body, assets=tuple(assets.values()))
     again = plan(local, replace(remote, releases=(after,)))
     assert [step.do for step in again.steps] == (["verify"] if local.draft else [])

@@ -14,9 +14,9 @@ import boto3
 import pytest
 
 from goferry.artifacts.native import host
-from goferry.caches import place
+from goferry.caches import storage
 from goferry.caches.bucket import BucketFailed
-from goferry.caches.place import Kept
+from goferry.caches.storage import KeptPack
 from goferry.cli.main import run
 from goferry.config.context import Context
 from goferry.config.settings import Settings
@@ -34,7 +34,7 @@ TARGET = "/".join(host())
 
 
 def kept(day=1):
-    return Kept(WHERE, f"202601{day:02}T000000Z-{KEY}", KEY, 4, 10, 1, "0" * 64, 1.5, {"go.sum": "1"})
+    return KeptPack(WHERE, f"202601{day:02}T000000Z-{KEY}", KEY, 4, 10, 1, "0" * 64, 1.5, {"go.sum": "1"})
 
 
 @pytest.fixture(scope="module")
@@ -104,32 +104,32 @@ def pack(tmp_path):
 
 def test_a_pull_request_reads_what_is_trusted_and_writes_its_own(as_, pack):
     as_("trusted")
-    trusted = place.opened(f"s3://{BUCKET}/trusted")
-    assert place.find(trusted, WHERE, KEY) == (None, False)
-    place.put(trusted, kept(), pack)
-    place.put(trusted, kept(2), pack)
+    trusted = storage.opened(f"s3://{BUCKET}/trusted")
+    assert storage.find(trusted, WHERE, KEY) == (None, False)
+    storage.put(trusted, kept(), pack)
+    storage.put(trusted, kept(2), pack)
     with pytest.raises(BucketFailed, match="may not"):
-        place.put(place.opened(f"s3://{BUCKET}/pull-requests"), kept(), pack)
+        storage.put(storage.opened(f"s3://{BUCKET}/pull-requests"), kept(), pack)
     as_("pull-request")
-    trusted, own = (place.opened(f"s3://{BUCKET}/{prefix}") for prefix in ("trusted", "pull-requests"))
-    assert place.find(trusted, WHERE, KEY) == (kept(2), True)
+    trusted, own = (storage.opened(f"s3://{BUCKET}/{prefix}") for prefix in ("trusted", "pull-requests"))
+    assert storage.find(trusted, WHERE, KEY) == (kept(2), True)
     with trusted.open(WHERE, kept(2).name) as file:
         assert file.read() == b"pack"
     with pytest.raises(BucketFailed, match="may not"):
-        place.put(trusted, kept(3), pack)
+        storage.put(trusted, kept(3), pack)
     with pytest.raises(BucketFailed, match="may not"):
         trusted.remove(WHERE, kept(2).name)
-    place.put(own, kept(), pack)
-    assert place.find(own, WHERE, KEY) == (kept(), True)
+    storage.put(own, kept(), pack)
+    assert storage.find(own, WHERE, KEY) == (kept(), True)
     assert [each.name for each in trusted.all()] == [kept().name, kept(2).name]
 
 
 def test_what_is_there_stays_as_it_is(as_, pack):
     as_("trusted")
-    where = place.opened(f"s3://{BUCKET}/trusted/once")
-    place.put(where, kept(), pack)
+    where = storage.opened(f"s3://{BUCKET}/trusted/once")
+    storage.put(where, kept(), pack)
     pack.write_bytes(b"other")
-    place.put(where, kept(), pack)
+    storage.put(where, kept(), pack)
     where.write("shop-1/signed", "f" * 64, b"one")
     where.write("shop-1/signed", "f" * 64, b"two")
     with where.open(WHERE, kept().name) as file:
@@ -149,7 +149,7 @@ def test_what_is_there_stays_as_it_is(as_, pack):
 def test_what_is_refused_is_a_miss_and_prune_says_it_by_name(as_, capsys, who, said):
     as_(who)
     with pytest.raises(BucketFailed, match=said):
-        place.opened(f"s3://{BUCKET}/trusted").names(WHERE)
+        storage.opened(f"s3://{BUCKET}/trusted").names(WHERE)
     assert run(["cache", "prune", "--from", f"s3://{BUCKET}/trusted"]) == 5
     told = capsys.readouterr().err
     assert "cache-place-unreachable" in told
@@ -162,9 +162,9 @@ def test_a_server_that_is_not_there_or_says_nothing_is_a_miss(as_, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(BucketFailed, match="did not answer"):
-            place.opened(f"s3://{BUCKET}/x").names(WHERE)
+            storage.opened(f"s3://{BUCKET}/x").names(WHERE)
     with pytest.raises(BucketFailed, match="can't be reached"):
-        place.opened(f"s3://{BUCKET}/x").names(WHERE)
+        storage.opened(f"s3://{BUCKET}/x").names(WHERE)
 
 
 def test_a_job_restores_from_a_bucket_what_the_one_before_saved(as_, tmp_path, settings, part):

@@ -21,20 +21,20 @@ from goferry.config import model
 from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.config.workspace import gowork
-from goferry.gobuild import check, execute, facts, folder, machine, merge, plan
+from goferry.gobuild import build_plan, executor, facts, folder, gate, merge, resources
 from goferry.gobuild.compiler import CompileFailed
 from goferry.gobuild.folder import DistBusy, DistForeign
+from goferry.gobuild.ledger_services import ServiceUnknown
 from goferry.gobuild.mains import MainMissing, MainUnknown, ProgramCollision, ProgramNameInvalid
-from goferry.gobuild.modules import ModuleMissing
+from goferry.gobuild.project_modules import ModuleMissing
 from goferry.gobuild.replaced import CodeReplaced
-from goferry.gobuild.services import ServiceUnknown
 from goferry.gobuild.shard import Shard
-from goferry.golang.store import host
+from goferry.golang.toolchain_store import host
 from goferry.observe.events import Stream
 from goferry.pipeline import build as pipeline
 from goferry.pipeline import inspection
 from goferry.pipeline.project import OpenProject
-from goferry.trust.release import describe
+from goferry.trust.release_manifest import describe
 
 MAIN = (
     'package main\n\nvar version = "dev"\n\nvar commit, date string\n\nfunc main() { println(version, commit, date) }\n'
@@ -90,8 +90,8 @@ class Work:
         config = config or model.Project()
         found = self.look(root, config, asked=targets, out=out, **options)
         folder.ours(out)
-        made = plan.plan(found, config, machine.read(), shard=shard)
-        return execute.build(Context(self.settings, Stream([self.events.append])), made, self.toolchain, out)
+        made = build_plan.plan(found, config, resources.read(), shard=shard)
+        return executor.build(Context(self.settings, Stream([self.events.append])), made, self.toolchain, out)
 
 
 @pytest.fixture
@@ -421,8 +421,8 @@ def test_where_git_can_not_be_asked_nothing_is_stamped_and_a_note_says_so(work, 
     commit = git(repository, "rev-parse", "HEAD").strip()
     found = work.look(repository, asked=["linux/amd64"])
     (repository / ".git" / "objects" / commit[:2] / commit[2:]).unlink()
-    made = plan.plan(found, model.Project(), machine.read())
-    execute.build(Context(work.settings, Stream([work.events.append])), made, work.toolchain, tmp_path / "out")
+    made = build_plan.plan(found, model.Project(), resources.read())
+    executor.build(Context(work.settings, Stream([work.events.append])), made, work.toolchain, tmp_path / "out")
     assert stamped(work.toolchain, tmp_path / "out" / "shop_linux_amd64")[1] == {}
     assert any("no commit and version: git can't read" in event.message for event in work.events)
 
@@ -430,7 +430,7 @@ def test_where_git_can_not_be_asked_nothing_is_stamped_and_a_note_says_so(work, 
 RUN = """
 import _strptime, os, sys, tarfile, tempfile, zipfile
 from pathlib import Path
-from goferry.gobuild import execute, facts, machine, plan
+from goferry.gobuild import build_plan, executor, facts, resources
 from goferry.config import model
 from goferry.config.context import Context
 from goferry.config.settings import Settings
@@ -444,8 +444,8 @@ if os.environ.get("BECOME"):  # after the imports: this Python may lie where onl
 toolchain = Toolchain(version, Path(goroot), "machine", "unproven")
 settings = Settings(dict(os.environ), Path(os.environ["HOME"]))
 found = facts.look(Path(root), toolchain, settings, model.Project(), asked=["linux/amd64"], out=Path(out))
-made = plan.plan(found, model.Project(), machine.Machine(*map(int, os.environ["MACHINE"].split())))
-execute.build(Context(settings, Stream()), made, toolchain, Path(out))
+made = build_plan.plan(found, model.Project(), resources.Machine(*map(int, os.environ["MACHINE"].split())))
+executor.build(Context(settings, Stream()), made, toolchain, Path(out))
 """
 
 
@@ -544,7 +544,7 @@ def test_mains_by_target_tags_and_ignored_files(work, tmp_path):
     assert caught.value.advice == ("did you mean ./cmd/api?",)
     config = model.Project(services={"api": model.Service(main="./cmd/apy", listen=model.Listen(env="ADDR"))})
     with pytest.raises(ServiceUnknown):
-        plan.plan(found, config, machine.Machine(2, 4000))
+        build_plan.plan(found, config, resources.Machine(2, 4000))
 
 
 def test_a_workspace_and_a_module_in_a_subfolder(work, tmp_path):
@@ -601,8 +601,8 @@ def test_a_program_whose_files_github_would_rename_is_refused(work, tmp_path, na
 
 @pytest.mark.parametrize("name", ["c++", "a~b", "a..b", "a b", "a" * 101])
 def test_a_project_whose_name_no_release_can_have_is_refused(work, repository, name):
-    with pytest.raises(plan.ProjectNameInvalid):
-        plan.plan(work.look(repository, name=name), model.Project(), machine.read())
+    with pytest.raises(build_plan.ProjectNameInvalid):
+        build_plan.plan(work.look(repository, name=name), model.Project(), resources.read())
 
 
 def test_two_programs_of_one_name_are_refused(work, tmp_path):
@@ -765,7 +765,7 @@ def test_shards_built_apart_and_merged_equal_the_whole(work, repository, tmp_pat
 def test_the_gate_passes_and_names_what_fails(work, repository):
     def judged():
         found = work.look(repository, asked=["linux/amd64"])
-        return check.test(Context(work.settings, Stream()), found, model.Project(), work.toolchain)
+        return gate.test(Context(work.settings, Stream()), found, model.Project(), work.toolchain)
 
     (repository / "main_test.go").write_text('package main\n\nimport "testing"\n\nfunc TestVersion(t *testing.T) {}\n')
     report = judged()
@@ -773,14 +773,14 @@ def test_the_gate_passes_and_names_what_fails(work, repository):
     (repository / "main_test.go").write_text(
         'package main\n\nimport "testing"\n\nfunc TestVersion(t *testing.T) { t.Fatal("no\\x1b[31m") }\n'
     )
-    with pytest.raises(check.TestsFailed) as caught:
+    with pytest.raises(gate.TestsFailed) as caught:
         judged()
     assert "main_test.go:5: no" in caught.value.what
     assert caught.value.facts["packages"][0]["failed"] == ["TestVersion"]
     (repository / "main_test.go").write_text(
         'package main\n\nimport "testing"\n\nfunc TestVersion(t *testing.T) { t.Fatalf("%d", "x") }\n'
     )
-    with pytest.raises(check.VetFailed) as vetted:
+    with pytest.raises(gate.VetFailed) as vetted:
         judged()
     assert vetted.value.facts["problems"][0]["line"] == 5
 

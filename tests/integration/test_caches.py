@@ -10,10 +10,10 @@ from goferry.artifacts.native import host
 from goferry.caches.warm import Warm
 from goferry.config.context import Context
 from goferry.config.settings import Settings
-from goferry.gobuild import check
+from goferry.gobuild import gate
 from goferry.observe.events import Stream
 from goferry.pipeline import build, caching
-from goferry.pipeline.caching.ground import WORKS, JobRequest
+from goferry.pipeline.caching.scope import WORKS, JobRequest
 from goferry.pipeline.project import ProjectRequest, open_project
 
 FILES = {
@@ -84,7 +84,7 @@ class Job:
 
     def test(self):
         opened = self._call(open_project, ProjectRequest(self.repository))
-        return check.test(Context(self.settings, Stream()), opened.facts, opened.config, opened.toolchain)
+        return gate.test(Context(self.settings, Stream()), opened.facts, opened.config, opened.toolchain)
 
     @property
     def warm(self):
@@ -151,7 +151,7 @@ def test_after_two_shards_a_red_vet_and_an_unchanged_run_nothing_is_compiled_aga
     (red.repository / "price" / "price.go").write_text(
         'package price\n\nimport "fmt"\n\nfunc Of(s string) int { fmt.Printf("%d", s); return len(s) }\n'
     )
-    with pytest.raises(check.VetFailed):
+    with pytest.raises(gate.VetFailed):
         red.test()
     assert "saved" not in red.save(*both).values()
     same = job()

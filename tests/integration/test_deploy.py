@@ -23,7 +23,7 @@ from sampling import sample
 from goferry import deploy
 from goferry.deploy import client
 from goferry.deploy.errors import TargetMissing
-from goferry.host import elf, processes, supervised
+from goferry.host import executable, processes, supervised
 from goferry.kernel.errors import GoferryError
 from goferry.observe.events import Stream
 
@@ -430,7 +430,7 @@ def test_several_services_of_a_release_switch_together(site):
 
 
 def test_a_binary_for_another_machine_is_refused_by_its_header(site):
-    foreign, machine = ("arm64", 183) if elf.host_platform()[1] != "arm64" else ("amd64", 62)
+    foreign, machine = ("arm64", 183) if executable.host_platform()[1] != "arm64" else ("amd64", 62)
     binary = site.folder / "foreign-binary"
     data = bytearray(site.workshop.binary(site.go, "v1.0.0").read_bytes())
     data[18:20] = machine.to_bytes(2, "little")

@@ -29,7 +29,7 @@ from goferry.kernel.errors import GoferryError
 from goferry.observe.events import Stream
 from goferry.release import retry
 from goferry.trust import seal
-from goferry.trust.minisign_key import SecretKey
+from goferry.trust.minisign_key import MinisignSecretKey
 
 REPOSITORY, COMMIT = "acme/shop", "3f1c2ab0" * 5
 SETTINGS = Settings({"PATH": ""}, Path("/nonexistent"))
@@ -146,7 +146,7 @@ def dist(tmp_path):
     (folder / "a.txt").write_bytes(b"a" * 1000)
     ledger.add(Artifact.of_file(folder / "a.txt", project="shop", kind="archive"))
     ledger.save(folder)
-    seal.seal(Context(SETTINGS, Stream()), folder, [SecretKey.generate().signer()], now=1_795_409_822)
+    seal.seal(Context(SETTINGS, Stream()), folder, [MinisignSecretKey.generate().signer()], now=1_795_409_822)
     return folder
 
 

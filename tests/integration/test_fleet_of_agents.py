@@ -87,7 +87,8 @@ def test_a_version_that_is_bad_leaves_the_one_before_everywhere(fleet, fault):
     fleet.deploy(fleet.release(1))
     with pytest.raises(GoferryError) as caught:
         fleet.deploy(fleet.release(2, fault=fault, bake_ms=2000))
-    switched = caught.value.exit_code == 4  # on a busy machine it may be dead before it is healthy
-    assert fault == "bake" or not switched
-    assert set(outcomes(caught.value.facts)) <= ({"rolled-back"} if switched else {"failed", "aborted"})
+    ends, code = set(outcomes(caught.value.facts)), caught.value.exit_code
+    # On a busy machine a process can be dead before it is healthy, or between that and its switch, which is refused then.
+    before_switch = ends <= {"failed", "aborted"} and code != 4
+    assert before_switch or (fault == "bake" and ends == {"rolled-back"})
     assert fleet.serving() == ["v1.0.0", "v1.0.0"]

@@ -14,10 +14,10 @@ import time
 import provisioned
 import pytest
 
-from goferry.deploy.provision.execute import SHARED_PORTS
-from goferry.host import note
+from goferry.deploy.provision.perform import SHARED_PORTS
+from goferry.host import start_note
 from goferry.kernel.hostfile import Place
-from goferry.kernel.ports import RANGE
+from goferry.kernel.loopback_ports import RANGE
 
 CONFIG = """project: shop
 services:
@@ -176,7 +176,7 @@ class Site(provisioned.Site):
         """What the slot's last start was given."""
         path = self.folder / "note"
         path.write_text(self.host.run(f"cat {WEB.port_note(slot)}") + "\n")
-        return note.read(str(path))
+        return start_note.read(str(path))
 
     def put(self, name, text):
         data = base64.b64encode(text.encode()).decode()

@@ -282,7 +282,7 @@ def answers(host):
 
 def upgrade(made, host):
     """Provision as somebody does who has upgraded Goferry and says nothing else."""
-    order = provisioning.Order(
+    order = provisioning.ProvisionOptions(
         (host.address,), directory=made.repository, identity=host.root_key, known_hosts=host.known_hosts
     )
     record = provisioning.run(order, settings=SETTINGS, stream=Stream(), dry_run=False)

@@ -11,9 +11,9 @@ import hostile
 import pytest
 
 from goferry.system import http as http_client
-from goferry.system.address import AddressInvalid, RedirectRefused, shown
 from goferry.system.http import Client, DownloadTooLarge, DownloadUnwritable, ServerFailing, ServerUnreachable
 from goferry.system.proxyenv import authorization, proxy_for
+from goferry.system.urls import AddressInvalid, RedirectRefused, shown
 
 
 class Server(http.server.BaseHTTPRequestHandler):

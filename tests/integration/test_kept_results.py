@@ -10,7 +10,7 @@ from sampling import full
 from goferry.artifacts.native import host
 from goferry.config.context import Context
 from goferry.config.settings import Settings
-from goferry.gobuild import check, mtimes
+from goferry.gobuild import gate, mtimes
 from goferry.observe.events import Stream
 from goferry.pipeline import caching
 from goferry.pipeline.caching import JobRequest
@@ -142,7 +142,7 @@ class Runner:
         self.repository /= at
         caching.restore(self.ctx, self.asked, self.place)
         opened = open_project(self.ctx, ProjectRequest(self.repository))
-        report = check.test(self.ctx, opened.facts, opened.config, opened.toolchain, **options)
+        report = gate.test(self.ctx, opened.facts, opened.config, opened.toolchain, **options)
         tested = [each for each in report.packages if each.tests]
         names = {each.package.removeprefix(f"{MODULE}/"): each.cached for each in tested}
         assert report.cached == sum(names.values())
@@ -221,7 +221,7 @@ def test_no_result_of_a_cache_that_somebody_poisoned_answers_for_a_tag(runner):
     mark.unlink()
     assert "outside" in runner.job()[1], "Go knows of no file outside the module"
     for environ, options in ((ON_TAG, {}), (ON_BRANCH, {"fresh": True})):
-        with pytest.raises(check.TestsFailed, match="nobody answers"):
+        with pytest.raises(gate.TestsFailed, match="nobody answers"):
             runner.job(environ, **options)
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from goferry.pipeline.rendering import Place, render
+from goferry.pipeline.rendering import TemplateSource, render
 
 ROOT = Path(__file__).resolve().parents[2]
-PLACE = Place("acme/goferry", "0123456789abcdef0123456789abcdef01234567", "v1.0.0")
+PLACE = TemplateSource("acme/goferry", "0123456789abcdef0123456789abcdef01234567", "v1.0.0")
 
 
 def found(*patterns):

@@ -17,10 +17,10 @@ from goferry.kernel.refusals import Refusal
 from goferry.kernel.trustfile import TrustFile, TrustKey
 from goferry.observe.events import Stream
 from goferry.release.sealed import inspect
-from goferry.system import openpgp
+from goferry.system import openpgp_verifiers
 from goferry.trust import seal, sequoia
-from goferry.trust.check import check_release
 from goferry.trust.signer import clean_trust
+from goferry.trust.verification import check_release
 
 MESSAGE = b"the list"
 NOW = int(time.time())
@@ -35,7 +35,7 @@ GPGV = ("gpgv", "both")
 @pytest.fixture(scope="module")
 def machines(part):
     known = gpgv.find(part("gpgv"))
-    sequoia = openpgp.by_sequoia
+    sequoia = openpgp_verifiers.by_sequoia
     return {"nothing": (), "gpgv": (known,), "pysequoia": (sequoia,), "both": (known, sequoia)}
 
 

@@ -224,7 +224,7 @@ def test_candidates_are_asked_side_by_side(host, drips):
 def test_status_answers_soon_whatever_services_do(host, drips, monkeypatch, busy):
     change(host, "deploy", "v1", "")
     drips.add("v1")
-    session = agent.Session(host.root, None, {})
+    session = agent.AgentSession(host.root, None, {})
     folder = host.root.service("shop", "api")
     monkeypatch.setattr(type(host.root), "services", lambda _: iter([folder] * 60))
     since = time.monotonic()
@@ -239,7 +239,7 @@ def test_status_answers_soon_whatever_services_do(host, drips, monkeypatch, busy
 def test_status_does_not_wait_for_a_recovery(host, monkeypatch):
     change(host, "deploy", "v1", "")
     monkeypatch.setattr(agent, "ASIDE", 0.3)
-    session = agent.Session(host.root, None, {})
+    session = agent.AgentSession(host.root, None, {})
     goes_on = threading.Event()
     monkeypatch.setattr(session, "recovery", lambda: goes_on.wait(10) and (["done"], []))
     answer = session.answer({"request": "status"})

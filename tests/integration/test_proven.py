@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from goferry import release
 from goferry.artifacts import Ledger
 from goferry.artifacts.native import host
-from goferry.caches.job import identity
+from goferry.caches.ci_job import identity
 from goferry.caches.warm import Warm
 from goferry.config.context import Context
 from goferry.config.settings import Settings
-from goferry.gobuild import check
+from goferry.gobuild import gate
 from goferry.golang.modules import ModulesModified
 from goferry.kernel.trustfile import TrustFile
 from goferry.observe.events import Stream
@@ -23,7 +23,7 @@ from goferry.pipeline import build, caching
 from goferry.pipeline.caching import JobRequest, belief
 from goferry.pipeline.project import ProjectRequest, open_project
 from goferry.trust import seal
-from goferry.trust.minisign_key import SecretKey
+from goferry.trust.minisign_key import MinisignSecretKey
 from goferry.trust.signer import clean_trust
 
 GOOD, EVIL = "a-genuine-word", "a-poisoned-one"
@@ -65,7 +65,7 @@ FILES = {
 }
 TARGET = "/".join(host())
 DATE = "2026-11-20T10:00:00Z"
-KEY = SecretKey.from_seed(b"12345678", b"s" * 32)
+KEY = MinisignSecretKey.from_seed(b"12345678", b"s" * 32)
 REPOSITORY = "team/shop"
 
 
@@ -124,7 +124,7 @@ class Machine:
 
     def test(self):
         opened = open_project(self._ctx, ProjectRequest(self.repository))
-        return check.test(self._ctx, opened.facts, opened.config, opened.toolchain)
+        return gate.test(self._ctx, opened.facts, opened.config, opened.toolchain)
 
     @property
     def warm(self):
@@ -232,7 +232,7 @@ def test_a_release_is_not_compiled_from_modules_that_were_changed(machine, tmp_p
 
 def test_warm_or_cold_a_release_has_the_same_bytes_and_stands_published(machine, tmp_path, fake_github):
     place, listing, names = tmp_path / "place", tmp_path / "list", []
-    signer = SecretKey.generate().signer()
+    signer = MinisignSecretKey.generate().signer()
     (tmp_path / "release.trust").write_bytes(clean_trust([signer]).to_bytes())
 
     def sealed(made, sequence):

@@ -20,11 +20,11 @@ from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.kernel.errors import GoferryError
 from goferry.observe.events import Stream
-from goferry.release import connections, retry
+from goferry.release import github_connections, retry
 from goferry.release.api import Api
 from goferry.release.errors import GitHubFailing
 from goferry.trust import seal
-from goferry.trust.minisign_key import SecretKey
+from goferry.trust.minisign_key import MinisignSecretKey
 from goferry.trust.signer import clean_trust
 
 REPOSITORY = "acme/shop"
@@ -67,7 +67,7 @@ def make_dist(folder, version="v1.4.0", commit=COMMIT, sequence=1_795_409_822, f
             )
         )
     ledger.save(folder)
-    signer = signer or SecretKey.generate().signer()
+    signer = signer or MinisignSecretKey.generate().signer()
     seal.seal(Context(SETTINGS, Stream()), folder, [signer], now=sequence)
     trust = folder.parent / f"{folder.name}.trust"
     trust.write_bytes(clean_trust([signer]).to_bytes())
@@ -368,7 +368,7 @@ def test_published_with_other_bytes(tmp_path, dist, github, fake_github):
 
 @pytest.fixture
 def signer():
-    return SecretKey.generate().signer()
+    return MinisignSecretKey.generate().signer()
 
 
 @pytest.mark.parametrize("digests", ["given", "null"])
@@ -890,7 +890,7 @@ def test_silence_has_a_limit(operation, dist, github, fake_github, monkeypatch):
     from goferry.release import transfer
     from goferry.system.http import Client
 
-    monkeypatch.setattr(connections, "TIMEOUT", 1)
+    monkeypatch.setattr(github_connections, "TIMEOUT", 1)
     monkeypatch.setattr(transfer, "Client", lambda environ, **_: Client(environ, timeout=0.5, attempts=1))
     fake_github.fail(operation, "slow", seconds=1.5)
     begin = time.monotonic()
@@ -908,7 +908,7 @@ def test_an_answer_of_github_that_does_not_end_is_given_up(kind, monkeypatch):
     one |= {"draft": False, "prerelease": False, "immutable": False}
     page = json.dumps([one] * (100 if kind == "large" else 1)).encode()
     for name, value in {"REQUEST": 0.6, "LARGEST": 5000, "WHOLE": 1.0}.items():
-        monkeypatch.setattr(connections, name, value)
+        monkeypatch.setattr(github_connections, name, value)
     monkeypatch.setattr(retry, "ATTEMPTS", 1)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -10,11 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from goferry.runner import files, oidc
-from goferry.runner.commands import command
+from goferry.runner import environment_files, oidc
 from goferry.runner.errors import InputInvalid, OidcPermissionMissing, RunnerValueRefused
 from goferry.runner.inputs import Inputs
 from goferry.runner.job import Job
+from goferry.runner.workflow_commands import command
 
 UUID = "3f1c2ab0-0000-4000-8000-000000000000"
 BITS = [
@@ -55,7 +55,7 @@ def toolkit(node_part, part, tmp_path):
 @pytest.fixture
 def sides(tmp_path, monkeypatch):
     """Two sets of the runner's files, `.environ(side)` and `.bytes(side, name)`; both sides draw the same delimiter."""
-    monkeypatch.setattr(files.uuid, "uuid4", lambda: UUID)
+    monkeypatch.setattr(environment_files.uuid, "uuid4", lambda: UUID)
 
     def environ(side):
         found = {}

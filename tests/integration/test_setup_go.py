@@ -11,7 +11,7 @@ import pytest
 
 from goferry.config.context import Context
 from goferry.config.settings import Settings
-from goferry.golang import GoRequest, gowheel, modules, resolve_version, setup_go, store, tree
+from goferry.golang import GoRequest, gowheel, modules, resolve_version, setup_go, toolchain_store, tree
 from goferry.golang.goenv import GoEnv
 from goferry.observe.events import Stream
 
@@ -38,18 +38,20 @@ def test_installed_and_proven(installed, cache):
     assert (installed.version, installed.source, installed.proof) == (VERSION, "module", "checksum-database")
     done = subprocess.run([installed.go, "version"], env=installed.environ(os.environ), capture_output=True, check=True)
     assert f"go{VERSION}".encode() in done.stdout
-    goos, goarch = store.host()
+    goos, goarch = toolchain_store.host()
     left = [path.name for path in (cache / "toolchains").iterdir() if "partial" in path.name]
     assert not left
     assert (
-        tree.hash_folder(installed.goroot, f"{store.MODULE}@{store.module_version(VERSION, goos, goarch)}/")
+        tree.hash_folder(
+            installed.goroot, f"{toolchain_store.MODULE}@{toolchain_store.module_version(VERSION, goos, goarch)}/"
+        )
         == (installed.evidence["h1"])
     )
 
 
 def test_our_hash_is_the_one_that_go_computes(installed, tmp_path):
-    goos, goarch = store.host()
-    module = f"{store.MODULE}@{store.module_version(VERSION, goos, goarch)}"
+    goos, goarch = toolchain_store.host()
+    module = f"{toolchain_store.MODULE}@{toolchain_store.module_version(VERSION, goos, goarch)}"
     environ = installed.environ(os.environ, GOMODCACHE=str(tmp_path / "mod"), GOFLAGS="-modcacherw")
     done = subprocess.run(
         [installed.go, "mod", "download", "-json", module], env=environ, cwd=tmp_path, capture_output=True, check=True

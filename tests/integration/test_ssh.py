@@ -211,18 +211,18 @@ def test_a_new_host_is_met_once_its_fingerprint_was_compared(works, ready, tmp_p
     order = {"directory": works.repository, "identity": ready.root_key, "known_hosts": known, "trust": works.trust}
     with pytest.raises(GoferryError) as told:
         provisioning.run(
-            provisioning.Order((ready.address,), **order), settings=SETTINGS, stream=Stream(), dry_run=True
+            provisioning.ProvisionOptions((ready.address,), **order), settings=SETTINGS, stream=Stream(), dry_run=True
         )
     assert told.value.name == "host-key-unknown"
     shown = told.value.facts["fingerprint"]
     listed = subprocess.run(["ssh-keygen", "-lf", ready.known_hosts], capture_output=True, text=True, check=True).stdout
     assert shown in listed
-    wrong = provisioning.Order((ready.address,), host_key="SHA256:" + "A" * 43, **order)
+    wrong = provisioning.ProvisionOptions((ready.address,), host_key="SHA256:" + "A" * 43, **order)
     with pytest.raises(GoferryError) as other:
         provisioning.run(wrong, settings=SETTINGS, stream=Stream(), dry_run=True)
     assert other.value.name == "host-key-changed"
     assert known.read_text() == ""
-    right = provisioning.Order((ready.address,), host_key=shown, **order)
+    right = provisioning.ProvisionOptions((ready.address,), host_key=shown, **order)
     provisioning.run(right, settings=SETTINGS, stream=Stream(), dry_run=True)
     assert known.read_text().startswith(f"[127.0.0.1]:{ready.port} ssh-ed25519 ")
 

@@ -23,7 +23,7 @@ from sampling import FULL
 
 from goferry import deploy
 from goferry.deploy.client import Agent
-from goferry.deploy.session import Session
+from goferry.deploy.session import HostSession
 from goferry.kernel.errors import FleetSplit, GoferryError
 from goferry.observe.events import Stream
 
@@ -80,17 +80,17 @@ def once(host, version, act):
 @contextlib.contextmanager
 def before(monkeypatch, request, host, act):
     """Do `act` before that request goes to that host."""
-    ask = Session.ask
+    ask = HostSession.ask
 
     def asked(session, wanted, *arguments, **fields):
         if wanted == request and session.address.port == host.port:
-            monkeypatch.setattr(Session, "ask", ask)
+            monkeypatch.setattr(HostSession, "ask", ask)
             act()
         return ask(session, wanted, *arguments, **fields)
 
-    monkeypatch.setattr(Session, "ask", asked)
+    monkeypatch.setattr(HostSession, "ask", asked)
     yield
-    monkeypatch.setattr(Session, "ask", ask)
+    monkeypatch.setattr(HostSession, "ask", ask)
 
 
 def outcomes(error):

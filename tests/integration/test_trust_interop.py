@@ -21,7 +21,7 @@ from goferry.kernel.errors import GoferryError
 from goferry.kernel.trustfile import TrustFile, TrustKey
 from goferry.kernel.verify import verify
 from goferry.observe.events import Stream
-from goferry.system import openpgp as openpgp_tools
+from goferry.system import openpgp_verifiers as openpgp_tools
 from goferry.trust import gnupg, keys, minisign_key, seal, sequoia
 from goferry.trust.signer import clean_trust
 
@@ -166,7 +166,7 @@ class TestMinisignKeys:
 def protected(passphrase, operations, memory, claimed=None):
     import hashlib
 
-    plain = base64.b64decode(minisign_key.SecretKey.from_seed(bytes(8), bytes(32)).to_bytes().splitlines()[1])
+    plain = base64.b64decode(minisign_key.MinisignSecretKey.from_seed(bytes(8), bytes(32)).to_bytes().splitlines()[1])
     salt = bytes(range(32))
     n, p = minisign_key._parameters(operations, memory, "key")
     stream = hashlib.scrypt(passphrase, salt=salt, n=n, r=8, p=p, maxmem=1 << 28, dklen=104)
@@ -317,7 +317,7 @@ def test_names_of_an_attacker_reach_no_terminal(release):
 
 def test_other_keys_beside_ours_are_told_apart(release):
     folder, trust = release
-    stranger = minisign_key.SecretKey.generate()
+    stranger = minisign_key.MinisignSecretKey.generate()
     only_minisign = TrustFile((TrustKey(stranger.name, "minisign", stranger.public_line),))
     with pytest.raises(GoferryError) as caught:
         verify(folder / "dist", only_minisign, now=now() + 60)

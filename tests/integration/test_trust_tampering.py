@@ -20,9 +20,9 @@ from goferry.kernel.refusals import Refusal, Unread
 from goferry.kernel.trustfile import TrustFile, TrustKey
 from goferry.kernel.verify import Floor, verify
 from goferry.observe.events import Stream
-from goferry.system.openpgp import by_sequoia
+from goferry.system.openpgp_verifiers import by_sequoia
 from goferry.trust import seal, sequoia
-from goferry.trust.minisign_key import SecretKey
+from goferry.trust.minisign_key import MinisignSecretKey
 
 NOW = (
     int(time.time()) + 3600
@@ -371,7 +371,7 @@ def body(bench):
 
 
 def minisigned(bench):
-    return SecretKey.generate().sign(bench.read("SHA256SUMS"), NOW)
+    return MinisignSecretKey.generate().sign(bench.read("SHA256SUMS"), NOW)
 
 
 def retrust(bench, **fields):
@@ -383,7 +383,7 @@ def later(bench, seconds):
 
 
 def threshold(bench, number):
-    key = SecretKey.generate().signer().as_trust_key()
+    key = MinisignSecretKey.generate().signer().as_trust_key()
     bench.trust = TrustFile((*bench.trust.keys, key), number)
 
 

@@ -9,11 +9,11 @@ import pytest
 from goferry.artifacts.fetching import ModulesIncomplete, ModulesNotFound
 from goferry.config import model
 from goferry.config.context import Context
-from goferry.gobuild import check, facts
-from goferry.gobuild.check import TestsFailed, VetFailed
+from goferry.gobuild import facts, gate
 from goferry.gobuild.environment import GoFailed, clean
+from goferry.gobuild.gate import TestsFailed, VetFailed
 from goferry.gobuild.mains import MainMissing, MainUnknown
-from goferry.gobuild.modules import ModuleOutsideWorkspace
+from goferry.gobuild.project_modules import ModuleOutsideWorkspace
 from goferry.golang import modules
 from goferry.observe.events import Stream
 
@@ -125,7 +125,7 @@ def test_what_the_gate_finds_in_a_nested_module_is_placed_in_the_repository(
     (root / "x_test.go").write_text("a file of the same name at the top")
     found = look(root / "services/api")
     with pytest.raises(error) as caught:
-        check.test(Context(settings, Stream()), found, model.Project(), toolchain)
+        gate.test(Context(settings, Stream()), found, model.Project(), toolchain)
     assert re.search(rf"(^|[\s:]){re.escape(file)}:{line}\b", caught.value.what)
     assert (caught.value.facts["problems"][0]["file"], caught.value.facts["problems"][0]["line"]) == (file, line)
 
@@ -137,5 +137,5 @@ def test_what_vet_said_of_another_checkout_is_not_placed_there(tmp_path, look, t
     for folder in ("first", "second"):
         root = write(tmp_path / folder, module)
         with pytest.raises(VetFailed, match=r"^cmd/a/main\.go:6:2: self-assignment") as caught:
-            check.test(Context(settings, Stream()), look(root), model.Project(), toolchain)
+            gate.test(Context(settings, Stream()), look(root), model.Project(), toolchain)
         assert [each["file"] for each in caught.value.facts["problems"]] == ["cmd/a/main.go"]

@@ -16,7 +16,7 @@ from goferry import deploy
 from goferry.artifacts import Artifact, Ledger
 from goferry.config.context import Context
 from goferry.config.settings import Settings
-from goferry.host import elf
+from goferry.host import executable
 from goferry.kernel.errors import GoferryError
 from goferry.observe.events import Stream
 from goferry.trust import keys, seal
@@ -115,7 +115,7 @@ class Workshop:
     def release(self, folder, binaries, version, sequence, project="shop", **service):
         """Seal a release of `{service: binary}`."""
         folder.mkdir(parents=True)
-        goos, goarch = elf.host_platform()
+        goos, goarch = executable.host_platform()
         ledger = Ledger(project, version, module="example.com/service")
         for name, binary in binaries.items():
             path = folder / f"{name}_{goos}_{goarch}"

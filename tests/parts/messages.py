@@ -20,7 +20,7 @@ SAMPLES = {
 
 
 class Message(NamedTuple):
-    """A text, and where it stands: `gobuild/plan.py:120`."""
+    """A text, and where it stands: `gobuild/build_plan.py:120`."""
 
     where: str
     text: str

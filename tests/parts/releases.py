@@ -14,7 +14,7 @@ from goferry.artifacts import Artifact, Ledger
 from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.deploy.provision import command as provisioning
-from goferry.host import elf
+from goferry.host import executable
 from goferry.observe.events import Stream
 from goferry.trust import keys, seal
 
@@ -89,7 +89,7 @@ class Works:
         self.count += 1
         folder = self.folder / f"dist-{self.count}"
         folder.mkdir()
-        goos, goarch = elf.host_platform()
+        goos, goarch = executable.host_platform()
         ledger = Ledger(self.project, version, module="example.com/shop", snapshot=snapshot)
         for name in services:
             path = folder / f"{name}_{goos}_{goarch}"
@@ -120,7 +120,7 @@ class Works:
         for host in hosts:
             shutil.copy(host.root_key, root_key)
             root_key.chmod(0o600)
-            order = provisioning.Order(
+            order = provisioning.ProvisionOptions(
                 (host.address,), directory=self.repository, keys=(self.deploy_key.with_suffix(".pub"),),
                 trust=self.trust, identity=root_key, known_hosts=known, **more,
             )  # fmt: skip

@@ -194,7 +194,7 @@ def change(host, kind, version, old):
 
 
 def recover(host):
-    session = agent.Session(host.root, None, {})
+    session = agent.AgentSession(host.root, None, {})
     session.take_lock(1)
     done, _ = session.recovery()
     session._held.close()

@@ -10,7 +10,7 @@ from goferry.actions import shared
 from goferry.artifacts import Ledger
 from goferry.config.load import load_for
 from goferry.observe import summary
-from goferry.observe.record import Image, Run
+from goferry.observe.record import Run, RunImage
 from goferry.runner.job import Job
 
 
@@ -35,7 +35,7 @@ def run(job: Job) -> Mapping[str, Any]:
         return {"image": plan.reference, "digest": "", "file": file}
     with job.stream() as stream:
         made = image.write(plan, dist, ledger, stream)
-    told = Image(name=plan.reference, digest=made.meta["digest"], platforms=tuple(made.meta["manifests"]))
+    told = RunImage(name=plan.reference, digest=made.meta["digest"], platforms=tuple(made.meta["manifests"]))
     job.summary(summary.render(Run(sentence=f"The image {plan.reference} is made", images=(told,))))
     job.say(f"{plan.reference}  {made.meta['digest']}")
     return {"image": plan.reference, "digest": made.meta["digest"], "file": file}

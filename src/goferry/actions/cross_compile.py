@@ -16,12 +16,12 @@ from msgspec import Struct, to_builtins
 from goferry.actions import shared
 from goferry.artifacts import Ledger, parcel
 from goferry.config.context import Context
-from goferry.gobuild import check, folder, merge
+from goferry.gobuild import folder, gate, merge
 from goferry.gobuild.shard import Shard
 from goferry.observe import summary
-from goferry.observe.record import Artifact
+from goferry.observe.record import RunArtifact
 from goferry.pipeline import build
-from goferry.pipeline.summary import of_build
+from goferry.pipeline.run_summary import of_build
 from goferry.runner.job import Job
 
 
@@ -31,7 +31,7 @@ class _Made(Struct, frozen=True):
     version: str
     commit: str
     snapshot: bool | str
-    artifacts: Sequence[Artifact] = ()
+    artifacts: Sequence[RunArtifact] = ()
 
 
 def run(job: Job) -> Mapping[str, Any]:
@@ -66,7 +66,7 @@ def _build(job: Job, out: Path) -> _Made:
             facts = opened.facts
             return _Made(facts.version, facts.commit, facts.snapshot)
         ctx = Context(settings, stream)
-        tests = partial(check.test, ctx, opened.facts, opened.config, opened.toolchain, fresh=fresh)
+        tests = partial(gate.test, ctx, opened.facts, opened.config, opened.toolchain, fresh=fresh)
         tested = tests() if test and not build.held(opened, settings) else None
         ledger = build.run(ctx, planned)
         if test and build.held(opened, settings):

@@ -13,7 +13,7 @@ from goferry.deploy import serving
 from goferry.kernel import trustfile
 from goferry.observe.events import Stream
 from goferry.runner.job import Job
-from goferry.trust.check import check_release
+from goferry.trust.verification import check_release
 
 
 def run(job: Job) -> Mapping[str, Any]:

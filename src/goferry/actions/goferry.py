@@ -11,14 +11,14 @@ from typing import Any
 from goferry.actions import service, shared
 from goferry.config.context import Context
 from goferry.deploy import serving
-from goferry.gobuild import check
+from goferry.gobuild import gate
 from goferry.gobuild.trigger import Trigger
 from goferry.observe import summary
 from goferry.observe.events import Stream
 from goferry.pipeline import build, image, push, way
-from goferry.pipeline.keys import Keys
 from goferry.pipeline.project import OpenProject
-from goferry.pipeline.summary import of_build, of_release
+from goferry.pipeline.run_summary import of_build, of_release
+from goferry.pipeline.signing_keys import Keys
 from goferry.runner.errors import InputInvalid
 from goferry.runner.job import Job
 
@@ -75,7 +75,7 @@ def _unsealed(job: Job, opened: OpenProject, stream: Stream, *, means: str, keye
         return ""
     tested = None
     if job.inputs.boolean("test", default=True):
-        tested = check.test(Context(job.settings, stream), opened.facts, opened.config, opened.toolchain)
+        tested = gate.test(Context(job.settings, stream), opened.facts, opened.config, opened.toolchain)
     ledger = build.run(Context(job.settings, stream), planned)
     if job.inputs.boolean("image", default=True) and image.wanted(opened):
         ledger = image.make(opened, planned.out, stream)
@@ -85,7 +85,7 @@ def _unsealed(job: Job, opened: OpenProject, stream: Stream, *, means: str, keye
     return job.relative(planned.out)
 
 
-def _sealed(job: Job, stream: Stream, *, tag: str, fresh: bool) -> way.Release:
+def _sealed(job: Job, stream: Stream, *, tag: str, fresh: bool) -> way.SealedRelease:
     """Build and seal; the keys are read first and lie nowhere while the repository's tests and tools run.
 
     With `tag`, of a release that will be published, GitHub is asked before whether it still takes that. With `fresh`
@@ -94,7 +94,7 @@ def _sealed(job: Job, stream: Stream, *, tag: str, fresh: bool) -> way.Release:
     settings, keys = job.settings, Keys(None, None, shared.trust_file(job), signers=tuple(shared.signers(job)))
     if tag:
         shared.refuse_closed(job, tag)
-    request = way.Request(
+    request = way.RunOptions(
         shared.request(job),
         keys,
         test=job.inputs.boolean("test", default=True),

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from goferry.actions import kept
+from goferry.actions import cache_entries
 from goferry.config.context import Context
 from goferry.pipeline import caching, entries
 from goferry.runner.job import Job
@@ -23,35 +23,37 @@ def run(job: Job) -> Mapping[str, Any]:
     Raises:
         InputInvalid: an input is none that it takes.
     """
-    request = kept.request(job)
+    request = cache_entries.request(job)
     signed, trust = job.inputs.boolean("signed"), job.inputs.path("trust", "goferry.cache.trust")
-    if job.environ.get(kept.STEP) != kept.SECOND:
+    if job.environ.get(cache_entries.STEP) != cache_entries.SECOND:
         return _names(job, request, signed=signed, trust=trust)
-    rows: list[caching.Row] = []
-    with kept.forgiven(job), job.stream() as stream:
-        rows = caching.restore(Context(job.settings, stream), request, str(kept.place(job)), signed=signed, trust=trust)
-        kept.tell(job, "Restored", rows)
+    rows: list[caching.PackRow] = []
+    with cache_entries.forgiven(job), job.stream() as stream:
+        rows = caching.restore(
+            Context(job.settings, stream), request, str(cache_entries.place(job)), signed=signed, trust=trust
+        )
+        cache_entries.tell(job, "Restored", rows)
     restored = [row for row in rows if row.done == "restored"]
     return {"restored": len(restored), "bytes": sum(row.bytes for row in restored)}
 
 
 def _names(job: Job, request: caching.JobRequest, *, signed: bool, trust: Path) -> Mapping[str, Any]:
     outputs: dict[str, Any] = {}
-    with kept.forgiven(job):
-        names = kept.names(job, request)
-        place = kept.place(job) / "v1" / names.project
+    with cache_entries.forgiven(job):
+        names = cache_entries.names(job, request)
+        place = cache_entries.place(job) / "v1" / names.project
         if place.is_dir():  # a runner that keeps its temporary folder has another job's packs there
             shutil.rmtree(place)
-        taking = kept.taking(job)
+        taking = cache_entries.taking(job)
         outputs = {"place": str(place), "taking": taking}
-        found = entries.entries(names, kept.run(job), request.works)
+        found = entries.entries(names, cache_entries.run(job), request.works)
         if signed:
             why = _cold(job, trust, taking)
             if why:
                 job.notice(f"Nothing that was compiled before is used: {why}", "cold build")
                 found = {entries.MODULES: found[entries.MODULES]} if taking else {}
             else:
-                found[entries.SIGNED] = entries.signatures(names.project, kept.run(job))
+                found[entries.SIGNED] = entries.signatures(names.project, cache_entries.run(job))
         for kind, entry in found.items():
             outputs |= {kind: entry.name, f"{kind}-serve": "\n".join(entry.serve)}
     return outputs

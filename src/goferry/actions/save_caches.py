@@ -9,9 +9,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from goferry.actions import kept
-from goferry.caches import place as places
+from goferry.actions import cache_entries
 from goferry.caches import statement
+from goferry.caches import storage as places
 from goferry.config.context import Context
 from goferry.gobuild.trigger import Trigger
 from goferry.kernel.files import sha256_file
@@ -28,35 +28,35 @@ def run(job: Job) -> Mapping[str, Any]:
     Raises:
         InputInvalid: an input is none that it takes.
     """
-    request = kept.request(job)
+    request = cache_entries.request(job)
     why = entries.refusal(Trigger.from_environ(job.environ), pull_requests=job.inputs.boolean("pull-requests"))
     if why:
         job.say(f"Nothing is kept: {why}.")
         return {"saved": 0, "bytes": 0}
     outputs: dict[str, Any] = {}
-    rows: list[caching.Row] = []
-    place = kept.place(job)
-    with kept.forgiven(job), job.stream() as stream:
+    rows: list[caching.PackRow] = []
+    place = cache_entries.place(job)
+    with cache_entries.forgiven(job), job.stream() as stream:
         place.mkdir(parents=True, exist_ok=True)
         rows = caching.save(Context(job.settings, stream), request, str(place), listing=place / _LIST)
-        kept.tell(job, "Kept", [row for row in rows if row.kind != "list"])
+        cache_entries.tell(job, "Kept", [row for row in rows if row.kind != "list"])
     saved = [row for row in rows if row.done == "saved"]
-    with kept.forgiven(job):
+    with cache_entries.forgiven(job):
         outputs = _to_write(job, request, saved) if saved else {}
     return {**outputs, "saved": len(saved), "bytes": sum(row.bytes for row in saved)}
 
 
-def _to_write(job: Job, request: caching.JobRequest, saved: Sequence[caching.Row]) -> dict[str, Any]:
+def _to_write(job: Job, request: caching.JobRequest, saved: Sequence[caching.PackRow]) -> dict[str, Any]:
     """Return the folder, the names of the entries, and the list of what may be signed.
 
     What newer packs have replaced leaves the folder first: an entry holds what the job needs and no more.
     """
-    names, place = kept.names(job, request), kept.place(job)
+    names, place = cache_entries.names(job, request), cache_entries.place(job)
     folder = places.Folder(place)
     for each in places.surplus(folder.all(), 1, _EVER, time.time()):
         folder.remove(each.where, each.name)
     new = {row.kind for row in saved}
-    found = entries.entries(names, kept.run(job), request.works)
+    found = entries.entries(names, cache_entries.run(job), request.works)
     outputs = {kind: entry.name for kind, entry in found.items() if kind in new}
     if statement.parse((place / _LIST).read_bytes()).packs:
         listing = (place / _LIST).rename(place / f"{names.project}.json")

@@ -9,24 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from goferry.actions import shared
-from goferry.deploy import place as places
+from goferry.deploy import destination as places
 from goferry.deploy import serving
 from goferry.deploy.options import Options
 from goferry.kernel.errors import FleetSplit, GoferryError, RolledBack
 from goferry.observe import summary
 from goferry.observe.record import Run
 from goferry.pipeline import deployed
-from goferry.pipeline import summary as told_of
+from goferry.pipeline import run_summary as told_of
 from goferry.pipeline.deployed import Deployment, Foreseen
 from goferry.runner.job import Job
 
 
 @contextlib.contextmanager
-def place(job: Job) -> Iterator[places.Place]:
+def place(job: Job) -> Iterator[places.Destination]:
     """Resolve where to: inputs, else the environment of goferry.yml; the key lies in a private file for the block.
 
     Raises:
-        SecretMissing: there is no deploy key. And what `deploy.place.resolve` raises.
+        SecretMissing: there is no deploy key. And what `deploy.destination.resolve` raises.
     """
     with serving.untouched():
         directory = shared.directory(job)

@@ -18,7 +18,7 @@ from goferry.actions import shared
 from goferry.artifacts import Toolchain
 from goferry.config.context import Context
 from goferry.config.load import load
-from goferry.golang.earlier import VARIABLE, By, Earlier, read
+from goferry.golang.earlier import VARIABLE, By, EarlierGo, read
 from goferry.golang.toolversion import version_in
 from goferry.golang.versions import GoVersion
 from goferry.kernel.errors import printable
@@ -38,14 +38,14 @@ def run(job: Job) -> Mapping[str, Any]:
             return {"go-version": found.version, "goroot": "", "proof": ""}
         toolchain = golang.setup_go(Context(job.settings, stream), request)
     by = By.ASKED if asked else (By.CONFIGURED if config.go.version else By.FOUND)
-    _tell(job, toolchain, Earlier(GoVersion(toolchain.version), by))
+    _tell(job, toolchain, EarlierGo(GoVersion(toolchain.version), by))
     runs = _runs(job, toolchain, loaded.directory)
     proof = toolchain.proof if runs == toolchain.version else "unproven"
     job.say(f"Go {runs}  {proof}")
     return {"go-version": runs, "goroot": str(toolchain.goroot), "proof": proof}
 
 
-def _tell(job: Job, toolchain: Toolchain, chosen: Earlier) -> None:
+def _tell(job: Job, toolchain: Toolchain, chosen: EarlierGo) -> None:
     before = read(job.environ)
     job.add_path(toolchain.goroot / "bin")
     if chosen.pins:

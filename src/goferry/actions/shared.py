@@ -18,7 +18,7 @@ from goferry.system import keytext
 if TYPE_CHECKING:
     from goferry.pipeline.project import OpenProject, ProjectRequest
     from goferry.release import GitHub
-    from goferry.trust.signer import Signer
+    from goferry.trust.signer import SigningKey
 
 
 CHECK_OUT = Advice("", step="add a step before, if none is there:  - uses: actions/checkout@REF", caller="")
@@ -113,7 +113,7 @@ def folder(job: Job) -> Path:
     return parcel.unpack(path, base / f"dist-{secrets.token_hex(4)}")
 
 
-def signers(job: Job) -> list[Signer]:
+def signers(job: Job) -> list[SigningKey]:
     """Read the signing keys of the step's `env:`; they are written to no file.
 
     Raises:

@@ -16,7 +16,7 @@ from goferry.kernel.digits import number
 from goferry.kernel.manifest import SIGNATURES
 from goferry.observe import summary
 from goferry.observe.record import Run, Trust
-from goferry.pipeline.summary import signers as signers_of
+from goferry.pipeline.run_summary import signers as signers_of
 from goferry.runner.errors import InputInvalid
 from goferry.runner.job import Job
 from goferry.trust import seal

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from goferry.actions import kept, shared
+from goferry.actions import cache_entries, shared
 from goferry.kernel.files import sha256_file
 from goferry.pipeline import caching, entries
 from goferry.runner.job import Job
@@ -37,24 +37,24 @@ def run(job: Job) -> Mapping[str, Any]:
         job.say("Nothing is to be signed: no job of this run lists a pack.")
         return {"signed": 0}
     project = lists[0].stem
-    place = kept.place(job) / "v1" / project
-    entry = entries.signatures(project, kept.run(job))
-    if job.environ.get(kept.STEP) != kept.SECOND:
+    place = cache_entries.place(job) / "v1" / project
+    entry = entries.signatures(project, cache_entries.run(job))
+    if job.environ.get(cache_entries.STEP) != cache_entries.SECOND:
         if place.is_dir():
             shutil.rmtree(place)
-        taking = kept.taking(job)
+        taking = cache_entries.taking(job)
         named = {"place": str(place), "taking": taking, "name": entry.name}
         return named | ({"serve": "\n".join(entry.serve)} if taking else {})
     key = job.required_secret("GOFERRY_CACHE_KEY", "to sign what this run compiled")
     rows = caching.sign(
         [path for path in lists if path.stem == project],
-        str(kept.place(job)),
+        str(cache_entries.place(job)),
         key=Secret("the secret GOFERRY_CACHE_KEY", key.encode("utf-8", "surrogateescape")),
         trust=trust,
         directory=shared.directory(job),
         settings=job.settings,
     )
-    kept.tell(job, "Signed", rows)
+    cache_entries.tell(job, "Signed", rows)
     _thin(place / entries.SIGNED)
     signed = sum(row.done == "signed" for row in rows)
     return {"signed": signed, **({"entry": entry.name} if signed else {})}

@@ -7,10 +7,10 @@ from typing import Any
 
 from goferry.actions import shared
 from goferry.config.context import Context
-from goferry.gobuild import check
+from goferry.gobuild import gate
 from goferry.observe import summary
 from goferry.observe.record import Run
-from goferry.pipeline.summary import of_gate
+from goferry.pipeline.run_summary import of_gate
 from goferry.runner.job import Job
 
 
@@ -26,17 +26,17 @@ def run(job: Job) -> Mapping[str, Any]:
         facts, config = opened.facts, opened.config
         shared.meaning(job, opened)
         if dry_run:
-            fresh = fresh or check.must_run(facts, job.settings.environ)
-            job.say(*(" ".join(words) for words in check.commands(facts, config, answers=check.RUN if fresh else ())))
+            fresh = fresh or gate.must_run(facts, job.settings.environ)
+            job.say(*(" ".join(words) for words in gate.commands(facts, config, answers=gate.RUN if fresh else ())))
             return dict.fromkeys(("tests", "cached", "packages"), "")
-        report = check.test(Context(job.settings, stream), facts, config, opened.toolchain, fresh=fresh)
+        report = gate.test(Context(job.settings, stream), facts, config, opened.toolchain, fresh=fresh)
     told = Run(
-        sentence=f"{facts.project} {facts.version}: {check.sentence(report)}",
+        sentence=f"{facts.project} {facts.version}: {gate.sentence(report)}",
         commit=facts.commit,
         snapshot=facts.snapshot,
         dirty=facts.dirty,
         gate=of_gate(report),
     )
     job.summary(summary.render(told, job.events))
-    job.say(*check.lines(report))
+    job.say(*gate.lines(report))
     return {"tests": report.tests, "cached": report.cached, "packages": report.tested}

@@ -10,9 +10,9 @@ from goferry.config.context import Context
 from goferry.kernel import trustfile
 from goferry.observe import summary
 from goferry.observe.record import Run, Trust
-from goferry.pipeline.summary import signers
+from goferry.pipeline.run_summary import signers
 from goferry.runner.job import Job
-from goferry.trust.check import check_release
+from goferry.trust.verification import check_release
 
 
 def run(job: Job) -> Mapping[str, Any]:

@@ -62,7 +62,7 @@ class Uncommitted(Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
 
 
-class Pack(Struct, frozen=True, forbid_unknown_fields=True):
+class LedgerPack(Struct, frozen=True, forbid_unknown_fields=True):
     """A pack of compiled packages: its kind, its digest in hex, and whether a trusted signature covers it."""
 
     kind: str
@@ -75,7 +75,7 @@ class Compiled(Struct, frozen=True, forbid_unknown_fields=True, rename={"source"
 
     slot: str
     source: Literal["cold", "packs", "gocache"]
-    packs: tuple[Pack, ...]
+    packs: tuple[LedgerPack, ...]
 
 
 class Artifact(Struct, frozen=True, forbid_unknown_fields=True):

@@ -32,7 +32,7 @@ _TAG = r"[0-9A-Za-z_][0-9A-Za-z._+-]*(/[0-9A-Za-z_][0-9A-Za-z._+-]*)*"
 _SAFE = r"[0-9A-Za-z](?:[0-9A-Za-z._-]{0,126}[0-9A-Za-z])?"
 
 
-class Version(Struct, frozen=True):
+class SchemeVersion(Struct, frozen=True):
     """A version of a scheme.
 
     Attributes:
@@ -55,9 +55,9 @@ class Scheme(Struct, frozen=True):
 
     name: str
     example: str
-    read: Callable[[str], Version | None]
+    read: Callable[[str], SchemeVersion | None]
 
-    def demand(self, text: str) -> Version:
+    def demand(self, text: str) -> SchemeVersion:
         """Return the version that a person asked for.
 
         Raises:
@@ -88,17 +88,17 @@ def bare(version: str) -> str:
     return version[1:] if re.match("v[0-9]", version) else version
 
 
-def _go(text: str) -> Version | None:
+def _go(text: str) -> SchemeVersion | None:
     found = semver.parse(text)
-    return Version(text, bool(found.pre), found.order) if found and not found.meta and not found.pseudo else None
+    return SchemeVersion(text, bool(found.pre), found.order) if found and not found.meta and not found.pseudo else None
 
 
-def _semver(text: str) -> Version | None:
+def _semver(text: str) -> SchemeVersion | None:
     found = semver.parse(text if text.startswith("v") else "v" + text)
-    return Version(text, bool(found.pre), found.order) if found and not found.pseudo else None
+    return SchemeVersion(text, bool(found.pre), found.order) if found and not found.pseudo else None
 
 
-def _calver(text: str) -> Version | None:
+def _calver(text: str) -> SchemeVersion | None:
     match = re.fullmatch(_CALENDAR, text)
     if not match or len(text) > semver.MAX:
         return None
@@ -107,7 +107,7 @@ def _calver(text: str) -> Version | None:
     parts[0] += 2000 if parts[0] < 100 else 0
     while parts[-1] == 0:
         parts.pop()
-    return Version(text, bool(stage), (tuple(parts), not stage, _STAGES.get(stage or "", 0), int(count or 0)))
+    return SchemeVersion(text, bool(stage), (tuple(parts), not stage, _STAGES.get(stage or "", 0), int(count or 0)))
 
 
 def _divided(numbers: str) -> str:
@@ -115,8 +115,8 @@ def _divided(numbers: str) -> str:
     return re.sub("^([0-9]{4})([0-9]{2})([0-9]{2})?(?![0-9])", lambda m: ".".join(filter(None, m.groups())), numbers)
 
 
-def _any(text: str) -> Version | None:
-    return Version(text) if re.fullmatch(_WORD, text) else None
+def _any(text: str) -> SchemeVersion | None:
+    return SchemeVersion(text) if re.fullmatch(_WORD, text) else None
 
 
 GO = Scheme("go", "v1.4.0", _go)

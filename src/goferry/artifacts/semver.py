@@ -31,7 +31,7 @@ class VersionInvalid(Misuse):
     name = "version-invalid"
 
 
-class Version(Struct, frozen=True):
+class SemanticVersion(Struct, frozen=True):
     """A semantic version; `text` is as it was written."""
 
     text: str
@@ -55,16 +55,16 @@ class Version(Struct, frozen=True):
         return self.major, self.minor, self.patch, not self.pre, parts
 
 
-def parse(text: str) -> Version | None:
+def parse(text: str) -> SemanticVersion | None:
     """Return the version that `text` spells, or None."""
     match = re.fullmatch(_VERSION, text) if len(text) <= MAX else None
     if not match:
         return None
     major, minor, patch, pre, meta = match.groups()
-    return Version(text, int(major), int(minor), int(patch), pre or "", meta or "")
+    return SemanticVersion(text, int(major), int(minor), int(patch), pre or "", meta or "")
 
 
-def demand(text: str) -> Version:
+def demand(text: str) -> SemanticVersion:
     """Return the version that a person asked for.
 
     Raises:
@@ -83,7 +83,7 @@ def demand(text: str) -> Version:
     return version
 
 
-def pseudo(base: Version | None, major: int, stamp: str, commit: str) -> str:
+def pseudo(base: SemanticVersion | None, major: int, stamp: str, commit: str) -> str:
     """Return the pseudo-version of a commit.
 
     Args:

@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
-from goferry.caches.place import MOST_NOTE, PlaceUnknown, Stored
+from goferry.caches.storage import MOST_NOTE, PlaceUnknown, Stored
 
 SCHEME = "s3://"
 CONNECT, READ = 5, 10

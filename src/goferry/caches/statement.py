@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from goferry.caches.pack import PackUnusable
-from goferry.caches.warm import Slot
+from goferry.caches.warm import CacheSlot
 from goferry.kernel import canonical
 from goferry.kernel.certificate import Verifier
 from goferry.kernel.errors import printable
@@ -75,15 +75,15 @@ class _Signed(Struct, frozen=True, forbid_unknown_fields=True):
     signatures: dict[str, str]
 
 
-class Entry(Struct, frozen=True):
+class StatementEntry(Struct, frozen=True):
     """One pack: its kind, of SIGNABLE, what it is for, and its SHA-256 in hex."""
 
     kind: str
-    slot: Slot
+    slot: CacheSlot
     sha256: str
 
 
-class Statement(Struct, frozen=True):
+class PackStatement(Struct, frozen=True):
     """What is said of packs.
 
     Attributes:
@@ -94,7 +94,7 @@ class Statement(Struct, frozen=True):
     repository: str
     project: str
     commit: str
-    packs: tuple[Entry, ...]
+    packs: tuple[StatementEntry, ...]
 
     @property
     def file(self) -> bytes:
@@ -107,7 +107,7 @@ class Statement(Struct, frozen=True):
         return DOMAIN + self.file
 
 
-def parse(data: bytes) -> Statement:
+def parse(data: bytes) -> PackStatement:
     """Read a statement that is not signed yet.
 
     Raises:
@@ -116,7 +116,7 @@ def parse(data: bytes) -> Statement:
     return _statement(msgspec.convert(canonical.loads(_limited(data)), _Said))
 
 
-def with_signatures(statement: Statement, signatures: Mapping[str, bytes]) -> bytes:
+def with_signatures(statement: PackStatement, signatures: Mapping[str, bytes]) -> bytes:
     """Return what lies beside a pack; `signatures` are by format."""
     texts = {name: text.decode("ascii") for name, text in signatures.items()}
     return _file(_Signed(SCHEMA, _said(statement), texts))
@@ -138,7 +138,7 @@ class Believer(Struct, frozen=True):
     name: str
     now: Callable[[], int]
 
-    def read(self, data: bytes) -> Statement:
+    def read(self, data: bytes) -> PackStatement:
         """Return the statement, which is believed.
 
         Raises:
@@ -161,7 +161,7 @@ class Believer(Struct, frozen=True):
                 raise PackUnusable(f"its statement is of another {what}, {printable(getattr(statement, what), 60)}")
         return statement
 
-    def covers(self, data: bytes, entry: Entry) -> None:
+    def covers(self, data: bytes, entry: StatementEntry) -> None:
         """Say whether a statement is believed and names this very pack.
 
         Raises:
@@ -175,7 +175,7 @@ class Believer(Struct, frozen=True):
         raise PackUnusable("its statement names other packs")
 
 
-def _apart(data: bytes) -> tuple[Statement, dict[str, bytes]]:
+def _apart(data: bytes) -> tuple[PackStatement, dict[str, bytes]]:
     """Return a statement and its signatures, by the names that messages have for them."""
     found = msgspec.convert(canonical.loads(_limited(data)), _Signed)
     if not set(found.signatures) <= set(TEXT.signatures):
@@ -190,24 +190,24 @@ def _limited(data: bytes) -> bytes:
     return data
 
 
-def _statement(said: _Said) -> Statement:
-    return Statement(said.repository, said.project, said.commit, tuple(map(_entry, said.packs)))
+def _statement(said: _Said) -> PackStatement:
+    return PackStatement(said.repository, said.project, said.commit, tuple(map(_entry, said.packs)))
 
 
-def _entry(said: _Pack) -> Entry:
-    slot = Slot(said.go, said.goos, said.goarch, said.flags)
+def _entry(said: _Pack) -> StatementEntry:
+    slot = CacheSlot(said.go, said.goos, said.goarch, said.flags)
     # The name follows from the rest; it is in the file so that a person can find the folder.
     if slot.name != said.slot:
         raise ValueError(f"the slot {said.slot[:80]} is not that of its Go, target and flags")
-    return Entry(said.kind, slot, said.sha256)
+    return StatementEntry(said.kind, slot, said.sha256)
 
 
-def _said(statement: Statement) -> _Said:
+def _said(statement: PackStatement) -> _Said:
     packs = tuple(_pack(each) for each in statement.packs)
     return _Said(SCHEMA, statement.repository, statement.project, statement.commit, packs)
 
 
-def _pack(entry: Entry) -> _Pack:
+def _pack(entry: StatementEntry) -> _Pack:
     slot = entry.slot
     return _Pack(entry.kind, slot.name, slot.go, slot.goos, slot.goarch, dict(slot.flags), entry.sha256)
 

@@ -38,7 +38,7 @@ def at(folder: Path) -> dict[str, str]:
     return {"GOCACHE": str(folder), "GOCACHEPROG": ""}
 
 
-class Slot(Struct, frozen=True):
+class CacheSlot(Struct, frozen=True):
     """What one GOCACHE is for.
 
     Attributes:
@@ -90,7 +90,7 @@ class Warm:
         self.doubt()
 
     def begin(self, job: str) -> None:
-        """Make it anew, empty; proven from now on where `job` is the identity of a job (caches.job).
+        """Make it anew, empty; proven from now on where `job` is the identity of a job (caches.ci_job).
 
         Raises:
             OSError: what was there can't be removed.
@@ -115,14 +115,14 @@ class Warm:
         """Remove it: stages use Go's own GOCACHE again."""
         shutil.rmtree(self.root, ignore_errors=True)
 
-    def gocache(self, slot: Slot) -> Path:
+    def gocache(self, slot: CacheSlot) -> Path:
         """Return the slot's GOCACHE, made where it is missing."""
         folder = self.root / "go" / slot.name
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return folder
 
     @contextlib.contextmanager
-    def working(self, slot: Slot, work: str) -> Iterator[Working]:
+    def working(self, slot: CacheSlot, work: str) -> Iterator[Working]:
         """Have a piece of work use a slot; afterwards it tells what was used. Without the folder it uses Go's own."""
         if not self.there:
             yield Working(slot, work)
@@ -150,7 +150,7 @@ class Warm:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(path, json.dumps(note).encode())
 
-    def used(self, slot: Slot, kind: str) -> Used | None:
+    def used(self, slot: CacheSlot, kind: str) -> Used | None:
         """Return what the pieces of work of a kind used; None where they were not all done from end to end."""
         try:
             return msgspec.json.decode((self.root / "used" / slot.name / f"{kind}.json").read_bytes(), type=Used)
@@ -170,17 +170,17 @@ class Warm:
         except (OSError, ValueError):
             return ""
 
-    def note_packs(self, slot: Slot, packs: Mapping[str, Unpacked], *, made: bool = False) -> None:
+    def note_packs(self, slot: CacheSlot, packs: Mapping[str, Unpacked], *, made: bool = False) -> None:
         """Keep what was unpacked into a slot, by kind; or, with `made`, what was packed from it."""
         path = self._packs(slot, made=made)
         path.parent.mkdir(parents=True, exist_ok=True)
         notes = {kind: [each.key, each.sha256, each.signed, *each.names] for kind, each in packs.items()}
         write_atomically(path, json.dumps(notes).encode())
 
-    def _packs(self, slot: Slot, *, made: bool) -> Path:
+    def _packs(self, slot: CacheSlot, *, made: bool) -> Path:
         return self.root / "packs" / f"{slot.name}{'-made' if made else ''}.json"
 
-    def packs(self, slot: Slot, *, made: bool = False) -> dict[str, Unpacked]:
+    def packs(self, slot: CacheSlot, *, made: bool = False) -> dict[str, Unpacked]:
         """Return what `note_packs` kept."""
         try:
             kept = json.loads(self._packs(slot, made=made).read_bytes())
@@ -214,7 +214,7 @@ class Working(Struct):
         whole: set when all of it was done, and not only what had changed. names, seconds: what came of it.
     """
 
-    slot: Slot
+    slot: CacheSlot
     work: str
     gocache: Path | None = None
     whole: bool = False

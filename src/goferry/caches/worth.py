@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Self, cast
 
 from goferry.caches.pack import PackUnusable
-from goferry.caches.place import Kept, Place, Stored, look
+from goferry.caches.storage import KeptPack, Storage, Stored, look
 
 DEADLINE = 300.0
 """Seconds for all packs of a job together."""
@@ -30,7 +30,7 @@ def least(size: int, files: int) -> float:
 class Worthwhile:
     """A place whose packs are read only as long as that pays."""
 
-    def __init__(self, place: Place, deadline: float = DEADLINE, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, place: Storage, deadline: float = DEADLINE, clock: Callable[[], float] = time.monotonic) -> None:
         """`deadline` is in seconds from now."""
         self._place, self._clock = place, clock
         self._end, self._deadline = clock() + deadline, deadline
@@ -70,7 +70,7 @@ class Worthwhile:
         """See Place."""
         return self._place.all()
 
-    def judge(self, since: float, read: int, kept: Kept | None) -> None:
+    def judge(self, since: float, read: int, kept: KeptPack | None) -> None:
         """Give a pack up that can't pay any more, `read` bytes of it being here."""
         now = self._clock()
         if now > self._end:
@@ -85,7 +85,7 @@ class Worthwhile:
 class _Paced:
     """A pack under way."""
 
-    def __init__(self, source: BinaryIO, kept: Kept | None, place: Worthwhile) -> None:
+    def __init__(self, source: BinaryIO, kept: KeptPack | None, place: Worthwhile) -> None:
         self._source, self._kept, self._place = source, kept, place
         self._since, self._read = place._clock(), 0  # noqa: SLF001
 

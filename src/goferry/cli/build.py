@@ -14,14 +14,14 @@ from goferry.config.context import Context
 
 if TYPE_CHECKING:
     from goferry.observe.events import Stream
-    from goferry.pipeline.build import Job
+    from goferry.pipeline.build import BuildJob
 
 
 @click.command(epilog=example("goferry build", "goferry build --targets linux/amd64,windows/amd64 --version v1.2.3"))
 @build_options
 @dry_run_option
 @output_options
-def command(output: Output, *, prepare: Callable[[Stream], Job], dry_run: bool) -> None:
+def command(output: Output, *, prepare: Callable[[Stream], BuildJob], dry_run: bool) -> None:
     """Cross-compile every main package for every target into dist/, reproducibly.
 
     Static programs with -trimpath and -s -w; version, commit and date are filled in where package main has such

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
-from goferry.cli.project import directory_option, project_option, targets_option
+from goferry.cli.project_options import directory_option, project_option, targets_option
 from goferry.config.context import Context
 
 if TYPE_CHECKING:

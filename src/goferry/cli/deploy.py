@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
-from goferry.cli.target import lines_of, target_options
+from goferry.cli.target_options import lines_of, target_options
 
 if TYPE_CHECKING:
     from goferry.deploy.options import Options
@@ -54,10 +54,10 @@ def command(
     prepared before any is switched.
     """
     from goferry import deploy
-    from goferry.deploy import place
+    from goferry.deploy import destination
     from goferry.pipeline import deployed
 
-    where = place.resolve(replace(options, trust=trust, on_silence=on_silence or ""), verifies=True)
+    where = destination.resolve(replace(options, trust=trust, on_silence=on_silence or ""), verifies=True)
     with output.stream() as stream:
         record = deploy.deploy(
             dist,

@@ -11,10 +11,10 @@ from goferry.cli.output import Output, example, output_options, settings
 from goferry.config.context import Context
 
 if TYPE_CHECKING:
-    from goferry.system.machine import Finding
+    from goferry.system.tools import ToolFinding
 
 
-def _proxy(finding: type[Finding]) -> Finding:
+def _proxy(finding: type[ToolFinding]) -> ToolFinding:
     from goferry import golang
     from goferry.kernel.errors import GoferryError
     from goferry.observe.events import Stream
@@ -43,11 +43,11 @@ def command(output: Output, *, online: bool) -> None:
 
     Exit 1 only if something is missing that is needed.
     """
-    from goferry.system import machine
+    from goferry.system import tools
 
-    findings = machine.examine(settings().environ)
+    findings = tools.examine(settings().environ)
     if online:
-        findings.append(_proxy(machine.Finding))
+        findings.append(_proxy(tools.ToolFinding))
     record = {
         finding.name: {
             "required": finding.required,
@@ -60,7 +60,7 @@ def command(output: Output, *, online: bool) -> None:
     missing = [finding.name for finding in findings if finding.required and not finding.found]
     if missing:
         rows = "\n".join(finding.line() for finding in findings)
-        raise machine.MachineUnready(
+        raise tools.MachineUnready(
             f"missing: {', '.join(missing)}\n{rows}", advice=["install it with the system's packages"], checks=record
         )
     output.result({"checks": record}, *(finding.line() for finding in findings))

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
-from goferry.cli.target import root_option, target_option, wait_option
+from goferry.cli.target_options import root_option, target_option, wait_option
 
 
 @click.command(epilog=example("goferry down --target local --root run"))
@@ -22,8 +22,8 @@ def command(output: Output, *, target: str, root: Path | None, wait: float, dry_
     Releases, and the floors that refuse older ones, stay; a deploy starts the services again.
     """
     from goferry import deploy
+    from goferry.deploy.destination import local_target
     from goferry.deploy.options import Options
-    from goferry.deploy.place import local_target
 
     where = local_target(Options(target=target, root=root, wait=wait))
     with output.stream() as stream:

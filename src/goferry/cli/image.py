@@ -12,7 +12,7 @@ from goferry.cli.output import Output, dry_run_option, example, output_options
 
 if TYPE_CHECKING:
     from goferry.artifacts import Ledger
-    from goferry.image import ImageRecord, Plan
+    from goferry.image import ImagePlan, ImageRecord
     from goferry.observe.events import Stream
 
 
@@ -68,7 +68,7 @@ def command(
     output.result({**to_builtins(made), "out": where}, head, *rows, f"{where}  {made.digest}")
 
 
-def _written(plan: Plan, dist: Path, ledger: Ledger, out: str, stream: Stream) -> ImageRecord:
+def _written(plan: ImagePlan, dist: Path, ledger: Ledger, out: str, stream: Stream) -> ImageRecord:
     from goferry import image
 
     if out:

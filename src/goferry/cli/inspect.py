@@ -8,7 +8,7 @@ import click
 from msgspec import to_builtins
 
 from goferry.cli.output import Output, example, output_options, settings
-from goferry.cli.project import project_options
+from goferry.cli.project_options import project_options
 from goferry.config.context import Context
 
 if TYPE_CHECKING:

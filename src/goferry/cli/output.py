@@ -37,9 +37,9 @@ class Output(Struct):
         if self.json or self.quiet:
             yield Stream(self.renderers)
             return
-        from goferry.observe import live
+        from goferry.observe import progress
 
-        with live.renderer(sys.stderr, os.environ) as renderer:
+        with progress.renderer(sys.stderr, os.environ) as renderer:
             yield Stream([renderer, *self.renderers])
 
     def result(self, record: Mapping[str, Any], *lines: str) -> None:

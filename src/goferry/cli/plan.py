@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goferry.cli.output import Output, example, output_options, settings
-from goferry.cli.project import project_options
+from goferry.cli.project_options import project_options
 from goferry.config.context import Context
 
 if TYPE_CHECKING:
     from goferry.observe.events import Stream
-    from goferry.pipeline.build import Job
+    from goferry.pipeline.build import BuildJob
     from goferry.pipeline.project import ProjectRequest
 
 
@@ -31,7 +31,7 @@ def build_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--shard", metavar="I/N", default="", help="Part I of N of the targets; see goferry merge.")
     @wraps(function)
     def wrapped(*args: Any, request: ProjectRequest, shard: str, **kwargs: Any) -> Any:
-        def prepare(stream: Stream) -> Job:
+        def prepare(stream: Stream) -> BuildJob:
             from goferry.pipeline import build
 
             return build.prepare(Context(settings(), stream), request, shard=shard)
@@ -44,14 +44,14 @@ def build_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.command(epilog=example("goferry plan", "goferry plan --targets linux/amd64 --json"))
 @build_options
 @output_options
-def command(output: Output, *, prepare: Callable[[Stream], Job]) -> None:
+def command(output: Output, *, prepare: Callable[[Stream], BuildJob]) -> None:
     """Show the steps that a build would take, with their commands."""
     with output.stream() as stream:
         job = prepare(stream)
     show(output, job)
 
 
-def show(output: Output, job: Job) -> None:
+def show(output: Output, job: BuildJob) -> None:
     """Print what a build would do."""
     from goferry.pipeline import build
 

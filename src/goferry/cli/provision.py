@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
-from goferry.cli.target import directory_option, environment_option, identity_option, known_hosts_option
+from goferry.cli.target_options import directory_option, environment_option, identity_option, known_hosts_option
 
 
 @click.command(
@@ -88,7 +88,7 @@ def command(
     """
     from goferry.deploy.provision import command as work
 
-    order = work.Order(
+    order = work.ProvisionOptions(
         hosts=hosts,
         environment=environment,
         directory=directory,

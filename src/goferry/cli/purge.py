@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
-from goferry.cli.target import root_option, target_option, wait_option
+from goferry.cli.target_options import root_option, target_option, wait_option
 from goferry.kernel.errors import Misuse
 from goferry.observe.figures import size
 
@@ -45,8 +45,8 @@ def command(
     `goferry-host purge PROJECT`.
     """
     from goferry import deploy
+    from goferry.deploy.destination import local_target
     from goferry.deploy.options import Options
-    from goferry.deploy.place import local_target
 
     where = local_target(Options(target=target, root=root, wait=wait))
     with output.stream() as stream:

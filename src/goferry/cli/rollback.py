@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
-from goferry.cli.target import lines_of, target_options
+from goferry.cli.target_options import lines_of, target_options
 
 if TYPE_CHECKING:
     from goferry.deploy.options import Options
@@ -49,10 +49,10 @@ def command(
     With --to all services of that release go, or none.
     """
     from goferry import deploy
-    from goferry.deploy import place
+    from goferry.deploy import destination
     from goferry.pipeline import deployed
 
-    where = place.resolve(replace(options, project=project if options.environment else "", trust=trust))
+    where = destination.resolve(replace(options, project=project if options.environment else "", trust=trust))
     with output.stream() as stream:
         record = deploy.rollback(
             where.target,

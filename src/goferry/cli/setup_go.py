@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
-from goferry.cli.project import directory_option
+from goferry.cli.project_options import directory_option
 from goferry.config.context import Context
 
 

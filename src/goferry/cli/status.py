@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goferry.cli.output import Output, example, output_options, settings
-from goferry.cli.target import known, target_options
+from goferry.cli.target_options import known, target_options
 
 if TYPE_CHECKING:
     from goferry.deploy.options import Options
@@ -31,9 +31,9 @@ def command(output: Output, *, options: Options, lines: int) -> None:
     What an interrupted deploy left unfinished is brought to its end first, as by every command on a target.
     """
     from goferry import deploy
-    from goferry.deploy import place
+    from goferry.deploy import destination
 
-    where = place.resolve(options)
+    where = destination.resolve(options)
     record = deploy.status(where.target, settings=settings())
     if lines:
         record = {**record, "logs": deploy.logs(where.target, lines=lines, settings=settings())["logs"]}

@@ -23,26 +23,28 @@ def command(output: Output, folder: Path, owner: str, repository: str, ref: str,
     They go into its .github repository, checked out at DIR, and are pinned to the version's commit. A second run
     changes nothing; files of others are never overwritten.
     """
-    from goferry.pipeline import templates
-    from goferry.pipeline.rendering import Place
+    from goferry.pipeline import starter_workflows
+    from goferry.pipeline.rendering import TemplateSource
 
-    commit = templates.checked_commit(sha) if sha else templates.commit_of(ref, settings().environ)
-    place = Place(f"{owner}/{repository}", commit, ref)
-    changes = templates.plan(folder, place)
+    commit = starter_workflows.checked_commit(sha) if sha else starter_workflows.commit_of(ref, settings().environ)
+    place = TemplateSource(f"{owner}/{repository}", commit, ref)
+    changes = starter_workflows.plan(folder, place)
     if not dry_run:
-        templates.write(changes)
+        starter_workflows.write(changes)
     changed = [change for change in changes if change.action != "unchanged"]
     record = {
-        "folder": str(folder / templates.FOLDER),
+        "folder": str(folder / starter_workflows.FOLDER),
         "repository": place.repository,
         "ref": ref,
         "sha": commit,
         "changed": bool(changed),
         "files": [{"name": change.path.name, "action": change.action} for change in changes],
     }
-    lines = [f"{change.action:9} {templates.FOLDER}/{change.path.name}" for change in changes]
+    lines = [f"{change.action:9} {starter_workflows.FOLDER}/{change.path.name}" for change in changes]
     done = f"nothing was written (dry run): {len(changed)} files differ" if dry_run else f"{len(changed)} files written"
     following = (
-        [f"next:  git -C {folder} add {templates.FOLDER} && git -C {folder} commit"] if changed and not dry_run else []
+        [f"next:  git -C {folder} add {starter_workflows.FOLDER} && git -C {folder} commit"]
+        if changed and not dry_run
+        else []
     )
     output.result(record, *lines, done, *following)

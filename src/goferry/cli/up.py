@@ -9,8 +9,8 @@ import click
 from msgspec import to_builtins
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
-from goferry.cli.project import project_options
-from goferry.cli.target import lines_of
+from goferry.cli.project_options import project_options
+from goferry.cli.target_options import lines_of
 from goferry.config.context import Context
 
 if TYPE_CHECKING:
@@ -57,10 +57,10 @@ def command(
     replaces the one before only when it is whole; a folder that holds anything else is never touched. Run it again to
     go on where it was stopped.
     """
-    from goferry.caches import job
-    from goferry.pipeline import deployed, keys, up, way
+    from goferry.caches import ci_job
+    from goferry.pipeline import deployed, signing_keys, up, way
 
-    chosen = keys.choose(
+    chosen = signing_keys.choose(
         folder=options["keys"],
         openpgp=options["openpgp_key"],
         minisign=options["minisign_key"],
@@ -69,8 +69,8 @@ def command(
     )
     where = (root or request.directory / ".goferry" / "root") if target else None
     surroundings = settings()
-    deploys = bool(target) and job.running(surroundings.environ)
-    order = up.Order(way.Request(request, chosen, test=not options["no_test"], fresh=deploys), where, report)
+    deploys = bool(target) and ci_job.running(surroundings.environ)
+    order = up.UpOptions(way.RunOptions(request, chosen, test=not options["no_test"], fresh=deploys), where, report)
     if dry_run:
         with output.stream() as stream:
             choices = up.foresee(Context(surroundings, stream), order)

@@ -28,7 +28,7 @@ def command(output: Output, dist: Path, trust: Path, only: str, project: str) ->
     Needs no network, executes nothing and writes nothing.
     """
     from goferry.kernel import trustfile
-    from goferry.trust.check import check_release
+    from goferry.trust.verification import check_release
 
     keys = trustfile.load(trust)
     with output.stream() as stream:

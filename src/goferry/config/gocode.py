@@ -264,9 +264,9 @@ class Code:
                         waiting.append(other)
         return tuple(found)
 
-    def program(self, path: str) -> Program:
+    def program(self, path: str) -> GoProgram:
         """Return the program that a main package makes."""
-        return Program(self, path)
+        return GoProgram(self, path)
 
 
 def _keys(declaration: Declaration) -> Iterator[Key]:
@@ -295,7 +295,7 @@ def asked(declaration: Declaration, reference: tuple[bool, str, str]) -> Iterato
         yield None, chosen
 
 
-class Program:
+class GoProgram:
     """A main package with what it imports of the repository, and the declarations that it reaches."""
 
     def __init__(self, code: Code, path: str) -> None:

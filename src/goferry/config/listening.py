@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from goferry.config import option_calls, option_tags
-from goferry.config.commands import Commands
-from goferry.config.gocode import Program
+from goferry.config.gocode import GoProgram
 from goferry.config.option import ENV, FLAG, Found
+from goferry.config.subcommands import Commands
 
 PORT_ENV, PORT_FLAG = "port-env", "port-flag"
 ORDER = (ENV, FLAG, PORT_ENV, PORT_FLAG)
@@ -60,7 +60,7 @@ class Way:
     doubt: str = ""
 
 
-def ways(program: Program, commands: Commands, own: frozenset[str]) -> tuple[Way, ...]:
+def ways(program: GoProgram, commands: Commands, own: frozenset[str]) -> tuple[Way, ...]:
     """Return the ways that were recognised, the best first.
 
     Args:
@@ -116,7 +116,7 @@ def _host_alone(found: Found) -> bool:
     return bool(re.search(joined, text))
 
 
-_READERS: tuple[Callable[[Program, Commands], Iterator[Found]], ...] = (
+_READERS: tuple[Callable[[GoProgram, Commands], Iterator[Found]], ...] = (
     option_calls.variables,
     option_calls.flags,
     option_calls.struct_flags,

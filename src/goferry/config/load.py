@@ -192,13 +192,13 @@ def _read(file: Path, shown: str) -> Node:
 
 def _projects(tree: Node, shown: str) -> dict[str, Node]:
     """Check the whole file and return the projects' own nodes."""
-    from goferry.config import check
+    from goferry.config import validate
 
     declared = tree.child("projects")
-    found = check.problems(tree if declared is None else _without(tree, "projects"), model.Repository)
+    found = validate.problems(tree if declared is None else _without(tree, "projects"), model.Repository)
     several: dict[str, Node] = {}
     if declared is not None and not found:
-        found = _loose_keys(tree) + check.problems(_empty_projects(tree), model.Repository)
+        found = _loose_keys(tree) + validate.problems(_empty_projects(tree), model.Repository)
         several = declared.value if isinstance(declared.value, dict) else {}
         if isinstance(declared.value, dict) and not several:
             found.append(Problem(declared.line, declared.column, "projects", "projects is empty"))
@@ -212,13 +212,15 @@ def _projects(tree: Node, shown: str) -> dict[str, Node]:
 
 
 def _of_project(tree: Node, name: str, node: Node) -> list[Problem]:
-    from goferry.config import check
+    from goferry.config import validate
 
     prefix = ("projects", name)
     if not isinstance(node.value, dict):
-        return check.problems(node, model.Project, prefix)
+        return validate.problems(node, model.Project, prefix)
     merged = _merge(_without(tree, "projects"), node)
-    return check.problems(merged, model.Project, prefix) or environments.problems(merged.child("environments"), prefix)
+    return validate.problems(merged, model.Project, prefix) or environments.problems(
+        merged.child("environments"), prefix
+    )
 
 
 def _loose_keys(tree: Node) -> list[Problem]:

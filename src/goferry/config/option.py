@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from goferry.config.gocode import Declaration, Program, arguments
+from goferry.config.gocode import Declaration, GoProgram, arguments
 
 ENV, FLAG = "env", "flag"
 ENVIRONMENT = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -28,12 +28,12 @@ class Found:
     command: frozenset[str] | None = None
 
 
-def plain(program: Program, declaration: Declaration, expression: str) -> str | None:
+def plain(program: GoProgram, declaration: Declaration, expression: str) -> str | None:
     """Return the text of an expression; a number stands for its digits."""
     return expression if expression.isdigit() else program.text(declaration, expression)
 
 
-def calls(program: Program, pattern: re.Pattern[str]) -> Iterator[tuple[Declaration, re.Match[str], list[str]]]:
+def calls(program: GoProgram, pattern: re.Pattern[str]) -> Iterator[tuple[Declaration, re.Match[str], list[str]]]:
     """Yield each call of reached code whose head matches a pattern that ends with the opening bracket."""
     for declaration in program.reached:
         for match in pattern.finditer(declaration.text):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from goferry.config.commands import Commands
 from goferry.config.gocall import chained, receiver
-from goferry.config.gocode import STRING, Declaration, Program, arguments, spans
+from goferry.config.gocode import STRING, Declaration, GoProgram, arguments, spans
 from goferry.config.option import ENV, ENVIRONMENT, FLAG, FLAG_NAME, Found, calls, plain
+from goferry.config.subcommands import Commands
 
 _TYPES = "String|Int|Int16|Int32|Int64|Uint|Uint16|Uint32|Uint64"
 _LIBRARIES_OF_FLAGS = re.compile(
@@ -22,7 +22,7 @@ _GETENV = re.compile(r"\bos\.(?:Getenv|LookupEnv)\(")
 _HELPER = re.compile(r"func\s+(?:\([^)]*\)\s*)?(\w+)(?:\[[^\]]*\])?\(([^)]*)\)")
 
 
-def variables(program: Program, commands: Commands) -> Iterator[Found]:
+def variables(program: GoProgram, commands: Commands) -> Iterator[Found]:
     """`os.Getenv("PORT")`, and functions of the program that pass their argument on to it: `getenv("PORT", "8080")`."""
     del commands
     helpers: dict[str, int] = {}
@@ -49,7 +49,7 @@ def variables(program: Program, commands: Commands) -> Iterator[Found]:
 _DECLARES = re.compile(rf"\.({_TYPES})(VarP|Var|P|)\(")
 
 
-def flags(program: Program, commands: Commands) -> Iterator[Found]:
+def flags(program: GoProgram, commands: Commands) -> Iterator[Found]:
     """flag, pflag and cobra: `flag.String("listen", ":80", "")`, `cmd.Flags().IntVarP(&port, "port", "p", 80, "")`."""
     near = {
         package: any(_LIBRARIES_OF_FLAGS.search(path) for each in declared for path in each.imports.values())
@@ -77,7 +77,7 @@ _ENTRY_VALUE = re.compile(rf"\bValue:\s*({STRING}|[\w.]+)")
 _ENTRY_ENV = re.compile(rf"\b(?:EnvVars?:\s*(?:\[\]string\{{)?|cli\.EnvVars?\()\s*({STRING}|[\w.]+)")
 
 
-def struct_flags(program: Program, commands: Commands) -> Iterator[Found]:
+def struct_flags(program: GoProgram, commands: Commands) -> Iterator[Found]:
     """urfave/cli: `&cli.StringFlag{Name: "listen", EnvVars: []string{"LISTEN"}}`, `Sources: cli.EnvVars("LISTEN")`."""
     found = ((each, match) for each in program.reached for match in _FLAG_OF_STRUCT.finditer(each.text))
     for declaration, match in found:
@@ -92,7 +92,7 @@ def struct_flags(program: Program, commands: Commands) -> Iterator[Found]:
         yield from _one(declaration, match.start(), _first(env), _first(name), default, number, command)
 
 
-def _said(program: Program, declaration: Declaration, hit: re.Match[str] | None) -> str:
+def _said(program: GoProgram, declaration: Declaration, hit: re.Match[str] | None) -> str:
     return (program.text(declaration, hit[1]) or hit[1]) if hit else ""
 
 
@@ -116,7 +116,7 @@ _OF_ENV = re.compile(r"Envar|OverrideDefaultFromEnvar")
 _OF_NUMBER = re.compile(r"U?[Ii]nt(?:8|16|32|64)?(?:Var)?")
 
 
-def kingpin(program: Program, commands: Commands) -> Iterator[Found]:
+def kingpin(program: GoProgram, commands: Commands) -> Iterator[Found]:
     """kingpin: `app.Flag("listen", "").Default(":80").Envar("LISTEN").String()`."""
     if not any("kingpin" in path for path in program.libraries):
         return
@@ -145,7 +145,7 @@ _VIPER_REPLACER = re.compile(r"\.SetEnvKeyReplacer\(\s*strings\.NewReplacer\(")
 _VIPER_DEFAULT = re.compile(r"\.SetDefault\(")
 
 
-def viper(program: Program, commands: Commands) -> Iterator[Found]:
+def viper(program: GoProgram, commands: Commands) -> Iterator[Found]:
     """viper: `BindEnv("port", "APP_PORT")`, and `GetString("port")` with AutomaticEnv, by its prefix and replacer."""
     if not any(path.rpartition("/")[2] == "viper" for path in program.libraries):
         return

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from msgspec import Struct, convert
 
-from goferry.config.commands import Commands
-from goferry.config.gocode import STRING, Declaration, Program
+from goferry.config.gocode import STRING, Declaration, GoProgram
 from goferry.config.option import ENV, ENVIRONMENT, FLAG, FLAG_NAME, Found, calls
+from goferry.config.subcommands import Commands
 
 
 def _number(kind: str) -> bool:
@@ -72,7 +72,7 @@ def _prefix(tags: dict[str, str]) -> str:
     return plain or (inner[1] if inner else "") or (f"{known.env_namespace}_" if known.env_namespace else "")
 
 
-def tags(program: Program, commands: Commands) -> Iterator[Found]:
+def tags(program: GoProgram, commands: Commands) -> Iterator[Found]:
     """Struct tags: `env:"PORT"`, `envconfig:"PORT"`, `long:"listen"`, `flag:"listen"`, `arg:"--listen,env:X"`."""
     fields = [each for declaration in program.reached if declaration.kind == "type" for each in _fields(declaration)]
     fields += [each for declaration in program.reached if declaration.kind == "var" for each in _fields(declaration)]
@@ -115,7 +115,7 @@ def _named(each: _Field, libraries: frozenset[str]) -> Iterator[tuple[str, str]]
         yield FLAG, long
 
 
-def _general_prefix(program: Program) -> str:
+def _general_prefix(program: GoProgram) -> str:
     """Return the prefix of caarlos0/env's options."""
     for declaration, _, given in calls(program, _OPTIONS):
         found = next((found for part in given if (found := _PREFIX.match(part))), None)
@@ -129,7 +129,7 @@ _PREFIX = re.compile(rf"Prefix:\s*({STRING}|[\w.]+)")
 _PROCESS = re.compile(r"\benvconfig\.(?:Must)?Process\(")
 
 
-def untagged(program: Program) -> Iterator[Found]:
+def untagged(program: GoProgram) -> Iterator[Found]:
     """kelseyhightower/envconfig: fields without a tag, PREFIX_FIELD; which struct is filled is not followed."""
     for declaration, _, given in calls(program, _PROCESS):
         before = program.text(declaration, given[0]) if given else None

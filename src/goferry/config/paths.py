@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from goferry.config.gocall import call_around
-from goferry.config.gocode import STRING, Declaration, Program
+from goferry.config.gocode import STRING, Declaration, GoProgram
 
 _GETENV = re.compile(rf"os\.Getenv\({STRING}\)")
 
@@ -29,7 +29,7 @@ def joined(prefix: str, path: str) -> str:
     return f"{prefix.rstrip('/')}/{path.lstrip('/')}" if prefix else (path if path.startswith("/") else f"/{path}")
 
 
-def text_of(program: Program, declaration: Declaration, expression: str) -> str | None:
+def text_of(program: GoProgram, declaration: Declaration, expression: str) -> str | None:
     """Return the text of an expression: a literal's, or none where it is a variable of the environment alone.
 
     A service gets no variable but those that goferry.yml gives it, so an unset one is what holds.

@@ -26,7 +26,7 @@ from goferry.config.gocall import (
     parameter,
     receiver,
 )
-from goferry.config.gocode import LONG, STRING, Declaration, Program, arguments, literal, spans
+from goferry.config.gocode import LONG, STRING, Declaration, GoProgram, arguments, literal, spans
 from goferry.config.paths import Route, joined, takes_all, text_of
 
 _WORDS = tuple(
@@ -75,13 +75,13 @@ class _Unknown:
     why: str
 
 
-def health(program: Program) -> Route | None:
+def health(program: GoProgram) -> Route | None:
     """Return the route that tells the program's health: a plain one before a guess, then by its name."""
     found = list(itertools.islice(_candidates(program), _MANY))
     return min(found, key=lambda each: (bool(each.doubt), _rank(each.path)), default=None)
 
 
-def root(program: Program) -> Route | None:
+def root(program: GoProgram) -> Route | None:
     """Return a plain route of the path `/`, one that takes that path alone before a catch-all."""
     prefixes = _Prefixes(program)
     places = (
@@ -102,7 +102,7 @@ def _rank(path: str) -> int:
     return _WORDS.index(path.rstrip("/").rpartition("/")[2].strip("_"))
 
 
-def _candidates(program: Program) -> Iterator[Route]:
+def _candidates(program: GoProgram) -> Iterator[Route]:
     prefixes = _Prefixes(program)
     uses: dict[str, list[tuple[Declaration, int]]] | None = None
     for declaration in program.reached:
@@ -120,7 +120,7 @@ def _candidates(program: Program) -> Iterator[Route]:
                     yield route
 
 
-def _uses(program: Program) -> dict[str, list[tuple[Declaration, int]]]:
+def _uses(program: GoProgram) -> dict[str, list[tuple[Declaration, int]]]:
     """Return where each constant is named: as `name`, or `package.name`."""
     found: dict[str, list[tuple[Declaration, int]]] = {
         name: [] for each in program.reached if each.kind == "const" for name in each.names
@@ -170,7 +170,7 @@ def _route(prefixes: _Prefixes, declaration: Declaration, position: int, path: s
 class _Prefixes:
     """What stands before the routes of a router, followed back to where it was made."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: GoProgram) -> None:
         self.program = program
         self._steps = _STEPS
         self._mounts: dict[Declaration, dict[str, tuple[int, str, str]]] = {}

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goferry.config import gocode, listening, option, routes
-from goferry.config.commands import Commands, serves
 from goferry.config.gocode import Code, Declaration
 from goferry.config.listening import Way
 from goferry.config.paths import Route
+from goferry.config.subcommands import Commands, serves
 
 MAX_FILES = 20_000
 MAX_SOURCE = 1 << 20

@@ -15,9 +15,9 @@ from typing import Any
 from goferry.artifacts import given
 from goferry.config.settings import Settings
 from goferry.deploy.contract import Target
+from goferry.deploy.environment_policy import judge_accepts, judge_uncommitted
 from goferry.deploy.fleet import Fleet
 from goferry.deploy.local import Local
-from goferry.deploy.policy import judge_accepts, judge_uncommitted
 from goferry.observe.events import Stream
 
 __all__ = [

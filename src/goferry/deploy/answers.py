@@ -53,7 +53,7 @@ class Hello:
 
 
 @dataclass(frozen=True)
-class Change:
+class ServiceChange:
     """What is to happen to one service.
 
     Attributes:
@@ -73,7 +73,7 @@ class Change:
     said: Row = field(default_factory=dict, repr=False)
 
     @classmethod
-    def read(cls, row: Row) -> Change:
+    def read(cls, row: Row) -> ServiceChange:
         """Read one row with suspicion."""
         return cls(
             service=text(row.get("service")),
@@ -93,7 +93,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Step:
+class DeployStep:
     """One act that a deploy would do, and the services that it is done for; `said` as of a Change."""
 
     act: str
@@ -101,7 +101,7 @@ class Step:
     said: Row = field(default_factory=dict, repr=False)
 
     @classmethod
-    def read(cls, row: Row) -> Step:
+    def read(cls, row: Row) -> DeployStep:
         """Read one row with suspicion."""
         return cls(text(row.get("act")), texts(row.get("services")), row)
 
@@ -121,10 +121,10 @@ class Prepared:
 
     project: str
     version: str
-    changes: tuple[Change, ...] = ()
+    changes: tuple[ServiceChange, ...] = ()
     unchanged: bool = False
     no_way_back: Mapping[str, str] = field(default_factory=dict)
-    acts: tuple[Step, ...] = ()
+    acts: tuple[DeployStep, ...] = ()
 
     @classmethod
     def read(cls, answer: Row, *, dry_run: bool = False) -> Prepared:
@@ -143,10 +143,10 @@ class Prepared:
         return cls(
             project=text(answer.get("project")),
             version=text(answer.get("version")),
-            changes=tuple(Change.read(row) for row in rows(answer.get("changes"))),
+            changes=tuple(ServiceChange.read(row) for row in rows(answer.get("changes"))),
             unchanged=bool(answer.get("unchanged")),
             no_way_back={name: printable(text(why)) for name, why in closed.items()},
-            acts=tuple(Step.read(row) for row in rows(answer.get("acts"))),
+            acts=tuple(DeployStep.read(row) for row in rows(answer.get("acts"))),
         )
 
     def final(self, where: str = "") -> list[str]:

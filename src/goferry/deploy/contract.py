@@ -13,7 +13,7 @@ from goferry.deploy.options import Options
 from goferry.observe.events import Stream
 
 
-class Record(Protocol):
+class DeployRecord(Protocol):
     """What a command on a target came to."""
 
     def as_json(self) -> dict[str, Any]:
@@ -43,16 +43,16 @@ class Target(Protocol):
 
     def deploy(
         self, dist: Path, *, services: Sequence[str], settings: Settings, stream: Stream, dry_run: bool
-    ) -> Record:
+    ) -> DeployRecord:
         """Bring the sealed release in `dist` into service; however it fails, the error says what serves."""
 
     def rollback(
         self, *, to: str, services: Sequence[str], project: str, settings: Settings, stream: Stream, dry_run: bool
-    ) -> Record:
+    ) -> DeployRecord:
         """Bring the version `to`, else the version before, into service again."""
 
-    def status(self, settings: Settings) -> Record:
+    def status(self, settings: Settings) -> DeployRecord:
         """Ask what serves."""
 
-    def logs(self, services: Sequence[str], lines: int, settings: Settings) -> Record:
+    def logs(self, services: Sequence[str], lines: int, settings: Settings) -> DeployRecord:
         """Ask for the last lines that the live versions wrote."""

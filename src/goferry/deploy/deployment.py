@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from goferry.deploy import serving
-from goferry.deploy.answers import Change, Prepared
+from goferry.deploy.answers import Prepared, ServiceChange
 from goferry.deploy.live import Services
 from goferry.deploy.reading import versions
 from goferry.deploy.rollout import Host
-from goferry.deploy.rollout_table import Outcome
+from goferry.deploy.rollout_table import HostOutcome
 from goferry.kernel.errors import GoferryError
 
 
@@ -28,7 +28,7 @@ class HostRecord:
         services: what changed there and serves. uploaded: bytes, None when nothing was to be sent.
     """
 
-    outcome: Outcome
+    outcome: HostOutcome
     version: str
     previous: str
     switch_ms: int | None
@@ -41,7 +41,7 @@ class HostRecord:
     @classmethod
     def of(cls, host: Host) -> HostRecord:
         """Return what is to be said of a host, wherever it is."""
-        serves = host.outcome in (Outcome.DEPLOYED, Outcome.UNCHANGED)
+        serves = host.outcome in (HostOutcome.DEPLOYED, HostOutcome.UNCHANGED)
         services = host.committed.services if serves and host.committed else {}
         prepared = host.prepared or Prepared("", "")
         before = versions(change.before for change in prepared.changes)
@@ -49,7 +49,7 @@ class HostRecord:
         times = [answer.switch_ms for answer in (host.committed, host.switched) if answer]
         return cls(
             outcome=host.outcome,
-            version=now if serves else "" if host.outcome in (Outcome.OPEN, Outcome.UNKNOWN) else before,
+            version=now if serves else "" if host.outcome in (HostOutcome.OPEN, HostOutcome.UNKNOWN) else before,
             previous=versions(each.previous for each in services.values()) or before,
             switch_ms=next((each for each in times if each is not None), None),
             gap_ms=host.committed.gap_ms if host.committed else {},
@@ -107,14 +107,14 @@ class Deployment:
 
     project: str
     version: str
-    changes: tuple[Change, ...]
+    changes: tuple[ServiceChange, ...]
     previous: str
     unchanged: bool
     switch_ms: int | None
     gap_ms: Mapping[str, int]
     seconds: float
     services: Services
-    outcome: Outcome
+    outcome: HostOutcome
     hosts: Mapping[str, HostRecord]
     alone: bool = False
 
@@ -122,14 +122,14 @@ class Deployment:
     def of(cls, hosts: Sequence[Host], seconds: float, *, alone: bool = False) -> Deployment:
         """Return the record of hosts that are all committed or unchanged."""
         records = {host.name: HostRecord.of(host) for host in hosts}
-        lead = next((host for host in hosts if host.outcome is Outcome.DEPLOYED), hosts[0])
+        lead = next((host for host in hosts if host.outcome is HostOutcome.DEPLOYED), hosts[0])
         prepared, mine = lead.prepared or Prepared("", ""), records[lead.name]
         gaps: dict[str, int] = {}
         for record in records.values():
             for name, gap in record.gap_ms.items():
                 gaps[name] = max(gaps.get(name, 0), gap)
         times = [record.switch_ms for record in records.values() if record.switch_ms is not None]
-        unchanged = lead.outcome is Outcome.UNCHANGED
+        unchanged = lead.outcome is HostOutcome.UNCHANGED
         return cls(
             project=prepared.project,
             version=prepared.version or mine.version,

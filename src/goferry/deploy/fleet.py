@@ -12,14 +12,14 @@ from typing import TypeVar
 
 from goferry.config.model import Environment
 from goferry.config.settings import Settings
-from goferry.deploy import address, serving, ssh, upload, verdict
-from goferry.deploy.address import Address
+from goferry.deploy import hosts, serving, ssh, upload, verdict
 from goferry.deploy.deployment import Deployment, Foreseen
+from goferry.deploy.hosts import Address
 from goferry.deploy.options import Options, default_known_hosts, without_hosts
 from goferry.deploy.overview import FleetLogs, FleetStatus
-from goferry.deploy.performer import Performer, Request
+from goferry.deploy.performer import HostRequest, Performer
 from goferry.deploy.requests import DeployRequest, RollbackRequest
-from goferry.deploy.session import Session, connected
+from goferry.deploy.session import HostSession, connected
 from goferry.kernel.errors import GoferryError, Misuse
 from goferry.observe.events import Span, Stream
 
@@ -91,7 +91,7 @@ class Fleet:
         Raises:
             HostNameInvalid: one is written wrongly. DeployKeyUnusable, ToolMissing: none could be reached.
         """
-        found = address.parse_all(self.hosts, self.user)
+        found = hosts.parse_all(self.hosts, self.user)
         ssh.check(self.access, settings.environ)
         return sorted(found, key=lambda each: (each.host, each.port))
 
@@ -123,7 +123,7 @@ class Fleet:
         common = (services, self.environment, self.on_silence, self.wait, dry_run)
         return self._change(RollbackRequest(*common, to=to, project=project), settings, stream)
 
-    def _change(self, request: Request, settings: Settings, stream: Stream) -> Deployment | Foreseen:
+    def _change(self, request: HostRequest, settings: Settings, stream: Stream) -> Deployment | Foreseen:
         with serving.untouched():
             hosts = self.addresses(settings)
         performer = Performer(hosts, self.access, request, settings=settings, stream=stream)
@@ -131,7 +131,7 @@ class Fleet:
         with told if not request.dry_run else contextlib.nullcontext(), stream.span(request.stage) as span:
             return self._changed(performer, request, span)
 
-    def _changed(self, performer: Performer, request: Request, span: Span) -> Deployment | Foreseen:
+    def _changed(self, performer: Performer, request: HostRequest, span: Span) -> Deployment | Foreseen:
         start = time.monotonic()
         with performer.running(span) as ended:
             if failure := verdict.error(ended, request.stage):
@@ -159,7 +159,7 @@ class Fleet:
         Raises:
             GoferryError: the first host's that can't say, with what the others answered under `hosts` in its facts.
         """
-        found = _asked(self, settings, Session.status)
+        found = _asked(self, settings, HostSession.status)
         return FleetStatus(_whole(found, {name: each.as_json() for name, each in _answers(found).items()}))
 
     def logs(self, services: Sequence[str], lines: int, settings: Settings) -> FleetLogs:
@@ -169,14 +169,14 @@ class Fleet:
 
     def serving(self, settings: Settings) -> dict[str, serving.Serving]:
         """Return what each host serves now, asked over new connections; of who can't be asked the reason."""
-        found = _asked(replace(self, connect_timeout=min(5, self.connect_timeout)), settings, Session.status)
+        found = _asked(replace(self, connect_timeout=min(5, self.connect_timeout)), settings, HostSession.status)
         return {
             name: serving.unknown(each) if isinstance(each, GoferryError) else serving.of_status(each)
             for name, each in found.items()
         }
 
 
-def _asked(fleet: Fleet, settings: Settings, ask: Callable[[Session], T]) -> dict[str, T | GoferryError]:
+def _asked(fleet: Fleet, settings: Settings, ask: Callable[[HostSession], T]) -> dict[str, T | GoferryError]:
     """Ask all hosts at once, each over a connection of its own; return the answers and the failures."""
 
     def one(host: Address) -> T | GoferryError:

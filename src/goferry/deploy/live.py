@@ -32,7 +32,7 @@ _FIELDS: Mapping[str, Callable[[object], Any]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Service:
+class LiveService:
     """What is live of one service, or what was when it was taken down; `more` are a newer host's fields as they are."""
 
     project: str = ""
@@ -55,7 +55,7 @@ class Service:
     more: Row = field(default_factory=dict)
 
     @classmethod
-    def read(cls, row: Row) -> Service:
+    def read(cls, row: Row) -> LiveService:
         """Read one row with suspicion."""
         known = {name: read(row.get(name)) for name, read in _FIELDS.items()}
         return cls(**known, more={name: value for name, value in row.items() if name not in _FIELDS})
@@ -65,18 +65,18 @@ class Service:
         return {**{name: getattr(self, name) for name in _FIELDS}, "held": list(self.held), **self.more}
 
 
-Services = Mapping[str, Service]
+Services = Mapping[str, LiveService]
 """Service → what is live of it; by `project/service` where several projects have one of that name."""
 
 
-def services(found: object) -> dict[str, Service]:
+def services(found: object) -> dict[str, LiveService]:
     """Return service → what is live of it; what is none is left out."""
     rows = found.items() if isinstance(found, dict) else ()
-    return {name: Service.read(row) for name, row in rows if isinstance(row, dict)}
+    return {name: LiveService.read(row) for name, row in rows if isinstance(row, dict)}
 
 
 @dataclass(frozen=True)
-class Lowering:
+class FloorLowering:
     """One time that a host's root lowered a floor: when, from which sequence to which, and why."""
 
     at: str
@@ -85,7 +85,7 @@ class Lowering:
     reason: str
 
     @classmethod
-    def read(cls, row: Row) -> Lowering:
+    def read(cls, row: Row) -> FloorLowering:
         """Read one row with suspicion."""
         before, to = (whole(row.get(key)) or 0 for key in ("from", "to"))
         return cls(text(row.get("at")), before, to, text(row.get("reason")))
@@ -96,17 +96,17 @@ class Lowering:
 
 
 @dataclass(frozen=True)
-class Floor:
+class ServiceFloor:
     """The sequence below which a host takes nothing of a project; `error` says why it can't be read."""
 
     sequence: int
     error: str
-    lowered: tuple[Lowering, ...] = ()
+    lowered: tuple[FloorLowering, ...] = ()
 
     @classmethod
-    def read(cls, row: Row) -> Floor:
+    def read(cls, row: Row) -> ServiceFloor:
         """Read one row with suspicion."""
-        lowered = tuple(Lowering.read(each) for each in rows(row.get("lowered")))
+        lowered = tuple(FloorLowering.read(each) for each in rows(row.get("lowered")))
         return cls(whole(row.get("sequence")) or 0, text(row.get("error")), lowered)
 
     def as_json(self) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class Status:
     recovered: tuple[str, ...] = ()
     busy: bool = False
     stopped: Services = field(default_factory=dict)
-    floors: Mapping[str, Floor] = field(default_factory=dict)
+    floors: Mapping[str, ServiceFloor] = field(default_factory=dict)
     has_policy: bool = False
     notes: tuple[str, ...] = ()
 
@@ -152,7 +152,7 @@ class Status:
             notes=texts(answer.get("notes")),
         )
 
-    def of(self, project: str) -> dict[str, Service]:
+    def of(self, project: str) -> dict[str, LiveService]:
         """Return what is live of one project."""
         return {name: each for name, each in self.live.items() if each.project == project}
 
@@ -171,6 +171,6 @@ class Status:
         }
 
 
-def _floors(found: object) -> dict[str, Floor]:
+def _floors(found: object) -> dict[str, ServiceFloor]:
     rows = found.items() if isinstance(found, dict) else ()
-    return {text(project): Floor.read(row) for project, row in rows if isinstance(row, dict)}
+    return {text(project): ServiceFloor.read(row) for project, row in rows if isinstance(row, dict)}

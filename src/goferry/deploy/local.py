@@ -13,16 +13,16 @@ from typing import Any
 from goferry.config.model import Environment
 from goferry.config.settings import Settings
 from goferry.deploy import client, live, serving
-from goferry.deploy.address import Address
 from goferry.deploy.answers import Committed, Prepared, Purged, Stopped
 from goferry.deploy.deployment import Deployment, Foreseen
 from goferry.deploy.errors import TargetMissing
+from goferry.deploy.hosts import Address
 from goferry.deploy.live import Status
 from goferry.deploy.options import Options, without_hosts
 from goferry.deploy.overview import Logs
 from goferry.deploy.rollout import Host
-from goferry.deploy.rollout_table import State
-from goferry.deploy.session import Session, transaction_id
+from goferry.deploy.rollout_table import RolloutState
+from goferry.deploy.session import HostSession, transaction_id
 from goferry.kernel.errors import GoferryError, Misuse, printable
 from goferry.observe.events import Span, Stream
 
@@ -89,7 +89,7 @@ class Local:
             GoferryError: as the host says: refusals (exit 3), failures before the switch (1), `rolled-back` (4).
         """
         asked = {"dist": client.sendable(dist), "services": list(services)}
-        return self._change("deploy", Session.prepare, asked, settings=settings, stream=stream, dry_run=dry_run)
+        return self._change("deploy", HostSession.prepare, asked, settings=settings, stream=stream, dry_run=dry_run)
 
     def rollback(
         self, *, to: str, services: Sequence[str], project: str, settings: Settings, stream: Stream, dry_run: bool
@@ -101,7 +101,7 @@ class Local:
         """
         self._found()
         asked = {"services": list(services), "project": project, **({"to": to} if to else {})}
-        return self._change("rollback", Session.rollback, asked, settings=settings, stream=stream, dry_run=dry_run)
+        return self._change("rollback", HostSession.rollback, asked, settings=settings, stream=stream, dry_run=dry_run)
 
     def _change(
         self,
@@ -127,13 +127,13 @@ class Local:
         """
         self._found()
         with self._agent(settings) as agent:
-            return Session(_HERE, agent).status()
+            return HostSession(_HERE, agent).status()
 
     def logs(self, services: Sequence[str], lines: int, settings: Settings) -> Logs:
         """Ask for the last lines of what is live; raises as `status` does."""
         self._found()
         with self._agent(settings) as agent:
-            return Logs(Session(_HERE, agent).logs(list(services), lines))
+            return Logs(HostSession(_HERE, agent).logs(list(services), lines))
 
     def down(self, *, settings: Settings, stream: Stream, dry_run: bool) -> Stopped:
         """End every service of the target and its supervisor; raises as `status` does."""
@@ -183,17 +183,17 @@ class Local:
         return client.opened(argv, settings.environ, where=self.options, trace=trace, lingers=True)
 
     @contextlib.contextmanager
-    def _session(self, stage: str, settings: Settings, stream: Stream) -> Iterator[tuple[Session, Span]]:
+    def _session(self, stage: str, settings: Settings, stream: Stream) -> Iterator[tuple[HostSession, Span]]:
         """Open the agent for the block, with a line on which its progress is seen."""
         with stream.span(stage, host=NAME) as span, self._agent(settings, stream.trace) as agent:
-            yield Session(_HERE, agent, span), span
+            yield HostSession(_HERE, agent, span), span
 
 
 _HERE = Address(NAME, "", "")
 
 
 def _finished(
-    session: Session, span: Span, prepared: Prepared, since: float, *, dry_run: bool
+    session: HostSession, span: Span, prepared: Prepared, since: float, *, dry_run: bool
 ) -> Deployment | Foreseen:
     """Go on from where only the switch is missing."""
     if dry_run:
@@ -202,11 +202,11 @@ def _finished(
     if prepared.unchanged:
         span.skip("live already")
         shown = Committed(switch_ms=0, services=session.status().live)
-        host = Host(NAME, State.UNCHANGED, prepared=prepared, committed=shown)
+        host = Host(NAME, RolloutState.UNCHANGED, prepared=prepared, committed=shown)
         return Deployment.of([host], time.monotonic() - since, alone=True)
     for line in prepared.final():
         session.warn(line)
-    host = Host(NAME, State.COMMITTED, prepared=prepared, switched=session.switch(), committed=session.commit())
+    host = Host(NAME, RolloutState.COMMITTED, prepared=prepared, switched=session.switch(), committed=session.commit())
     record = Deployment.of([host], time.monotonic() - since, alone=True)
     if record.switch_ms is not None:
         session.measure(switch_ms=record.switch_ms)

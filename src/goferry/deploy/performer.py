@@ -16,12 +16,12 @@ from typing import Any, Protocol
 
 from goferry.config.settings import Settings
 from goferry.deploy import rollout
-from goferry.deploy.address import Address
 from goferry.deploy.answers import Prepared
+from goferry.deploy.hosts import Address
 from goferry.deploy.live import Status
-from goferry.deploy.rollout import Answer, Ask, Event, Rollout
-from goferry.deploy.rollout_table import Act, Kind, Outcome, Phase
-from goferry.deploy.session import Heard, Session, connected, transaction_id
+from goferry.deploy.rollout import Answer, Ask, Rollout, RolloutEvent
+from goferry.deploy.rollout_table import AskKind, EventKind, HostOutcome, Phase
+from goferry.deploy.session import Heard, HostSession, connected, transaction_id
 from goferry.deploy.ssh import Access
 from goferry.kernel.errors import GoferryError, RolledBack, Unreachable
 from goferry.observe.events import Span, Stream
@@ -36,7 +36,7 @@ PAUSE = 1.0
 """Seconds between two looks at a host whose lock is held."""
 
 
-class Request(Protocol):
+class HostRequest(Protocol):
     """What every host is asked for: a release that is sent to it, or a version that it holds."""
 
     @property
@@ -59,10 +59,10 @@ class Request(Protocol):
     def environment(self) -> str:
         """The environment that the hosts are asked for, or empty."""
 
-    def upload(self, session: Session, /) -> int:
+    def upload(self, session: HostSession, /) -> int:
         """Send what the host needs; return the bytes."""
 
-    def prepare(self, session: Session, heard: Heard) -> Prepared:
+    def prepare(self, session: HostSession, heard: Heard) -> Prepared:
         """Bring the host to where only the switch is missing; `heard` gets its progress."""
 
 
@@ -74,11 +74,11 @@ class _Line:
     span: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     own: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     anew: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
-    session: Session | None = None
-    looking: Session | None = None
+    session: HostSession | None = None
+    looking: HostSession | None = None
 
     @property
-    def open(self) -> Session:
+    def open(self) -> HostSession:
         assert self.session is not None, "it is connected first"
         return self.session
 
@@ -94,7 +94,7 @@ class Performer:
         self,
         hosts: Sequence[Address],
         access: Access,
-        request: Request,
+        request: HostRequest,
         *,
         settings: Settings,
         stream: Stream,
@@ -104,22 +104,22 @@ class Performer:
         )
         self._access, self._request, self._settings, self._stream = access, request, settings, stream
         self._lines = {each.text: _Line(each) for each in hosts}
-        self._events: SimpleQueue[Event | BaseException] = SimpleQueue()
+        self._events: SimpleQueue[RolloutEvent | BaseException] = SimpleQueue()
         self._due: dict[Ask, float] = {}
         self._tick = time.monotonic() + HEARTBEAT
         self._span: Span | None = None
-        self._asks: Mapping[Act, Callable[[str], Answer]] = {
-            Act.CONNECT: self._connect,
-            Act.UPLOAD: lambda host: request.upload(self._lines[host].open),
-            Act.PREPARE: self._prepare,
-            Act.SWITCH: lambda host: self._lines[host].open.switch(),
-            Act.COMMIT: lambda host: self._lines[host].open.commit(),
-            Act.ABORT: lambda host: self._lines[host].open.abort(),
-            Act.HELLO: self._greet,
-            Act.SHOW: lambda host: self._lines[host].open.status(),
-            Act.LOOK: self._look,
-            Act.LOOK_AGAIN: self._look_again,
-            Act.BRING_BACK: self._bring_back,
+        self._asks: Mapping[AskKind, Callable[[str], Answer]] = {
+            AskKind.CONNECT: self._connect,
+            AskKind.UPLOAD: lambda host: request.upload(self._lines[host].open),
+            AskKind.PREPARE: self._prepare,
+            AskKind.SWITCH: lambda host: self._lines[host].open.switch(),
+            AskKind.COMMIT: lambda host: self._lines[host].open.commit(),
+            AskKind.ABORT: lambda host: self._lines[host].open.abort(),
+            AskKind.HELLO: self._greet,
+            AskKind.SHOW: lambda host: self._lines[host].open.status(),
+            AskKind.LOOK: self._look,
+            AskKind.LOOK_AGAIN: self._look_again,
+            AskKind.BRING_BACK: self._bring_back,
         }
 
     @property
@@ -147,7 +147,7 @@ class Performer:
     def _run(self) -> None:
         with ThreadPoolExecutor(len(self._lines), thread_name_prefix="host") as pool:
             try:
-                asks = self._decide(Event(Kind.BEGIN))
+                asks = self._decide(RolloutEvent(EventKind.BEGIN))
                 while True:
                     for ask in asks:
                         self.perform(ask, pool)
@@ -155,24 +155,24 @@ class Performer:
                         return
                     asks = self._decide(self._next())
             except BaseException:
-                for ask in self._decide(Event(Kind.INTERRUPTED)):
+                for ask in self._decide(RolloutEvent(EventKind.INTERRUPTED)):
                     self.perform(ask, pool)
                 raise
 
-    def _decide(self, event: Event) -> tuple[Ask, ...]:
+    def _decide(self, event: RolloutEvent) -> tuple[Ask, ...]:
         self.rollout, asks = rollout.decide(self.rollout, event)
         return asks
 
     def perform(self, ask: Ask, pool: ThreadPoolExecutor) -> None:
         """Begin what is asked for; its end is an event."""
         match ask.act:
-            case Act.AWAIT_LOCK:
+            case AskKind.AWAIT_LOCK:
                 self._due[ask] = time.monotonic() + GATE
-            case Act.AWAIT_RECOVERY:
+            case AskKind.AWAIT_RECOVERY:
                 self._due[ask] = time.monotonic() + RECHECK
-            case Act.WARN:
+            case AskKind.WARN:
                 self._warn(ask.host)
-            case Act.HANG_UP:
+            case AskKind.HANG_UP:
                 self._lines[ask.host].open.agent.hang_up()
             case _:
                 pool.submit(self._work, ask)
@@ -181,13 +181,13 @@ class Performer:
         try:
             answer = self._asks[ask.act](ask.host)
         except GoferryError as error:
-            self._events.put(Event(_kind(error), ask.host, failure=error))
+            self._events.put(RolloutEvent(_kind(error), ask.host, failure=error))
         except BaseException as error:  # noqa: BLE001  a defect: it ends the whole, in the thread that waits
             self._events.put(error)
         else:
-            self._events.put(Event(Kind.ANSWERED, ask.host, answer))
+            self._events.put(RolloutEvent(EventKind.ANSWERED, ask.host, answer))
 
-    def _next(self) -> Event:
+    def _next(self) -> RolloutEvent:
         """Wait for what comes first: an answer, a clock that ran out, or the time for a sign of life."""
         first = min(self._due, key=lambda ask: self._due[ask], default=None)
         until = self._tick if first is None else min(self._tick, self._due[first])
@@ -196,9 +196,9 @@ class Performer:
         except Empty:
             if first is not None and until == self._due[first]:
                 del self._due[first]
-                return Event(Kind.TIMED_OUT, first.host)
+                return RolloutEvent(EventKind.TIMED_OUT, first.host)
             self._tick = time.monotonic() + HEARTBEAT
-            return Event(Kind.TICK)
+            return RolloutEvent(EventKind.TICK)
         if isinstance(event, BaseException):
             raise event
         return event
@@ -217,13 +217,13 @@ class Performer:
             ended = self.rollout.host(host)
             if ended.failure is not None:
                 span.outcome, span.message = ended.failure.name, ended.failure.what
-            elif ended.outcome is Outcome.UNCHANGED:
+            elif ended.outcome is HostOutcome.UNCHANGED:
                 span.skip("live already")
 
     def _prepare(self, host: str) -> Prepared:
         def heard(text: str) -> None:  # what follows "verify" is done with the lock
             if text != "verify":
-                self._events.put(Event(Kind.LOCKED, host))
+                self._events.put(RolloutEvent(EventKind.LOCKED, host))
 
         first = host == self.rollout.hosts[0].name
         return self._request.prepare(self._lines[host].open, heard if first else lambda _: None)
@@ -274,8 +274,8 @@ class Performer:
             session.commit()
 
 
-def _kind(error: GoferryError) -> Kind:
+def _kind(error: GoferryError) -> EventKind:
     """Return what an error means for its host: its word that it went back, that nobody knows, or a refusal."""
     if isinstance(error, RolledBack):
-        return Kind.UNDONE
-    return Kind.LOST if isinstance(error, Unreachable) else Kind.REFUSED
+        return EventKind.UNDONE
+    return EventKind.LOST if isinstance(error, Unreachable) else EventKind.REFUSED

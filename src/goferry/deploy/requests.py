@@ -10,7 +10,7 @@ from typing import Any
 from goferry.deploy import upload
 from goferry.deploy.answers import Prepared
 from goferry.deploy.errors import HostOutdated
-from goferry.deploy.session import Heard, Session, transaction_id
+from goferry.deploy.session import Heard, HostSession, transaction_id
 from goferry.kernel.errors import printable
 from goferry.kernel.manifest import Manifest
 
@@ -51,11 +51,11 @@ class DeployRequest(_Common):
     stage: str = "deploy"
     uploads: bool = True
 
-    def upload(self, session: Session) -> int:
+    def upload(self, session: HostSession) -> int:
         """Send what the host lacks; return the bytes."""
         return upload.send_release(session, self.dist, self.release, self.services, self.id)
 
-    def prepare(self, session: Session, heard: Heard) -> Prepared:
+    def prepare(self, session: HostSession, heard: Heard) -> Prepared:
         """Have what was sent verified and started."""
         return session.prepare(heard, dist="incoming", **self._fields())
 
@@ -69,11 +69,11 @@ class RollbackRequest(_Common):
     stage: str = "rollback"
     uploads: bool = False
 
-    def upload(self, _session: Session) -> int:
+    def upload(self, _session: HostSession) -> int:
         """Send nothing, for the host holds the version; return 0."""
         return 0
 
-    def prepare(self, session: Session, heard: Heard) -> Prepared:
+    def prepare(self, session: HostSession, heard: Heard) -> Prepared:
         """Have the version started.
 
         Raises:

@@ -40,11 +40,11 @@ from goferry.deploy.rollout_table import (
     IDLE,
     MOVES,
     OUTCOMES,
-    Act,
-    Kind,
-    Outcome,
+    AskKind,
+    EventKind,
+    HostOutcome,
     Phase,
-    State,
+    RolloutState,
 )
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.outcomes import ClientSilent
@@ -57,15 +57,15 @@ Answer = Prepared | Switched | Committed | Status | int | None
 class Ask:
     """One thing for the performer to do; `host` is empty for the clock of the whole fleet."""
 
-    act: Act
+    act: AskKind
     host: str = ""
 
 
 @dataclass(frozen=True)
-class Event:
+class RolloutEvent:
     """One thing that happened, of an ask to `host` or to nobody; `failure` is what a host said, or how it was lost."""
 
-    kind: Kind
+    kind: EventKind
     host: str = ""
     answer: Answer = None
     failure: GoferryError | None = None
@@ -82,7 +82,7 @@ class Host:
     """
 
     name: str
-    state: State = State.NEW
+    state: RolloutState = RolloutState.NEW
     prepared: Prepared | None = None
     switched: Switched | None = None
     committed: Committed | None = None
@@ -93,9 +93,9 @@ class Host:
     greeted: bool = False
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> HostOutcome:
         """What came of it; empty while it is open."""
-        return OUTCOMES.get(self.state, Outcome.OPEN)
+        return OUTCOMES.get(self.state, HostOutcome.OPEN)
 
     @property
     def works(self) -> bool:
@@ -105,7 +105,9 @@ class Host:
     @property
     def reached(self) -> bool:
         """Whether there is a connection over which it can be asked."""
-        return self.state not in (State.NEW, State.CONNECTING, State.FAILED) and not (self.lost or self.let_go)
+        return self.state not in (RolloutState.NEW, RolloutState.CONNECTING, RolloutState.FAILED) and not (
+            self.lost or self.let_go
+        )
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class Rollout:
         known = {each.name: each for each in hosts}
         return replace(self, hosts=tuple(known.get(each.name, each) for each in self.hosts), **changes)
 
-    def among(self, *states: State) -> list[Host]:
+    def among(self, *states: RolloutState) -> list[Host]:
         """Return the hosts that are in any of these states."""
         return [each for each in self.hosts if each.state in states]
 
@@ -149,7 +151,7 @@ Asks = tuple[Ask, ...]
 Condition = Callable[[Rollout], object]
 
 
-class IllegalEvent(ValueError):
+class IllegalRolloutEvent(ValueError):
     """The event answers nothing that was asked of the host."""
 
 
@@ -158,7 +160,9 @@ def _always(_: Rollout) -> bool:
 
 
 def _divided(fleet: Rollout) -> bool:
-    return bool(fleet.among(State.COMMITTED) and fleet.among(State.ROLLED_BACK)) and not fleet.among(State.UNKNOWN)
+    return bool(fleet.among(RolloutState.COMMITTED) and fleet.among(RolloutState.ROLLED_BACK)) and not fleet.among(
+        RolloutState.UNKNOWN
+    )
 
 
 FOLLOWS: Mapping[Phase, tuple[tuple[Condition, Phase], ...]] = {
@@ -166,14 +170,14 @@ FOLLOWS: Mapping[Phase, tuple[tuple[Condition, Phase], ...]] = {
     Phase.PREPARE: (
         (lambda fleet: fleet.failed, Phase.ABORT),
         (lambda fleet: fleet.dry_run, Phase.END),
-        (lambda fleet: fleet.among(State.PREPARED), Phase.SWITCH),
+        (lambda fleet: fleet.among(RolloutState.PREPARED), Phase.SWITCH),
         (_always, Phase.SHOW),
     ),
     Phase.ABORT: ((_always, Phase.END),),
     Phase.SHOW: ((_always, Phase.END),),
     Phase.SWITCH: ((lambda fleet: fleet.failed, Phase.UNDO), (_always, Phase.COMMIT)),
     Phase.UNDO: ((_always, Phase.SETTLE),),
-    Phase.COMMIT: ((lambda fleet: fleet.among(State.UNKNOWN), Phase.RECHECK), (_always, Phase.END)),
+    Phase.COMMIT: ((lambda fleet: fleet.among(RolloutState.UNKNOWN), Phase.RECHECK), (_always, Phase.END)),
     Phase.RECHECK: ((_divided, Phase.BRING_BACK), (_always, Phase.END)),
     Phase.BRING_BACK: ((_always, Phase.SETTLE),),
     Phase.SETTLE: ((_always, Phase.END),),
@@ -181,7 +185,7 @@ FOLLOWS: Mapping[Phase, tuple[tuple[Condition, Phase], ...]] = {
 """Phase → what comes when none of its hosts works any more: the first whose condition holds."""
 
 
-def decide(fleet: Rollout, event: Event) -> tuple[Rollout, Asks]:
+def decide(fleet: Rollout, event: RolloutEvent) -> tuple[Rollout, Asks]:
     """Return the rollout after `event`, and what is to be done then.
 
     Raises:
@@ -200,51 +204,51 @@ def _go_on(fleet: Rollout) -> tuple[Rollout, Asks]:
     while fleet.phase is not Phase.END and not any(host.works for host in fleet.hosts):
         phase = next(phase for condition, phase in FOLLOWS[fleet.phase] if condition(fleet))
         if fleet.phase is Phase.PREPARE and phase is not Phase.ABORT:
-            prepared = fleet.among(State.PREPARED)
-            asks += [Ask(Act.WARN, each.name) for each in prepared if each.prepared and each.prepared.no_way_back]
+            prepared = fleet.among(RolloutState.PREPARED)
+            asks += [Ask(AskKind.WARN, each.name) for each in prepared if each.prepared and each.prepared.no_way_back]
         fleet = replace(fleet, phase=phase, late=False)
         if phase in ENTERS:
             before, state, act = ENTERS[phase]
-            asked = [each for each in fleet.among(before) if act in (Act.CONNECT, Act.LOOK) or each.reached]
+            asked = [each for each in fleet.among(before) if act in (AskKind.CONNECT, AskKind.LOOK) or each.reached]
             asks += [Ask(act, each.name) for each in asked]
-            asks += [Ask(Act.AWAIT_RECOVERY)] if act is Act.LOOK and asked else []
+            asks += [Ask(AskKind.AWAIT_RECOVERY)] if act is AskKind.LOOK and asked else []
             fleet = fleet.having(*(replace(each, state=state) for each in asked))
     return fleet, tuple(asks)
 
 
-def _begun(fleet: Rollout, _event: Event) -> tuple[Rollout, Asks]:
+def _begun(fleet: Rollout, _event: RolloutEvent) -> tuple[Rollout, Asks]:
     return fleet, ()
 
 
-def _answered(fleet: Rollout, event: Event) -> tuple[Rollout, Asks]:
+def _answered(fleet: Rollout, event: RolloutEvent) -> tuple[Rollout, Asks]:
     """Take what came of an ask."""
     host = fleet.host(event.host)
     if (host.state, event.kind) not in MOVES or not host.works:
-        raise IllegalEvent(f"{event.kind} of {host.name}, which is {host.state.name}")
-    if host.state is State.LOOKING and isinstance(event.answer, Status) and event.answer.busy:
+        raise IllegalRolloutEvent(f"{event.kind} of {host.name}, which is {host.state.name}")
+    if host.state is RolloutState.LOOKING and isinstance(event.answer, Status) and event.answer.busy:
         if not fleet.late:
-            return fleet, (Ask(Act.LOOK_AGAIN, host.name),)
+            return fleet, (Ask(AskKind.LOOK_AGAIN, host.name),)
         event = replace(event, answer=None)
     after = _take(_moved(host, event), event.answer)
     fleet, asks = _let_through(fleet.having(after))
-    if fleet.host(host.name).state is State.WAITING:
-        asks += (Ask(Act.AWAIT_LOCK, host.name),)
-    if host.state is State.UPLOADING and after.state is State.PREPARING:
-        asks += (Ask(Act.PREPARE, host.name),)
+    if fleet.host(host.name).state is RolloutState.WAITING:
+        asks += (Ask(AskKind.AWAIT_LOCK, host.name),)
+    if host.state is RolloutState.UPLOADING and after.state is RolloutState.PREPARING:
+        asks += (Ask(AskKind.PREPARE, host.name),)
     if fleet.phase is Phase.SWITCH and event.kind in FAILURES and fleet.on_silence != "commit":
-        watching = [each for each in fleet.among(State.SWITCHING) if each.reached]
+        watching = [each for each in fleet.among(RolloutState.SWITCHING) if each.reached]
         fleet = fleet.having(*(replace(each, let_go=True) for each in watching))
-        asks += tuple(Ask(Act.HANG_UP, each.name) for each in watching)
+        asks += tuple(Ask(AskKind.HANG_UP, each.name) for each in watching)
     return fleet, asks
 
 
-def _moved(host: Host, event: Event) -> Host:
+def _moved(host: Host, event: RolloutEvent) -> Host:
     """Return the host after the answer to the last ask; its first failure is the one that is kept."""
-    looking, failure = host.state is State.LOOKING, host.failure or event.failure
-    went = event.kind is Kind.UNDONE and event.failure and event.failure.facts.get("cause") == ClientSilent.name
+    looking, failure = host.state is RolloutState.LOOKING, host.failure or event.failure
+    went = event.kind is EventKind.UNDONE and event.failure and event.failure.facts.get("cause") == ClientSilent.name
     if looking or (host.let_go and went):  # it did what we let it go for, so it is not what failed
         failure = host.failure
-    lost = host.lost or (event.kind is Kind.LOST and not looking)
+    lost = host.lost or (event.kind is EventKind.LOST and not looking)
     return replace(host, state=MOVES[host.state, event.kind], greeted=False, failure=failure, lost=lost)
 
 
@@ -252,12 +256,12 @@ def _take(host: Host, answer: Answer) -> Host:
     """Return a host that moved with what its answer says."""
     match answer:
         case Prepared():
-            return replace(host, prepared=answer, state=State.UNCHANGED if answer.unchanged else host.state)
+            return replace(host, prepared=answer, state=RolloutState.UNCHANGED if answer.unchanged else host.state)
         case Switched():
-            return replace(host, switched=answer, state=State.UNKNOWN if host.let_go else host.state)
+            return replace(host, switched=answer, state=RolloutState.UNKNOWN if host.let_go else host.state)
         case Committed():
             return replace(host, committed=answer)
-        case Status() if host.state is State.UNCHANGED:
+        case Status() if host.state is RolloutState.UNCHANGED:
             return replace(host, committed=Committed(services=answer.of(_project(host))))
         case Status():
             return _seen(host, answer)
@@ -273,18 +277,18 @@ def _seen(host: Host, status: Status) -> Host:
     serves = {each.service: each.sequence for each in live.values()}
     wanted = {change.service: change.sequence for change in host.prepared.changes} if host.prepared else {}
     if any(serves.get(service) != sequence for service, sequence in wanted.items()):
-        return replace(host, state=State.ROLLED_BACK)
+        return replace(host, state=RolloutState.ROLLED_BACK)
     switched = host.switched or Switched()
     changed = {name: each for name, each in live.items() if each.service in wanted}
     done = Committed(switched.switch_ms, switched.gap_ms, changed)
-    return replace(host, state=State.COMMITTED, failure=None, committed=done)
+    return replace(host, state=RolloutState.COMMITTED, failure=None, committed=done)
 
 
 def _project(host: Host) -> str:
     return host.prepared.project if host.prepared else ""
 
 
-def _locked(fleet: Rollout, _event: Event) -> tuple[Rollout, Asks]:
+def _locked(fleet: Rollout, _event: RolloutEvent) -> tuple[Rollout, Asks]:
     return _let_through(replace(fleet, locked=True))
 
 
@@ -292,37 +296,43 @@ def _let_through(fleet: Rollout) -> tuple[Rollout, Asks]:
     """Have the hosts go on that wait for no lock any more; the first one never waits."""
     first = fleet.hosts[0]
     every = fleet.locked or first.state not in BEFORE_LOCK
-    return _begin(fleet, [each for each in fleet.among(State.WAITING) if every or each is first])
+    return _begin(fleet, [each for each in fleet.among(RolloutState.WAITING) if every or each is first])
 
 
 def _begin(fleet: Rollout, hosts: list[Host]) -> tuple[Rollout, Asks]:
-    state, act = (State.UPLOADING, Act.UPLOAD) if fleet.uploads else (State.PREPARING, Act.PREPARE)
+    state, act = (
+        (RolloutState.UPLOADING, AskKind.UPLOAD) if fleet.uploads else (RolloutState.PREPARING, AskKind.PREPARE)
+    )
     return fleet.having(*(replace(each, state=state) for each in hosts)), tuple(Ask(act, each.name) for each in hosts)
 
 
-def _timed_out(fleet: Rollout, event: Event) -> tuple[Rollout, Asks]:
+def _timed_out(fleet: Rollout, event: RolloutEvent) -> tuple[Rollout, Asks]:
     if not event.host:
         return replace(fleet, late=True), ()
-    return _begin(fleet, [each for each in fleet.among(State.WAITING) if each.name == event.host])
+    return _begin(fleet, [each for each in fleet.among(RolloutState.WAITING) if each.name == event.host])
 
 
-def _ticked(fleet: Rollout, _event: Event) -> tuple[Rollout, Asks]:
+def _ticked(fleet: Rollout, _event: RolloutEvent) -> tuple[Rollout, Asks]:
     """Greet the hosts that wait for the others."""
-    waiting = [each for each in fleet.among(State.PREPARED, State.SWITCHED) if not (each.greeted or each.failure)]
+    waiting = [
+        each for each in fleet.among(RolloutState.PREPARED, RolloutState.SWITCHED) if not (each.greeted or each.failure)
+    ]
     greeted = fleet.having(*(replace(each, greeted=True) for each in waiting))
-    return greeted, tuple(Ask(Act.HELLO, each.name) for each in waiting)
+    return greeted, tuple(Ask(AskKind.HELLO, each.name) for each in waiting)
 
 
-def _interrupted(fleet: Rollout, _event: Event) -> tuple[Rollout, Asks]:
+def _interrupted(fleet: Rollout, _event: RolloutEvent) -> tuple[Rollout, Asks]:
     """Let all hosts go; each follows `on_silence`."""
-    return replace(fleet, phase=Phase.END), tuple(Ask(Act.HANG_UP, each.name) for each in fleet.hosts if each.reached)
+    return replace(fleet, phase=Phase.END), tuple(
+        Ask(AskKind.HANG_UP, each.name) for each in fleet.hosts if each.reached
+    )
 
 
-_HANDLERS: Mapping[Kind, Callable[[Rollout, Event], tuple[Rollout, Asks]]] = {
-    Kind.BEGIN: _begun,
-    **dict.fromkeys((Kind.ANSWERED, *FAILURES), _answered),
-    Kind.LOCKED: _locked,
-    Kind.TIMED_OUT: _timed_out,
-    Kind.TICK: _ticked,
-    Kind.INTERRUPTED: _interrupted,
+_HANDLERS: Mapping[EventKind, Callable[[Rollout, RolloutEvent], tuple[Rollout, Asks]]] = {
+    EventKind.BEGIN: _begun,
+    **dict.fromkeys((EventKind.ANSWERED, *FAILURES), _answered),
+    EventKind.LOCKED: _locked,
+    EventKind.TIMED_OUT: _timed_out,
+    EventKind.TICK: _ticked,
+    EventKind.INTERRUPTED: _interrupted,
 }

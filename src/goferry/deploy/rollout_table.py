@@ -22,7 +22,7 @@ class Phase(Enum):
     END = auto()
 
 
-class State(Enum):
+class RolloutState(Enum):
     """Where one host is."""
 
     NEW = auto()
@@ -47,7 +47,7 @@ class State(Enum):
     BRINGING_BACK = auto()
 
 
-class Act(StrEnum):
+class AskKind(StrEnum):
     """What can be asked of the performer; the last two are clocks that end in TIMED_OUT."""
 
     CONNECT = auto()
@@ -67,7 +67,7 @@ class Act(StrEnum):
     AWAIT_RECOVERY = auto()
 
 
-class Kind(StrEnum):
+class EventKind(StrEnum):
     """What can happen: an ask was answered, refused, undone by the host itself, or lost; the others answer nothing."""
 
     BEGIN = auto()
@@ -81,7 +81,7 @@ class Kind(StrEnum):
     INTERRUPTED = auto()
 
 
-class Outcome(StrEnum):
+class HostOutcome(StrEnum):
     """What came of a host, as the record says it."""
 
     OPEN = ""
@@ -93,66 +93,74 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
-OUTCOMES: Mapping[State, Outcome] = {
-    State.COMMITTED: Outcome.DEPLOYED,
-    State.UNCHANGED: Outcome.UNCHANGED,
-    State.ABORTED: Outcome.ABORTED,
-    State.ROLLED_BACK: Outcome.ROLLED_BACK,
-    State.FAILED: Outcome.FAILED,
-    State.UNKNOWN: Outcome.UNKNOWN,
+OUTCOMES: Mapping[RolloutState, HostOutcome] = {
+    RolloutState.COMMITTED: HostOutcome.DEPLOYED,
+    RolloutState.UNCHANGED: HostOutcome.UNCHANGED,
+    RolloutState.ABORTED: HostOutcome.ABORTED,
+    RolloutState.ROLLED_BACK: HostOutcome.ROLLED_BACK,
+    RolloutState.FAILED: HostOutcome.FAILED,
+    RolloutState.UNKNOWN: HostOutcome.UNKNOWN,
 }
 """The states in which a host's course can end; any other one is still open."""
 
-FAILURES = (Kind.REFUSED, Kind.UNDONE, Kind.LOST)
-BEFORE_LOCK = (State.NEW, State.CONNECTING, State.WAITING, State.UPLOADING, State.PREPARING)
-IDLE = (State.NEW, State.PREPARED, State.SWITCHED, *OUTCOMES)
+FAILURES = (EventKind.REFUSED, EventKind.UNDONE, EventKind.LOST)
+BEFORE_LOCK = (
+    RolloutState.NEW,
+    RolloutState.CONNECTING,
+    RolloutState.WAITING,
+    RolloutState.UPLOADING,
+    RolloutState.PREPARING,
+)
+IDLE = (RolloutState.NEW, RolloutState.PREPARED, RolloutState.SWITCHED, *OUTCOMES)
 """The states in which nothing is asked of a host but a greeting; in any other one it works."""
 
-MOVES: Mapping[tuple[State, Kind], State] = {
-    (State.CONNECTING, Kind.ANSWERED): State.WAITING,
-    (State.UPLOADING, Kind.ANSWERED): State.PREPARING,
-    (State.PREPARING, Kind.ANSWERED): State.PREPARED,  # or UNCHANGED, as the host says
+MOVES: Mapping[tuple[RolloutState, EventKind], RolloutState] = {
+    (RolloutState.CONNECTING, EventKind.ANSWERED): RolloutState.WAITING,
+    (RolloutState.UPLOADING, EventKind.ANSWERED): RolloutState.PREPARING,
+    (RolloutState.PREPARING, EventKind.ANSWERED): RolloutState.PREPARED,  # or UNCHANGED, as the host says
     **{
-        (state, kind): State.FAILED
-        for state in (State.CONNECTING, State.UPLOADING, State.PREPARING)
+        (state, kind): RolloutState.FAILED
+        for state in (RolloutState.CONNECTING, RolloutState.UPLOADING, RolloutState.PREPARING)
         for kind in FAILURES
     },
-    (State.PREPARED, Kind.ANSWERED): State.PREPARED,  # greeted
-    (State.PREPARED, Kind.REFUSED): State.PREPARED,  # what is open there can still be aborted
-    (State.PREPARED, Kind.UNDONE): State.PREPARED,
-    (State.PREPARED, Kind.LOST): State.ABORTED,  # without us it goes no further
-    **{(State.ABORTING, kind): State.ABORTED for kind in (Kind.ANSWERED, *FAILURES)},
-    **{(State.SHOWING, kind): State.UNCHANGED for kind in (Kind.ANSWERED, *FAILURES)},
-    (State.SWITCHING, Kind.ANSWERED): State.SWITCHED,  # or UNKNOWN, when it was let go meanwhile
-    (State.SWITCHING, Kind.UNDONE): State.ROLLED_BACK,
-    (State.SWITCHED, Kind.ANSWERED): State.SWITCHED,  # greeted
-    (State.SWITCHED, Kind.UNDONE): State.ROLLED_BACK,
+    (RolloutState.PREPARED, EventKind.ANSWERED): RolloutState.PREPARED,  # greeted
+    (RolloutState.PREPARED, EventKind.REFUSED): RolloutState.PREPARED,  # what is open there can still be aborted
+    (RolloutState.PREPARED, EventKind.UNDONE): RolloutState.PREPARED,
+    (RolloutState.PREPARED, EventKind.LOST): RolloutState.ABORTED,  # without us it goes no further
+    **{(RolloutState.ABORTING, kind): RolloutState.ABORTED for kind in (EventKind.ANSWERED, *FAILURES)},
+    **{(RolloutState.SHOWING, kind): RolloutState.UNCHANGED for kind in (EventKind.ANSWERED, *FAILURES)},
+    (RolloutState.SWITCHING, EventKind.ANSWERED): RolloutState.SWITCHED,  # or UNKNOWN, when it was let go meanwhile
+    (RolloutState.SWITCHING, EventKind.UNDONE): RolloutState.ROLLED_BACK,
+    (RolloutState.SWITCHED, EventKind.ANSWERED): RolloutState.SWITCHED,  # greeted
+    (RolloutState.SWITCHED, EventKind.UNDONE): RolloutState.ROLLED_BACK,
     **{
-        (state, kind): State.UNKNOWN
-        for state in (State.SWITCHING, State.SWITCHED)
-        for kind in (Kind.REFUSED, Kind.LOST)
+        (state, kind): RolloutState.UNKNOWN
+        for state in (RolloutState.SWITCHING, RolloutState.SWITCHED)
+        for kind in (EventKind.REFUSED, EventKind.LOST)
     },
-    (State.UNDOING, Kind.ANSWERED): State.ROLLED_BACK,
-    **{(State.UNDOING, kind): State.UNKNOWN for kind in FAILURES},
-    (State.COMMITTING, Kind.ANSWERED): State.COMMITTED,
-    **{(State.COMMITTING, kind): State.UNKNOWN for kind in FAILURES},
-    **{(State.LOOKING, kind): State.UNKNOWN for kind in (Kind.ANSWERED, *FAILURES)},  # or what is seen to serve
-    (State.BRINGING_BACK, Kind.ANSWERED): State.ROLLED_BACK,
-    (State.BRINGING_BACK, Kind.REFUSED): State.COMMITTED,
-    (State.BRINGING_BACK, Kind.UNDONE): State.COMMITTED,
-    (State.BRINGING_BACK, Kind.LOST): State.UNKNOWN,
+    (RolloutState.UNDOING, EventKind.ANSWERED): RolloutState.ROLLED_BACK,
+    **{(RolloutState.UNDOING, kind): RolloutState.UNKNOWN for kind in FAILURES},
+    (RolloutState.COMMITTING, EventKind.ANSWERED): RolloutState.COMMITTED,
+    **{(RolloutState.COMMITTING, kind): RolloutState.UNKNOWN for kind in FAILURES},
+    **{
+        (RolloutState.LOOKING, kind): RolloutState.UNKNOWN for kind in (EventKind.ANSWERED, *FAILURES)
+    },  # or what is seen to serve
+    (RolloutState.BRINGING_BACK, EventKind.ANSWERED): RolloutState.ROLLED_BACK,
+    (RolloutState.BRINGING_BACK, EventKind.REFUSED): RolloutState.COMMITTED,
+    (RolloutState.BRINGING_BACK, EventKind.UNDONE): RolloutState.COMMITTED,
+    (RolloutState.BRINGING_BACK, EventKind.LOST): RolloutState.UNKNOWN,
 }
 """What the answer to the last ask makes of a host, by what the host was doing; see `_take` for what an answer adds."""
 
-ENTERS: Mapping[Phase, tuple[State, State, Act]] = {
-    Phase.PREPARE: (State.NEW, State.CONNECTING, Act.CONNECT),
-    Phase.ABORT: (State.PREPARED, State.ABORTING, Act.ABORT),
-    Phase.SHOW: (State.UNCHANGED, State.SHOWING, Act.SHOW),
-    Phase.SWITCH: (State.PREPARED, State.SWITCHING, Act.SWITCH),
-    Phase.UNDO: (State.SWITCHED, State.UNDOING, Act.ABORT),
-    Phase.COMMIT: (State.SWITCHED, State.COMMITTING, Act.COMMIT),
-    Phase.RECHECK: (State.UNKNOWN, State.LOOKING, Act.LOOK),
-    Phase.BRING_BACK: (State.COMMITTED, State.BRINGING_BACK, Act.BRING_BACK),
-    Phase.SETTLE: (State.UNKNOWN, State.LOOKING, Act.LOOK),
+ENTERS: Mapping[Phase, tuple[RolloutState, RolloutState, AskKind]] = {
+    Phase.PREPARE: (RolloutState.NEW, RolloutState.CONNECTING, AskKind.CONNECT),
+    Phase.ABORT: (RolloutState.PREPARED, RolloutState.ABORTING, AskKind.ABORT),
+    Phase.SHOW: (RolloutState.UNCHANGED, RolloutState.SHOWING, AskKind.SHOW),
+    Phase.SWITCH: (RolloutState.PREPARED, RolloutState.SWITCHING, AskKind.SWITCH),
+    Phase.UNDO: (RolloutState.SWITCHED, RolloutState.UNDOING, AskKind.ABORT),
+    Phase.COMMIT: (RolloutState.SWITCHED, RolloutState.COMMITTING, AskKind.COMMIT),
+    Phase.RECHECK: (RolloutState.UNKNOWN, RolloutState.LOOKING, AskKind.LOOK),
+    Phase.BRING_BACK: (RolloutState.COMMITTED, RolloutState.BRINGING_BACK, AskKind.BRING_BACK),
+    Phase.SETTLE: (RolloutState.UNKNOWN, RolloutState.LOOKING, AskKind.LOOK),
 }
 """Phase → which hosts are asked as it begins, what they do then, and what they are asked."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from goferry.deploy import answers, client, ssh
-from goferry.deploy.address import Address
 from goferry.deploy.answers import Committed, Hello, Prepared, Switched
+from goferry.deploy.hosts import Address
 from goferry.deploy.live import Status
 from goferry.observe.events import Span
 
@@ -33,7 +33,7 @@ def _deaf(_text: str) -> None:
 
 
 @dataclass(frozen=True)
-class Session:
+class HostSession:
     """A connection that is open.
 
     Attributes:
@@ -109,7 +109,7 @@ class Session:
 @contextlib.contextmanager
 def connected(
     address: Address, access: ssh.Access, environ: Mapping[str, str], trace: str = "", span: Span | None = None
-) -> Iterator[Session]:
+) -> Iterator[HostSession]:
     """Connect to a host's agent for the block; `trace` is the run's trace id.
 
     Raises:
@@ -124,7 +124,7 @@ def connected(
         settle=10.0,
         trace=trace,
     ) as agent:
-        yield Session(address, agent, span)
+        yield HostSession(address, agent, span)
 
 
 def _identity(access: ssh.Access) -> str:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from goferry.deploy import known_hosts
-from goferry.deploy.address import Address
 from goferry.deploy.errors import (
     AgentMissing,
     DeployKeyRefused,
@@ -24,6 +23,7 @@ from goferry.deploy.errors import (
     HostUnreachable,
     KnownHostsUnreadable,
 )
+from goferry.deploy.hosts import Address
 from goferry.kernel.errors import Advice, GoferryError, Misuse, printable
 from goferry.system import keytext
 from goferry.system.process import ToolMissing, run

@@ -14,7 +14,7 @@ from typing import Any
 from goferry.artifacts import given
 from goferry.deploy.client import Agent
 from goferry.deploy.errors import HostOutdated
-from goferry.deploy.session import Session
+from goferry.deploy.session import HostSession
 from goferry.kernel import checksums, manifest
 from goferry.kernel.errors import printable
 from goferry.kernel.files import sha256_file
@@ -57,7 +57,7 @@ def read_release(dist: Path) -> manifest.Manifest:
 
 
 def send_release(
-    session: Session, dist: Path, release: manifest.Manifest, services: Sequence[str], transaction: str
+    session: HostSession, dist: Path, release: manifest.Manifest, services: Sequence[str], transaction: str
 ) -> int:
     """Ask the host what it needs and send that; return how many bytes went over the line.
 
@@ -79,7 +79,7 @@ def send_release(
     return sent
 
 
-def _outdated(session: Session, what: str) -> HostOutdated:
+def _outdated(session: HostSession, what: str) -> HostOutdated:
     return HostOutdated(
         f"the agent of {session.address.text} {what}",
         state="Nothing was sent.",

@@ -6,14 +6,14 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from goferry.deploy.answers import Change
+from goferry.deploy.answers import ServiceChange
 from goferry.deploy.deployment import hosts_as_json
 from goferry.deploy.rollout import Host, Rollout
-from goferry.deploy.rollout_table import Outcome, State
+from goferry.deploy.rollout_table import HostOutcome, RolloutState
 from goferry.kernel.errors import Failed, FleetSplit, GoferryError, RolledBack, Unreachable, printable
 from goferry.kernel.outcomes import AgentLost
 
-WELL = (State.COMMITTED, State.UNCHANGED)
+WELL = (RolloutState.COMMITTED, RolloutState.UNCHANGED)
 
 
 def error(fleet: Rollout, stage: str) -> GoferryError | None:
@@ -22,15 +22,15 @@ def error(fleet: Rollout, stage: str) -> GoferryError | None:
     It is the gravest host's own error with every host's part in it, or FleetSplit where the hosts may have come to
     different ends.
     """
-    if fleet.among(State.ABORTED, State.FAILED):
+    if fleet.among(RolloutState.ABORTED, RolloutState.FAILED):
         return _of_worst(fleet, fleet.failed, "nothing was switched on any host")
-    if len(fleet.among(State.UNCHANGED)) == len(fleet.hosts):
+    if len(fleet.among(RolloutState.UNCHANGED)) == len(fleet.hosts):
         return next((host.failure for host in fleet.failed), None)  # it was only asked what serves
     if fleet.dry_run or len(fleet.among(*WELL)) == len(fleet.hosts):
         return None
-    if [host.outcome for host in fleet.hosts] == [Outcome.UNKNOWN]:
+    if [host.outcome for host in fleet.hosts] == [HostOutcome.UNKNOWN]:
         return _of_lost(fleet, stage)
-    if fleet.among(State.UNKNOWN, State.COMMITTED):
+    if fleet.among(RolloutState.UNKNOWN, RolloutState.COMMITTED):
         return _of_divided(fleet, stage)
     return _of_worst(fleet, fleet.failed or fleet.hosts, "every host serves the version before")
 
@@ -43,7 +43,7 @@ def _of_worst(fleet: Rollout, failed: Sequence[Host], rest: str) -> GoferryError
     if len(fleet.hosts) > 1:
         what = what if worst.name in what else f"{worst.name}: {what}"
         state = "\n".join([state, *_lines(fleet), f"So {rest}."]).lstrip("\n")
-    return _for_all(found, fleet, worst.outcome or Outcome.FAILED, what=what, state=state)
+    return _for_all(found, fleet, worst.outcome or HostOutcome.FAILED, what=what, state=state)
 
 
 def _weight(host: Host) -> tuple[bool, int]:
@@ -58,7 +58,7 @@ def _of_lost(fleet: Rollout, stage: str) -> GoferryError:
     (host,) = fleet.hosts
     found = host.failure or AgentLost(f"{host.name} did not answer")
     (line,) = _lines(fleet)
-    return _for_all(found, fleet, Outcome.UNKNOWN, state=line, advice=tuple(_advice(fleet, stage)))
+    return _for_all(found, fleet, HostOutcome.UNKNOWN, state=line, advice=tuple(_advice(fleet, stage)))
 
 
 def _for_all(found: GoferryError, fleet: Rollout, outcome: str, **parts: Any) -> GoferryError:
@@ -106,9 +106,9 @@ def _serving(host: Host) -> str:
         return "what served before serves"
     old = ", ".join(sorted({change.before or "nothing" for change in changes}))
     new = ", ".join(sorted({change.to for change in changes}))
-    told = {Outcome.DEPLOYED: f"{new} serves", Outcome.UNKNOWN: f"{old} or {new} serves"}
+    told = {HostOutcome.DEPLOYED: f"{new} serves", HostOutcome.UNKNOWN: f"{old} or {new} serves"}
     return told.get(host.outcome, f"{old} serves")
 
 
-def _changes(host: Host) -> tuple[Change, ...]:
+def _changes(host: Host) -> tuple[ServiceChange, ...]:
     return host.prepared.changes if host.prepared else ()

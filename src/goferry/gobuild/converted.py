@@ -18,7 +18,7 @@ from shlex import quote
 from msgspec import Struct
 
 from goferry.gobuild import index as indexes
-from goferry.gobuild.index import Entry, Index
+from goferry.gobuild.index import IndexEntry, PackageIndex
 from goferry.gobuild.replaced import Replacement
 from goferry.gobuild.revision import git_environ
 from goferry.kernel.errors import Advice
@@ -50,7 +50,7 @@ class Converted(Struct, frozen=True):
 
 
 def find(
-    index: Index,
+    index: PackageIndex,
     environ: Mapping[str, str],
     released: Callable[[], Iterable[Path]],
     *,
@@ -126,7 +126,7 @@ def _stands(committed: bytes, here: bytes) -> bool:
     return here == committed or (pointer is not None and hashlib.sha256(here).hexdigest() == pointer[1].decode())
 
 
-def _pointers(index: Index) -> Iterator[str]:
+def _pointers(index: PackageIndex) -> Iterator[str]:
     """Yield the files that are pointers of Git LFS, where the commit says that it uses it."""
     names = [name for name in index.entries if name.rpartition("/")[2] == _ATTRIBUTES]
     if not any(b"filter=lfs" in _read(index.root / name) for name in names):
@@ -137,7 +137,7 @@ def _pointers(index: Index) -> Iterator[str]:
             yield name
 
 
-def _differing(index: Index, packed: Collection[str]) -> dict[str, bytes]:
+def _differing(index: PackageIndex, packed: Collection[str]) -> dict[str, bytes]:
     """Return path → content of the files that are not byte for byte as git keeps them and that a build may read.
 
     Those are source by their names, those of `packed`, and what lies below the folder of a source file that embeds.
@@ -159,7 +159,7 @@ def _differing(index: Index, packed: Collection[str]) -> dict[str, bytes]:
     return found
 
 
-def _compare(index: Index, name: str, found: dict[str, bytes]) -> bytes:
+def _compare(index: PackageIndex, name: str, found: dict[str, bytes]) -> bytes:
     entry, path = index.entries[name], index.root / name
     if entry.unseen or path.is_symlink() or not path.is_file():
         return b""  # of what is unseen or missing gobuild.replaced tells
@@ -169,7 +169,9 @@ def _compare(index: Index, name: str, found: dict[str, bytes]) -> bytes:
     return data
 
 
-def _neutral(index: Index, environ: Mapping[str, str], names: Iterable[str]) -> tuple[dict[str, bytes], set[str]]:
+def _neutral(
+    index: PackageIndex, environ: Mapping[str, str], names: Iterable[str]
+) -> tuple[dict[str, bytes], set[str]]:
     """Check files out by the commit alone: path → content, and those for which it names a filter that is not LFS's."""
     import tempfile  # loaded where there is something to check out alone
 
@@ -193,7 +195,7 @@ def _neutral(index: Index, environ: Mapping[str, str], names: Iterable[str]) -> 
 class _Copy:
     """Files of one repository, checked out in a new one that has its objects and neither settings nor filters."""
 
-    def __init__(self, top: Path, room: Path, entries: Mapping[str, Entry], environ: Mapping[str, str]) -> None:
+    def __init__(self, top: Path, room: Path, entries: Mapping[str, IndexEntry], environ: Mapping[str, str]) -> None:
         self.tree, self._entries = room / "tree", entries
         self.tree.mkdir()
         asked = ["git", "rev-parse", "--git-path", "objects"]

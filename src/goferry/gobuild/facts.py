@@ -22,22 +22,22 @@ from goferry.gobuild import (
     converted,
     documents,
     environment,
-    inputs,
     mains,
-    modules,
+    project_modules,
     replaced,
     revision,
+    source_files,
     stamp,
     tags,
     targets,
     version,
 )
 from goferry.gobuild import index as indexes
-from goferry.gobuild.index import Index
-from goferry.gobuild.mains import Main
+from goferry.gobuild.index import PackageIndex
+from goferry.gobuild.mains import MainPackage
 from goferry.gobuild.replaced import Replacement
 from goferry.gobuild.tags import GO, Tags
-from goferry.gobuild.targets import Target
+from goferry.gobuild.targets import BuildTarget
 from goferry.gobuild.trigger import Trigger
 from goferry.kernel.errors import GoferryError
 from goferry.system.threads import beside
@@ -77,8 +77,8 @@ class Facts(Struct, frozen=True):
     project: str
     go: str
     patterns: tuple[str, ...]
-    targets: tuple[Target, ...]
-    mains: tuple[Main, ...]
+    targets: tuple[BuildTarget, ...]
+    mains: tuple[MainPackage, ...]
     version: str
     commit: str
     date: str
@@ -95,7 +95,7 @@ class Facts(Struct, frozen=True):
     commit_date: str = ""
     top: str = ""
     lack: revision.Lack | None = None
-    index: Index | None = None
+    index: PackageIndex | None = None
     replaced: tuple[Replacement, ...] = ()
     filtered: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict)
@@ -142,8 +142,8 @@ def look(
     clean = environment.clean(settings.environ, toolchain, directory)
     environ = clean | dict(config.builds.env)
     with beside(partial(revision.read, directory, settings.environ)) as asked_git:
-        found = modules.find(directory, toolchain, environ)
-        patterns = modules.patterns(found, directory)
+        found = project_modules.find(directory, toolchain, environ)
+        patterns = project_modules.patterns(found, directory)
         packages = mains.find(
             directory,
             toolchain,
@@ -159,7 +159,7 @@ def look(
     index = indexes.read(root, settings.environ) if stand.commit else None
     flags = config.builds.env.get("GOFLAGS", "")
     folder = os.path.relpath(directory, root).replace(os.sep, "/")
-    module = modules.name(found, directory)
+    module = project_modules.name(found, directory)
     changes = tuple(_counting(stand.changes, root, directory, out))
     trigger = Trigger.from_environ(settings.environ, tag=tag)
     rule = tags.of(config.version, folder=folder, module=module, others=[*others, *_neighbours(trigger, root, folder)])
@@ -220,7 +220,7 @@ def look(
 def _read(*asked: Any) -> list[Path]:
     """Return the files that Go reads; where it can't tell, the build will say so."""
     try:
-        return inputs.read(*asked)
+        return source_files.read(*asked)
     except GoferryError:
         return []
 

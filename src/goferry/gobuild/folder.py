@@ -50,7 +50,7 @@ class DistTouched(Refused):
     name = "dist-touched"
 
 
-class Earlier(Struct, frozen=True):
+class EarlierBuild(Struct, frozen=True):
     """A build that stands: its folder, and its ledger, reduced to artifacts whose files are intact."""
 
     folder: Path

@@ -15,7 +15,7 @@ from goferry.system import process
 _SUBMODULE, _LINK = "160000", "120000"
 
 
-class Entry(Struct, frozen=True):
+class IndexEntry(Struct, frozen=True):
     """A file of the index.
 
     Attributes:
@@ -33,7 +33,7 @@ class Entry(Struct, frozen=True):
         return self.mode == _LINK
 
 
-class Index(Struct, frozen=True):
+class PackageIndex(Struct, frozen=True):
     """The index of the work tree at `root`, submodules' included: path relative to it, with slashes → entry.
 
     Attributes:
@@ -42,7 +42,7 @@ class Index(Struct, frozen=True):
     """
 
     root: Path
-    entries: Mapping[str, Entry] = field(default_factory=dict)
+    entries: Mapping[str, IndexEntry] = field(default_factory=dict)
     submodules: Mapping[str, bool] = field(default_factory=dict)
 
     def holds(self, path: Path) -> bool:
@@ -54,13 +54,13 @@ class Index(Struct, frozen=True):
         return os.path.relpath(os.path.realpath(path), os.path.realpath(self.root)).replace(os.sep, "/")
 
 
-def read(root: Path, environ: Mapping[str, str]) -> Index:
+def read(root: Path, environ: Mapping[str, str]) -> PackageIndex:
     """Read the index of the work tree at `root`.
 
     Raises:
         GitFailed: when git can't read it.
     """
-    entries: dict[str, Entry] = {}
+    entries: dict[str, IndexEntry] = {}
     submodules: dict[str, bool] = {}
     for line in _ask(root, environ, "ls-files", "-z", "--stage", "-v").split("\0"):
         facts, _, path = line.partition("\t")
@@ -69,17 +69,17 @@ def read(root: Path, environ: Mapping[str, str]) -> Index:
             continue
         tag, mode, blob, _stage = words
         if mode != _SUBMODULE:
-            entries[path] = Entry(blob, mode, unseen=tag.islower() or tag == "S")
+            entries[path] = IndexEntry(blob, mode, unseen=tag.islower() or tag == "S")
             continue
         submodules[path] = (root / path / ".git").exists()
         if submodules[path]:
             below = read(root / path, environ)
             entries.update({f"{path}/{name}": entry for name, entry in below.entries.items()})
             submodules.update({f"{path}/{name}": there for name, there in below.submodules.items()})
-    return Index(root, entries, submodules)
+    return PackageIndex(root, entries, submodules)
 
 
-def others(index: Index, environ: Mapping[str, str]) -> list[str]:
+def others(index: PackageIndex, environ: Mapping[str, str]) -> list[str]:
     """Return what git does not keep, ignored or not: files, and folders of which it keeps none, ending in a slash.
 
     Raises:
@@ -92,7 +92,7 @@ def others(index: Index, environ: Mapping[str, str]) -> list[str]:
     return [*found, *(f"{name}/" for name in filled(index))]
 
 
-def filled(index: Index) -> list[str]:
+def filled(index: PackageIndex) -> list[str]:
     """Return the submodules that are not checked out and whose folders hold files: git says nothing of those."""
     folders = (name for name, there in index.submodules.items() if not there)
     return [name for name in folders if any(files for _, _, files in os.walk(index.root / name))]
@@ -102,7 +102,7 @@ def _others(root: Path, environ: Mapping[str, str]) -> list[str]:
     return [name for name in _ask(root, environ, "ls-files", "-z", "--others", "--directory").split("\0") if name]
 
 
-def altered(index: Index, environ: Mapping[str, str]) -> dict[str, str]:
+def altered(index: PackageIndex, environ: Mapping[str, str]) -> dict[str, str]:
     """Return path → `changed` or `missing` of the files at which git does not look and that are not as it keeps them.
 
     What a sparse checkout leaves out is no such file, but where its folder is there and Go reads it without the file.
@@ -141,7 +141,7 @@ def source(name: str) -> bool:
     return base in ("default.pgo", "go.mod") or (base.endswith(SOURCES) and not base.endswith("_test.go"))
 
 
-def _has_seen_source(index: Index, name: str) -> bool:
+def _has_seen_source(index: PackageIndex, name: str) -> bool:
     folder = name.rpartition("/")[0]
     return any(
         other.rpartition("/")[0] == folder and source(other) and not entry.unseen

@@ -16,7 +16,7 @@ from goferry.gobuild import compiler, golist, gosource, listed, platforms, varia
 from goferry.gobuild.environment import UNINDEXED, GoFailed, tag_flags
 from goferry.gobuild.golist import GoPackage
 from goferry.gobuild.positions import Places
-from goferry.gobuild.targets import Target
+from goferry.gobuild.targets import BuildTarget
 from goferry.kernel.errors import GoferryError, Misuse
 from goferry.system import process
 
@@ -63,7 +63,7 @@ class ProgramCollision(Misuse):
     name = "program-collision"
 
 
-class Main(Struct, frozen=True):
+class MainPackage(Struct, frozen=True):
     """A main package.
 
     Attributes:
@@ -90,11 +90,11 @@ def find(
     environ: Mapping[str, str],
     *,
     builds: model.Builds,
-    targets: Sequence[Target],
+    targets: Sequence[BuildTarget],
     patterns: Sequence[str],
     found: Mapping[str, Path],
     cache: Path | None = None,
-) -> tuple[Main, ...]:
+) -> tuple[MainPackage, ...]:
     """Return the main packages to build, by path.
 
     Args:
@@ -112,7 +112,7 @@ def find(
     """
     sources = listed.sources(environ, found.values()) if cache else ""
 
-    def ask(target: Target, patterns: Sequence[str]) -> list[GoPackage]:
+    def ask(target: BuildTarget, patterns: Sequence[str]) -> list[GoPackage]:
         tags = tag_flags(builds)
         words = [str(toolchain.go), "list", "-e", "-find", f"-json={_FIELDS}", *tags, *patterns]
         env = {"CGO_ENABLED": "0", **UNINDEXED, **environ, **target.env}
@@ -129,7 +129,7 @@ def find(
         return packages
 
     lists = _for_each(targets, ask, patterns, found=found, directory=directory)
-    packages: dict[str, Main] = {}
+    packages: dict[str, MainPackage] = {}
     broken: dict[str, None] = {}
     for target, answer in zip(targets, lists, strict=True):
         for package in answer:
@@ -180,8 +180,8 @@ def _refused(done: process.Completed, directory: Path) -> GoferryError:
 
 
 def _for_each(
-    targets: Sequence[Target],
-    listed: Callable[[Target, Sequence[str]], list[GoPackage]],
+    targets: Sequence[BuildTarget],
+    listed: Callable[[BuildTarget, Sequence[str]], list[GoPackage]],
     patterns: Sequence[str],
     *,
     found: Mapping[str, Path],
@@ -227,7 +227,7 @@ def spelled(path: str) -> str:
     return plain if plain == "." or plain.startswith(("/", "../")) else f"./{plain}"
 
 
-def _note(packages: dict[str, Main], package: GoPackage, directory: Path, target: str) -> None:
+def _note(packages: dict[str, MainPackage], package: GoPackage, directory: Path, target: str) -> None:
     files = package.sources
     if package.name != "main" or not files:
         return
@@ -238,7 +238,7 @@ def _note(packages: dict[str, Main], package: GoPackage, directory: Path, target
         return
     stamps, other = gosource.stamps(sources)
     known = packages.get(path)
-    packages[path] = Main(
+    packages[path] = MainPackage(
         path=path,
         package=package.import_path,
         program=program_of(package.import_path),
@@ -248,7 +248,7 @@ def _note(packages: dict[str, Main], package: GoPackage, directory: Path, target
     )
 
 
-def _chosen(packages: Mapping[str, Main], wanted: Sequence[str], directory: Path) -> list[Main]:
+def _chosen(packages: Mapping[str, MainPackage], wanted: Sequence[str], directory: Path) -> list[MainPackage]:
     if not wanted:
         return [packages[path] for path in sorted(packages)]
     by_name = {main.package: path for path, main in packages.items()}
@@ -265,8 +265,8 @@ def _chosen(packages: Mapping[str, Main], wanted: Sequence[str], directory: Path
     return list(dict.fromkeys(chosen))
 
 
-def _refuse_collisions(chosen: Sequence[Main]) -> None:
-    seen: dict[str, Main] = {}
+def _refuse_collisions(chosen: Sequence[MainPackage]) -> None:
+    seen: dict[str, MainPackage] = {}
     for main in chosen:
         if not re.fullmatch(_PROGRAM, main.program):
             raise ProgramNameInvalid(
@@ -284,7 +284,7 @@ def _refuse_collisions(chosen: Sequence[Main]) -> None:
 
 
 def _missing(
-    target: Target, chosen: Sequence[Main], all_mains: Sequence[Main], found: Mapping[str, Path]
+    target: BuildTarget, chosen: Sequence[MainPackage], all_mains: Sequence[MainPackage], found: Mapping[str, Path]
 ) -> MainMissing:
     if not all_mains:
         return MainMissing(

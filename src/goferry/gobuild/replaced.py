@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from goferry.gobuild import index as indexes
 from goferry.gobuild import ldflags
-from goferry.gobuild.index import Index
+from goferry.gobuild.index import PackageIndex
 from goferry.kernel.errors import Refused, printable
 
 _SHOWN = 10
@@ -73,7 +73,7 @@ def demand(found: Sequence[Replacement], *, snapshot: bool) -> None:
 
 
 def find(
-    index: Index, directory: Path, modules: Sequence[Path], environ: Mapping[str, str], flags: str = ""
+    index: PackageIndex, directory: Path, modules: Sequence[Path], environ: Mapping[str, str], flags: str = ""
 ) -> tuple[Replacement, ...]:
     """Return everything that replaces committed code.
 
@@ -147,7 +147,7 @@ def _workspace(directory: Path, environ: Mapping[str, str]) -> Path | None:
     return next((up / "go.work" for up in (directory, *directory.parents) if (up / "go.work").is_file()), None)
 
 
-def _unseen(index: Index, environ: Mapping[str, str]) -> Iterator[Replacement]:
+def _unseen(index: PackageIndex, environ: Mapping[str, str]) -> Iterator[Replacement]:
     for name, how in sorted(indexes.altered(index, environ).items()):
         yield Replacement(
             f"{name} is {how}, and git was told not to look at it (assume-unchanged or skip-worktree)",
@@ -155,7 +155,7 @@ def _unseen(index: Index, environ: Mapping[str, str]) -> Iterator[Replacement]:
         )
 
 
-def _submodules(index: Index) -> Iterator[Replacement]:
+def _submodules(index: PackageIndex) -> Iterator[Replacement]:
     for name in indexes.filled(index):
         yield Replacement(
             f"{name}/ is a submodule that is not checked out, and holds files of its own",
@@ -163,7 +163,7 @@ def _submodules(index: Index) -> Iterator[Replacement]:
         )
 
 
-def _flags(index: Index, directory: Path, given: Options) -> Iterator[Replacement]:
+def _flags(index: PackageIndex, directory: Path, given: Options) -> Iterator[Replacement]:
     if given.overlay is not None:
         yield Replacement(f"-overlay={given.overlay} replaces files", "take -overlay out of GOFLAGS in builds.env")
     tool = " ".join(ldflags.split(given.toolexec)[:1])
@@ -177,13 +177,13 @@ def _flags(index: Index, directory: Path, given: Options) -> Iterator[Replacemen
             yield Replacement(f"-{name}={value} is not committed", f"commit it:  git add -f {quote(value)}")
 
 
-def _profile(index: Index, directory: Path, given: Options) -> str:
+def _profile(index: PackageIndex, directory: Path, given: Options) -> str:
     """Return a profile out of the repository; one that is in it and not committed is only added."""
     value = given.profile
     return "" if not value or _in(index.name(directory / value)) else value
 
 
-def _module_file(index: Index, file: Path, *, copied: bool) -> Iterator[Replacement]:
+def _module_file(index: PackageIndex, file: Path, *, copied: bool) -> Iterator[Replacement]:
     """Yield what a go.mod or go.work replaces; where Go takes `copied` modules, it looks at those in their stead."""
     name = index.name(file)
     if not index.holds(file):
@@ -192,7 +192,7 @@ def _module_file(index: Index, file: Path, *, copied: bool) -> Iterator[Replacem
     yield from _targets(index, file, file.parent, ("use",) if copied else ("use", "replace"))
 
 
-def _targets(index: Index, file: Path, base: Path, kinds: Sequence[str] = ("replace",)) -> Iterator[Replacement]:
+def _targets(index: PackageIndex, file: Path, base: Path, kinds: Sequence[str] = ("replace",)) -> Iterator[Replacement]:
     name = index.name(file)
     for path in targets(_text(file), kinds):
         folder = base / path
@@ -206,7 +206,7 @@ def _targets(index: Index, file: Path, base: Path, kinds: Sequence[str] = ("repl
             yield Replacement(f"{name}: {path} is not committed", f"commit the folder:  git add -f {quote(inner)}")
 
 
-def _vendored(index: Index, folder: Path) -> Iterator[Replacement]:
+def _vendored(index: PackageIndex, folder: Path) -> Iterator[Replacement]:
     """Yield what a vendor folder holds that git does not keep; without modules.txt Go does not look at it."""
     if not (folder / "modules.txt").is_file():
         return
@@ -221,7 +221,7 @@ def _vendored(index: Index, folder: Path) -> Iterator[Replacement]:
                 yield Replacement(f"{index.name(path)} is not committed", way)
 
 
-def _links(index: Index) -> Iterator[Replacement]:
+def _links(index: PackageIndex) -> Iterator[Replacement]:
     """Yield links to source outside; `testdata` and what begins with a dot or `_` Go leaves out of its patterns."""
     for name, entry in sorted(index.entries.items()):
         if not entry.is_link or _in(index.name(index.root / name)) or _passed_over(name):

@@ -6,11 +6,13 @@ import threading
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
-from goferry.gobuild.machine import Machine
-from goferry.gobuild.plan import Step
+from goferry.gobuild.build_plan import BuildStep
+from goferry.gobuild.resources import Machine
 
 
-def run(steps: Sequence[Step], machine: Machine, work: Callable[[Step], None], stop: Callable[[], None]) -> None:
+def run(
+    steps: Sequence[BuildStep], machine: Machine, work: Callable[[BuildStep], None], stop: Callable[[], None]
+) -> None:
     """Do every step once, in the given order where needs and tokens leave a choice.
 
     The first failure (or KeyboardInterrupt) starts nothing more and calls `stop`, which must end what runs; it is
@@ -18,11 +20,11 @@ def run(steps: Sequence[Step], machine: Machine, work: Callable[[Step], None], s
     """
     waiting = list(steps)
     done: set[str] = set()
-    running: list[Step] = []
+    running: list[BuildStep] = []
     threads: list[threading.Thread] = []
-    ended: SimpleQueue[tuple[Step, BaseException | None]] = SimpleQueue()
+    ended: SimpleQueue[tuple[BuildStep, BaseException | None]] = SimpleQueue()
 
-    def one(step: Step) -> None:
+    def one(step: BuildStep) -> None:
         try:
             work(step)
         except BaseException as error:  # noqa: BLE001  it is raised below
@@ -50,9 +52,11 @@ def run(steps: Sequence[Step], machine: Machine, work: Callable[[Step], None], s
             thread.join()
 
 
-def _startable(waiting: Sequence[Step], done: set[str], running: list[Step], machine: Machine) -> list[Step]:
+def _startable(
+    waiting: Sequence[BuildStep], done: set[str], running: list[BuildStep], machine: Machine
+) -> list[BuildStep]:
     """Return the steps that can start now, together."""
-    chosen: list[Step] = []
+    chosen: list[BuildStep] = []
     for step in sorted(waiting, key=lambda step: step.kind != "archive"):
         busy = [*running, *chosen]
         cpus = sum(other.cpus for other in busy) + step.cpus

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from goferry.gobuild.targets import Target
+from goferry.gobuild.targets import BuildTarget
 from goferry.kernel import canonical
 from goferry.kernel.errors import Misuse
 
@@ -47,7 +47,7 @@ class Shard(Struct, frozen=True):
             )
         return shard
 
-    def of(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+    def of(self, targets: Sequence[BuildTarget]) -> tuple[BuildTarget, ...]:
         """Return this shard's targets.
 
         Raises:

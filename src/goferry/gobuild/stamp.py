@@ -62,7 +62,7 @@ class Stamp(Struct, frozen=True):
     leaves: bool = False
 
 
-class Prepared(Struct, frozen=True):
+class StampedTree(Struct, frozen=True):
     """Where to run Go so that it sees the stamp: the folder in place of the repository's top, and variables."""
 
     root: Path
@@ -126,7 +126,7 @@ def _numbers(go: str) -> tuple[int, ...]:
     return tuple(int(part) for part in found.groups()) if found else ()
 
 
-def _expressed(version: str, module: str, go: str) -> semver.Version | None:
+def _expressed(version: str, module: str, go: str) -> semver.SemanticVersion | None:
     """Return our version where Go takes it for this module: `+dirty` is Go's to add. 1.24 has no v2 and higher."""
     found = semver.parse(version.removesuffix("+dirty"))
     if found is None or found.meta or (_numbers(go) == VERSION_SINCE and found.major > 1):
@@ -153,7 +153,7 @@ def _unversioned(path: str) -> str:
     return above if above and last == f"v{tags.major_of(path)}" else path
 
 
-def _base(pseudo: semver.Version) -> str | None:
+def _base(pseudo: semver.SemanticVersion) -> str | None:
     """Return the tag before a pseudo-version's commit, None where there is none (go.dev/ref/mod#pseudo-versions)."""
     pre = pseudo.pre.rpartition("-")[0].rpartition(".")[0]  # without the stamp and the commit
     if not pre:
@@ -172,7 +172,7 @@ def module_of(file: Path) -> str:
     return words[1].strip('"`') if len(words) > 1 else ""
 
 
-def prepare(stamp: Stamp, place: Path, environ: Mapping[str, str]) -> Prepared:
+def prepare(stamp: Stamp, place: Path, environ: Mapping[str, str]) -> StampedTree:
     """Make the folder that Go is shown.
 
     Args:
@@ -213,14 +213,14 @@ def prepare(stamp: Stamp, place: Path, environ: Mapping[str, str]) -> Prepared:
         (git / "index").write_bytes(_index(blobs, kind))
     env = _settings(environ)
     if (stamp.root / ".git").is_dir():
-        return Prepared(stamp.root, {**env, "GIT_DIR": str(git)})
+        return StampedTree(stamp.root, {**env, "GIT_DIR": str(git)})
     if stamp.leaves:
         raise StampImpossible("a linked work tree or a submodule, with code from outside of it")
     (place / "src").symlink_to(stamp.root, target_is_directory=True)  # a linked worktree, or a submodule
     top_file = stamp.root / "go.mod"
     if top_file.is_file():
         (place / "go.mod").write_text(f"module {module_of(top_file)}\n")
-    return Prepared(place / "src", env)
+    return StampedTree(place / "src", env)
 
 
 def _settings(environ: Mapping[str, str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from goferry.config import model
 from goferry.gobuild import tags
-from goferry.gobuild.tags import Kind, Tags
+from goferry.gobuild.tags import TagKind, Tags
 from goferry.kernel.errors import printable
 
 _LOOKED = 20
@@ -40,8 +40,10 @@ def lines(newest: Sequence[str], modules: Mapping[str, str], programs: Sequence[
 
 def needed(newest: Sequence[str], rule: Tags) -> str:
     """Return the lines for one module; empty where its newest version is one by the rule, or none is to be seen."""
-    looks = [(tag, kind) for tag in newest if (kind := rule.kind(tag)) in (Kind.VERSION, Kind.FORBIDDEN)][:_LOOKED]
-    if not looks or looks[0][1] is Kind.VERSION:
+    looks = [(tag, kind) for tag in newest if (kind := rule.kind(tag)) in (TagKind.VERSION, TagKind.FORBIDDEN)][
+        :_LOOKED
+    ]
+    if not looks or looks[0][1] is TagKind.VERSION:
         return ""
     tag = looks[0][0]
     line, allowing = rule.allowing(tag)

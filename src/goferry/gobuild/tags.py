@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from goferry.artifacts import schemes, semver
-from goferry.artifacts.schemes import SCHEMES, Scheme, Version
+from goferry.artifacts.schemes import SCHEMES, Scheme, SchemeVersion
 from goferry.config import model
 from goferry.config.rules import PREFIX
 from goferry.kernel.errors import printable
@@ -41,7 +41,7 @@ _LOOKS = (
 _WORDS = r"(?i)(?:nightly|latest|edge|canary|snapshot|dev|stable|daily|weekly|current|head|main|master)(?:[^A-Za-z].*)?"
 
 
-class Kind(Enum):
+class TagKind(Enum):
     """What a tag is to a project; the value says it to a person."""
 
     VERSION = "a version"
@@ -73,11 +73,11 @@ class Tags(Struct, frozen=True):
         read = {tag: found.order for tag in history if (found := self.read(tag)) and found.order is not None}
         if read:
             return replace(self, last=max(read, key=lambda tag: read[tag]))
-        likely = [tag for tag in history if self.kind(tag) is Kind.FORBIDDEN and not self._earlier(tag)]
+        likely = [tag for tag in history if self.kind(tag) is TagKind.FORBIDDEN and not self._earlier(tag)]
         likely.sort(key=lambda tag: [int(number) for number in re.findall("[0-9]{1,18}", tag)], reverse=True)
         return replace(self, last=next((tag for tag in likely if self.line(tag)), ""))
 
-    def read(self, tag: str) -> Version | None:
+    def read(self, tag: str) -> SchemeVersion | None:
         """Return the version that a tag names, or None."""
         text = tag.removeprefix(self.prefix)
         found = self.scheme.read(text) if tag.startswith(self.prefix) else None
@@ -106,18 +106,18 @@ class Tags(Struct, frozen=True):
         version = f"v{major or 1}.2.3" if self.scheme.name == "go" else self.scheme.example
         return self.prefix + version
 
-    def kind(self, tag: str) -> Kind:
+    def kind(self, tag: str) -> TagKind:
         """Tell what a tag is to this project."""
         if any(tag.startswith(other) for other in self.others if len(other) > len(self.prefix)):
-            return Kind.OTHER
+            return TagKind.OTHER
         if self.read(tag):
-            return Kind.VERSION
+            return TagKind.VERSION
         if any(_looks(tag.removeprefix(other)) for other in self.others if tag.startswith(other)):
-            return Kind.OTHER
+            return TagKind.OTHER
         last = tag.rpartition("/")[2]
         if _looks(last):
-            return Kind.FORBIDDEN
-        return Kind.MOVING if re.fullmatch(_MOVING, last) else Kind.WORD
+            return TagKind.FORBIDDEN
+        return TagKind.MOVING if re.fullmatch(_MOVING, last) else TagKind.WORD
 
     def why_not(self, tag: str) -> str:
         """Say in a sentence why a tag that looks like a version is none of this project."""
@@ -256,7 +256,7 @@ def _following(text: str) -> str:
     return f"{before}{int(number) + 1:0{len(number)}}"
 
 
-def _path(version: semver.Version, module: str) -> str:
+def _path(version: semver.SemanticVersion, module: str) -> str:
     if version.major < 2:
         return re.sub(_MAJOR, "", module)
     return re.sub(_MAJOR, f"/v{version.major}", module) if re.search(_MAJOR, module) else f"{module}/v{version.major}"

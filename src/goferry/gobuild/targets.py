@@ -49,7 +49,7 @@ class TargetUnknown(Misuse):
     name = "target-unknown"
 
 
-class Target(Struct, frozen=True):
+class BuildTarget(Struct, frozen=True):
     """One platform.
 
     Attributes:
@@ -88,7 +88,7 @@ class Target(Struct, frozen=True):
         return chosen
 
 
-def parse(texts: Sequence[str], ports: Iterable[str]) -> tuple[Target, ...]:
+def parse(texts: Sequence[str], ports: Iterable[str]) -> tuple[BuildTarget, ...]:
     """Return the targets that `texts` name, each once, in their order; DEFAULT when there are none.
 
     Args:
@@ -103,7 +103,7 @@ def parse(texts: Sequence[str], ports: Iterable[str]) -> tuple[Target, ...]:
     return tuple(dict.fromkeys(_one(word, known) for word in words or DEFAULT))
 
 
-def _one(word: str, ports: Sequence[str]) -> Target:
+def _one(word: str, ports: Sequence[str]) -> BuildTarget:
     goos, _, rest = word.partition("/")
     goarch, _, variant = rest.partition("/")
     if f"{goos}/{goarch}" not in ports:
@@ -111,7 +111,7 @@ def _one(word: str, ports: Sequence[str]) -> Target:
     if variant and variant not in _VARIANTS.get(goarch, ("", ()))[1]:
         names = [f"{goos}/{goarch}/{value}" for value in _VARIANTS.get(goarch, ("", ()))[1]]
         raise _unknown(word, word, names or [f"{goos}/{goarch}"])
-    return Target(goos, goarch, variant)
+    return BuildTarget(goos, goarch, variant)
 
 
 _ALIASES = {"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "armv7": "arm/7", "armhf": "arm/7", "i386": "386"}

@@ -13,15 +13,15 @@ from pathlib import Path
 from goferry.artifacts import Ledger, Toolchain
 from goferry.config import model
 from goferry.gobuild import index as indexes
-from goferry.gobuild import inputs, replaced
+from goferry.gobuild import replaced, source_files
 from goferry.gobuild.facts import Facts
-from goferry.gobuild.index import Index
+from goferry.gobuild.index import PackageIndex
 from goferry.gobuild.revision import git_environ
 from goferry.kernel.files import sha256_file
 from goferry.system import process
 
 
-def packed(index: Index, facts: Facts, builds: model.Builds, config_file: Path | None) -> dict[str, str]:
+def packed(index: PackageIndex, facts: Facts, builds: model.Builds, config_file: Path | None) -> dict[str, str]:
     """Return path → SHA-256 of the uncommitted files that need not be asked for.
 
     They are those that Goferry itself reads, goferry.yml and what goes into archives; the checksums that modules are
@@ -42,7 +42,7 @@ def packed(index: Index, facts: Facts, builds: model.Builds, config_file: Path |
 
 
 def compiled(
-    index: Index,
+    index: PackageIndex,
     facts: Facts,
     builds: model.Builds,
     toolchain: Toolchain,
@@ -65,7 +65,7 @@ def compiled(
     """
     if not _any(index, environ, frozenset(path.resolve() for path in without)):
         return {}
-    read = inputs.read(facts.directory, facts.mains, facts.targets, builds, toolchain, environ)
+    read = source_files.read(facts.directory, facts.mains, facts.targets, builds, toolchain, environ)
     inside = Path(os.path.realpath(facts.root))
     paths = [
         path for path in dict.fromkeys(read) if any(each.is_relative_to(inside) for each in (path, path.resolve()))
@@ -73,7 +73,7 @@ def compiled(
     return _listed(index, paths)
 
 
-def kept(index: Index, before: Ledger, now: Mapping[str, str]) -> dict[str, str] | None:
+def kept(index: PackageIndex, before: Ledger, now: Mapping[str, str]) -> dict[str, str] | None:
     """Return the list of an earlier build whose programs Go found unchanged, or None when it does not tell.
 
     The same programs were made of the same files; `now` is what `packed` says.
@@ -84,7 +84,7 @@ def kept(index: Index, before: Ledger, now: Mapping[str, str]) -> dict[str, str]
     return _listed(index, [index.root / path for path in listed])
 
 
-def _listed(index: Index, paths: Iterable[Path]) -> dict[str, str]:
+def _listed(index: PackageIndex, paths: Iterable[Path]) -> dict[str, str]:
     """Return path → SHA-256 of those that are there and that git does not keep."""
     return {
         os.path.relpath(path, index.root).replace(os.sep, "/"): sha256_file(path)
@@ -93,7 +93,7 @@ def _listed(index: Index, paths: Iterable[Path]) -> dict[str, str]:
     }
 
 
-def _any(index: Index, environ: Mapping[str, str], without: frozenset[Path]) -> bool:
+def _any(index: PackageIndex, environ: Mapping[str, str], without: frozenset[Path]) -> bool:
     """Tell whether git knows of any file that a build may read and that is not committed."""
     names = [name for name in indexes.others(index, environ) if not _own(index.root / name, without)]
     if not names:

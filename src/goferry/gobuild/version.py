@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from goferry.artifacts import schemes, semver
 from goferry.gobuild.revision import Revision
-from goferry.gobuild.tags import Kind, Tags, major_of
+from goferry.gobuild.tags import TagKind, Tags, major_of
 from goferry.gobuild.trigger import Trigger
 from goferry.kernel.errors import Misuse, printable
 
@@ -144,7 +144,7 @@ def _usable(text: str) -> str:
 def _found(revision: Revision, tags: Tags, trigger: Trigger) -> tuple[str, bool, tuple[str, ...]]:
     """Return the version of the commit, whether a tag says so, and what to say of it."""
     here = {tag: version for tag in revision.here if (version := tags.read(tag))}
-    said = tuple(_forbidden(tag, tags) for tag in revision.here if tags.kind(tag) is Kind.FORBIDDEN)
+    said = tuple(_forbidden(tag, tags) for tag in revision.here if tags.kind(tag) is TagKind.FORBIDDEN)
     pushed = next((version for tag, version in here.items() if trigger.names(tag)), None)
     if pushed:
         return _usable(pushed.text), True, said
@@ -168,7 +168,7 @@ def _found(revision: Revision, tags: Tags, trigger: Trigger) -> tuple[str, bool,
     return semver.pseudo(base, major_of(tags.module), stamp, revision.commit or "0" * 12), False, said
 
 
-def _based(tag: str, tags: Tags) -> semver.Version | None:
+def _based(tag: str, tags: Tags) -> semver.SemanticVersion | None:
     """Return the semantic version of a tag, on which a commit after it may be based."""
     found = tags.read(tag) if tags.scheme.name in ("go", "semver") else None
     return semver.parse("v" + found.text.removeprefix("v").partition("+")[0]) if found else None

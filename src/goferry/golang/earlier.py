@@ -28,7 +28,7 @@ class By(Enum):
     FOUND = "found"
 
 
-class Earlier(Struct, frozen=True):
+class EarlierGo(Struct, frozen=True):
     """A Go that was set up for the whole job."""
 
     version: GoVersion
@@ -45,7 +45,7 @@ class Earlier(Struct, frozen=True):
         return self.by is not By.FOUND
 
 
-def read(environ: Mapping[str, str]) -> Earlier | None:
+def read(environ: Mapping[str, str]) -> EarlierGo | None:
     """Return what an earlier setup-go of the job set up, or None.
 
     Raises:
@@ -56,7 +56,7 @@ def read(environ: Mapping[str, str]) -> Earlier | None:
         return None
     version, _, by = text.partition(" ")
     try:
-        return Earlier(GoVersion(version), By(by))
+        return EarlierGo(GoVersion(version), By(by))
     except ValueError:
         raise GoVersionInvalid(
             f"the environment variable {VARIABLE} is {printable(text, 80)!r}, which setup-go never writes",

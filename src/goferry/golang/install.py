@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goferry.artifacts.toolchain import Toolchain
-from goferry.golang import modzip, store, tree, zips
+from goferry.golang import modzip, toolchain_store, tree, zips
 from goferry.golang.proof import Proof
 from goferry.golang.proxies import ProxyList, escaped
 from goferry.golang.sumdb import ChecksumDatabase
-from goferry.golang.untouched import Watch
+from goferry.golang.untouched import TreeWatch
 from goferry.kernel.errors import Failed, Refused, printable
 from goferry.observe.events import Span, Stream
 
@@ -56,12 +56,14 @@ class Sources:
 
     proxies: ProxyList
     database: ChecksumDatabase
-    watch: Watch
+    watch: TreeWatch
     zipped: Path
     keep: bool = False
 
 
-def install(place: store.Place, version: str, goos: str, goarch: str, *, sources: Sources, stream: Stream) -> Toolchain:
+def install(
+    place: toolchain_store.ToolchainPlace, version: str, goos: str, goarch: str, *, sources: Sources, stream: Stream
+) -> Toolchain:
     """Install a version into `place` and return it, proven; another process's finished install is taken as it is.
 
     Raises:
@@ -80,15 +82,15 @@ def install(place: store.Place, version: str, goos: str, goarch: str, *, sources
 
 
 def _install(
-    place: store.Place, version: str, goos: str, goarch: str, *, sources: Sources, stream: Stream
+    place: toolchain_store.ToolchainPlace, version: str, goos: str, goarch: str, *, sources: Sources, stream: Stream
 ) -> Toolchain:
     key = sources.database.key
     with place.locked():
-        kept = store.look(place, version, goos, goarch, watch=sources.watch, key=key)
+        kept = toolchain_store.look(place, version, goos, goarch, watch=sources.watch, key=key)
         if kept.toolchain:
             return kept.toolchain
         with place.workspace() as folder:
-            module_version = store.module_version(version, goos, goarch)
+            module_version = toolchain_store.module_version(version, goos, goarch)
             proof = _brought(folder / "brought", module_version, sources, stream)
             root = folder / "brought"
             if proof is None:
@@ -103,14 +105,14 @@ def _install(
             place.put(root, proof, key)
             with contextlib.suppress(OSError):
                 sources.watch.keep(place.root, proof.h1)
-    return store.toolchain(place.root, version, proof, key)
+    return toolchain_store.toolchain(place.root, version, proof, key)
 
 
 def _brought(root: Path, version: str, sources: Sources, stream: Stream) -> Proof | None:
     """Extract the zip that was brought here, which goes then; None where there is none, or it is not what is proven."""
     if not sources.zipped.is_file():
         return None
-    proof = sources.database.lookup(store.MODULE, version)
+    proof = sources.database.lookup(toolchain_store.MODULE, version)
     try:
         _extract(sources.zipped, root, proof, stream)
     except (modzip.ZipUnsafe, modzip.ZipDamaged, ModuleHashWrong) as error:
@@ -145,9 +147,9 @@ def _hold(found: str, proof: Proof) -> None:
 
 def _fetch(path: Path, version: str, sources: Sources, span: Span) -> Proof:
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="proof") as pool:
-        future = pool.submit(sources.database.lookup, store.MODULE, version)
+        future = pool.submit(sources.database.lookup, toolchain_store.MODULE, version)
         with path.open("wb") as file:
-            address = f"{store.MODULE}/@v/{escaped(version)}.zip"
+            address = f"{toolchain_store.MODULE}/@v/{escaped(version)}.zip"
             got = sources.proxies.download(address, file, zips.LIMIT, _progress(span, future))
         span.numbers["bytes"] = got.size
         return future.result()

@@ -11,7 +11,7 @@ import re
 import msgspec
 from msgspec import Struct
 
-from goferry.golang import note, tlog
+from goferry.golang import signed_note, tlog
 from goferry.kernel.errors import Refused
 
 _HEAD = r"(?a)go\.sum database tree\n(0|[1-9]\d{0,17})\n([A-Za-z0-9+/]{43}=)\n(?:.*\n)*"
@@ -35,15 +35,15 @@ class RecordForeign(Refused):
     name = "record-foreign"
 
 
-def tree_head(message: bytes, key: note.Key) -> tlog.Tree:
+def tree_head(message: bytes, key: signed_note.NoteKey) -> tlog.Tree:
     """Return the tree of a signed head.
 
     Raises:
         NoteMalformed, NoteUnsigned, NoteForged: from `note.open_note`; NoteMalformed also when the text is no tree.
     """
-    match = re.fullmatch(_HEAD, note.open_note(message, key))
+    match = re.fullmatch(_HEAD, signed_note.open_note(message, key))
     if not match:
-        raise note.NoteMalformed("the signed note is no tree head", state="Nothing was installed.")
+        raise signed_note.NoteMalformed("the signed note is no tree head", state="Nothing was installed.")
     return tlog.Tree(int(match[1]), base64.b64decode(match[2]))
 
 
@@ -92,7 +92,7 @@ class Proof(Struct, frozen=True):
             )
         return next(iter(found))
 
-    def check(self, key: note.Key) -> tlog.Tree:
+    def check(self, key: signed_note.NoteKey) -> tlog.Tree:
         """Check signature, inclusion and the record's subject; return the tree head that was signed.
 
         Raises:

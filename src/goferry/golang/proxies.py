@@ -16,9 +16,9 @@ from urllib.parse import unquote, urlsplit
 
 from goferry.artifacts.fetching import ProxyListInvalid
 from goferry.kernel.errors import Failed, GoferryError
-from goferry.system.address import AddressInvalid, shown
-from goferry.system.address import parse as parse_address
-from goferry.system.http import BLOCK, Answer, Client, DownloadTooLarge, unwritable
+from goferry.system.http import BLOCK, Client, DownloadTooLarge, Response, unwritable
+from goferry.system.urls import AddressInvalid, shown
+from goferry.system.urls import parse as parse_address
 
 T = TypeVar("T")
 
@@ -109,10 +109,10 @@ class ProxyList:
 
     def download(
         self, path: str, file: IO[bytes], limit: int, progress: Callable[[int, int], None] | None = None
-    ) -> Answer:
+    ) -> Response:
         """Stream a large file into `file`, hashing it; raises as `get` does."""
 
-        def one(base: str) -> Answer:
+        def one(base: str) -> Response:
             file.seek(0)
             file.truncate()
             return _download(self._client, f"{base}/{path}", file, limit, progress)
@@ -153,7 +153,7 @@ def fetch(client: Client, url: str, limit: int) -> bytes:
 
 def _download(
     client: Client, url: str, file: IO[bytes], limit: int, progress: Callable[[int, int], None] | None
-) -> Answer:
+) -> Response:
     if not url.startswith("file:"):
         answer = client.download(url, file, limit=limit, progress=progress)
         _check(url, answer)
@@ -167,7 +167,7 @@ def _download(
                 file.write(block)
             except OSError as error:
                 raise unwritable(url, error) from error
-    return Answer(200, {}, b"", digest.hexdigest(), size)
+    return Response(200, {}, b"", digest.hexdigest(), size)
 
 
 def _blocks(url: str, source: IO[bytes], limit: int) -> Iterator[bytes]:
@@ -200,7 +200,7 @@ def _unreadable(url: str, error: Exception) -> ProxyRefuses:
     return ProxyRefuses(f"{shown(url)} cannot be read: {getattr(error, 'strerror', '') or error}")
 
 
-def _check(url: str, answer: Answer) -> None:
+def _check(url: str, answer: Response) -> None:
     if answer.status in (404, 410):
         raise ProxyLacks(f"{shown(url)} answered HTTP {answer.status}: it has no such file", status=answer.status)
     if answer.status != 200:

@@ -27,7 +27,7 @@ from msgspec import Struct
 
 from goferry.config import model, workspace
 from goferry.golang import gomod
-from goferry.golang.earlier import By, Earlier
+from goferry.golang.earlier import By, EarlierGo
 from goferry.golang.goenv import GoEnv
 from goferry.golang.versions import TOOLCHAINS_SINCE, GoVersion, Spec, of_toolchain, spec
 from goferry.kernel.errors import Failed, Misuse, printable
@@ -54,7 +54,7 @@ class GoVersionTooLow(Misuse):
     name = "go-version-too-low"
 
 
-class Wanted(Struct, frozen=True):
+class WantedGo(Struct, frozen=True):
     """What to look for.
 
     Attributes:
@@ -104,8 +104,8 @@ class Resolved(Struct, frozen=True):
 
 
 def wanted(
-    directory: Path, asked: str, goenv: GoEnv, config: model.Project | None = None, earlier: Earlier | None = None
-) -> Wanted:
+    directory: Path, asked: str, goenv: GoEnv, config: model.Project | None = None, earlier: EarlierGo | None = None
+) -> WantedGo:
     """Return what a run in `directory` wants.
 
     Args:
@@ -133,18 +133,18 @@ def wanted(
         return found.exactly(chosen, f"goferry.yml: go.version {config.go.version}", By.CONFIGURED)
     want = _of_settings(goenv.get("GOTOOLCHAIN"), found)
     if earlier and want.serves(earlier.version):
-        return Wanted(_exact(earlier.version), _IN_JOB, minimum=True, floors=found.floors)
+        return WantedGo(_exact(earlier.version), _IN_JOB, minimum=True, floors=found.floors)
     return want
 
 
-def _of_settings(gotoolchain: str, found: _Files) -> Wanted:
+def _of_settings(gotoolchain: str, found: _Files) -> WantedGo:
     toolchain, plus, _ = gotoolchain.partition("+")
     setting = of_toolchain(toolchain)
     version = found.lines.wanted
     if setting is not None and not plus:
-        return Wanted(spec(setting.text), f"GOTOOLCHAIN={toolchain}", floors=found.floors)
+        return WantedGo(spec(setting.text), f"GOTOOLCHAIN={toolchain}", floors=found.floors)
     if setting is not None and (version is None or setting > version):
-        return Wanted(spec(setting.text), f"GOTOOLCHAIN={toolchain}+", minimum=True, floors=found.floors)
+        return WantedGo(spec(setting.text), f"GOTOOLCHAIN={toolchain}+", minimum=True, floors=found.floors)
     return _of_file(found, version)
 
 
@@ -170,8 +170,8 @@ class _Files(Struct, frozen=True):
         own = ((GoVersion(lines.go), path.name),) if lines.go else ()
         return cls(path.name, lines, own)
 
-    def exactly(self, chosen: Spec, source: str, by: By) -> Wanted:
-        return Wanted(chosen, source, by=by, floors=self.floors)
+    def exactly(self, chosen: Spec, source: str, by: By) -> WantedGo:
+        return WantedGo(chosen, source, by=by, floors=self.floors)
 
 
 def _hold_modules(path: Path, lines: gomod.Lines) -> None:
@@ -189,20 +189,20 @@ def _hold_modules(path: Path, lines: gomod.Lines) -> None:
             )
 
 
-def _of_file(found: _Files, version: GoVersion | None) -> Wanted:
+def _of_file(found: _Files, version: GoVersion | None) -> WantedGo:
     name, lines = found.name, found.lines
     if version is None or version < TOOLCHAINS_SINCE:
         said = f"{name}: go {lines.go}" if version else (f"{name} without a go line" if name else "no go.mod")
         rule = Spec("stable", "stable")
-        return Wanted(rule, f"{said}; the newest release", minimum=True, floors=found.floors)
+        return WantedGo(rule, f"{said}; the newest release", minimum=True, floors=found.floors)
     line = f"go {lines.go}" if lines.go and GoVersion(lines.go) == version else f"toolchain {lines.toolchain}"
     if version.is_language:
         rule = Spec(version.text, "language", version)
-        return Wanted(rule, f"{name}: {line}; its newest patch", minimum=True, floors=found.floors)
-    return Wanted(_exact(version), f"{name}: {line}", minimum=True, floors=found.floors)
+        return WantedGo(rule, f"{name}: {line}; its newest patch", minimum=True, floors=found.floors)
+    return WantedGo(_exact(version), f"{name}: {line}", minimum=True, floors=found.floors)
 
 
-def resolve(want: Wanted, available: Callable[[], Iterable[GoVersion]]) -> Resolved:
+def resolve(want: WantedGo, available: Callable[[], Iterable[GoVersion]]) -> Resolved:
     """Choose the version; `available` is asked only when the rule needs a choice.
 
     Raises:

@@ -27,10 +27,10 @@ from goferry.artifacts.toolchain import Toolchain
 from goferry.config import model, workspace
 from goferry.config.context import Context
 from goferry.config.settings import Settings
-from goferry.golang import earlier, machine, note, store, zips
+from goferry.golang import earlier, preinstalled, signed_note, toolchain_store, zips
 from goferry.golang.goenv import GoEnv
-from goferry.golang.resolve import GoVersionUnavailable, Resolved, Wanted, resolve, wanted
-from goferry.golang.untouched import Watch
+from goferry.golang.resolve import GoVersionUnavailable, Resolved, WantedGo, resolve, wanted
+from goferry.golang.untouched import TreeWatch
 from goferry.golang.versions import GoVersion
 from goferry.kernel.errors import GoferryError, Unreachable, printable
 from goferry.observe.events import Span
@@ -102,7 +102,7 @@ def zipped(toolchain: Toolchain, settings: Settings) -> Path | None:
     """Return the zip of a proven toolchain, where it is kept here."""
     if toolchain.proof != "checksum-database":
         return None
-    kept = zips.path(settings.cache, store.module_version(toolchain.version, *host()))
+    kept = zips.path(settings.cache, toolchain_store.module_version(toolchain.version, *host()))
     return kept if kept.is_file() else None
 
 
@@ -185,9 +185,11 @@ class _Setup:
         resolved = resolve(want, partial(self._available, span))
         if self._proven(resolved, span):
             return None
-        return zips.path(self.ctx.settings.cache, store.module_version(resolved.version, self.goos, self.goarch))
+        return zips.path(
+            self.ctx.settings.cache, toolchain_store.module_version(resolved.version, self.goos, self.goarch)
+        )
 
-    def _wanted(self, span: Span) -> Wanted:
+    def _wanted(self, span: Span) -> WantedGo:
         request, said = self.request, self.goenv.get("GOWORK")
         counts = workspace.gowork(request.directory, request.config.builds.env)
         if said not in ("", "auto", counts):
@@ -198,11 +200,11 @@ class _Setup:
             )
         return wanted(request.directory, request.version, self.goenv, request.config, self.earlier)
 
-    def _preferred(self, want: Wanted) -> Toolchain | None:
+    def _preferred(self, want: WantedGo) -> Toolchain | None:
         """Return a Go that was here, where one is preferred and may serve."""
         return self._from_machine(want, None) if self.request.prefer_machine and self.unproven else None
 
-    def _instead(self, want: Wanted, error: GoferryError, span: Span) -> Toolchain:
+    def _instead(self, want: WantedGo, error: GoferryError, span: Span) -> Toolchain:
         """Return a Go that was here, or raise why none could be had."""
         here = self._from_machine(want, error) if self.unproven else None
         if here is None:
@@ -222,33 +224,35 @@ class _Setup:
         from goferry.golang import proxies
 
         try:
-            full = store.module_version(resolved.version, self.goos, self.goarch)
-            self.proxies.get(f"{store.MODULE}/@v/{proxies.escaped(full)}.info", _INFO_LIMIT)
+            full = toolchain_store.module_version(resolved.version, self.goos, self.goarch)
+            self.proxies.get(f"{toolchain_store.MODULE}/@v/{proxies.escaped(full)}.info", _INFO_LIMIT)
         except (proxies.ProxyLacks, proxies.ProxyRefuses) as error:
             raise self._unavailable(resolved, error) from error
 
     def _available(self, span: Span) -> Iterable[GoVersion]:
         """Ask the proxies; when they do not answer, what is installed must do."""
         try:
-            text = self.proxies.get(f"{store.MODULE}/@v/list", _LIST_LIMIT).decode("utf-8", "replace")
+            text = self.proxies.get(f"{toolchain_store.MODULE}/@v/list", _LIST_LIMIT).decode("utf-8", "replace")
         except _cannot_be_had() as error:
             installed = [item for item in self._installed_before() if item.is_release]
             if not installed:
                 raise
             span.note(f"the list of versions cannot be had, so what is installed decides: {error.what}", "warning")
             return installed
-        return store.listed(text, self.goos, self.goarch)
+        return toolchain_store.listed(text, self.goos, self.goarch)
 
     def _installed_before(self) -> Iterator[GoVersion]:
         for record in (self.ctx.settings.cache / "toolchains").glob(f"go*.{self.goos}-{self.goarch}.proof.json"):
-            yield from store.listed(f"v0.0.1-{record.name.removesuffix('.proof.json')}", self.goos, self.goarch)
+            yield from toolchain_store.listed(
+                f"v0.0.1-{record.name.removesuffix('.proof.json')}", self.goos, self.goarch
+            )
         if self.ctx.settings.tool_cache is not None:
             for record in (self.ctx.settings.tool_cache / "go").glob("*/*.proof.json"):
-                version = store.recorded_version(record)
+                version = toolchain_store.recorded_version(record)
                 if version is not None:
                     yield version
 
-    def _kept(self, want: Wanted, span: Span) -> Toolchain | None:
+    def _kept(self, want: WantedGo, span: Span) -> Toolchain | None:
         """Return the newest Go that was proved before and serves, where a file leaves the choice open and a stage asks.
 
         A person's `1.27` or `stable` means the newest that there is, and that is the proxies' to say.
@@ -262,9 +266,14 @@ class _Setup:
 
     def _proven(self, resolved: Resolved, span: Span) -> Toolchain | None:
         """Return what was installed and proven before."""
-        for place in store.places(self.ctx.settings, resolved.version, self.goos, self.goarch):
-            kept = store.look(
-                place, resolved.version, self.goos, self.goarch, watch=Watch.of(self.ctx.settings), key=self._own_key
+        for place in toolchain_store.places(self.ctx.settings, resolved.version, self.goos, self.goarch):
+            kept = toolchain_store.look(
+                place,
+                resolved.version,
+                self.goos,
+                self.goarch,
+                watch=TreeWatch.of(self.ctx.settings),
+                key=self._own_key,
             )
             if kept.toolchain:
                 return kept.toolchain
@@ -273,21 +282,27 @@ class _Setup:
         return None
 
     @cached_property
-    def _own_key(self) -> note.Key | None:
+    def _own_key(self) -> signed_note.NoteKey | None:
         """The database that the surroundings name; the defaults are not fetched for it."""
         try:
             words = self.ctx.settings.environ.get("GOSUMDB", "").split()
-            return note.key(words[0]) if words else None
-        except note.ChecksumDatabaseUnknown:
+            return signed_note.key(words[0]) if words else None
+        except signed_note.ChecksumDatabaseUnknown:
             return None
 
     def _installed(self, resolved: Resolved) -> Toolchain:
-        place = store.free(store.places(self.ctx.settings, resolved.version, self.goos, self.goarch))
+        place = toolchain_store.free(
+            toolchain_store.places(self.ctx.settings, resolved.version, self.goos, self.goarch)
+        )
         from goferry.golang import proxies
         from goferry.golang.install import Sources, install
 
-        kept = zips.path(self.ctx.settings.cache, store.module_version(resolved.version, self.goos, self.goarch))
-        sources = Sources(self.proxies, self.database, Watch.of(self.ctx.settings), kept, keep=self.request.keep_zip)
+        kept = zips.path(
+            self.ctx.settings.cache, toolchain_store.module_version(resolved.version, self.goos, self.goarch)
+        )
+        sources = Sources(
+            self.proxies, self.database, TreeWatch.of(self.ctx.settings), kept, keep=self.request.keep_zip
+        )
         try:
             return install(place, resolved.version, self.goos, self.goarch, sources=sources, stream=self.ctx.stream)
         except (proxies.ProxyLacks, proxies.ProxyRefuses) as error:
@@ -300,10 +315,10 @@ class _Setup:
             advice=["see what can be had:  goferry setup-go --go-version stable --resolve-only"],
         )
 
-    def _from_machine(self, want: Wanted, error: GoferryError | None) -> Toolchain | None:
+    def _from_machine(self, want: WantedGo, error: GoferryError | None) -> Toolchain | None:
         """Return the best unproven toolchain that answers, or None; after `error`, a newer one may serve go.mod."""
         candidates = {
-            GoVersion(item.version): item for item in reversed(list(machine.found(self.ctx.settings, self.goarch)))
+            GoVersion(item.version): item for item in reversed(list(preinstalled.found(self.ctx.settings, self.goarch)))
         }
         exact = want.spec.choose(candidates)
         if exact in candidates:

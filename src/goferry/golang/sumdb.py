@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from goferry.golang import note, tlog
+from goferry.golang import signed_note, tlog
 from goferry.golang.proof import Proof, ProofInvalid, RecordForeign, tree_head
 from goferry.golang.proxies import ProxyLacks, ProxyList, escaped, fetch
 from goferry.kernel.errors import Refused
@@ -105,7 +105,7 @@ class ChecksumDatabase:
         cache: folder for the kept head and for proven tiles.
     """
 
-    def __init__(self, key: note.Key, url: str, proxies: ProxyList, client: Client, cache: Path) -> None:
+    def __init__(self, key: signed_note.NoteKey, url: str, proxies: ProxyList, client: Client, cache: Path) -> None:
         self.key = key
         self._url = url.rstrip("/")
         self._proxies = proxies
@@ -268,7 +268,7 @@ def database(gosumdb: str, proxies: ProxyList, client: Client, cache: Path) -> C
             advice=["unset it for this run:  env -u GOSUMDB goferry setup-go", "for private modules set GOPRIVATE"],
         )
     if not 1 <= len(words) <= 2:
-        raise note.ChecksumDatabaseUnknown(
+        raise signed_note.ChecksumDatabaseUnknown(
             f"GOSUMDB is {gosumdb!r}", state="Nothing was installed.", advice=["see what Go has:  go env GOSUMDB"]
         )
-    return ChecksumDatabase(note.key(words[0]), words[1] if len(words) == 2 else "", proxies, client, cache)
+    return ChecksumDatabase(signed_note.key(words[0]), words[1] if len(words) == 2 else "", proxies, client, cache)

@@ -52,7 +52,7 @@ def _walk(folder: Path) -> Iterator[Path]:
             yield Path(base, name)
 
 
-class Survey(Struct, frozen=True):
+class TreeSurvey(Struct, frozen=True):
     """What every file of a toolchain looks like.
 
     Attributes:
@@ -69,7 +69,7 @@ def of_root(state: os.stat_result) -> bool:
     return state.st_uid == 0 and not state.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
-def survey(folder: Path) -> Survey:
+def survey(folder: Path) -> TreeSurvey:
     """Look at every file that a build reads, and read none.
 
     It is the cheap check that nothing was touched since the files were hashed: some hundredths of a second. Programs
@@ -99,7 +99,7 @@ def survey(folder: Path) -> Survey:
         finally:
             os.close(opened)
     digest = hashlib.sha256("".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()
-    return Survey(digest, roots)
+    return TreeSurvey(digest, roots)
 
 
 def hash_folder(folder: Path, prefix: str, workers: int = 2) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 from msgspec import Struct
 
 from goferry.artifacts.toolchain import Toolchain
-from goferry.caches import job
+from goferry.caches import ci_job
 from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.golang import tree
@@ -42,7 +42,7 @@ class ToolchainModified(Refused):
     name = "toolchain-modified"
 
 
-class Watch(Struct, frozen=True):
+class TreeWatch(Struct, frozen=True):
     """Notes of toolchains in Goferry's own cache.
 
     Attributes:
@@ -53,7 +53,7 @@ class Watch(Struct, frozen=True):
     environ: Mapping[str, str]
 
     @classmethod
-    def of(cls, settings: Settings) -> Watch:
+    def of(cls, settings: Settings) -> TreeWatch:
         """Return the one of these surroundings."""
         return cls(settings.cache, settings.environ)
 
@@ -73,7 +73,7 @@ class Watch(Struct, frozen=True):
             OSError: it can't be looked at.
         """
         seen = tree.survey(root)
-        return (seen.roots and _roots(root)) or job.claimed(self.cache, self.environ, _note(root, h1, seen.files))
+        return (seen.roots and _roots(root)) or ci_job.claimed(self.cache, self.environ, _note(root, h1, seen.files))
 
     def keep(self, root: Path, h1: str) -> None:
         """Note that the files were hashed just now and are what h1 says.
@@ -86,7 +86,7 @@ class Watch(Struct, frozen=True):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.parent.chmod(0o700)
         write_atomically(path, json.dumps(note).encode(), mode=0o600)
-        job.claim(self.cache, self.environ, note)
+        ci_job.claim(self.cache, self.environ, note)
 
     def _path(self, root: Path) -> Path:
         return self.cache / "seen" / f"{hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:32]}.json"
@@ -113,7 +113,7 @@ def hold(ctx: Context, toolchain: Toolchain) -> None:
     """
     if toolchain.proof != "checksum-database":
         return
-    root, watch = toolchain.goroot, Watch.of(ctx.settings)
+    root, watch = toolchain.goroot, TreeWatch.of(ctx.settings)
     module, h1 = str(toolchain.evidence["module"]), str(toolchain.evidence["h1"])
     with ctx.stream.span("toolchain-verify") as span:
         try:

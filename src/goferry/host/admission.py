@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from goferry.host import history, state
 from goferry.host.layout import ServiceFolder
 from goferry.host.store import ADMISSION, stored_release
-from goferry.host.target import Target
+from goferry.host.target import HostTarget
 from goferry.kernel import canonical, sequence, trustfile, verify
 from goferry.kernel.checksums import LIST
 from goferry.kernel.errors import Failed
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from goferry.host.view import Shown
 
 
-def admit(root: Target, release: Manifest, trust: TrustFile, wanted: Collection[str], now: int) -> None:
+def admit(root: HostTarget, release: Manifest, trust: TrustFile, wanted: Collection[str], now: int) -> None:
     """Judge a release whose signatures are good.
 
     Args:
@@ -85,15 +85,15 @@ def _serves(folders: list[ServiceFolder], release: Manifest, names: Collection[s
     return bool(names)
 
 
-def _digest(folder: ServiceFolder, entry: history.Entry) -> str:
+def _digest(folder: ServiceFolder, entry: history.HistoryEntry) -> str:
     return entry.digest or stored_release(folder, entry.sequence).digest
 
 
-def _services(root: Target, project: str) -> list[ServiceFolder]:
+def _services(root: HostTarget, project: str) -> list[ServiceFolder]:
     return [folder for folder in root.services() if folder.project == project]
 
 
-def floor(root: Target, project: str) -> Floor | None:
+def floor(root: HostTarget, project: str) -> Floor | None:
     """Return the project's floor; one whose file was removed is what the newest committed release says.
 
     What was given up when the floor was lowered (host.floor) may serve still, and raises it no more.
@@ -110,7 +110,7 @@ def floor(root: Target, project: str) -> Floor | None:
 
 
 @contextlib.contextmanager
-def clock_judged(root: Target, now: int) -> Iterator[None]:
+def clock_judged(root: HostTarget, now: int) -> Iterator[None]:
     """Say that the host's clock is wrong when that is why a release seems to come from the future.
 
     Raises:
@@ -129,7 +129,7 @@ def clock_judged(root: Target, now: int) -> Iterator[None]:
         ) from error
 
 
-def _created(root: Target) -> Iterator[int]:
+def _created(root: HostTarget) -> Iterator[int]:
     """Yield when the newest release of each service was created, as far as the store can tell."""
     for folder in root.services():
         with contextlib.suppress(Failed, BlobChanged):
@@ -138,7 +138,7 @@ def _created(root: Target) -> Iterator[int]:
                 yield parse_time(stored_release(folder, newest).created)
 
 
-def trust_of_now(root: Target, given: Path | None) -> TrustFile | None:
+def trust_of_now(root: HostTarget, given: Path | None) -> TrustFile | None:
     """Return the trust file by which a stored release is judged; on the embedded target that of the last deploy.
 
     None where nothing was deployed since agents note it.
@@ -151,7 +151,7 @@ def trust_of_now(root: Target, given: Path | None) -> TrustFile | None:
     return trustfile.load(path) if path else None
 
 
-def with_minimums(live: Mapping[str, Shown], root: Target, given: Path | None) -> dict[str, Any]:
+def with_minimums(live: Mapping[str, Shown], root: HostTarget, given: Path | None) -> dict[str, Any]:
     """Return what is live, each service with `barred`: whether the trust file lets it never be started again."""
     trust = None
     with contextlib.suppress(Refusal):
@@ -199,7 +199,7 @@ def _check_proof(folder: ServiceFolder, change: Change, trust: TrustFile) -> Non
         )
 
 
-def _other(entry: history.Entry | None, release: Manifest) -> bool:
+def _other(entry: history.HistoryEntry | None, release: Manifest) -> bool:
     return entry is None or bool(entry.digest and entry.digest != release.digest)
 
 

@@ -19,14 +19,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
-from goferry.host import admission, elf, incoming, journal, lock, plan, policy, rollback, slots, state, takedown
+from goferry.host import (
+    admission,
+    deploy_plan,
+    executable,
+    incoming,
+    journal,
+    lock,
+    policy,
+    rollback_plan,
+    slots,
+    state,
+    takedown,
+)
 from goferry.host.engine import Engine, rolled_back
 from goferry.host.gather import aside
 from goferry.host.journal import Result
 from goferry.host.layout import ServiceFolder
-from goferry.host.recovery import Failure, recover, refuse
+from goferry.host.recovery import RecoveryFailure, recover, refuse
 from goferry.host.store import Admitted, Store, held, services_of, stored_release
-from goferry.host.target import Target
+from goferry.host.target import HostTarget
 from goferry.host.traffic import TrafficActs
 from goferry.host.view import View
 from goferry.host.way_back import closed
@@ -49,7 +61,7 @@ ASIDE = 1.5
 Record = dict[str, Any]
 
 
-class Session:
+class AgentSession:
     """One client's session.
 
     Attributes:
@@ -58,7 +70,7 @@ class Session:
 
     def __init__(
         self,
-        root: Target,
+        root: HostTarget,
         trust: Path | None,
         environ: Mapping[str, str],
         *,
@@ -113,7 +125,7 @@ class Session:
 
     def hello(self, _request: Request) -> Record:
         """Say who answers, what it can run, and which binaries need not be sent."""
-        system, arch = elf.host_platform()
+        system, arch = executable.host_platform()
         here = {"pid": os.getpid(), "platform": f"{system}/{arch}", "held": held(self.root)}
         return {**protocol.ABOUT, **here, **self.root.about()}
 
@@ -161,8 +173,8 @@ class Session:
     def _changes(self, release: Manifest, wanted: list[str]) -> list[machine.Change]:
         names = sorted({*wanted, *release.services})
         states = {name: self._state(release.project, name) for name in names}
-        here, kinds = elf.host_platform(), self.root.shapes
-        changes = plan.deploy(release, states, wanted, here, self.root.pick_port, kinds)
+        here, kinds = executable.host_platform(), self.root.shapes
+        changes = deploy_plan.deploy(release, states, wanted, here, self.root.pick_port, kinds)
         ports = {name: Declared.of(declared).port for name, declared in release.services.items()}
         return self.root.placed(release.project, changes, ports)
 
@@ -181,8 +193,8 @@ class Session:
             refuse(failures, project)
             folders = {folder.name: folder for folder in self._services(project)}
             states = {name: self._state(project, name) for name in folders}
-            wanted = rollback.Wanted.of(request)
-            changes = rollback.plan(states, wanted, services_of(folders))
+            wanted = rollback_plan.RollbackWanted.of(request)
+            changes = rollback_plan.plan(states, wanted, services_of(folders))
             trust = admission.trust_of_now(self.root, self.trust)
             for change in changes:
                 policy.judge(self.root.policy(), stored_release(folders[change.service], change.sequence))
@@ -196,7 +208,7 @@ class Session:
             return {**self._begin(request, transaction, self.root.store(), version), "no_way_back": final}
 
     @contextlib.contextmanager
-    def _opened(self, request: Request) -> Iterator[list[Failure]]:
+    def _opened(self, request: Request) -> Iterator[list[RecoveryFailure]]:
         """Hold the lock for the block, and on after it when a transaction is open then; give what was not recovered."""
         if request.dry_run:
             yield []
@@ -219,7 +231,7 @@ class Session:
         self.root.prepare()
         self._held.enter_context(lock.held(self.root.locks, wait, lambda: self.gone() or self.leave()))
 
-    def recovery(self, restore: bool = True) -> tuple[list[str], list[Failure]]:
+    def recovery(self, restore: bool = True) -> tuple[list[str], list[RecoveryFailure]]:
         """End what is unfinished, start what should run; return what was done and what failed."""
         return recover(self.root, self.guard, self.traffic, self.tell, restore=restore)
 
@@ -230,7 +242,7 @@ class Session:
         return Transaction(request.id, kind, project, silence, digest, tuple(changes), trace=self._trace)
 
     def _begin(self, request: Request, transaction: Transaction, store: Store, version: str) -> Record:
-        steps = plan.as_steps(transaction.changes)
+        steps = deploy_plan.as_steps(transaction.changes)
         about = {"project": transaction.project, "changes": steps, "version": version}
         if not transaction.changes:
             return {**about, "phase": "IDLE", "unchanged": True}

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from goferry.host import listener
-from goferry.kernel.ports import RANGE
+from goferry.kernel.loopback_ports import RANGE
 
 BPF = {"x86_64": 321, "aarch64": 280, "armv7l": 386, "armv6l": 386, "i686": 357, "riscv64": 280}
 """The system call's number by `uname -m`."""

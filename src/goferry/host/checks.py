@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from goferry.host import slots
 from goferry.host.public import FRONT, Public
-from goferry.kernel import hostfile, ports
+from goferry.kernel import hostfile, loopback_ports
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.hostfile import HostFile, Place
 
@@ -91,8 +91,8 @@ def _ports(root: Provisioned, _public: Public) -> list[Check]:
 
 
 def _port(of: str, place: Place) -> Check:
-    what = ports.drawn(of, place.port)
-    return Check("port", of, what, (ports.elsewhere(place.service),) if what else ())
+    what = loopback_ports.drawn(of, place.port)
+    return Check("port", of, what, (loopback_ports.elsewhere(place.service),) if what else ())
 
 
 def notes(host: HostFile, project: str) -> list[str]:

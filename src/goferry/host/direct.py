@@ -20,13 +20,13 @@ from goferry.host.switch import Link
 from goferry.kernel.machine import Change
 
 if TYPE_CHECKING:
-    from goferry.host.target import Target
+    from goferry.host.target import HostTarget
 
 
 class Direct(Link):
     """Traffic that reaches the services directly."""
 
-    def __init__(self, root: Target, guard: Guard) -> None:
+    def __init__(self, root: HostTarget, guard: Guard) -> None:
         super().__init__(root, guard)
         self._since: dict[str, float] = {}
 

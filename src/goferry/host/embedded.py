@@ -11,7 +11,7 @@ from goferry.host.guard import Guard
 from goferry.host.kinds import KINDS, ServiceKind
 from goferry.host.layout import ServiceFolder
 from goferry.host.supervised import Supervised, free_port
-from goferry.host.target import Frame, Target
+from goferry.host.target import Frame, HostTarget
 from goferry.kernel.errors import Refused
 from goferry.kernel.files import link_atomically, make_folder
 from goferry.kernel.hostfile import KEEP, HostFile, Place, Policy
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from goferry.host.tables import Tables
 
 
-class Embedded(Target):
+class Embedded(HostTarget):
     """A target without a host file. Whoever may deploy owns all of it, so nothing is refused."""
 
     live = "live"
@@ -33,19 +33,19 @@ class Embedded(Target):
         super().__init__(path, kinds, bound)
 
     @classmethod
-    def opened(cls, path: Path, host: HostFile | None, tables: Tables) -> Target | None:
+    def opened(cls, path: Path, host: HostFile | None, tables: Tables) -> HostTarget | None:
         """Return it when there is no host file."""
         return cls(path, kinds=tables.kinds) if host is None else None
 
-    def for_client(self, first: Callable[[], Frame | None]) -> Target:  # noqa: ARG002
+    def for_client(self, first: Callable[[], Frame | None]) -> HostTarget:  # noqa: ARG002
         """A client sees all of it, and says so with no frame."""
         return self
 
-    def for_project(self, name: str) -> Target:  # noqa: ARG002
+    def for_project(self, name: str) -> HostTarget:  # noqa: ARG002
         """Its projects have one lock."""
         return self
 
-    def parts(self) -> Sequence[Target]:
+    def parts(self) -> Sequence[HostTarget]:
         """All of it, once something was deployed."""
         return [self] * any(self.projects())
 

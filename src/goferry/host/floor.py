@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from goferry.host import admission, history, journal, recovery, state
-from goferry.host.agent import Session
+from goferry.host.agent import AgentSession
 from goferry.host.tables import open_target
-from goferry.host.target import Target
+from goferry.host.target import HostTarget
 from goferry.kernel.errors import GoferryError, Misuse, Refused, printable
 from goferry.kernel.files import write_atomically
 from goferry.kernel.times import format_time
@@ -62,7 +62,7 @@ def run(root: Path, host: Path | None, asked: Lowering, environ: Mapping[str, st
     return 0
 
 
-def lower(root: Target, asked: Lowering, environ: Mapping[str, str]) -> dict[str, Any]:
+def lower(root: HostTarget, asked: Lowering, environ: Mapping[str, str]) -> dict[str, Any]:
     """Lower a project's floor and give up what lies above it; return the line that was noted.
 
     Raises:
@@ -73,14 +73,14 @@ def lower(root: Target, asked: Lowering, environ: Mapping[str, str]) -> dict[str
         raise Misuse("a floor is lowered to a sequence from 1 on, for a reason", advice=["say why:  --reason TEXT"])
     if asked.project not in root.projects():
         raise Misuse(f"nothing of {printable(asked.project, 80)} is here", state="Nothing was changed.")
-    session = Session(root, None, environ)
+    session = AgentSession(root, None, environ)
     with session.alone(WAIT):
         _, failed = session.recovery(restore=False)
         recovery.refuse(failed, asked.project)
         return _lower(root, asked)
 
 
-def _lower(root: Target, asked: Lowering) -> dict[str, Any]:
+def _lower(root: HostTarget, asked: Lowering) -> dict[str, Any]:
     project, to, reason = asked
     found = admission.floor(root, project)
     if found is None or to >= found.sequence:

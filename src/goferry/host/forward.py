@@ -19,7 +19,7 @@ import sys
 import time
 from typing import Callable
 
-from goferry.host import note
+from goferry.host import start_note
 from goferry.host.listener import Kernel, Listener, Unit
 
 MOST = 4096
@@ -49,7 +49,7 @@ class Gate:
         """Return the service's listener; None when nobody listens or somebody else does."""
         if self._proven and self.still(self._proven):
             return self._proven
-        start = note.read(self._path)
+        start = start_note.read(self._path)
         found = self._kernel.listener(start.port) if start.port else None
         if found and not self._owns(start.group, found):
             self._say(f"port {found.port} is listened on by user {found.uid} outside of the unit: not connected")

@@ -25,7 +25,7 @@ from goferry.kernel.outcomes import CandidateCrashed, CandidateUnhealthy, GuardF
 from goferry.kernel.services import Declared
 
 if TYPE_CHECKING:
-    from goferry.host.target import Target
+    from goferry.host.target import HostTarget
 
 MOVES = 8
 """Ports that may be taken from a slot, one after the other, before its start is given up."""
@@ -40,7 +40,7 @@ Blamed = TypeVar("Blamed", bound=GoferryError)
 class Guard:
     """The processes of one target; whatever controls them is behind `driver`."""
 
-    def __init__(self, root: Target, driver: Driver, gone: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, root: HostTarget, driver: Driver, gone: Callable[[], bool] = lambda: False) -> None:
         """`gone` says that the client went away."""
         self.root, self.driver, self.gone = root, driver, gone
         self._started: dict[tuple[str, int], float] = {}

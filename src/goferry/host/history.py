@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
-class Entry:
+class HistoryEntry:
     """One release of one service.
 
     Attributes:
@@ -31,22 +31,24 @@ class Entry:
     left: bool = False
 
 
-History = tuple[Entry, ...]
+History = tuple[HistoryEntry, ...]
 """The newest first."""
 
 
-def find(history: Sequence[Entry], sequence: int) -> Entry | None:
+def find(history: Sequence[HistoryEntry], sequence: int) -> HistoryEntry | None:
     """Return the release of that sequence."""
     return next((entry for entry in history if entry.sequence == sequence), None)
 
 
-def before(history: Sequence[Entry], sequence: int) -> Entry | None:
+def before(history: Sequence[HistoryEntry], sequence: int) -> HistoryEntry | None:
     """Return what a rollback goes to from the release of that sequence."""
     older = [entry for entry in history if entry.sequence < sequence and not entry.left]
     return max(older, key=lambda entry: entry.sequence, default=None)
 
 
-def committed(history: Sequence[Entry], live: Entry, was: int, *, keep: int, floor: int | None) -> History:
+def committed(
+    history: Sequence[HistoryEntry], live: HistoryEntry, was: int, *, keep: int, floor: int | None
+) -> History:
     """Return the history once `live` serves.
 
     Args:
@@ -65,12 +67,12 @@ def committed(history: Sequence[Entry], live: Entry, was: int, *, keep: int, flo
     return _kept([*others, replace(live, left=False)], live.sequence, keep)
 
 
-def above(history: Sequence[Entry], floor: int, live: int) -> History:
+def above(history: Sequence[HistoryEntry], floor: int, live: int) -> History:
     """Return the history once the floor was lowered: what lies above it can't be gone back to, though it may serve."""
     return tuple(entry for entry in history if entry.sequence <= floor or entry.sequence == live)
 
 
-def _kept(history: Sequence[Entry], live: int, keep: int) -> History:
+def _kept(history: Sequence[HistoryEntry], live: int, keep: int) -> History:
     newest = sorted(history, key=lambda entry: entry.sequence, reverse=True)
     needed = [entry for entry in (find(history, live), before(history, live)) if entry is not None]
     stay = needed + [entry for entry in newest if entry not in needed][: max(0, keep - len(needed))]

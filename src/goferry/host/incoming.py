@@ -28,7 +28,7 @@ from goferry.kernel.protocol import Request
 from goferry.kernel.refusals import Refusal
 
 if TYPE_CHECKING:
-    from goferry.host.target import Target
+    from goferry.host.target import HostTarget
 
 SMALL = {manifest.MANIFEST: manifest.MAX_BYTES, checksums.LIST: checksums.MAX_BYTES}
 SMALL.update(dict.fromkeys(manifest.SIGNATURES.values(), 1 << 20))
@@ -40,7 +40,7 @@ STALE = 3600.0
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
-def folder(root: Target, identifier: str) -> Path:
+def folder(root: HostTarget, identifier: str) -> Path:
     """Return where a transaction's files arrive.
 
     Raises:
@@ -51,7 +51,7 @@ def folder(root: Target, identifier: str) -> Path:
     return root.incoming / identifier
 
 
-def claim(root: Target, identifier: str) -> int:
+def claim(root: HostTarget, identifier: str) -> int:
     """Make a transaction's folder a session's own, as long as the returned descriptor is open.
 
     Raises:
@@ -65,7 +65,7 @@ def claim(root: Target, identifier: str) -> int:
     return descriptor
 
 
-def _made(root: Target, place: Path) -> int:
+def _made(root: HostTarget, place: Path) -> int:
     """Return the lock on a folder that is made where it is missing, again when it was removed before it was locked."""
     for path in (root.incoming, place):
         path.mkdir(mode=0o700, exist_ok=True)
@@ -83,7 +83,7 @@ def _locked(place: Path) -> int:
 class Uploads:
     """What one session uploads: one release, which it alone may have prepared."""
 
-    def __init__(self, root: Target) -> None:
+    def __init__(self, root: HostTarget) -> None:
         self._root = root
         self._claimed: dict[str, int] = {}
         self._digests: dict[str, str] = {}
@@ -117,7 +117,7 @@ class Uploads:
         self._digests.clear()
 
 
-def receive(root: Target, request: Request, payload: bytes, digests: dict[str, str]) -> dict[str, Any]:
+def receive(root: HostTarget, request: Request, payload: bytes, digests: dict[str, str]) -> dict[str, Any]:
     """Take one block of a file: `{"id", "name", "size", "sha256", "offset"}`; return `{"have": bytes, "done": bool}`.
 
     With another offset than the bytes that are there, nothing is written: the answer says where to go on. The folder is
@@ -168,7 +168,7 @@ def _announced(request: Request) -> tuple[str, int, str]:
     return name, size, sha256
 
 
-def _take_over(root: Target, done: Path, part: Path, size: int) -> None:
+def _take_over(root: HostTarget, done: Path, part: Path, size: int) -> None:
     """Move what another upload has left of these bytes here, be it the whole file or its beginning."""
     for other in root.incoming.iterdir():
         try:
@@ -188,7 +188,7 @@ def _take_over(root: Target, done: Path, part: Path, size: int) -> None:
             os.close(descriptor)
 
 
-def _bound(root: Target, part: Path, name: str, missing: int) -> None:
+def _bound(root: HostTarget, part: Path, name: str, missing: int) -> None:
     place = part.parent
     others = [path for path in place.iterdir() if path.name not in (name, part.name)]
     if len(others) >= MAX_FILES:
@@ -210,7 +210,7 @@ def _free(place: Path) -> int:
     return space.f_bavail * space.f_frsize
 
 
-def _make_room(root: Target, mine: Path, missing: int) -> bool:
+def _make_room(root: HostTarget, mine: Path, missing: int) -> bool:
     """Remove what others have left, the oldest first, until `missing` bytes more are allowed; return whether they are.
 
     What a session uploads at this moment stays.
@@ -226,7 +226,7 @@ def _make_room(root: Target, mine: Path, missing: int) -> bool:
     return total + missing <= MAX_TOTAL
 
 
-def _measured(root: Target) -> Iterator[tuple[float, int, Path]]:
+def _measured(root: HostTarget) -> Iterator[tuple[float, int, Path]]:
     """Yield each upload's time of change, its bytes and its folder."""
     for place in root.incoming.iterdir():
         with contextlib.suppress(OSError):
@@ -277,7 +277,7 @@ def remove(place: Path) -> None:
     shutil.rmtree(str(place), ignore_errors=True)
 
 
-def prune(root: Target, age: float = STALE) -> None:
+def prune(root: HostTarget, age: float = STALE) -> None:
     """Remove uploads that nobody continued for `age` seconds."""
     if root.incoming.is_dir():
         for place in root.incoming.iterdir():
@@ -286,7 +286,7 @@ def prune(root: Target, age: float = STALE) -> None:
                     _remove_left(place)
 
 
-def make_way(root: Target, mine: Path | None = None) -> None:
+def make_way(root: HostTarget, mine: Path | None = None) -> None:
     """Remove what nobody uploads at this moment, in every project of the host: the disk is theirs together."""
     folders = root.uploads()
     for place in (place for folder in folders if folder.is_dir() for place in folder.iterdir()):

@@ -25,7 +25,7 @@ from goferry.kernel.errors import Misuse
 from goferry.kernel.hostfile import Place
 
 if TYPE_CHECKING:
-    from goferry.host.target import Target
+    from goferry.host.target import HostTarget
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
@@ -49,7 +49,7 @@ def check_name(text: str) -> str:
 class ServiceFolder:
     """What lies under `<root>/<project>/<service>/`."""
 
-    def __init__(self, root: Target, project: str, name: str) -> None:
+    def __init__(self, root: HostTarget, project: str, name: str) -> None:
         self.root, self.project, self.name = root, check_name(project), check_name(name)
         self.path = root.project(project) / name
         self.slots, self.store, self.releases = self.path / "slots", self.path / "store", self.path / "releases"

@@ -19,13 +19,13 @@ from goferry.host.shim import Slot
 from goferry.host.switch import Link
 
 if TYPE_CHECKING:
-    from goferry.host.target import Target
+    from goferry.host.target import HostTarget
 
 
 class Nginx(Link):
     """Traffic through nginx."""
 
-    def __init__(self, root: Target, guard: Guard) -> None:
+    def __init__(self, root: HostTarget, guard: Guard) -> None:
         super().__init__(root, guard)
         self.public = Public()
 

@@ -4,8 +4,8 @@
 
 A service has ten ports of its own of RANGE, every other one for each slot. A start takes a free one that the starts
 just before did not take; where a squatter has them all, a free one of SPARE, and at last whatever the kernel gives.
-The port is put into the slot's NOTE (host.note). How the start follows on those before it goes into TURN (host.unit),
-for the unit itself can write nowhere in /run; units of an older Goferry have no such file.
+The port is put into the slot's NOTE (host.start_note). How the start follows on those before it goes into TURN
+(host.unit), for the unit itself can write nowhere in /run; units of an older Goferry have no such file.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import socket
 import sys
 from collections.abc import Iterable, Iterator
 
-from goferry.host import listener, note, unit
-from goferry.kernel.ports import OWN_PORTS, SPARE
+from goferry.host import listener, start_note, unit
+from goferry.kernel.loopback_ports import OWN_PORTS, SPARE
 
 TRIES, REMEMBERED = 64, 3
 
@@ -44,9 +44,9 @@ def main(words: list[str]) -> int:
 
 def _noted(path: str, first: int) -> Iterable[int]:
     """Draw a port and note it; return the service's own ports."""
-    last = note.read(path)
+    last = start_note.read(path)
     before = tuple(port for port in (last.port, *last.before) if port)[:REMEMBERED]
-    note.write(path, note.Note(draw(first, before), listener.group_of(), before))
+    start_note.write(path, start_note.Note(draw(first, before), listener.group_of(), before))
     return _own(first)
 
 

@@ -21,10 +21,10 @@ from goferry.host.guard import Guard
 from goferry.host.kinds import KINDS, ServiceKind
 from goferry.host.layout import ServiceFolder
 from goferry.host.nginx import Nginx
-from goferry.host.places import Place as SessionPlace
+from goferry.host.session_places import SessionPlace
 from goferry.host.switch import Switch
 from goferry.host.systemd import Systemd
-from goferry.host.target import Frame, Target
+from goferry.host.target import Frame, HostTarget
 from goferry.kernel import protocol
 from goferry.kernel.errors import GoferryError, Refused
 from goferry.kernel.files import make_folder
@@ -42,13 +42,13 @@ DATA = ("/var/lib/private/goferry-data", own_files.DATA)
 SLOTS, RUN = "goferry-slots", ("/run/private", "/run")
 """The folder of slots that older units had in /run, and where systemd keeps it for a unit with a user of its own."""
 
-Guards = Mapping[str, Callable[[Target, Mapping[str, str]], Driver]]
-Switches = Mapping[str, Callable[[Target, Guard], Switch]]
+Guards = Mapping[str, Callable[[HostTarget, Mapping[str, str]], Driver]]
+Switches = Mapping[str, Callable[[HostTarget, Guard], Switch]]
 GUARDS: Guards = {"systemd": lambda _target, _environ: Systemd()}
 SWITCHES: Switches = {"nginx": Nginx}
 
 
-class Provisioned(Target):
+class Provisioned(HostTarget):
     """A target with a host file."""
 
     live = "live.sock"
@@ -69,13 +69,13 @@ class Provisioned(Target):
         self.host, self._guards, self._switches = host, guards, switches
 
     @classmethod
-    def opened(cls, path: Path, host: HostFile | None, tables: Tables) -> Target | None:
+    def opened(cls, path: Path, host: HostFile | None, tables: Tables) -> HostTarget | None:
         """Return it when there is a host file."""
         if host is None:
             return None
         return cls(path, host, kinds=tables.kinds, guards=tables.guards, switches=tables.switches)
 
-    def for_client(self, first: Callable[[], Frame | None]) -> Target:
+    def for_client(self, first: Callable[[], Frame | None]) -> HostTarget:
         """Return the project of the client's key, which the first frame says; the only one where there is one."""
         frame = first()
         project = protocol.bound(frame[0] if frame else {})
@@ -91,12 +91,12 @@ class Provisioned(Target):
             raise NotProvisioned(f"{project}: this host was not provisioned for it", state="Nothing was changed.")
         return self.for_project(project)
 
-    def for_project(self, name: str) -> Target:
+    def for_project(self, name: str) -> HostTarget:
         """Return what the project has of it."""
         guards, switches = self._guards, self._switches
         return type(self)(self.path, self.host, name, kinds=self.kinds, guards=guards, switches=switches)
 
-    def parts(self) -> Sequence[Target]:
+    def parts(self) -> Sequence[HostTarget]:
         """Return its projects: each has a lock of its own, and one that is ill keeps no other waiting."""
         incoming.prune(self, 0)  # where uploads of all projects lay before each had its own folder
         return [self.for_project(name) for name in self.projects()]

@@ -77,7 +77,7 @@ class Public:
         found = [self._ask(place, address, target, secret, seconds) for address in addresses]
         return next((each for each in found if each.where), found[0])
 
-    def _ask(self, place: Place, address: str, target: str, secret: probe.Secret, seconds: float) -> Finding:
+    def _ask(self, place: Place, address: str, target: str, secret: probe.ProbeSecret, seconds: float) -> Finding:
         connection = control.PortConnection(address, place.port, seconds)
         try:
             answer = control.fetch(connection, "GET", target, {probe.ASKED: secret.asked})

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Callable
 
-from goferry.host.agent import Session
+from goferry.host.agent import AgentSession
 from goferry.host.tables import open_target
-from goferry.host.target import Target
+from goferry.host.target import HostTarget
 from goferry.kernel.errors import GoferryError, printable
 from goferry.kernel.outcomes import of_defect
 
@@ -32,7 +32,7 @@ def adopt(root: Path, host: Path | None, environ: Mapping[str, str]) -> int:
     return _each(root, host, environ, _adopt)
 
 
-def _each(root: Path, host: Path | None, environ: Mapping[str, str], do: Callable[[Session], list[int]]) -> int:
+def _each(root: Path, host: Path | None, environ: Mapping[str, str], do: Callable[[AgentSession], list[int]]) -> int:
     try:
         targets = open_target(root, host).parts()
     except GoferryError as error:
@@ -46,23 +46,25 @@ def _each(root: Path, host: Path | None, environ: Mapping[str, str], do: Callabl
     return max(codes, default=0)
 
 
-def _one(target: Target, environ: Mapping[str, str], do: Callable[[Session], list[int]], codes: list[int]) -> None:
+def _one(
+    target: HostTarget, environ: Mapping[str, str], do: Callable[[AgentSession], list[int]], codes: list[int]
+) -> None:
     try:
-        session = Session(target, None, environ)
+        session = AgentSession(target, None, environ)
         session.take_lock(WAIT)
         codes += do(session)
     except Exception as error:  # noqa: BLE001  whatever it is, the unit must not count as done
         codes.append(_told(of_defect(error)))
 
 
-def _recover(session: Session) -> list[int]:
+def _recover(session: AgentSession) -> list[int]:
     done, failed = session.recovery()
     for text in [*done, *(f"{each.error.name}: {each.error.what}" for each in failed)]:
         sys.stderr.write(f"goferry: {printable(text)}\n")
     return [each.error.exit_code for each in failed]
 
 
-def _adopt(session: Session) -> list[int]:
+def _adopt(session: AgentSession) -> list[int]:
     for folder in session.root.services():
         session.guard.adopt(folder)
         session.root.clear_former(folder)

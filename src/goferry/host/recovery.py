@@ -16,7 +16,7 @@ from goferry.host.engine import Engine, JournalUnreadable, resume
 from goferry.host.gather import gather
 from goferry.host.guard import Guard
 from goferry.host.layout import ServiceFolder
-from goferry.host.target import Target
+from goferry.host.target import HostTarget
 from goferry.host.traffic import TrafficActs
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.extension import CriticalUnknown
@@ -26,14 +26,14 @@ Item = TypeVar("Item")
 Tell = Callable[[str], None]
 
 
-class Failure(NamedTuple):
+class RecoveryFailure(NamedTuple):
     """What could not be recovered of a project; it keeps that project alone from changing."""
 
     project: str
     error: GoferryError
 
 
-def refuse(failures: Sequence[Failure], project: str) -> None:
+def refuse(failures: Sequence[RecoveryFailure], project: str) -> None:
     """Raise the first failure of a project that is to change; those of others are theirs."""
     for failure in failures:
         if failure.project == project:
@@ -41,8 +41,8 @@ def refuse(failures: Sequence[Failure], project: str) -> None:
 
 
 def recover(
-    root: Target, guard: Guard, traffic: TrafficActs, tell: Tell, *, restore: bool = True
-) -> tuple[list[str], list[Failure]]:
+    root: HostTarget, guard: Guard, traffic: TrafficActs, tell: Tell, *, restore: bool = True
+) -> tuple[list[str], list[RecoveryFailure]]:
     """Recover a target whose lock is held; return what was done, for people, and what failed.
 
     `restore` also starts what is live and does not run; nothing is waited for then.
@@ -73,13 +73,15 @@ def recover(
 
 def _each(
     act: Callable[[Item], list[str]], items: Iterable[Item], whose: Callable[[Item], str]
-) -> tuple[list[list[str]], list[Failure]]:
+) -> tuple[list[list[str]], list[RecoveryFailure]]:
     """Do `act` for every item, side by side; return the results and the failures, each with its project."""
     listed = list(items)
     outcomes = gather([functools.partial(act, item) for item in listed], math.inf)
     results = [outcome.value for outcome in outcomes if outcome.value is not None]
     pairs = zip(listed, outcomes)
-    return results, [Failure(whose(item), of_defect(each.error)) for item, each in pairs if each.error is not None]
+    return results, [
+        RecoveryFailure(whose(item), of_defect(each.error)) for item, each in pairs if each.error is not None
+    ]
 
 
 def _project_of(folder: ServiceFolder) -> str:
@@ -92,7 +94,7 @@ def _close(folder: ServiceFolder) -> list[str]:
     return []
 
 
-def _finish(root: Target, project: str, engine: Callable[[journal.Journal], Engine]) -> list[str]:
+def _finish(root: HostTarget, project: str, engine: Callable[[journal.Journal], Engine]) -> list[str]:
     """Bring a project's unfinished transactions to their end; return their names."""
     done, folder = [], root.journals(project)
     for entry in journal.unsettled(folder):

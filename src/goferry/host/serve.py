@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, Callable
 
-from goferry.host.agent import Session
-from goferry.host.places import Place
+from goferry.host.agent import AgentSession
+from goferry.host.session_places import SessionPlace
 from goferry.host.tables import TABLES, Tables, open_target
 from goferry.kernel import frames
 from goferry.kernel.errors import GoferryError
@@ -95,7 +95,7 @@ class Line:
         self._doing, self._told = "", time.monotonic()
         self._requests: queue.Queue[Frame | None] = queue.Queue(AHEAD)
         self.malformed = ""
-        self.place: Place | None = None
+        self.place: SessionPlace | None = None
         self._gone = threading.Event()
         threading.Thread(target=self._read, args=(reader,), daemon=True).start()
 
@@ -192,7 +192,7 @@ def serve(
         return error.exit_code
     if own is not None and (own / (target.bound + ".trust")).exists():
         trust = own / (target.bound + ".trust")
-    session = Session(target, trust, environ, tell=lambda text: line.send({"progress": text}), gone=line.gone)
+    session = AgentSession(target, trust, environ, tell=lambda text: line.send({"progress": text}), gone=line.gone)
     session.leave = line.wanted
     if isinstance(writer, Outlet):
         writer.hurried = lambda: session.engine is None and line.wanted()
@@ -201,7 +201,7 @@ def serve(
         return _served(session, line)
 
 
-def _served(session: Session, line: Line) -> int:
+def _served(session: AgentSession, line: Line) -> int:
     phase, since, patience = "", time.monotonic(), IDLE
 
     def tend() -> None:
@@ -231,7 +231,7 @@ CAME_TO = {
 }
 
 
-def _ended(session: Session, line: Line) -> int:
+def _ended(session: AgentSession, line: Line) -> int:
     """End a session that nothing more is heard of, and tell a client that is still there how; return the exit code."""
     try:
         state = CAME_TO.get(session.silence(), "The next command on the host ends what was begun.")
@@ -253,7 +253,7 @@ def _why(line: Line, state: str) -> GoferryError:
     return ClientSilent("nothing was heard of the client in time", state=state)
 
 
-def _answer(session: Session, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
+def _answer(session: AgentSession, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
     try:
         return {"ok": True, **session.answer(request, payload)}
     except Exception as error:  # noqa: BLE001  the client is told of a defect too

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from goferry.host import journal
-from goferry.host.history import Entry, History
+from goferry.host.history import History, HistoryEntry
 from goferry.host.layout import ServiceFolder
 from goferry.kernel import canonical
 from goferry.kernel.errors import Failed
@@ -26,7 +26,7 @@ from goferry.kernel.machine import Change
 from goferry.kernel.verify import Floor
 
 if TYPE_CHECKING:
-    from goferry.host.target import Target
+    from goferry.host.target import HostTarget
 
 SCHEMA = 2
 SCHEMAS = (1, 2)
@@ -65,9 +65,9 @@ class Live(NamedTuple):
         """Return what a change's candidate is once it is live."""
         return cls(*(getattr(change, name) for name in cls._fields))
 
-    def entry(self, digest: str = "") -> Entry:
+    def entry(self, digest: str = "") -> HistoryEntry:
         """Return it as the history has it."""
-        return Entry(self.sequence, self.version, self.sha256, self.mode, self.port, digest)
+        return HistoryEntry(self.sequence, self.version, self.sha256, self.mode, self.port, digest)
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def read(folder: ServiceFolder) -> State:
     try:
         live = Live(*(record["live"][name] for name in Live._fields)) if record["live"] else None
         entries = record["history"] if record.get("schema") == SCHEMA else _before_histories(record)
-        return State(live, tuple(Entry(**entry) for entry in entries), bool(record["stopped"]))
+        return State(live, tuple(HistoryEntry(**entry) for entry in entries), bool(record["stopped"]))
     except (KeyError, TypeError) as error:
         raise StateDamaged(f"{folder.state}: {error}", advice=["restore the file from a backup"]) from error
 
@@ -137,7 +137,7 @@ def write(folder: ServiceFolder, state: State) -> None:
     write_atomically(folder.state, canonical.dumps(record), 0o600)
 
 
-def kept(root: Target, project: str) -> Kept | None:
+def kept(root: HostTarget, project: str) -> Kept | None:
     """Return what the project's floor file says, or None when there is none.
 
     Raises:
@@ -154,19 +154,19 @@ def kept(root: Target, project: str) -> Kept | None:
         raise StateDamaged(f"{path}: {error}") from error
 
 
-def keep(root: Target, project: str, wanted: Kept) -> None:
+def keep(root: HostTarget, project: str, wanted: Kept) -> None:
     """Replace the project's floor file."""
     floor = {"sequence": wanted.floor.sequence, "manifest_digest": wanted.floor.manifest_digest}
     record = {"schema": SCHEMA, **floor, "above": wanted.above}
     write_atomically(root.project(project) / ".floor.json", canonical.dumps(record), 0o600)
 
 
-def lowerings_file(root: Target, project: str) -> Path:
+def lowerings_file(root: HostTarget, project: str) -> Path:
     """Where each lowering of the project's floor is noted, in the journal's form."""
     return root.project(project) / ".floor.jsonl"
 
 
-def lowerings(root: Target, project: str) -> list[dict[str, Any]]:
+def lowerings(root: HostTarget, project: str) -> list[dict[str, Any]]:
     """Return `{"event": "floor", "from", "to", "reason", "at"}` of each lowering, the oldest first."""
     try:
         return journal.decode(lowerings_file(root, project).read_bytes())
@@ -174,7 +174,7 @@ def lowerings(root: Target, project: str) -> list[dict[str, Any]]:
         return []
 
 
-def raise_floor(root: Target, project: str, sequence: int, digest: str) -> None:
+def raise_floor(root: HostTarget, project: str, sequence: int, digest: str) -> None:
     """Note a committed release; no commit lets the floor sink."""
     before = kept(root, project)
     if before is None or sequence > before.floor.sequence:

@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
-from goferry.host import elf, history, incoming, slots, state
+from goferry.host import executable, history, incoming, slots, state
 from goferry.host.layout import ServiceFolder
 from goferry.kernel import canonical, checksums, files, manifest, verify
 from goferry.kernel.machine import Change, Transaction
@@ -26,7 +26,7 @@ from goferry.kernel.outcomes import BlobChanged, DiskFull, WrongPlatform
 from goferry.kernel.refusals import ManifestMalformed
 
 if TYPE_CHECKING:
-    from goferry.host.target import Target
+    from goferry.host.target import HostTarget
 
 MARGIN = 4 << 20
 """Bytes that stay free for journals and state, so that going back never lacks room."""
@@ -62,7 +62,7 @@ class Admitted(NamedTuple):
 class Store:
     """What lies on the disk for each service of a target."""
 
-    def __init__(self, root: Target, source: Path | None = None, admitted: Admitted | None = None) -> None:
+    def __init__(self, root: HostTarget, source: Path | None = None, admitted: Admitted | None = None) -> None:
         """`source` is the folder of the release that was admitted; a rollback or a recovery needs neither."""
         self.root, self.source, self.admitted = root, source, admitted
 
@@ -131,7 +131,7 @@ class Store:
                 state="Nothing was installed.",
                 advice=["treat the folder as hostile; get the release again"],
             )
-        reason = elf.cannot_run(part)
+        reason = executable.cannot_run(part)
         if reason:
             raise WrongPlatform(f"{change.source} can't run here: {reason}", state="Nothing was installed.")
         os.replace(str(part), str(folder.blob(change.sha256)))
@@ -210,7 +210,7 @@ def _remove_release(place: Path, service: str) -> None:
         place.rmdir()
 
 
-def held(root: Target) -> list[str]:
+def held(root: HostTarget) -> list[str]:
     """Return the digests of all stored binaries; whoever uses one hashes it first."""
     found = set()
     for folder in root.services():

@@ -21,13 +21,13 @@ from goferry.kernel.machine import Change
 from goferry.kernel.outcomes import GuardFailed, PortTaken
 
 if TYPE_CHECKING:
-    from goferry.host.target import Target
+    from goferry.host.target import HostTarget
 
 
 class Supervised:
     """The supervisord of one target as a `driver.Driver`."""
 
-    def __init__(self, root: Target, environ: Mapping[str, str]) -> None:
+    def __init__(self, root: HostTarget, environ: Mapping[str, str]) -> None:
         """`environ` is the agent's own."""
         self.root, self.environ = root, environ
         self.supervisor = Supervisor(root)

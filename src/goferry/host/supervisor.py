@@ -25,7 +25,7 @@ from goferry.kernel.files import link_atomically, write_atomically
 from goferry.kernel.outcomes import GuardFailed
 
 if TYPE_CHECKING:
-    from goferry.host.target import Target
+    from goferry.host.target import HostTarget
 
 BACKLOG = 4096
 SOCKET = "supervisor.sock"
@@ -134,7 +134,7 @@ class Transport(xmlrpc.client.Transport):
 class Supervisor:
     """The supervisord of one target."""
 
-    def __init__(self, root: Target) -> None:
+    def __init__(self, root: HostTarget) -> None:
         self.root = root
         self.own = root.own
         self.note = self.own / "supervisord.json"

@@ -22,7 +22,7 @@ from goferry.kernel.outcomes import HealthIdentity
 from goferry.kernel.routing import NOBODY, Routing
 
 if TYPE_CHECKING:
-    from goferry.host.target import Target
+    from goferry.host.target import HostTarget
 
 
 class Switch(Protocol):
@@ -75,7 +75,7 @@ class Link:
     What differs for another one is overridden; `publicly` and `address` must be.
     """
 
-    def __init__(self, root: Target, guard: Guard) -> None:
+    def __init__(self, root: HostTarget, guard: Guard) -> None:
         self.root, self.guard = root, guard
         self.gaps: dict[str, int] = {}
 

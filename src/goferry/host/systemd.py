@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, NamedTuple
 
-from goferry.host import listener, note, processes, slots
+from goferry.host import listener, processes, slots, start_note
 from goferry.host.journald import JournalEntry
 from goferry.host.layout import ServiceFolder
 from goferry.host.processes import Process
@@ -184,8 +184,8 @@ class Systemd:
         """Return the port that the slot's last start was given."""
         return self._note(folder, slot).port or slot.listen
 
-    def _note(self, folder: ServiceFolder, slot: Slot) -> note.Note:
-        return note.read(folder.place.port_note(slot.slot))
+    def _note(self, folder: ServiceFolder, slot: Slot) -> start_note.Note:
+        return start_note.read(folder.place.port_note(slot.slot))
 
     def robbed(self, folder: ServiceFolder, slot: Slot) -> int:
         """Return a port of the slot's last starts that a socket of another unit listens on, else 0."""
@@ -214,8 +214,8 @@ class Systemd:
             return
         running = self.running(folder, number)
         if running and not self._note(folder, slot).port:
-            start = note.Note(slot.listen, listener.group_of(str(running.pid)))
-            note.write(place.port_note(number), start)
+            start = start_note.Note(slot.listen, listener.group_of(str(running.pid)))
+            start_note.write(place.port_note(number), start)
         self._systemctl("start", "--", place.socket_unit(number))
         link_atomically(folder.live, place.socket_path(number))
         deadline = time.monotonic() + PATIENCE

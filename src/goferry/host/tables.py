@@ -12,11 +12,11 @@ from pathlib import Path
 from goferry.host.embedded import Embedded
 from goferry.host.kinds import KINDS, ServiceKind
 from goferry.host.provisioned import GUARDS, SWITCHES, Guards, Provisioned, Switches
-from goferry.host.target import Target
+from goferry.host.target import HostTarget
 from goferry.kernel import hostfile
 from goferry.kernel.hostfile import HostFile, HostFileInvalid
 
-TARGETS: Sequence[type[Target]] = (Embedded, Provisioned)
+TARGETS: Sequence[type[HostTarget]] = (Embedded, Provisioned)
 """The first that takes a host file, or none, is the target."""
 
 
@@ -24,7 +24,7 @@ TARGETS: Sequence[type[Target]] = (Embedded, Provisioned)
 class Tables:
     """All of them. A guard and a switch are named by host.json, a kind of service by a release."""
 
-    targets: Sequence[type[Target]] = TARGETS
+    targets: Sequence[type[HostTarget]] = TARGETS
     guards: Guards = field(default_factory=lambda: GUARDS)
     switches: Switches = field(default_factory=lambda: SWITCHES)
     kinds: Mapping[str, ServiceKind] = field(default_factory=lambda: KINDS)
@@ -55,7 +55,7 @@ def host_file(path: Path | None, tables: Tables = TABLES) -> HostFile | None:
         ) from error
 
 
-def open_target(path: Path, host: Path | None, tables: Tables = TABLES) -> Target:
+def open_target(path: Path, host: Path | None, tables: Tables = TABLES) -> HostTarget:
     """Return the target at `path`; `host` names the host file of a provisioned host.
 
     Raises:

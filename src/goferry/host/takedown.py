@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 from goferry.host import slots, state
 from goferry.host.layout import NAME, ServiceFolder
 from goferry.host.tables import open_target
-from goferry.host.target import Target
+from goferry.host.target import HostTarget
 from goferry.kernel.errors import GoferryError, Misuse, Refused, printable
 from goferry.kernel.files import sync_folder
 from goferry.kernel.protocol import Request
 
 if TYPE_CHECKING:
-    from goferry.host.agent import Session
+    from goferry.host.agent import AgentSession
 
 OWN = (".journal", ".floor.json", ".floor.jsonl", ".incoming")
 """What the agent keeps of a project beside its services; the lock stays, as others may wait for it."""
@@ -42,7 +42,7 @@ class NothingKept(Misuse):
     name = "nothing-kept"
 
 
-class Kept(NamedTuple):
+class KeptPath(NamedTuple):
     """One thing that would be removed: a file, link or folder, with the files in it and their bytes."""
 
     path: Path
@@ -50,7 +50,7 @@ class Kept(NamedTuple):
     bytes: int
 
 
-def down(session: Session, request: Request) -> dict[str, Any]:
+def down(session: AgentSession, request: Request) -> dict[str, Any]:
     """End every service and supervisord; what is stored, kept and noted stays.
 
     A provisioned host refuses: who may deploy a project there may not end the services of all.
@@ -66,7 +66,7 @@ def down(session: Session, request: Request) -> dict[str, Any]:
     return {"stopped": running}
 
 
-def _end_all(session: Session, folders: list[ServiceFolder]) -> None:
+def _end_all(session: AgentSession, folders: list[ServiceFolder]) -> None:
     """End every service; one that can't be ended is told last, and keeps no other from it."""
     failed: list[GoferryError] = []
     for folder in folders:
@@ -78,7 +78,7 @@ def _end_all(session: Session, folders: list[ServiceFolder]) -> None:
         raise failed[0]
 
 
-def _end(session: Session, folder: ServiceFolder) -> None:
+def _end(session: AgentSession, folder: ServiceFolder) -> None:
     now = state.read(folder)
     if now.live is not None:
         state.write(folder, replace(now, stopped=True))
@@ -89,7 +89,7 @@ def _end(session: Session, folder: ServiceFolder) -> None:
         slots.clear(folder, number)
 
 
-def purge_asked(session: Session, request: Request) -> dict[str, Any]:
+def purge_asked(session: AgentSession, request: Request) -> dict[str, Any]:
     """Purge what a client names; a provisioned host refuses, as it does `down`."""
     kept_by_root = Refused(
         "what a provisioned host keeps is removed by its root alone",
@@ -101,7 +101,7 @@ def purge_asked(session: Session, request: Request) -> dict[str, Any]:
     return purge(session, request.project, request.service, dry_run=dry_run, wait=wait).record()
 
 
-def kept(root: Target, project: str, service: str = "") -> list[Kept]:
+def kept(root: HostTarget, project: str, service: str = "") -> list[KeptPath]:
     """Return what lies on the disk of a project, or of one service of it."""
     folder = root.project(project)
     names = [name for name in _services(root, project) if service in ("", name)]
@@ -113,7 +113,7 @@ def kept(root: Target, project: str, service: str = "") -> list[Kept]:
     return [_measured(path) for path in places if os.path.lexists(str(path))]
 
 
-def _services(root: Target, project: str) -> list[str]:
+def _services(root: HostTarget, project: str) -> list[str]:
     """Return the services that have a folder, and those that the host was provisioned for."""
     folder = root.project(project)
     here = folder.iterdir() if folder.is_dir() else ()
@@ -121,21 +121,21 @@ def _services(root: Target, project: str) -> list[str]:
     return sorted({*found, *root.names(project)})
 
 
-def _measured(path: Path) -> Kept:
+def _measured(path: Path) -> KeptPath:
     if path.is_symlink() or not path.is_dir():
-        return Kept(path, 1, path.lstat().st_size)
+        return KeptPath(path, 1, path.lstat().st_size)
     count, size = 0, 0
     for place, _, names in os.walk(str(path)):
         for name in names:
             with contextlib.suppress(OSError):
                 count, size = count + 1, size + os.lstat(os.path.join(place, name)).st_size
-    return Kept(path, count, size)
+    return KeptPath(path, count, size)
 
 
-class Purged(NamedTuple):
+class PurgedProject(NamedTuple):
     """What was removed, or would be, and the services that ran."""
 
-    removed: list[Kept]
+    removed: list[KeptPath]
     stopped: list[str]
 
     def record(self) -> dict[str, Any]:
@@ -143,7 +143,7 @@ class Purged(NamedTuple):
         return {"removed": [{**k._asdict(), "path": str(k.path)} for k in self.removed], "stopped": self.stopped}
 
 
-def purge(session: Session, project: str, service: str, *, dry_run: bool, wait: float = WAIT) -> Purged:
+def purge(session: AgentSession, project: str, service: str, *, dry_run: bool, wait: float = WAIT) -> PurgedProject:
     """Remove it, after ending what runs of it.
 
     Raises:
@@ -169,7 +169,7 @@ def purge(session: Session, project: str, service: str, *, dry_run: bool, wait: 
                 _remove(each.path)
             _leave(root.project(project))
             session.guard.tidy()
-    return Purged(found, running)
+    return PurgedProject(found, running)
 
 
 def _remove(path: Path) -> None:
@@ -186,7 +186,7 @@ def _leave(folder: Path) -> None:
         folder.rmdir()
 
 
-def lines(purged: Purged, verb: str) -> list[str]:
+def lines(purged: PurgedProject, verb: str) -> list[str]:
     """Return what a person reads: what runs of it, then each path with its files and bytes."""
     ended = [f"{verb.replace('removed', 'ended')}: {name} serves" for name in purged.stopped]
     return ended + [f"{verb} {each.path}: {each.files} files, {each.bytes} bytes" for each in purged.removed]
@@ -203,10 +203,10 @@ def command(
     write: Callable[[str], Any] = sys.stdout.write,
 ) -> int:
     """Purge on a provisioned host, for its root; without `yes` only say what would be removed. Return the exit code."""
-    from goferry.host.agent import Session  # which asks for `down` here
+    from goferry.host.agent import AgentSession  # which asks for `down` here
 
     try:
-        session = Session(open_target(root, host).for_project(names[0]), None, environ)
+        session = AgentSession(open_target(root, host).for_project(names[0]), None, environ)
         purged = purge(session, names[0], names[1] if len(names) > 1 else "", dry_run=dry_run or not yes)
         for line in lines(purged, "removed" if yes and not dry_run else "would remove"):
             write(printable(line, 10_000) + "\n")

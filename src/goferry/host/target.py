@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from goferry.host.driver import Driver
     from goferry.host.guard import Guard
     from goferry.host.kinds import ServiceKind
-    from goferry.host.places import Place as SessionPlace
+    from goferry.host.session_places import SessionPlace
     from goferry.host.switch import Switch
     from goferry.host.tables import Tables
 
 Frame = tuple[dict[str, Any], bytes]
 
 
-class Target(ABC):
+class HostTarget(ABC):
     """What an agent works on: a folder, or what one project has of it.
 
     Attributes:
@@ -67,11 +67,11 @@ class Target(ABC):
 
     @classmethod
     @abstractmethod
-    def opened(cls, path: Path, host: HostFile | None, tables: Tables) -> Target | None:
+    def opened(cls, path: Path, host: HostFile | None, tables: Tables) -> HostTarget | None:
         """Return the target at `path` when the host file, or that there is none, says that it is of this class."""
 
     @abstractmethod
-    def for_client(self, first: Callable[[], Frame | None]) -> Target:
+    def for_client(self, first: Callable[[], Frame | None]) -> HostTarget:
         """Return what a client sees of it; `first` reads the first frame of its connection.
 
         Raises:
@@ -79,11 +79,11 @@ class Target(ABC):
         """
 
     @abstractmethod
-    def for_project(self, name: str) -> Target:
+    def for_project(self, name: str) -> HostTarget:
         """Return what somebody on the machine itself works on who names a project."""
 
     @abstractmethod
-    def parts(self) -> Sequence[Target]:
+    def parts(self) -> Sequence[HostTarget]:
         """Return what is recovered at boot, each by itself; nothing where nothing is."""
 
     @contextlib.contextmanager

@@ -24,7 +24,7 @@ from goferry.kernel.outcomes import (
 from goferry.kernel.routing import Routing
 
 if TYPE_CHECKING:
-    from goferry.host.target import Target
+    from goferry.host.target import HostTarget
 
 ITSELF = 1.0
 """Seconds for a question to a candidate that is not reached from outside."""
@@ -41,7 +41,7 @@ class TrafficActs:
         unreached: why nobody is served by the version before after the way back, by service.
     """
 
-    def __init__(self, root: Target, guard: Guard, switch: Switch) -> None:
+    def __init__(self, root: HostTarget, guard: Guard, switch: Switch) -> None:
         self.root, self.guard, self.switch = root, guard, switch
         self.unreached: dict[str, str] = {}
 

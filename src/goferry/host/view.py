@@ -15,7 +15,7 @@ from goferry.host.guard import Guard
 from goferry.host.layout import ServiceFolder
 from goferry.host.processes import Process
 from goferry.host.shim import Slot
-from goferry.host.target import Target
+from goferry.host.target import HostTarget
 from goferry.host.traffic import TrafficActs
 from goferry.kernel import frames
 from goferry.kernel.errors import Failed, GoferryError
@@ -68,7 +68,7 @@ class Shown(NamedTuple):
 class View:
     """The eyes of one session; nothing here changes anything."""
 
-    def __init__(self, root: Target, guard: Guard, traffic: TrafficActs) -> None:
+    def __init__(self, root: HostTarget, guard: Guard, traffic: TrafficActs) -> None:
         self.root, self.guard, self.traffic = root, guard, traffic
 
     def changed(self, transaction: Transaction) -> Record:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from goferry.host import admission, history, policy, state
 from goferry.host.store import stored_release
-from goferry.host.target import Target
+from goferry.host.target import HostTarget
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.hostfile import Policy
 from goferry.kernel.machine import Change
@@ -19,7 +19,7 @@ from goferry.kernel.trustfile import TrustFile
 
 
 def closed(
-    root: Target, project: str, changes: Iterable[Change], taken: Policy | None, trust: TrustFile | None
+    root: HostTarget, project: str, changes: Iterable[Change], taken: Policy | None, trust: TrustFile | None
 ) -> dict[str, str]:
     """Return why nothing would lead back to what serves now, by service; those to which a way leads are left out."""
     found = {}
@@ -34,7 +34,7 @@ def closed(
     return found
 
 
-def _closed(root: Target, project: str, change: Change, taken: Policy | None, trust: TrustFile | None) -> str:
+def _closed(root: HostTarget, project: str, change: Change, taken: Policy | None, trust: TrustFile | None) -> str:
     folder = root.service(project, change.service)
     back = replace(change, sequence=change.old_sequence, version=change.old_version, sha256=change.old_sha256)
     policy.judge(taken, stored_release(folder, back.sequence))

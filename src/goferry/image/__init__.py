@@ -6,7 +6,7 @@ execute.write(plan, folder, ledger, …)  reads and checks the binaries, writes 
     └── layout.files(…)                 the files of an OCI layout that `docker load` reads too
 """
 
-from goferry.image.execute import ImageRecord, export, write
-from goferry.image.plan import Plan, entry_point, plan
+from goferry.image.assemble import ImageRecord, export, write
+from goferry.image.image_plan import ImagePlan, entry_point, plan
 
-__all__ = ["ImageRecord", "Plan", "entry_point", "export", "plan", "write"]
+__all__ = ["ImagePlan", "ImageRecord", "entry_point", "export", "plan", "write"]

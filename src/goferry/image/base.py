@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from goferry.image.layer import Entry
+from goferry.image.layer import LayerEntry
 
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 NONROOT = 65532
@@ -32,15 +32,15 @@ def certificates() -> bytes:
     return Path(certifi.where()).read_bytes()
 
 
-def entries(bundle: bytes) -> list[Entry]:
+def entries(bundle: bytes) -> list[LayerEntry]:
     """Return the base layer's entries with this bundle of CA certificates (PEM)."""
     return [
-        *(Entry(path, 0o755) for path in ("etc", "etc/ssl", "etc/ssl/certs", "home")),
-        Entry("home/nonroot", 0o700, NONROOT, NONROOT),
-        Entry("root", 0o700),
-        Entry("tmp", 0o1777),
-        Entry("etc/passwd", 0o644, data=_PASSWD),
-        Entry("etc/group", 0o644, data=_GROUP),
-        Entry("etc/nsswitch.conf", 0o644, data=_NSSWITCH),
-        Entry(CERTIFICATES, 0o644, data=bundle),
+        *(LayerEntry(path, 0o755) for path in ("etc", "etc/ssl", "etc/ssl/certs", "home")),
+        LayerEntry("home/nonroot", 0o700, NONROOT, NONROOT),
+        LayerEntry("root", 0o700),
+        LayerEntry("tmp", 0o1777),
+        LayerEntry("etc/passwd", 0o644, data=_PASSWD),
+        LayerEntry("etc/group", 0o644, data=_GROUP),
+        LayerEntry("etc/nsswitch.conf", 0o644, data=_NSSWITCH),
+        LayerEntry(CERTIFICATES, 0o644, data=bundle),
     ]

@@ -12,8 +12,8 @@ from typing import Any
 
 from msgspec import Struct, to_builtins
 
-from goferry.image.layer import Entry, Layer, digest, layer
-from goferry.image.plan import FOLDER, Plan, Platform
+from goferry.image.image_plan import FOLDER, ImagePlan, ImagePlatform
+from goferry.image.layer import Layer, LayerEntry, digest, layer
 from goferry.kernel import canonical
 
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -56,7 +56,7 @@ class PlatformImage:
         sizes: path → bytes of every file, unpacked.
     """
 
-    platform: Platform
+    platform: ImagePlatform
     config: Descriptor
     manifest: Descriptor
     layers: list[Descriptor]
@@ -82,7 +82,7 @@ class Composed:
     blobs: dict[str, bytes] = field(default_factory=dict)
 
 
-def compose(plan: Plan, base: Layer, programs: Mapping[str, bytes]) -> Composed:
+def compose(plan: ImagePlan, base: Layer, programs: Mapping[str, bytes]) -> Composed:
     """Compose the index and the image of every platform; `programs` holds the bytes by the platform's name."""
     blobs: dict[str, bytes] = {}
     with ThreadPoolExecutor() as pool:  # zlib and hashlib release the interpreter's lock
@@ -98,14 +98,14 @@ def compose(plan: Plan, base: Layer, programs: Mapping[str, bytes]) -> Composed:
     return Composed(_json(INDEX, document, blobs), images, blobs)
 
 
-def program_layer(plan: Plan, program: bytes) -> Layer:
+def program_layer(plan: ImagePlan, program: bytes) -> Layer:
     """Return the layer with the program alone."""
     parts = FOLDER.split("/")
-    folders = [Entry("/".join(parts[: n + 1]), 0o755) for n in range(len(parts))]
-    return layer([*folders, Entry(f"{FOLDER}/{plan.program}", 0o755, data=program)], plan.epoch)
+    folders = [LayerEntry("/".join(parts[: n + 1]), 0o755) for n in range(len(parts))]
+    return layer([*folders, LayerEntry(f"{FOLDER}/{plan.program}", 0o755, data=program)], plan.epoch)
 
 
-def configuration(plan: Plan, platform: Platform, layers: list[Layer]) -> dict[str, object]:
+def configuration(plan: ImagePlan, platform: ImagePlatform, layers: list[Layer]) -> dict[str, object]:
     """Return the image's configuration (config.md, "Properties")."""
     process = Process(
         plan.user, plan.env, (plan.entrypoint,), "/", plan.annotations, plan.args, {port: {} for port in plan.ports}
@@ -122,7 +122,7 @@ def configuration(plan: Plan, platform: Platform, layers: list[Layer]) -> dict[s
     }
 
 
-def _image(plan: Plan, platform: Platform, layers: list[Layer], blobs: dict[str, bytes]) -> PlatformImage:
+def _image(plan: ImagePlan, platform: ImagePlatform, layers: list[Layer], blobs: dict[str, bytes]) -> PlatformImage:
     described = [_blob(LAYER, each.blob, blobs) for each in layers]
     config = _json(CONFIG, configuration(plan, platform, layers), blobs)
     document = {

@@ -24,7 +24,7 @@ def compressor() -> str:
 
 
 @dataclass(frozen=True)
-class Entry:
+class LayerEntry:
     """A folder (`data` is None) or a file.
 
     Attributes:
@@ -51,7 +51,7 @@ class Layer:
     sizes: dict[str, int]
 
 
-def layer(entries: Iterable[Entry], mtime: int) -> Layer:
+def layer(entries: Iterable[LayerEntry], mtime: int) -> Layer:
     """Make a layer; `mtime` in seconds since the epoch is every entry's time."""
     ordered = sorted(entries, key=lambda entry: entry.path.split("/"))
     plain = tar(ordered, mtime)
@@ -59,7 +59,7 @@ def layer(entries: Iterable[Entry], mtime: int) -> Layer:
     return Layer(gzip(plain), digest(plain), sizes)
 
 
-def tar(entries: Iterable[Entry], mtime: int) -> bytes:
+def tar(entries: Iterable[LayerEntry], mtime: int) -> bytes:
     """Return the tar archive (POSIX ustar; pax headers only for names that ustar can't hold)."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:

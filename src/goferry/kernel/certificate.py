@@ -18,7 +18,7 @@ from typing import Callable
 
 from goferry.kernel import packets, pgp_signature
 from goferry.kernel.packets import FormError
-from goferry.kernel.pgp_signature import Signature, Unsupported
+from goferry.kernel.pgp_signature import OpenpgpSignature, Unsupported
 
 KIND = "PGP PUBLIC KEY BLOCK"
 MAX_BYTES = 256 << 10
@@ -32,7 +32,7 @@ Packet = tuple[int, bytes]
 
 
 @dataclass(frozen=True)
-class Key:
+class CertificateKey:
     """A primary key or subkey.
 
     Attributes:
@@ -89,10 +89,10 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Statement:
+class CertificateStatement:
     """A signature in a certificate, what it covers beside the primary key, and the packet's body."""
 
-    signature: Signature
+    signature: OpenpgpSignature
     covered: bytes
     body: bytes
 
@@ -101,9 +101,9 @@ class Statement:
 class Part:
     """A key, and the packets that follow it, in order; `statements`: those that the primary key claims to have made."""
 
-    key: Key
+    key: CertificateKey
     packets: tuple[Packet, ...] = ()
-    statements: tuple[Statement, ...] = ()
+    statements: tuple[CertificateStatement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,25 +114,25 @@ class Certificate:
     tail: tuple[Part, ...] = field(default_factory=tuple)
 
     @property
-    def primary(self) -> Key:
+    def primary(self) -> CertificateKey:
         """The primary key."""
         return self.head.key
 
     @property
-    def subkeys(self) -> tuple[Key, ...]:
+    def subkeys(self) -> tuple[CertificateKey, ...]:
         """The subkeys, in order."""
         return tuple(part.key for part in self.tail)
 
-    def signers_of(self, signature: Signature) -> list[Key]:
+    def signers_of(self, signature: OpenpgpSignature) -> list[CertificateKey]:
         """Return the keys that the signature names: more than one when an id of 16 digits is that of several."""
         return [key for key in (self.primary, *self.subkeys) if signature.names(key.fingerprint)]
 
-    def standing(self, key: Key) -> Standing:
+    def standing(self, key: CertificateKey) -> Standing:
         """Return what the certificate says about one of its keys, by the newest statement that holds."""
         part = next(part for part in (self.head, *self.tail) if part.key is key)
         return _standing(self.primary, part)
 
-    def reduced_to(self, key: Key) -> bytes:
+    def reduced_to(self, key: CertificateKey) -> bytes:
         """Return the certificate as packets with this key alone beside the primary one, for other verifiers.
 
         A tool that sees one key can't check by another. Of the statements the newest are there, as above.
@@ -141,7 +141,7 @@ class Certificate:
         return b"".join([_encoded(self.head, packets.PUBLIC_KEY, self.primary), *subkeys])
 
 
-Verifier = Callable[[Certificate, Key, bytes, bytes], bool]
+Verifier = Callable[[Certificate, CertificateKey, bytes, bytes], bool]
 """(certificate, one of its keys, message, signature packet) → whether the signature is that of this very key.
 
 Raises Unsupported when it cannot tell, or a Refusal of its own.
@@ -187,10 +187,10 @@ def _assemble(items: Sequence[Packet]) -> Certificate:
     return Certificate(head, tuple(tail))
 
 
-def _part(primary: Key, key: Key, items: Sequence[Packet]) -> Part:
+def _part(primary: CertificateKey, key: CertificateKey, items: Sequence[Packet]) -> Part:
     """Take the statements that the primary key made about `key` from the packets behind it."""
     covered = b"" if key is primary else key.hashable
-    statements: list[Statement] = []
+    statements: list[CertificateStatement] = []
     for kind, body in items:
         if kind in (packets.USER_ID, packets.USER_ATTRIBUTE) and key is primary:
             covered = (b"\xb4" if kind == packets.USER_ID else b"\xd1") + len(body).to_bytes(4, "big") + body
@@ -201,7 +201,7 @@ def _part(primary: Key, key: Key, items: Sequence[Packet]) -> Part:
     return Part(key, tuple(items), tuple(statements))
 
 
-def _statement(body: bytes, primary: Key, key: Key, covered: bytes) -> list[Statement]:
+def _statement(body: bytes, primary: CertificateKey, key: CertificateKey, covered: bytes) -> list[CertificateStatement]:
     try:
         signature = pgp_signature.parse(body)
     except FormError:  # of version 3, or broken: it proves nothing
@@ -209,7 +209,7 @@ def _statement(body: bytes, primary: Key, key: Key, covered: bytes) -> list[Stat
     wanted = (*_CERTIFICATIONS, _DIRECT) if key is primary else (_BINDING,)
     if signature.kind not in wanted or not signature.names(primary.fingerprint):
         return []
-    return [Statement(signature, b"" if signature.kind == _DIRECT else covered, body)]
+    return [CertificateStatement(signature, b"" if signature.kind == _DIRECT else covered, body)]
 
 
 def _kind(body: bytes) -> int:
@@ -218,12 +218,12 @@ def _kind(body: bytes) -> int:
     return body[at] if len(body) > at else -1
 
 
-def _newest(part: Part) -> list[Statement]:
+def _newest(part: Part) -> list[CertificateStatement]:
     return sorted(part.statements, key=lambda statement: -statement.signature.created)[:TRIES]
 
 
-def _standing(primary: Key, part: Part) -> Standing:
-    holding: list[Statement] = []
+def _standing(primary: CertificateKey, part: Part) -> Standing:
+    holding: list[CertificateStatement] = []
     verdicts: list[bool | None] = []
     for statement in _newest(part):
         if holding and statement.signature.created != holding[0].signature.created:
@@ -239,7 +239,12 @@ def _standing(primary: Key, part: Part) -> Standing:
     return _summed(primary, part.key, [statement.signature for statement in holding], verdicts)
 
 
-def _summed(primary: Key, key: Key, signatures: Sequence[Signature], verdicts: Sequence[bool | None]) -> Standing:
+def _summed(
+    primary: CertificateKey,
+    key: CertificateKey,
+    signatures: Sequence[OpenpgpSignature],
+    verdicts: Sequence[bool | None],
+) -> Standing:
     ends = [key.created + signature.key_lifetime for signature in signatures if signature.key_lifetime]
     ends += [signature.created + signature.lifetime for signature in signatures if signature.lifetime]
     flags = [signature.flags for signature in signatures if signature.flags >= 0]
@@ -251,7 +256,7 @@ def _summed(primary: Key, key: Key, signatures: Sequence[Signature], verdicts: S
     return Standing(bound, signs, min(ends) if ends else None, signatures[0].created)
 
 
-def _back_signed(key: Key, bindings: Sequence[Signature], covered: bytes) -> bool | None:
+def _back_signed(key: CertificateKey, bindings: Sequence[OpenpgpSignature], covered: bytes) -> bool | None:
     """Whether the subkey agreed to be bound (RFC 9580, section 10.1.5): else one could adopt another's subkey."""
     embedded = [back for binding in bindings for body in binding.embedded for back in _readable(body)]
     backs = [back for back in embedded if back.kind == _BACK and not back.odd][:TRIES]
@@ -259,14 +264,14 @@ def _back_signed(key: Key, bindings: Sequence[Signature], covered: bytes) -> boo
     return True if True in verdicts else (None if None in verdicts else False)
 
 
-def _readable(body: bytes) -> list[Signature]:
+def _readable(body: bytes) -> list[OpenpgpSignature]:
     try:
         return [pgp_signature.parse(body)]
     except FormError:
         return []
 
 
-def _verdict(signature: Signature, key: Key, covered: bytes) -> bool | None:
+def _verdict(signature: OpenpgpSignature, key: CertificateKey, covered: bytes) -> bool | None:
     try:
         return pgp_signature.check(signature, key.algorithm, key.material, covered)
     except Unsupported:
@@ -275,7 +280,7 @@ def _verdict(signature: Signature, key: Key, covered: bytes) -> bool | None:
         return False
 
 
-def _encoded(part: Part, kind: int, primary: Key) -> bytes:
+def _encoded(part: Part, kind: int, primary: CertificateKey) -> bytes:
     """Return a part as packets: the key, its newest statements, and the user ids that these are about."""
     wanted = {statement.body for statement in _newest(part)}
     result = [packets.encode(kind, part.key.body)]
@@ -290,10 +295,10 @@ def _encoded(part: Part, kind: int, primary: Key) -> bytes:
     return b"".join(result)
 
 
-def _key(body: bytes, *, revoked: bool) -> Key:
+def _key(body: bytes, *, revoked: bool) -> CertificateKey:
     if packets.take(body, 0, 6)[0] != 4:
         raise FormError(f"a key has version {body[0]}; version 4 is read")
     if body[5] in pgp_signature.RSA:
         pgp_signature.rsa_numbers(body[6:])  # broken ones are found here, not when a signature is judged
     fingerprint = hashlib.sha1(b"\x99" + len(body).to_bytes(2, "big") + body).hexdigest()  # noqa: S324  RFC 9580, 5.5.4.2
-    return Key(fingerprint.upper(), body, body[5], body[6:], int.from_bytes(body[1:5], "big"), revoked)
+    return CertificateKey(fingerprint.upper(), body, body[5], body[6:], int.from_bytes(body[1:5], "big"), revoked)

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 
 from goferry.kernel import packets, pgp_signature
-from goferry.kernel.certificate import Certificate, Key, Verifier
+from goferry.kernel.certificate import Certificate, CertificateKey, Verifier
 from goferry.kernel.pgp_signature import Unsupported
 from goferry.kernel.refusals import (
     KeyExpired,
@@ -51,7 +51,7 @@ def find(path: str = "") -> Verifier | None:
     if not program:
         return None
 
-    def verify(certificate: Certificate, key: Key, message: bytes, packet: bytes) -> bool:
+    def verify(certificate: Certificate, key: CertificateKey, message: bytes, packet: bytes) -> bool:
         return _matches(program, certificate, key, message, packet)
 
     return verify
@@ -63,7 +63,7 @@ def on_path() -> tuple[Verifier, ...]:
     return (found,) if found else ()
 
 
-def _matches(program: str, certificate: Certificate, key: Key, message: bytes, packet: bytes) -> bool:
+def _matches(program: str, certificate: Certificate, key: CertificateKey, message: bytes, packet: bytes) -> bool:
     named = pgp_signature.with_issuer_id(next(packets.split(packet))[1], key.fingerprint)
     signature = packets.encode(packets.SIGNATURE, named)
     with tempfile.TemporaryDirectory(prefix="goferry-") as folder:

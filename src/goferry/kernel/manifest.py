@@ -70,7 +70,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Image:
+class ReleasedImage:
     """One image of the release: its repository name, manifest or index digest (`sha256:…`), file, and platforms."""
 
     name: str
@@ -101,7 +101,7 @@ class Manifest:
     sequence: int
     created: str
     files: tuple[File, ...]
-    images: tuple[Image, ...] = ()
+    images: tuple[ReleasedImage, ...] = ()
     toolchain: Mapping[str, Any] = field(default_factory=dict)
     services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     signatures: tuple[str, ...] = ()
@@ -239,13 +239,13 @@ def _file(record: Any) -> File:
     return File(**fields)
 
 
-def _image(record: Any) -> Image:
-    fields = _object(record, "an image", list(Image.__dataclass_fields__))
+def _image(record: Any) -> ReleasedImage:
+    fields = _object(record, "an image", list(ReleasedImage.__dataclass_fields__))
     for name in ("name", "digest", "file"):
         _visible(fields[name], name)
     _matches(_IMAGE_DIGEST, fields["digest"], "an image's digest")
     platforms = [_visible(each, "a platform") for each in _strings(fields.pop("platforms"), "platforms")]
-    return Image(platforms=tuple(platforms), **fields)
+    return ReleasedImage(platforms=tuple(platforms), **fields)
 
 
 def _object(value: Any, what: str, keys: Sequence[str]) -> dict[str, Any]:

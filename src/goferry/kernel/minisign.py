@@ -26,7 +26,7 @@ _TIMESTAMP = re.compile(rb"(?:^|\t)timestamp:([0-9]{1,11})(?:\t|$)")
 
 
 @dataclass(frozen=True)
-class Signature:
+class MinisignSignature:
     """A parsed signature file.
 
     Attributes:
@@ -67,7 +67,7 @@ def key_id(raw: bytes) -> str:
     return raw[::-1].hex().upper()
 
 
-def read(data: bytes, where: str) -> Signature:
+def read(data: bytes, where: str) -> MinisignSignature:
     """Read a signature file strictly: four lines, nothing else.
 
     Raises:
@@ -90,10 +90,12 @@ def read(data: bytes, where: str) -> Signature:
         raise SignatureMalformed(f"{where} is of a kind that minisign does not have")
     comment = lines[2][len(_TRUSTED) :]
     stamp = _TIMESTAMP.search(comment)
-    return Signature(key_id(first[2:10]), first[10:], comment, second, int(stamp.group(1)) if stamp else 0)
+    return MinisignSignature(key_id(first[2:10]), first[10:], comment, second, int(stamp.group(1)) if stamp else 0)
 
 
-def check(public: PublicKey, message: bytes, signature: Signature, where: str, what: str = "SHA256SUMS") -> None:
+def check(
+    public: PublicKey, message: bytes, signature: MinisignSignature, where: str, what: str = "SHA256SUMS"
+) -> None:
     """Check both signatures of the file `where`; `what` is what was signed, for the message.
 
     Raises:

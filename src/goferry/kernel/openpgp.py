@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from goferry.kernel import gpgv, packets, pgp_signature
-from goferry.kernel.certificate import TRIES, Certificate, Key, Standing, Verifier
-from goferry.kernel.pgp_signature import Signature, Unsupported
+from goferry.kernel.certificate import TRIES, Certificate, CertificateKey, Standing, Verifier
+from goferry.kernel.pgp_signature import OpenpgpSignature, Unsupported
 from goferry.kernel.refusals import (
     DigestWeak,
     IssuerAmbiguous,
@@ -41,7 +41,7 @@ _INLINE = (4, 8, 9, 11, 18)  # one-pass, compressed, encrypted, literal: parts o
 _ADVICE = ["make one with:  goferry sign DIST --openpgp-key FILE"]
 
 
-def read(data: bytes, where: str) -> tuple[Signature, bytes]:
+def read(data: bytes, where: str) -> tuple[OpenpgpSignature, bytes]:
     """Read an armored detached signature; return it parsed and as one binary packet.
 
     Raises:
@@ -69,7 +69,7 @@ def read(data: bytes, where: str) -> tuple[Signature, bytes]:
     return signature, binary
 
 
-def _check_form(signature: Signature, where: str) -> None:
+def _check_form(signature: OpenpgpSignature, where: str) -> None:
     if signature.kind == pgp_signature.TEXT:
         raise SignatureNotDetached(f"{where} is a text-mode signature, which does not cover the exact bytes")
     if signature.kind != pgp_signature.BINARY or signature.odd:
@@ -93,13 +93,15 @@ class Judged:
     """
 
     certificate: Certificate
-    key: Key
-    signature: Signature
+    key: CertificateKey
+    signature: OpenpgpSignature
     packet: bytes
     proven: bool
 
 
-def judge(certificate: Certificate, key: Key, read: tuple[Signature, bytes], now: int, where: str) -> Judged:
+def judge(
+    certificate: Certificate, key: CertificateKey, read: tuple[OpenpgpSignature, bytes], now: int, where: str
+) -> Judged:
     """Decide whether `key`, which the signature names, may have made it.
 
     Raises:
@@ -145,7 +147,7 @@ def check_time(created: int, now: int, where: str) -> None:
         )
 
 
-def _check_standing(key: Key, standing: Standing, signature: Signature, now: int, where: str) -> None:
+def _check_standing(key: CertificateKey, standing: Standing, signature: OpenpgpSignature, now: int, where: str) -> None:
     if standing.weak_digest:
         raise DigestWeak(
             f"key {key.fingerprint}, which made {where}, certifies itself with SHA-1 or MD5",

@@ -47,7 +47,7 @@ class Unsupported(Exception):
 
 
 @dataclass(frozen=True)
-class Signature:
+class OpenpgpSignature:
     """A parsed signature packet.
 
     Attributes:
@@ -92,7 +92,7 @@ class Signature:
         return bool(self.issuers) and all(fingerprint.endswith(claim) for claim in self.issuers)
 
 
-def parse(body: bytes) -> Signature:
+def parse(body: bytes) -> OpenpgpSignature:
     """Read the body of a signature packet.
 
     Raises:
@@ -114,7 +114,7 @@ def parse(body: bytes) -> Signature:
     embedded: list[bytes] = facts.pop("embedded", [])  # type: ignore[assignment]
     issuers: list[str] = sorted(facts.pop("issuers", ()), key=len, reverse=True)  # type: ignore[call-overload]
     prefix, material = take(body, end, 2), body[end + 2 :]
-    return Signature(
+    return OpenpgpSignature(
         body[1],
         body[2],
         body[3],
@@ -175,7 +175,7 @@ def with_issuer_id(body: bytes, fingerprint: str) -> bytes:
     return body[:at] + len(added).to_bytes(2, "big") + added + body[at + 2 + len(unhashed) :]
 
 
-def check(signature: Signature, algorithm: int, key: bytes, covered: bytes) -> bool:
+def check(signature: OpenpgpSignature, algorithm: int, key: bytes, covered: bytes) -> bool:
     """Return whether the signature over `covered` is that of the key (`algorithm` and its key material).
 
     Raises:

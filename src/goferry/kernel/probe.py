@@ -20,22 +20,22 @@ INCLUDE = "conf.d/goferry.conf"
 _LINE = re.compile(r'(?m)^map \$http_x_goferry_probe \$goferry_probe \{ default ""; ([0-9a-f]{32}) ([0-9a-f]{32}); \}$')
 
 
-class Secret(NamedTuple):
+class ProbeSecret(NamedTuple):
     """What is sent, and what only nginx can answer; 32 hex digits each."""
 
     asked: str
     answered: str
 
 
-def line(secret: Secret) -> str:
+def line(secret: ProbeSecret) -> str:
     """Return nginx's line that knows the secret."""
     return f'map $http_x_goferry_probe $goferry_probe {{ default ""; {secret.asked} {secret.answered}; }}'
 
 
-def secret(text: str) -> Secret | None:
+def secret(text: str) -> ProbeSecret | None:
     """Return the secret of an INCLUDE file's text; None when it has none, as before there was one."""
     found = _LINE.search(text)
-    return Secret(found.group(1), found.group(2)) if found else None
+    return ProbeSecret(found.group(1), found.group(2)) if found else None
 
 
 def server_file(place: Place) -> str:

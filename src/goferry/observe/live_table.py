@@ -34,7 +34,7 @@ _STYLES = {"done": "green", "skipped": "dim", "": "cyan"}
 _MARKS = {"done": ("✓", "+"), "skipped": ("○", "-"), "": ("·", "."), "failed": ("✗", "x")}
 
 
-class Row(Struct):
+class TableRow(Struct):
     """One span as the table shows it: its newest event and the last thing that it said."""
 
     event: Event
@@ -66,7 +66,7 @@ class LiveTable:
         colours = not environ.get("NO_COLOR")
         self.console = Console(file=file, no_color=not colours, _environ=environ, width=width, highlight=False)
         self._clock = clock
-        self._rows: dict[str, Row] = {}
+        self._rows: dict[str, TableRow] = {}
         self._notes: list[Text] = []
         self._live = Live(
             get_renderable=self.draw,
@@ -98,7 +98,7 @@ class LiveTable:
         if row is None:
             above = self._rows.get(event.parent)
             depth, stage = (above.depth + 1, above.event.stage) if above else (0, "")
-            row = self._rows[event.span] = Row(event, depth, stage)
+            row = self._rows[event.span] = TableRow(event, depth, stage)
         row.event = event if event.start else replace(event, start=row.event.start)
         if event.message:
             row.said = event.message
@@ -112,7 +112,7 @@ class LiveTable:
         fits = widths([max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)], width)
         return Group(*(_line(row, fits) for row in rows), *self._notes)
 
-    def _cells(self, row: Row) -> list[Text]:
+    def _cells(self, row: TableRow) -> list[Text]:
         event = row.event
         style = _STYLES.get(event.outcome, "bold red")
         place = figures.one_line(event.target or event.host, 64)
@@ -125,17 +125,17 @@ class LiveTable:
             Text(self._detail(row), style="dim" if event.outcome in {"done", "skipped"} else ""),
         ]
 
-    def _indent(self, row: Row) -> str:
+    def _indent(self, row: TableRow) -> str:
         """Return what a name is set in by; a narrow terminal has no room for a margin."""
         return "  " * (min(row.depth, 2) + (self.console.width >= _ROOMY))
 
-    def _state(self, row: Row, style: str) -> Text:
+    def _state(self, row: TableRow, style: str) -> Text:
         outcome, plain = row.event.outcome, self.console.encoding != "utf-8"
         mark = _MARKS.get(outcome, _MARKS["failed"])[plain]
         return Text(f"{mark} {figures.one_line(outcome, 32) or 'running'}", style=style)
 
     @staticmethod
-    def _detail(row: Row) -> str:
+    def _detail(row: TableRow) -> str:
         if row.event.outcome == "done":
             return figures.numbers(row.event.numbers)
         return figures.one_line(row.said) if row.running or row.event.outcome == "skipped" else ""

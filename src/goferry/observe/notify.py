@@ -52,7 +52,7 @@ class WorkflowRun(Struct, frozen=True):
     url: str = ""
 
 
-class Failure(Struct, frozen=True):
+class DeliveryFailure(Struct, frozen=True):
     """A failed step as it is told (observe.failed_step), each text bounded; `job` is the one that it ran in."""
 
     job: str = ""
@@ -65,7 +65,7 @@ class Failure(Struct, frozen=True):
     lines: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, step: FailedStep, job: str, secrets: Sequence[str] = ()) -> Failure:
+    def of(cls, step: FailedStep, job: str, secrets: Sequence[str] = ()) -> DeliveryFailure:
         """Return what is told of an untrusted step: printable, bounded, and without the given secrets."""
 
         def text(value: str, limit: int) -> str:
@@ -100,7 +100,7 @@ class Message(Struct, frozen=True):
     run: WorkflowRun
     conclusion: str
     jobs: Mapping[str, str] = field(default_factory=dict)
-    failures: tuple[Failure, ...] = ()
+    failures: tuple[DeliveryFailure, ...] = ()
     lost: tuple[str, ...] = ()
 
     @property
@@ -110,7 +110,7 @@ class Message(Struct, frozen=True):
 
 
 def compose(
-    run: WorkflowRun, needs: Mapping[str, str], failures: Sequence[Failure] = (), *, recovered: bool = False
+    run: WorkflowRun, needs: Mapping[str, str], failures: Sequence[DeliveryFailure] = (), *, recovered: bool = False
 ) -> Message:
     """Return the message of a run.
 
@@ -186,7 +186,7 @@ def commands(message: Message) -> list[str]:
     ]
 
 
-def place(failure: Failure) -> str:
+def place(failure: DeliveryFailure) -> str:
     """Return where it failed: job, action and stage, each once."""
     return " / ".join(dict.fromkeys(part for part in (failure.job, failure.action, failure.stage) if part))
 

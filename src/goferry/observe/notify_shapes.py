@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from goferry.observe.notify import (
     FAILURES,
     ICONS,
-    Failure,
+    DeliveryFailure,
     Message,
     commands,
     place,
@@ -46,7 +46,7 @@ def shape_of(url: str) -> str:
     return "teams" if host.endswith(teams) else "json"
 
 
-class Result(Struct, frozen=True):
+class JobResult(Struct, frozen=True):
     """A job's name and result."""
 
     name: str
@@ -78,8 +78,8 @@ class Notification(Struct, frozen=True):
     commit: str
     event: str
     run: Page
-    jobs: tuple[Result, ...]
-    failures: tuple[Failure, ...]
+    jobs: tuple[JobResult, ...]
+    failures: tuple[DeliveryFailure, ...]
     lost: tuple[str, ...]
     commands: tuple[str, ...]
 
@@ -97,7 +97,7 @@ def generic(message: Message) -> Payload:
         commit=run.commit,
         event=run.event,
         run=Page(run.id, run.attempt, run.url),
-        jobs=tuple(Result(name, result) for name, result in message.jobs.items()),
+        jobs=tuple(JobResult(name, result) for name, result in message.jobs.items()),
         failures=message.failures[:FAILURES],
         lost=message.lost,
         commands=tuple(commands(message)),
@@ -129,7 +129,7 @@ def _slack_facts(message: Message) -> str:
     return "  ".join(f"*{key}* {_inline(value)}" for key, value in [*facts, ("jobs", jobs)] if value) or "a run"
 
 
-def _slack_failure(failure: Failure) -> list[Payload]:
+def _slack_failure(failure: DeliveryFailure) -> list[Payload]:
     head = f"*{_inline(place(failure))}*  {_inline(failure.error)}\n{_slack(failure.what)}"
     blocks = [_section(f"{head}\n_{_slack(failure.state)}_" if failure.state else head)]
     if failure.lines:
@@ -184,7 +184,7 @@ def teams(message: Message) -> Payload:
     return card
 
 
-def _shortened(failure: Failure, lines: int) -> Failure:
+def _shortened(failure: DeliveryFailure, lines: int) -> DeliveryFailure:
     return replace(
         failure,
         what=_cut(failure.what, 100 * lines),

@@ -1,7 +1,7 @@
 """What a run came to: the record that producers fill in and that report and summary draw. Types alone.
 
-Producers are `pipeline.summary`, which makes a record of a sealed release, a build or a deploy, the actions, and the
-demo. A field that nobody measured is None, or empty, and then nothing is drawn in its place. A test
+Producers are `pipeline.run_summary`, which makes a record of a sealed release, a build or a deploy, the actions, and
+the demo. A field that nobody measured is None, or empty, and then nothing is drawn in its place. A test
 (tests/unit/observe/test_record.py) holds that every field here has a producer and a reader.
 
 All text is untrusted: renderers escape it. Figures were judged where they came from (a host's: `deploy.answers`).
@@ -12,7 +12,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 
-class Artifact(Struct, frozen=True):
+class RunArtifact(Struct, frozen=True):
     """A file of the release: `size` in bytes, `target` as `linux/amd64` or empty for any, `sha256` in hex."""
 
     name: str
@@ -22,7 +22,7 @@ class Artifact(Struct, frozen=True):
     sha256: str
 
 
-class Image(Struct, frozen=True):
+class RunImage(Struct, frozen=True):
     """An OCI image index: `digest` as `sha256:…`, `platforms` as `linux/amd64`."""
 
     name: str
@@ -30,7 +30,7 @@ class Image(Struct, frozen=True):
     platforms: tuple[str, ...]
 
 
-class Toolchain(Struct, frozen=True):
+class RunToolchain(Struct, frozen=True):
     """The Go that built it: `proof` is `checksum-database` or `unproven`, `source` where it came from."""
 
     version: str
@@ -38,7 +38,7 @@ class Toolchain(Struct, frozen=True):
     proof: str
 
 
-class Pack(Struct, frozen=True):
+class RunPack(Struct, frozen=True):
     """A pack of compiled packages: of which kind, its digest in hex, and whether a trusted signature covers it."""
 
     kind: str
@@ -46,15 +46,15 @@ class Pack(Struct, frozen=True):
     signed: bool
 
 
-class Compiled(Struct, frozen=True):
+class RunCompiled(Struct, frozen=True):
     """What a slot's programs were compiled from: `cold`, `packs` or `gocache` (artifacts.ledger), and the packs."""
 
     slot: str
     source: str
-    packs: tuple[Pack, ...] = ()
+    packs: tuple[RunPack, ...] = ()
 
 
-class Gate(Struct, frozen=True):
+class RunGate(Struct, frozen=True):
     """What the gate before the build ran: packages with tests, and of how many of them an earlier run answered."""
 
     tests: int
@@ -62,14 +62,14 @@ class Gate(Struct, frozen=True):
     cached: int
 
 
-class Signer(Struct, frozen=True):
+class RunSigner(Struct, frozen=True):
     """Whose signature is good: `format` is `openpgp` or `minisign`, `id` the key's."""
 
     format: str
     id: str
 
 
-class Refusal(Struct, frozen=True):
+class RunRefusal(Struct, frozen=True):
     """What was tried and refused, and the refusal's name."""
 
     what: str
@@ -79,9 +79,9 @@ class Refusal(Struct, frozen=True):
 class Trust(Struct, frozen=True):
     """Who signed, which commands verify it again, and what was refused."""
 
-    signers: tuple[Signer, ...] = ()
+    signers: tuple[RunSigner, ...] = ()
     commands: tuple[str, ...] = ()
-    refused: tuple[Refusal, ...] = ()
+    refused: tuple[RunRefusal, ...] = ()
 
 
 class Traffic(Struct, frozen=True):
@@ -91,7 +91,7 @@ class Traffic(Struct, frozen=True):
     lost: int
 
 
-class Service(Struct, frozen=True):
+class RunService(Struct, frozen=True):
     """A service that was brought into service on this machine.
 
     Attributes:
@@ -109,7 +109,7 @@ class Service(Struct, frozen=True):
     traffic: Traffic | None = None
 
 
-class Host(Struct, frozen=True):
+class RunHost(Struct, frozen=True):
     """A host of a fleet after a deploy or a rollback.
 
     Attributes:
@@ -151,14 +151,14 @@ class Run(Struct, frozen=True):
     release: str = ""
     environment: str = ""
     outcome: str = ""
-    artifacts: tuple[Artifact, ...] = ()
-    images: tuple[Image, ...] = ()
-    toolchain: Toolchain | None = None
-    compiled: tuple[Compiled, ...] = ()
-    gate: Gate | None = None
+    artifacts: tuple[RunArtifact, ...] = ()
+    images: tuple[RunImage, ...] = ()
+    toolchain: RunToolchain | None = None
+    compiled: tuple[RunCompiled, ...] = ()
+    gate: RunGate | None = None
     trust: Trust = field(default_factory=Trust)
-    services: tuple[Service, ...] = ()
-    hosts: tuple[Host, ...] = ()
+    services: tuple[RunService, ...] = ()
+    hosts: tuple[RunHost, ...] = ()
     comparison: Traffic | None = None
     go_back: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

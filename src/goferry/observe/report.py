@@ -24,7 +24,7 @@ from goferry.observe.timeline import lay_out
 TEMPLATE = "report.html.j2"
 
 
-class Tile(Struct, frozen=True):
+class ReportTile(Struct, frozen=True):
     """A figure that a reader looks for first: `value` as it is written, `label` below it."""
 
     value: str
@@ -57,17 +57,17 @@ def render(run: Run, events: Sequence[Event]) -> str:
     )
 
 
-def tiles(run: Run) -> list[Tile]:
+def tiles(run: Run) -> list[ReportTile]:
     """Return the few figures that a reader looks for first."""
     found = []
     if load := traffic(run):
-        found.append(Tile(figures.count(load.lost), "requests lost in the switch"))
+        found.append(ReportTile(figures.count(load.lost), "requests lost in the switch"))
     if times := [service.switch_ms for service in run.services if service.switch_ms]:
-        found.append(Tile(_milliseconds(max(times)), "to switch"))
+        found.append(ReportTile(_milliseconds(max(times)), "to switch"))
     if back := [service.rollback_seconds for service in run.services if service.rollback_seconds]:
-        found.append(Tile(_seconds(max(back)), "to roll back"))
+        found.append(ReportTile(_seconds(max(back)), "to roll back"))
     if run.seconds is not None:
-        found.append(Tile(_seconds(run.seconds), "in all"))
+        found.append(ReportTile(_seconds(run.seconds), "in all"))
     return found
 
 

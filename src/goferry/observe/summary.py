@@ -16,7 +16,7 @@ from goferry.observe import figures
 from goferry.observe.events import Event
 from goferry.observe.markdown import code, escape, fence, table
 from goferry.observe.outcome import sentence, stopped, warnings
-from goferry.observe.record import Compiled, Gate, Host, Run
+from goferry.observe.record import Run, RunCompiled, RunGate, RunHost
 from goferry.observe.timeline import LABELS, TAIL, WIDTH, Bar, lay_out
 
 ROWS = 60
@@ -125,7 +125,7 @@ def _hosts(run: Run) -> str:
     return "\n".join(parts)
 
 
-def _nothing(host: Host) -> str:
+def _nothing(host: RunHost) -> str:
     """Return what stands for no version: of a host whose outcome says nothing of it, nobody knows."""
     return "none" if host.outcome in {"deployed", "rolled-back"} else ""
 
@@ -135,13 +135,13 @@ def _time(milliseconds: int | None) -> str:
 
 
 _HOSTS = (
-    Column[Host]("where", lambda host: escape(host.name, 100)),
-    Column[Host]("before", lambda host: escape(host.previous or _nothing(host), 100)),
-    Column[Host]("now", lambda host: escape(host.version or _nothing(host), 100)),
-    Column[Host]("switched in", lambda host: _time(host.switch_ms), right=True),
-    Column[Host]("gap", lambda host: _time(host.gap_ms), right=True),
-    Column[Host]("uploaded", lambda host: "" if host.uploaded is None else figures.size(host.uploaded), right=True),
-    Column[Host]("outcome", lambda host: escape(host.outcome, 60)),
+    Column[RunHost]("where", lambda host: escape(host.name, 100)),
+    Column[RunHost]("before", lambda host: escape(host.previous or _nothing(host), 100)),
+    Column[RunHost]("now", lambda host: escape(host.version or _nothing(host), 100)),
+    Column[RunHost]("switched in", lambda host: _time(host.switch_ms), right=True),
+    Column[RunHost]("gap", lambda host: _time(host.gap_ms), right=True),
+    Column[RunHost]("uploaded", lambda host: "" if host.uploaded is None else figures.size(host.uploaded), right=True),
+    Column[RunHost]("outcome", lambda host: escape(host.outcome, 60)),
 )
 
 
@@ -151,10 +151,10 @@ def _gate(run: Run) -> str:
 
 
 _GATE = (
-    Column[Gate]("tests", lambda gate: figures.count(gate.tests), right=True),
-    Column[Gate]("packages", lambda gate: figures.count(gate.packages), right=True),
-    Column[Gate]("ran", lambda gate: figures.count(gate.packages - gate.cached), right=True),
-    Column[Gate]("cached", lambda gate: figures.count(gate.cached), right=True),
+    Column[RunGate]("tests", lambda gate: figures.count(gate.tests), right=True),
+    Column[RunGate]("packages", lambda gate: figures.count(gate.packages), right=True),
+    Column[RunGate]("ran", lambda gate: figures.count(gate.packages - gate.cached), right=True),
+    Column[RunGate]("cached", lambda gate: figures.count(gate.cached), right=True),
 )
 
 
@@ -193,7 +193,7 @@ _ARTIFACTS = (
 )
 
 
-def _compiled(each: Compiled) -> str:
+def _compiled(each: RunCompiled) -> str:
     """Return what the programs of a slot were compiled from."""
     packs = [
         f"{escape(pack.kind, 30)} {code(figures.short_digest(pack.sha256))}{'' if pack.signed else ' (not signed)'}"

@@ -14,19 +14,19 @@ from goferry import golang
 from goferry.artifacts import Compiled, Ledger, Uncommitted, given
 from goferry.config.context import Context
 from goferry.config.settings import Settings
-from goferry.gobuild import environment, execute, folder, ground, machine, plan, uncommitted
+from goferry.gobuild import build_cache, build_plan, environment, executor, folder, resources, uncommitted
 from goferry.gobuild.facts import own_folders
 from goferry.gobuild.shard import Shard
 from goferry.golang import modules
-from goferry.observe.record import Artifact
+from goferry.observe.record import RunArtifact
 from goferry.pipeline.project import OpenProject, ProjectRequest, default_out, open_project
 
 
-class Job(Struct, frozen=True):
+class BuildJob(Struct, frozen=True):
     """A planned build: the project, the plan, and the folder that it writes."""
 
     project: OpenProject
-    plan: plan.Plan
+    plan: build_plan.BuildPlan
     out: Path
 
 
@@ -50,35 +50,35 @@ class Built(Struct, frozen=True):
     toolchain: Mapping[str, object]
     compiled: tuple[Compiled, ...]
     services: Sequence[str]
-    artifacts: tuple[Artifact, ...]
+    artifacts: tuple[RunArtifact, ...]
 
 
-def prepare(ctx: Context, request: ProjectRequest, *, shard: str = "") -> Job:
+def prepare(ctx: Context, request: ProjectRequest, *, shard: str = "") -> BuildJob:
     """Open the project and plan its build; writes nothing."""
     part = Shard.parse(shard) if shard else None
     return planned(open_project(ctx, request), out=request.out, shard=part)
 
 
-def planned(opened: OpenProject, *, out: Path | None = None, shard: Shard | None = None, warm: str = "") -> Job:
-    """Plan the build of an open project into `out`; `warm` as in `gobuild.plan.plan`.
+def planned(opened: OpenProject, *, out: Path | None = None, shard: Shard | None = None, warm: str = "") -> BuildJob:
+    """Plan the build of an open project into `out`; `warm` as in `gobuild.build_plan.plan`.
 
     Raises:
         DistSealed, DistForeign: the folder is not ours to write.
     """
     where = (out or default_out(opened.directory)).absolute()
     folder.ours(where)
-    steps = plan.plan(opened.facts, opened.config, machine.read(), shard=shard, warm=warm)
-    return Job(opened, steps, where)
+    steps = build_plan.plan(opened.facts, opened.config, resources.read(), shard=shard, warm=warm)
+    return BuildJob(opened, steps, where)
 
 
-def run(ctx: Context, job: Job, *, earlier: Sequence[folder.Earlier] = ()) -> Ledger:
-    """Run a planned build and return its ledger; `earlier` as in `gobuild.execute.build`.
+def run(ctx: Context, job: BuildJob, *, earlier: Sequence[folder.EarlierBuild] = ()) -> Ledger:
+    """Run a planned build and return its ledger; `earlier` as in `gobuild.executor.build`.
 
     Before a release in CI the modules and the toolchain are held to their hashes: Go trusts its module cache, and both
     may have been written to by earlier jobs of the machine.
 
     Raises:
-        ModulesModified, ToolchainModified: they are not what was proven. And what `gobuild.execute.build` raises.
+        ModulesModified, ToolchainModified: they are not what was proven. And what `gobuild.executor.build` raises.
     """
     opened = job.project
     if held(opened, ctx.settings):
@@ -86,12 +86,12 @@ def run(ctx: Context, job: Job, *, earlier: Sequence[folder.Earlier] = ()) -> Le
         golang.hold(ctx, opened.toolchain)
     beside = partial(_beside, job, ctx.settings)
     where = job.plan, job.project.toolchain, job.out
-    return execute.build(ctx, *where, earlier=earlier, beside=beside, environ=job.project.facts.environ)
+    return executor.build(ctx, *where, earlier=earlier, beside=beside, environ=job.project.facts.environ)
 
 
 def held(opened: OpenProject, settings: Settings) -> bool:
     """Whether `run` holds modules and toolchain to their hashes: for a release, in CI."""
-    return ground.strict(settings.environ, snapshot=opened.facts.snapshot)
+    return build_cache.strict(settings.environ, snapshot=opened.facts.snapshot)
 
 
 def beside(
@@ -111,7 +111,7 @@ def beside(
     return {**compiled, **uncommitted.packed(facts.index, facts, opened.config.builds, opened.file)}
 
 
-def _beside(job: Job, settings: Settings, before: Ledger | None, more: Mapping[str, str]) -> dict[str, str]:
+def _beside(job: BuildJob, settings: Settings, before: Ledger | None, more: Mapping[str, str]) -> dict[str, str]:
     """Return path → SHA-256 of what is built and not in the commit; Go is asked where it found something to do."""
     opened, facts = job.project, job.project.facts
     if facts.index is None:
@@ -141,13 +141,13 @@ def record(ledger: Ledger, out: Path) -> Built:
         compiled=ledger.compiled,
         services=sorted(ledger.services),
         artifacts=tuple(
-            Artifact(name=one.name, kind=one.kind, target=one.target, size=one.size, sha256=one.sha256)
+            RunArtifact(name=one.name, kind=one.kind, target=one.target, size=one.size, sha256=one.sha256)
             for one in ledger.artifacts.values()
         ),
     )
 
 
-def lines(job: Job) -> list[str]:
+def lines(job: BuildJob) -> list[str]:
     """Return a plan for a person: a line a step, with its command."""
     told = [f"{job.plan.header['project']} {job.plan.header['version']} into {given.typed(job.out)}"]
     for step in job.plan.steps:

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 
 from goferry.gobuild.trigger import Trigger
 from goferry.pipeline.caching import Names
-from goferry.pipeline.caching.ground import BUILD, DEPS, MODULES, OWN, RESULTS, TEST, TESTS
+from goferry.pipeline.caching.scope import BUILD, DEPS, MODULES, OWN, RESULTS, TEST, TESTS
 
-__all__ = ["KINDS", "MODULES", "SIGNED", "Entry", "entries", "refusal", "signatures"]
+__all__ = ["KINDS", "MODULES", "SIGNED", "CacheEntry", "entries", "refusal", "signatures"]
 SIGNED = "signed"
 KINDS = {BUILD: (MODULES, DEPS, OWN), TEST: (MODULES, DEPS, TESTS, RESULTS)}
 """The entries of a job that does such work."""
@@ -37,7 +37,7 @@ stranger's code wrote there everybody would read.
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheEntry:
     """One entry.
 
     Attributes:
@@ -49,7 +49,7 @@ class Entry:
     serve: tuple[str, ...] = ()
 
 
-def entries(names: Names, run: str, works: Sequence[str]) -> dict[str, Entry]:
+def entries(names: Names, run: str, works: Sequence[str]) -> dict[str, CacheEntry]:
     """Return a job's entries by kind.
 
     Args:
@@ -60,20 +60,20 @@ def entries(names: Names, run: str, works: Sequence[str]) -> dict[str, Entry]:
     first = f"goferry-v1-{names.project}"
     deps, own, tests, results = (f"{first}-{kind}-{names.slots}-" for kind in (DEPS, OWN, TESTS, RESULTS))
     every = (
-        Entry(MODULES, f"{first}-{MODULES}-{names.modules}", (f"{first}-{MODULES}-",)),
-        Entry(DEPS, f"{deps}{names.deps}-{run}", (f"{deps}{names.deps}-", deps)),
-        Entry(OWN, f"{own}{run}", (own,)),
-        Entry(TESTS, f"{tests}{names.deps}-{run}", (f"{tests}{names.deps}-", tests)),
-        Entry(RESULTS, f"{results}{run}", (results,)),
+        CacheEntry(MODULES, f"{first}-{MODULES}-{names.modules}", (f"{first}-{MODULES}-",)),
+        CacheEntry(DEPS, f"{deps}{names.deps}-{run}", (f"{deps}{names.deps}-", deps)),
+        CacheEntry(OWN, f"{own}{run}", (own,)),
+        CacheEntry(TESTS, f"{tests}{names.deps}-{run}", (f"{tests}{names.deps}-", tests)),
+        CacheEntry(RESULTS, f"{results}{run}", (results,)),
     )
     wanted = {kind for work in works for kind in KINDS[work]}
     return {entry.kind: entry for entry in every if entry.kind in wanted}
 
 
-def signatures(project: str, run: str) -> Entry:
+def signatures(project: str, run: str) -> CacheEntry:
     """Return the entry of what is signed."""
     first = f"goferry-v1-{project}-{SIGNED}-"
-    return Entry(SIGNED, f"{first}{run}", (first,))
+    return CacheEntry(SIGNED, f"{first}{run}", (first,))
 
 
 def refusal(trigger: Trigger, *, pull_requests: bool) -> str:

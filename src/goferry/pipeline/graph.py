@@ -25,7 +25,7 @@ from goferry.kernel import canonical
 from goferry.kernel.errors import Failed, GoferryError
 from goferry.kernel.files import sha256_file
 from goferry.observe.events import Stream
-from goferry.pipeline.record import Done, Record
+from goferry.pipeline.step_record import Done, StepRecord
 
 
 class PlanCycle(Failed):
@@ -38,7 +38,7 @@ class PlanCycle(Failed):
 
 
 @dataclass(frozen=True)
-class Step:
+class ChainStep:
     """One piece of the way.
 
     Attributes:
@@ -68,7 +68,7 @@ class Step:
 class Choice:
     """Whether a step runs, and why: `reason` is in a person's words."""
 
-    step: Step
+    step: ChainStep
     runs: bool
     reason: str
 
@@ -78,7 +78,7 @@ def digest_of(*facts: Any) -> str:
     return hashlib.sha256(canonical.dumps(_plain(facts))).hexdigest()
 
 
-def order(steps: Sequence[Step]) -> list[Step]:
+def order(steps: Sequence[ChainStep]) -> list[ChainStep]:
     """Return the steps so that each comes after what it needs; otherwise in the order given (Kahn's algorithm, stable).
 
     Raises:
@@ -87,7 +87,7 @@ def order(steps: Sequence[Step]) -> list[Step]:
     waiting = {step.id: step for step in steps}
     if len(waiting) != len(steps):
         raise PlanCycle("an id stands twice among " + ", ".join(step.id for step in steps))
-    ordered: list[Step] = []
+    ordered: list[ChainStep] = []
     placed: set[str] = set()
     while waiting:
         step = next((step for step in waiting.values() if placed.issuperset(step.needs)), None)
@@ -98,7 +98,7 @@ def order(steps: Sequence[Step]) -> list[Step]:
     return ordered
 
 
-def choose(steps: Sequence[Step], record: Record, folder: Path) -> list[Choice]:
+def choose(steps: Sequence[ChainStep], record: StepRecord, folder: Path) -> list[Choice]:
     """Return which of the ordered steps a run executes now; reads files, changes nothing."""
     running: set[str] = set()
     choices = []
@@ -110,7 +110,7 @@ def choose(steps: Sequence[Step], record: Record, folder: Path) -> list[Choice]:
     return choices
 
 
-def execute(steps: Sequence[Step], record: Record, folder: Path, stream: Stream) -> list[Choice]:
+def execute(steps: Sequence[ChainStep], record: StepRecord, folder: Path, stream: Stream) -> list[Choice]:
     """Run the ordered steps that `choose` names; the record is saved after each. What is left out is told as skipped.
 
     A step that fails stops what needs it, directly or not; the others still run, and then its error is raised. An
@@ -136,7 +136,7 @@ def execute(steps: Sequence[Step], record: Record, folder: Path, stream: Stream)
     return choices
 
 
-def _take(choice: Choice, record: Record, folder: Path, stream: Stream) -> None:
+def _take(choice: Choice, record: StepRecord, folder: Path, stream: Stream) -> None:
     step = choice.step
     if not choice.runs:
         with stream.span(step.id) as span:
@@ -149,7 +149,7 @@ def _take(choice: Choice, record: Record, folder: Path, stream: Stream) -> None:
         record.remember(step.id, Done(step.key, _digests(folder, step.reads), _digests(folder, names)))
 
 
-def _reason(step: Step, record: Record, folder: Path, running: set[str]) -> str:
+def _reason(step: ChainStep, record: StepRecord, folder: Path, running: set[str]) -> str:
     """Return why a step must run, or an empty string."""
     done = record.steps.get(step.id)
     if step.judge:

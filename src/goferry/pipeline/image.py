@@ -7,7 +7,7 @@ from pathlib import Path
 from goferry import image
 from goferry.artifacts import Ledger
 from goferry.image.errors import ImageMainUnclear
-from goferry.image.plan import entry_point
+from goferry.image.image_plan import entry_point
 from goferry.observe.events import Stream
 from goferry.pipeline.project import OpenProject
 

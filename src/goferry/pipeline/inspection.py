@@ -10,8 +10,8 @@ from msgspec import Struct
 from goferry.artifacts import Uncommitted
 from goferry.config import start, survey
 from goferry.config.settings import Settings
-from goferry.gobuild import mains, services, stamp
-from goferry.gobuild.mains import Main
+from goferry.gobuild import ledger_services, mains, stamp
+from goferry.gobuild.mains import MainPackage
 from goferry.kernel.errors import GoferryError, printable
 from goferry.pipeline import build, image
 from goferry.pipeline.project import OpenProject, default_out
@@ -58,7 +58,7 @@ class Inspection(Struct, frozen=True):
         modules: module path → folder. directory, config_file: paths; the second empty where there is none.
         date: the commit's time, RFC 3339. changes: what differs from the commit, for a person.
         replaced: why a release is refused. scheme: how versions are read. tag: the one that the commit bears, or empty.
-        services: name → as the ledger has it (gobuild.services). toolchain: as of `Toolchain.as_record`.
+        services: name → as the ledger has it (gobuild.ledger_services). toolchain: as of `Toolchain.as_record`.
         hints, suggestions: for a person. push: ref → what a push to it does.
     """
 
@@ -120,7 +120,7 @@ def record(opened: OpenProject, found: Beside) -> Inspection:
             )
             for main in facts.mains
         ),
-        services=services.services(opened.config, facts),
+        services=ledger_services.services(opened.config, facts),
         image=WhetherImage(image.wanted(opened), image.why_none(opened)),
         toolchain=opened.toolchain.as_record(),
         hints=(*facts.hints, *found.unknown),
@@ -129,7 +129,7 @@ def record(opened: OpenProject, found: Beside) -> Inspection:
     )
 
 
-def _build_info(opened: OpenProject, main: Main) -> str:
+def _build_info(opened: OpenProject, main: MainPackage) -> str:
     """Return the version that `debug.ReadBuildInfo` tells in a program; empty where nothing is stamped."""
     facts = opened.facts
     if not (opened.config.builds.buildvcs and facts.commit):
@@ -198,7 +198,7 @@ def lines(opened: OpenProject, found: Beside) -> list[str]:
         told.append(f"  program   {main.program}  from {main.path}{stamps}{some}")
     said = dict.fromkeys(_build_info(opened, main) for main in facts.mains)
     told += [f"  go says   {info or 'nothing of version and commit'}" for info in said]
-    for name, service in services.services(opened.config, facts).items():
+    for name, service in ledger_services.services(opened.config, facts).items():
         told.append(f"  service   {name}  runs {service['binary']}, health {service['health']}")
     none = image.why_none(opened)
     told.append(f"  image     {'none: ' + none if none else 'of one program; goferry image says more'}")

@@ -107,7 +107,7 @@ def results(needs: str) -> dict[str, str]:
     return jobs
 
 
-def failures(folder: Path, jobs: Mapping[str, str], secrets: Sequence[str] = ()) -> list[notify.Failure]:
+def failures(folder: Path, jobs: Mapping[str, str], secrets: Sequence[str] = ()) -> list[notify.DeliveryFailure]:
     """Return what failed steps left in `folder`, the artifacts goferry-failure-JOB… below it or one alone flat in it.
 
     What is no small regular file of JSON is passed over: a message is made of what there is.
@@ -116,7 +116,7 @@ def failures(folder: Path, jobs: Mapping[str, str], secrets: Sequence[str] = ())
     for path in [*sorted(folder.glob("*/failure.json"))[:_FILES], folder / "failure.json"]:
         if step := _step(path):
             job = _only_bad(jobs) if path.parent == folder else _job_of(path.parent.name, jobs)
-            found.append(notify.Failure.of(step, job, secrets))
+            found.append(notify.DeliveryFailure.of(step, job, secrets))
     return found
 
 

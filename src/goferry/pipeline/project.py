@@ -11,7 +11,7 @@ from goferry.artifacts import Toolchain
 from goferry.config import model
 from goferry.config.context import Context
 from goferry.config.load import load
-from goferry.gobuild import facts, modules
+from goferry.gobuild import facts, project_modules
 from goferry.gobuild.facts import Facts
 
 
@@ -63,7 +63,7 @@ def open_project(ctx: Context, request: ProjectRequest) -> OpenProject:
     """
     loaded = load(request.directory, project=request.project)
     config = loaded.project
-    modules.require(loaded.directory)
+    project_modules.require(loaded.directory)
     with ctx.stream.span("setup-go") as span:
         go = golang.GoRequest(loaded.directory, request.go_version, config)
         toolchain = golang.setup_go(ctx, go)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from goferry.gobuild.tags import Kind
+from goferry.gobuild.tags import TagKind
 from goferry.gobuild.trigger import WRITERS, Trigger
 from goferry.kernel.errors import Advice, Misuse, printable
 
@@ -66,17 +66,17 @@ def of_project(trigger: Trigger, facts: Facts, *, from_fork: bool) -> Push:
     if means != SNAPSHOT or not trigger.tag:
         return Push(means)
     kind, tag = facts.tags.kind(trigger.tag), printable(trigger.tag, 100)
-    if kind is Kind.VERSION and facts.bears and trigger.tag in facts.here:
+    if kind is TagKind.VERSION and facts.bears and trigger.tag in facts.here:
         return Push(means, f"the version {facts.version} was asked for, and the tag is {tag}: nothing is released")
-    if kind in (Kind.VERSION, Kind.FORBIDDEN) or trigger.asked:
+    if kind in (TagKind.VERSION, TagKind.FORBIDDEN) or trigger.asked:
         raise _unreleased(trigger.tag, kind, facts)
     like = f"a version of {facts.project} is tagged like {facts.tags.example}"
     return Push(means, f"the tag {tag} is {kind.value}, so nothing is released ({like})")
 
 
-def _unreleased(tag: str, kind: Kind, facts: Facts) -> TagUnreleased:
+def _unreleased(tag: str, kind: TagKind, facts: Facts) -> TagUnreleased:
     shown = printable(tag, 200)
-    if kind is Kind.VERSION and facts.dirty:
+    if kind is TagKind.VERSION and facts.dirty:
         names = [printable(change[3:], 100) for change in facts.changes]
         more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
         what = f"changed since the commit of {shown}: {', '.join(names[:_MOST_SHOWN])}{more}"
@@ -92,7 +92,7 @@ def _unreleased(tag: str, kind: Kind, facts: Facts) -> TagUnreleased:
             state="Nothing was built.",
             advice=[facts.lack.job],
         )
-    if kind is Kind.VERSION:
+    if kind is TagKind.VERSION:
         return TagUnreleased(
             f"the commit that is checked out does not have the tag {shown}",
             state="Nothing was built.",
@@ -104,7 +104,7 @@ def _unreleased(tag: str, kind: Kind, facts: Facts) -> TagUnreleased:
                 )
             ],
         )
-    if kind is Kind.FORBIDDEN:
+    if kind is TagKind.FORBIDDEN:
         what, advice = facts.tags.why_not(tag), facts.tags.advice(tag)
     else:
         what, advice = f"tag {shown} is {kind.value}", [f"a release's tag is such as {facts.tags.example}"]

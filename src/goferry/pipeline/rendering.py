@@ -34,7 +34,7 @@ class WorkflowReferenceInvalid(Misuse):
 
 
 @dataclass(frozen=True)
-class Place:
+class TemplateSource:
     """Where rendered workflows find Goferry.
 
     Attributes:
@@ -66,12 +66,12 @@ class Place:
         return f"{self.repository}/{path}@{self.ref}" + (f" # {self.tag}" if self.tag else "")
 
 
-def render(text: str, place: Place) -> str:
+def render(text: str, place: TemplateSource) -> str:
     """Return a workflow or action whose `uses:` lines name Goferry at `place`; every other line stays."""
     return _USES.sub(lambda found: found["head"] + place.uses(found["own"] or found["placed"]), text)
 
 
-def render_folder(source: Path, out: Path, place: Place) -> list[Path]:
+def render_folder(source: Path, out: Path, place: TemplateSource) -> list[Path]:
     """Write the rendered copy of every workflow in `source` to `out`; return the written paths."""
     out.mkdir(parents=True, exist_ok=True)
     written = []

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from goferry.kernel.errors import Failed, Misuse
 from goferry.kernel.files import sync_folder
-from goferry.pipeline.record import Record
+from goferry.pipeline.step_record import StepRecord
 
 
 class OutputForeign(Misuse):
@@ -100,7 +100,7 @@ class Staging:
             raise self._foreign("it is not a folder")
         if not self.out.exists():
             return
-        unknown = sorted({entry.name for entry in self.out.iterdir()} - Record.load(self.state).made())
+        unknown = sorted({entry.name for entry in self.out.iterdir()} - StepRecord.load(self.state).made())
         if unknown:
             raise self._foreign(
                 f"goferry up didn't make {unknown[0]}" + (f" and {len(unknown) - 1} more" if unknown[1:] else "")

@@ -14,18 +14,18 @@ from goferry.artifacts import given
 from goferry.config import start
 from goferry.config.context import Context
 from goferry.config.settings import Settings
-from goferry.gobuild.check import Report
+from goferry.gobuild.gate import Report
 from goferry.kernel.outcomes import NothingToDeploy
 from goferry.observe.events import Event
-from goferry.pipeline import deployed, image, keys, summary, way
+from goferry.pipeline import deployed, image, run_summary, signing_keys, way
 from goferry.pipeline.graph import Choice
 from goferry.pipeline.project import OpenProject
 
 
-class Order(Struct, frozen=True):
+class UpOptions(Struct, frozen=True):
     """What is wanted besides the release: `root` is where it is deployed on this machine, `report` the page's path."""
 
-    request: way.Request
+    request: way.RunOptions
     root: Path | None = None
     report: Path | None = None
 
@@ -38,7 +38,7 @@ class Tests(Struct, frozen=True):
     cached: int
 
 
-class Result(Struct, frozen=True):
+class UpResult(Struct, frozen=True):
     """What it came to; its fields are the keys of what `--json` prints.
 
     Attributes:
@@ -61,13 +61,13 @@ class Result(Struct, frozen=True):
     seconds: float
 
 
-def foresee(ctx: Context, order: Order) -> list[Choice]:
+def foresee(ctx: Context, order: UpOptions) -> list[Choice]:
     """Return the steps that `up` would take now; changes nothing but the toolchain's and Go's caches."""
     opened = way.look(ctx, order.request)
     return way.foresee(order.request, opened, ctx.settings)
 
 
-def up(ctx: Context, order: Order) -> Result:
+def up(ctx: Context, order: UpOptions) -> UpResult:
     """Go the whole way and return what it came to.
 
     Raises:
@@ -82,7 +82,7 @@ def up(ctx: Context, order: Order) -> Result:
         opened = way.look(ctx, request)
         if target:
             _refuse_without_services(opened)
-        keys.make_once(request.keys, ctx.stream)
+        signing_keys.make_once(request.keys, ctx.stream)
         release = way.carry(ctx, request, opened)
     record = deploy.deploy(release.folder, target, settings=ctx.settings, stream=ctx.stream) if target else None
     done = deployed.done(record) if record else None
@@ -90,10 +90,12 @@ def up(ctx: Context, order: Order) -> Result:
     if order.report:
         from goferry.observe import report
 
-        told = summary.of_release(release, trust=request.keys.trust, seconds=seconds, deployed=done, root=order.root)
+        told = run_summary.of_release(
+            release, trust=request.keys.trust, seconds=seconds, deployed=done, root=order.root
+        )
         with _serving_told(target, ctx.settings):
             report.write(order.report, told, events)
-    return Result(
+    return UpResult(
         project=release.manifest.project,
         version=release.manifest.version,
         dist=str(release.folder),
@@ -134,7 +136,7 @@ def _refuse_without_services(opened: OpenProject) -> None:
     )
 
 
-def lines(result: Result) -> list[str]:
+def lines(result: UpResult) -> list[str]:
     """Return the result for a person, but for the deployment's own lines."""
     name, folder = f"{result.project} {result.version}", given.typed(Path(result.dist))
     if result.unchanged:

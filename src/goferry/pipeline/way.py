@@ -27,7 +27,7 @@ from goferry.artifacts.ledger import LedgerInvalid
 from goferry.artifacts.native import host
 from goferry.config.context import Context
 from goferry.config.settings import Settings
-from goferry.gobuild import check, folder, replaced
+from goferry.gobuild import folder, gate, replaced
 from goferry.golang import modules
 from goferry.kernel.checksums import LIST
 from goferry.kernel.errors import Advice
@@ -36,11 +36,11 @@ from goferry.kernel.manifest import MANIFEST, SIGNATURES, Manifest
 from goferry.kernel.verify import Verified
 from goferry.observe.events import Stream
 from goferry.pipeline import build, graph, image, sources
-from goferry.pipeline.graph import Choice, Step, digest_of
-from goferry.pipeline.keys import Keys
+from goferry.pipeline.graph import ChainStep, Choice, digest_of
 from goferry.pipeline.project import OpenProject, ProjectRequest, default_out, open_project
-from goferry.pipeline.record import Record
+from goferry.pipeline.signing_keys import Keys
 from goferry.pipeline.staging import Staging
+from goferry.pipeline.step_record import StepRecord
 
 _SEALING = (MANIFEST, LIST, *SIGNATURES.values())
 _ELSEWHERE = frozenset({"GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY", "GOSUMDB", "GOTMPDIR", "GOROOT", "GOENV"})
@@ -48,7 +48,7 @@ _ELSEWHERE = frozenset({"GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY", "GOSUMDB",
 _UNTESTED = Advice("to try it all the same, without vet and tests, add:  --no-test", step="")
 
 
-class Request(Struct, frozen=True):
+class RunOptions(Struct, frozen=True):
     """What a person asked for.
 
     Attributes:
@@ -64,7 +64,7 @@ class Request(Struct, frozen=True):
     fresh: bool = False
 
 
-class Release(Struct, frozen=True):
+class SealedRelease(Struct, frozen=True):
     """A sealed release in `folder`.
 
     Attributes:
@@ -76,23 +76,23 @@ class Release(Struct, frozen=True):
     manifest: Manifest
     verified: Verified
     made: tuple[str, ...]
-    tested: check.Report | None = None
+    tested: gate.Report | None = None
     compiled: tuple[Compiled, ...] = ()
 
 
-def look(ctx: Context, request: Request) -> OpenProject:
+def look(ctx: Context, request: RunOptions) -> OpenProject:
     """Open the project: configuration, toolchain, facts. Raises what `open_project` raises."""
     return open_project(ctx, request.project)
 
 
-def foresee(request: Request, opened: OpenProject, settings: Settings) -> list[Choice]:
+def foresee(request: RunOptions, opened: OpenProject, settings: Settings) -> list[Choice]:
     """Return which steps `carry` would run now, as far as it shows before go has looked; changes nothing."""
     way = _Way(Context(settings, Stream()), request, opened)
     made = graph.choose(way.making(way.staging.work), way.working(), way.staging.work)
     return [*made, *way.foreseen()]
 
 
-def carry(ctx: Context, request: Request, opened: OpenProject) -> Release:
+def carry(ctx: Context, request: RunOptions, opened: OpenProject) -> SealedRelease:
     """Make the release where it is missing or anything that it is made of changed.
 
     Raises:
@@ -121,19 +121,19 @@ def carry(ctx: Context, request: Request, opened: OpenProject) -> Release:
     assert way.verified is not None
     assert way.verified.manifest is not None
     compiled = way.ledger.compiled if way.ledger else ()
-    return Release(staging.out, way.verified.manifest, way.verified, made, way.tested, compiled)
+    return SealedRelease(staging.out, way.verified.manifest, way.verified, made, way.tested, compiled)
 
 
 class _Way:
     """The steps of one run, with what they share."""
 
-    def __init__(self, ctx: Context, request: Request, opened: OpenProject) -> None:
+    def __init__(self, ctx: Context, request: RunOptions, opened: OpenProject) -> None:
         self.ctx, self.request, self.opened = ctx, request, opened
         self.staging = Staging((request.project.out or default_out(opened.directory)).absolute())
-        self.standing = Record.load(self.staging.state)
+        self.standing = StepRecord.load(self.staging.state)
         self.ledger: Ledger | None = None
         self.verified: Verified | None = None
-        self.tested: check.Report | None = None
+        self.tested: gate.Report | None = None
         self.warm = ""
 
     @cached_property
@@ -141,17 +141,17 @@ class _Way:
         """Whether a release in the making is there that can be gone on with; a sealed folder takes nothing more."""
         return self.staging.work_state.exists() and not (self.staging.work / LIST).exists()
 
-    def working(self) -> Record:
+    def working(self) -> StepRecord:
         """Return the record of the release in the making.
 
         The modules that the release before needed are in the cache, whatever becomes of its folder.
         """
         path = self.staging.work_state
-        done = Record.load(path).steps if self.resumes else {}
+        done = StepRecord.load(path).steps if self.resumes else {}
         before = {name: each for name, each in self.standing.steps.items() if name == "modules"}
-        return Record(path, {**before, **done})
+        return StepRecord(path, {**before, **done})
 
-    def keep_modules(self, record: Record) -> None:
+    def keep_modules(self, record: StepRecord) -> None:
         """Note with the release that stands which modules are in the cache now."""
         if self.standing.steps.get("modules") != record.steps["modules"]:
             self.standing.remember("modules", record.steps["modules"])
@@ -188,15 +188,15 @@ class _Way:
         whole = folder.intact(self.staging.out, ledger)
         return whole if len(whole.artifacts) == len(ledger.artifacts) else None
 
-    def making(self, where: Path) -> list[Step]:
+    def making(self, where: Path) -> list[ChainStep]:
         """Return the steps to the programs, working in `where`; what is unchanged of them is go's to say."""
-        steps = [Step("modules", self._modules, "go mod download, go mod verify", key=self._modules_key)]
+        steps = [ChainStep("modules", self._modules, "go mod download, go mod verify", key=self._modules_key)]
         if self.request.test:
-            steps.append(Step("test", self._test, "go vet, go test", needs=("modules",), key="go", judge="go"))
+            steps.append(ChainStep("test", self._test, "go vet, go test", needs=("modules",), key="go", judge="go"))
         facts = self.opened.facts
         targets = ", ".join(str(target) for target in facts.targets)
         steps.append(
-            Step(
+            ChainStep(
                 "build",
                 lambda: self._build(where),
                 f"{facts.project} {facts.version} for {targets}",
@@ -208,18 +208,20 @@ class _Way:
         )
         return graph.order(steps)
 
-    def sealing(self, where: Path) -> list[Step]:
+    def sealing(self, where: Path) -> list[ChainStep]:
         """Return the steps from the programs to the release, working in `where`; after the build."""
         built = digest_of(_told(self.ledger)) if self.ledger else ""
-        steps: list[Step] = []
+        steps: list[ChainStep] = []
         if self.request.image and image.wanted(self.opened):
             key = digest_of(built, "image", msgspec.to_builtins(self.opened.config.image))
             steps.append(
-                Step("image", lambda: self._image(where), "an OCI image", key=key, writes_now=_listed(where, "image"))
+                ChainStep(
+                    "image", lambda: self._image(where), "an OCI image", key=key, writes_now=_listed(where, "image")
+                )
             )
         imaged = [step.key for step in steps]
         steps += [
-            Step(
+            ChainStep(
                 "sign",
                 lambda: self._sign(where),
                 "seal with " + " and ".join(self._key_names),
@@ -227,7 +229,7 @@ class _Way:
                 key=digest_of(built, imaged, self._key_digests, self.opened.config.sign.formats),
                 writes_now=lambda: [name for name in _SEALING if (where / name).exists()],
             ),
-            Step("verify", lambda: self._verify(where), f"against {self.request.keys.trust}", needs=("sign",)),
+            ChainStep("verify", lambda: self._verify(where), f"against {self.request.keys.trust}", needs=("sign",)),
         ]
         return graph.order(steps)
 
@@ -265,15 +267,15 @@ class _Way:
         opened, fresh = self.opened, self.request.fresh
         with self.ctx.stream.span("test"):
             try:
-                self.tested = check.test(self.ctx, opened.facts, opened.config, opened.toolchain, fresh=fresh)
-            except (check.VetFailed, check.TestsFailed) as error:
+                self.tested = gate.test(self.ctx, opened.facts, opened.config, opened.toolchain, fresh=fresh)
+            except (gate.VetFailed, gate.TestsFailed) as error:
                 error.advice += (_UNTESTED,)
                 raise
         self.warm = "/".join(host())
 
     def _build(self, where: Path) -> None:
         job = build.planned(self.opened, out=where, warm=self.warm)
-        earlier = [folder.Earlier(self.staging.out, self._kept)] if self._kept else []
+        earlier = [folder.EarlierBuild(self.staging.out, self._kept)] if self._kept else []
         self.ledger = build.run(self.ctx, job, earlier=earlier)
 
     def _image(self, where: Path) -> None:
@@ -294,7 +296,7 @@ class _Way:
 
     def _verify(self, where: Path) -> None:
         from goferry.kernel import trustfile
-        from goferry.trust.check import check_release
+        from goferry.trust.verification import check_release
 
         trust = trustfile.load(self.request.keys.trust)
         self.verified = check_release(self.ctx, where, trust, project=self.opened.name)

@@ -21,7 +21,7 @@ import goferry
 from goferry.config.settings import Settings
 from goferry.release import access, retry
 from goferry.release.errors import GitHubUnexpected
-from goferry.release.facts import UPLOADED, Asset, Release
+from goferry.release.inventory import UPLOADED, Asset, GitHubRelease
 from goferry.release.repository import GitHub
 from goferry.system.certificates import CertificateUntrusted
 
@@ -45,15 +45,15 @@ class Api:
     def __init__(self, github: GitHub, settings: Settings) -> None:
         import github as pygithub
 
-        from goferry.release import connections  # as late as PyGithub, which it fits
+        from goferry.release import github_connections  # as late as PyGithub, which it fits
 
-        connections.use()
+        github_connections.use()
         self.github = github
         self.fork = access.from_fork(settings.environ)
         self._connection = pygithub.Github(
             auth=pygithub.Auth.Token(github.token) if github.token else None,
             base_url=github.api_url.rstrip("/"),
-            timeout=connections.TIMEOUT,
+            timeout=github_connections.TIMEOUT,
             user_agent=f"goferry/{goferry.__version__}",
             per_page=100,
             verify=_certificates(settings.environ),
@@ -85,7 +85,7 @@ class Api:
             raise GitHubUnexpected(f"GitHub answered something else than its API does: {error}") from None
         return pointed.type, pointed.sha
 
-    def published(self, tag: str) -> Release | None:
+    def published(self, tag: str) -> GitHubRelease | None:
         """Return the published release of a tag, without its assets; drafts are never found so."""
         return self._absent_as_none(f"look up the release {tag}", lambda: _release(self._repository.get_release(tag)))
 
@@ -93,7 +93,7 @@ class Api:
         """Raise NotFound when the token sees no such repository."""
         self.call("look up the repository", READ, lambda: self._get(f"/repos/{self.github.repository}"))
 
-    def releases(self) -> list[Release]:
+    def releases(self) -> list[GitHubRelease]:
         """Return every release without its assets, and every draft that the token may see."""
         return self.call("list the releases", READ, lambda: [_release(one) for one in self._repository.get_releases()])
 
@@ -105,7 +105,7 @@ class Api:
             lambda: tuple(_asset(one) for one in self._repository.get_release(release_id).get_assets()),
         )
 
-    def create_draft(self, tag: str, body: str, *, prerelease: bool) -> Release:
+    def create_draft(self, tag: str, body: str, *, prerelease: bool) -> GitHubRelease:
         """Make a draft of a tag that exists."""
         # A second attempt after an answer was lost may leave two drafts: the caller looks again.
         return self.call(
@@ -126,7 +126,7 @@ class Api:
         """Delete an asset; one that is gone already is fine."""
         self._absent_as_none("delete an asset", self._repository.get_release_asset(asset_id).delete_asset, WRITE)
 
-    def publish(self, draft: Release, body: str, *, prerelease: bool, latest: bool) -> Release:
+    def publish(self, draft: GitHubRelease, body: str, *, prerelease: bool, latest: bool) -> GitHubRelease:
         """Turn a draft into a published release."""
         return self.call(
             "publish the release",
@@ -143,7 +143,7 @@ class Api:
             ),
         )
 
-    def describe(self, release: Release, body: str) -> Release:
+    def describe(self, release: GitHubRelease, body: str) -> GitHubRelease:
         """Give a published release another text; its title, and what it counts as, stay."""
         return self.call(
             "describe the release",
@@ -205,10 +205,10 @@ def _outcome(request: Callable[[], T]) -> tuple[int, Mapping[str, str], str, T |
     import requests
     from github import BadAttributeException, GithubException
 
-    from goferry.release import connections
+    from goferry.release import github_connections
 
     try:
-        with connections.within(connections.WHOLE):
+        with github_connections.within(github_connections.WHOLE):
             return -1, {}, "", request()
     except GithubException as error:
         headers = {name.lower(): str(value) for name, value in (error.headers or {}).items()}
@@ -295,8 +295,8 @@ def _short(error: Exception) -> str:
     return str(cause).rsplit(">: ", 1)[-1].rsplit("): ", 1)[-1] or type(cause).__name__
 
 
-def _release(found: GitRelease) -> Release:
-    return Release(
+def _release(found: GitRelease) -> GitHubRelease:
+    return GitHubRelease(
         id=found.id,
         tag=found.tag_name,
         name=found.name or "",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from goferry.config.settings import Settings
 from goferry.kernel.checksums import LIST
 from goferry.release.api import Api
-from goferry.release.facts import UPLOADED
-from goferry.release.plan import incomplete
+from goferry.release.inventory import UPLOADED
+from goferry.release.release_plan import incomplete
 from goferry.release.repository import GitHub
 
 

@@ -29,7 +29,7 @@ from goferry.observe.events import Stream
 from goferry.release import reference as references
 from goferry.release.api import Api
 from goferry.release.errors import AssetAltered, AssetMissing, FolderOccupied, ReleaseMissing
-from goferry.release.facts import UPLOADED, Asset, Release
+from goferry.release.inventory import UPLOADED, Asset, GitHubRelease
 from goferry.release.reference import Reference
 from goferry.release.repository import GitHub
 from goferry.release.transfer import Transfer
@@ -216,7 +216,7 @@ class _Fetcher:
         )
 
 
-def _published(api: Api, tag: str) -> Release:
+def _published(api: Api, tag: str) -> GitHubRelease:
     release = api.published(tag)
     if release is None:
         api.demand_repository()

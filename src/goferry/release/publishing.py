@@ -17,8 +17,8 @@ from goferry.observe.events import Span, Stream
 from goferry.release import access, notes, reference, resealed
 from goferry.release.api import Api
 from goferry.release.errors import AssetDamaged, GitHubUnexpected, TagMismatch
-from goferry.release.facts import UPLOADED, Asset, File, Local, Release, Remote
-from goferry.release.plan import Plan, Step, as_marked, check_tag, is_prerelease, plan
+from goferry.release.inventory import UPLOADED, Asset, GitHubRelease, LocalRelease, ReleaseFile, Remote
+from goferry.release.release_plan import ReleasePlan, ReleaseStep, as_marked, check_tag, is_prerelease, plan
 from goferry.release.repository import GitHub
 from goferry.release.sealed import inspect
 from goferry.release.transfer import Transfer
@@ -85,7 +85,7 @@ def publish(
     return _record(local, planned, release, published=published)
 
 
-def look(api: Api, transfer: Transfer, local: Local) -> Remote:
+def look(api: Api, transfer: Transfer, local: LocalRelease) -> Remote:
     """Return what GitHub has for the tag; a digest that GitHub does not tell is had by downloading."""
     every = api.releases()
     wanted = {file.name: file.size for file in local.files}
@@ -99,8 +99,14 @@ def look(api: Api, transfer: Transfer, local: Local) -> Remote:
 
 
 def _standing(
-    manifest: Manifest, local: Local, remote: Remote, transfer: Transfer, *, trust: Path | None, settings: Settings
-) -> Local | None:
+    manifest: Manifest,
+    local: LocalRelease,
+    remote: Remote,
+    transfer: Transfer,
+    *,
+    trust: Path | None,
+    settings: Settings,
+) -> LocalRelease | None:
     """Return what is published, when it is this release and was sealed at another time."""
     published = next((release for release in remote.releases if not release.draft), None)
     if published is None:
@@ -117,7 +123,9 @@ def _with_digest(asset: Asset, wanted: dict[str, int], transfer: Transfer) -> As
     return replace(asset, sha256=transfer.fingerprint(asset)[1])
 
 
-def _local(manifest: Manifest, files: tuple[File, ...], *, tag: str, draft: bool, prerelease: bool | None) -> Local:
+def _local(
+    manifest: Manifest, files: tuple[ReleaseFile, ...], *, tag: str, draft: bool, prerelease: bool | None
+) -> LocalRelease:
     said = named(manifest.notes, manifest.version)
     tag = tag or said.tag
     if not valid_tag(tag):
@@ -125,17 +133,17 @@ def _local(manifest: Manifest, files: tuple[File, ...], *, tag: str, draft: bool
     pre = is_prerelease(manifest.version, said.scheme) if prerelease is None else prerelease
     told = prerelease is not None
     stated = tag, manifest.version, manifest.commit, manifest.digest, files, draft, pre
-    return Local(*stated, scheme=said.scheme, sealed=said.tag, told=told)
+    return LocalRelease(*stated, scheme=said.scheme, sealed=said.tag, told=told)
 
 
 class _Publisher:
     """Takes the steps."""
 
-    def __init__(self, dist: Path, manifest: Manifest, local: Local, transfer: Transfer, stream: Stream) -> None:
+    def __init__(self, dist: Path, manifest: Manifest, local: LocalRelease, transfer: Transfer, stream: Stream) -> None:
         self._dist, self._manifest, self._local = dist, manifest, local
         self._api, self._transfer, self._stream = transfer.api, transfer, stream
 
-    def run(self, planned: Plan, span: Span) -> tuple[Release, bool]:
+    def run(self, planned: ReleasePlan, span: Span) -> tuple[GitHubRelease, bool]:
         """Take every step in order; return the release and whether it is published."""
         release, published = planned.release, False
         for step in planned.steps:
@@ -160,7 +168,7 @@ class _Publisher:
             raise AssertionError("a plan without a release")
         return release, published
 
-    def _create(self, span: Span) -> Release:
+    def _create(self, span: Span) -> GitHubRelease:
         made = self._api.create_draft(self._local.tag, notes.draft(), prerelease=self._local.prerelease)
         # Another run, or a repetition of a request whose answer was lost, may have made one too: the oldest counts.
         others = [one for one in self._api.releases() if one.tag == self._local.tag and one.id != made.id]
@@ -175,11 +183,11 @@ class _Publisher:
             self._api.delete_draft(one.id)
         return first
 
-    def _upload(self, step: Step, release: Release) -> None:
+    def _upload(self, step: ReleaseStep, release: GitHubRelease) -> None:
         with self._stream.span("upload", target=step.name, bytes=step.size):
-            self._transfer.upload(self._dist, File(step.name, step.size, step.sha256), release)
+            self._transfer.upload(self._dist, ReleaseFile(step.name, step.size, step.sha256), release)
 
-    def _verify(self, release: Release, names: tuple[str, ...]) -> None:
+    def _verify(self, release: GitHubRelease, names: tuple[str, ...]) -> None:
         """Download again, everything or files of these names, and compare it with what was verified here."""
         assets = self._listed(release, names)
         for file in self._local.files:
@@ -190,7 +198,7 @@ class _Publisher:
                 if got != (file.size, file.sha256):
                     raise _damaged(release, file.name, f"SHA-256 {got[1]} instead of {file.sha256}")
 
-    def _listed(self, release: Release, names: tuple[str, ...] = ()) -> dict[str, Asset]:
+    def _listed(self, release: GitHubRelease, names: tuple[str, ...] = ()) -> dict[str, Asset]:
         """Return the release's assets by name: exactly the folder's files, or at least those of these names."""
         assets = {asset.name: asset for asset in self._api.assets(release.id) if asset.state == UPLOADED}
         wanted = {file.name: file for file in self._local.files}
@@ -202,7 +210,7 @@ class _Publisher:
                 raise _damaged(release, name, "it has other bytes")
         return assets
 
-    def _describe(self, release: Release) -> Release:
+    def _describe(self, release: GitHubRelease) -> GitHubRelease:
         """Say, below the notes of whoever published the release, what was added."""
         check_tag(self._local, self._api.tag_commit(self._local.tag))
         self._listed(release)
@@ -211,7 +219,7 @@ class _Publisher:
     def _part(self) -> str:
         return notes.describe(self._manifest, repository=self._api.github.repository, tag=self._local.tag)
 
-    def _publish(self, step: Step, release: Release) -> Release:
+    def _publish(self, step: ReleaseStep, release: GitHubRelease) -> GitHubRelease:
         # The last look: whatever changed since the plan was made is found now, while it is still a draft.
         check_tag(self._local, self._api.tag_commit(self._local.tag))
         self._listed(release)
@@ -222,7 +230,7 @@ class _Publisher:
         return done
 
 
-def _damaged(release: Release, name: str, why: str) -> AssetDamaged:
+def _damaged(release: GitHubRelease, name: str, why: str) -> AssetDamaged:
     return AssetDamaged(
         f"what GitHub has of {name} is not what was uploaded: {why}",
         state="The release is still a draft." if release.draft else "The release lacks files of ours still.",
@@ -232,7 +240,9 @@ def _damaged(release: Release, name: str, why: str) -> AssetDamaged:
     )
 
 
-def _record(local: Local, planned: Plan, release: Release | None, *, published: bool) -> dict[str, Any]:
+def _record(
+    local: LocalRelease, planned: ReleasePlan, release: GitHubRelease | None, *, published: bool
+) -> dict[str, Any]:
     return {
         "release": reference.format(local.tag, local.digest),
         "tag": local.tag,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from goferry.release.errors import RepositoryInvalid, TokenInvalid
 from goferry.release.reference import valid_repository
-from goferry.system import address
+from goferry.system import urls
 
 _TOKEN = re.compile("[!-~]*")
 
@@ -40,8 +40,8 @@ class GitHub:
                 advice=["store the secret again, without a line break"],
             )
         try:
-            plain = address.parse(self.api_url).username is None
-        except address.AddressInvalid:
+            plain = urls.parse(self.api_url).username is None
+        except urls.AddressInvalid:
             plain = False
         if not plain:
             raise RepositoryInvalid("the API's address is not an http or https address without a user")
@@ -52,8 +52,8 @@ class GitHub:
         That is the API's own host, or its neighbour: `uploads.github.com` beside `api.github.com`.
         """
         try:
-            api, other = address.parse(self.api_url), address.parse(url)
-        except address.AddressInvalid:
+            api, other = urls.parse(self.api_url), urls.parse(url)
+        except urls.AddressInvalid:
             return False
         if other.scheme not in ("https", api.scheme) or other.username is not None:
             return False

@@ -20,14 +20,20 @@ from goferry.kernel.errors import Refused
 from goferry.kernel.manifest import MANIFEST, Manifest
 from goferry.kernel.openpgp import MAX_BYTES as MAX_SIGNATURE
 from goferry.kernel.verify import verify
-from goferry.release.facts import UPLOADED, File, Local, Release
+from goferry.release.inventory import UPLOADED, GitHubRelease, LocalRelease, ReleaseFile
 from goferry.release.transfer import Transfer
-from goferry.system import openpgp
+from goferry.system import openpgp_verifiers
 
 
 def standing(
-    mine: Manifest, local: Local, published: Release, transfer: Transfer, *, trust: Path | None, settings: Settings
-) -> Local | None:
+    mine: Manifest,
+    local: LocalRelease,
+    published: GitHubRelease,
+    transfer: Transfer,
+    *,
+    trust: Path | None,
+    settings: Settings,
+) -> LocalRelease | None:
     """Return `local` as it was published, when that says the same as `mine`; None when it says anything else.
 
     Only release.json, the list and the signatures are downloaded; GitHub's digests of the files are the planner's to
@@ -53,18 +59,18 @@ def standing(
         if replace(theirs, sequence=mine.sequence, created=mine.created) != mine:
             return None
         sealed = [_file(folder / name) for name in limits]
-    files = [File(entry.name, entry.size, entry.sha256) for entry in theirs.files]
+    files = [ReleaseFile(entry.name, entry.size, entry.sha256) for entry in theirs.files]
     together = tuple(sorted([*files, *sealed], key=lambda file: file.name))
     return replace(local, digest=theirs.digest, files=together)
 
 
 def _read(folder: Path, trust: Path | None, settings: Settings) -> Manifest:
     if trust:
-        tools = openpgp.tools(settings.environ.get("PATH", ""))
+        tools = openpgp_verifiers.tools(settings.environ.get("PATH", ""))
         verify(folder, trustfile.load(trust), openpgp=tools, now=int(time.time()), only=())
     return manifests.parse((folder / MANIFEST).read_bytes())
 
 
-def _file(path: Path) -> File:
+def _file(path: Path) -> ReleaseFile:
     data = path.read_bytes()
-    return File(path.name, len(data), hashlib.sha256(data).hexdigest())
+    return ReleaseFile(path.name, len(data), hashlib.sha256(data).hexdigest())

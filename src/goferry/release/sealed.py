@@ -26,14 +26,14 @@ from goferry.kernel.refusals import (
     ManifestMissing,
 )
 from goferry.kernel.verify import hash_file, open_file, shown, verify
-from goferry.release.facts import File
-from goferry.system import openpgp
+from goferry.release.inventory import ReleaseFile
+from goferry.system import openpgp_verifiers
 
 _PSEUDO = re.compile(r"[.-][0-9]{14}-[0-9a-f]{12}$")
 """How the version of a commit without a tag ends (https://go.dev/ref/mod#pseudo-versions)."""
 
 
-def inspect(ctx: Context, folder: Path, *, trust: Path | None) -> tuple[Manifest, tuple[File, ...]]:
+def inspect(ctx: Context, folder: Path, *, trust: Path | None) -> tuple[Manifest, tuple[ReleaseFile, ...]]:
     """Verify a sealed folder; return its manifest and every file in it, list and signatures too, sorted by name.
 
     With `trust` the kernel judges it, signatures too. Without, list, manifest and files must at least agree: what the
@@ -46,7 +46,7 @@ def inspect(ctx: Context, folder: Path, *, trust: Path | None) -> tuple[Manifest
     with ctx.stream.span("verify", target="own output") as span:
         release, files = _read(folder)
         if trust:
-            tools = openpgp.tools(ctx.settings.environ.get("PATH", ""))
+            tools = openpgp_verifiers.tools(ctx.settings.environ.get("PATH", ""))
             verify(folder, trustfile.load(trust), openpgp=tools, now=int(time.time()))
         else:
             span.note("the signatures were not checked: no trust file was given")
@@ -55,7 +55,7 @@ def inspect(ctx: Context, folder: Path, *, trust: Path | None) -> tuple[Manifest
     return release, files
 
 
-def _read(folder: Path) -> tuple[Manifest, tuple[File, ...]]:
+def _read(folder: Path) -> tuple[Manifest, tuple[ReleaseFile, ...]]:
     present = _hashed(folder)
     for name, error in ((LIST, ListMissing), (MANIFEST, ManifestMissing)):
         if name not in present:
@@ -77,7 +77,7 @@ def _read(folder: Path) -> tuple[Manifest, tuple[File, ...]]:
     return release, tuple(present[name] for name in sorted(wanted))
 
 
-def _hashed(folder: Path) -> Mapping[str, File]:
+def _hashed(folder: Path) -> Mapping[str, ReleaseFile]:
     given.refuse_absent(folder)
     try:
         root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -94,13 +94,13 @@ def _hashed(folder: Path) -> Mapping[str, File]:
                 digest, size = hash_file(descriptor)
             finally:
                 os.close(descriptor)
-            found[name] = File(name, size, digest)
+            found[name] = ReleaseFile(name, size, digest)
     finally:
         os.close(root)
     return found
 
 
-def _bytes(folder: Path, file: File, limit: int) -> bytes:
+def _bytes(folder: Path, file: ReleaseFile, limit: int) -> bytes:
     with (folder / file.name).open("rb") as opened:
         data = opened.read(limit + 1)
     if hashlib.sha256(data).hexdigest() != file.sha256 and len(data) <= limit:

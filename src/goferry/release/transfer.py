@@ -21,8 +21,8 @@ from goferry.observe.events import Span
 from goferry.release import retry
 from goferry.release.api import READ, WRITE, Api, message_of
 from goferry.release.errors import AssetDamaged, AssetRenamed, GitHubUnexpected
-from goferry.release.facts import UPLOADED, Asset, File, Release
-from goferry.system.http import Answer, Client, ServerFailing, ServerUnreachable
+from goferry.release.inventory import UPLOADED, Asset, GitHubRelease, ReleaseFile
+from goferry.system.http import Client, Response, ServerFailing, ServerUnreachable
 
 _SMALL = 1 << 20
 _REFUSED = frozenset({401, 403, 404})
@@ -49,7 +49,7 @@ class Transfer:
         self.api = api
         self._client = Client(settings.environ, timeout=60.0, attempts=1)
 
-    def upload(self, folder: Path, file: File, release: Release) -> Asset:
+    def upload(self, folder: Path, file: ReleaseFile, release: GitHubRelease) -> Asset:
         """Upload one file; return the asset once GitHub has it whole.
 
         After each failure GitHub's list is looked at: what is whole there is taken, what is not is deleted.
@@ -86,7 +86,7 @@ class Transfer:
         answer = self.download(asset, cast("IO[bytes]", Nowhere()), size=asset.size, span=span)
         return answer.size, answer.sha256
 
-    def download(self, asset: Asset, file: IO[bytes], *, size: int, span: Span | None = None) -> Answer:
+    def download(self, asset: Asset, file: IO[bytes], *, size: int, span: Span | None = None) -> Response:
         """Stream an asset's bytes into `file`, which is cut back when an attempt fails; the caller compares them.
 
         The token goes to the API's host alone: the storage that it sends us to gets none.
@@ -111,7 +111,9 @@ class Transfer:
             self.api.pause_or_raise(status, found, reason, attempt=attempt, what=what, permission=READ)
             attempt += 1
 
-    def _send(self, path: Path, file: File, release: Release) -> tuple[int, Mapping[str, str], str, Answer | None]:
+    def _send(
+        self, path: Path, file: ReleaseFile, release: GitHubRelease
+    ) -> tuple[int, Mapping[str, str], str, Response | None]:
         if not self.api.github.takes(release.upload_url):
             raise GitHubUnexpected("the address for uploads that GitHub names is not GitHub's; no token was sent there")
         headers = {
@@ -124,7 +126,7 @@ class Transfer:
             url = f"{release.upload_url}?name={quote(file.name, safe='')}"
             return _attempt(lambda: self._client.send("POST", url, body=body, headers=headers))
 
-    def _whole(self, status: int, answer: Answer | None, file: File, release: Release) -> Asset | None:
+    def _whole(self, status: int, answer: Response | None, file: ReleaseFile, release: GitHubRelease) -> Asset | None:
         """Return the asset that an upload made, when it is whole; delete it, and remains of one, when not."""
         if status == 201 and answer:
             asset = _asset(answer.body)
@@ -169,15 +171,15 @@ class Nowhere(io.RawIOBase):
         return 0
 
 
-def _state(release: Release) -> str:
+def _state(release: GitHubRelease) -> str:
     return "The release is still a draft." if release.draft else "The release lacks files of ours still."
 
 
-def _is(asset: Asset, file: File) -> bool:
+def _is(asset: Asset, file: ReleaseFile) -> bool:
     return asset.state == UPLOADED and asset.size == file.size and asset.sha256 in ("", file.sha256)
 
 
-def _attempt(request: Callable[[], Answer]) -> tuple[int, Mapping[str, str], str, Answer | None]:
+def _attempt(request: Callable[[], Response]) -> tuple[int, Mapping[str, str], str, Response | None]:
     """Return an attempt's status (0: no answer), headers, GitHub's words and answer."""
     try:
         answer = request()

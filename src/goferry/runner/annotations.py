@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from goferry.kernel.errors import printable
-from goferry.runner.commands import command
+from goferry.runner.workflow_commands import command
 
 STEP = 10
 """How many annotations of one kind GitHub keeps of a step."""

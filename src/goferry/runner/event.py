@@ -10,7 +10,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Context:
+class EventContext:
     """The run's facts, each empty where the runner does not tell.
 
     Attributes:
@@ -34,7 +34,7 @@ class Context:
     api_url: str = "https://api.github.com"
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> Context:
+    def from_environ(cls, environ: Mapping[str, str]) -> EventContext:
         """Read the default environment variables (GitHub docs, "Variables reference")."""
         server = environ.get("GITHUB_SERVER_URL") or "https://github.com"
         return cls(

@@ -24,15 +24,15 @@ from typing import Any, NamedTuple, TextIO
 from goferry.config.settings import Settings
 from goferry.kernel.errors import GoferryError, printable
 from goferry.observe.events import Event, Stream
-from goferry.runner import failure, files, masks, ownership, surroundings
+from goferry.runner import environment_files, failure, masks, ownership, surroundings
 from goferry.runner.annotations import Annotations
-from goferry.runner.commands import command, to_value
 from goferry.runner.errors import SecretMissing
-from goferry.runner.event import Context
+from goferry.runner.event import EventContext
 from goferry.runner.inputs import Inputs
 from goferry.runner.lines import GroupedLines
 from goferry.runner.summaryfile import SummaryFile
 from goferry.runner.surface import CALLED, Surface, adapt
+from goferry.runner.workflow_commands import command, to_value
 
 
 class Job:
@@ -54,7 +54,7 @@ class Job:
         self.workspace = Path(environ.get("GITHUB_WORKSPACE") or ".").absolute()
         self.temp = Path(environ.get("RUNNER_TEMP") or tempfile.mkdtemp(prefix="goferry-")).absolute()
         self.inputs = Inputs(self.environ, self.workspace)
-        self.context = Context.from_environ(environ)
+        self.context = EventContext.from_environ(environ)
         self.debug = environ.get("RUNNER_DEBUG") == "1"
         self.in_container = environ.get("GOFERRY_IN_CONTAINER") == "1"
         self.events: list[Event] = []
@@ -145,16 +145,16 @@ class Job:
 
     def set_output(self, name: str, value: Any) -> None:
         """Set an output: text, a boolean (`true`, `false`), a number, or lists and mappings as compact JSON."""
-        files.append(self.environ, "OUTPUT", files.entry(name, value))
+        environment_files.append(self.environ, "OUTPUT", environment_files.entry(name, value))
 
     def export(self, name: str, value: Any) -> None:
         """Set an environment variable for the job's later steps."""
-        files.append(self.environ, "ENV", files.entry(name, value))
+        environment_files.append(self.environ, "ENV", environment_files.entry(name, value))
         self.environ[name] = to_value(value)
 
     def add_path(self, path: str | Path) -> None:
         """Put a folder in front of the PATH of the job's later steps."""
-        files.append(self.environ, "PATH", files.folder(str(path)))
+        environment_files.append(self.environ, "PATH", environment_files.folder(str(path)))
         self.environ["PATH"] = os.pathsep.join(part for part in (str(path), self.environ.get("PATH", "")) if part)
 
     def mask(self, secret: str) -> None:

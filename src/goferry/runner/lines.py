@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from goferry.observe import figures, plain
 from goferry.observe.events import Event
-from goferry.runner.commands import command
+from goferry.runner.workflow_commands import command
 
 LAST = 30
 """How many of the newest lines are kept for the message of a failure."""

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from goferry.runner.commands import command
+from goferry.runner.workflow_commands import command
 
 _LEAST = 4
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from goferry.kernel.errors import printable
 from goferry.runner.errors import OidcPermissionMissing, OidcUnavailable
-from goferry.system.address import AddressInvalid, parse
+from goferry.system.urls import AddressInvalid, parse
 
 ATTEMPTS = 4
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})

@@ -18,10 +18,10 @@ from typing import IO, TYPE_CHECKING
 
 from goferry.kernel.digits import number
 from goferry.kernel.errors import Failed, Unreachable
-from goferry.system.address import AddressInvalid, RedirectRefused, bare, origin, parse, redirected, shown
 from goferry.system.certificates import CertificateUntrusted, trust_context
 from goferry.system.pace import Pace, paced
 from goferry.system.proxyenv import authorization, proxy_for
+from goferry.system.urls import AddressInvalid, RedirectRefused, bare, origin, parse, redirected, shown
 
 if TYPE_CHECKING:
     import urllib3
@@ -76,7 +76,7 @@ class DownloadUnwritable(Failed):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A response: status, lower-case header names, and the body: whole, but what was downloaded is in its file.
 
     Of an answer that is no success (HTTP 2xx) the body is what the server said about it, 64 KiB at most.
@@ -119,7 +119,7 @@ class Client:
         self._pools: dict[str, urllib3.PoolManager] = {}
         self._lock = threading.Lock()
 
-    def get(self, url: str, *, limit: int, headers: Mapping[str, str] | None = None) -> Answer:
+    def get(self, url: str, *, limit: int, headers: Mapping[str, str] | None = None) -> Response:
         """Return the response whole, whatever its status below 500.
 
         Raises:
@@ -143,7 +143,7 @@ class Client:
         limit: int,
         headers: Mapping[str, str] | None = None,
         progress: Callable[[int, int], None] | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Stream a body into `file` while hashing it; `progress(got, total)` hears bytes (total 0: unknown).
 
         The file is cut back to its position at the call when an attempt is repeated. Only a success is written. Raises
@@ -169,7 +169,7 @@ class Client:
 
     def send(
         self, method: str, url: str, *, body: IO[bytes], headers: Mapping[str, str], limit: int = 1 << 20
-    ) -> Answer:
+    ) -> Response:
         """Send `body` in blocks, once: no redirect is followed and nothing is repeated; return the response whole.
 
         `headers` name the Content-Length. No byte taken for the connection's timeout, or no answer for the read's, is
@@ -198,7 +198,7 @@ class Client:
         take: Take,
         *,
         whole: float,
-    ) -> Answer:
+    ) -> Response:
         problem: Exception | None = None
         until = time.monotonic() + whole
         for attempt in range(self._attempts):
@@ -237,7 +237,7 @@ class Client:
             jittered = min(WAIT_MOST, seconds) * random.uniform(0.8, 1.2)  # noqa: S311  jitter, no secret
             time.sleep(max(0.0, min(jittered, until - time.monotonic())))
 
-    def _attempt(self, url: str, headers: Mapping[str, str] | None, limit: int, take: Take, until: float) -> Answer:
+    def _attempt(self, url: str, headers: Mapping[str, str] | None, limit: int, take: Take, until: float) -> Response:
         address = url
         for _ in range(6):
             with paced(self._seconds, until) as pace, self._open(address, headers) as response:
@@ -283,10 +283,10 @@ class Client:
         limit: int,
         take: Take,
         pace: Pace,
-    ) -> Answer:
+    ) -> Response:
         headers = {name.lower(): value for name, value in response.headers.items()}
         if not 200 <= response.status < 300:
-            return Answer(response.status, headers, _words(response, pace))
+            return Response(response.status, headers, _words(response, pace))
         digest, size = hashlib.sha256(), 0
         total = number(headers.get("content-length", "")) or 0
         if total > limit:
@@ -304,7 +304,7 @@ class Client:
             except OSError as error:
                 response.close()
                 raise unwritable(address, error) from error
-        return Answer(response.status, headers, b"", digest.hexdigest(), size)
+        return Response(response.status, headers, b"", digest.hexdigest(), size)
 
     def _pool(self, proxy: str) -> urllib3.PoolManager:
         with self._lock:

@@ -20,14 +20,14 @@ from goferry.kernel import openpgp
 from goferry.system.process import Completed, run
 from goferry.trust import openpgp_key
 from goferry.trust.errors import PASSPHRASE, KeyUnusable, SigningFailed, passphrase_wrong
-from goferry.trust.signer import Signer
+from goferry.trust.signer import SigningKey
 
 TIMEOUT = 120.0
 _LOCKED = ("BAD_PASSPHRASE", "MISSING_PASSPHRASE", "NEED_PASSPHRASE")
 _LOCKED_CODES = (11, 177)  # GPG_ERR_BAD_PASSPHRASE, GPG_ERR_NO_PASSPHRASE (libgpg-error, err-codes.h)
 
 
-def load(data: bytes, passphrase: str, where: str, settings: Settings, *, called: str = PASSPHRASE) -> Signer:
+def load(data: bytes, passphrase: str, where: str, settings: Settings, *, called: str = PASSPHRASE) -> SigningKey:
     """Read a secret key as a signer; it is imported anew for each signature. `called`: where the passphrase is from.
 
     Raises:
@@ -43,7 +43,7 @@ def load(data: bytes, passphrase: str, where: str, settings: Settings, *, called
             return home.sign(message, primary, passphrase, where=where, called=called)
 
     sign(b"", 0)  # a passphrase that does not fit is told before anything is built
-    return Signer("openpgp", primary, public.decode("ascii"), sign)
+    return SigningKey("openpgp", primary, public.decode("ascii"), sign)
 
 
 class _Home:

@@ -11,12 +11,12 @@ from goferry.config.settings import Settings
 from goferry.kernel import certificate
 from goferry.kernel.trustfile import TrustFile, TrustKey
 from goferry.system import keytext
-from goferry.system.openpgp import sequoia_available
+from goferry.system.openpgp_verifiers import sequoia_available
 from goferry.system.process import Completed, ToolMissing, run
 from goferry.trust import gnupg, minisign_key, sequoia
 from goferry.trust.errors import PASSPHRASE, KeysExist, KeysExposed, KeyUnusable
-from goferry.trust.minisign_key import SecretKey
-from goferry.trust.signer import Signer
+from goferry.trust.minisign_key import MinisignSecretKey
+from goferry.trust.signer import SigningKey
 
 MAX_BYTES = 1 << 20
 USER_ID = "Goferry release key"
@@ -38,7 +38,7 @@ def load_signers(
     minisign_key_file: Path | Secret | None,
     passphrase_file: Path | Secret | None,
     settings: Settings,
-) -> list[Signer]:
+) -> list[SigningKey]:
     """Read the given secret keys; messages call a file by its path and a secret by its name.
 
     Raises:
@@ -47,7 +47,7 @@ def load_signers(
     """
     secret = passphrase(settings, passphrase_file)
     called = PASSPHRASE if passphrase_file is None else _name(passphrase_file)
-    signers: list[Signer] = []
+    signers: list[SigningKey] = []
     if openpgp_key is not None:
         signers.append(_openpgp(_read(openpgp_key), secret, _name(openpgp_key), settings, called))
     if minisign_key_file is not None:
@@ -60,7 +60,7 @@ def load_signers(
     return signers
 
 
-def load_signer(key: Path | Secret, *, settings: Settings) -> Signer:
+def load_signer(key: Path | Secret, *, settings: Settings) -> SigningKey:
     """Read a secret key of either format, which its text tells.
 
     Raises:
@@ -72,7 +72,7 @@ def load_signer(key: Path | Secret, *, settings: Settings) -> Signer:
     return minisign_key.read(data, secret, where).signer()
 
 
-def _openpgp(data: bytes, secret: str, where: str, settings: Settings, called: str) -> Signer:
+def _openpgp(data: bytes, secret: str, where: str, settings: Settings, called: str) -> SigningKey:
     if sequoia_available():
         return sequoia.load(data, secret, where, called=called)
     return gnupg.load(data, secret, where, settings, called=called)
@@ -157,7 +157,7 @@ def generate(folder: Path) -> TrustFile:
         )
     _make(folder)
     secret, public = sequoia.generate(USER_ID)
-    minisign_secret = SecretKey.generate()
+    minisign_secret = MinisignSecretKey.generate()
     trust = TrustFile(
         (
             TrustKey(certificate.read(public.encode("ascii")).primary.fingerprint, "openpgp", public),
@@ -184,7 +184,7 @@ def generate_cache(folder: Path) -> TrustFile:
     """
     refuse_occupied(folder, CACHE_FILES)
     _make(folder)
-    secret = SecretKey.generate()
+    secret = MinisignSecretKey.generate()
     trust = TrustFile((TrustKey(secret.name, "minisign", secret.public_line, "cache"),))
     for name, data in zip(CACHE_FILES, (secret.to_bytes(), trust.to_bytes()), strict=True):
         _write_new(folder / name, data)

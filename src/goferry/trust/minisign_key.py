@@ -20,7 +20,7 @@ from goferry.kernel import minisign
 from goferry.kernel.times import format_time
 from goferry.system import keytext
 from goferry.trust.errors import PASSPHRASE, KeyUnusable, passphrase_wrong
-from goferry.trust.signer import Signer
+from goferry.trust.signer import SigningKey
 
 _LENGTH = 158
 _MAX_MEMORY = 1 << 30
@@ -29,7 +29,7 @@ _R = 8
 
 
 @dataclass(frozen=True)
-class SecretKey:
+class MinisignSecretKey:
     """A secret key: the id's 8 bytes as in the file, the seed's 32 and the public key's 32."""
 
     key_id: bytes
@@ -37,14 +37,14 @@ class SecretKey:
     public: bytes
 
     @classmethod
-    def generate(cls) -> SecretKey:
+    def generate(cls) -> MinisignSecretKey:
         """Make a new key."""
         import secrets
 
         return cls.from_seed(secrets.token_bytes(8), secrets.token_bytes(32))
 
     @classmethod
-    def from_seed(cls, key_id: bytes, seed: bytes) -> SecretKey:
+    def from_seed(cls, key_id: bytes, seed: bytes) -> MinisignSecretKey:
         """Derive the public key (RFC 8032, section 5.1.5)."""
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -86,15 +86,15 @@ class SecretKey:
         ]
         return b"\n".join(lines) + b"\n"
 
-    def signer(self) -> Signer:
+    def signer(self) -> SigningKey:
         """Return the key as a signer."""
-        return Signer("minisign", self.name, self.public_line, self.sign)
+        return SigningKey("minisign", self.name, self.public_line, self.sign)
 
 
 ANOTHER = ("make one:  minisign -G -p minisign.pub -s minisign.key", "or for trying:  goferry keygen --out KEYS")
 
 
-def read(data: bytes, passphrase: str, where: str, *, called: str = PASSPHRASE) -> SecretKey:
+def read(data: bytes, passphrase: str, where: str, *, called: str = PASSPHRASE) -> MinisignSecretKey:
     """Read a secret key's file, or base64 of it; `called` is where the passphrase comes from.
 
     Raises:
@@ -113,7 +113,7 @@ def read(data: bytes, passphrase: str, where: str, *, called: str = PASSPHRASE) 
         if raw[2:4] == b"Sc":
             raise passphrase_wrong(where, called)
         raise KeyUnusable(f"{where} is damaged: its checksum is wrong", advice=ANOTHER)
-    key = SecretKey.from_seed(secret[:8], secret[8:40])
+    key = MinisignSecretKey.from_seed(secret[:8], secret[8:40])
     if key.public != secret[40:]:
         raise KeyUnusable(f"{where} is damaged: its two halves do not belong together", advice=ANOTHER)
     return key

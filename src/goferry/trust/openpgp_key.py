@@ -45,7 +45,7 @@ _KINDS = {
 _SEVERAL = "holds several keys; a release is signed with one"
 
 
-class Part(Enum):
+class KeyPart(Enum):
     """How the secret part of a key is there."""
 
     OPEN = "open"
@@ -55,20 +55,20 @@ class Part(Enum):
 
 
 @dataclass(frozen=True)
-class SecretKey:
+class OpenpgpSecretKey:
     """A secret key: its packets, its public part, and how each key's secret part is there, by fingerprint."""
 
     binary: bytes
     public: Certificate
-    parts: dict[str, Part]
+    parts: dict[str, KeyPart]
 
     @property
     def locked(self) -> bool:
         """Whether a passphrase protects it."""
-        return Part.LOCKED in self.parts.values()
+        return KeyPart.LOCKED in self.parts.values()
 
 
-def usable(data: bytes, where: str, now: int) -> SecretKey:
+def usable(data: bytes, where: str, now: int) -> OpenpgpSecretKey:
     """Read a secret key, armored, binary, or either as base64, that can sign at `now` (seconds since the epoch).
 
     Raises:
@@ -120,31 +120,31 @@ def _in_version(binary: bytes, where: str) -> None:
             )
 
 
-def _read(binary: bytes) -> SecretKey:
+def _read(binary: bytes) -> OpenpgpSecretKey:
     public: list[bytes] = []
-    parts: dict[bytes, Part] = {}
+    parts: dict[bytes, KeyPart] = {}
     for kind, body in packets.split(binary):
         shown = body
         if kind in _PUBLIC_OF:
             shown, part = _divided(body)
             parts[shown] = part
         elif kind in _PUBLIC_OF.values():
-            parts[body] = Part.ABSENT
+            parts[body] = KeyPart.ABSENT
         public.append(packets.encode(_PUBLIC_OF.get(kind, kind), shown))
     found = certificate.read(packets.armor(b"".join(public), certificate.KIND))
     keys = (found.primary, *found.subkeys)
-    return SecretKey(binary, found, {key.fingerprint: parts[key.body] for key in keys})
+    return OpenpgpSecretKey(binary, found, {key.fingerprint: parts[key.body] for key in keys})
 
 
-def _divided(body: bytes) -> tuple[bytes, Part]:
+def _divided(body: bytes) -> tuple[bytes, KeyPart]:
     """Return a secret key packet's public part, and how the secret one is there."""
     packets.take(body, 0, 6)
     end = _public_length(body)
     usage = packets.take(body, end, 1)[0]
     if usage in {254, 255} and body[end + 2 : end + 3] == b"\x65" and body[end + 4 : end + 7] == _GNU:
         on_card = body[end + 7 : end + 8] == b"\x02"
-        return body[:end], Part.CARD if on_card else Part.ABSENT  # GnuPG's own (its doc/DETAILS)
-    return body[:end], Part.LOCKED if usage else Part.OPEN
+        return body[:end], KeyPart.CARD if on_card else KeyPart.ABSENT  # GnuPG's own (its doc/DETAILS)
+    return body[:end], KeyPart.LOCKED if usage else KeyPart.OPEN
 
 
 def _public_length(body: bytes) -> int:
@@ -162,11 +162,11 @@ def _public_length(body: bytes) -> int:
     return at
 
 
-def _judge(key: SecretKey, where: str, now: int) -> None:
+def _judge(key: OpenpgpSecretKey, where: str, now: int) -> None:
     """Raise what keeps the key from signing; nothing here says that it signs well."""
     public = key.public
-    if set(key.parts.values()) <= {Part.ABSENT, Part.CARD}:
-        if Part.CARD in key.parts.values():
+    if set(key.parts.values()) <= {KeyPart.ABSENT, KeyPart.CARD}:
+        if KeyPart.CARD in key.parts.values():
             raise _on_card(key, where)
         raise KeyUnusable(f"{where} holds public keys alone; signing needs the secret ones", advice=ANOTHER)
     if public.primary.revoked:
@@ -198,15 +198,15 @@ def _judge(key: SecretKey, where: str, now: int) -> None:
     if all(each.weak for each in alive):
         raise KeyUnusable(f"{where} {_WEAK}", advice=ANOTHER_KIND)
     there = {key.parts[each.fingerprint] for each in alive}
-    if there <= {Part.ABSENT, Part.CARD}:
-        if Part.CARD in there:
+    if there <= {KeyPart.ABSENT, KeyPart.CARD}:
+        if KeyPart.CARD in there:
             raise _on_card(key, where)
         raise KeyUnusable(
             f"{where} lacks the secret part of its key for signing: it was left out of the export", advice=ANOTHER
         )
 
 
-def _on_card(key: SecretKey, where: str) -> KeyUnusable:
+def _on_card(key: OpenpgpSecretKey, where: str) -> KeyUnusable:
     return KeyUnusable(
         f"{where} has its key for signing on a card, which no job has; the file only names it",
         advice=(

@@ -25,10 +25,10 @@ from goferry.kernel.files import write_atomically
 from goferry.kernel.manifest import MANIFEST, Manifest
 from goferry.kernel.sequence import check_sealed
 from goferry.kernel.verify import Verified
-from goferry.trust import release
-from goferry.trust.check import check_release
+from goferry.trust import release_manifest
 from goferry.trust.errors import FormatsMissing, SequenceSealed
-from goferry.trust.signer import Signer, clean_trust
+from goferry.trust.signer import SigningKey, clean_trust
+from goferry.trust.verification import check_release
 
 _READ_ONLY = 0o555
 
@@ -45,7 +45,7 @@ class Sealed:
 def seal(
     ctx: Context,
     folder: Path,
-    signers: Sequence[Signer],
+    signers: Sequence[SigningKey],
     *,
     now: int,
     sequence: int = 0,
@@ -79,15 +79,15 @@ def seal(
     return sealed
 
 
-def plan(folder: Path, signers: Sequence[Signer], *, now: int, sequence: int = 0) -> list[str]:
+def plan(folder: Path, signers: Sequence[SigningKey], *, now: int, sequence: int = 0) -> list[str]:
     """Return what `seal` would do, one line a step, after checking the folder; writes nothing."""
     _check_sequence(folder, sequence, now)
     names = [f"sign {LIST} with {signer.format} key {signer.id} as {signer.file}" for signer in signers]
     if is_sealed(folder):
         return names
     ledger = _load_ledger(folder)
-    release.check_folder(folder, ledger)
-    described = release.describe(ledger, sequence=sequence or now, now=now, signatures=_files(signers))
+    release_manifest.check_folder(folder, ledger)
+    described = release_manifest.describe(ledger, sequence=sequence or now, now=now, signatures=_files(signers))
     return [
         f"write {MANIFEST} for {ledger.project} {ledger.version}, sequence {described.sequence}",
         f"write {LIST} over {len(described.files) + 1} files",
@@ -107,7 +107,7 @@ def kept_ledger(folder: Path) -> Path:
     return whole.parent / ".goferry" / (whole.name + ".json")
 
 
-def check_formats(signers: Sequence[Signer], formats: Sequence[str]) -> None:
+def check_formats(signers: Sequence[SigningKey], formats: Sequence[str]) -> None:
     """Demand a key for each of the formats.
 
     Raises:
@@ -137,7 +137,7 @@ def _check_sequence(folder: Path, sequence: int, now: int) -> None:
         )
 
 
-def _files(signers: Sequence[Signer]) -> list[str]:
+def _files(signers: Sequence[SigningKey]) -> list[str]:
     return sorted({signer.file for signer in signers})
 
 
@@ -148,13 +148,13 @@ def _load_ledger(folder: Path) -> Ledger:
     return Ledger.load(folder)
 
 
-def _seal(ctx: Context, folder: Path, signers: Sequence[Signer], *, now: int, sequence: int) -> Sealed:
+def _seal(ctx: Context, folder: Path, signers: Sequence[SigningKey], *, now: int, sequence: int) -> Sealed:
     ledger = _load_ledger(folder)
-    release.check_folder(folder, ledger)
-    described = release.describe(ledger, sequence=sequence, now=now, signatures=_files(signers))
-    listed = release.list_of(described)
+    release_manifest.check_folder(folder, ledger)
+    described = release_manifest.describe(ledger, sequence=sequence, now=now, signatures=_files(signers))
+    listed = release_manifest.list_of(described)
     with _undone_on_failure(folder, ledger):
-        for name in release.SEALED_NAMES:
+        for name in release_manifest.SEALED_NAMES:
             (folder / name).unlink(missing_ok=True)
         write_atomically(folder / MANIFEST, described.to_bytes(), 0o444)
         for signer in signers:
@@ -179,13 +179,13 @@ def _undone_on_failure(folder: Path, ledger: Ledger) -> Iterator[None]:
         (folder / LIST).unlink(missing_ok=True)
         if not (folder / LEDGER).exists():
             ledger.save(folder)
-        for name in release.SEALED_NAMES:
+        for name in release_manifest.SEALED_NAMES:
             (folder / name).unlink(missing_ok=True)
         kept_ledger(folder).unlink(missing_ok=True)
         raise
 
 
-def _sign_again(ctx: Context, folder: Path, signers: Sequence[Signer], *, now: int) -> Sealed:
+def _sign_again(ctx: Context, folder: Path, signers: Sequence[SigningKey], *, now: int) -> Sealed:
     described = manifest.parse((folder / MANIFEST).read_bytes())
     foreign = sorted(set(_files(signers)) - set(described.signatures))
     if foreign:
@@ -209,7 +209,7 @@ def _sign_again(ctx: Context, folder: Path, signers: Sequence[Signer], *, now: i
     return Sealed(described, tuple(_files(signers)), again=True)
 
 
-def _verify(ctx: Context, folder: Path, signers: Sequence[Signer], now: int) -> Verified:
+def _verify(ctx: Context, folder: Path, signers: Sequence[SigningKey], now: int) -> Verified:
     """Judge our own output as a stranger would, with a trust file made from the keys' public parts alone."""
     return check_release(ctx, folder, clean_trust(list(signers)), now=max(now, _clock()))
 

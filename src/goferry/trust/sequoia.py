@@ -9,10 +9,10 @@ from goferry.kernel.certificate import KIND
 from goferry.kernel.packets import armor
 from goferry.trust import openpgp_key
 from goferry.trust.errors import PASSPHRASE, KeyUnusable, SigningFailed, passphrase_wrong
-from goferry.trust.signer import Signer
+from goferry.trust.signer import SigningKey
 
 
-def load(data: bytes, passphrase: str, where: str, *, called: str = PASSPHRASE) -> Signer:
+def load(data: bytes, passphrase: str, where: str, *, called: str = PASSPHRASE) -> SigningKey:
     """Read a secret key (also a subkey-only export) as a signer; `called` is where the passphrase comes from.
 
     Raises:
@@ -41,7 +41,7 @@ def load(data: bytes, passphrase: str, where: str, *, called: str = PASSPHRASE) 
             raise SigningFailed(f"{where} did not sign: {complaint(error)}", state="Nothing was signed.") from None
         return result
 
-    return Signer("openpgp", public.fingerprint.upper(), armored(bytes(public)), sign)
+    return SigningKey("openpgp", public.fingerprint.upper(), armored(bytes(public)), sign)
 
 
 def complaint(error: Exception) -> str:

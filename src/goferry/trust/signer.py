@@ -10,7 +10,7 @@ from goferry.kernel.trustfile import TrustFile, TrustKey
 
 
 @dataclass(frozen=True)
-class Signer:
+class SigningKey:
     """A secret key, ready to sign.
 
     Attributes:
@@ -33,6 +33,6 @@ class Signer:
         return TrustKey(self.id, self.format, self.public, "release", scope)
 
 
-def clean_trust(signers: list[Signer]) -> TrustFile:
+def clean_trust(signers: list[SigningKey]) -> TrustFile:
     """Return a trust file that accepts these keys only and demands all of them."""
     return TrustFile(tuple(signer.as_trust_key() for signer in signers), len(signers))

@@ -9,7 +9,7 @@ from goferry.artifacts import Ledger, given
 from goferry.cli.main import run
 from goferry.kernel.refusals import FolderUnreadable
 from goferry.pipeline import up
-from goferry.trust.minisign_key import SecretKey
+from goferry.trust.minisign_key import MinisignSecretKey
 from goferry.trust.signer import clean_trust
 
 
@@ -76,7 +76,7 @@ def test_a_working_folder_that_is_gone_hides_nothing(tmp_path, monkeypatch):
 def test_up_names_its_folder_as_it_is_typed_here(here):
     about = {"project": "shop", "version": "v1.2.3", "dist": str(here / "api/dist"), "unchanged": True}
     rest = {"made": (), "no_image": "", "tests": None, "keys": "given", "trust": "", "deploy": None, "seconds": 1.0}
-    assert up.lines(up.Result(**about, **rest)) == [
+    assert up.lines(up.UpResult(**about, **rest)) == [
         "shop v1.2.3 is up to date in api/dist; nothing changed, nothing was done."
     ]
 
@@ -90,7 +90,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("words", COMMANDS)
 def test_each_command_tells_it_alike(here, words, capsys, monkeypatch):
-    secret = SecretKey.generate()
+    secret = MinisignSecretKey.generate()
     Path("KEY").write_bytes(secret.to_bytes())
     Path("goferry.trust").write_bytes(clean_trust([secret.signer()]).to_bytes())
     assert run(words.split()) == 2

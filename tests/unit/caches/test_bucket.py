@@ -6,9 +6,9 @@ import sys
 import pytest
 from botocore import exceptions as errors
 
-from goferry.caches import bucket, place
+from goferry.caches import bucket, storage
 from goferry.caches.bucket import Bucket, BucketFailed
-from goferry.caches.place import PlaceUnknown
+from goferry.caches.storage import PlaceUnknown
 
 NAME = "20260101T000000Z-" + "a" * 32
 
@@ -42,7 +42,7 @@ def coded(code, message=""):
     ],
 )
 def test_an_address_names_a_bucket_and_a_prefix(text, name, begin):
-    made = place.opened(text)
+    made = storage.opened(text)
     assert (made._name, made._prefix) == (name, begin)
 
 
@@ -62,7 +62,7 @@ def test_an_address_names_a_bucket_and_a_prefix(text, name, begin):
 )
 def test_what_names_no_bucket_is_no_place(text):
     with pytest.raises(PlaceUnknown):
-        place.opened(text)
+        storage.opened(text)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_pack_that_trickles_is_given_up(monkeypatch):
 def test_without_boto3_a_bucket_is_a_miss_that_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "boto3", None)
     with pytest.raises(BucketFailed, match=r"goferry\[s3\]"):
-        place.opened("s3://acme-ci/x").names("p/own/s")
+        storage.opened("s3://acme-ci/x").names("p/own/s")
 
 
 @pytest.mark.parametrize("environ", [{"AWS_ENDPOINT_URL_S3": "no address"}, {"AWS_PROFILE": "nobody"}])
@@ -124,4 +124,4 @@ def test_settings_that_boto3_does_not_take_are_a_miss(monkeypatch, tmp_path, env
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(BucketFailed, match="boto3 can't be set up"):
-        place.opened("s3://acme-ci/x").names("p/own/s")
+        storage.opened("s3://acme-ci/x").names("p/own/s")

@@ -11,26 +11,29 @@ from sampling import examples
 
 from goferry.caches import statement
 from goferry.caches.pack import PackUnusable
-from goferry.caches.statement import DOMAIN, Believer, Entry, Statement
-from goferry.caches.warm import Slot
+from goferry.caches.statement import DOMAIN, Believer, PackStatement, StatementEntry
+from goferry.caches.warm import CacheSlot
 from goferry.kernel import canonical, manifest, verify
 from goferry.kernel.refusals import Refusal
 from goferry.kernel.trustfile import TrustFile
 from goferry.trust import sequoia
-from goferry.trust.minisign_key import SecretKey
+from goferry.trust.minisign_key import MinisignSecretKey
 
 NOW = int(time.time())
 DAY = 86_400
-SLOT = Slot("1.27.3", "linux", "amd64", {"CGO_ENABLED": "0", "GOAMD64": "v1", "tags": ""})
-PACK = Entry("deps", SLOT, "a" * 64)
-SAID = Statement("712345678", "shop-0a1b2c3d", "c" * 40, (PACK, Entry("own", SLOT, "b" * 64)))
+SLOT = CacheSlot("1.27.3", "linux", "amd64", {"CGO_ENABLED": "0", "GOAMD64": "v1", "tags": ""})
+PACK = StatementEntry("deps", SLOT, "a" * 64)
+SAID = PackStatement("712345678", "shop-0a1b2c3d", "c" * 40, (PACK, StatementEntry("own", SLOT, "b" * 64)))
 LIST = b"0" * 64 + b"  shop_linux_amd64\n"
 
 
 @pytest.fixture(scope="module")
 def keys():
     """A signer of each format."""
-    return {"minisign": SecretKey.generate().signer(), "openpgp": sequoia.load(sequoia.generate("one")[0], "", "one")}
+    return {
+        "minisign": MinisignSecretKey.generate().signer(),
+        "openpgp": sequoia.load(sequoia.generate("one")[0], "", "one"),
+    }
 
 
 @pytest.fixture(params=["minisign", "openpgp"])
@@ -85,7 +88,7 @@ OTHERS = {
     "another digest": ({"sha256": "c" * 64}, "names other packs"),
     "another kind": ({"kind": "own"}, "another kind, Go, target or flags"),
     **{
-        f"another {name}": ({"slot": Slot(**{**slot, name: value})}, "another kind, Go, target or flags")
+        f"another {name}": ({"slot": CacheSlot(**{**slot, name: value})}, "another kind, Go, target or flags")
         for slot in [{"go": SLOT.go, "goos": SLOT.goos, "goarch": SLOT.goarch, "flags": SLOT.flags}]
         for name, value in (
             ("go", "1.27.4"),
@@ -100,13 +103,13 @@ OTHERS = {
 @pytest.mark.parametrize(("change", "why"), OTHERS.values(), ids=OTHERS)
 def test_it_covers_no_other_pack(keys, change, why):
     signer = keys["minisign"]
-    wanted = Entry(**{"kind": PACK.kind, "slot": PACK.slot, "sha256": PACK.sha256, **change})
+    wanted = StatementEntry(**{"kind": PACK.kind, "slot": PACK.slot, "sha256": PACK.sha256, **change})
     with pytest.raises(PackUnusable, match=why):
         believer(listed(signer)).covers(signed(signer), wanted)
 
 
 def test_another_commit_of_the_repository_is_as_good(keys):
-    other = Statement(SAID.repository, SAID.project, "d" * 40, SAID.packs)
+    other = PackStatement(SAID.repository, SAID.project, "d" * 40, SAID.packs)
     believer(listed(keys["minisign"])).covers(signed(keys["minisign"], other), PACK)
 
 
@@ -151,7 +154,10 @@ def test_a_threshold_counts(keys):
 
 
 def test_an_unknown_key_is_not_believed(signer, keys):
-    others = {"minisign": SecretKey.generate().signer(), "openpgp": sequoia.load(sequoia.generate("two")[0], "", "two")}
+    others = {
+        "minisign": MinisignSecretKey.generate().signer(),
+        "openpgp": sequoia.load(sequoia.generate("two")[0], "", "two"),
+    }
     for trusted in (others[signer.format], *(each for each in keys.values() if each.format != signer.format)):
         with pytest.raises(PackUnusable, match=r"does not list|no key of the trust file"):
             believer(listed(trusted)).read(signed(signer))

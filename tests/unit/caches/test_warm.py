@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from goferry.caches.warm import TAGS, Slot, Unpacked, Used, Warm
+from goferry.caches.warm import TAGS, CacheSlot, Unpacked, Used, Warm
 
-SLOT = Slot("1.27.3", "linux", "amd64", {"CGO_ENABLED": "0", "GOAMD64": "v1", TAGS: ""})
+SLOT = CacheSlot("1.27.3", "linux", "amd64", {"CGO_ENABLED": "0", "GOAMD64": "v1", TAGS: ""})
 
 
 def write(folder, data):
@@ -28,10 +28,10 @@ def warm(tmp_path):
 def test_what_decides_the_compiler_s_output_has_a_slot_of_its_own():
     slots = [
         SLOT,
-        Slot("1.27.4", "linux", "amd64", SLOT.flags),
-        Slot("1.27.3", "linux", "arm64", SLOT.flags),
-        Slot("1.27.3", "linux", "amd64", {**SLOT.flags, "GOAMD64": "v3"}),
-        Slot("1.27.3", "linux", "amd64", {**SLOT.flags, TAGS: "netgo"}),
+        CacheSlot("1.27.4", "linux", "amd64", SLOT.flags),
+        CacheSlot("1.27.3", "linux", "arm64", SLOT.flags),
+        CacheSlot("1.27.3", "linux", "amd64", {**SLOT.flags, "GOAMD64": "v3"}),
+        CacheSlot("1.27.3", "linux", "amd64", {**SLOT.flags, TAGS: "netgo"}),
     ]
     assert len({slot.name for slot in slots}) == len(slots)
     assert SLOT.name.startswith("go1.27.3-linux-amd64-")
@@ -66,7 +66,7 @@ def test_what_all_pieces_of_work_used_counts(warm):
 
 
 def test_one_that_was_not_whole_spoils_its_own_slot_alone(warm):
-    other = Slot("1.27.3", "linux", "arm64", {TAGS: ""})
+    other = CacheSlot("1.27.3", "linux", "arm64", {TAGS: ""})
     works = [work(warm, "one")[0], work(warm, "two", whole=False)[0], work(warm, "one", slot=other)[0]]
     warm.keep("build", works)
     assert warm.used(SLOT, "build") is None

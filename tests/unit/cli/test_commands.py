@@ -110,7 +110,7 @@ def test_a_process_ends_with_its_code_and_nothing_is_lost(given, code, out):
 
 
 NETWORK = {"urllib3", "ssl", "http", "certifi", "netrc", "goferry.system.http", "goferry.golang.proxies"}
-UNREAD = {"yaml", "zipfile", "difflib", "goferry.config.document", "goferry.config.check"}
+UNREAD = {"yaml", "zipfile", "difflib", "goferry.config.document", "goferry.config.validate"}
 """What reads a goferry.yml, an archive, a slip: nothing that a build with nothing to do has."""
 GENERATED = {"dataclasses", "concurrent", "logging", "tempfile", "random", "secrets"}
 """What takes long to load: records are msgspec's, which need no generated code, and threads are plain."""

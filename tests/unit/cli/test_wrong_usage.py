@@ -8,10 +8,10 @@ import click
 import pytest
 
 from goferry.cli.main import goferry, run
-from goferry.trust.minisign_key import SecretKey
+from goferry.trust.minisign_key import MinisignSecretKey
 from goferry.trust.signer import clean_trust
 
-TRUST = clean_trust([SecretKey.generate().signer()]).to_bytes()
+TRUST = clean_trust([MinisignSecretKey.generate().signer()]).to_bytes()
 ON_A_TARGET = ["status", "status --logs 5", "rollback", "rollback --dry-run", "down", "down --dry-run", "purge shop --yes", "purge shop"]  # fmt: skip
 
 

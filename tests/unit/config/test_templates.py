@@ -4,8 +4,8 @@ from msgspec.structs import replace
 from goferry.artifacts import Ledger
 from goferry.config import templates
 from goferry.config.templates import TemplateInvalid
-from goferry.gobuild.mains import Main
-from goferry.gobuild.targets import Target
+from goferry.gobuild.mains import MainPackage
+from goferry.gobuild.targets import BuildTarget
 
 LEDGER = Ledger(
     "shop",
@@ -58,7 +58,7 @@ def test_what_is_not_said_is_empty():
 
 
 def test_a_platform_and_a_program_have_their_fields_from_the_same_tables():
-    of_platform = templates.values(templates.OF_PLATFORM, Target("linux", "arm", "7"))
+    of_platform = templates.values(templates.OF_PLATFORM, BuildTarget("linux", "arm", "7"))
     assert of_platform == {"target": "linux/arm/7", "platform": "linux_arm_7", "os": "linux", "arch": "arm"}
-    main = Main(path=".", package="example.com/shop", program="shop", targets=())
+    main = MainPackage(path=".", package="example.com/shop", program="shop", targets=())
     assert templates.values(templates.OF_PROGRAM, main) == {"program": "shop"}

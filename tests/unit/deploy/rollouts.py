@@ -1,15 +1,15 @@
 """Walks of the rollout machine: events as words, and hosts that remember what truly serves on them."""
 
-from goferry.deploy.answers import Change, Committed, Prepared, Switched
-from goferry.deploy.live import Service, Status
-from goferry.deploy.rollout import Event, Host, Rollout, decide
-from goferry.deploy.rollout_table import Act, Kind, Phase, State
+from goferry.deploy.answers import Committed, Prepared, ServiceChange, Switched
+from goferry.deploy.live import LiveService, Status
+from goferry.deploy.rollout import Host, Rollout, RolloutEvent, decide
+from goferry.deploy.rollout_table import AskKind, EventKind, Phase, RolloutState
 from goferry.kernel.errors import Failed, RolledBack
 from goferry.kernel.outcomes import AgentLost
 
 OLD, NEW = 1, 2
-CHANGE = Change("api", "v1", "v2", NEW, OLD, 1, 8080)
-FAILURES = {Kind.REFUSED: Failed, Kind.UNDONE: RolledBack, Kind.LOST: AgentLost}
+CHANGE = ServiceChange("api", "v1", "v2", NEW, OLD, 1, 8080)
+FAILURES = {EventKind.REFUSED: Failed, EventKind.UNDONE: RolledBack, EventKind.LOST: AgentLost}
 
 
 def begun(names, **options):
@@ -21,7 +21,7 @@ def failure(kind, host, cause=""):
 
 
 def status(sequence, busy=False):
-    live = Service(project="shop", service="api", version=f"v{sequence}", sequence=sequence)
+    live = LiveService(project="shop", service="api", version=f"v{sequence}", sequence=sequence)
     return Status({"api": live}, busy=busy)
 
 
@@ -29,23 +29,23 @@ def answer(host, said=""):
     """Return what a host answers to what it was asked last; `said` is `unchanged`, `busy`, or what serves there."""
     if host.greeted:
         return None
-    if host.state in (State.LOOKING, State.SHOWING):
+    if host.state in (RolloutState.LOOKING, RolloutState.SHOWING):
         return status(int((said or "v2").strip("v")), busy=False) if said != "busy" else status(NEW, busy=True)
     return {
-        State.UPLOADING: 7,
-        State.PREPARING: Prepared("shop", "v2", () if said == "unchanged" else (CHANGE,), said == "unchanged"),
-        State.SWITCHING: Switched(3),
-        State.COMMITTING: Committed(3, {}, status(NEW).live),
+        RolloutState.UPLOADING: 7,
+        RolloutState.PREPARING: Prepared("shop", "v2", () if said == "unchanged" else (CHANGE,), said == "unchanged"),
+        RolloutState.SWITCHING: Switched(3),
+        RolloutState.COMMITTING: Committed(3, {}, status(NEW).live),
     }.get(host.state)
 
 
 def event(fleet, words):
     """Return the event of a line as `lost web-2` or `answered web-1 busy`."""
     word, name, said = (*words.split(), "", "")[:3]
-    kind = Kind(word)
+    kind = EventKind(word)
     if kind in FAILURES:
-        return Event(kind, name, failure=failure(kind, name, said))
-    return Event(kind, name, answer(fleet.host(name), said) if kind is Kind.ANSWERED else None)
+        return RolloutEvent(kind, name, failure=failure(kind, name, said))
+    return RolloutEvent(kind, name, answer(fleet.host(name), said) if kind is EventKind.ANSWERED else None)
 
 
 def walk(fleet, lines):
@@ -64,9 +64,9 @@ class Truth:
     `draw` chooses from a list; the fleet is driven to its end, with faults at any point.
     """
 
-    TIMERS = (Act.AWAIT_LOCK, Act.AWAIT_RECOVERY)
-    SILENT = (Act.WARN, Act.HANG_UP)
-    ANEW = (Act.CONNECT, Act.LOOK, Act.LOOK_AGAIN, *TIMERS)
+    TIMERS = (AskKind.AWAIT_LOCK, AskKind.AWAIT_RECOVERY)
+    SILENT = (AskKind.WARN, AskKind.HANG_UP)
+    ANEW = (AskKind.CONNECT, AskKind.LOOK, AskKind.LOOK_AGAIN, *TIMERS)
 
     def __init__(self, fleet, draw, live=()):
         self.fleet, self.draw = fleet, draw
@@ -75,7 +75,7 @@ class Truth:
         self.asked, self.outstanding = [], []
 
     def run(self):
-        self.take(Event(Kind.BEGIN))
+        self.take(RolloutEvent(EventKind.BEGIN))
         for count in range(400):
             if self.fleet.phase is Phase.END:
                 return self
@@ -85,13 +85,13 @@ class Truth:
     def take(self, happened):
         self.fleet, asks = decide(self.fleet, happened)
         self.asked += asks
-        for act, working in ((Act.SWITCH, State.SWITCHING), (Act.COMMIT, State.COMMITTING)):
+        for act, working in ((AskKind.SWITCH, RolloutState.SWITCHING), (AskKind.COMMIT, RolloutState.COMMITTING)):
             if any(ask.act is act for ask in asks):
-                assert {host.state for host in self.fleet.hosts} <= {working, State.UNCHANGED}, "all or none"
+                assert {host.state for host in self.fleet.hosts} <= {working, RolloutState.UNCHANGED}, "all or none"
                 assert not self.fleet.failed
         for ask in asks:
             assert ask.act in self.ANEW or ask.host not in self.lost, f"{ask} of a host that is lost"
-            if ask.act is Act.HANG_UP:
+            if ask.act is AskKind.HANG_UP:
                 self.silent(ask.host)
             elif ask.act not in self.SILENT:
                 self.outstanding = [each for each in self.outstanding if each != ask] + [ask]
@@ -99,15 +99,15 @@ class Truth:
     def step(self, calm):
         """Have one thing happen; when `calm`, nothing more goes wrong."""
         choices = [*self.outstanding, *([] if calm else ["tick"])]
-        if self.fleet.hosts[0].state is State.PREPARING:
+        if self.fleet.hosts[0].state is RolloutState.PREPARING:
             choices.append("locked")
         choice = self.draw(choices)
         if isinstance(choice, str):
-            self.take(Event(Kind(choice), self.fleet.hosts[0].name if choice == "locked" else ""))
+            self.take(RolloutEvent(EventKind(choice), self.fleet.hosts[0].name if choice == "locked" else ""))
             return
         self.outstanding.remove(choice)
         if choice.act in self.TIMERS:
-            self.take(Event(Kind.TIMED_OUT, choice.host))
+            self.take(RolloutEvent(EventKind.TIMED_OUT, choice.host))
             return
         happens = getattr(self, choice.act)
         good, bad = happens(choice.host)
@@ -125,7 +125,7 @@ class Truth:
 
     def answered(self, host, said="", **truth):
         def happens():
-            happened = Event(Kind.ANSWERED, host, answer(self.fleet.host(host), said))
+            happened = RolloutEvent(EventKind.ANSWERED, host, answer(self.fleet.host(host), said))
             self.become(host, **truth)
             return happened
 
@@ -134,9 +134,9 @@ class Truth:
     def fails(self, kind, host, cause="", **truth):
         def happens():
             self.become(host, **truth)
-            if kind is Kind.LOST:
+            if kind is EventKind.LOST:
                 self.silent(host)
-            return Event(kind, host, failure=failure(kind, host, cause))
+            return RolloutEvent(kind, host, failure=failure(kind, host, cause))
 
         return happens
 
@@ -147,10 +147,10 @@ class Truth:
             (self.open.add if opened else self.open.discard)(host)
 
     def usual(self, host):
-        return [self.fails(Kind.REFUSED, host), self.fails(Kind.LOST, host)]
+        return [self.fails(EventKind.REFUSED, host), self.fails(EventKind.LOST, host)]
 
     def connect(self, host):
-        return self.answered(host), [self.fails(Kind.REFUSED, host)]
+        return self.answered(host), [self.fails(EventKind.REFUSED, host)]
 
     def upload(self, host):
         return self.answered(host), self.usual(host)
@@ -168,28 +168,28 @@ class Truth:
 
     def switch(self, host):
         if host in self.lost:  # we hung up meanwhile
-            went = self.fails(Kind.UNDONE, host, "client-silent")
-            return went, [self.answered(host), self.fails(Kind.LOST, host)]
-        undone = self.fails(Kind.UNDONE, host, live=OLD, opened=False)
-        lost = [self.fails(Kind.LOST, host), self.fails(Kind.LOST, host, live=NEW, watched=True)]
+            went = self.fails(EventKind.UNDONE, host, "client-silent")
+            return went, [self.answered(host), self.fails(EventKind.LOST, host)]
+        undone = self.fails(EventKind.UNDONE, host, live=OLD, opened=False)
+        lost = [self.fails(EventKind.LOST, host), self.fails(EventKind.LOST, host, live=NEW, watched=True)]
         return self.answered(host, live=NEW, watched=True), [undone, *lost]
 
     def commit(self, host):
         done = {"live": NEW, "opened": False}
-        lost = [self.fails(Kind.LOST, host), self.fails(Kind.LOST, host, **done)]
-        undone = self.fails(Kind.UNDONE, host, live=OLD, opened=False)
-        return self.answered(host, **done), [*lost, undone, self.fails(Kind.REFUSED, host, **done)]
+        lost = [self.fails(EventKind.LOST, host), self.fails(EventKind.LOST, host, **done)]
+        undone = self.fails(EventKind.UNDONE, host, live=OLD, opened=False)
+        return self.answered(host, **done), [*lost, undone, self.fails(EventKind.REFUSED, host, **done)]
 
     def abort(self, host):
-        return self.answered(host, live=OLD, opened=False), [self.fails(Kind.LOST, host)]
+        return self.answered(host, live=OLD, opened=False), [self.fails(EventKind.LOST, host)]
 
     def look(self, host):
         self.expire(host)  # its own deadline has passed by now
         seen = self.answered(host, f"v{self.live[host]}")
-        return seen, [self.answered(host, "busy"), self.fails(Kind.LOST, host)]
+        return seen, [self.answered(host, "busy"), self.fails(EventKind.LOST, host)]
 
     look_again = look
 
     def bring_back(self, host):
         went = self.answered(host, live=OLD)
-        return went, [*self.usual(host), self.fails(Kind.LOST, host, live=OLD)]
+        return went, [*self.usual(host), self.fails(EventKind.LOST, host, live=OLD)]

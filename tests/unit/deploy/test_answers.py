@@ -9,7 +9,7 @@ from sampling import sample
 from unit.deploy.test_fleet_faults import Hosts, in_threads  # noqa: F401
 
 from goferry import deploy
-from goferry.cli.target import lines_of
+from goferry.cli.target_options import lines_of
 from goferry.deploy import reading as answers
 from goferry.deploy.fleet import Fleet
 from goferry.kernel.errors import GoferryError
@@ -17,7 +17,7 @@ from goferry.kernel.outcomes import AgentLost
 from goferry.observe import summary
 from goferry.observe.events import Stream
 from goferry.pipeline import deployed
-from goferry.pipeline import summary as made
+from goferry.pipeline import run_summary as made
 
 WRONG = [-5, 10**30, 2**63, 1.5, float("nan"), True, False, None, "12", "<b>", "", [], [7], {}, {"api": 7}]
 SENT = [value for value in WRONG if type(value) is not float and value not in (10**30, 2**63)] + [2**53 - 1]

@@ -22,7 +22,7 @@ from goferry.config.settings import Settings
 from goferry.deploy import client, performer
 from goferry.deploy.fleet import Fleet
 from goferry.deploy.performer import Performer
-from goferry.deploy.rollout_table import Act
+from goferry.deploy.rollout_table import AskKind
 from goferry.kernel.errors import FleetSplit, GoferryError
 from goferry.kernel.manifest import Manifest
 from goferry.observe.events import Stream
@@ -322,7 +322,7 @@ def interrupt(monkeypatch, at):
     monkeypatch.setattr(Performer, "perform", performed)
 
 
-@pytest.mark.parametrize("act", [Act.PREPARE, Act.SWITCH, Act.COMMIT])
+@pytest.mark.parametrize("act", [AskKind.PREPARE, AskKind.SWITCH, AskKind.COMMIT])
 def test_an_interrupt_says_what_serves_on_each_host(hosts, monkeypatch, act):
     made = hosts()
     interrupt(monkeypatch, act)
@@ -346,7 +346,7 @@ def test_where_no_host_was_reached_none_is_connected_to_again_to_say_that_none_w
 
 def test_an_interrupt_before_any_host_answered_says_that_none_was_changed(hosts, monkeypatch):
     made = hosts()
-    interrupt(monkeypatch, Act.CONNECT)
+    interrupt(monkeypatch, AskKind.CONNECT)
     error = made.failed()
     assert (error.name, error.state) == ("interrupted", "Nothing was changed on any host.")
     assert not list(made.folder.glob("*.heard"))

@@ -16,8 +16,8 @@ from goferry.kernel.outcomes import SnapshotRefused
 from goferry.observe import report
 from goferry.observe.events import Stream
 from goferry.pipeline import up, way
-from goferry.pipeline.keys import Keys
 from goferry.pipeline.project import ProjectRequest
+from goferry.pipeline.signing_keys import Keys
 
 LIVE = {"live": {"api": {"version": "v1.0.0", "state": "healthy"}}, "recovered": [], "busy": False}
 
@@ -72,9 +72,9 @@ def test_an_up_that_fails_before_its_deploy_or_after_it_says_what_serves(tmp_pat
     monkeypatch.setattr(up.way, "look", lambda *_: services)
     monkeypatch.setattr(up.way, "carry", lambda *_: SimpleNamespace(folder=tmp_path))
     monkeypatch.setattr(up.deploy, "deploy", lambda *_, **__: {})
-    monkeypatch.setattr(up.summary, "of_release", lambda *_, **__: None)
+    monkeypatch.setattr(up.run_summary, "of_release", lambda *_, **__: None)
     monkeypatch.setattr(*{"report": (report, "write", fail)}.get(stage, (up.way, stage, fail)))
-    order = up.Order(way.Request(ProjectRequest(tmp_path), keys), tmp_path / "run", tmp_path / "report.html")
+    order = up.UpOptions(way.RunOptions(ProjectRequest(tmp_path), keys), tmp_path / "run", tmp_path / "report.html")
     with pytest.raises(GoferryError) as caught:
         up.up(Context(Settings({}, Path("/nonexistent")), Stream()), order)
     assert caught.value.exit_code == {Failed: 1, KeyboardInterrupt: 130}[raised]

@@ -192,7 +192,7 @@ def attempt(world, *fuse):
     world.fuse = fuse
     try:
         on_host.apply(world.request())
-    except on_host.Failure as error:
+    except on_host.ChangeFailure as error:
         return error
     finally:
         world.fuse = ()
@@ -267,7 +267,7 @@ def test_a_plan_that_was_made_from_other_files_is_refused(make):
     world = make()
     before, path = world.whole(), str(world.root / UNIT)
     request = {**world.request(), "seen": {path: hashlib.sha256(b"what another project's run found").hexdigest()}}
-    with pytest.raises(on_host.Failure, match="changed by somebody else") as told:
+    with pytest.raises(on_host.ChangeFailure, match="changed by somebody else") as told:
         on_host.apply(request)
     assert (told.value.state, world.whole()) == ("Nothing was changed.", before)
 

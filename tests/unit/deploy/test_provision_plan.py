@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from goferry.config.load import load
-from goferry.deploy.address import parse
-from goferry.deploy.provision import Wanted, Wishes, on_host, plan, render
-from goferry.deploy.provision.execute import as_request, checked, known_lines
+from goferry.deploy.hosts import parse
+from goferry.deploy.provision import WantedService, Wishes, on_host, plan, render
+from goferry.deploy.provision.perform import as_request, checked, known_lines
 from goferry.deploy.provision.wishes import public_key
 from goferry.deploy.provision.wishes import read as read_wishes
 from goferry.kernel import hostfile, probe
@@ -24,15 +24,20 @@ FACTS = {
     "private_users": False, "ipv6": True, "control_groups": 2, "ports": [22, 80], "host_file": "", "live": {}, "proxy": "", "trust": "", "trusts": [],
     "authorized_keys": "", "host_keys": [],
 }  # fmt: skip
-SECRET = probe.Secret("0" * 32, "f" * 32)
+SECRET = probe.ProbeSecret("0" * 32, "f" * 32)
 SHOP = Wishes(
-    "shop", (Wanted("api", "socket", 8080, 120), Wanted("web", "env")), b"trust", (KEY,), b"agent", secret=SECRET
+    "shop",
+    (WantedService("api", "socket", 8080, 120), WantedService("web", "env")),
+    b"trust",
+    (KEY,),
+    b"agent",
+    secret=SECRET,
 )
 CASES = {
     "bare": (SHOP, FACTS),
     "no-nginx": (SHOP, {**FACTS, "nginx": ""}),
     "bound-newer": (
-        Wishes("shop", (Wanted("api", "socket", 8080),), b"trust", bind="127.0.0.1", secret=SECRET),
+        Wishes("shop", (WantedService("api", "socket", 8080),), b"trust", bind="127.0.0.1", secret=SECRET),
         {**FACTS, "nginx": "1.29.7", "private_users": True, "ipv6": False},
     ),
 }
@@ -65,9 +70,9 @@ def host_file(made):
 
 @pytest.mark.parametrize(("listens", "serves"), [("env", "socket"), ("socket", "plain")])
 def test_what_serves_can_be_started_again_although_the_next_version_listens_otherwise(listens, serves):
-    before = plan(Wishes("shop", (Wanted("api", "socket" if serves == "socket" else "env"),), b"trust"), FACTS)
+    before = plan(Wishes("shop", (WantedService("api", "socket" if serves == "socket" else "env"),), b"trust"), FACTS)
     there = {**FACTS, "host_file": host_file(before), "live": {"shop/api": serves}}
-    wishes = Wishes("shop", (Wanted("api", listens),), b"trust", secret=SECRET)
+    wishes = Wishes("shop", (WantedService("api", listens),), b"trust", secret=SECRET)
     made = plan(wishes, there)
     files = {each.path.rpartition("/")[2]: (each.content or b"").decode() for each in made.entries}
     unit, entrance = files["goferry-shop-api@.service"], files["goferry-shop-api@.socket"]
@@ -99,7 +104,7 @@ def test_the_secret_that_a_host_has_is_kept_and_shown_to_nobody():
     first = plan(SHOP, FACTS)
     (include,) = (each for each in first.entries if each.path == "/etc/nginx/conf.d/goferry.conf")
     assert include.mode == 0o600
-    other = Wishes("blog", (Wanted("web", "flag"),), b"trust")
+    other = Wishes("blog", (WantedService("web", "flag"),), b"trust")
     assert probe.secret(include.content.decode()) == SECRET != other.secret
     assert SECRET.asked not in repr(SHOP)
     second = plan(other, {**FACTS, "host_file": host_file(first), "proxy": include.content.decode()})
@@ -111,7 +116,7 @@ def test_the_secret_that_a_host_has_is_kept_and_shown_to_nobody():
 
 def test_another_project_keeps_its_place_and_ports_are_never_shared():
     first = plan(SHOP, FACTS)
-    other = Wishes("blog", (Wanted("web", "flag"), Wanted("api", "socket")), b"trust")
+    other = Wishes("blog", (WantedService("web", "flag"), WantedService("api", "socket")), b"trust")
     second = plan(other, {**FACTS, "host_file": host_file(first), "ports": [22, 80, 8080, 8081]})
     found = hostfile.parse(host_file(second).encode()).projects
     assert set(found) == {"shop", "blog"}
@@ -122,7 +127,9 @@ def test_another_project_keeps_its_place_and_ports_are_never_shared():
 
 def test_a_service_that_is_gone_stays_and_is_told():
     first = plan(SHOP, FACTS)
-    later = plan(Wishes("shop", (Wanted("api", "socket", 8080),), b"trust"), {**FACTS, "host_file": host_file(first)})
+    later = plan(
+        Wishes("shop", (WantedService("api", "socket", 8080),), b"trust"), {**FACTS, "host_file": host_file(first)}
+    )
     assert "web" in hostfile.parse(host_file(later).encode()).projects["shop"]
     assert later.notes == ("web is no longer declared; the host stays ready for it",)
 
@@ -147,22 +154,22 @@ def test_what_a_host_may_not_be(change, name, what):
 
 @pytest.mark.parametrize(("project", "service"), [("a-b", "c"), ("A", "b-c"), ("a-B", "C")])
 def test_names_that_would_meet_another_project_s_are_refused_by_name(project, service):
-    first = plan(Wishes("a", (Wanted("b-c", "socket"),), b"trust"), FACTS)
+    first = plan(Wishes("a", (WantedService("b-c", "socket"),), b"trust"), FACTS)
     with pytest.raises(GoferryError, match="b-c of project a ") as told:
-        plan(Wishes(project, (Wanted(service, "socket"),), b"trust"), {**FACTS, "host_file": host_file(first)})
+        plan(Wishes(project, (WantedService(service, "socket"),), b"trust"), {**FACTS, "host_file": host_file(first)})
     assert (told.value.name, told.value.exit_code) == ("service-name-unusable", 2)
 
 
 @pytest.mark.parametrize("listen", ["socket", "env"])
 def test_names_whose_socket_would_not_fit_are_refused_by_name(listen):
     project, long = "p" * 40, "s" * (107 - 40 - len("/var/lib/goferry///live.sock"))
-    made = plan(Wishes(project, (Wanted(long, listen),), b"trust"), FACTS)
+    made = plan(Wishes(project, (WantedService(long, listen),), b"trust"), FACTS)
     assert len(made.places[0].live_link) == 107
     with pytest.raises(GoferryError, match="108 bytes") as told:
-        plan(Wishes(project, (Wanted(long + "s", listen),), b"trust"), FACTS)
+        plan(Wishes(project, (WantedService(long + "s", listen),), b"trust"), FACTS)
     assert told.value.name == "service-name-unusable"
     kept = {**FACTS, "host_file": host_file(made).replace(long, long + "ss")}  # what an older provision left half done
-    assert plan(Wishes(project, (Wanted("api", "socket"),), b"trust"), kept).places
+    assert plan(Wishes(project, (WantedService("api", "socket"),), b"trust"), kept).places
 
 
 def test_what_the_repository_alone_says_wrong_is_refused_before_a_host_is_named(tmp_path):
@@ -183,28 +190,28 @@ def test_what_the_repository_alone_says_wrong_is_refused_before_a_host_is_named(
 
 
 def test_a_port_of_another_service_is_refused_by_name():
-    first = plan(Wishes("blog", (Wanted("web", "env", 9000),), b"trust"), FACTS)
+    first = plan(Wishes("blog", (WantedService("web", "env", 9000),), b"trust"), FACTS)
     there = {**FACTS, "host_file": host_file(first)}
     with pytest.raises(GoferryError, match="service web's of project blog") as told:
-        plan(Wishes("shop", (Wanted("api", "socket", 9000),), b"trust"), there)
+        plan(Wishes("shop", (WantedService("api", "socket", 9000),), b"trust"), there)
     assert told.value.name == "port-taken"
 
 
 def test_no_service_is_served_on_a_port_that_may_be_drawn_for_another():
-    first = plan(Wishes("blog", (Wanted("web", "env", 9000),), b"trust"), FACTS)
+    first = plan(Wishes("blog", (WantedService("web", "env", 9000),), b"trust"), FACTS)
     there = {**FACTS, "host_file": host_file(first)}
     for facts, port in ((FACTS, 23_000), (there, 23_001), (there, 23_004), (there, 23_999)):
         with pytest.raises(GoferryError, match="are drawn for the host's services") as told:
-            plan(Wishes("shop", (Wanted("api", "socket", port),), b"trust"), facts)
+            plan(Wishes("shop", (WantedService("api", "socket", port),), b"trust"), facts)
         assert told.value.name == "port-taken"
     older = HostFile(projects={"shop": {"api": Place("shop", "api", 23_500, "socket")}})
     again = {**FACTS, "host_file": older.to_bytes().decode()}
-    assert plan(Wishes("shop", (Wanted("api", "socket", 23_500),), b"trust"), again).places[0].port == 23_500
+    assert plan(Wishes("shop", (WantedService("api", "socket", 23_500),), b"trust"), again).places[0].port == 23_500
 
 
 def test_a_port_that_a_host_gave_before_it_was_drawn_is_kept_and_told():
     host_file = HostFile(projects={"shop": {"api": Place("shop", "api", 23_005, "socket")}}).to_bytes().decode()
-    made = plan(Wishes("shop", (Wanted("api", "socket", 23_005),), b"trust"), {**FACTS, "host_file": host_file})
+    made = plan(Wishes("shop", (WantedService("api", "socket", 23_005),), b"trust"), {**FACTS, "host_file": host_file})
     assert [place.port for place in made.places] == [23_005]
     (told,) = [note for note in made.notes if "23005" in note]
     assert told.startswith("api is served on port 23005, one of 23000 to 23999")
@@ -226,7 +233,7 @@ def test_a_host_with_old_control_groups_alone_is_told_what_it_can_not_tell_apart
 
 def test_without_a_trust_file_nothing_is_planned():
     with pytest.raises(GoferryError, match="trust"):
-        plan(Wishes("shop", (Wanted("api", "socket"),)), FACTS)
+        plan(Wishes("shop", (WantedService("api", "socket"),)), FACTS)
 
 
 @pytest.mark.parametrize(

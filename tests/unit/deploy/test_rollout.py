@@ -10,8 +10,19 @@ from sampling import examples
 from unit.deploy.rollouts import NEW, OLD, Truth, begun, walk
 
 from goferry.deploy import rollout, verdict
-from goferry.deploy.rollout import Event, IllegalEvent, decide
-from goferry.deploy.rollout_table import ENTERS, FAILURES, IDLE, MOVES, OUTCOMES, Act, Kind, Outcome, Phase, State
+from goferry.deploy.rollout import IllegalRolloutEvent, RolloutEvent, decide
+from goferry.deploy.rollout_table import (
+    ENTERS,
+    FAILURES,
+    IDLE,
+    MOVES,
+    OUTCOMES,
+    AskKind,
+    EventKind,
+    HostOutcome,
+    Phase,
+    RolloutState,
+)
 from goferry.kernel.errors import FleetSplit
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "deploy"
@@ -44,23 +55,23 @@ def test_every_phase_is_in_a_golden_walk_and_in_the_drawing():
 
 def test_the_table_is_whole():
     """Every state in which a host works ends by any answer, and every phase asks for something that works."""
-    waits = {State.WAITING}
-    for state in {*State} - {*IDLE} - waits:
+    waits = {RolloutState.WAITING}
+    for state in {*RolloutState} - {*IDLE} - waits:
         kinds = {kind for known, kind in MOVES if known is state}
-        assert kinds >= {Kind.ANSWERED, *FAILURES}, state
+        assert kinds >= {EventKind.ANSWERED, *FAILURES}, state
     assert all(state not in IDLE for _, state, _ in ENTERS.values())
-    assert set(OUTCOMES.values()) == {*Outcome} - {Outcome.OPEN}
+    assert set(OUTCOMES.values()) == {*HostOutcome} - {HostOutcome.OPEN}
 
 
-@pytest.mark.parametrize("stray", [Event(Kind.ANSWERED, "web-2"), Event(Kind.LOST, "web-2")])
+@pytest.mark.parametrize("stray", [RolloutEvent(EventKind.ANSWERED, "web-2"), RolloutEvent(EventKind.LOST, "web-2")])
 def test_what_answers_nothing_is_refused(stray):
     fleet, _ = walk(begun(["web-1", "web-2"]), ["begin", "answered web-2"])
-    with pytest.raises(IllegalEvent, match=stray.host):
+    with pytest.raises(IllegalRolloutEvent, match=stray.host):
         decide(fleet, stray)
 
 
 def switched_without(truth):
-    return not any(ask.act is Act.SWITCH for ask in truth.asked)
+    return not any(ask.act is AskKind.SWITCH for ask in truth.asked)
 
 
 @st.composite
@@ -80,31 +91,33 @@ def test_laws(truth):
     error = verdict.error(fleet, "deploy")
     means = {"deployed": NEW, "unchanged": NEW, "rolled-back": OLD, "aborted": OLD}
     for host in fleet.hosts:
-        assert host.outcome is not Outcome.OPEN
-        serves = means.get(host.outcome, before[host.name] if host.outcome is Outcome.FAILED else truth.live[host.name])
+        assert host.outcome is not HostOutcome.OPEN
+        serves = means.get(
+            host.outcome, before[host.name] if host.outcome is HostOutcome.FAILED else truth.live[host.name]
+        )
         assert truth.live[host.name] == serves, "what is said of a host is what serves there"
-        left = host.name in truth.open and host.outcome is not Outcome.UNKNOWN
+        left = host.name in truth.open and host.outcome is not HostOutcome.UNKNOWN
         assert not left, "what is open is undone or committed"
     if error is None:
         assert set(truth.live.values()) == {NEW}
-    elif not isinstance(error, FleetSplit) and not fleet.among(State.UNKNOWN):
+    elif not isinstance(error, FleetSplit) and not fleet.among(RolloutState.UNKNOWN):
         assert truth.live == before, "two versions are never left without saying so"
-    assert len(fleet.hosts) == 1 or isinstance(error, FleetSplit) or not fleet.among(State.UNKNOWN)
-    if fleet.among(State.FAILED, State.ABORTED):
+    assert len(fleet.hosts) == 1 or isinstance(error, FleetSplit) or not fleet.among(RolloutState.UNKNOWN)
+    if fleet.among(RolloutState.FAILED, RolloutState.ABORTED):
         assert switched_without(truth), "nothing is switched before all are prepared"
 
 
 @settings(deadline=None, max_examples=examples(100))
 @given(fleets(), st.integers(0, 30))
 def test_an_interrupt_lets_every_open_host_go_and_ends_it(truth, count):
-    truth.take(Event(Kind.BEGIN))
+    truth.take(RolloutEvent(EventKind.BEGIN))
     for _ in range(count):
         if truth.fleet.phase is not Phase.END:
             truth.step(calm=False)
     if truth.fleet.phase is Phase.END:
         return
     asked = len(truth.asked)
-    truth.take(Event(Kind.INTERRUPTED))
+    truth.take(RolloutEvent(EventKind.INTERRUPTED))
     assert truth.fleet.phase is Phase.END
-    assert {ask.act for ask in truth.asked[asked:]} <= {Act.HANG_UP}
-    assert not truth.open - {host.name for host in truth.fleet.hosts if host.state is State.UNKNOWN}
+    assert {ask.act for ask in truth.asked[asked:]} <= {AskKind.HANG_UP}
+    assert not truth.open - {host.name for host in truth.fleet.hosts if host.state is RolloutState.UNKNOWN}

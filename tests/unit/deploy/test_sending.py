@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from goferry.deploy.address import Address
 from goferry.deploy.errors import HostOutdated
-from goferry.deploy.session import Session
+from goferry.deploy.hosts import Address
+from goferry.deploy.session import HostSession
 from goferry.deploy.upload import send_release
 from goferry.kernel import protocol, services
 from goferry.kernel.manifest import Manifest
@@ -26,7 +26,9 @@ class Host:
 
 def send(hello, service):
     made = {"platform": "linux/amd64", **hello}
-    return send_release(Session(Address("web-1", "", "web-1"), Host(made)), Path(), release(**service), ("api",), "t")
+    return send_release(
+        HostSession(Address("web-1", "", "web-1"), Host(made)), Path(), release(**service), ("api",), "t"
+    )
 
 
 def release(**service):

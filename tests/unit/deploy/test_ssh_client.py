@@ -18,7 +18,7 @@ from sampling import examples
 
 from goferry import deploy
 from goferry.config.settings import Settings
-from goferry.deploy import Fleet, address, client, known_hosts, ssh
+from goferry.deploy import Fleet, client, hosts, known_hosts, ssh
 from goferry.kernel import frames
 from goferry.kernel.errors import GoferryError, printable
 from goferry.runner.surface import Surface, adapt
@@ -37,7 +37,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIvrSTAtI/cBS03iAAY0MIJTr3s3nZ6wzO7QZ
     ],
 )
 def test_hosts_are_read(text, user, host, port):
-    found = address.parse(text, "goferry")
+    found = hosts.parse(text, "goferry")
     assert (found.user, found.host, found.port) == (user, host, port)
 
 
@@ -47,14 +47,14 @@ def test_hosts_are_read(text, user, host, port):
 )  # fmt: skip
 def test_what_is_no_host_is_refused(text):
     with pytest.raises(GoferryError, match="is no host"):
-        address.parse(text, "goferry")
+        hosts.parse(text, "goferry")
 
 
 @limits(max_examples=examples(200), deadline=None)
 @given(st.text(max_size=30))
 def test_no_text_becomes_an_option(text):
     try:
-        found = address.parse(text, "goferry")
+        found = hosts.parse(text, "goferry")
     except GoferryError:
         return
     words = ssh.argv(found, ssh.Access())
@@ -66,7 +66,7 @@ def test_no_text_becomes_an_option(text):
 def test_a_host_named_twice_or_none_is_refused():
     for names in ([], ["web-1", "root@WEB-1:22"]):
         with pytest.raises(GoferryError):
-            address.parse_all(names, "goferry")
+            hosts.parse_all(names, "goferry")
 
 
 def hashed(name):
@@ -123,7 +123,7 @@ def test_a_host_authority_pins_certificates():
     ],
 )  # fmt: skip
 def test_how_ssh_ends_has_a_name(code, errors, name):
-    found = ssh.failure(address.parse("web", "goferry"), ssh.Access(), code, errors)
+    found = ssh.failure(hosts.parse("web", "goferry"), ssh.Access(), code, errors)
     assert found is not None
     assert found.name == name
 
@@ -143,7 +143,7 @@ CHANGED = "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key for [1
     ],
 )
 def test_a_jump_host_s_failure_is_not_told_of_the_host_behind_it(errors, name, says):
-    found = ssh.failure(address.parse("web", "goferry"), ssh.Access(known_hosts=Path("pinned")), 255, errors)
+    found = ssh.failure(hosts.parse("web", "goferry"), ssh.Access(known_hosts=Path("pinned")), 255, errors)
     assert found is not None
     assert found.name == name
     assert says in found.what
@@ -151,9 +151,7 @@ def test_a_jump_host_s_failure_is_not_told_of_the_host_behind_it(errors, name, s
 
 
 def test_the_command_line_pins_and_forbids():
-    words = ssh.argv(
-        address.parse("web", "goferry"), ssh.Access(Path("/a b/100%"), Path("/k h")), ["ssh-ed25519"], ["x"]
-    )
+    words = ssh.argv(hosts.parse("web", "goferry"), ssh.Access(Path("/a b/100%"), Path("/k h")), ["ssh-ed25519"], ["x"])
     assert 'IdentityFile="/a b/100%%"' in words
     assert 'UserKnownHostsFile="/k h"' in words
     for option in (

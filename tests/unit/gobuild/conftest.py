@@ -4,7 +4,7 @@ import pytest
 from facts import SHOP
 
 from goferry.gobuild.facts import Facts
-from goferry.gobuild.mains import Main
+from goferry.gobuild.mains import MainPackage
 from goferry.gobuild.targets import parse
 
 PORTS = ("linux/amd64", "linux/arm64", "linux/arm", "darwin/arm64", "windows/amd64")
@@ -15,7 +15,7 @@ def found():
     def make(targets=("linux/amd64", "linux/arm64"), mains=None, **changes):
         chosen = parse(targets, PORTS)
         names = tuple(str(target) for target in chosen)
-        own = Main("./cmd/api", "example.com/team/shop/cmd/api", "api", names, ("version",))
+        own = MainPackage("./cmd/api", "example.com/team/shop/cmd/api", "api", names, ("version",))
         return Facts(**{**SHOP, "targets": chosen, "mains": mains or (own,), "documents": ("LICENSE",), **changes})
 
     return make

@@ -6,7 +6,7 @@ import pytest
 from goferry.config import model
 from goferry.config.context import Context
 from goferry.config.settings import Settings
-from goferry.gobuild import callers, check
+from goferry.gobuild import callers, gate
 from goferry.observe.events import Stream
 from goferry.system.process import Completed
 
@@ -31,10 +31,10 @@ def test_source_that_go_cannot_list_is_not_trimmed(tmp_path, monkeypatch):
 
 def test_only_the_tests_go_without_trimpath():
     facts = SimpleNamespace(patterns=("./...",))
-    vetting, testing = check.commands(facts, model.Project(), trimmed=False)
+    vetting, testing = gate.commands(facts, model.Project(), trimmed=False)
     assert "-trimpath" in vetting
     assert "-trimpath" not in testing
-    assert "-trimpath" in check.commands(facts, model.Project())[1]
+    assert "-trimpath" in gate.commands(facts, model.Project())[1]
 
 
 @pytest.mark.parametrize(("asks", "expected"), [(False, {"test": "/go"}), (True, {})])
@@ -46,11 +46,11 @@ def test_trimmed_tests_find_the_go_that_runs_them(tmp_path, monkeypatch, asks, e
             given[argv[1]] = environ["GOROOT"]
         return Completed(tuple(argv), 0, b"", b"")
 
-    monkeypatch.setattr(check.callers, "asked_for", lambda *_: asks)
-    monkeypatch.setattr(check.process, "run", run)
+    monkeypatch.setattr(gate.callers, "asked_for", lambda *_: asks)
+    monkeypatch.setattr(gate.process, "run", run)
     facts = SimpleNamespace(
         patterns=("./...",), directory=tmp_path, root=tmp_path, modules=(), environ={"PATH": "/bin"}, snapshot=True
     )
     toolchain = SimpleNamespace(go=Path("/go/bin/go"), goroot=Path("/go"), version="1.27.3")
-    check.test(Context(Settings({}, tmp_path), Stream()), facts, model.Project(), toolchain)
+    gate.test(Context(Settings({}, tmp_path), Stream()), facts, model.Project(), toolchain)
     assert given == expected

@@ -7,7 +7,7 @@ import pytest
 from goferry.artifacts import fetching
 from goferry.config.context import Context
 from goferry.config.settings import Settings
-from goferry.gobuild import check, compiler, modules
+from goferry.gobuild import compiler, gate, project_modules
 from goferry.gobuild.positions import Places
 from goferry.golang import modules as cache
 from goferry.kernel.errors import GoferryError
@@ -64,7 +64,7 @@ class Go:
 
 
 def vetted(_):
-    check._judge_vet(process.run(["go", "vet"]), NOWHERE)
+    gate._judge_vet(process.run(["go", "vet"]), NOWHERE)
 
 
 def compiled(_):
@@ -73,7 +73,7 @@ def compiled(_):
 
 def looked(folder):
     (folder / "go.mod").write_text("module example.com/shop\n")
-    modules.find(folder, Go(), {})
+    project_modules.find(folder, Go(), {})
 
 
 def downloaded(folder):
@@ -102,7 +102,7 @@ def test_modules_that_go_can_not_have_are_named_at_every_stage(tmp_path, failing
 def test_what_is_wrong_with_the_source_is_no_module(words, failing):
     assert fetching.fault(words, words) is None
     failing(words)
-    with pytest.raises(check.VetFailed):
+    with pytest.raises(gate.VetFailed):
         vetted(None)
 
 

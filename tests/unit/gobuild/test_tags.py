@@ -7,7 +7,7 @@ from sampling import examples
 
 from goferry.artifacts import schemes
 from goferry.config import model, rules
-from goferry.gobuild.tags import Kind, of
+from goferry.gobuild.tags import TagKind, of
 
 MODULE = "example.com/shop"
 
@@ -17,7 +17,7 @@ def tags(scheme="go", prefix="{folder}/", *, folder=".", module=MODULE, others=(
 
 
 def kinds(**listed):
-    return [(tag, Kind[kind]) for kind, words in listed.items() for tag in words.split()]
+    return [(tag, TagKind[kind]) for kind, words in listed.items() for tag in words.split()]
 
 
 @pytest.mark.parametrize(
@@ -66,9 +66,9 @@ def test_what_a_tag_is_to_a_module_in_a_folder_below_another(tag, kind):
 )
 def test_a_scheme_says_which_tags_are_versions(rule, versions, forbidden):
     found = tags(**rule)
-    assert {tag: found.kind(tag) for tag in versions.split()} == dict.fromkeys(versions.split(), Kind.VERSION)
+    assert {tag: found.kind(tag) for tag in versions.split()} == dict.fromkeys(versions.split(), TagKind.VERSION)
     assert all(found.read(tag).text == tag.removeprefix(found.prefix) for tag in versions.split())
-    assert {tag: found.kind(tag) for tag in forbidden.split()} == dict.fromkeys(forbidden.split(), Kind.FORBIDDEN)
+    assert {tag: found.kind(tag) for tag in forbidden.split()} == dict.fromkeys(forbidden.split(), TagKind.FORBIDDEN)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_the_one_line_that_allows_a_tag_is_named_and_does(tag, folder, line):
 
         rule = yaml.safe_load(line)["version"]
         assert not rules.prefix(rule.get("prefix", ""))
-        assert tags(**rule, folder=folder, module=found.module).kind(tag) is Kind.VERSION
+        assert tags(**rule, folder=folder, module=found.module).kind(tag) is TagKind.VERSION
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_why_not_names_gos_rule():
 @given(st.text(alphabet="v0123456789.-_/+rcRx~\x1b\"'", min_size=1, max_size=24), st.sampled_from([*schemes.SCHEMES]))
 def test_any_tag_has_a_kind_and_every_advice_is_printable(tag, scheme):
     found = tags(scheme)
-    if found.kind(tag) is Kind.VERSION and scheme in ("go", "calver"):
+    if found.kind(tag) is TagKind.VERSION and scheme in ("go", "calver"):
         assert schemes.plain(tag)
     said = " ".join([found.why_not(tag), *found.advice(tag)])
     assert said.isprintable()
@@ -170,4 +170,4 @@ def test_no_tag_is_meant_by_the_end_of_another(tag):
 
 @pytest.mark.parametrize("tag", ["shop@1.2.3", "@acme/shop@1.2.3", "202608021530", "v20260802153000"])
 def test_more_that_people_would_take_for_a_version(tag):
-    assert tags().kind(tag) is Kind.FORBIDDEN
+    assert tags().kind(tag) is TagKind.FORBIDDEN

@@ -7,7 +7,7 @@ from sampling import examples
 
 from goferry.artifacts import Toolchain
 from goferry.gobuild import targets
-from goferry.gobuild.targets import Target, TargetUnknown, parse, table
+from goferry.gobuild.targets import BuildTarget, TargetUnknown, parse, table
 
 PORTS = ("linux/amd64", "linux/arm64", "linux/arm", "linux/386", "darwin/arm64", "windows/amd64", "linux/riscv64")
 
@@ -78,9 +78,9 @@ def test_any_text_is_a_known_target_or_a_named_error(text):
 
 
 def test_file_names_carry_the_variant_so_that_they_do_not_collide():
-    assert Target("linux", "amd64", "v3").suffix == "linux_amd64_v3"
-    assert Target("windows", "amd64").exe == ".exe"
-    assert Target("windows", "amd64").archive == "zip"
+    assert BuildTarget("linux", "amd64", "v3").suffix == "linux_amd64_v3"
+    assert BuildTarget("windows", "amd64").exe == ".exe"
+    assert BuildTarget("windows", "amd64").archive == "zip"
 
 
 def test_gos_own_table_is_read_without_broken_ports():

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from goferry.config.settings import Settings
-from goferry.golang import modzip, note, store, tlog
+from goferry.golang import modzip, signed_note, tlog, toolchain_store
 
 NAME = "sums.example.test"
 FILES = {
@@ -36,7 +36,7 @@ class Log:
     def __init__(self, seed: bytes = b"k" * 32, name: str = NAME) -> None:
         self.private = Ed25519PrivateKey.from_private_bytes(seed)
         public = self.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        self.key = note.Key(name, note.ED25519 + public)
+        self.key = signed_note.NoteKey(name, signed_note.ED25519 + public)
         self.records: list[bytes] = []
 
     def add(self, record: bytes) -> int:
@@ -82,7 +82,7 @@ class Log:
 
     def write_lookup(self, folder: Path, version: str, index: int, size: int | None = None) -> Path:
         data = f"{index}\n".encode() + self.records[index] + b"\n" + self.head(size)
-        return put(folder / "sumdb" / self.key.name / "lookup" / f"{store.MODULE}@{version}", data)
+        return put(folder / "sumdb" / self.key.name / "lookup" / f"{toolchain_store.MODULE}@{version}", data)
 
 
 def put(path: Path, data: bytes) -> Path:
@@ -95,12 +95,12 @@ def toolchain_zip(version: str, files: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
-            archive.writestr(f"{store.MODULE}@{version}/{name}", content)
+            archive.writestr(f"{toolchain_store.MODULE}@{version}/{name}", content)
     return buffer.getvalue()
 
 
 def h1_of(version: str, files: dict[str, bytes]) -> str:
-    prefix = f"{store.MODULE}@{version}/"
+    prefix = f"{toolchain_store.MODULE}@{version}/"
     return modzip.h1({prefix + name: hashlib.sha256(content).hexdigest() for name, content in files.items()})
 
 
@@ -114,21 +114,21 @@ class World:
         self.proxy = folder / "proxy"
         self.log = Log()
         self.log.fill(300)
-        self.goos, self.goarch = store.host()
+        self.goos, self.goarch = toolchain_store.host()
         self.versions: list[str] = []
 
     def module_version(self, version: str) -> str:
-        return store.module_version(version, self.goos, self.goarch)
+        return toolchain_store.module_version(version, self.goos, self.goarch)
 
     def publish(self, version: str, files: dict[str, bytes] | None = None) -> Path:
         """Record a toolchain, write log and proxy anew, and return the zip's path."""
         files = FILES if files is None else files
         full = self.module_version(version)
         index = self.log.add(
-            f"{store.MODULE} {full} {h1_of(full, files)}\n{store.MODULE} {full}/go.mod h1:{'B' * 43}=\n".encode()
+            f"{toolchain_store.MODULE} {full} {h1_of(full, files)}\n{toolchain_store.MODULE} {full}/go.mod h1:{'B' * 43}=\n".encode()
         )
         self.versions.append(full)
-        put(self.proxy / store.MODULE / "@v" / "list", "\n".join(self.versions).encode() + b"\n")
+        put(self.proxy / toolchain_store.MODULE / "@v" / "list", "\n".join(self.versions).encode() + b"\n")
         self.log.write(self.proxy)
         self.log.write_lookup(self.proxy, full, index)
         return put(self.zip_path(version), toolchain_zip(full, files))
@@ -137,10 +137,10 @@ class World:
         return toolchain_zip(self.module_version(version), {**FILES, **changes})
 
     def zip_path(self, version: str) -> Path:
-        return self.proxy / store.MODULE / "@v" / f"{self.module_version(version)}.zip"
+        return self.proxy / toolchain_store.MODULE / "@v" / f"{self.module_version(version)}.zip"
 
     def lookup_path(self, version: str) -> Path:
-        return self.proxy / "sumdb" / NAME / "lookup" / f"{store.MODULE}@{self.module_version(version)}"
+        return self.proxy / "sumdb" / NAME / "lookup" / f"{toolchain_store.MODULE}@{self.module_version(version)}"
 
     def settings(self, **environ: str) -> Settings:
         base = {"GOPROXY": f"file://{self.proxy}", "GOSUMDB": self.log.key.text, "GOENV": "off", "PATH": ""}

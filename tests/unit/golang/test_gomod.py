@@ -9,7 +9,7 @@ from sampling import examples
 from goferry.config import model
 from goferry.config.settings import Settings
 from goferry.golang import gomod
-from goferry.golang.earlier import By, Earlier
+from goferry.golang.earlier import By, EarlierGo
 from goferry.golang.earlier import read as read_earlier
 from goferry.golang.goenv import GoEnv
 from goferry.golang.resolve import GoVersionTooLow, resolve, wanted
@@ -196,7 +196,7 @@ def test_a_go_below_the_modules_line_is_an_error_at_once(tmp_path, repo, asked, 
         assert caught.value.exit_code == 2
 
 
-ASKED, CONFIGURED, FOUND = (Earlier(GoVersion("1.25.4"), by) for by in By)
+ASKED, CONFIGURED, FOUND = (EarlierGo(GoVersion("1.25.4"), by) for by in By)
 
 
 @pytest.mark.parametrize(

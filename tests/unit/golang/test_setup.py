@@ -9,13 +9,13 @@ import pytest
 from goferry.artifacts.fetching import ProxyListInvalid
 from goferry.config import model
 from goferry.config.context import Context
-from goferry.golang import GoRequest, proxies, resolve_version, setup_go, store, sumdb
+from goferry.golang import GoRequest, proxies, resolve_version, setup_go, sumdb, toolchain_store
 from goferry.golang.install import ModuleHashWrong, ToolchainUnwritable
 from goferry.golang.modzip import ZipDamaged, ZipUnsafe
-from goferry.golang.note import ChecksumDatabaseUnknown, NoteForged, NoteMalformed, NoteUnsigned
 from goferry.golang.proof import ProofInvalid, RecordForeign
 from goferry.golang.proxies import ProxyOff
 from goferry.golang.resolve import GoVersionUnavailable
+from goferry.golang.signed_note import ChecksumDatabaseUnknown, NoteForged, NoteMalformed, NoteUnsigned
 from goferry.golang.sumdb import (
     ChecksumDatabaseForked,
     ChecksumDatabaseOff,
@@ -122,7 +122,7 @@ def test_empty_zip(world):
 def test_wrong_hash_in_the_record_of_the_log(world):
     world.publish(V)
     full = world.module_version(V)
-    index = world.log.add(f"{store.MODULE} {full} h1:{'C' * 43}=\n".encode())
+    index = world.log.add(f"{toolchain_store.MODULE} {full} h1:{'C' * 43}=\n".encode())
     world.log.write(world.proxy)
     world.log.write_lookup(world.proxy, full, index)
     refused(world, ModuleHashWrong)
@@ -333,7 +333,7 @@ def test_tool_cache_layout(world):
 
 
 def foreign_go(world, version):
-    place = store.tool_cache_place(world.folder / "tools", version, world.goarch)
+    place = toolchain_store.tool_cache_place(world.folder / "tools", version, world.goarch)
     (place.root / "bin").mkdir(parents=True)
     (place.root / "VERSION").write_text(f"go{version}\n")
     place.marker.touch()
@@ -423,7 +423,7 @@ def test_a_version_that_does_not_exist_is_none_either_where_nothing_is_installed
         resolved(version)
     assert caught.value.exit_code == 1
     assert resolved(V).version == V
-    put(world.proxy / store.MODULE / "@v" / f"{world.module_version('1.27.9')}.info", b"{}")
+    put(world.proxy / toolchain_store.MODULE / "@v" / f"{world.module_version('1.27.9')}.info", b"{}")
     assert resolved("1.27.9").version == "1.27.9", "a mirror that lists only what it has taken in"
     install(world)
     assert resolved(V, GOPROXY="off").version == V

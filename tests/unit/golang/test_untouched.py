@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 from msgspec.structs import replace
 
-from goferry.caches import job
+from goferry.caches import ci_job
 from goferry.config.context import Context
 from goferry.golang import GoRequest, hold, setup_go, tree, untouched
-from goferry.golang.untouched import ToolchainModified, Watch
+from goferry.golang.untouched import ToolchainModified, TreeWatch
 from goferry.observe.events import Stream
 
 V = "1.27.3"
@@ -54,7 +54,7 @@ def change(found):
 
 def forge(found, settings, mode=0o600, folder=0o700):
     """Write the note that would fit, as another program of the same user could."""
-    watch = Watch.of(settings)
+    watch = TreeWatch.of(settings)
     watch.keep(found.goroot, found.evidence["h1"])
     (note,) = (settings.cache / "seen").iterdir()
     note.chmod(mode)
@@ -91,7 +91,7 @@ def test_a_note_that_others_can_write_is_none(world, go, mode, folder):
     found, settings = go()
     change(found)
     forge(found, settings, mode, folder)
-    assert not Watch.of(settings).untouched(found.goroot, found.evidence["h1"])
+    assert not TreeWatch.of(settings).untouched(found.goroot, found.evidence["h1"])
     again(world, settings)
     assert b"fake" in (found.goroot / "pkg/tool/x/compile").read_bytes()
 
@@ -101,17 +101,17 @@ def test_a_note_that_is_none_is_no_reason(go, content):
     found, settings = go()
     (note,) = (settings.cache / "seen").iterdir()
     note.write_bytes(content)
-    assert not Watch.of(settings).untouched(found.goroot, found.evidence["h1"])
+    assert not TreeWatch.of(settings).untouched(found.goroot, found.evidence["h1"])
     note.unlink()
     note.symlink_to("/dev/zero")
-    assert not Watch.of(settings).untouched(found.goroot, found.evidence["h1"])
+    assert not TreeWatch.of(settings).untouched(found.goroot, found.evidence["h1"])
 
 
 def test_a_release_is_compiled_with_what_this_job_hashed_or_it_is_hashed_again(go, hashed):
     found, settings = go(**CI)
     hold(Context(settings, Stream()), found)
     assert hashed == []
-    job.doubt(settings.cache)  # tests ran
+    ci_job.doubt(settings.cache)  # tests ran
     hold(Context(settings, Stream()), found)
     other = replace(settings, environ={**settings.environ, "RUNNER_TRACKING_ID": "two"})
     hold(Context(other, Stream()), found)
@@ -123,7 +123,7 @@ def test_a_release_is_compiled_with_what_this_job_hashed_or_it_is_hashed_again(g
 
 def test_a_forged_note_deceives_no_release(go):
     found, settings = go(**CI)
-    job.doubt(settings.cache)
+    ci_job.doubt(settings.cache)
     change(found)
     forge(found, replace(settings, environ={}))
     with pytest.raises(ToolchainModified):

@@ -5,13 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from goferry.caches import place as places
+from goferry.caches import storage as places
 from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.golang import GoRequest, lacking, setup_go, zipped, zips
 from goferry.golang.install import ModuleHashWrong
 from goferry.observe.events import Stream
-from goferry.pipeline.caching.toolchain import restore_toolchain, save_toolchain
+from goferry.pipeline.caching.toolchain_zip import restore_toolchain, save_toolchain
 
 V = "1.27.3"
 

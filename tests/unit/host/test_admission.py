@@ -16,8 +16,8 @@ import pytest
 from goferry.artifacts import Artifact, Ledger
 from goferry.config.context import Context
 from goferry.config.settings import Settings
-from goferry.host import admission, elf, floor, state
-from goferry.host.agent import Session
+from goferry.host import admission, executable, floor, state
+from goferry.host.agent import AgentSession
 from goferry.host.embedded import Embedded
 from goferry.host.provisioned import Provisioned
 from goferry.host.store import Admitted, Store
@@ -48,7 +48,7 @@ def sealed(ring, version, number, created, services, env, snapshot):
     """Seal a release as a thief of the key would: without the client's own checks. Nobody changes it afterwards."""
     folder = Path(tempfile.mkdtemp(dir=ring.parent)) / "dist"
     folder.mkdir()
-    goos, goarch = elf.host_platform()
+    goos, goarch = executable.host_platform()
     ledger = Ledger("shop", version, module="example.com/shop", snapshot=snapshot)
     for name in services:
         path = folder / f"{name}_{goos}_{goarch}"
@@ -112,7 +112,7 @@ class Site:
         return dist
 
     def session(self):
-        return Session(self.root, self.trust, {})
+        return AgentSession(self.root, self.trust, {})
 
     def deploy(self, dist, **more):
         return self.session().answer({"request": "prepare", "id": "t", "dist": str(dist), "dry_run": True, **more})

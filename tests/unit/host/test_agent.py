@@ -6,7 +6,7 @@ import os
 import pytest
 
 from goferry.host import checks
-from goferry.host.agent import Session
+from goferry.host.agent import AgentSession
 from goferry.host.embedded import Embedded
 from goferry.host.provisioned import Provisioned
 from goferry.kernel import frames
@@ -18,7 +18,7 @@ from goferry.kernel.outcomes import UploadRefused
 @pytest.fixture
 def session(tmp_path):
     os.chmod(tmp_path, 0o755)
-    return Session(
+    return AgentSession(
         Provisioned(tmp_path, HostFile(projects={"shop": {"api": Place("shop", "api", 8080, "socket")}})), None, {}
     )
 
@@ -55,7 +55,7 @@ def test_logs_fit_into_an_answer_and_memory_whatever_is_asked(session, monkeypat
 
 def test_logs_of_two_projects_with_a_service_of_one_name_are_both_shown(tmp_path, monkeypatch):
     os.chmod(tmp_path, 0o755)
-    session = Session(Embedded(tmp_path), None, {})
+    session = AgentSession(Embedded(tmp_path), None, {})
     for project in ("blog", "shop"):
         folder = session.root.service(project, "api")
         folder.slots.mkdir(parents=True)
@@ -67,7 +67,7 @@ def test_logs_of_two_projects_with_a_service_of_one_name_are_both_shown(tmp_path
 @pytest.mark.parametrize("request_", ["down", "purge"])
 def test_who_has_a_transaction_open_waits_for_no_lock_of_its_own(tmp_path, request_):
     os.chmod(tmp_path, 0o755)
-    session = Session(Embedded(tmp_path), None, {})
+    session = AgentSession(Embedded(tmp_path), None, {})
     session.root.prepare()
     session.root.service("shop", "api").slots.mkdir(parents=True)
     session.engine = object()
@@ -78,7 +78,7 @@ def test_who_has_a_transaction_open_waits_for_no_lock_of_its_own(tmp_path, reque
 
 def test_a_purge_takes_no_folder_that_is_no_service_s(tmp_path):
     os.chmod(tmp_path, 0o755)
-    session = Session(Embedded(tmp_path), None, {})
+    session = AgentSession(Embedded(tmp_path), None, {})
     session.root.service("shop", "api").slots.mkdir(parents=True)
     for mine in ("shop/photos", "work/src"):
         (tmp_path / mine).mkdir(parents=True)
@@ -99,7 +99,7 @@ def sent(session, identifier):
 
 
 def test_a_session_prepares_what_it_uploaded_itself_and_touches_nobody_else_s(session):
-    other = Session(session.root, None, {})
+    other = AgentSession(session.root, None, {})
     assert sent(other, "theirs")["done"]
     place = session.root.incoming / "theirs"
     for mine in ("", "mine"):
@@ -119,7 +119,7 @@ def test_a_session_prepares_what_it_uploaded_itself_and_touches_nobody_else_s(se
 def test_a_public_port_that_services_may_draw_is_told_by_status_and_check(tmp_path, monkeypatch, port):
     os.chmod(tmp_path, 0o755)
     host = HostFile(projects={"shop": {"api": Place("shop", "api", port, "socket")}})
-    session = Session(Provisioned(tmp_path, host, "shop"), None, {})
+    session = AgentSession(Provisioned(tmp_path, host, "shop"), None, {})
     session.root.prepare()
     reserved = port in (23_000, 23_999)
     notes = session.answer({"request": "status"})["notes"]

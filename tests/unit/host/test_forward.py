@@ -16,7 +16,7 @@ import pytest
 
 from goferry.host import forward
 from goferry.host.listener import Kernel
-from goferry.host.note import Note
+from goferry.host.start_note import Note
 
 SO_COOKIE = 57
 SOURCE = str(Path(forward.__file__).parents[2])

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from goferry.host import bindings, listener, note, ports, processes, shim, unit
+from goferry.host import bindings, listener, ports, processes, shim, start_note, unit
 from goferry.host.embedded import Embedded
 from goferry.host.supervised import Supervised
-from goferry.kernel.ports import RANGE, SPARE
+from goferry.kernel.loopback_ports import RANGE, SPARE
 
 SO_COOKIE = 57
 
@@ -79,9 +79,9 @@ def test_a_note_says_what_was_drawn_and_its_unit_s_group(tmp_path):
     path = tmp_path / "run" / "port0"
     first = base()
     for _ in range(6):
-        before = note.read(str(path))
+        before = start_note.read(str(path))
         assert ports.main([str(path), str(first)]) == 0
-        now = note.read(str(path))
+        now = start_note.read(str(path))
         assert now.group == listener.group_of()
         assert now.before == tuple(port for port in (before.port, *before.before) if port)[: ports.REMEMBERED]
         assert now.port not in now.before
@@ -92,7 +92,7 @@ def test_a_note_says_what_was_drawn_and_its_unit_s_group(tmp_path):
 @pytest.mark.parametrize("text", ["", "GOFERRY_PORT=", "GOFERRY_PORT=x\n# group /\n# before \n", "\0\n\n\n"])
 def test_a_damaged_note_names_no_port(tmp_path, text):
     (tmp_path / "port0").write_text(text)
-    assert note.read(str(tmp_path / "port0")) == note.Note()
+    assert start_note.read(str(tmp_path / "port0")) == start_note.Note()
 
 
 def test_the_shim_puts_the_drawn_port_where_the_slot_has_its_first_one():

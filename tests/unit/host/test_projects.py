@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from goferry.deploy.provision import Wanted, Wishes, keys, plan
+from goferry.deploy.provision import WantedService, Wishes, authorized_keys, plan
 from goferry.host import lock, policy, processes, serve
-from goferry.host.agent import Session
+from goferry.host.agent import AgentSession
 from goferry.host.provisioned import Provisioned
 from goferry.kernel import frames, hostfile, protocol
 from goferry.kernel.errors import GoferryError
@@ -57,7 +57,7 @@ class Quiet:
 
 
 def session(root, project, monkeypatch):
-    made = Session(Provisioned(root, HOST, project), None, {})
+    made = AgentSession(Provisioned(root, HOST, project), None, {})
     monkeypatch.setattr(made.guard, "driver", Quiet())
     return made
 
@@ -148,30 +148,30 @@ def test_what_a_host_takes_is_its_own_to_say(given, release, environment, name):
 
 
 def test_keys_are_added_and_removed_and_nothing_else_changes():
-    text, notes = keys.changed("# mine\nssh-rsa AAAA me\n", "shop", [ONE + " ci"], (), {"shop"})
+    text, notes = authorized_keys.changed("# mine\nssh-rsa AAAA me\n", "shop", [ONE + " ci"], (), {"shop"})
     assert text == f'# mine\nssh-rsa AAAA me\nrestrict,command="{AGENT} connect --project shop" {ONE} ci\n'
-    again, _ = keys.changed(text, "shop", [ONE + " other"], (), {"shop"})
+    again, _ = authorized_keys.changed(text, "shop", [ONE + " other"], (), {"shop"})
     assert (again, notes) == (text, [])
-    both, notes = keys.changed(text, "blog", [TWO], (), {"shop", "blog"})
+    both, notes = authorized_keys.changed(text, "blog", [TWO], (), {"shop", "blog"})
     assert (both.startswith(text), notes) == (True, [])
     with pytest.raises(GoferryError, match="deploys shop") as told:
-        keys.changed(both, "blog", [ONE], (), {"shop", "blog"})
+        authorized_keys.changed(both, "blog", [ONE], (), {"shop", "blog"})
     assert (told.value.name, told.value.exit_code) == ("deploy-key-taken", 3)
-    assert keys.changed(both, "shop", (), [TWO], {"shop", "blog"})[0] == both
-    assert keys.changed(both, "blog", (), [TWO + " x"], {"shop", "blog"})[0] == text
+    assert authorized_keys.changed(both, "shop", (), [TWO], {"shop", "blog"})[0] == both
+    assert authorized_keys.changed(both, "blog", (), [TWO + " x"], {"shop", "blog"})[0] == text
 
 
 def test_a_line_without_a_project_gets_one_when_its_key_is_given_again():
     old = f'restrict,command="{AGENT} connect" {ONE} ci\nrestrict,command="{AGENT} connect" {TWO}\n'
-    text, notes = keys.changed(old, "shop", [ONE], (), {"shop"})
+    text, notes = authorized_keys.changed(old, "shop", [ONE], (), {"shop"})
     assert (
         text == f'restrict,command="{AGENT} connect" {TWO}\nrestrict,command="{AGENT} connect --project shop" {ONE}\n'
     )
     assert notes == []
-    text, notes = keys.changed(old, "blog", [ONE], (), {"shop", "blog"})
+    text, notes = authorized_keys.changed(old, "blog", [ONE], (), {"shop", "blog"})
     assert "--project blog" in text
     assert ["for blog alone" in notes[0], "1 deploy key(s) name no project" in notes[1]] == [True, True]
-    assert keys.changed(old, "shop", (), [ONE, TWO], {"shop"})[0] == ""
+    assert authorized_keys.changed(old, "shop", (), [ONE, TWO], {"shop"})[0] == ""
 
 
 FACTS = {
@@ -180,7 +180,7 @@ FACTS = {
     "control_groups": 2,
     "ports": [22, 80], "proxy": "", "host_file": "", "live": {}, "trust": "", "trusts": [], "authorized_keys": "",
 }  # fmt: skip
-SHOP = Wishes("shop", (Wanted("api", "socket", 8080),), b"shop's", (ONE,), b"agent")
+SHOP = Wishes("shop", (WantedService("api", "socket", 8080),), b"shop's", (ONE,), b"agent")
 
 
 def written(made):
@@ -191,7 +191,7 @@ def test_a_second_project_changes_nothing_of_the_first():
     first = written(plan(SHOP, FACTS))
     keys_file = first["/var/lib/goferry-login/.ssh/authorized_keys"].decode()
     after = {**FACTS, "host_file": first[hostfile.HOST_FILE].decode(), "trusts": ["shop"], "authorized_keys": keys_file}
-    blog = Wishes("blog", (Wanted("web", "socket"),), b"blog's", (TWO,), b"agent", accepts="snapshots")
+    blog = Wishes("blog", (WantedService("web", "socket"),), b"blog's", (TWO,), b"agent", accepts="snapshots")
     second = written(plan(blog, after))
     assert second["/etc/goferry/trust/blog.trust"] == b"blog's"
     assert not {"/etc/goferry/trust/shop.trust", "/etc/goferry/goferry.trust"} & set(second)
@@ -199,7 +199,7 @@ def test_a_second_project_changes_nothing_of_the_first():
     host = hostfile.parse(second[hostfile.HOST_FILE])
     assert (host.policy("shop"), host.policy("blog")) == (Policy("releases"), Policy("snapshots"))
     with pytest.raises(GoferryError, match="no trust file for blog"):
-        plan(Wishes("blog", (Wanted("web", "socket"),)), {**after, "trust": "shared"})
+        plan(Wishes("blog", (WantedService("web", "socket"),)), {**after, "trust": "shared"})
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_a_second_project_changes_nothing_of_the_first():
 def test_a_project_of_a_first_host_has_no_policy_until_one_is_told(wishes, expected):
     one = HostFile(projects={"shop": HOST.projects["shop"]})
     there = {**FACTS, "host_file": one.to_bytes().decode(), "trust": "theirs"}
-    made = plan(Wishes("shop", (Wanted("api", "socket"),), agent=b"agent", **wishes), there)
+    made = plan(Wishes("shop", (WantedService("api", "socket"),), agent=b"agent", **wishes), there)
     assert hostfile.parse(written(made)[hostfile.HOST_FILE]).policy("shop") == expected
     assert any("no policy" in note for note in made.notes) is (expected is None)
 
@@ -222,7 +222,7 @@ def test_a_project_of_a_first_host_has_no_policy_until_one_is_told(wishes, expec
 def test_environments_of_a_host_add_up():
     host = HostFile(projects={"shop": HOST.projects["shop"]}, policies={"shop": Policy("snapshots", ("staging",), 3)})
     there = {**FACTS, "host_file": host.to_bytes().decode(), "trusts": ["shop"]}
-    made = plan(Wishes("shop", (Wanted("api", "socket"),), agent=b"a", environments=("production",)), there)
+    made = plan(Wishes("shop", (WantedService("api", "socket"),), agent=b"a", environments=("production",)), there)
     expected = Policy("snapshots", ("production", "staging"), 3)
     assert hostfile.parse(written(made)[hostfile.HOST_FILE]).policy("shop") == expected
 

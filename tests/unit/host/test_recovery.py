@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from goferry.host import journal, recovery, slots, systemd
-from goferry.host.agent import Session
+from goferry.host.agent import AgentSession
 from goferry.host.embedded import Embedded
 from goferry.host.guard import Guard
 from goferry.host.nginx import Nginx
@@ -115,7 +115,7 @@ UNREADABLE = [{"schema": 99}, {"schema": 2, "critical": {"from-tomorrow": 1}, "n
 def blocked(tmp_path, request):
     """An embedded target: of `shop` there is a journal that nobody can read, `tool` is well."""
     tmp_path.chmod(0o755)
-    session = Session(Embedded(tmp_path), None, {})
+    session = AgentSession(Embedded(tmp_path), None, {})
     session.root.prepare()
     for project in ("shop", "tool"):
         session.root.service(project, "api").prepare()
@@ -148,7 +148,7 @@ def test_a_journal_that_nobody_can_read_is_told_by_status_and_keeps_nothing_from
 
 def test_a_damaged_memory_of_one_project_keeps_no_other_from_being_ended(tmp_path):
     tmp_path.chmod(0o755)
-    session = Session(Embedded(tmp_path), None, {})
+    session = AgentSession(Embedded(tmp_path), None, {})
     session.root.prepare()
     for project in ("shop", "tool"):
         folder = session.root.service(project, "api")

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from goferry.deploy.client import sendable
-from goferry.host import places, serve
+from goferry.host import serve, session_places
 from goferry.host.embedded import Embedded
 from goferry.kernel import frames
 from goferry.kernel.errors import Misuse
@@ -109,7 +109,7 @@ class Waiting:
 
 
 def test_signs_of_life_do_not_hold_the_lock_for_ever(monkeypatch, tmp_path):
-    monkeypatch.setattr(serve, "Session", Waiting)
+    monkeypatch.setattr(serve, "AgentSession", Waiting)
     monkeypatch.setattr(serve, "LONGEST", 0.5)
     ours, theirs = socket.socketpair()
 
@@ -137,7 +137,7 @@ def test_signs_of_life_do_not_hold_the_lock_for_ever(monkeypatch, tmp_path):
 
 def served(monkeypatch, tmp_path, request, payload=b"", pause=0.05, kind=Waiting, seconds=30):
     """Serve a client that asks the same for as long as it is heard; return whether that ended, and the last answer."""
-    monkeypatch.setattr(serve, "Session", kind)
+    monkeypatch.setattr(serve, "AgentSession", kind)
     ours, theirs = socket.socketpair()
     said = {}
 
@@ -172,29 +172,29 @@ class Idle(Waiting):
 
 
 def test_the_session_that_was_idle_the_longest_makes_room_for_a_new_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(places, "MOST", 3)
+    monkeypatch.setattr(session_places, "MOST", 3)
     root = Embedded(tmp_path)
     root.prepare()
-    first, second, third = (places.Place(root) for _ in range(3))
+    first, second, third = (session_places.SessionPlace(root) for _ in range(3))
     first.used()
     assert [each.wanted() for each in (first, second, third)] == [False] * 3
-    fourth = places.Place(root)
+    fourth = session_places.SessionPlace(root)
     assert [each.wanted() for each in (first, second, third, fourth)] == [False, True, False, False]
     second.leave()
-    fifth = places.Place(root)
+    fifth = session_places.SessionPlace(root)
     assert [each.wanted() for each in (first, third, fourth, fifth)] == [False, True, False, False]
     for each in (first, third, fourth, fifth):
         each.leave()
     (tmp_path / ".goferry/sessions/~77-dead").touch()
-    places.Place(root).leave()
+    session_places.SessionPlace(root).leave()
     assert list((tmp_path / ".goferry/sessions").iterdir()) == []
 
 
 def test_one_project_s_sessions_do_not_crowd_out_another_s(tmp_path, monkeypatch):
-    monkeypatch.setattr(places, "MOST", 4)
+    monkeypatch.setattr(session_places, "MOST", 4)
     Embedded(tmp_path).prepare()
-    quiet = places.Place(Embedded(tmp_path, "shop"))
-    crowd = [places.Place(Embedded(tmp_path, "blog")) for _ in range(12)]
+    quiet = session_places.SessionPlace(Embedded(tmp_path, "shop"))
+    crowd = [session_places.SessionPlace(Embedded(tmp_path, "blog")) for _ in range(12)]
     assert not quiet.wanted()
     assert [each.wanted() for each in crowd] == [True] * 9 + [False] * 3
     for each in [quiet, *crowd]:

@@ -15,7 +15,7 @@ from toys.hashed import Hashed
 from toys.silent import Silent
 
 from goferry.host import control, journal, slots, tables
-from goferry.host.agent import Session
+from goferry.host.agent import AgentSession
 from goferry.host.engine import rolled_back
 from goferry.host.nginx import Nginx
 from goferry.host.tables import TABLES
@@ -116,7 +116,7 @@ def test_a_kind_of_service_that_nobody_knew_is_deployed_and_shown(host):
         made.advance("switch")
         made.advance("commit")
         assert (made.failure, made.transaction.phase) == (None, machine.IDLE)
-        session = Session(host.root, None, {})
+        session = AgentSession(host.root, None, {})
         shown.append(session.answer({"request": "status"})["live"]["api"])
     assert [(each["version"], each["mode"], each["state"]) for each in shown] == [
         ("v1", "silent", "healthy"),

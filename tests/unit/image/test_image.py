@@ -24,7 +24,7 @@ from goferry.image.errors import (
     ImageOutExists,
     ImageTooLarge,
 )
-from goferry.image.plan import name_of
+from goferry.image.image_plan import name_of
 from goferry.kernel import elf
 from goferry.observe.events import Stream
 

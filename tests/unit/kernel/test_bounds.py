@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from tests.parts.openpgp import BORN, Public, Secret, dated, detached, flags, mpi, sub
 
-from goferry.host import elf
+from goferry.host import executable
 from goferry.kernel import (
     canonical,
     certificate,
@@ -135,11 +135,11 @@ def test_an_executable_larger_than_the_memory_is_judged_by_its_head(tmp_path):
     """The whole file was read, which ended the agent from 480 MB on."""
     path = tmp_path / "api"
     head = bytearray(b"\x7fELF\x02\x01\x01" + bytes(57))
-    head[16:20] = b"\x02\0\xb7\0" if elf.host_platform()[1] == "amd64" else b"\x02\0\x3e\0"
+    head[16:20] = b"\x02\0\xb7\0" if executable.host_platform()[1] == "amd64" else b"\x02\0\x3e\0"
     path.write_bytes(head)
     with path.open("r+b") as file:
         file.truncate(3 << 30)
-    used, result = peak(elf.cannot_run, path)
+    used, result = peak(executable.cannot_run, path)
     assert result.startswith("built for ")
     assert used < MIB
 
@@ -158,7 +158,7 @@ def test_an_executable_whose_headers_lead_nowhere_is_refused(at, value, message,
     head[16:20], head[54:56], head[56:58] = b"\x02\0\x3e\0", (56).to_bytes(2, "little"), (1).to_bytes(2, "little")
     head[at : at + (8 if at == 32 else 2)] = value.to_bytes(8 if at == 32 else 2, "little")
     (tmp_path / "api").write_bytes(head)
-    assert message in elf.cannot_run(tmp_path / "api")
+    assert message in executable.cannot_run(tmp_path / "api")
 
 
 # Keys with thousands of statements that nobody checked before they were put into a trust file.

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sampling import examples
 
 from goferry.kernel import canonical, manifest
-from goferry.kernel.manifest import File, Image, Manifest
+from goferry.kernel.manifest import File, Manifest, ReleasedImage
 from goferry.kernel.refusals import ManifestMalformed, Refusal
 
 HEX = "ab" * 32
@@ -25,7 +25,7 @@ def release(**fields):
             File("api_linux_amd64", 10, HEX, "binary", "linux", "amd64", "", {"main": "./cmd/api", "program": "api"}),
             File("shop_3.1.0_oci.tar", 20, HEX, "image"),
         ),
-        images=(Image("shop", "sha256:" + HEX, "shop_3.1.0_oci.tar", ("linux/amd64", "linux/arm64")),),
+        images=(ReleasedImage("shop", "sha256:" + HEX, "shop_3.1.0_oci.tar", ("linux/amd64", "linux/arm64")),),
         toolchain={"version": "1.26.8"},
         services={"api": {"main": "./cmd/api"}},
         signatures=("SHA256SUMS.asc", "SHA256SUMS.minisig"),

@@ -7,9 +7,9 @@ from sampling import examples
 
 from goferry.kernel import minisign
 from goferry.kernel.refusals import Refusal
-from goferry.trust.minisign_key import SecretKey
+from goferry.trust.minisign_key import MinisignSecretKey
 
-KEY = SecretKey.from_seed(bytes(range(8)), bytes(32))
+KEY = MinisignSecretKey.from_seed(bytes(range(8)), bytes(32))
 MESSAGE = b"the list"
 NOW = 1_795_409_822
 GOOD = KEY.sign(MESSAGE, NOW)
@@ -83,7 +83,7 @@ def test_refuses_another_message_and_another_key_of_the_same_id():
     with pytest.raises(Refusal):
         judge(GOOD, b"another list")
     with pytest.raises(Refusal):
-        judge(GOOD, key=SecretKey.from_seed(KEY.key_id, b"x" * 32))
+        judge(GOOD, key=MinisignSecretKey.from_seed(KEY.key_id, b"x" * 32))
 
 
 def test_the_untrusted_comment_is_nobodys():

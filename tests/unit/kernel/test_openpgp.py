@@ -152,9 +152,9 @@ def test_a_key_that_two_certificates_hold_is_ambiguous():
 
 def test_an_id_that_several_keys_share_names_them_all():
     """Nobody finds two keys with one id of 16 digits in a test's time; so the fingerprints are written by hand."""
-    found = [certificate.Key(first * 24 + "0123456789ABCDEF", b"", 22, b"", 0) for first in "ABC"]
+    found = [certificate.CertificateKey(first * 24 + "0123456789ABCDEF", b"", 22, b"", 0) for first in "ABC"]
     whole = certificate.Certificate(certificate.Part(found[0]), tuple(certificate.Part(key) for key in found[1:]))
-    signature = pgp_signature.Signature(0, 22, 8, b"", b"", b"", issuers=("0123456789ABCDEF",))
+    signature = pgp_signature.OpenpgpSignature(0, 22, 8, b"", b"", b"", issuers=("0123456789ABCDEF",))
     assert whole.signers_of(signature) == found
     assert whole.signers_of(replace(signature, issuers=(found[1].fingerprint, "0123456789ABCDEF"))) == [found[1]]
 

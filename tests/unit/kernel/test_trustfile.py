@@ -10,7 +10,7 @@ from goferry.kernel import trustfile
 from goferry.kernel.refusals import Refusal
 from goferry.kernel.trustfile import TrustFile, TrustKey
 from goferry.trust import sequoia
-from goferry.trust.minisign_key import SecretKey
+from goferry.trust.minisign_key import MinisignSecretKey
 
 NOW = 1_795_409_822
 DAY = 86400
@@ -19,7 +19,7 @@ DAY = 86400
 @pytest.fixture(scope="module")
 def trust():
     pgp = sequoia.load(sequoia.generate("one")[0], "", "one").as_trust_key()
-    other = SecretKey.generate().signer().as_trust_key(("shop", "billing"))
+    other = MinisignSecretKey.generate().signer().as_trust_key(("shop", "billing"))
     return TrustFile((pgp, replace(other, valid_from=NOW, valid_until=NOW + DAY, revoked_at=NOW, reason="retired")), 2)
 
 

@@ -13,11 +13,11 @@ from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.kernel import trustfile
 from goferry.observe.events import Stream
-from goferry.pipeline import summary, way
+from goferry.pipeline import run_summary, way
 from goferry.trust import seal
-from goferry.trust.check import check_release
-from goferry.trust.minisign_key import SecretKey
+from goferry.trust.minisign_key import MinisignSecretKey
 from goferry.trust.signer import clean_trust
+from goferry.trust.verification import check_release
 
 SETTINGS = Settings({"PATH": os.environ["PATH"]}, Path("/nonexistent"))
 
@@ -44,10 +44,10 @@ def sealed(tmp_path):
         about = {"goos": goos, "goarch": "amd64" if goos else ""}
         ledger.add(Artifact.of_file(dist / name, project="shop", kind=kind, **about))
     ledger.save(dist)
-    signer = SecretKey.generate().signer()
+    signer = MinisignSecretKey.generate().signer()
     seal.seal(Context(SETTINGS, Stream()), dist, [signer], now=now)
     trust = tmp_path / "goferry.trust"
     trust.write_bytes(clean_trust([signer]).to_bytes())
     verified = check_release(Context(SETTINGS, Stream()), dist, trustfile.load(trust), now=int(time.time()))
-    release = way.Release(dist, verified.manifest, verified, ("build",))
-    return summary.of_release(release, trust=trust, seconds=33.4)
+    release = way.SealedRelease(dist, verified.manifest, verified, ("build",))
+    return run_summary.of_release(release, trust=trust, seconds=33.4)

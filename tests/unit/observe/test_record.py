@@ -82,7 +82,7 @@ class Template:
     def __init__(self, text):
         self.found = set()
         roots = {"run": record.Run, "timeline": timeline.Timeline, "stopped": events.Event, "warnings": str}
-        roots |= {"sentence": str, "tiles": report.Tile, "loop": object}
+        roots |= {"sentence": str, "tiles": report.ReportTile, "loop": object}
         self.walk(jinja2.Environment().parse(text), roots)
 
     def walk(self, node, names):
@@ -140,9 +140,9 @@ def test_a_template_that_draws_more_is_found(drawn):
 
 def test_a_producer_that_is_gone_is_found(tmp_path):
     some = tmp_path / "some.py"
-    some.write_text("from goferry.observe.record import Host as H\nH(name='web-1', uploaded=1)\n")
-    assert given([some]) == {("Host", "name"), ("Host", "uploaded")}
-    some.write_text("from goferry.observe.record import Host\nHost('web-1')\n")
+    some.write_text("from goferry.observe.record import RunHost as H\nH(name='web-1', uploaded=1)\n")
+    assert given([some]) == {("RunHost", "name"), ("RunHost", "uploaded")}
+    some.write_text("from goferry.observe.record import RunHost\nRunHost('web-1')\n")
     with pytest.raises(AssertionError):
         given([some])
 
@@ -243,9 +243,9 @@ def test_notifications_tell_what_a_failed_step_leaves_behind():
     error = Failed("it", state="so", advice=["do"])
     left = failure.record(error, stage="build", lines=["a", "b"], action="deploy")
     assert all(getattr(left, name) for name in FailedStep.__struct_fields__)
-    told = notify.Failure.of(failed_step.read(left.as_json()), "build")
-    assert all(getattr(told, name) for name in notify.Failure.__struct_fields__)
-    untold = {*FailedStep.__struct_fields__} - {*notify.Failure.__struct_fields__}
+    told = notify.DeliveryFailure.of(failed_step.read(left.as_json()), "build")
+    assert all(getattr(told, name) for name in notify.DeliveryFailure.__struct_fields__)
+    untold = {*FailedStep.__struct_fields__} - {*notify.DeliveryFailure.__struct_fields__}
     assert untold == {"exit_code", "docs"}
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from goferry.kernel.errors import Failed
-from goferry.observe import events_json, live
+from goferry.observe import events_json, progress
 from goferry.observe.events import Event, Stream
 from goferry.observe.live_table import LiveTable
 from goferry.observe.plain import PlainLines
@@ -56,8 +56,8 @@ def test_plain_lines_tell_each_fact_once():
 
 def test_a_file_gets_plain_lines_without_rich():
     code = (
-        "import sys, io\nfrom goferry.observe import live\nfrom goferry.observe.events import Stream\n"
-        "with live.renderer(io.StringIO(), {'TERM': 'xterm'}) as draw:\n"
+        "import sys, io\nfrom goferry.observe import progress\nfrom goferry.observe.events import Stream\n"
+        "with progress.renderer(io.StringIO(), {'TERM': 'xterm'}) as draw:\n"
         "    with Stream([draw]).span('x'): pass\n"
         "assert not [m for m in sys.modules if m.split('.')[0] in {'rich', 'jinja2'}]\n"
     )
@@ -67,14 +67,14 @@ def test_a_file_gets_plain_lines_without_rich():
 @pytest.mark.parametrize("environ", [{"TERM": "dumb"}, {}, {"TERM": "xterm", "CI": "true"}])
 def test_a_terminal_that_cannot_redraw_gets_plain_lines(environ):
     main, side = pty.openpty()
-    with os.fdopen(side, "w") as file, live.renderer(file, environ) as draw:
+    with os.fdopen(side, "w") as file, progress.renderer(file, environ) as draw:
         assert isinstance(draw, PlainLines)
     os.close(main)
 
 
 def test_a_terminal_gets_the_table():
     main, side = pty.openpty()
-    with os.fdopen(side, "w") as file, live.renderer(file, {"TERM": "xterm"}) as draw:
+    with os.fdopen(side, "w") as file, progress.renderer(file, {"TERM": "xterm"}) as draw:
         assert isinstance(draw, LiveTable)
     os.close(main)
 

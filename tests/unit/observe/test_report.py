@@ -11,7 +11,17 @@ from sampling import examples
 
 from goferry.observe import report
 from goferry.observe.events import Event
-from goferry.observe.record import Artifact, Image, Refusal, Run, Service, Signer, Toolchain, Traffic, Trust
+from goferry.observe.record import (
+    Run,
+    RunArtifact,
+    RunImage,
+    RunRefusal,
+    RunService,
+    RunSigner,
+    RunToolchain,
+    Traffic,
+    Trust,
+)
 from goferry.observe.timeline import LABELS, TAIL, WIDTH, lay_out
 
 SHA = "3f" * 32
@@ -31,16 +41,16 @@ EVENTS = [
 LOAD = Traffic(requests=18_211, lost=0)
 RECORD = Run(
     project="shop", version="v1.1.0", seconds=81.2,
-    artifacts=(Artifact(name="shop_linux_amd64", kind="binary", target="linux/amd64", size=7_900_000, sha256=SHA),),
-    images=(Image(name="shop", digest="sha256:" + SHA, platforms=("linux/amd64", "linux/arm64")),),
-    toolchain=Toolchain(version="1.27.3", source="module", proof="checksum-database"),
+    artifacts=(RunArtifact(name="shop_linux_amd64", kind="binary", target="linux/amd64", size=7_900_000, sha256=SHA),),
+    images=(RunImage(name="shop", digest="sha256:" + SHA, platforms=("linux/amd64", "linux/arm64")),),
+    toolchain=RunToolchain(version="1.27.3", source="module", proof="checksum-database"),
     trust=Trust(
-        signers=(Signer(format="minisign", id="RWQf6LRCGA9i53ml"),),
+        signers=(RunSigner(format="minisign", id="RWQf6LRCGA9i53ml"),),
         commands=("goferry verify dist --trust goferry.trust",),
-        refused=(Refusal(what="one byte changed", refusal="digest-mismatch"),),
+        refused=(RunRefusal(what="one byte changed", refusal="digest-mismatch"),),
     ),
     services=(
-        Service(name="api", url="http://127.0.0.1:1", previous="v1.0.0", version="v1.1.0", switch_ms=21, rollback_seconds=0.31, traffic=LOAD),
+        RunService(name="api", url="http://127.0.0.1:1", previous="v1.0.0", version="v1.1.0", switch_ms=21, rollback_seconds=0.31, traffic=LOAD),
     ),
     comparison=Traffic(requests=15_000, lost=312),
     go_back=("goferry rollback --target local",),
@@ -121,7 +131,7 @@ def test_what_a_person_must_look_at_stands_once():
     record = replace(
         RECORD,
         dirty=True,
-        toolchain=Toolchain(version="1.26", proof="unproven", source="machine"),
+        toolchain=RunToolchain(version="1.26", proof="unproven", source="machine"),
         warnings=("key expires",),
     )
     text = Page(report.render(record, events)).text

@@ -14,22 +14,22 @@ from goferry.kernel.errors import printable as shown
 from goferry.observe import figures, markdown, outcome, summary
 from goferry.observe.events import Event
 from goferry.observe.record import (
-    Artifact,
-    Compiled,
-    Gate,
-    Host,
-    Image,
-    Pack,
-    Refusal,
     Run,
-    Service,
-    Signer,
-    Toolchain,
+    RunArtifact,
+    RunCompiled,
+    RunGate,
+    RunHost,
+    RunImage,
+    RunPack,
+    RunRefusal,
+    RunService,
+    RunSigner,
+    RunToolchain,
     Traffic,
     Trust,
 )
 from goferry.pipeline import deployed as records
-from goferry.pipeline import summary as made
+from goferry.pipeline import run_summary as made
 
 SHA = "3f" * 32
 HOSTS = {
@@ -110,7 +110,7 @@ def test_an_unchanged_deploy_has_no_figures_that_nobody_measured(fleet):
 
 
 def test_tests_that_ran_and_those_that_an_earlier_run_answered_are_counted():
-    text = summary.render(Run(sentence="tested", gate=Gate(tests=1200, packages=40, cached=37)))
+    text = summary.render(Run(sentence="tested", gate=RunGate(tests=1200, packages=40, cached=37)))
     assert "### Tests\n\n| tests | packages | ran | cached |" in text
     assert "| 1,200 | 40 | 3 | 37 |" in text
     assert "### Tests" not in summary.render(Run(sentence="built"))
@@ -136,8 +136,8 @@ def test_a_short_run_has_no_empty_section():
     assert summary.render(Run(project="shop", version="v1")) == "## shop v1 is built.\n"
 
 
-API = Service(name="api", version="v1", traffic=Traffic(requests=48_211, lost=2))
-WEB = (Host(name="a", outcome="deployed"), Host(name="b", outcome="unchanged"))
+API = RunService(name="api", version="v1", traffic=Traffic(requests=48_211, lost=2))
+WEB = (RunHost(name="a", outcome="deployed"), RunHost(name="b", outcome="unchanged"))
 
 
 @pytest.mark.parametrize(
@@ -146,11 +146,11 @@ WEB = (Host(name="a", outcome="deployed"), Host(name="b", outcome="unchanged"))
         (Run(hosts=WEB, environment="production"), "shop v1 runs on 2 of 2 hosts in production."),
         (Run(hosts=WEB, outcome="rolled-back", seconds=2.0), "shop went back to v1 on 2 of 2 hosts; 2.0 s from the first step to the last."),
         (Run(hosts=WEB[:1], outcome="unchanged"), "shop v1 already ran on 1 of 1 host."),
-        (Run(hosts=(*WEB, Host(name="c", outcome="unknown"))), "shop v1 runs on 2 of 3 hosts."),
+        (Run(hosts=(*WEB, RunHost(name="c", outcome="unknown"))), "shop v1 runs on 2 of 3 hosts."),
         (Run(services=(API,)), "shop v1 runs on this machine; 2 of 48,211 requests lost."),
         (Run(services=(API, API)), "shop v1 runs on this machine; 4 of 96,422 requests lost."),
         (Run(services=(replace(API, traffic=None),), seconds=0.0), "shop v1 runs on this machine; 0.0 ms from the first step to the last."),
-        (Run(trust=Trust(signers=(Signer(format="minisign", id="A"),))), "shop v1 is built, signed and verified."),
+        (Run(trust=Trust(signers=(RunSigner(format="minisign", id="A"),))), "shop v1 is built, signed and verified."),
         (Run(sentence="As it was said"), "As it was said"),
     ],
 )  # fmt: skip
@@ -161,7 +161,7 @@ def test_one_sentence_says_what_the_run_came_to(run, expected):
 
 def test_an_upload_is_a_size_and_never_a_number_of_requests():
     """34,426,880 uploaded bytes once stood as `0 of 34,426,880 requests lost`."""
-    run = Run(project="shop", version="v1", hosts=(Host(name="web-1", outcome="deployed", uploaded=34_426_880),))
+    run = Run(project="shop", version="v1", hosts=(RunHost(name="web-1", outcome="deployed", uploaded=34_426_880),))
     text = summary.render(run)
     assert "34.4 MB" in text
     assert "34,426,880" not in text
@@ -169,7 +169,7 @@ def test_an_upload_is_a_size_and_never_a_number_of_requests():
 
 
 def test_long_tables_collapse():
-    files = tuple(Artifact(name=f"f{number}", kind="", target="", size=1, sha256=SHA) for number in range(5000))
+    files = tuple(RunArtifact(name=f"f{number}", kind="", target="", size=1, sha256=SHA) for number in range(5000))
     warnings = tuple(f"warning {index}" for index in range(5000))
     events = [span("build", index, 1, target=f"t/{index}", parent="b") for index in range(500)]
     text = summary.render(Run(project="p", version="v", artifacts=files, warnings=warnings), events)
@@ -194,12 +194,12 @@ hostile = st.lists(st.one_of(st.sampled_from(BITS), st.text(max_size=3)), max_si
 FORBIDDEN = {"link_open", "image", "heading_open", "html_block", "bullet_list_open", "ordered_list_open", "hr", "em_open", "strong_open", "s_open", "table_open", "blockquote_open", "hardbreak"}  # fmt: skip
 EVERYTHING = Run(
     project="p", version="v", commit="c", created="t", release="r", environment="e", outcome="deployed",
-    artifacts=(Artifact(name="n", kind="archive", target="linux/amd64", size=1, sha256=SHA),),
-    images=(Image(name="i", digest="sha256:" + SHA, platforms=("linux/amd64",)),),
-    toolchain=Toolchain(version="1", source="module", proof="checksum-database"),
-    compiled=(Compiled("s", "packs", (Pack("deps", SHA, signed=False),)), Compiled("t", "cold")),
-    trust=Trust(signers=(Signer(format="f", id="k"),), commands=("goferry verify",), refused=(Refusal(what="w", refusal="x"),)),
-    services=(API,), hosts=(Host(name="h", version="v", previous="u", switch_ms=3, outcome="deployed"),),
+    artifacts=(RunArtifact(name="n", kind="archive", target="linux/amd64", size=1, sha256=SHA),),
+    images=(RunImage(name="i", digest="sha256:" + SHA, platforms=("linux/amd64",)),),
+    toolchain=RunToolchain(version="1", source="module", proof="checksum-database"),
+    compiled=(RunCompiled("s", "packs", (RunPack("deps", SHA, signed=False),)), RunCompiled("t", "cold")),
+    trust=Trust(signers=(RunSigner(format="f", id="k"),), commands=("goferry verify",), refused=(RunRefusal(what="w", refusal="x"),)),
+    services=(API,), hosts=(RunHost(name="h", version="v", previous="u", switch_ms=3, outcome="deployed"),),
     go_back=("goferry rollback",), warnings=("w",),
 )  # fmt: skip
 
@@ -214,8 +214,10 @@ def poisoned(value, draw):
 
 
 def test_it_says_what_was_compiled_from_packs_and_what_cold():
-    packs = Compiled("go1.27.3-linux-amd64", "packs", (Pack("deps", SHA, signed=True), Pack("own", SHA, signed=False)))
-    text = summary.render(Run(compiled=(packs, Compiled("other", "cold"), Compiled("laptop", "gocache"))))
+    packs = RunCompiled(
+        "go1.27.3-linux-amd64", "packs", (RunPack("deps", SHA, signed=True), RunPack("own", SHA, signed=False))
+    )
+    text = summary.render(Run(compiled=(packs, RunCompiled("other", "cold"), RunCompiled("laptop", "gocache"))))
     short = figures.short_digest(SHA)
     assert f"- `go1.27.3-linux-amd64` compiled from packs: deps `{short}`, own `{short}` (not signed)\n" in text
     assert "- `other` compiled cold\n" in text

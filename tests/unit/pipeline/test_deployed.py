@@ -2,7 +2,7 @@
 
 import pytest
 
-from goferry.cli.target import lines_of
+from goferry.cli.target_options import lines_of
 from goferry.pipeline import deployed
 
 API = {"version": "v2", "previous": "v1", "url": "http://127.0.0.1:1", "gap_ms": None, "pid": 7, "held": ["v1"]}

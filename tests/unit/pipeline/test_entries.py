@@ -4,8 +4,8 @@ import pytest
 
 from goferry.gobuild.trigger import Trigger
 from goferry.pipeline.caching import Names
-from goferry.pipeline.caching.ground import BUILD, TEST
-from goferry.pipeline.entries import Entry, entries, refusal, signatures
+from goferry.pipeline.caching.scope import BUILD, TEST
+from goferry.pipeline.entries import CacheEntry, entries, refusal, signatures
 
 NAMES = Names("shop-01234567", "5107" * 4, "a" * 32, "b" * 32)
 FIRST = "goferry-v1-shop-01234567-"
@@ -13,13 +13,13 @@ FIRST = "goferry-v1-shop-01234567-"
 
 def test_a_builds_entries():
     assert list(entries(NAMES, "77-2", [BUILD]).values()) == [
-        Entry("modules", f"{FIRST}modules-{'a' * 32}", (f"{FIRST}modules-",)),
-        Entry(
+        CacheEntry("modules", f"{FIRST}modules-{'a' * 32}", (f"{FIRST}modules-",)),
+        CacheEntry(
             "deps",
             f"{FIRST}deps-{NAMES.slots}-{'b' * 32}-77-2",
             (f"{FIRST}deps-{NAMES.slots}-{'b' * 32}-", f"{FIRST}deps-{NAMES.slots}-"),
         ),
-        Entry("own", f"{FIRST}own-{NAMES.slots}-77-2", (f"{FIRST}own-{NAMES.slots}-",)),
+        CacheEntry("own", f"{FIRST}own-{NAMES.slots}-77-2", (f"{FIRST}own-{NAMES.slots}-",)),
     ]
 
 

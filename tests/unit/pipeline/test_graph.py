@@ -6,8 +6,8 @@ from sampling import examples
 from goferry.kernel.errors import Failed
 from goferry.observe.events import Stream
 from goferry.pipeline import graph
-from goferry.pipeline.graph import PlanCycle, Step, choose, digest_of, execute, order
-from goferry.pipeline.record import Record
+from goferry.pipeline.graph import ChainStep, PlanCycle, choose, digest_of, execute, order
+from goferry.pipeline.step_record import StepRecord
 
 
 class Broken(Failed):
@@ -32,7 +32,7 @@ def shop(tmp_path):
                 for output in fields.get("writes", ()):
                     (self.folder / output).write_text(self.source)
 
-            return Step(name, run, key=key, **fields)
+            return ChainStep(name, run, key=key, **fields)
 
         def steps(self):
             key = digest_of(self.source)
@@ -45,7 +45,7 @@ def shop(tmp_path):
             ])  # fmt: skip
 
         def record(self):
-            return Record.load(tmp_path / "state" / "record.json")
+            return StepRecord.load(tmp_path / "state" / "record.json")
 
         def run(self):
             """Return what a dry run would print and what ran."""
@@ -94,7 +94,9 @@ def test_an_interruption_stops_all_and_the_next_run_goes_on(shop):
     def interrupt():
         raise KeyboardInterrupt
 
-    cut = [Step(step.id, interrupt, needs=step.needs, key=step.key) if step.id == "image" else step for step in steps]
+    cut = [
+        ChainStep(step.id, interrupt, needs=step.needs, key=step.key) if step.id == "image" else step for step in steps
+    ]
     with pytest.raises(KeyboardInterrupt):
         execute(cut, shop.record(), shop.folder, Stream())
     assert shop.ran == ["test", "build"]
@@ -124,20 +126,20 @@ def test_a_broken_record_means_doing_it_again(shop, damage):
 
 def test_what_a_step_made_is_asked_afterwards(tmp_path):
     (tmp_path / "out").mkdir()
-    step = Step("b", lambda: (tmp_path / "out" / "x").write_text("1"), key="k", writes_now=lambda: ["x"])
-    record = Record.load(tmp_path / "r")
+    step = ChainStep("b", lambda: (tmp_path / "out" / "x").write_text("1"), key="k", writes_now=lambda: ["x"])
+    record = StepRecord.load(tmp_path / "r")
     execute([step], record, tmp_path / "out", Stream())
-    assert Record.load(tmp_path / "r").made() == {"x"}
+    assert StepRecord.load(tmp_path / "r").made() == {"x"}
 
 
 def test_what_another_cache_judges_is_asked_every_time_and_what_follows_has_its_own_key(tmp_path):
     ran = []
     steps = [
-        Step("build", lambda: ran.append("build"), key="go", judge="go"),
-        Step("image", lambda: ran.append("image"), needs=("build",), key="programs"),
+        ChainStep("build", lambda: ran.append("build"), key="go", judge="go"),
+        ChainStep("image", lambda: ran.append("image"), needs=("build",), key="programs"),
     ]
     for _ in range(2):
-        choices = execute(steps, Record.load(tmp_path / "r"), tmp_path, Stream())
+        choices = execute(steps, StepRecord.load(tmp_path / "r"), tmp_path, Stream())
     assert ran == ["build", "image", "build"]
     assert [choice.reason for choice in choices] == ["go decides what of it is new", "unchanged"]
 
@@ -158,12 +160,12 @@ def test_events_tell_what_ran_and_what_was_skipped(shop):
 @pytest.mark.parametrize("needs", [{"a": ("b",), "b": ("a",)}, {"a": ("a",)}, {"a": ("missing",)}])
 def test_circles_and_strangers_are_errors(needs):
     with pytest.raises(PlanCycle, match="a"):
-        order([Step(name, lambda: None, needs=before) for name, before in needs.items()])
+        order([ChainStep(name, lambda: None, needs=before) for name, before in needs.items()])
 
 
 def test_an_id_stands_once():
     with pytest.raises(PlanCycle):
-        order([Step("a", lambda: None), Step("a", lambda: None)])
+        order([ChainStep("a", lambda: None), ChainStep("a", lambda: None)])
 
 
 @given(st.permutations(range(8)), st.data())
@@ -174,14 +176,14 @@ def test_every_step_comes_after_what_it_needs(shuffled, data):
             str(other) for other in data.draw(st.sets(st.integers(0, number - 1)) if number else st.just(set()))
         )
 
-    steps = [Step(str(number), lambda: None, needs=needs(number)) for number in shuffled]
+    steps = [ChainStep(str(number), lambda: None, needs=needs(number)) for number in shuffled]
     ordered = [int(step.id) for step in order(steps)]
     for step in steps:
         assert all(ordered.index(int(name)) < ordered.index(int(step.id)) for name in step.needs)
 
 
 def test_the_order_given_stays_where_nothing_forbids_it():
-    steps = [Step(name, lambda: None) for name in "cab"]
+    steps = [ChainStep(name, lambda: None) for name in "cab"]
     assert graph.order(steps) == steps
 
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from goferry.config.model import Image, Listen, Project, Service
-from goferry.gobuild.targets import Target
+from goferry.gobuild.targets import BuildTarget
 from goferry.image.errors import ImageMainUnclear
 from goferry.pipeline import image, up
 
@@ -17,7 +17,7 @@ SEVERAL = (
 
 def opened(mains, services=(), asked="", goos="linux"):
     facts = SimpleNamespace(
-        targets=(Target(goos, "amd64"),),
+        targets=(BuildTarget(goos, "amd64"),),
         mains=[SimpleNamespace(path=path, targets=(f"{goos}/amd64",)) for path in mains],
     )
     declared = {name.rpartition("/")[2]: Service(main=name, listen=Listen(env="ADDR")) for name in services}
@@ -47,7 +47,7 @@ def test_a_main_that_was_named_and_is_none_is_an_error():
 
 
 def test_up_says_so():
-    result = up.Result(
+    result = up.UpResult(
         project="shop", version="v1.0.0", dist="dist", made=("build",), unchanged=False, tests=None, keys="given",
         no_image="several programs could be it", trust="goferry.trust", deploy=None, seconds=1.0,
     )  # fmt: skip

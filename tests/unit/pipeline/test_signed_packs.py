@@ -16,9 +16,9 @@ import pytest
 
 from goferry.artifacts import Toolchain
 from goferry.caches import pack, statement
-from goferry.caches import place as places
-from goferry.caches.statement import Entry, Statement
-from goferry.caches.warm import Slot, Warm
+from goferry.caches import storage as places
+from goferry.caches.statement import PackStatement, StatementEntry
+from goferry.caches.warm import CacheSlot, Warm
 from goferry.cli.main import run
 from goferry.config import model
 from goferry.config.load import Loaded
@@ -29,18 +29,18 @@ from goferry.kernel.trustfile import TrustFile
 from goferry.pipeline import caching
 from goferry.pipeline.caching import belief
 from goferry.pipeline.caching.bring import looked_up, restore_modules, restore_slot
-from goferry.pipeline.caching.ground import Ground, key_of
-from goferry.pipeline.caching.report import Row
+from goferry.pipeline.caching.pack_report import PackRow
+from goferry.pipeline.caching.scope import Scope, key_of
 from goferry.pipeline.caching.take import listed
 from goferry.trust import keys as signing
 from goferry.trust import sequoia
-from goferry.trust.minisign_key import SecretKey
+from goferry.trust.minisign_key import MinisignSecretKey
 
 NOW = int(time.time())
-SLOT = Slot("1.27.3", "plan9", "amd64", {"CGO_ENABLED": "0", "tags": ""})
+SLOT = CacheSlot("1.27.3", "plan9", "amd64", {"CGO_ENABLED": "0", "tags": ""})
 RUN = {"GITHUB_REPOSITORY_ID": "712345678", "GITHUB_SHA": "c" * 40, "GITHUB_RUN_ID": "1"}
-KEY = SecretKey.from_seed(b"12345678", b"s" * 32)
-OTHER = SecretKey.from_seed(b"87654321", b"t" * 32)
+KEY = MinisignSecretKey.from_seed(b"12345678", b"s" * 32)
+OTHER = MinisignSecretKey.from_seed(b"87654321", b"t" * 32)
 
 
 def entry(data):
@@ -68,7 +68,7 @@ class Shop:
         go = Toolchain("1.27.3", folder / "go", "module", "unproven")
         warm = Warm(self.settings.cache, self.repository)
         environ = {"GOMODCACHE": str(folder / "modules")}
-        self.ground = Ground(loaded, go, environ, (), warm, {"go.sum": "1"}, "example.com/shop")
+        self.ground = Scope(loaded, go, environ, (), warm, {"go.sum": "1"}, "example.com/shop")
 
     def trusts(self, key, **more):
         entry = replace(key.signer().as_trust_key(), role="cache", **more)
@@ -82,15 +82,15 @@ class Shop:
         (self.folder / "pack").write_bytes(data)
         key, digest = key_of(self.ground.decides), hashlib.sha256(data).hexdigest()
         said = {"bytes": len(data), "size": 1, "files": 1, "sha256": digest, "seconds": 1.0, **note}
-        kept = places.Kept(self.ground.where(kind, slot), f"{at}-{key}", key, **said)
+        kept = places.KeptPack(self.ground.where(kind, slot), f"{at}-{key}", key, **said)
         places.put(self.place, kept, self.folder / "pack")
         return kept
 
     def sign(self, kept, kind="deps", slot=SLOT, *, key=KEY, name="", **said):
         """Lay a statement there, of which a key says that it is true."""
-        packs = (Entry(kind, slot, said.pop("sha256", kept.sha256)),)
+        packs = (StatementEntry(kind, slot, said.pop("sha256", kept.sha256)),)
         told = {"repository": RUN["GITHUB_REPOSITORY_ID"], "project": self.ground.name, "commit": "d" * 40, **said}
-        made = Statement(**told, packs=packs)
+        made = PackStatement(**told, packs=packs)
         data = statement.with_signatures(made, {"minisign": key.sign(made.signed, NOW)})
         self.place.write(f"{self.ground.name}/signed", name or kept.sha256, data)
 
@@ -211,10 +211,10 @@ def test_an_object_that_is_not_what_its_name_says_is_a_miss_even_where_it_is_sig
 @pytest.mark.parametrize(
     "other",
     [
-        Slot("1.27.4", SLOT.goos, SLOT.goarch, SLOT.flags),
-        Slot(SLOT.go, "linux", SLOT.goarch, SLOT.flags),
-        Slot(SLOT.go, SLOT.goos, "arm64", SLOT.flags),
-        Slot(SLOT.go, SLOT.goos, SLOT.goarch, {**SLOT.flags, "tags": "netgo"}),
+        CacheSlot("1.27.4", SLOT.goos, SLOT.goarch, SLOT.flags),
+        CacheSlot(SLOT.go, "linux", SLOT.goarch, SLOT.flags),
+        CacheSlot(SLOT.go, SLOT.goos, "arm64", SLOT.flags),
+        CacheSlot(SLOT.go, SLOT.goos, SLOT.goarch, {**SLOT.flags, "tags": "netgo"}),
     ],
     ids=["Go", "system", "processor", "flags"],
 )
@@ -378,7 +378,7 @@ def test_a_note_that_names_no_digest_is_passed_over(shop, data, digest):
 
 
 def test_what_tests_add_is_never_taken(shop, tmp_path, monkeypatch):
-    monkeypatch.setattr(Ground, "native", property(lambda _: SLOT))
+    monkeypatch.setattr(Scope, "native", property(lambda _: SLOT))
     kept = shop.keep(packed(tmp_path, kind="tests"), kind="tests")
     shop.place.write(f"{shop.ground.name}/signed", kept.sha256, b"{}")
     assert shop.restore("tests") == ("missed", "what tests add is never signed", {})
@@ -419,7 +419,7 @@ def test_modules_count_by_go_sum_beside_signed_packs(shop, tmp_path, change, why
     """No signature is asked for: go.sum says of each module which bytes it has."""
     (shop.repository / "go.sum").write_text(f"example.com/dep v1.2.3 {sums_of(FILES)}\n")
     files = {f"{MODULE}/{name}": data for name, data in {**FILES, **change}.items()}
-    kept = shop.keep(packed(tmp_path, files, "modules", Slot("", "", "")), "modules", None)
+    kept = shop.keep(packed(tmp_path, files, "modules", CacheSlot("", "", "")), "modules", None)
     assert kept.where.endswith("/modules/all")
     (row,) = restore_modules(shop.believing(), shop.place)
     assert (row.done, row.why[: len(why)]) == ("restored", why)
@@ -427,13 +427,13 @@ def test_modules_count_by_go_sum_beside_signed_packs(shop, tmp_path, change, why
 
 
 def saved(slot=SLOT, kind="deps", digest="a" * 64):
-    return Row(kind, slot.name, "saved", sha256=digest)
+    return PackRow(kind, slot.name, "saved", sha256=digest)
 
 
 @pytest.fixture
 def lists(shop, monkeypatch):
     """`lists(rows)` writes the list of what was saved."""
-    monkeypatch.setattr(Ground, "slots", property(lambda _: {SLOT.name: SLOT}))
+    monkeypatch.setattr(Scope, "slots", property(lambda _: {SLOT.name: SLOT}))
 
     def write(*rows, proven=True, settings=shop.settings):
         path = shop.folder / "list"
@@ -462,7 +462,7 @@ def test_what_this_job_made_is_listed_and_signed_and_believed(shop, data, lists)
     path, row = lists(saved(digest=kept.sha256), saved(kind="tests"), replace(saved(kind="own"), done="kept"))
     assert (row.done, row.why) == ("listed", "1 packs")
     said = statement.parse(path.read_bytes())
-    assert said == Statement("712345678", shop.ground.name, "c" * 40, (Entry("deps", SLOT, kept.sha256),))
+    assert said == PackStatement("712345678", shop.ground.name, "c" * 40, (StatementEntry("deps", SLOT, kept.sha256),))
     assert [each.done for each in signs(shop, path, dry_run=True)] == ["would be signed"]
     assert shop.restore()[0] == "missed"
     (row,) = signs(shop, path)

@@ -4,14 +4,14 @@ import sys
 
 import pytest
 
-from goferry.pipeline.record import Done, Record
 from goferry.pipeline.staging import OutputForeign, Staging, UpRunning
+from goferry.pipeline.step_record import Done, StepRecord
 
 
 def make(staging, text="1", sealed=True):
     """Make a release in the work folder as the steps do."""
     staging.prepare(afresh=True)
-    record = Record.load(staging.work_state)
+    record = StepRecord.load(staging.work_state)
     (staging.work / "api").write_text(text)
     record.remember("build", Done("k", {}, {"api": "0"}))
     if sealed:
@@ -34,7 +34,7 @@ def test_a_release_appears_whole_with_its_ledger_and_record(staging):
     staging.publish()
     assert (staging.out / "api").read_text() == "1"
     assert staging.out.stat().st_mode & 0o777 == 0o555
-    assert Record.load(staging.state).made() == {"api", "SHA256SUMS"}
+    assert StepRecord.load(staging.state).made() == {"api", "SHA256SUMS"}
     assert (staging.home / "dist.json").read_text() == "1"
     assert not staging.work.exists()
 

@@ -14,10 +14,10 @@ from goferry.config.settings import Settings
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.manifest import File, Manifest
 from goferry.release import GitHub, access, notes, reference, retry
-from goferry.release import facts as kinds
+from goferry.release import inventory as kinds
 from goferry.release.api import Api, message_of
 from goferry.release.errors import ReleaseTooLarge
-from goferry.release.plan import is_latest, is_prerelease, plan
+from goferry.release.release_plan import is_latest, is_prerelease, plan
 
 DIGEST = "0123456789abcdef" * 4
 
@@ -284,7 +284,7 @@ def _answering(monkeypatch, answers):
     return Api(GitHub("a/b", "t"), Settings({}, Path("/x")))
 
 
-DRAFT = kinds.Release(1, "v1", draft=True)
+DRAFT = kinds.GitHubRelease(1, "v1", draft=True)
 ASKED = {
     "tag_commit": lambda api: api.tag_commit("v1"),
     "published": lambda api: api.published("v1"),
@@ -317,13 +317,13 @@ def test_an_answer_that_is_not_the_apis_is_a_named_error(asked, monkeypatch):
 @pytest.mark.parametrize(
     ("files", "refused"),
     [
-        ([kinds.File("a", (2 << 30) - 1, "0" * 64)] * 1000, ""),
-        ([kinds.File("a", 2 << 30, "0" * 64)], "a has 2147483648 bytes"),
-        ([kinds.File("a", 1, "0" * 64)] * 1001, "1001 files"),
+        ([kinds.ReleaseFile("a", (2 << 30) - 1, "0" * 64)] * 1000, ""),
+        ([kinds.ReleaseFile("a", 2 << 30, "0" * 64)], "a has 2147483648 bytes"),
+        ([kinds.ReleaseFile("a", 1, "0" * 64)] * 1001, "1001 files"),
     ],
 )
 def test_what_github_would_not_take_is_refused_before_a_draft_is_made(files, refused):
-    local = kinds.Local("v1.0.0", "v1.0.0", "c" * 40, "0" * 64, tuple(files))
+    local = kinds.LocalRelease("v1.0.0", "v1.0.0", "c" * 40, "0" * 64, tuple(files))
     if not refused:
         assert plan(local, kinds.Remote("c" * 40)).steps[0].do == "create-draft"
         return

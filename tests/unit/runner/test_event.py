@@ -2,13 +2,13 @@ import json
 
 import pytest
 
-from goferry.runner.event import Context
+from goferry.runner.event import EventContext
 
 
 def context(tmp_path, payload, **environ):
     path = tmp_path / "event.json"
     path.write_text(payload if isinstance(payload, str) else json.dumps(payload))
-    return Context.from_environ({"GITHUB_EVENT_PATH": str(path), "GITHUB_EVENT_NAME": "pull_request", **environ})
+    return EventContext.from_environ({"GITHUB_EVENT_PATH": str(path), "GITHUB_EVENT_NAME": "pull_request", **environ})
 
 
 def pull(head, base="o/r"):
@@ -44,4 +44,4 @@ def test_the_runs_page(tmp_path):
     assert context(tmp_path, {}, **facts).run_url == "https://github.com/o/r/actions/runs/7"
     own = {**facts, "GITHUB_RUN_ATTEMPT": "2", "GITHUB_SERVER_URL": "https://git.example/"}
     assert context(tmp_path, {}, **own).run_url == "https://git.example/o/r/actions/runs/7/attempts/2"
-    assert Context.from_environ({}).run_url == ""
+    assert EventContext.from_environ({}).run_url == ""

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 WORKFLOWS = ["push-to-release", "push-to-deploy", "promote", "rollback"]
 OWN = ("actions/", "runner/", "observe/", "pipeline/notification.py")
 """Where messages are made that no command line shows."""
-COMMANDS_ALONE = ("cli/", "deploy/provision/", "host/floor.py", "pipeline/templates.py", "pipeline/up.py")
+COMMANDS_ALONE = ("cli/", "deploy/provision/", "host/floor.py", "pipeline/starter_workflows.py", "pipeline/up.py")
 """Where messages are made that no step shows."""
 IN_A_WORKFLOW = re.compile(r"\$\{\{|\bwith: \{|\buses: |\benv: \{GOFERRY|\bsecrets: \{|\bgh secret set\b")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")

@@ -15,7 +15,7 @@ from goferry.config.settings import Settings
 from goferry.kernel import packets
 from goferry.kernel.errors import GoferryError
 from goferry.trust import keys, openpgp_key, sequoia
-from goferry.trust.minisign_key import SecretKey
+from goferry.trust.minisign_key import MinisignSecretKey
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -38,7 +38,7 @@ def _bytes(text):
 
 
 def minisign():
-    return SecretKey.from_seed(b"12345678", b"s" * 32).to_bytes().decode()
+    return MinisignSecretKey.from_seed(b"12345678", b"s" * 32).to_bytes().decode()
 
 
 HARMLESS = {
@@ -173,7 +173,7 @@ def test_each_reason_has_words_of_its_own(change, said, backtrace, openpgp, monk
 
 
 MINISIGN = {
-    "public": (lambda _: SecretKey.generate().public_file().decode(), "is a public key"),
+    "public": (lambda _: MinisignSecretKey.generate().public_file().decode(), "is a public key"),
     "OpenPGP": (lambda key: key[0], "holds a PGP PRIVATE KEY BLOCK, and a minisign key belongs there"),
     "one line": (lambda _: minisign().replace("\n", " "), "has lost its second line, or the line end before it"),
     "the comment alone": (lambda _: minisign().split("\n")[0], "has lost its second line"),

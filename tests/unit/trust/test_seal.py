@@ -14,7 +14,7 @@ from goferry.kernel.refusals import Refusal
 from goferry.kernel.verify import verify
 from goferry.observe.events import Stream
 from goferry.trust import keys, seal, sequoia
-from goferry.trust.minisign_key import SecretKey
+from goferry.trust.minisign_key import MinisignSecretKey
 from goferry.trust.signer import clean_trust
 
 NOW = 1_795_409_822
@@ -39,7 +39,7 @@ def dist(tmp_path):
 
 @pytest.fixture(scope="module")
 def signer():
-    return SecretKey.generate().signer()
+    return MinisignSecretKey.generate().signer()
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +184,7 @@ FAILING = {
     "a key that signs something else": (lambda s: replace(s, sign=lambda _m, now: s.sign(b"other", now)), Refusal),
     "a key that writes rubbish": (lambda s: replace(s, sign=lambda _m, _n: b"rubbish"), Refusal),
     "a key whose public part is another's": (
-        lambda s: replace(SecretKey.generate().signer(), sign=s.sign),
+        lambda s: replace(MinisignSecretKey.generate().signer(), sign=s.sign),
         Refusal,
     ),
     "an interrupt while signing": (lambda s: replace(s, sign=refuse), KeyboardInterrupt),
@@ -276,7 +276,7 @@ def load(tmp_path, data, environ=None, **options):
 
 @pytest.mark.parametrize("option", ["openpgp_key", "minisign_key_file"])
 @pytest.mark.parametrize(
-    "data", [b"", b"rubbish", b"\x00" * 300, b"x" * (1 << 20 | 1), SecretKey.generate().public_file()]
+    "data", [b"", b"rubbish", b"\x00" * 300, b"x" * (1 << 20 | 1), MinisignSecretKey.generate().public_file()]
 )
 def test_what_is_no_secret_key_is_named(option, data, tmp_path):
     with pytest.raises(GoferryError) as caught:
@@ -297,7 +297,7 @@ def test_no_key_is_named(tmp_path):
 
 
 def test_a_damaged_minisign_key_is_named(tmp_path):
-    data = bytearray(SecretKey.generate().to_bytes())
+    data = bytearray(MinisignSecretKey.generate().to_bytes())
     data[150] ^= 1
     with pytest.raises(GoferryError) as caught:
         load(tmp_path, bytes(data), minisign_key_file="key")
@@ -305,7 +305,7 @@ def test_a_damaged_minisign_key_is_named(tmp_path):
 
 
 def test_a_minisign_key_round_trips(tmp_path):
-    secret = SecretKey.generate()
+    secret = MinisignSecretKey.generate()
     (loaded,) = load(tmp_path, secret.to_bytes(), minisign_key_file="key")
     assert loaded.sign(b"x", NOW) == secret.sign(b"x", NOW)
     assert loaded.as_trust_key() == secret.signer().as_trust_key()

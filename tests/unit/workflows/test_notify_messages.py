@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sampling import examples
 
 from goferry.observe import failed_step, notify, notify_shapes
-from goferry.observe.notify import Failure, WorkflowRun, compose
+from goferry.observe.notify import DeliveryFailure, WorkflowRun, compose
 
 RUN = WorkflowRun(
     "acme/shop",
@@ -32,7 +32,7 @@ FACTS = {
 
 def failure_of(facts, job, secrets=()):
     """Return what is told of these facts in a failure.json."""
-    return Failure.of(failed_step.read(json.dumps(facts)), job, secrets)
+    return DeliveryFailure.of(failed_step.read(json.dumps(facts)), job, secrets)
 
 
 HOSTILE = "<!channel> <https://evil.example|click> ```\n*b* [a](https://evil.example) @here & \x1b[31m\u202e ::error::x"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from goferry.pipeline.rendering import Place, WorkflowReferenceInvalid, render, render_folder
+from goferry.pipeline.rendering import TemplateSource, WorkflowReferenceInvalid, render, render_folder
 
 ROOT = Path(__file__).resolve().parents[3]
 SOURCES = [
@@ -12,7 +12,7 @@ SOURCES = [
     *sorted((ROOT / "examples" / "workflows").glob("*.yml")),
     *sorted((ROOT / "workflows-templates").glob("*.yml")),
 ]
-PLACE = Place("acme/goferry", "v1")
+PLACE = TemplateSource("acme/goferry", "v1")
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -34,10 +34,10 @@ def test_uses_lines_are_the_only_difference(path):
 
 
 def test_a_commit_keeps_its_version_beside_it():
-    place = Place("acme/goferry", "a" * 40, "v1.2.3")
+    place = TemplateSource("acme/goferry", "a" * 40, "v1.2.3")
     line = render("    uses: $/actions/sign/native\n", place)
     assert line == f"    uses: acme/goferry/actions/sign/native@{'a' * 40} # v1.2.3\n"
-    assert render(line, Place("other/goferry", "v2")) == line
+    assert render(line, TemplateSource("other/goferry", "v2")) == line
 
 
 def test_what_only_looks_alike_stays():
@@ -68,7 +68,7 @@ def test_what_only_looks_alike_stays():
 )
 def test_what_cannot_stand_in_yaml_is_refused(given):
     with pytest.raises(WorkflowReferenceInvalid):
-        Place(*given)
+        TemplateSource(*given)
 
 
 def test_a_folder_is_rendered_whole_and_again_the_same(tmp_path):

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from goferry.pipeline import templates
-from goferry.pipeline.rendering import Place
-from goferry.pipeline.templates import TagUnknown, TemplateForeign, TemplatesMissing
+from goferry.pipeline import starter_workflows
+from goferry.pipeline.rendering import TemplateSource
+from goferry.pipeline.starter_workflows import TagUnknown, TemplateForeign, TemplatesMissing
 
-SOURCE = templates.SOURCE
+SOURCE = starter_workflows.SOURCE
 NAMES = ["goferry-pull-request", "goferry-push-to-deploy", "goferry-release"]
 SHA = "0123456789abcdef0123456789abcdef01234567"
-PLACE = Place("acme/goferry", SHA, "v1.2.3")
+PLACE = TemplateSource("acme/goferry", SHA, "v1.2.3")
 CATEGORIES = {"continuous integration", "deployment", "automation", "code scanning", "dependency review", "pages"}
 
 
@@ -47,7 +47,7 @@ def problems(folder):
 
 @pytest.fixture
 def synced(tmp_path):
-    templates.write(templates.plan(tmp_path, PLACE))
+    starter_workflows.write(starter_workflows.plan(tmp_path, PLACE))
     return tmp_path / "workflow-templates"
 
 
@@ -104,26 +104,26 @@ def test_what_is_written_names_the_owner_and_the_commit(synced):
 
 def test_twice_is_once(tmp_path, synced):
     before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in synced.iterdir()}
-    changes = templates.plan(tmp_path, PLACE)
+    changes = starter_workflows.plan(tmp_path, PLACE)
     assert {change.action for change in changes} == {"unchanged"}
-    templates.write(changes)
+    starter_workflows.write(changes)
     assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in synced.iterdir()} == before
 
 
 def test_a_newer_version_updates_the_workflows_alone(tmp_path, synced):
-    changes = templates.plan(tmp_path, Place("acme/goferry", "f" * 40, "v2.0.0"))
+    changes = starter_workflows.plan(tmp_path, TemplateSource("acme/goferry", "f" * 40, "v2.0.0"))
     assert {change.path.suffix: change.action for change in changes} == {
         ".yml": "update",
         ".json": "unchanged",
         ".svg": "unchanged",
     }
-    templates.write(changes)
+    starter_workflows.write(changes)
     assert "f" * 40 + " # v2.0.0" in (synced / "goferry-release.yml").read_text()
 
 
 def test_other_workflows_beside_are_left_alone(tmp_path, synced):
     (synced / "node.yml").write_text("name: Node\n")
-    templates.write(templates.plan(tmp_path, Place("acme/goferry", "f" * 40, "v2.0.0")))
+    starter_workflows.write(starter_workflows.plan(tmp_path, TemplateSource("acme/goferry", "f" * 40, "v2.0.0")))
     assert (synced / "node.yml").read_text() == "name: Node\n"
 
 
@@ -156,14 +156,14 @@ def test_what_others_wrote_is_never_overwritten(tmp_path, synced, spoil):
     spoil(tmp_path)
     before = sorted(str(path) for path in tmp_path.rglob("*"))
     with pytest.raises(TemplateForeign) as caught:
-        templates.plan(tmp_path, Place("acme/goferry", "f" * 40, "v2.0.0"))
+        starter_workflows.plan(tmp_path, TemplateSource("acme/goferry", "f" * 40, "v2.0.0"))
     assert caught.value.exit_code == 3
     assert sorted(str(path) for path in tmp_path.rglob("*")) == before
 
 
 def test_without_the_starters_there_is_a_named_error(tmp_path):
     with pytest.raises(TemplatesMissing):
-        templates.plan(tmp_path, PLACE, source=tmp_path)
+        starter_workflows.plan(tmp_path, PLACE, source=tmp_path)
 
 
 @pytest.fixture
@@ -189,24 +189,24 @@ def checkout(tmp_path):
 
 def test_a_tag_is_its_commit_and_nothing_else_is_taken_for_one(checkout):
     folder, environ, commit = checkout
-    assert templates.commit_of("v1.0.0", environ, folder) == commit
+    assert starter_workflows.commit_of("v1.0.0", environ, folder) == commit
     for tag in ("v9", "v2.0.0", "HEAD", "", "--all", "-x", "v1.0.0\nHEAD", "v1.0.0^{tree}", "../heads/v2.0.0"):
         with pytest.raises(TagUnknown):
-            templates.commit_of(tag, environ, folder)
+            starter_workflows.commit_of(tag, environ, folder)
 
 
 def test_a_goferry_without_a_checkout_asks_no_other_repository(checkout):
     folder, environ, _ = checkout
     (folder / "workflows-templates").rmdir()
     with pytest.raises(TemplatesMissing):
-        templates.commit_of("v1.0.0", environ, folder)
+        starter_workflows.commit_of("v1.0.0", environ, folder)
 
 
 def test_a_commit_is_given_whole():
-    assert templates.checked_commit(SHA) == SHA
+    assert starter_workflows.checked_commit(SHA) == SHA
     for sha in ("main", SHA[:12], SHA.upper(), SHA + "0", ""):
         with pytest.raises(TagUnknown):
-            templates.checked_commit(sha)
+            starter_workflows.checked_commit(sha)
 
 
 def test_the_command(tmp_path):

@@ -1,6 +1,6 @@
 """Making a bare host ready for deploys: facts → a pure plan of files and commands → one script as root over ssh."""
 
-from goferry.deploy.provision.execute import provision
-from goferry.deploy.provision.plan import Entry, Plan, Wanted, Wishes, plan
+from goferry.deploy.provision.host_plan import HostEntry, HostPlan, WantedService, Wishes, plan
+from goferry.deploy.provision.perform import provision
 
-__all__ = ["Entry", "Plan", "Wanted", "Wishes", "plan", "provision"]
+__all__ = ["HostEntry", "HostPlan", "WantedService", "Wishes", "plan", "provision"]

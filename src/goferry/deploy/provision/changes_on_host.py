@@ -79,7 +79,7 @@ def owner(entry: Record) -> tuple[int, int]:
     return pwd.getpwnam(entry["owner"]).pw_uid, grp.getgrnam(entry["group"]).gr_gid
 
 
-class Failure(Exception):
+class ChangeFailure(Exception):
     """Provisioning stopped; its text is for people, and so is `state`: what the host is like now."""
 
     def __init__(self, what: str, state: str = "") -> None:
@@ -181,7 +181,7 @@ class Changes:
         for what, back in reversed(self._back):
             try:
                 back()
-            except (OSError, Failure) as error:
+            except (OSError, ChangeFailure) as error:
                 self._left.append(f"{what} ({error})")
         for words in self._again:
             code, output = run(words, 180)
@@ -288,4 +288,4 @@ def must(words: list[str], timeout: float = 180) -> None:
     """Run a command that has to succeed."""
     code, output = run(words, timeout)
     if code:
-        raise Failure(f"{' '.join(words)} ended with {code}: {output.strip()[-1500:]}")
+        raise ChangeFailure(f"{' '.join(words)} ended with {code}: {output.strip()[-1500:]}")

@@ -10,10 +10,10 @@ from typing import Any
 from goferry.artifacts import given
 from goferry.config import load, model
 from goferry.config.settings import Settings
-from goferry.deploy import place, ssh
+from goferry.deploy import destination, ssh
 from goferry.deploy.errors import HostDiffers
 from goferry.deploy.options import KNOWN_HOSTS, Options, default_known_hosts, without_hosts
-from goferry.deploy.provision import execute, wishes
+from goferry.deploy.provision import perform, wishes
 from goferry.kernel.errors import Misuse
 from goferry.kernel.hostfile import Policy
 from goferry.kernel.outcomes import PublicAddressUnreachable
@@ -21,7 +21,7 @@ from goferry.observe.events import Stream
 
 
 @dataclass(frozen=True)
-class Order:
+class ProvisionOptions:
     """What was asked for; empty where nothing was said.
 
     Attributes:
@@ -50,7 +50,7 @@ class Order:
     check: bool = False
 
 
-def run(order: Order, *, settings: Settings, stream: Stream, dry_run: bool) -> dict[str, Any]:
+def run(order: ProvisionOptions, *, settings: Settings, stream: Stream, dry_run: bool) -> dict[str, Any]:
     """Provision; returns `execute.provision`'s record with `notes` and `next`.
 
     Raises:
@@ -72,7 +72,7 @@ def run(order: Order, *, settings: Settings, stream: Stream, dry_run: bool) -> d
     known = order.known_hosts or default_known_hosts(order.directory)
     if order.host_key and known is None:
         known = loaded.root / KNOWN_HOSTS
-    record = execute.provision(
+    record = perform.provision(
         _hosts(order),
         wanted,
         ssh.Access(order.identity, known),
@@ -91,15 +91,15 @@ def run(order: Order, *, settings: Settings, stream: Stream, dry_run: bool) -> d
     return {**record, "notes": notes, "next": _next(order, record, loaded.directory / "dist")}
 
 
-def _policy(order: Order) -> Policy:
+def _policy(order: ProvisionOptions) -> Policy:
     """Return what was told of the project's policy: by flags, else by the environment."""
     rules = _environment(order).accepts if order.environment else ""
     return Policy(order.accepts or rules, (order.environment,) if order.environment else (), order.keep)
 
 
-def _environment(order: Order) -> model.Environment:
+def _environment(order: ProvisionOptions) -> model.Environment:
     options = Options(environment=order.environment, directory=order.directory, project=order.project)
-    return place.environment(options)
+    return destination.environment(options)
 
 
 def _refuse_unreached(record: dict[str, Any]) -> None:
@@ -138,7 +138,7 @@ def differing(host: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     return lines + [each["what"] for each in closed], advice + [line for each in closed for line in each["advice"]]
 
 
-def _hosts(order: Order) -> list[str]:
+def _hosts(order: ProvisionOptions) -> list[str]:
     """Return the hosts, bare: an environment's `deploy@host` is the deploy's login, not the one that sets up."""
     if order.hosts:
         return list(order.hosts)
@@ -152,7 +152,7 @@ def _hosts(order: Order) -> list[str]:
     return hosts
 
 
-def _next(order: Order, record: dict[str, Any], built: Path) -> list[str]:
+def _next(order: ProvisionOptions, record: dict[str, Any], built: Path) -> list[str]:
     hosts = " ".join(f"--host {name.rpartition('@')[2]}" for name in record["hosts"])
     where = f"--environment {order.environment}" if order.environment else hosts
     deploy = f"goferry deploy {given.typed(built)} {where} --identity DEPLOY_KEY"

@@ -13,8 +13,8 @@ from pathlib import Path
 from goferry.artifacts import ownfolder
 from goferry.artifacts.ownfolder import OWN
 from goferry.deploy import ssh
-from goferry.deploy.address import Address
 from goferry.deploy.errors import HostKeyChanged, HostKeyUnknown
+from goferry.deploy.hosts import Address
 from goferry.kernel.errors import printable
 from goferry.system.process import run
 

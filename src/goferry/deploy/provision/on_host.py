@@ -24,8 +24,8 @@ from collections.abc import Iterator
 from typing import Callable
 
 from goferry.deploy.provision.changes_on_host import (
+    ChangeFailure,
     Changes,
-    Failure,
     Record,
     due,
     must,
@@ -163,9 +163,9 @@ def apply(request: Record) -> Record:
             try:
                 later = carry_out(request, changes, owed)
             except Exception as error:
-                what = str(error) if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
+                what = str(error) if isinstance(error, ChangeFailure) else f"{type(error).__name__}: {error}"
                 with deaf():
-                    raise Failure(what, changes.bring_back()) from error
+                    raise ChangeFailure(what, changes.bring_back()) from error
             changes.done()
         if later:
             afterwards(later, changes)
@@ -186,9 +186,9 @@ def afterwards(commands: list[Record], changes: Changes) -> None:
     for command in commands:
         try:
             must(command["run"])
-        except Failure as error:
+        except ChangeFailure as error:
             state = "The files and units are in place and were taken; the same command runs this step again."
-            raise Failure(str(error), state) from error
+            raise ChangeFailure(str(error), state) from error
         changes.ran.append(" ".join(command["run"]))
     note([])
 
@@ -212,7 +212,7 @@ def refuse_changed(request: Record) -> None:
     """Refuse a plan whose files somebody changed since they were looked at: it would undo that."""
     for path, digest in request.get("seen", {}).items():
         if hashlib.sha256(text(path).encode()).hexdigest() != digest:
-            raise Failure(f"{path} was changed by somebody else meanwhile", "Nothing was changed.")
+            raise ChangeFailure(f"{path} was changed by somebody else meanwhile", "Nothing was changed.")
 
 
 @contextlib.contextmanager
@@ -234,7 +234,7 @@ def await_lock(descriptor: int, who: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while not taken(descriptor):
         if time.monotonic() > deadline:
-            raise Failure(f"{who} is going on", "Nothing was changed.")
+            raise ChangeFailure(f"{who} is going on", "Nothing was changed.")
         time.sleep(0.1)
 
 
@@ -291,7 +291,7 @@ def deaf() -> Iterator[None]:
 
 def ended(*_: object) -> None:
     """Let a SIGTERM be a failure like any other: what was changed is brought back."""
-    raise Failure("the run was ended by a signal")
+    raise ChangeFailure("the run was ended by a signal")
 
 
 def main() -> None:
@@ -301,7 +301,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, ended)
     try:
         answer = DOES[request["do"]](request)
-    except Failure as error:
+    except ChangeFailure as error:
         answer = {"error": str(error), "state": error.state}
     except (OSError, KeyError) as error:
         answer = {"error": f"{type(error).__name__}: {error}", "state": ""}

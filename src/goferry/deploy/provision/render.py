@@ -286,7 +286,7 @@ Wants={place.unit(0)} {place.unit(1)}
 SYSUSERS = f'u {USER} - "Goferry deploys" {HOME} /bin/sh\n'
 
 
-def nginx_include(secret: probe.Secret) -> str:
+def nginx_include(secret: probe.ProbeSecret) -> str:
     """Return what nginx's http block includes; it holds the secret by which the host agent asks."""
     return f"""\
 # Written by goferry provision.

@@ -12,7 +12,7 @@ from goferry.config.load import Loaded
 from goferry.config.released import project_name
 from goferry.deploy.errors import DeployKeyUnusable
 from goferry.deploy.provision import names
-from goferry.deploy.provision.plan import Wanted, Wishes
+from goferry.deploy.provision.host_plan import WantedService, Wishes
 from goferry.kernel import trustfile
 from goferry.kernel.errors import Misuse, printable
 from goferry.kernel.hostfile import Place, Policy
@@ -47,7 +47,8 @@ def read(
             advice=["let it look:  goferry init", "or:  services: {NAME: {main: ./cmd/NAME, listen: {env: ADDR}}}"],
         )
     wanted = tuple(
-        Wanted(name, _listen(each.listen), each.port, round(each.drain)) for name, each in sorted(services.items())
+        WantedService(name, _listen(each.listen), each.port, round(each.drain))
+        for name, each in sorted(services.items())
     )
     project = project_name(loaded) or loaded.directory.name
     names.refuse([Place(project, each.name, each.port, each.listen) for each in wanted])
@@ -74,7 +75,7 @@ def read(
     ]
 
 
-def _refuse_shared_ports(wanted: Sequence[Wanted]) -> None:
+def _refuse_shared_ports(wanted: Sequence[WantedService]) -> None:
     """Refuse a port that two services want."""
     had: dict[int, str] = {}
     for service in wanted:

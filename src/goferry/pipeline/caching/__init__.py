@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 
 from goferry.artifacts.native import host
-from goferry.caches import place as places
 from goferry.caches import statement, worth
-from goferry.caches.job import identity
-from goferry.caches.place import Place
+from goferry.caches import storage as places
+from goferry.caches.ci_job import identity
+from goferry.caches.storage import Storage
 from goferry.config.context import Context
 from goferry.config.load import load
 from goferry.config.settings import Settings
@@ -23,15 +23,15 @@ from goferry.kernel import trustfile
 from goferry.kernel.errors import printable
 from goferry.pipeline.caching.belief import believing, sign, signing_key
 from goferry.pipeline.caching.bring import looked_up, restore_modules, restore_slot
-from goferry.pipeline.caching.ground import ALL, MODULES, Ground, JobRequest, asked, key_of, look, sums_of
-from goferry.pipeline.caching.report import Row, guarded, lines, record
+from goferry.pipeline.caching.pack_report import PackRow, guarded, lines, record
+from goferry.pipeline.caching.scope import ALL, MODULES, JobRequest, Scope, asked, key_of, look, sums_of
 from goferry.pipeline.caching.take import listed, save_modules, save_slot
-from goferry.pipeline.caching.toolchain import restore_toolchain, save_toolchain
+from goferry.pipeline.caching.toolchain_zip import restore_toolchain, save_toolchain
 
 __all__ = [
     "JobRequest",
     "Names",
-    "Row",
+    "PackRow",
     "lines",
     "names",
     "prune",
@@ -77,13 +77,13 @@ def restore(
     signed: bool = False,
     trust: Path | None = None,
     deadline: float = worth.DEADLINE,
-) -> list[Row]:
+) -> list[PackRow]:
     """Bring what was kept for a project, and have its stages use it from now on.
 
     Args:
         ctx: the surroundings, and who hears of it.
         request: the project, and what the job does.
-        place: where packs are kept, as `caches.place.opened` takes it.
+        place: where packs are kept, as `caches.storage.opened` takes it.
         signed: bring compiled packages only where a signature covers them, into an empty folder: the job may say of
             what it compiles from then on that nobody else had a part in it.
         trust: whose signatures count; None: the repository's goferry.cache.trust.
@@ -102,7 +102,7 @@ def restore(
         else:
             ground.warm.make()
     except OSError as error:
-        return [*go, Row(ALL, ALL, "missed", printable(str(error), 200))]
+        return [*go, PackRow(ALL, ALL, "missed", printable(str(error), 200))]
     with ctx.stream.span("cache-restore") as span, ThreadPoolExecutor(4, thread_name_prefix="restore") as pool:
         futures = [pool.submit(restore_modules, ground, where)]
         futures += [pool.submit(restore_slot, ground, where, slot) for slot in ground.slots.values()]
@@ -118,7 +118,7 @@ def save(
     *,
     dry_run: bool = False,
     listing: Path | None = None,
-) -> list[Row]:
+) -> list[PackRow]:
     """Take away what the work of this checkout used, where all of it was done and something of it is new.
 
     Args and Raises: as for `restore`; with `dry_run` nothing is taken away. `listing` is a file that shall hold which
@@ -145,7 +145,7 @@ def status(
     *,
     signed: bool = False,
     trust: Path | None = None,
-) -> list[Row]:
+) -> list[PackRow]:
     """Say what `restore` would bring, whether it is signed, and why not where it would not; nothing is brought.
 
     Args and Raises: as for `restore`.
@@ -159,13 +159,13 @@ def status(
     return rows
 
 
-def _believing(ground: Ground, place: Place, trust: Path | None, settings: Settings) -> Ground:
+def _believing(ground: Scope, place: Storage, trust: Path | None, settings: Settings) -> Scope:
     file = trust or ground.loaded.root / trustfile.CACHE_NAME
     return replace(ground, belief=believing(place, ground.name, ground.called, file, settings))
 
 
-def prune(place: str, *, keep: int, days: float, dry_run: bool = False) -> list[Row]:
-    """Remove from a place what `caches.place.surplus` says.
+def prune(place: str, *, keep: int, days: float, dry_run: bool = False) -> list[PackRow]:
+    """Remove from a place what `caches.storage.surplus` says.
 
     Raises:
         PlaceUnknown: when it is no place. PlaceUnreachable: it can't be read, or nothing can be removed from it.
@@ -180,7 +180,7 @@ def prune(place: str, *, keep: int, days: float, dry_run: bool = False) -> list[
                 where.remove(each.where, each.name)
                 if kept:
                     where.remove(f"{owner}/{statement.WHERE}", kept.sha256)
-            rows.append(Row(kind, slot, "would go" if dry_run else "removed", printable(each.name, 80), each.bytes))
+            rows.append(PackRow(kind, slot, "would go" if dry_run else "removed", printable(each.name, 80), each.bytes))
     except OSError as error:
         raise places.PlaceUnreachable(
             printable(str(error), 400),

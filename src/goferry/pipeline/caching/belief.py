@@ -21,18 +21,18 @@ from typing import BinaryIO, TypeVar
 from msgspec import structs
 
 from goferry.caches import pack, statement
-from goferry.caches import place as places
+from goferry.caches import storage as places
 from goferry.caches.pack import PackUnusable
-from goferry.caches.place import Kept, Place
-from goferry.caches.statement import Believer, Entry, Statement
-from goferry.caches.warm import Slot
+from goferry.caches.statement import Believer, PackStatement, StatementEntry
+from goferry.caches.storage import KeptPack, Storage
+from goferry.caches.warm import CacheSlot
 from goferry.config.settings import Settings
 from goferry.kernel import trustfile
 from goferry.kernel.errors import Misuse, Refused, printable
 from goferry.kernel.refusals import KeyUnknown, Refusal
 from goferry.kernel.trustfile import TrustFile
-from goferry.pipeline.caching.report import Row, guarded
-from goferry.system import openpgp
+from goferry.pipeline.caching.pack_report import PackRow, guarded
+from goferry.system import openpgp_verifiers
 from goferry.system.process import ToolMissing, run
 from goferry.trust import keys
 from goferry.trust.errors import KeyUnusable
@@ -74,12 +74,12 @@ class Belief:
             believed. why: the reason, where that is so.
     """
 
-    place: Place
+    place: Storage
     folder: str
     believer: Believer | None
     why: str = ""
 
-    def judge(self, kept: Kept, kind: str, slot: Slot) -> None:
+    def judge(self, kept: KeptPack, kind: str, slot: CacheSlot) -> None:
         """Say whether a signature covers the pack that has the digest which its note says.
 
         Raises:
@@ -93,12 +93,12 @@ class Belief:
             data = self.place.note(self.folder, kept.sha256)
         except FileNotFoundError:
             raise PackUnusable("it is not signed") from None
-        self.believer.covers(data, Entry(kind, slot, kept.sha256))
+        self.believer.covers(data, StatementEntry(kind, slot, kept.sha256))
 
     @contextlib.contextmanager
     def best(
-        self, where: str, kind: str, slot: Slot, key: str, here: Collection[str]
-    ) -> Iterator[tuple[Kept, bool, BinaryIO | None] | None]:
+        self, where: str, kind: str, slot: CacheSlot, key: str, here: Collection[str]
+    ) -> Iterator[tuple[KeptPack, bool, BinaryIO | None] | None]:
         """Yield the best pack that is believed, whether it is the key's own, and the bytes that were hashed.
 
         They are a copy that has no name: what lies in the place may change meanwhile. There are none of a pack whose
@@ -112,14 +112,14 @@ class Belief:
         with (found and found[2]) or contextlib.nullcontext():
             yield found
 
-    def find(self, where: str, kind: str, slot: Slot, key: str) -> tuple[Kept | None, bool]:
+    def find(self, where: str, kind: str, slot: CacheSlot, key: str) -> tuple[KeptPack | None, bool]:
         """Return what `best` would yield, as far as notes tell; raises what it raises."""
         found = self._first(where, kind, slot, key, lambda _kept: None)
         return (found[0], found[1]) if found else (None, False)
 
     def _first(
-        self, where: str, kind: str, slot: Slot, key: str, then: Callable[[Kept], _Got]
-    ) -> tuple[Kept, bool, _Got] | None:
+        self, where: str, kind: str, slot: CacheSlot, key: str, then: Callable[[KeptPack], _Got]
+    ) -> tuple[KeptPack, bool, _Got] | None:
         first: PackUnusable | OSError | None = PackUnusable(self.why) if self.believer is None else None
         for kept, exact in itertools.islice(places.candidates(self.place, where, key), _TRIES):
             try:
@@ -131,7 +131,7 @@ class Belief:
             raise first
         return None
 
-    def _copied(self, kept: Kept) -> BinaryIO:
+    def _copied(self, kept: KeptPack) -> BinaryIO:
         copy: BinaryIO = tempfile.TemporaryFile(prefix="goferry-pack-")  # noqa: SIM115
         try:
             with self.place.open(kept.where, kept.name) as source:
@@ -156,7 +156,7 @@ def _copy(source: BinaryIO, copy: BinaryIO, most: int) -> str:
     return digest.hexdigest()
 
 
-def believing(place: Place, project: str, name: str, trust: Path, settings: Settings) -> Belief:
+def believing(place: Storage, project: str, name: str, trust: Path, settings: Settings) -> Belief:
     """Return what is believed of a project's packs: nothing where the trust file can't be used.
 
     Args:
@@ -175,7 +175,7 @@ def believing(place: Place, project: str, name: str, trust: Path, settings: Sett
 
 
 def _believer(trust: TrustFile, repository: str, project: str, name: str, settings: Settings) -> Believer:
-    tools = openpgp.tools(settings.environ.get("PATH", ""))
+    tools = openpgp_verifiers.tools(settings.environ.get("PATH", ""))
     return Believer(trust, tools, repository, project, name, lambda: int(time.time()))
 
 
@@ -184,10 +184,10 @@ def repository(environ: Mapping[str, str], project: str) -> str:
     return environ.get("GITHUB_REPOSITORY_ID") or project
 
 
-def stated(project: str, packs: Sequence[Entry], directory: Path, settings: Settings) -> bytes:
+def stated(project: str, packs: Sequence[StatementEntry], directory: Path, settings: Settings) -> bytes:
     """Return the statement of packs that this job made, not signed yet."""
     commit = _head(directory, settings) or settings.environ.get("GITHUB_SHA", "")
-    return Statement(repository(settings.environ, project), project, commit, tuple(packs)).file
+    return PackStatement(repository(settings.environ, project), project, commit, tuple(packs)).file
 
 
 def signing_key(environ: Mapping[str, str]) -> Secret | None:
@@ -204,12 +204,12 @@ def sign(
     directory: Path,
     settings: Settings,
     dry_run: bool = False,
-) -> list[Row]:
+) -> list[PackRow]:
     """Sign lists of packs, and lay each statement beside its packs.
 
     Args:
         files: lists, as `goferry cache save --list` writes them.
-        place: where packs are kept, as `caches.place.opened` takes it.
+        place: where packs are kept, as `caches.storage.opened` takes it.
         key: the cache's key, of either format.
         trust: the trust file, which must have that key.
         directory: the checkout, whose commit the lists must be of where no runner of GitHub's says which.
@@ -236,7 +236,7 @@ def sign(
             advice=["list it there, or sign with the key that it lists"],
         )
     said = [_fit(path, directory, settings) for path in files]
-    rows: list[Row] = []
+    rows: list[PackRow] = []
     for each in said:
         data = statement.with_signatures(each, {signer.format: signer.sign(each.signed, int(time.time()))})
         name = next((name for name in entry.scope if name != "*"), each.project)
@@ -247,7 +247,7 @@ def sign(
     return rows
 
 
-def _fit(path: Path, directory: Path, settings: Settings) -> Statement:
+def _fit(path: Path, directory: Path, settings: Settings) -> PackStatement:
     """Read a list that this run may sign."""
     try:
         with path.open("rb") as file:
@@ -274,14 +274,14 @@ def _fit(path: Path, directory: Path, settings: Settings) -> Statement:
     return said
 
 
-def _laid(place: Place | None, folder: str, data: bytes, believer: Believer, entry: Entry) -> Row:
+def _laid(place: Storage | None, folder: str, data: bytes, believer: Believer, entry: StatementEntry) -> PackRow:
     """Lay a statement beside a pack; what lies there already stays, and has to be believed as well."""
     believer.covers(data, entry)
     if place is None:
-        return Row(entry.kind, entry.slot.name, "would be signed", sha256=entry.sha256)
+        return PackRow(entry.kind, entry.slot.name, "would be signed", sha256=entry.sha256)
     place.write(folder, entry.sha256, data)
     believer.covers(place.note(folder, entry.sha256), entry)
-    return Row(entry.kind, entry.slot.name, "signed", sha256=entry.sha256, signed=True)
+    return PackRow(entry.kind, entry.slot.name, "signed", sha256=entry.sha256, signed=True)
 
 
 def _head(directory: Path, settings: Settings) -> str:

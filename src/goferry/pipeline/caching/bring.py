@@ -9,18 +9,18 @@ from functools import partial
 from typing import BinaryIO
 
 from goferry.caches import gocache, pack
-from goferry.caches import place as places
+from goferry.caches import storage as places
 from goferry.caches.pack import PackUnusable
-from goferry.caches.place import Kept, Place
-from goferry.caches.warm import Slot, Unpacked
-from goferry.golang import kept as keptmodules
-from goferry.pipeline.caching.ground import ALL, DEPS, MODULES, Ground, key_of, sums_of
-from goferry.pipeline.caching.report import NOTHING, Row, differs, guarded, nearest
+from goferry.caches.storage import KeptPack, Storage
+from goferry.caches.warm import CacheSlot, Unpacked
+from goferry.golang import kept_modules as keptmodules
+from goferry.pipeline.caching.pack_report import NOTHING, PackRow, differs, guarded, nearest
+from goferry.pipeline.caching.scope import ALL, DEPS, MODULES, Scope, key_of, sums_of
 
 
 def looked_up(
-    ground: Ground, place: Place, kind: str, slot: Slot | None, inputs: Mapping[str, str], *, signed: bool
-) -> Row:
+    ground: Scope, place: Storage, kind: str, slot: CacheSlot | None, inputs: Mapping[str, str], *, signed: bool
+) -> PackRow:
     """Say what would be brought, with `signed` of those that are signed alone, and whether it is."""
     where, key, name = ground.where(kind, slot), key_of(inputs), slot.name if slot else ALL
     believed = False
@@ -34,23 +34,23 @@ def looked_up(
                 ground.belief.judge(found, kind, slot)
                 believed = True
     if found is None:
-        return Row(kind, name, "missing", NOTHING)
+        return PackRow(kind, name, "missing", NOTHING)
     why = {MODULES: nearest(exact), DEPS: "" if exact else differs(found.inputs, inputs)}.get(kind, "")
-    return Row(kind, name, "there", why, found.bytes, sha256=found.sha256, signed=believed, saves=found.seconds)
+    return PackRow(kind, name, "there", why, found.bytes, sha256=found.sha256, signed=believed, saves=found.seconds)
 
 
-def restore_modules(ground: Ground, place: Place) -> list[Row]:
+def restore_modules(ground: Scope, place: Storage) -> list[PackRow]:
     """Bring the modules that go.sum knows."""
     sums = sums_of(ground)
 
-    def work() -> Row:
+    def work() -> PackRow:
         since = time.monotonic()
         found, exact = places.find(place, ground.where(MODULES), key_of(sums.inputs))
         if found is None:
-            return Row(MODULES, ALL, "missed", NOTHING)
+            return PackRow(MODULES, ALL, "missed", NOTHING)
         mark = ground.mark(found.sha256)
         if ground.warm.noted(MODULES) == mark:
-            return Row(MODULES, ALL, "kept", "it is here already")
+            return PackRow(MODULES, ALL, "kept", "it is here already")
         with place.open(found.where, found.name) as source:
             index = pack.read(source, MODULES, keptmodules.NAME)
             restoring = keptmodules.Restoring(ground.modcache, sums)
@@ -60,12 +60,12 @@ def restore_modules(ground: Ground, place: Place) -> list[Row]:
                 restoring.close()
         ground.warm.note(MODULES, mark)
         why = f"{len(refused)} of it are not what go.sum says, and were left out" if refused else ""
-        return Row(MODULES, ALL, "restored", why or nearest(exact), found.bytes, time.monotonic() - since)
+        return PackRow(MODULES, ALL, "restored", why or nearest(exact), found.bytes, time.monotonic() - since)
 
     return [guarded(MODULES, ALL, work)]
 
 
-def restore_slot(ground: Ground, place: Place, slot: Slot) -> list[Row]:
+def restore_slot(ground: Scope, place: Storage, slot: CacheSlot) -> list[PackRow]:
     """Bring what was compiled for a slot."""
     unpacked = ground.warm.packs(slot)
     rows = [
@@ -76,18 +76,18 @@ def restore_slot(ground: Ground, place: Place, slot: Slot) -> list[Row]:
     return rows
 
 
-def _restore_kind(ground: Ground, place: Place, slot: Slot, kind: str, unpacked: dict[str, Unpacked]) -> Row:
+def _restore_kind(ground: Scope, place: Storage, slot: CacheSlot, kind: str, unpacked: dict[str, Unpacked]) -> PackRow:
     since = time.monotonic()
     made = ground.warm.packs(slot, made=True).get(kind)  # what was packed from it lies here too
     here = {each.sha256: each for each in (unpacked.get(kind), made) if each}
     with _opened(ground, place, slot, kind, here) as brought:
         if brought is None:
             unpacked.pop(kind, None)
-            return Row(kind, slot.name, "missed", NOTHING)
+            return PackRow(kind, slot.name, "missed", NOTHING)
         found, exact, source = brought
         if source is None:
             unpacked[kind] = here[found.sha256]
-            return Row(kind, slot.name, "kept", "it is here already", sha256=found.sha256, saves=found.seconds)
+            return PackRow(kind, slot.name, "kept", "it is here already", sha256=found.sha256, saves=found.seconds)
         index = pack.read(source, kind, gocache.NAME)
         if index.about.slot != slot.name:
             raise PackUnusable("it was made for another Go, target or flags")
@@ -107,13 +107,13 @@ def _restore_kind(ground: Ground, place: Place, slot: Slot, kind: str, unpacked:
     unpacked[kind] = Unpacked(found.key, frozenset(name for name, _ in index.files), found.sha256, signed)
     why = "" if kind != DEPS or exact else differs(found.inputs, ground.decides)
     seconds = time.monotonic() - since
-    return Row(kind, slot.name, "restored", why, found.bytes, seconds, found.sha256, signed, found.seconds)
+    return PackRow(kind, slot.name, "restored", why, found.bytes, seconds, found.sha256, signed, found.seconds)
 
 
 @contextlib.contextmanager
 def _opened(
-    ground: Ground, place: Place, slot: Slot, kind: str, here: Collection[str]
-) -> Iterator[tuple[Kept, bool, BinaryIO | None] | None]:
+    ground: Scope, place: Storage, slot: CacheSlot, kind: str, here: Collection[str]
+) -> Iterator[tuple[KeptPack, bool, BinaryIO | None] | None]:
     """Yield the best pack, whether it is the key's own, and its bytes unless it is here; None where there is none."""
     where, key = ground.where(kind, slot), key_of(ground.decides)
     if ground.belief is not None:

@@ -1,0 +1,97 @@
+"""Where a command goes: what was said, else the environment in goferry.yml, else the default; resolved once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from goferry.config import load, model
+from goferry.config.released import project_name
+from goferry.deploy.contract import Target
+from goferry.deploy.fleet import Fleet
+from goferry.deploy.local import Local
+from goferry.deploy.options import Options
+from goferry.kernel.errors import Misuse, printable
+
+TARGETS: Mapping[str, type[Target]] = {"local": Local, "ssh": Fleet}
+"""Every target by its name, as `--target` and `environments` write it."""
+
+
+class EnvironmentUnknown(Misuse):
+    """There is no such environment.
+
+    Usual causes: a typing error. development, staging and production always exist; goferry.yml may declare others.
+    """
+
+    name = "environment-unknown"
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where it goes.
+
+    Attributes:
+        target: the folder or the hosts.
+        accepts: what the environment takes, `releases` or `snapshots`; empty without one.
+        uncommitted: whether it takes files that the commit lacks, `allowed` or `refused`; empty without one.
+        project: whose environment it is, as its releases name it; empty without one.
+    """
+
+    target: Target
+    accepts: str = ""
+    uncommitted: str = ""
+    project: str = ""
+
+
+def resolve(options: Options, *, verifies: bool = False) -> Destination:
+    """Return where a command goes; `verifies` demands a trust file of a target that has none of its own.
+
+    Raises:
+        EnvironmentUnknown, HostNameInvalid, Misuse: as their names say.
+    """
+    loaded = _loaded(options) if options.environment else None
+    rules = _rules(loaded, options.environment) if loaded else model.Environment()
+    project = project_name(loaded) if loaded else ""
+    name = options.target or ("ssh" if options.hosts else "") or rules.target or "local"
+    if name not in TARGETS:
+        known = ["use:  --target local --root DIR", "or:  --target ssh --host HOST"]
+        raise Misuse(f"--target {printable(name, 40)} is not known", advice=known)
+    target = TARGETS[name].of(options, rules, verifies=verifies)
+    return Destination(target, rules.accepts, rules.uncommitted, project)
+
+
+def local_target(options: Options) -> Local:
+    """Return the local target of a command that works on no other.
+
+    Raises:
+        Misuse: for another target, or without a folder.
+    """
+    alone = "use:  --target local --root DIR"
+    if options.target not in ("", "local"):
+        raise Misuse("this command works on the local target alone", advice=[alone])
+    if options.root is None:
+        raise Misuse("the local target's folder is not named", advice=["name it:  --root DIR"])
+    return Local(options.root, wait=options.wait)
+
+
+def environment(options: Options) -> model.Environment:
+    """Return an environment of goferry.yml or a built-in one.
+
+    Raises:
+        EnvironmentUnknown, ConfigInvalid: as their names say.
+    """
+    return _rules(_loaded(options), options.environment)
+
+
+def _loaded(options: Options) -> load.Loaded:
+    return load.load(options.directory, project=options.project)
+
+
+def _rules(loaded: load.Loaded, environment: str) -> model.Environment:
+    found = loaded.project.environments
+    if environment not in found:
+        raise EnvironmentUnknown(
+            f"there is no environment {printable(environment, 80)!r}",
+            advice=["environments are: " + ", ".join(sorted(found))],
+        )
+    return found[environment]

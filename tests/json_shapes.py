@@ -23,16 +23,21 @@ import click
 import msgspec
 
 from goferry.cli.commands import COMMANDS
-from goferry.deploy.contract import Target
+from goferry.deploy.contract import ShownLogs, ShownStatus, Target
 from goferry.deploy.destination import TARGETS
-from goferry.deploy.live import LiveService
+from goferry.deploy.live import LiveService, Status
+from goferry.deploy.overview import FleetLogs, FleetStatus, Logs
 from goferry.host.view import Shown, View
 
 ANY, TEXT, NUMBER, FLAG = "any", "string", "number", "boolean"
 PLAIN = {str: TEXT, int: NUMBER, float: NUMBER, bool: FLAG, pathlib.Path: TEXT}
 CALLS = {"str": TEXT, "len": NUMBER, "round": NUMBER, "sum": NUMBER, "int": NUMBER, "bool": FLAG}
 SEQUENCES = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Iterator)
-CONTRACTS = {Target: tuple(TARGETS.values())}
+CONTRACTS = {
+    Target: tuple(TARGETS.values()),
+    ShownStatus: (Status, FleetStatus),
+    ShownLogs: (Logs, FleetLogs),
+}
 """What a contract's methods return is what its classes return."""
 MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 

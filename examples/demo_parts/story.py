@@ -12,12 +12,12 @@ from demo_parts.surroundings import SHOP, Folder, own_platform
 from goferry import deploy
 from goferry.config.context import Context
 from goferry.config.settings import Settings
+from goferry.deploy import Deployment
 from goferry.deploy.errors import TargetMissing
 from goferry.kernel import trustfile
 from goferry.kernel.errors import Refused
 from goferry.observe.events import Stream
-from goferry.pipeline import deployed, signing_keys, way
-from goferry.pipeline.deployed import Deployment
+from goferry.pipeline import signing_keys, way
 from goferry.pipeline.project import ProjectRequest
 from goferry.trust.verification import check_release
 
@@ -74,7 +74,7 @@ class Story:
         with self.stream.span("switch under load") as span:
             told.load, told.switched = traffic.under_load(told.url, lambda: self._deploy(2), before=2.0, after=1.5)
             span.numbers.update(sent=told.load.sent, lost=told.load.lost)
-        told.rolled_back = deployed.done(deploy.rollback(self.target, settings=self.settings, stream=self.stream))
+        told.rolled_back = deploy.rollback(self.target, settings=self.settings, stream=self.stream)
         self._compare()
 
     def _afresh(self) -> None:
@@ -115,8 +115,7 @@ class Story:
                 shutil.rmtree(copy)
 
     def _deploy(self, number: int) -> Deployment:
-        record = deploy.deploy(self.folder.dist(number), self.target, settings=self.settings, stream=self.stream)
-        return deployed.done(record)
+        return deploy.deploy(self.folder.dist(number), self.target, settings=self.settings, stream=self.stream)
 
     def _compare(self) -> None:
         """Run the same service by hand at the same address, and restart it under the same load."""

@@ -85,7 +85,7 @@ def test_rollbacks_walk_back_under_traffic_and_a_named_version_comes_back(site, 
         False,
         True,
     )
-    shown = deploy.status(site.target(), settings=SETTINGS)
+    shown = deploy.status(site.target(), settings=SETTINGS).as_json()
     assert (shown["live"]["api"]["held"], shown["live"]["api"]["previous"]) == (["v2.0.0", "v1.0.0"], "v1.0.0")
     assert shown["floors"]["shop"] == {"sequence": BEGIN + 3, "lowered": [], "error": ""}
     argv = [sys.executable, "-I", "-m", "goferry", "status", "--target", "local", "--root", str(site.root)]
@@ -195,10 +195,10 @@ def test_after_down_status_says_what_was_stopped_and_how_it_is_started_again(sit
 
     where = ("--target", "local", "--root", str(site.root))
     site.deploy(site.release(1))
-    assert deploy.status(site.target(), settings=SETTINGS)["stopped"] == {}
+    assert deploy.status(site.target(), settings=SETTINGS).as_json()["stopped"] == {}
     told = command("down", *where).stdout.splitlines()
     assert told == ["stopped api", f"what is kept, and how to go on:  goferry status {' '.join(where)}"]
-    assert deploy.status(site.target(), settings=SETTINGS)["stopped"] == {
+    assert deploy.status(site.target(), settings=SETTINGS).as_json()["stopped"] == {
         "api": {"project": "shop", "service": "api", "version": "v1.0.0", "held": ["v1.0.0"]}
     }
     told = command("status", *where).stdout.splitlines()
@@ -207,7 +207,7 @@ def test_after_down_status_says_what_was_stopped_and_how_it_is_started_again(sit
     again = command(*shlex.split(told[1].partition(":  goferry ")[2]))
     assert again.returncode == 0, again.stderr
     assert site.live()["api"]["state"] == "healthy"
-    assert deploy.status(site.target(), settings=SETTINGS)["stopped"] == {}
+    assert deploy.status(site.target(), settings=SETTINGS).as_json()["stopped"] == {}
 
 
 def test_purge_alone_removes_what_is_kept_and_says_what(site):
@@ -260,7 +260,7 @@ def test_a_log_shows_the_lines_of_its_own_version_alone(site):
     assert len(last) == 8
     assert (site.root / "shop/api/log/0.log").is_file()
     site.deploy(site.release(4))
-    shown = deploy.logs(site.target(), settings=SETTINGS)["logs"]["api"]
+    shown = deploy.logs(site.target(), settings=SETTINGS).as_json()["logs"]["api"]
     assert [line for line in shown if "starting" in line] == ["starting v4.0.0"]
 
 
@@ -538,7 +538,7 @@ def test_killed_at_each_journal_line_one_version_answers(site, kind):
         live = site.live()["api"]
         assert (live["version"], live["state"]) == (f"v{now}.0.0", "healthy"), (line, when)
         assert {post(port) for _ in range(6)} == {f"v{now}.0.0"}
-        again = deploy.status(site.target(), settings=SETTINGS)
+        again = deploy.status(site.target(), settings=SETTINGS).as_json()
         assert again["recovered"] == []
         assert again["live"]["api"]["pid"] in (live["pid"], 0)  # 0: it did not answer a busy machine in time
         assert site.live()["api"]["pid"] == live["pid"]

@@ -39,13 +39,13 @@ class Fleet:
         return self.sites["web-1"].release(number, **{"ready_within_ms": 60_000, **service})
 
     def deploy(self, dist, **more):
-        return deploy.deploy(dist, self.target, **self.asked, stream=Stream([self.events.append]), **more)
+        return deploy.deploy(dist, self.target, **self.asked, stream=Stream([self.events.append]), **more).as_json()
 
     def rollback(self, **more):
-        return deploy.rollback(self.target, **self.asked, stream=Stream(), **more)
+        return deploy.rollback(self.target, **self.asked, stream=Stream(), **more).as_json()
 
     def serving(self):
-        shown = deploy.status(self.target, **self.asked)
+        shown = deploy.status(self.target, **self.asked).as_json()
         return [shown["live"][f"{name} api"]["version"] for name in NAMES]
 
 
@@ -76,7 +76,7 @@ def test_two_agents_are_deployed_to_shown_and_rolled_back_together(fleet):
     assert list(again["hosts"]["web-1"]["services"]) == ["api"]
     fleet.deploy(fleet.release(2))
     assert fleet.serving() == ["v2.0.0", "v2.0.0"]
-    assert "starting v2.0.0" in deploy.logs(fleet.target, **fleet.asked)["hosts"]["web-2"]["api"]
+    assert "starting v2.0.0" in deploy.logs(fleet.target, **fleet.asked).as_json()["hosts"]["web-2"]["api"]
     back = fleet.rollback(to="v1.0.0")
     assert (back["outcome"], back["previous"]) == ("deployed", "v2.0.0")
     assert fleet.serving() == ["v1.0.0", "v1.0.0"]

@@ -40,9 +40,9 @@ def test_two_projects_share_a_host_and_nothing_else(tmp_path, part, systemd_host
     blog.deploy(blog.release("v7.0.0", ("plain",)), systemd_host)
     assert (fetch(systemd_host, 8081)[:6], fetch(systemd_host, 8082)[:6]) == ("v1.0.0", "v7.0.0")
 
-    seen = deploy.status(blog.fleet(systemd_host), settings=SETTINGS)
+    seen = deploy.status(blog.fleet(systemd_host), settings=SETTINGS).as_json()
     assert {(each["project"], each["version"]) for each in seen["live"].values()} == {("blog", "v7.0.0")}
-    logs = deploy.logs(blog.fleet(systemd_host), settings=SETTINGS)["logs"]
+    logs = deploy.logs(blog.fleet(systemd_host), settings=SETTINGS).as_json()["logs"]
     assert "v1.0.0" not in str(logs)
     with pytest.raises(GoferryError) as told:  # shop's release, signed by shop's key, with blog's deploy key
         blog.deploy(shop.release("v1.1.0", ("plain",)), systemd_host)
@@ -66,7 +66,7 @@ def test_two_projects_share_a_host_and_nothing_else(tmp_path, part, systemd_host
         assert time.monotonic() < deadline
     done = deploy.deploy(
         blog.release("v7.1.0", ("plain",)), blog.fleet(systemd_host, wait=0), settings=SETTINGS, stream=Stream()
-    )
+    ).as_json()
     thread.join()
     assert done["outcome"] == "deployed"
     assert (fetch(systemd_host, 8081)[:6], fetch(systemd_host, 8082)[:6]) == ("v1.3.0", "v7.1.0")

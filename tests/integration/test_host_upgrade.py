@@ -226,7 +226,7 @@ def test_a_running_host_of_the_first_schema_is_upgraded_under_traffic(before, sy
     with pytest.raises(GoferryError) as told:
         works["shop"].deploy(newer, host)
     assert (told.value.name, told.value.exit_code) == ("host-outdated", 2)
-    assert deploy.status(works["shop"].fleet(host), settings=SETTINGS)["live"]
+    assert deploy.status(works["shop"].fleet(host), settings=SETTINGS).as_json()["live"]
 
     was = kept(host)
     with Traffic(host) as traffic:

@@ -99,9 +99,9 @@ def test_the_chain_and_the_way_back(works, ready):
     assert crashed.value.name == "candidate-crashed"
     assert "no database" in crashed.value.state
     assert fetch(ready, 8081).startswith("v1.1.0")
-    shown = deploy.status(works.fleet(ready), settings=SETTINGS)
+    shown = deploy.status(works.fleet(ready), settings=SETTINGS).as_json()
     assert {live["version"] for live in shown["live"].values()} == {"v1.1.0"}
-    logs = deploy.logs(works.fleet(ready), settings=SETTINGS)["logs"]
+    logs = deploy.logs(works.fleet(ready), settings=SETTINGS).as_json()["logs"]
     assert any("serving v1.1.0" in line for line in logs["plain"])
     back = works.rollback(ready)
     assert (back["version"], back["outcome"]) == ("v1.0.0", "deployed")
@@ -150,7 +150,7 @@ def test_back_to_the_third_version_and_from_a_release_of_the_future(works, ready
     words = f"/usr/local/libexec/goferry-host floor {works.project} --to {BEGIN + works.count - 2} --reason 'a slip of the build'"
     assert "not-root" in ready.run(f"runuser -u nobody -- {words} 2>&1 || true")
     assert ready.run(f"{words} 2>&1 || true").startswith(f"{works.project}: the floor was lowered from {2**53 - 1}")
-    shown = deploy.status(works.fleet(ready), settings=SETTINGS)
+    shown = deploy.status(works.fleet(ready), settings=SETTINGS).as_json()
     assert shown["floors"][works.project]["lowered"][-1]["reason"] == "a slip of the build"
     assert shown["live"]["plain"]["version"] == "v6.0.0"  # nothing was ended
     assert works.deploy(good, ready)["version"] == "v6.0.1"
@@ -167,7 +167,7 @@ def test_back_to_the_third_version_and_from_a_release_of_the_future(works, ready
     time.sleep(1)  # ten times the pause before a restart
     assert ready.run(f"systemctl show --property=ActiveState {unit}") == "ActiveState=inactive"
     assert "below the minimum" in ready.run(f"journalctl --unit {unit} --lines 20 --output cat")
-    assert deploy.status(works.fleet(ready), settings=SETTINGS)["live"]["plain"]["barred"]
+    assert deploy.status(works.fleet(ready), settings=SETTINGS).as_json()["live"]["plain"]["barred"]
     rules()
     ready.run(f"systemctl start {unit}")
     assert works.rollback(ready)["version"] == "v5.3.0"

@@ -217,7 +217,7 @@ def test_two_clients_at_once(works, ready, monkeypatch):
     told = []
 
     def interrupt():
-        told.append(deploy.status(fleet, settings=SETTINGS)["busy"])
+        told.append(deploy.status(fleet, settings=SETTINGS).as_json()["busy"])
         told.append(failed(late, fleet))
         with pytest.raises(GoferryError) as caught:
             deploy.rollback(fleet, settings=SETTINGS, stream=Stream())

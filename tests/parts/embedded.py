@@ -161,16 +161,16 @@ class Site:
     def deploy(self, dist, services=(), dry_run=False, **more):
         return deploy.deploy(
             dist, self.target(**more), services=services, settings=SETTINGS, stream=Stream(), dry_run=dry_run
-        )
+        ).as_json()
 
     def rollback(self, **more):
-        return deploy.rollback(self.target(), settings=SETTINGS, stream=Stream(), **more)
+        return deploy.rollback(self.target(), settings=SETTINGS, stream=Stream(), **more).as_json()
 
     def live(self):
-        return deploy.status(self.target(), settings=SETTINGS)["live"]
+        return deploy.status(self.target(), settings=SETTINGS).as_json()["live"]
 
     def down(self):
-        return deploy.down(self.target(), settings=SETTINGS, stream=Stream())
+        return deploy.down(self.target(), settings=SETTINGS, stream=Stream()).as_json()
 
     def refused(self, dist, **more):
         with pytest.raises(GoferryError) as caught:

@@ -133,10 +133,10 @@ class Works:
         return deploy.Fleet(names, self.deploy_key, self.folder / "known_hosts", **more)
 
     def deploy(self, dist, *hosts, **more):
-        return deploy.deploy(dist, self.fleet(*hosts), settings=SETTINGS, stream=Stream(), **more)
+        return deploy.deploy(dist, self.fleet(*hosts), settings=SETTINGS, stream=Stream(), **more).as_json()
 
     def rollback(self, *hosts, **more):
-        return deploy.rollback(self.fleet(*hosts), settings=SETTINGS, stream=Stream(), **more)
+        return deploy.rollback(self.fleet(*hosts), settings=SETTINGS, stream=Stream(), **more).as_json()
 
 
 def fetch(host, port, path="/"):

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from goferry.actions import shared
 from goferry.deploy import destination as places
 from goferry.deploy import serving
+from goferry.deploy.deployment import Deployment, Foreseen, HostRecord
 from goferry.deploy.options import Options
 from goferry.kernel.errors import FleetSplit, GoferryError, RolledBack
 from goferry.observe import summary
 from goferry.observe.record import Run
-from goferry.pipeline import deployed
 from goferry.pipeline import run_summary as told_of
-from goferry.pipeline.deployed import Deployment, Foreseen
 from goferry.runner.job import Job
 
 
@@ -82,31 +81,33 @@ def told(job: Job) -> Iterator[None]:
         raise
 
 
-def outputs(job: Job, record: Mapping[str, Any], *, back: bool = False) -> dict[str, Any]:
+def outputs(job: Job, found: Deployment | Foreseen, *, back: bool = False) -> dict[str, Any]:
     """Return the outputs of a deploy that went well, or of its dry run, and write the summary.
 
     `back`: it was a rollback, from which no further one leads on; else the summary shows the command of the way back.
     """
-    found = deployed.read(record)
     if isinstance(found, Foreseen):
         _foreseen(job, found)
         return {"version": found.version, "previous": "", "outcome": "", "hosts": {}, "switch-ms": ""}
-    hosts: Mapping[str, Mapping[str, Any]] = record["hosts"]
-    shown = {name: {key: value for key, value in host.items() if key != "services"} for name, host in hosts.items()}
+    hosts = {name: _without_services(host) for name, host in found.hosts.items()}
     job.summary(summary.render(_run(job, found, back=back), job.events))
     job.say(f"{found.project} {found.version} is {found.outcome} on {len(hosts)} of {len(hosts)} hosts")
     return {
         "version": found.version,
         "previous": next((each.previous for each in found.services.values() if each.previous), ""),
-        "outcome": found.outcome,
-        "hosts": shown,
+        "outcome": str(found.outcome),
+        "hosts": hosts,
         "switch-ms": "" if found.switch_ms is None else found.switch_ms,
     }
 
 
+def _without_services(host: HostRecord) -> dict[str, Any]:
+    return {key: value for key, value in host.as_json().items() if key != "services"}
+
+
 def _foreseen(job: Job, found: Foreseen) -> None:
     job.say("nothing was changed; it would do:")
-    for host, plan in found.plans.items():
+    for host, plan in found.hosts.items():
         for change in plan.changes:
             job.say(f"  {host} {change.service}: {change.before or 'nothing'} → {change.to}")
     job.say(*(f"  {act.act} {', '.join(act.services)}" for act in found.acts))

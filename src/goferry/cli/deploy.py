@@ -55,7 +55,6 @@ def command(
     """
     from goferry import deploy
     from goferry.deploy import destination
-    from goferry.pipeline import deployed
 
     where = destination.resolve(replace(options, trust=trust, on_silence=on_silence or ""), verifies=True)
     with output.stream() as stream:
@@ -69,4 +68,4 @@ def command(
             accepts=where.accepts,
             uncommitted=where.uncommitted,
         )
-    output.result(record, *lines_of(deployed.read(record)))
+    output.result(record.as_json(), *lines_of(record))

@@ -29,8 +29,8 @@ def command(output: Output, *, target: str, root: Path | None, wait: float, dry_
     with output.stream() as stream:
         record = deploy.down(where, settings=settings(), stream=stream, dry_run=dry_run)
     verb = "would stop" if dry_run else "stopped"
-    if not record["stopped"]:
-        output.result(record, "nothing was running")
+    if not record.stopped:
+        output.result(record.as_json(), "nothing was running")
         return
     more = f"what is kept, and how to go on:  goferry status {where.options}"
-    output.result(record, f"{verb} {', '.join(record['stopped'])}", *([] if dry_run else [more]))
+    output.result(record.as_json(), f"{verb} {', '.join(record.stopped)}", *([] if dry_run else [more]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +11,9 @@ from goferry.cli.output import Output, dry_run_option, example, output_options, 
 from goferry.cli.target_options import root_option, target_option, wait_option
 from goferry.kernel.errors import Misuse
 from goferry.observe.figures import size
+
+if TYPE_CHECKING:
+    from goferry.deploy.answers import Purged
 
 
 @click.command(
@@ -57,12 +60,10 @@ def command(
             state="\n".join(["Nothing was removed. It would have been:", *_lines(record)]),
             advice=["remove it:  add --yes"],
         )
-    output.result(record, *_lines(record))
+    output.result(record.as_json(), *_lines(record))
 
 
-def _lines(record: dict[str, Any]) -> list[str]:
-    verbs = ("would end", "would remove") if record["dry_run"] else ("ended", "removed")
-    ended = [f"{verbs[0]} {name}, which serves" for name in record["stopped"]]
-    return ended + [
-        f"{verbs[1]} {each['path']}: {each['files']} files, {size(each['bytes'])}" for each in record["removed"]
-    ]
+def _lines(purged: Purged) -> list[str]:
+    verbs = ("would end", "would remove") if purged.dry_run else ("ended", "removed")
+    ended = [f"{verbs[0]} {name}, which serves" for name in purged.stopped]
+    return ended + [f"{verbs[1]} {each.path}: {each.files} files, {size(each.bytes)}" for each in purged.removed]

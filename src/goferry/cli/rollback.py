@@ -50,7 +50,6 @@ def command(
     """
     from goferry import deploy
     from goferry.deploy import destination
-    from goferry.pipeline import deployed
 
     where = destination.resolve(replace(options, project=project if options.environment else "", trust=trust))
     with output.stream() as stream:
@@ -63,4 +62,4 @@ def command(
             stream=stream,
             dry_run=dry_run,
         )
-    output.result(record, *lines_of(deployed.read(record)))
+    output.result(record.as_json(), *lines_of(record))

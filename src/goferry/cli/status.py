@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +11,7 @@ from goferry.cli.output import Output, example, output_options, settings
 from goferry.cli.target_options import known, target_options
 
 if TYPE_CHECKING:
+    from goferry.deploy.live import LiveService, ServiceFloor, Services
     from goferry.deploy.options import Options
 
 
@@ -34,49 +34,47 @@ def command(output: Output, *, options: Options, lines: int) -> None:
     from goferry.deploy import destination
 
     where = destination.resolve(options)
-    record = deploy.status(where.target, settings=settings())
-    if lines:
-        record = {**record, "logs": deploy.logs(where.target, lines=lines, settings=settings())["logs"]}
-    shown = [line for name, live in sorted(record["live"].items()) for line in _lines(name, live)]
-    for name, live in sorted(record["live"].items()):
-        if live.get("barred"):
+    status = deploy.status(where.target, settings=settings())
+    logs = deploy.logs(where.target, lines=lines, settings=settings()).logs if lines else {}
+    shown = [line for name, live in sorted(status.live.items()) for line in _lines(name, live)]
+    for name, live in sorted(status.live.items()):
+        if live.barred:
             shown.append(f"{name} is below the trust file's minimum: once it ends it is not started again")
-        if live.get("held"):
-            held, previous = ", ".join(live["held"]), live.get("previous")
-            back = f"{name} can go back: {held} ({previous} is next)"
-            shown.append(back if previous else f"{name} keeps {held} too: goferry rollback --to VERSION")
-    shown += [line for name, floor in sorted(record["floors"].items()) for line in _floor(name, floor)]
-    shown += [f"note: {note}" for note in record.get("notes", [])]
-    busy = ["a deploy is going on"] if record["busy"] else []
-    told = [line for name, log in sorted(record.get("logs", {}).items()) for line in ("", f"{name}:", *log)]
-    shown += _stopped(record.get("stopped", {}), where.target.options)
-    output.result(record, *record["recovered"], *(shown or ["nothing is deployed"]), *busy, *told)
+        if live.held:
+            held = ", ".join(live.held)
+            back = f"{name} can go back: {held} ({live.previous} is next)"
+            shown.append(back if live.previous else f"{name} keeps {held} too: goferry rollback --to VERSION")
+    shown += [line for name, floor in sorted(status.floors.items()) for line in _floor(name, floor)]
+    shown += [f"note: {note}" for note in status.notes]
+    busy = ["a deploy is going on"] if status.busy else []
+    tails = [line for name, log in sorted(logs.items()) for line in ("", f"{name}:", *log)]
+    shown += _stopped(status.stopped, where.target.options)
+    record = {**status.as_json(), **({"logs": dict(logs)} if lines else {})}
+    output.result(record, *status.recovered, *(shown or ["nothing is deployed"]), *busy, *tails)
 
 
-def _stopped(stopped: Mapping[str, Any], options: str) -> list[str]:
+def _stopped(stopped: Services, options: str) -> list[str]:
     """Return what was taken down, and how each project is started again from what the target holds."""
-    told = [
-        f"{name} {each['version']} was stopped; its releases, data and logs are kept"
+    lines = [
+        f"{name} {each.version} was stopped; its releases, data and logs are kept"
         for name, each in sorted(stopped.items())
     ]
-    last = {each["project"]: each["version"] for _, each in sorted(stopped.items())}
+    last = {each.project: each.version for _, each in sorted(stopped.items())}
     for project, version in last.items():
         which = f" --project {shlex.quote(project)}" if len(last) > 1 else ""
-        told.append(f"start it again:  goferry rollback --to {shlex.quote(version)}{which} {options}")
-    return told
+        lines.append(f"start it again:  goferry rollback --to {shlex.quote(version)}{which} {options}")
+    return lines
 
 
-def _floor(name: str, floor: Mapping[str, Any]) -> list[str]:
+def _floor(name: str, floor: ServiceFloor) -> list[str]:
     """Return when somebody lowered a project's floor, or why it can't be read."""
-    wrong = [f"{name}: its floor can't be read: {floor['error']}"] if floor.get("error") else []
+    wrong = [f"{name}: its floor can't be read: {floor.error}"] if floor.error else []
     return wrong + [
-        f"{name}: its floor was lowered from {each['from']} to {each['to']} on {each['at']}: {each['reason']}"
-        for each in floor.get("lowered") or []
+        f"{name}: its floor was lowered from {each.before} to {each.to} on {each.at}: {each.reason}"
+        for each in floor.lowered
     ]
 
 
-def _lines(name: str, live: Mapping[str, Any]) -> list[str]:
-    first = (
-        f"{name} {live['version']} {live['state']} at {live['url']} (pid {known(live['pid'])}, {live['digest'][:12]})"
-    )
-    return [first, f"  nobody reaches it: {live['unreached']}"] if live.get("unreached") else [first]
+def _lines(name: str, live: LiveService) -> list[str]:
+    first = f"{name} {live.version} {live.state} at {live.url} (pid {known(live.pid)}, {live.digest[:12]})"
+    return [first, f"  nobody reaches it: {live.unreached}"] if live.unreached else [first]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from goferry.pipeline.deployed import Deployment, Foreseen, Service
+    from goferry.deploy import Deployment, Foreseen
+    from goferry.deploy.live import Services
 
 _DAY = 86_400
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -103,21 +104,21 @@ def target_options(*, wait: bool = True) -> Callable[[Callable[..., Any]], Calla
 
 def lines_of(record: Deployment | Foreseen) -> list[str]:
     """Return what a person reads after a deploy or a rollback."""
-    from goferry.pipeline.deployed import Foreseen
+    from goferry.deploy.deployment import Foreseen
 
     if isinstance(record, Foreseen):
         return _planned(record)
     if record.unchanged:
         return [f"{record.project} {record.version} is live already; nothing was changed."]
-    lines = _served(record.services, "") if record.local else []
-    for host, each in {} if record.local else record.hosts.items():
+    lines = _served(record.services, "") if record.alone else []
+    for host, each in {} if record.alone else record.hosts.items():
         unchanged = each.outcome == "unchanged"
         lines += [f"{host}: it is live there already"] if unchanged else _served(each.services, f"{host}: ")
     switched = "" if record.switch_ms is None else f"switched in {record.switch_ms} ms, "
     return [*lines, f"{switched}committed after {record.seconds:.1f} s"]
 
 
-def _served(services: Mapping[str, Service], host: str) -> list[str]:
+def _served(services: Services, host: str) -> list[str]:
     lines = []
     for name, service in sorted(services.items()):
         before = f" (before: {service.previous})" if service.previous else ""
@@ -130,8 +131,8 @@ def _served(services: Mapping[str, Service], host: str) -> list[str]:
 
 def _planned(record: Foreseen) -> list[str]:
     lines = []
-    for host, plan in record.plans.items():
-        head = f"{host}: " if host else ""
+    for host, plan in record.hosts.items():
+        head = "" if record.alone else f"{host}: "
         lines += [
             f"{head}{change.service}: {change.before or 'nothing'} → {change.to} "
             f"(slot {known(change.slot)}, port {known(change.port)})"

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from msgspec import to_builtins
 
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
 from goferry.cli.project_options import project_options
@@ -58,7 +57,7 @@ def command(
     go on where it was stopped.
     """
     from goferry.caches import ci_job
-    from goferry.pipeline import deployed, signing_keys, up, way
+    from goferry.pipeline import signing_keys, up, way
 
     chosen = signing_keys.choose(
         folder=options["keys"],
@@ -78,8 +77,8 @@ def command(
         return
     with output.stream() as stream:
         result = up.up(Context(surroundings, stream), order)
-    shown = lines_of(deployed.done(result.deploy)) if result.deploy else []
-    output.result(to_builtins(result), *up.lines(result), *shown)
+    shown = lines_of(result.deploy) if result.deploy else []
+    output.result(result.as_json(), *up.lines(result), *shown)
 
 
 def _foreseen(output: Output, choices: Any, where: Path | None) -> None:

@@ -10,18 +10,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Literal, overload
 
 from goferry.artifacts import given
 from goferry.config.settings import Settings
-from goferry.deploy.contract import Target
+from goferry.deploy.answers import Purged, Stopped
+from goferry.deploy.contract import ShownLogs, ShownStatus, Target
+from goferry.deploy.deployment import Deployment, Foreseen
 from goferry.deploy.environment_policy import judge_accepts, judge_uncommitted
 from goferry.deploy.fleet import Fleet
 from goferry.deploy.local import Local
 from goferry.observe.events import Stream
 
 __all__ = [
+    "Deployment",
     "Fleet",
+    "Foreseen",
     "Local",
     "Target",
     "before_deploy",
@@ -35,6 +39,30 @@ __all__ = [
 ]
 
 
+@overload
+def deploy(
+    dist: Path,
+    target: Target,
+    *,
+    services: Sequence[str] = ...,
+    settings: Settings,
+    stream: Stream,
+    dry_run: Literal[False] = ...,
+    accepts: str = ...,
+    uncommitted: str = ...,
+) -> Deployment: ...
+@overload
+def deploy(
+    dist: Path,
+    target: Target,
+    *,
+    services: Sequence[str] = ...,
+    settings: Settings,
+    stream: Stream,
+    dry_run: bool,
+    accepts: str = ...,
+    uncommitted: str = ...,
+) -> Deployment | Foreseen: ...
 def deploy(
     dist: Path,
     target: Target,
@@ -45,13 +73,14 @@ def deploy(
     dry_run: bool = False,
     accepts: str = "",
     uncommitted: str = "",
-) -> dict[str, Any]:
-    """Bring the sealed release in `dist` into service; return the record that `--json` prints.
+) -> Deployment | Foreseen:
+    """Bring the sealed release in `dist` into service; return what came of it, or in a dry run what would.
 
-    `{"project", "version", "changes", "previous", "unchanged", "switch_ms", "gap_ms": {service: ms}, "seconds",
-    "services": {name: {"version", "previous", "url", "digest", "pid", "gap_ms", …}}, "outcome", "hosts": {name: {…}}}`,
-    where a folder's one host is `local`; of several hosts each has `{"version", "previous", "switch_ms", "gap_ms",
-    "outcome", "uploaded", "services"}` with `uploaded` in bytes. Of a dry run `{"changes", "acts"}` instead.
+    As JSON: `{"project", "version", "changes", "previous", "unchanged", "switch_ms", "gap_ms": {service: ms},
+    "seconds", "services": {name: {"version", "previous", "url", "digest", "pid", "gap_ms", …}}, "outcome",
+    "hosts": {name: {…}}}`, where a folder's one host is `local`; of several hosts each has `{"version", "previous",
+    "switch_ms", "gap_ms", "outcome", "uploaded", "services"}` with `uploaded` in bytes. Of a dry run `{"changes",
+    "acts"}` instead.
 
     `accepts` and `uncommitted` are the environment's rules, judged before anything is connected to: `releases` refuses
     snapshots, and `refused` releases with files that their commit lacks. However it fails, the error says what serves.
@@ -64,7 +93,7 @@ def deploy(
         given.refuse_absent(dist)
         judge_accepts(dist, accepts)
         judge_uncommitted(dist, uncommitted)
-    return target.deploy(dist, services=services, settings=settings, stream=stream, dry_run=dry_run).as_json()
+    return target.deploy(dist, services=services, settings=settings, stream=stream, dry_run=dry_run)
 
 
 def before_deploy(target: Target, settings: Settings) -> AbstractContextManager[None]:
@@ -72,6 +101,28 @@ def before_deploy(target: Target, settings: Settings) -> AbstractContextManager[
     return target.before_deploy(settings)
 
 
+@overload
+def rollback(
+    target: Target,
+    *,
+    to: str = ...,
+    services: Sequence[str] = ...,
+    project: str = ...,
+    settings: Settings,
+    stream: Stream,
+    dry_run: Literal[False] = ...,
+) -> Deployment: ...
+@overload
+def rollback(
+    target: Target,
+    *,
+    to: str = ...,
+    services: Sequence[str] = ...,
+    project: str = ...,
+    settings: Settings,
+    stream: Stream,
+    dry_run: bool,
+) -> Deployment | Foreseen: ...
 def rollback(
     target: Target,
     *,
@@ -81,40 +132,38 @@ def rollback(
     settings: Settings,
     stream: Stream,
     dry_run: bool = False,
-) -> dict[str, Any]:
-    """Bring the version `to`, else the version before, into service again; returns the same record as `deploy`."""
-    return target.rollback(
-        to=to, services=services, project=project, settings=settings, stream=stream, dry_run=dry_run
-    ).as_json()
+) -> Deployment | Foreseen:
+    """Bring the version `to`, else the version before, into service again; returns the same as `deploy`."""
+    return target.rollback(to=to, services=services, project=project, settings=settings, stream=stream, dry_run=dry_run)
 
 
-def status(target: Target, *, settings: Settings) -> dict[str, Any]:
-    """Return `{"live": {service: {…}}, "recovered": [text], "busy": bool, "floors"}`; of a fleet `hosts` too.
+def status(target: Target, *, settings: Settings) -> ShownStatus:
+    """Return what serves; as JSON `{"live": {service: {…}}, "recovered": [text], "busy": bool, "floors"}`.
 
     Raises:
         TargetMissing: nothing was ever deployed there. GoferryError: as the host says.
     """
-    return target.status(settings).as_json()
+    return target.status(settings)
 
 
-def logs(target: Target, *, services: Sequence[str] = (), lines: int = 50, settings: Settings) -> dict[str, Any]:
-    """Return `{"logs": {service: [line]}}` of what is live; of a fleet `hosts` too."""
-    return target.logs(services, lines, settings).as_json()
+def logs(target: Target, *, services: Sequence[str] = (), lines: int = 50, settings: Settings) -> ShownLogs:
+    """Return the last lines of what is live; as JSON `{"logs": {service: [line]}}`."""
+    return target.logs(services, lines, settings)
 
 
-def down(target: Local, *, settings: Settings, stream: Stream, dry_run: bool = False) -> dict[str, Any]:
-    """End every service of the target and its supervisor; return `{"stopped": [service]}`."""
-    return target.down(settings=settings, stream=stream, dry_run=dry_run).as_json()
+def down(target: Local, *, settings: Settings, stream: Stream, dry_run: bool = False) -> Stopped:
+    """End every service of the target and its supervisor; as JSON `{"stopped": [service], "dry_run"}`."""
+    return target.down(settings=settings, stream=stream, dry_run=dry_run)
 
 
 def purge(
     target: Local, project: str, service: str = "", *, settings: Settings, stream: Stream, dry_run: bool = True
-) -> dict[str, Any]:
+) -> Purged:
     """Remove what the target keeps of a project or of one service, data and logs too, after ending what runs of it.
 
-    Returns `{"removed": [{"path", "files", "bytes"}], "stopped": [service], "dry_run"}`.
+    As JSON `{"removed": [{"path", "files", "bytes"}], "stopped": [service], "dry_run"}`.
 
     Raises:
         TargetMissing: nothing was ever deployed there. GoferryError: `nothing-kept`, `deploy-busy`, as the agent says.
     """
-    return target.purge(project, service, settings=settings, stream=stream, dry_run=dry_run).as_json()
+    return target.purge(project, service, settings=settings, stream=stream, dry_run=dry_run)

@@ -214,10 +214,28 @@ class Stopped:
 
 
 @dataclass(frozen=True)
+class Removed:
+    """A file, link or folder that was removed, with the files in it and their bytes."""
+
+    path: str
+    files: int
+    bytes: int
+
+    @classmethod
+    def read(cls, row: Row) -> Removed:
+        """Read one row with suspicion."""
+        return cls(text(row.get("path")), whole(row.get("files")) or 0, whole(row.get("bytes")) or 0)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return `{"path", "files", "bytes"}`."""
+        return {"path": self.path, "files": self.files, "bytes": self.bytes}
+
+
+@dataclass(frozen=True)
 class Purged:
     """What was removed for good, or would be in a dry run; `stopped` are the services that ran of it."""
 
-    removed: tuple[Row, ...]
+    removed: tuple[Removed, ...]
     stopped: tuple[str, ...]
     dry_run: bool = False
 
@@ -228,12 +246,13 @@ class Purged:
         Raises:
             AgentLost: it is none.
         """
-        return cls(tuple(rows(need(answer, "removed", list))), texts(need(answer, "stopped", list)), dry_run)
+        removed = tuple(Removed.read(row) for row in rows(need(answer, "removed", list)))
+        return cls(removed, texts(need(answer, "stopped", list)), dry_run)
 
     def as_json(self) -> dict[str, Any]:
         """Return `{"removed": [{"path", "files", "bytes"}], "stopped": [service], "dry_run"}`."""
         return {
-            "removed": [dict(each) for each in self.removed],
+            "removed": [each.as_json() for each in self.removed],
             "stopped": list(self.stopped),
             "dry_run": self.dry_run,
         }

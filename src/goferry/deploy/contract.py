@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from goferry.config.model import Environment
 from goferry.config.settings import Settings
+from goferry.deploy.deployment import Deployment, Foreseen
+from goferry.deploy.live import ServiceFloor, Services
 from goferry.deploy.options import Options
 from goferry.observe.events import Stream
 
@@ -18,6 +20,31 @@ class DeployRecord(Protocol):
 
     def as_json(self) -> dict[str, Any]:
         """Return what `--json` prints; JSON types."""
+
+
+class ShownLogs(DeployRecord, Protocol):
+    """The last lines of what is live."""
+
+    @property
+    def logs(self) -> Mapping[str, list[str]]:
+        """Service → lines."""
+
+
+class ShownStatus(DeployRecord, Protocol):
+    """What serves on a target; see `live.Status`."""
+
+    @property
+    def live(self) -> Services: ...  # noqa: D102
+    @property
+    def stopped(self) -> Services: ...  # noqa: D102
+    @property
+    def recovered(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def busy(self) -> bool: ...  # noqa: D102
+    @property
+    def floors(self) -> Mapping[str, ServiceFloor]: ...  # noqa: D102
+    @property
+    def notes(self) -> tuple[str, ...]: ...  # noqa: D102
 
 
 class Target(Protocol):
@@ -43,16 +70,16 @@ class Target(Protocol):
 
     def deploy(
         self, dist: Path, *, services: Sequence[str], settings: Settings, stream: Stream, dry_run: bool
-    ) -> DeployRecord:
+    ) -> Deployment | Foreseen:
         """Bring the sealed release in `dist` into service; however it fails, the error says what serves."""
 
     def rollback(
         self, *, to: str, services: Sequence[str], project: str, settings: Settings, stream: Stream, dry_run: bool
-    ) -> DeployRecord:
+    ) -> Deployment | Foreseen:
         """Bring the version `to`, else the version before, into service again."""
 
-    def status(self, settings: Settings) -> DeployRecord:
+    def status(self, settings: Settings) -> ShownStatus:
         """Ask what serves."""
 
-    def logs(self, services: Sequence[str], lines: int, settings: Settings) -> DeployRecord:
+    def logs(self, services: Sequence[str], lines: int, settings: Settings) -> ShownLogs:
         """Ask for the last lines that the live versions wrote."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goferry.deploy import serving
-from goferry.deploy.answers import Prepared, ServiceChange
+from goferry.deploy.answers import DeployStep, Prepared, ServiceChange
 from goferry.deploy.live import Services
 from goferry.deploy.reading import versions
 from goferry.deploy.rollout import Host
@@ -176,21 +176,44 @@ class Foreseen:
     hosts: Mapping[str, Prepared]
     alone: bool = False
 
+    @property
+    def project(self) -> str:
+        """Whose release it is."""
+        return next(iter(self.hosts.values())).project
+
+    @property
+    def version(self) -> str:
+        """What would serve."""
+        return next(iter(self.hosts.values())).version
+
+    @property
+    def changes(self) -> tuple[ServiceChange, ...]:
+        """The longest list of any host."""
+        return max((each.changes for each in self.hosts.values()), key=len)
+
+    @property
+    def acts(self) -> tuple[DeployStep, ...]:
+        """The longest list of any host."""
+        return max((each.acts for each in self.hosts.values()), key=len)
+
     def as_json(self) -> dict[str, Any]:
         """Return the record that `--json` prints: of several hosts the longest plan, and each one's."""
-        plans = {
-            name: {
-                "changes": [change.as_json() for change in each.changes],
-                "acts": [step.as_json() for step in each.acts],
-            }
-            for name, each in self.hosts.items()
-        }
-        first = next(iter(self.hosts.values()))
         record = {
-            "project": first.project,
-            "version": first.version,
-            "changes": max((plan["changes"] for plan in plans.values()), key=len),
+            "project": self.project,
+            "version": self.version,
+            "changes": [change.as_json() for change in self.changes],
             "dry_run": True,
-            "acts": max((plan["acts"] for plan in plans.values()), key=len),
+            "acts": [step.as_json() for step in self.acts],
         }
-        return record if self.alone else {**record, "hosts": plans}
+        if self.alone:
+            return record
+        return {
+            **record,
+            "hosts": {
+                name: {
+                    "changes": [change.as_json() for change in each.changes],
+                    "acts": [step.as_json() for step in each.acts],
+                }
+                for name, each in self.hosts.items()
+            },
+        }

@@ -60,6 +60,11 @@ class LiveService:
         known = {name: read(row.get(name)) for name, read in _FIELDS.items()}
         return cls(**known, more={name: value for name, value in row.items() if name not in _FIELDS})
 
+    @property
+    def unreached(self) -> str:
+        """Why nobody reaches it at its public address; empty where somebody does, or nobody looked."""
+        return text(self.more.get("unreached"))
+
     def as_json(self) -> dict[str, Any]:
         """Return all fields by name."""
         return {**{name: getattr(self, name) for name in _FIELDS}, "held": list(self.held), **self.more}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from goferry.deploy.live import Status
+from goferry.deploy.live import ServiceFloor, Services, Status
 from goferry.deploy.upload import NO_POLICY
 
 T = TypeVar("T")
@@ -29,37 +29,72 @@ class FleetLogs:
 
     hosts: Mapping[str, Mapping[str, list[str]]]
 
+    @property
+    def logs(self) -> Mapping[str, list[str]]:
+        """All hosts' together."""
+        return _together(self.hosts)
+
     def as_json(self) -> dict[str, Any]:
         """Return `{"logs": {service: [line]}, "hosts": {host: {service: [line]}}}`."""
-        return {"logs": _together(self.hosts), "hosts": {name: dict(logs) for name, logs in self.hosts.items()}}
+        return {"logs": dict(self.logs), "hosts": {name: dict(logs) for name, logs in self.hosts.items()}}
 
 
 @dataclass(frozen=True)
 class FleetStatus:
-    """What each host serves."""
+    """What each host serves, and all hosts together: by `host service` and `host project` where there are several."""
 
     hosts: Mapping[str, Status]
+
+    @property
+    def live(self) -> Services:
+        """What serves."""
+        return _together({name: status.live for name, status in self.hosts.items()})
+
+    @property
+    def stopped(self) -> Services:
+        """Nothing: a host's services are ended by its root."""
+        return {}
+
+    @property
+    def recovered(self) -> tuple[str, ...]:
+        """What earlier deploys had left and this question brought to its end."""
+        return self._of_each(lambda status: status.recovered, alone="")
+
+    @property
+    def busy(self) -> bool:
+        """Whether another command works on any host."""
+        return any(status.busy for status in self.hosts.values())
+
+    @property
+    def floors(self) -> Mapping[str, ServiceFloor]:
+        """The floors; a host of before them has none."""
+        return _together({name: status.floors for name, status in self.hosts.items()})
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the hosts' root should know."""
+        unjudged = tuple(f"{name}: {NO_POLICY}" for name, status in self.hosts.items() if not status.has_policy)
+        return unjudged + self._of_each(lambda status: status.notes)
+
+    def _of_each(self, texts: Callable[[Status], Iterable[str]], alone: str | None = None) -> tuple[str, ...]:
+        """Return all hosts' texts, each behind its host's name; of one host behind `alone`, where that is given."""
+        heads = {name: f"{name}: " for name in self.hosts}
+        if alone is not None and len(self.hosts) == 1:
+            heads = dict.fromkeys(self.hosts, alone)
+        return tuple(heads[name] + text for name, status in self.hosts.items() for text in texts(status))
 
     def as_json(self) -> dict[str, Any]:
         """Return `{"hosts": {host: {"live": {service: {…}}, "recovered": [text], "busy": bool, …}}, "live", …}`.
 
-        The others are all hosts' together; where there are several, a service's key is `host service`, and a floor's
-        `host project`. A host of before `floors` has none.
+        The others are all hosts' together.
         """
-        hosts = {name: status.as_json() for name, status in self.hosts.items()}
-        alone = len(hosts) == 1
-        recovered = [
-            text if alone else f"{name}: {text}" for name, status in self.hosts.items() for text in status.recovered
-        ]
-        notes = [f"{name}: {NO_POLICY}" for name, status in self.hosts.items() if not status.has_policy]
-        notes += [f"{name}: {text}" for name, status in self.hosts.items() for text in status.notes]
         return {
-            "live": _together({name: host["live"] for name, host in hosts.items()}),
-            "recovered": recovered,
-            "busy": any(status.busy for status in self.hosts.values()),
-            "floors": _together({name: host["floors"] for name, host in hosts.items()}),
-            "notes": notes,
-            "hosts": hosts,
+            "live": {name: service.as_json() for name, service in self.live.items()},
+            "recovered": list(self.recovered),
+            "busy": self.busy,
+            "floors": {name: floor.as_json() for name, floor in self.floors.items()},
+            "notes": list(self.notes),
+            "hosts": {name: status.as_json() for name, status in self.hosts.items()},
         }
 
 

@@ -107,7 +107,7 @@ def find(
     return tuple(dict.fromkeys([*found, *_links(index)]))
 
 
-class Options(Struct, frozen=True):
+class GoFlags(Struct, frozen=True):
     """The flags of GOFLAGS by which Go reads other files (`go help build`); None where one is not there."""
 
     mod: str | None = None
@@ -122,14 +122,14 @@ class Options(Struct, frozen=True):
         return "" if self.pgo in ("", "auto", "off") else self.pgo
 
 
-def options(flags: str) -> Options:
+def options(flags: str) -> GoFlags:
     """Return what GOFLAGS says of them."""
     words = ldflags.split(flags)
     found: dict[str, str] = {}
     for place, word in enumerate(words):
         name, equals, value = word.lstrip("-").partition("=")
         found[name] = value if equals else "".join(words[place + 1 : place + 2])
-    return msgspec.convert(found, Options)
+    return msgspec.convert(found, GoFlags)
 
 
 def _copied(file: Path, mode: str) -> bool:
@@ -163,7 +163,7 @@ def _submodules(index: PackageIndex) -> Iterator[Replacement]:
         )
 
 
-def _flags(index: PackageIndex, directory: Path, given: Options) -> Iterator[Replacement]:
+def _flags(index: PackageIndex, directory: Path, given: GoFlags) -> Iterator[Replacement]:
     if given.overlay is not None:
         yield Replacement(f"-overlay={given.overlay} replaces files", "take -overlay out of GOFLAGS in builds.env")
     tool = " ".join(ldflags.split(given.toolexec)[:1])
@@ -177,7 +177,7 @@ def _flags(index: PackageIndex, directory: Path, given: Options) -> Iterator[Rep
             yield Replacement(f"-{name}={value} is not committed", f"commit it:  git add -f {quote(value)}")
 
 
-def _profile(index: PackageIndex, directory: Path, given: Options) -> str:
+def _profile(index: PackageIndex, directory: Path, given: GoFlags) -> str:
     """Return a profile out of the repository; one that is in it and not committed is only added."""
     value = given.profile
     return "" if not value or _in(index.name(directory / value)) else value

@@ -35,7 +35,7 @@ class Descriptor(Struct, frozen=True, rename="camel"):
         return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
 
 
-class Process(Struct, frozen=True, rename="pascal", omit_defaults=True):
+class ImageProcess(Struct, frozen=True, rename="pascal", omit_defaults=True):
     """What a container runs (config.md, "Properties", `config`)."""
 
     user: str
@@ -107,7 +107,7 @@ def program_layer(plan: ImagePlan, program: bytes) -> Layer:
 
 def configuration(plan: ImagePlan, platform: ImagePlatform, layers: list[Layer]) -> dict[str, object]:
     """Return the image's configuration (config.md, "Properties")."""
-    process = Process(
+    process = ImageProcess(
         plan.user, plan.env, (plan.entrypoint,), "/", plan.annotations, plan.args, {port: {} for port in plan.ports}
     )
     return {

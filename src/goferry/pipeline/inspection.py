@@ -33,7 +33,7 @@ def beside(opened: OpenProject, settings: Settings) -> Beside:
         return Beside({}, (f"what is built in beside the commit can't be told ({error.name}): {first}",))
 
 
-class Program(Struct, frozen=True):
+class InspectedProgram(Struct, frozen=True):
     """A main package: `stamps` are the symbols that a build fills in, `build_info` the version that Go tells in it."""
 
     path: str
@@ -79,7 +79,7 @@ class Inspection(Struct, frozen=True):
     tag: str
     tag_prefix: str
     targets: tuple[str, ...]
-    mains: tuple[Program, ...]
+    mains: tuple[InspectedProgram, ...]
     services: Mapping[str, Mapping[str, object]]
     image: WhetherImage
     toolchain: Mapping[str, object]
@@ -110,7 +110,7 @@ def record(opened: OpenProject, found: Beside) -> Inspection:
         tag_prefix=facts.tags.prefix,
         targets=tuple(str(target) for target in facts.targets),
         mains=tuple(
-            Program(
+            InspectedProgram(
                 path=main.path,
                 package=main.package,
                 program=main.program,

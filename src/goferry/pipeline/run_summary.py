@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from goferry import artifacts
 from goferry.artifacts import Ledger
-from goferry.deploy import reading
+from goferry.deploy import Deployment, reading
+from goferry.deploy.deployment import HostRecord
 from goferry.gobuild.gate import Report
 from goferry.kernel.manifest import File, Manifest
 from goferry.observe.record import (
@@ -27,8 +28,6 @@ from goferry.observe.record import (
     RunToolchain,
     Trust,
 )
-from goferry.pipeline import deployed as records
-from goferry.pipeline.deployed import Deployment
 from goferry.pipeline.way import SealedRelease
 
 
@@ -116,7 +115,7 @@ def of_fleet(deployed: Deployment, *, outcome: str, environment: str = "", go_ba
     )
 
 
-def _host(name: str, told: records.Host) -> RunHost:
+def _host(name: str, told: HostRecord) -> RunHost:
     return RunHost(
         name=name,
         version=told.version,

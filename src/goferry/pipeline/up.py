@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from goferry import deploy
 from goferry.artifacts import given
@@ -17,7 +16,7 @@ from goferry.config.settings import Settings
 from goferry.gobuild.gate import Report
 from goferry.kernel.outcomes import NothingToDeploy
 from goferry.observe.events import Event
-from goferry.pipeline import deployed, image, run_summary, signing_keys, way
+from goferry.pipeline import image, run_summary, signing_keys, way
 from goferry.pipeline.graph import Choice
 from goferry.pipeline.project import OpenProject
 
@@ -57,8 +56,24 @@ class UpResult(Struct, frozen=True):
     tests: Tests | None
     keys: str
     trust: str
-    deploy: Mapping[str, object] | None
+    deploy: deploy.Deployment | None
     seconds: float
+
+    def as_json(self) -> dict[str, object]:
+        """Return what `--json` prints."""
+        return {
+            "project": self.project,
+            "version": self.version,
+            "dist": self.dist,
+            "made": list(self.made),
+            "unchanged": self.unchanged,
+            "no_image": self.no_image,
+            "tests": to_builtins(self.tests),
+            "keys": self.keys,
+            "trust": self.trust,
+            "deploy": self.deploy.as_json() if self.deploy else None,
+            "seconds": self.seconds,
+        }
 
 
 def foresee(ctx: Context, order: UpOptions) -> list[Choice]:
@@ -84,8 +99,7 @@ def up(ctx: Context, order: UpOptions) -> UpResult:
             _refuse_without_services(opened)
         signing_keys.make_once(request.keys, ctx.stream)
         release = way.carry(ctx, request, opened)
-    record = deploy.deploy(release.folder, target, settings=ctx.settings, stream=ctx.stream) if target else None
-    done = deployed.done(record) if record else None
+    done = deploy.deploy(release.folder, target, settings=ctx.settings, stream=ctx.stream) if target else None
     seconds = time.monotonic() - began
     if order.report:
         from goferry.observe import report
@@ -105,7 +119,7 @@ def up(ctx: Context, order: UpOptions) -> UpResult:
         tests=_tests(release.tested) if release.tested else None,
         keys="throw-away" if request.keys.throw_away else "given",
         trust=str(request.keys.trust),
-        deploy=record,
+        deploy=done,
         seconds=round(seconds, 3),
     )
 

@@ -16,7 +16,6 @@ from goferry.kernel.errors import GoferryError
 from goferry.kernel.outcomes import AgentLost
 from goferry.observe import summary
 from goferry.observe.events import Stream
-from goferry.pipeline import deployed
 from goferry.pipeline import run_summary as made
 
 WRONG = [-5, 10**30, 2**63, 1.5, float("nan"), True, False, None, "12", "<b>", "", [], [7], {}, {"api": 7}]
@@ -44,8 +43,9 @@ def test_every_whole_number_is_kept_or_left_out(value):
     assert answers.milliseconds(value) == (value if 0 <= value <= 86_400_000 else None)
 
 
-def check(record):
+def check(told):
     """Every figure of a record that is drawn is one that can be."""
+    record = told.as_json()
     for host in [record, *record["hosts"].values()]:
         assert host["switch_ms"] is None or 0 <= host["switch_ms"] <= answers.DAY
         assert type(host["switch_ms"]) in (int, type(None))
@@ -57,7 +57,6 @@ def check(record):
             assert type(service.get("gap_ms", 0)) in (int, type(None))
             assert isinstance(service["version"], str)
             assert isinstance(service["url"], str)
-    told = deployed.done(record)
     run = made.of_fleet(told, outcome=told.outcome, go_back="x")
     for text in (summary.render(run), "\n".join(lines_of(told))):
         for wrong in ("-5", "9007199254740991", "NaN", "True"):
@@ -112,7 +111,7 @@ def test_status_of_a_host_that_answers_in_another_type(field, tmp_path):
             with pytest.raises(AgentLost, match=field):
                 deploy.status(fleet, settings=hosts.settings)
             continue
-        told = deploy.status(fleet, settings=hosts.settings)
+        told = deploy.status(fleet, settings=hosts.settings).as_json()
         assert type(told["busy"]) is bool
         assert all(isinstance(text, str) for text in told["recovered"])
         for live in told["live"].values():
@@ -127,7 +126,7 @@ def test_a_dry_run_of_a_host_that_answers_in_another_type(tmp_path):
         hosts.write("web-1", says={"prepare": {"changes": value, "acts": value}})
         fleet = Fleet(hosts.names, wait=1.0, connect_timeout=2)
         told = deploy.deploy(hosts.dist, fleet, settings=hosts.settings, stream=Stream(), dry_run=True)
-        text = "\n".join(lines_of(deployed.read(told)))
+        text = "\n".join(lines_of(told))
         assert "9007199254740991" not in text
         assert not {"-5", "True", "7"} & set(re.findall(r"-?\w+", text)), text
 

@@ -195,7 +195,7 @@ def test_a_host_that_comes_back_after_the_commit_was_lost_brings_the_others_back
 def test_a_commit_whose_answer_was_lost_counts_once_it_is_seen(hosts):
     made = hosts()
     made.write("web-1", faults={"commit": "cut-after"})
-    record = made.deploy()
+    record = made.deploy().as_json()
     assert {host["outcome"] for host in record["hosts"].values()} == {"deployed"}
 
 
@@ -295,7 +295,7 @@ def test_an_agent_that_knows_no_release_to_go_back_to_is_told_before_traffic_is_
     assert [made.live(name) for name in made.names] == [4, 4]
     assert "switch" not in made.heard("web-1") + made.heard("web-2")
     made.write("web-2", ignorant=False)
-    assert deploy.rollback(fleet, to="v1", settings=made.settings, stream=Stream())["outcome"] == "deployed"
+    assert deploy.rollback(fleet, to="v1", settings=made.settings, stream=Stream()).as_json()["outcome"] == "deployed"
     assert [made.live(name) for name in made.names] == [1, 1]
 
 
@@ -376,5 +376,5 @@ def test_what_fails_before_any_connection_says_that_no_host_was_changed(hosts, s
 
 
 def test_a_good_end_says_what_serves_on_each_host(hosts, programs):
-    record = hosts().deploy()
+    record = hosts().deploy().as_json()
     assert [host["serving"]["api"]["version"] for host in record["hosts"].values()] == ["v2", "v2"]

@@ -256,7 +256,7 @@ def test_a_banner_can_not_speak_to_the_runner(hostile):
 def test_a_good_answer_is_read(hostile):
     live = {"api": {"project": "shop", "service": "api", "version": "v1"}}
     fleet, settings = hostile(frame(ok=True, live=live, recovered=[], busy=False))
-    told = deploy.status(fleet, settings=settings)["live"]["api"]
+    told = deploy.status(fleet, settings=settings).as_json()["live"]["api"]
     assert {**told, **live["api"]} == told
     assert told["pid"] is None, "a figure that the host did not tell is none"
 

@@ -28,7 +28,6 @@ from goferry.observe.record import (
     Traffic,
     Trust,
 )
-from goferry.pipeline import deployed as records
 from goferry.pipeline import run_summary as made
 
 SHA = "3f" * 32
@@ -64,7 +63,7 @@ def deployed(fleet, verb="deploy"):
     """Deploy to both hosts, or roll them back, and return the record that the actions draw."""
     for name in fleet.names:
         fleet.write(name, says=HOSTS[name])
-    record = records.done(fleet.deploy(verb))
+    record = fleet.deploy(verb)
     if verb == "rollback":
         return made.of_fleet(record, outcome="rolled-back", environment="production")
     back = made.way_back(record.project, "production", [*record.hosts], [])

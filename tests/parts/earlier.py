@@ -20,6 +20,8 @@ FIRST = "8a72acad4e8ffb94fe908e2156e1dc843c82fe5a"
 """Writes schema 1, and keys, trust and policy that name no project."""
 PROJECTS = "fee9634a4286974c2825bdc5cb108c92076ba12a"
 """Writes schema 2; each project has its keys, its trust and its policy."""
+UNTYPED = "f0f38e1c1cc815ad40f853fd298bdd7a3ef866b7"
+"""The last one whose agent read and wrote its files as dictionaries."""
 _RUN = "import sys; sys.path.insert(0, sys.argv.pop(1)); from goferry.__main__ import main; main()"
 
 
@@ -41,7 +43,8 @@ class Earlier:
 
     def reads_ledger(self, path: Path) -> None:
         """Leave in the file of a build only what this Goferry wrote there too: a build and its seal are of one."""
-        known = re.findall(r"^    (\w+): ", (self.source / "goferry/dist/ledger.py").read_text(), re.MULTILINE)
+        (ledger,) = self.source.glob("goferry/*/ledger.py")
+        known = re.findall(r"^    (\w+): ", ledger.read_text(), re.MULTILINE)
         record = json.loads(path.read_text())
         path.write_text(json.dumps({name: value for name, value in record.items() if name in [*known, "schema"]}))
 

@@ -74,7 +74,7 @@ class Story:
         with self.stream.span("switch under load") as span:
             told.load, told.switched = traffic.under_load(told.url, lambda: self._deploy(2), before=2.0, after=1.5)
             span.numbers.update(sent=told.load.sent, lost=told.load.lost)
-        told.rolled_back = deploy.rollback(self.target, settings=self.settings, stream=self.stream)
+        told.rolled_back = deploy.done(deploy.rollback(self.target, settings=self.settings, stream=self.stream))
         self._compare()
 
     def _afresh(self) -> None:
@@ -115,7 +115,8 @@ class Story:
                 shutil.rmtree(copy)
 
     def _deploy(self, number: int) -> Deployment:
-        return deploy.deploy(self.folder.dist(number), self.target, settings=self.settings, stream=self.stream)
+        found = deploy.deploy(self.folder.dist(number), self.target, settings=self.settings, stream=self.stream)
+        return deploy.done(found)
 
     def _compare(self) -> None:
         """Run the same service by hand at the same address, and restart it under the same load."""

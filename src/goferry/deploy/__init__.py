@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Literal, overload
 
 from goferry.artifacts import given
 from goferry.config.settings import Settings
 from goferry.deploy.answers import Purged, Stopped
 from goferry.deploy.contract import ShownLogs, ShownStatus, Target
-from goferry.deploy.deployment import Deployment, Foreseen
+from goferry.deploy.deployment import Deployment, Foreseen, done
 from goferry.deploy.environment_policy import judge_accepts, judge_uncommitted
 from goferry.deploy.fleet import Fleet
 from goferry.deploy.local import Local
@@ -30,6 +29,7 @@ __all__ = [
     "Target",
     "before_deploy",
     "deploy",
+    "done",
     "down",
     "judge_accepts",
     "logs",
@@ -39,30 +39,6 @@ __all__ = [
 ]
 
 
-@overload
-def deploy(
-    dist: Path,
-    target: Target,
-    *,
-    services: Sequence[str] = ...,
-    settings: Settings,
-    stream: Stream,
-    dry_run: Literal[False] = ...,
-    accepts: str = ...,
-    uncommitted: str = ...,
-) -> Deployment: ...
-@overload
-def deploy(
-    dist: Path,
-    target: Target,
-    *,
-    services: Sequence[str] = ...,
-    settings: Settings,
-    stream: Stream,
-    dry_run: bool,
-    accepts: str = ...,
-    uncommitted: str = ...,
-) -> Deployment | Foreseen: ...
 def deploy(
     dist: Path,
     target: Target,
@@ -101,28 +77,6 @@ def before_deploy(target: Target, settings: Settings) -> AbstractContextManager[
     return target.before_deploy(settings)
 
 
-@overload
-def rollback(
-    target: Target,
-    *,
-    to: str = ...,
-    services: Sequence[str] = ...,
-    project: str = ...,
-    settings: Settings,
-    stream: Stream,
-    dry_run: Literal[False] = ...,
-) -> Deployment: ...
-@overload
-def rollback(
-    target: Target,
-    *,
-    to: str = ...,
-    services: Sequence[str] = ...,
-    project: str = ...,
-    settings: Settings,
-    stream: Stream,
-    dry_run: bool,
-) -> Deployment | Foreseen: ...
 def rollback(
     target: Target,
     *,

@@ -217,3 +217,14 @@ class Foreseen:
                 for name, each in self.hosts.items()
             },
         }
+
+
+def done(found: Deployment | Foreseen) -> Deployment:
+    """Return what a deploy or rollback that was no dry run came to, as what it is.
+
+    Raises:
+        TypeError: it was a dry run.
+    """
+    if isinstance(found, Foreseen):
+        raise TypeError("nothing was deployed in a dry run")
+    return found

@@ -99,7 +99,9 @@ def up(ctx: Context, order: UpOptions) -> UpResult:
             _refuse_without_services(opened)
         signing_keys.make_once(request.keys, ctx.stream)
         release = way.carry(ctx, request, opened)
-    done = deploy.deploy(release.folder, target, settings=ctx.settings, stream=ctx.stream) if target else None
+    done = None
+    if target:
+        done = deploy.done(deploy.deploy(release.folder, target, settings=ctx.settings, stream=ctx.stream))
     seconds = time.monotonic() - began
     if order.report:
         from goferry.observe import report

@@ -27,7 +27,9 @@ from goferry.deploy.contract import ShownLogs, ShownStatus, Target
 from goferry.deploy.destination import TARGETS
 from goferry.deploy.live import LiveService, Status
 from goferry.deploy.overview import FleetLogs, FleetStatus, Logs
+from goferry.gobuild import ledger_services
 from goferry.host.view import Shown, View
+from goferry.kernel.services import Declared
 
 ANY, TEXT, NUMBER, FLAG = "any", "string", "number", "boolean"
 PLAIN = {str: TEXT, int: NUMBER, float: NUMBER, bool: FLAG, pathlib.Path: TEXT}
@@ -484,9 +486,10 @@ def _tree(function):
 
 
 HOSTS = {
+    ledger_services.services: lambda: {"*": of_type(Declared)},
     LiveService.as_json: lambda: {**of_type(Shown), **returned(View.changed)["*"]},
 }
-"""What comes from a host's agent is what the agent's own code returns."""
+"""What comes from a host's agent is what the agent's own code returns, and a service is as the kernel declares it."""
 
 
 def of_commands():

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from goferry.config import model
 from goferry.gobuild import mains
 from goferry.gobuild.facts import Facts
 from goferry.kernel.errors import Misuse
+from goferry.kernel.services import Declared
 
 
 class ServiceUnknown(Misuse):
@@ -21,7 +20,7 @@ class ServiceUnknown(Misuse):
     name = "service-main-unknown"
 
 
-def services(config: model.Project, facts: Facts) -> dict[str, dict[str, Any]]:
+def services(config: model.Project, facts: Facts) -> dict[str, dict[str, object]]:
     """Return name → declaration, with `binary`: the program that its main builds. Times are integer milliseconds.
 
     Raises:
@@ -30,7 +29,7 @@ def services(config: model.Project, facts: Facts) -> dict[str, dict[str, Any]]:
     return {name: _record(name, service, facts) for name, service in config.services.items()}
 
 
-def _record(name: str, service: model.Service, facts: Facts) -> dict[str, Any]:
+def _record(name: str, service: model.Service, facts: Facts) -> dict[str, object]:
     by_path = {main.path: main for main in facts.mains}
     by_path.update({main.package: main for main in facts.mains})
     found = by_path.get(service.main) or by_path.get(mains.spelled(service.main))
@@ -43,17 +42,13 @@ def _record(name: str, service: model.Service, facts: Facts) -> dict[str, Any]:
             service=name,
             mains=known,
         )
+    record = {field: _value(service, field) for field in Declared._fields if field not in ("binary", "listen")}
     listen = {key: value for key, value in msgspec.structs.asdict(service.listen).items() if value}
-    return {
-        "main": found.path,
-        "binary": found.program,
-        "listen": listen,
-        "health": service.health,
-        "args": list(service.args),
-        "env": dict(service.env),
-        "env_file": service.env_file,
-        "port": service.port,
-        "ready_within_ms": round(service.ready_within * 1000),
-        "bake_ms": round(service.bake * 1000),
-        "drain_ms": round(service.drain * 1000),
-    }
+    return {**record, "main": found.path, "binary": found.program, "listen": listen}
+
+
+def _value(service: model.Service, field: str) -> object:
+    """Return a field of a release's service, which goferry.yml has by the same name; seconds as milliseconds there."""
+    if field.endswith("_ms"):
+        return round(getattr(service, field.removesuffix("_ms")) * 1000)
+    return msgspec.to_builtins(getattr(service, field))

@@ -42,9 +42,9 @@ def _record(name: str, service: model.Service, facts: Facts) -> dict[str, object
             service=name,
             mains=known,
         )
-    record = {field: _value(service, field) for field in Declared._fields if field not in ("binary", "listen")}
     listen = {key: value for key, value in msgspec.structs.asdict(service.listen).items() if value}
-    return {**record, "main": found.path, "binary": found.program, "listen": listen}
+    own: dict[str, object] = {"main": found.path, "binary": found.program, "listen": listen}
+    return {field: own[field] if field in own else _value(service, field) for field in Declared._fields}
 
 
 def _value(service: model.Service, field: str) -> object:

@@ -289,4 +289,4 @@ def upgrade(made, host):
         (host.address,), directory=made.repository, identity=host.root_key, known_hosts=host.known_hosts
     )
     record = provisioning.run(order, settings=SETTINGS, stream=Stream(), dry_run=False)
-    return record["hosts"]
+    return record.as_json()["hosts"]

@@ -125,7 +125,7 @@ class Works:
                 trust=self.trust, identity=root_key, known_hosts=known, **more,
             )  # fmt: skip
             record = provisioning.run(order, settings=SETTINGS, stream=Stream(), dry_run=dry_run)
-            records |= record["hosts"]
+            records |= record.as_json()["hosts"]
         return records
 
     def fleet(self, *hosts, **more):

@@ -108,4 +108,4 @@ def command(
     )
     with output.stream() as stream:
         record = work.run(order, settings=settings(), stream=stream, dry_run=dry_run)
-    output.result(record, *work.lines(record))
+    output.result(record.as_json(), *work.lines(record))

@@ -120,7 +120,7 @@ class World:
             {"run": ["systemctl", "start", "a.socket"], **started},
             {"run": ["systemctl", "reload", "nginx"], "changed": [proxy], "again": ["systemctl", "reload", "nginx"]},
         ]  # fmt: skip
-        return {"entries": entries, "commands": commands, "install": [], "check": ["agent", "checks"]}
+        return {"entries": entries, "commands": commands, "install": [], "check": ["agent", "checks"], "trials": []}
 
     def right(self):
         """Everything is as it should be, and was read by whom it is for."""

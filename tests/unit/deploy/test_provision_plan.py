@@ -5,11 +5,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from surveyed import ANSWER, facts
 
 from goferry.config.load import load
 from goferry.deploy.hosts import parse
-from goferry.deploy.provision import WantedService, Wishes, on_host, plan, render
-from goferry.deploy.provision.perform import as_request, checked, known_lines
+from goferry.deploy.provision import WantedService, Wishes, on_host, plan
+from goferry.deploy.provision.host_facts import GUARDS, PROXIES
+from goferry.deploy.provision.host_facts import read as read_facts
+from goferry.deploy.provision.nginx_proxy import NginxProxy
+from goferry.deploy.provision.perform import as_record, as_request, known_lines
+from goferry.deploy.provision.systemd_guard import SystemdGuard
 from goferry.deploy.provision.wishes import public_key
 from goferry.deploy.provision.wishes import read as read_wishes
 from goferry.kernel import hostfile, probe
@@ -18,12 +23,7 @@ from goferry.kernel.hostfile import HostFile, Place
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "provision"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIvrSTAtI/cBS03iAAY0MIJTr3s3nZ6wzO7QZvd7WtZ4 ci"
-FACTS = {
-    "user": 0, "system": "Linux", "machine": "x86_64", "hostname": "web-1", "python": [3, 11, 2], "systemd": 252,
-    "apt": True, "nginx": "1.22.1", "nginx_group": "www-data",
-    "private_users": False, "ipv6": True, "control_groups": 2, "ports": [22, 80], "host_file": "", "live": {}, "proxy": "", "trust": "", "trusts": [],
-    "authorized_keys": "", "host_keys": [],
-}  # fmt: skip
+FACTS = facts()
 SECRET = probe.ProbeSecret("0" * 32, "f" * 32)
 SHOP = Wishes(
     "shop",
@@ -35,10 +35,10 @@ SHOP = Wishes(
 )
 CASES = {
     "bare": (SHOP, FACTS),
-    "no-nginx": (SHOP, {**FACTS, "nginx": ""}),
+    "no-nginx": (SHOP, facts(proxy=NginxProxy())),
     "bound-newer": (
         Wishes("shop", (WantedService("api", "socket", 8080),), b"trust", bind="127.0.0.1", secret=SECRET),
-        {**FACTS, "nginx": "1.29.7", "private_users": True, "ipv6": False},
+        facts(proxy=NginxProxy((1, 29, 7)), guard=SystemdGuard(252, private_users=True), ipv6=False),
     ),
 }
 
@@ -46,7 +46,7 @@ CASES = {
 def rendered(made):
     record = {
         "install": [list(words) for words in made.install],
-        "commands": [command.as_record() for command in made.commands],
+        "commands": [as_record(command) for command in made.commands],
         "notes": list(made.notes),
         "entries": [
             {"path": each.path, "mode": oct(each.mode), "owner": f"{each.owner}:{each.group}", "keep": each.keep,
@@ -59,8 +59,8 @@ def rendered(made):
 
 @pytest.mark.parametrize("case", sorted(CASES))
 def test_golden_plans(case):
-    wishes, facts = CASES[case]
-    assert rendered(plan(wishes, facts)) == (GOLDEN / f"{case}.json").read_text(), "UPDATE: see tests/golden/provision"
+    wishes, given = CASES[case]
+    assert rendered(plan(wishes, given)) == (GOLDEN / f"{case}.json").read_text(), "UPDATE: see tests/golden/provision"
 
 
 def host_file(made):
@@ -71,9 +71,9 @@ def host_file(made):
 @pytest.mark.parametrize(("listens", "serves"), [("env", "socket"), ("socket", "plain")])
 def test_what_serves_can_be_started_again_although_the_next_version_listens_otherwise(listens, serves):
     before = plan(Wishes("shop", (WantedService("api", "socket" if serves == "socket" else "env"),), b"trust"), FACTS)
-    there = {**FACTS, "host_file": host_file(before), "live": {"shop/api": serves}}
+    live = {"shop/api": serves}
     wishes = Wishes("shop", (WantedService("api", listens),), b"trust", secret=SECRET)
-    made = plan(wishes, there)
+    made = plan(wishes, facts(host_file=host_file(before), live=live))
     files = {each.path.rpartition("/")[2]: (each.content or b"").decode() for each in made.entries}
     unit, entrance = files["goferry-shop-api@.service"], files["goferry-shop-api@.socket"]
     assert "Wants=goferry-shop-api@" in unit
@@ -83,20 +83,20 @@ def test_what_serves_can_be_started_again_although_the_next_version_listens_othe
     assert "ConditionPathExists" not in entrance
     assert "case %i in port*)" in files["goferry.door-shop-api@.service"]
     assert any("serves a version that listens in another way" in note for note in made.notes)
-    again = plan(wishes, {**there, "host_file": host_file(made)})  # by a pipeline that provisions before each deploy
+    again = plan(
+        wishes, facts(host_file=host_file(made), live=live)
+    )  # by a pipeline that provisions before each deploy
     assert {each.path: each.content for each in again.entries} == {each.path: each.content for each in made.entries}
-    after = plan(
-        wishes,
-        {**there, "host_file": host_file(made), "live": {"shop/api": "socket" if listens == "socket" else "plain"}},
-    )
-    alone = plan(wishes, {**FACTS, "host_file": host_file(made)})
+    live = {"shop/api": "socket" if listens == "socket" else "plain"}
+    after = plan(wishes, facts(host_file=host_file(made), live=live))
+    alone = plan(wishes, facts(host_file=host_file(made)))
     assert after.entries == alone.entries
     assert "case %i" not in str(after.entries)
 
 
 def test_a_second_plan_on_what_the_first_made_is_the_same():
     first = plan(SHOP, FACTS)
-    after = {**FACTS, "host_file": host_file(first), "ports": [22, 80, 8080, 8081]}
+    after = facts(host_file=host_file(first), ports=[22, 80, 8080, 8081])
     assert plan(SHOP, after) == first
 
 
@@ -107,17 +107,19 @@ def test_the_secret_that_a_host_has_is_kept_and_shown_to_nobody():
     other = Wishes("blog", (WantedService("web", "flag"),), b"trust")
     assert probe.secret(include.content.decode()) == SECRET != other.secret
     assert SECRET.asked not in repr(SHOP)
-    second = plan(other, {**FACTS, "host_file": host_file(first), "proxy": include.content.decode()})
+    second = plan(other, facts(NginxProxy((1, 22, 1), include=include.content.decode()), host_file=host_file(first)))
     assert include in second.entries
     old = include.content.decode().replace(probe.line(SECRET) + "\n", "")  # as it was before there was a secret
-    (renewed,) = (each for each in plan(other, {**FACTS, "proxy": old}).entries if each.path == include.path)
+    (renewed,) = (
+        each for each in plan(other, facts(NginxProxy((1, 22, 1), include=old))).entries if each.path == include.path
+    )
     assert probe.secret(renewed.content.decode()) == other.secret
 
 
 def test_another_project_keeps_its_place_and_ports_are_never_shared():
     first = plan(SHOP, FACTS)
     other = Wishes("blog", (WantedService("web", "flag"), WantedService("api", "socket")), b"trust")
-    second = plan(other, {**FACTS, "host_file": host_file(first), "ports": [22, 80, 8080, 8081]})
+    second = plan(other, facts(host_file=host_file(first), ports=[22, 80, 8080, 8081]))
     found = hostfile.parse(host_file(second).encode()).projects
     assert set(found) == {"shop", "blog"}
     places = [place for services in found.values() for place in services.values()]
@@ -127,9 +129,7 @@ def test_another_project_keeps_its_place_and_ports_are_never_shared():
 
 def test_a_service_that_is_gone_stays_and_is_told():
     first = plan(SHOP, FACTS)
-    later = plan(
-        Wishes("shop", (WantedService("api", "socket", 8080),), b"trust"), {**FACTS, "host_file": host_file(first)}
-    )
+    later = plan(Wishes("shop", (WantedService("api", "socket", 8080),), b"trust"), facts(host_file=host_file(first)))
     assert "web" in hostfile.parse(host_file(later).encode()).projects["shop"]
     assert later.notes == ("web is no longer declared; the host stays ready for it",)
 
@@ -140,15 +140,15 @@ def test_a_service_that_is_gone_stays_and_is_told():
         ({"user": 1000}, "host-unsuitable", "root"),
         ({"system": "Darwin"}, "host-unsuitable", "Darwin"),
         ({"python": [3, 8, 1]}, "host-unsuitable", "3.8.1"),
-        ({"systemd": 0}, "host-unsuitable", "not running"),
-        ({"nginx": "", "apt": False}, "host-unsuitable", "nginx"),
+        ({"guard": SystemdGuard()}, "host-unsuitable", "not running"),
+        ({"proxy": NginxProxy(), "apt": False}, "host-unsuitable", "nginx"),
         ({"ports": [8080]}, "port-taken", "8080"),
         ({"host_file": "{}"}, "host-file-invalid", "host.json"),
     ],
 )
 def test_what_a_host_may_not_be(change, name, what):
     with pytest.raises(GoferryError, match=what) as told:
-        plan(SHOP, {**FACTS, **change})
+        plan(SHOP, facts(**change))
     assert told.value.name == name
 
 
@@ -156,7 +156,7 @@ def test_what_a_host_may_not_be(change, name, what):
 def test_names_that_would_meet_another_project_s_are_refused_by_name(project, service):
     first = plan(Wishes("a", (WantedService("b-c", "socket"),), b"trust"), FACTS)
     with pytest.raises(GoferryError, match="b-c of project a ") as told:
-        plan(Wishes(project, (WantedService(service, "socket"),), b"trust"), {**FACTS, "host_file": host_file(first)})
+        plan(Wishes(project, (WantedService(service, "socket"),), b"trust"), facts(host_file=host_file(first)))
     assert (told.value.name, told.value.exit_code) == ("service-name-unusable", 2)
 
 
@@ -168,7 +168,7 @@ def test_names_whose_socket_would_not_fit_are_refused_by_name(listen):
     with pytest.raises(GoferryError, match="108 bytes") as told:
         plan(Wishes(project, (WantedService(long + "s", listen),), b"trust"), FACTS)
     assert told.value.name == "service-name-unusable"
-    kept = {**FACTS, "host_file": host_file(made).replace(long, long + "ss")}  # what an older provision left half done
+    kept = facts(host_file=host_file(made).replace(long, long + "ss"))  # what an older provision left half done
     assert plan(Wishes(project, (WantedService("api", "socket"),), b"trust"), kept).places
 
 
@@ -191,7 +191,7 @@ def test_what_the_repository_alone_says_wrong_is_refused_before_a_host_is_named(
 
 def test_a_port_of_another_service_is_refused_by_name():
     first = plan(Wishes("blog", (WantedService("web", "env", 9000),), b"trust"), FACTS)
-    there = {**FACTS, "host_file": host_file(first)}
+    there = facts(host_file=host_file(first))
     with pytest.raises(GoferryError, match="service web's of project blog") as told:
         plan(Wishes("shop", (WantedService("api", "socket", 9000),), b"trust"), there)
     assert told.value.name == "port-taken"
@@ -199,19 +199,19 @@ def test_a_port_of_another_service_is_refused_by_name():
 
 def test_no_service_is_served_on_a_port_that_may_be_drawn_for_another():
     first = plan(Wishes("blog", (WantedService("web", "env", 9000),), b"trust"), FACTS)
-    there = {**FACTS, "host_file": host_file(first)}
-    for facts, port in ((FACTS, 23_000), (there, 23_001), (there, 23_004), (there, 23_999)):
+    there = facts(host_file=host_file(first))
+    for given, port in ((FACTS, 23_000), (there, 23_001), (there, 23_004), (there, 23_999)):
         with pytest.raises(GoferryError, match="are drawn for the host's services") as told:
-            plan(Wishes("shop", (WantedService("api", "socket", port),), b"trust"), facts)
+            plan(Wishes("shop", (WantedService("api", "socket", port),), b"trust"), given)
         assert told.value.name == "port-taken"
     older = HostFile(projects={"shop": {"api": Place("shop", "api", 23_500, "socket")}})
-    again = {**FACTS, "host_file": older.to_bytes().decode()}
+    again = facts(host_file=older.to_bytes().decode())
     assert plan(Wishes("shop", (WantedService("api", "socket", 23_500),), b"trust"), again).places[0].port == 23_500
 
 
 def test_a_port_that_a_host_gave_before_it_was_drawn_is_kept_and_told():
     host_file = HostFile(projects={"shop": {"api": Place("shop", "api", 23_005, "socket")}}).to_bytes().decode()
-    made = plan(Wishes("shop", (WantedService("api", "socket", 23_005),), b"trust"), {**FACTS, "host_file": host_file})
+    made = plan(Wishes("shop", (WantedService("api", "socket", 23_005),), b"trust"), facts(host_file=host_file))
     assert [place.port for place in made.places] == [23_005]
     (told,) = [note for note in made.notes if "23005" in note]
     assert told.startswith("api is served on port 23005, one of 23000 to 23999")
@@ -227,7 +227,7 @@ def test_a_host_with_old_control_groups_alone_is_told_what_it_can_not_tell_apart
         (tmp_path / name / "cgroup.procs").touch()
     found = on_host.control_groups(str(tmp_path))
     assert found == version
-    notes = plan(SHOP, {**FACTS, "control_groups": found}).notes
+    notes = plan(SHOP, facts(control_groups=found)).notes
     assert [note.partition(":")[0] for note in notes] == ["control-groups-v1"] * (version == 1)
 
 
@@ -239,16 +239,22 @@ def test_without_a_trust_file_nothing_is_planned():
 @pytest.mark.parametrize(
     "change",
     [
-        {"nginx_group": "x;\nExecStart=/bin/sh"},
-        {"private_users": "yes"},
+        {"said": [ANSWER["said"][0], [0, "x;\nExecStart=/bin/sh"], *ANSWER["said"][2:]]},
+        {"said": [ANSWER["said"][0], [0, "x\nExecStart=/bin/sh"], *ANSWER["said"][2:]]},
+        {"said": ANSWER["said"][1:]},
+        {"said": "no"},
+        {"texts": {}},
+        {"texts": {"/etc/nginx/conf.d/goferry.conf": 1}},
         {"ports": "no"},
-        {"nginx": "1;x"},
         {"python": ["3"]},
+        {"live": {"shop/api": "other"}},
+        {"control_groups": 3},
+        {"user": True},
     ],
 )
 def test_facts_of_another_kind_are_refused(change):
     with pytest.raises(GoferryError, match="no usable facts"):
-        checked(parse("web", "root"), {**FACTS, **change})
+        read_facts(parse("web", "root"), {**ANSWER, **change}, PROXIES, GUARDS)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +279,7 @@ def test_requests_are_json_and_known_hosts_lines_bear_the_name():
 
 @pytest.mark.parametrize(("said", "skipped"), [(0, False), (hostfile.BARRED, True), (1, False), (127, False)])
 def test_a_unit_is_skipped_for_good_only_when_the_agent_says_so(tmp_path, said, skipped):
-    unit = render.service(hostfile.Place("shop", "api", 8080, "socket"), drain_seconds=1, private_users=False)
+    unit = SystemdGuard(252).slots(hostfile.Place("shop", "api", 8080, "socket"), drain_seconds=1)
     (condition,) = (line for line in unit.splitlines() if line.startswith("ExecCondition="))
     agent = tmp_path / "goferry-host"
     agent.write_text(f"#!/bin/sh\nexit {said}\n")

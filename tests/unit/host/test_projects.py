@@ -5,6 +5,7 @@ import io
 import os
 
 import pytest
+from surveyed import facts
 
 from goferry.deploy.provision import WantedService, Wishes, authorized_keys, plan
 from goferry.host import lock, policy, processes, serve
@@ -174,12 +175,7 @@ def test_a_line_without_a_project_gets_one_when_its_key_is_given_again():
     assert authorized_keys.changed(old, "shop", (), [ONE, TWO], {"shop"})[0] == ""
 
 
-FACTS = {
-    "user": 0, "system": "Linux", "python": [3, 11, 2], "systemd": 252, "apt": True, "nginx": "1.22.1",
-    "nginx_group": "www-data", "proxyd": "/usr/lib/systemd/systemd-socket-proxyd", "private_users": False, "ipv6": True,
-    "control_groups": 2,
-    "ports": [22, 80], "proxy": "", "host_file": "", "live": {}, "trust": "", "trusts": [], "authorized_keys": "",
-}  # fmt: skip
+FACTS = facts()
 SHOP = Wishes("shop", (WantedService("api", "socket", 8080),), b"shop's", (ONE,), b"agent")
 
 
@@ -190,16 +186,16 @@ def written(made):
 def test_a_second_project_changes_nothing_of_the_first():
     first = written(plan(SHOP, FACTS))
     keys_file = first["/var/lib/goferry-login/.ssh/authorized_keys"].decode()
-    after = {**FACTS, "host_file": first[hostfile.HOST_FILE].decode(), "trusts": ["shop"], "authorized_keys": keys_file}
+    after = {"host_file": first[hostfile.HOST_FILE].decode(), "trusts": ["shop"], "authorized_keys": keys_file}
     blog = Wishes("blog", (WantedService("web", "socket"),), b"blog's", (TWO,), b"agent", accepts="snapshots")
-    second = written(plan(blog, after))
+    second = written(plan(blog, facts(**after)))
     assert second["/etc/goferry/trust/blog.trust"] == b"blog's"
     assert not {"/etc/goferry/trust/shop.trust", "/etc/goferry/goferry.trust"} & set(second)
     assert second["/var/lib/goferry-login/.ssh/authorized_keys"].decode().startswith(keys_file)
     host = hostfile.parse(second[hostfile.HOST_FILE])
     assert (host.policy("shop"), host.policy("blog")) == (Policy("releases"), Policy("snapshots"))
     with pytest.raises(GoferryError, match="no trust file for blog"):
-        plan(Wishes("blog", (WantedService("web", "socket"),)), {**after, "trust": "shared"})
+        plan(Wishes("blog", (WantedService("web", "socket"),)), facts(**after, trust="shared"))
 
 
 @pytest.mark.parametrize(
@@ -213,7 +209,7 @@ def test_a_second_project_changes_nothing_of_the_first():
 )
 def test_a_project_of_a_first_host_has_no_policy_until_one_is_told(wishes, expected):
     one = HostFile(projects={"shop": HOST.projects["shop"]})
-    there = {**FACTS, "host_file": one.to_bytes().decode(), "trust": "theirs"}
+    there = facts(host_file=one.to_bytes().decode(), trust="theirs")
     made = plan(Wishes("shop", (WantedService("api", "socket"),), agent=b"agent", **wishes), there)
     assert hostfile.parse(written(made)[hostfile.HOST_FILE]).policy("shop") == expected
     assert any("no policy" in note for note in made.notes) is (expected is None)
@@ -221,7 +217,7 @@ def test_a_project_of_a_first_host_has_no_policy_until_one_is_told(wishes, expec
 
 def test_environments_of_a_host_add_up():
     host = HostFile(projects={"shop": HOST.projects["shop"]}, policies={"shop": Policy("snapshots", ("staging",), 3)})
-    there = {**FACTS, "host_file": host.to_bytes().decode(), "trusts": ["shop"]}
+    there = facts(host_file=host.to_bytes().decode(), trusts=["shop"])
     made = plan(Wishes("shop", (WantedService("api", "socket"),), agent=b"a", environments=("production",)), there)
     expected = Policy("snapshots", ("production", "staging"), 3)
     assert hostfile.parse(written(made)[hostfile.HOST_FILE]).policy("shop") == expected

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from goferry.artifacts import given
 from goferry.config import load, model
@@ -14,6 +12,7 @@ from goferry.deploy import destination, ssh
 from goferry.deploy.errors import HostDiffers
 from goferry.deploy.options import KNOWN_HOSTS, Options, default_known_hosts, without_hosts
 from goferry.deploy.provision import perform, wishes
+from goferry.deploy.provision.provision_record import ProvisionedHost, ProvisionRecord
 from goferry.kernel.errors import Misuse
 from goferry.kernel.hostfile import Policy
 from goferry.kernel.outcomes import PublicAddressUnreachable
@@ -50,11 +49,11 @@ class ProvisionOptions:
     check: bool = False
 
 
-def run(order: ProvisionOptions, *, settings: Settings, stream: Stream, dry_run: bool) -> dict[str, Any]:
-    """Provision; returns `execute.provision`'s record with `notes` and `next`.
+def run(order: ProvisionOptions, *, settings: Settings, stream: Stream, dry_run: bool) -> ProvisionRecord:
+    """Provision; return the record with what to do next.
 
     Raises:
-        what `wishes.read` and `execute.provision` raise. PublicAddressUnreachable: when all is in place and nobody
+        what `wishes.read` and `perform.provision` raise. PublicAddressUnreachable: when all is in place and nobody
         reaches a service of the project. HostDiffers: when a check found something.
     """
     loaded = load.load(order.directory, project=order.project)
@@ -87,8 +86,8 @@ def run(order: ProvisionOptions, *, settings: Settings, stream: Stream, dry_run:
     if order.check:
         _refuse_differing(record)
     elif not dry_run:
-        _refuse_unreached(record)
-    return {**record, "notes": notes, "next": _next(order, record, loaded.directory / "dist")}
+        record = _refuse_unreached(record)
+    return replace(record, notes=tuple(notes), next=_next(order, record, loaded.directory / "dist"))
 
 
 def _policy(order: ProvisionOptions) -> Policy:
@@ -102,40 +101,49 @@ def _environment(order: ProvisionOptions) -> model.Environment:
     return destination.environment(options)
 
 
-def _refuse_unreached(record: dict[str, Any]) -> None:
-    """Raise when nobody reaches a service of the project; another project's is a note."""
-    for name, host in record["hosts"].items():
-        closed = [each for each in host["checks"] if each["name"] in ("public-address", "agent") and not each["ok"]]
-        mine = [each for each in closed if each["of"].partition("/")[0] in ("", record["project"])]
-        host["notes"] += [each["what"] for each in closed if each not in mine]
-        if mine:
+def _refuse_unreached(record: ProvisionRecord) -> ProvisionRecord:
+    """Raise when nobody reaches a service of the project; return the record with another project's as a note."""
+    closed = {
+        name: [each for each in host.closed() if each.name in ("public-address", "agent")]
+        for name, host in record.hosts.items()
+    }
+    mine = {
+        name: [each for each in checks if each.of.partition("/")[0] in ("", record.project)]
+        for name, checks in closed.items()
+    }
+    record = record.noting(
+        {name: tuple(each.what for each in checks if each not in mine[name]) for name, checks in closed.items()}
+    )
+    for name, checks in mine.items():
+        if checks:
             raise PublicAddressUnreachable(
-                "; ".join(f"{name}: {each['what']}" for each in mine),
+                "; ".join(f"{name}: {each.what}" for each in checks),
                 state="Everything is in place on the host; a deploy would go back with this error.",
-                advice=list(dict.fromkeys(line for each in mine for line in each["advice"])),
-                hosts=record["hosts"],
+                advice=list(dict.fromkeys(line for each in checks for line in each.advice)),
+                hosts=record.hosts_as_json(),
             )
+    return record
 
 
-def _refuse_differing(record: dict[str, Any]) -> None:
-    found = {name: differing(host) for name, host in record["hosts"].items()}
-    told = [f"{name}: {what}" for name, (lines, _) in found.items() for what in lines]
-    if told:
+def _refuse_differing(record: ProvisionRecord) -> None:
+    found = {name: differing(host) for name, host in record.hosts.items()}
+    lines = [f"{name}: {what}" for name, (differences, _) in found.items() for what in differences]
+    if lines:
         raise HostDiffers(
-            f"{len(told)} {'thing is' if len(told) == 1 else 'things are'} not as they should be",
-            state="\n".join([*told, "Nothing was changed."]),
+            f"{len(lines)} {'thing is' if len(lines) == 1 else 'things are'} not as they should be",
+            state="\n".join([*lines, "Nothing was changed."]),
             advice=list(dict.fromkeys(line for _, advice in found.values() for line in advice)),
-            hosts=record["hosts"],
+            hosts=record.hosts_as_json(),
         )
 
 
-def differing(host: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+def differing(host: ProvisionedHost) -> tuple[list[str], list[str]]:
     """Return what of a host is not as it should be, and what to type."""
-    lines = [f"{path} differs or is missing" for path in host["changed"]]
-    lines += [f"would run: {words}" for words in host["ran"]]
+    lines = [f"{path} differs or is missing" for path in host.changed]
+    lines += [f"would run: {words}" for words in host.ran]
     advice = ["put it right:  goferry provision HOST"] if lines else []
-    closed = [each for each in host["checks"] if not each["ok"]]
-    return lines + [each["what"] for each in closed], advice + [line for each in closed for line in each["advice"]]
+    closed = host.closed()
+    return lines + [each.what for each in closed], advice + [line for each in closed for line in each.advice]
 
 
 def _hosts(order: ProvisionOptions) -> list[str]:
@@ -152,24 +160,24 @@ def _hosts(order: ProvisionOptions) -> list[str]:
     return hosts
 
 
-def _next(order: ProvisionOptions, record: dict[str, Any], built: Path) -> list[str]:
-    hosts = " ".join(f"--host {name.rpartition('@')[2]}" for name in record["hosts"])
+def _next(order: ProvisionOptions, record: ProvisionRecord, built: Path) -> tuple[str, ...]:
+    hosts = " ".join(f"--host {name.rpartition('@')[2]}" for name in record.hosts)
     where = f"--environment {order.environment}" if order.environment else hosts
     deploy = f"goferry deploy {given.typed(built)} {where} --identity DEPLOY_KEY"
-    return [deploy, f"goferry status {where} --identity DEPLOY_KEY"]
+    return (deploy, f"goferry status {where} --identity DEPLOY_KEY")
 
 
-def lines(record: dict[str, Any]) -> list[str]:
+def lines(record: ProvisionRecord) -> list[str]:
     """Return what a person reads."""
-    told = []
-    for name, host in record["hosts"].items():
-        verb = "would change" if record["dry_run"] else "changed"
-        told += [f"{name}: unchanged"] if host["unchanged"] else [f"{name}: {verb}"]
-        told += [f"  {each}" for each in (*host["changed"], *(f"$ {words}" for words in host["ran"]))]
-        told += [f"  {service} will be served on port {each['port']}" for service, each in host["services"].items()]
-        told += [f"  ok: {each['name']} {each['of']}".rstrip() for each in host["checks"] if each["ok"]]
-        told += [f"  note: {note}" for note in host["notes"]]
-    keys = [line for host in record["hosts"].values() for line in host["known_hosts"]]
-    told += [f"note: {note}" for note in record["notes"]]
-    told += ["", "The hosts' keys, for .goferry/known_hosts:", *(f"  {line}" for line in keys)]
-    return [*told, "", "Next:", *(f"  {line}" for line in record["next"])]
+    text = []
+    for name, host in record.hosts.items():
+        verb = "would change" if record.dry_run else "changed"
+        text += [f"{name}: unchanged"] if host.unchanged else [f"{name}: {verb}"]
+        text += [f"  {each}" for each in (*host.changed, *(f"$ {words}" for words in host.ran))]
+        text += [f"  {place.service} will be served on port {place.port}" for place in host.services]
+        text += [f"  ok: {each.name} {each.of}".rstrip() for each in host.checks if each.ok]
+        text += [f"  note: {note}" for note in host.notes]
+    keys = [line for host in record.hosts.values() for line in host.known_hosts]
+    text += [f"note: {note}" for note in record.notes]
+    text += ["", "The hosts' keys, for .goferry/known_hosts:", *(f"  {line}" for line in keys)]
+    return [*text, "", "Next:", *(f"  {line}" for line in record.next)]

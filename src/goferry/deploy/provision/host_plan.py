@@ -7,32 +7,27 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from goferry.deploy.errors import HostUnsuitable
-from goferry.deploy.provision import authorized_keys, port_allocation, render
+from goferry.deploy.provision import authorized_keys, port_allocation
+from goferry.deploy.provision.host_facts import BaseFacts, HostFacts
+from goferry.deploy.provision.needs import (
+    LOGIN,
+    LOGIN_HOME,
+    Command,
+    HostEntry,
+    HostGuard,
+    HostProxy,
+    HostTrial,
+    Words,
+)
 from goferry.kernel import hostfile, loopback_ports, probe
 from goferry.kernel.errors import printable
 from goferry.kernel.hostfile import HostFile, Place, Policy
 
-UNITS, NGINX = "/etc/systemd/system/", "/etc/nginx/"
-AUTHORIZED_KEYS = render.HOME + "/.ssh/authorized_keys"
-
-ADOPT = ("adopt", "--root", hostfile.ROOT, "--host-file", hostfile.HOST_FILE)
-"""What the agent is told when its own file or a unit changed: to bring what runs to what the units say now."""
-
-OLD_GROUPS = (
-    "control-groups-v1: this host has control groups of version 1 alone, so its kernel does not say which slot of a "
-    "service a port is held by: traffic still reaches the service's own user alone, but the two versions of a service "
-    "with a port are not kept apart during a deploy, and units are not kept from each other's ports; boot it with "
-    "version 2:  systemd.unified_cgroup_hierarchy=1 on the kernel's command line"
-)
-"""What is told of a host whose kernel can't tell one slot of a service from the other (host.listener)."""
-
-Facts = Mapping[str, Any]
-"""What `on_host.facts` tells."""
+AUTHORIZED_KEYS = LOGIN_HOME + "/.ssh/authorized_keys"
 
 
 @dataclass(frozen=True)
@@ -56,7 +51,7 @@ class Wishes:
         accepts, environments, keep: its policy on the host (kernel.hostfile.Policy); empty or 0 keeps the host's own.
         agent: the bundled agent.
         bind: the address that the proxy listens on; empty means every one.
-        secret: what nginx and the agent share from now on, on a host that has no such secret yet.
+        secret: what the proxy and the agent share from now on, on a host that has no such secret yet.
         install: whether missing packages may be installed.
     """
 
@@ -77,62 +72,24 @@ class Wishes:
 
 
 @dataclass(frozen=True)
-class HostEntry:
-    """A file, or a folder where `content` is None; `keep`: made when absent and never overwritten."""
-
-    path: str
-    content: bytes | None = None
-    mode: int = 0o644
-    owner: str = "root"
-    group: str = "root"
-    keep: bool = False
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command and its reasons: any of them makes it run.
-
-    Attributes:
-        run: the words.
-        changed: path prefixes; a changed file under one is a reason.
-        unless: a question; its answer no (an exit code but 0) is a reason.
-        locked: a user; a locked password field is a reason.
-        undo: what takes the command back when something fails after it. again: what has to be run then, once the files
-            are as they were. stays: what it made that nothing takes back.
-        after: it is run when all else is done and deploys may go on, whose locks it takes.
-    """
-
-    run: tuple[str, ...]
-    changed: tuple[str, ...] = ()
-    unless: tuple[str, ...] = ()
-    locked: str = ""
-    undo: tuple[str, ...] = ()
-    again: tuple[str, ...] = ()
-    stays: str = ""
-    after: bool = False
-
-    def as_record(self) -> dict[str, Any]:
-        """Return JSON types, reasons that it lacks left out."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items() if value}
-
-
-@dataclass(frozen=True)
 class HostPlan:
     """What is to be done on one host; `notes` are for people.
 
     Attributes:
+        trials: what is tried once all is applied.
         seen: files that the plan was made from, with their texts' SHA-256: it holds while they are the same.
     """
 
     entries: tuple[HostEntry, ...]
     commands: tuple[Command, ...]
-    install: tuple[tuple[str, ...], ...] = ()
+    install: tuple[Words, ...] = ()
     places: tuple[Place, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    trials: tuple[HostTrial, ...] = ()
     seen: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
 
-def plan(wishes: Wishes, facts: Facts) -> HostPlan:
+def plan(wishes: Wishes, facts: HostFacts) -> HostPlan:
     """Return the plan for one host.
 
     Raises:
@@ -140,61 +97,88 @@ def plan(wishes: Wishes, facts: Facts) -> HostPlan:
         service's. ServiceNameUnusable: when a name meets another project's.
         DeployKeyTaken: when a key is another project's. HostFileInvalid: when its host.json was damaged.
     """
-    before = hostfile.parse(facts["host_file"].encode()) if facts["host_file"] else HostFile()
-    _refuse_unsuitable(wishes, facts, before)
-    mine = port_allocation.of(wishes, before, facts)
+    base = facts.base
+    there = hostfile.parse(base.host_file.encode(), facts.known) if base.host_file else None
+    proxy, guard = facts.proxy(there.switch if there else ""), facts.guard(there.guard if there else "")
+    before = there or HostFile(guard.name, proxy.name)
+    _refuse_unsuitable(wishes, base, before, proxy, guard)
+    mine = port_allocation.of(wishes, before, base)
     port_allocation.refuse_meeting(mine, before)
     kept = {place.service: place for place in before.projects.get(wishes.project, {}).values()}
-    gone = sorted(set(kept) - {place.service for place in mine})
     after = replace(
         before,
         projects={**before.projects, wishes.project: {**kept, **{p.service: p for p in mine}}},
         policies=_policies(wishes, before),
     )
-    hostfile.parse(after.to_bytes())
+    hostfile.parse(after.to_bytes(), facts.known)
     authorized, key_notes = authorized_keys.changed(
-        facts["authorized_keys"], wishes.project, wishes.keys, wishes.removed, after.projects
+        base.authorized_keys, wishes.project, wishes.keys, wishes.removed, after.projects
     )
+    formers = port_allocation.formers(mine, before, base)
+    login, agent = guard.login(), guard.agent()
     entries = [
-        *_common(wishes),
-        *_authorized(authorized, facts),
+        *_folders(),
+        *proxy.folders(),
+        HostEntry(hostfile.AGENT, wishes.agent, 0o755),
+        *login.entries,
+        HostEntry(LOGIN_HOME, mode=0o755),
+        HostEntry(LOGIN_HOME + "/.ssh", mode=0o755),
+        *agent.entries,
+        *_authorized(authorized, base),
         *_trust(wishes),
         HostEntry(hostfile.HOST_FILE, after.to_bytes()),
     ]
-    formers = port_allocation.formers(mine, before, facts)
     for place, service in zip(mine, wishes.services, strict=True):
-        entries += _service(place, service, wishes, facts, formers.get(place.service))
-    include = render.nginx_include(probe.secret(facts["proxy"]) or wishes.secret)
-    entries.append(HostEntry(NGINX + probe.INCLUDE, include.encode(), 0o600))
-    notes = [f"{name} is no longer declared; the host stays ready for it" for name in gone]
-    notes += [
-        f"{name} serves a version that listens in another way; the host stays ready for that one too until it is "
-        "provisioned again after the next deploy"
-        for name in formers
-    ]
-    notes += [
-        f"{what}; {loopback_ports.elsewhere(p.service)}"
-        for p in mine
-        if (what := loopback_ports.drawn(p.service, p.port))
-    ]
-    if facts["control_groups"] == 1:
-        notes.append(OLD_GROUPS)
-    if after.policy(wishes.project) is None:
-        notes.append(
-            f"{wishes.project} has no policy on this host, which takes every signed release of it, snapshots too; set "
-            "one:  --accepts releases"
+        former = formers.get(place.service)
+        entries += guard.service(place, drain_seconds=service.drain_seconds, group=proxy.group, former=former)
+        entries.append(HostEntry(place.env_file, b"", 0o600, keep=True))
+        entries.append(proxy.site(place, bind=wishes.bind, ipv6=base.ipv6))
+    entries.append(proxy.shared(wishes.secret))
+    commands = (
+        *proxy.checks(),
+        *login.commands,
+        Command(("usermod", "-p", "*", LOGIN), locked=LOGIN),
+        *agent.commands,
+        *proxy.commands(guard),
+    )
+    notes = (*_notes(mine, kept, formers), *guard.notes(base.control_groups))
+    return HostPlan(
+        entries=tuple(entries),
+        commands=tuple(sorted(commands, key=lambda command: command.after)),  # the sort is stable
+        install=_install(wishes, base, proxy),
+        places=tuple(mine),
+        notes=(*notes, *_policy_note(wishes, after), *key_notes),
+        trials=guard.trials,
+        seen=_seen(facts, (*proxy.reads, *guard.reads)),
+    )
+
+
+def _notes(mine: Sequence[Place], kept: Collection[str], formers: Collection[str]) -> Iterator[str]:
+    """Yield what people must know of the services."""
+    for name in sorted(set(kept) - {place.service for place in mine}):
+        yield f"{name} is no longer declared; the host stays ready for it"
+    for name in formers:
+        yield (
+            f"{name} serves a version that listens in another way; the host stays ready for that one too until it is "
+            "provisioned again after the next deploy"
         )
-    told = (*notes, *key_notes)
-    return HostPlan(tuple(entries), _commands(), _install(wishes, facts), tuple(mine), told, _seen(facts))
+    for place in mine:
+        if what := loopback_ports.drawn(place.service, place.port):
+            yield f"{what}; {loopback_ports.elsewhere(place.service)}"
 
 
-def _seen(facts: Facts) -> tuple[tuple[str, str], ...]:
+def _policy_note(wishes: Wishes, after: HostFile) -> list[str]:
+    """Return what people must know of a project of the first hosts, which had no policies."""
+    if after.policy(wishes.project) is not None:
+        return []
+    what = f"{wishes.project} has no policy on this host, which takes every signed release of it, snapshots too"
+    return [f"{what}; set one:  --accepts releases"]
+
+
+def _seen(facts: HostFacts, reads: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Return the files that several projects share, as they were looked at."""
-    files = {
-        hostfile.HOST_FILE: facts["host_file"],
-        AUTHORIZED_KEYS: facts["authorized_keys"],
-        NGINX + probe.INCLUDE: facts["proxy"],
-    }
+    base = {hostfile.HOST_FILE: facts.base.host_file, AUTHORIZED_KEYS: facts.base.authorized_keys}
+    files = {**base, **{path: facts.texts.get(path, "") for path in reads}}
     return tuple((path, hashlib.sha256(text.encode()).hexdigest()) for path, text in files.items())
 
 
@@ -210,28 +194,25 @@ def _policies(wishes: Wishes, before: HostFile) -> dict[str, Policy]:
     return {**before.policies, wishes.project: policy}
 
 
-def _authorized(text: str, facts: Facts) -> list[HostEntry]:
+def _authorized(text: str, facts: BaseFacts) -> list[HostEntry]:
     """Return the login's keys where they change: what nobody spoke of is not even written again."""
-    return [HostEntry(AUTHORIZED_KEYS, text.encode())] if text != facts["authorized_keys"] else []
+    return [HostEntry(AUTHORIZED_KEYS, text.encode())] if text != facts.authorized_keys else []
 
 
-def _refuse_unsuitable(wishes: Wishes, facts: Facts, before: HostFile) -> None:
-    trusted = wishes.project in facts["trusts"] or (facts["trust"] and wishes.project in before.projects)
-    able = wishes.install and facts["apt"]
+def _refuse_unsuitable(wishes: Wishes, facts: BaseFacts, before: HostFile, proxy: HostProxy, guard: HostGuard) -> None:
+    trusted = wishes.project in facts.trusts or (facts.trust and wishes.project in before.projects)
+    able = wishes.install and facts.apt
+    lacked = guard.lacks()
     lacks = [
-        (facts["user"] != 0, "the login is not root's", "log in as root:  --user root"),
-        (facts["system"] != "Linux", f"it runs {printable(str(facts['system']), 40)}", "take a Linux host"),
+        (facts.user != 0, "the login is not root's", "log in as root:  --user root"),
+        (facts.system != "Linux", f"it runs {printable(facts.system, 40)}", "take a Linux host"),
+        (facts.python < (3, 9), f"its Python is {_version(facts.python)}", "Python 3.9 or later is needed"),
+        (lacked is not None, *(lacked or ("", ""))),
         (
-            tuple(facts["python"]) < (3, 9),
-            f"its Python is {_version(facts['python'])}",
-            "Python 3.9 or later is needed",
+            not proxy.installed and not able,
+            f"it has no {proxy.name}",
+            f"install it there:  apt-get install {proxy.package}",
         ),
-        (
-            facts["systemd"] < 247,
-            f"its systemd is {facts['systemd'] or 'not running'}",
-            "systemd 247 or later is needed",
-        ),
-        (not facts["nginx"] and not able, "it has no nginx", "install it there:  apt-get install nginx-light"),
         (
             not wishes.trust and not trusted,
             f"it has no trust file for {wishes.project} yet",
@@ -249,25 +230,13 @@ def _version(parts: Sequence[int]) -> str:
     return ".".join(str(part) for part in parts)
 
 
-def _common(wishes: Wishes) -> list[HostEntry]:
+def _folders() -> list[HostEntry]:
     return [
         HostEntry("/etc/goferry", mode=0o755),
         HostEntry("/etc/goferry/env", mode=0o700),
         HostEntry(hostfile.TRUST_FOLDER, mode=0o755),
         HostEntry(hostfile.ROOT, mode=0o755),
         HostEntry("/usr/local/libexec", mode=0o755),
-        HostEntry("/etc/nginx/goferry", mode=0o755),
-        HostEntry("/etc/nginx/conf.d", mode=0o755),
-        HostEntry(hostfile.AGENT, wishes.agent, 0o755),
-        HostEntry("/etc/sysusers.d", mode=0o755),
-        HostEntry("/etc/sysusers.d/goferry.conf", render.SYSUSERS.encode()),
-        HostEntry(render.HOME, mode=0o755),
-        HostEntry(render.HOME + "/.ssh", mode=0o755),
-        HostEntry(UNITS + "goferry-agent.socket", render.AGENT_SOCKET_UNIT.encode()),
-        HostEntry(UNITS + "goferry-agent@.service", render.AGENT_UNIT.encode()),
-        HostEntry(UNITS + "goferry-recover.service", render.RECOVER_UNIT.encode()),
-        HostEntry(UNITS + "goferry.target", render.TARGET.encode()),
-        HostEntry(UNITS + "goferry.target.d", mode=0o755),
     ]
 
 
@@ -276,75 +245,11 @@ def _trust(wishes: Wishes) -> list[HostEntry]:
     return [HostEntry(hostfile.trust_file(wishes.project), wishes.trust)] if wishes.trust else []
 
 
-def _service(
-    place: Place, service: WantedService, wishes: Wishes, facts: Facts, former: Place | None = None
-) -> list[HostEntry]:
-    drain, private = service.drain_seconds, facts["private_users"]
-    unit = render.service(place, drain_seconds=drain, private_users=private, former=former)
-    entrance = render.socket(place, facts["nginx_group"], former)
-    version = tuple(int(part) for part in facts["nginx"].split(".") if part)
-    server = render.nginx(place, bind=wishes.bind, ipv6=facts["ipv6"], version=version)
-    return [
-        HostEntry(f"{UNITS}goferry-{place.stem}@.service", unit.encode()),
-        HostEntry(f"{UNITS}goferry-{place.stem}@.socket", entrance.encode()),
-        HostEntry(f"{UNITS}goferry.door-{place.stem}@.service", render.door(place, former).encode()),
-        HostEntry(f"{UNITS}goferry.target.d/{place.stem}.conf", render.wanted(place).encode()),
-        HostEntry(place.env_file, b"", 0o600, keep=True),
-        HostEntry(NGINX + probe.server_file(place), server.encode()),
-    ]
-
-
-def _commands() -> tuple[Command, ...]:
-    reload, socket = ("systemctl", "daemon-reload"), ("systemctl", "try-restart", "goferry-agent.socket")
-    return (
-        Command(("nginx", "-t", "-q"), changed=(NGINX,)),
-        Command(
-            ("systemd-sysusers",),
-            changed=("/etc/sysusers.d/goferry.conf",),
-            unless=("id", "-u", render.USER),
-            stays=f"the login {render.USER}",
-        ),
-        Command(("usermod", "-p", "*", render.USER), locked=render.USER),
-        Command(reload, changed=(UNITS,), again=reload),
-        Command(socket, changed=(UNITS + "goferry-agent.socket",), again=socket),
-        _enabled("goferry-agent.socket"),
-        _started("goferry-agent.socket"),
-        _enabled("goferry-recover.service"),
-        _enabled("goferry.target"),
-        _enabled("nginx.service"),
-        _started("nginx.service"),
-        Command(
-            ("systemctl", "reload", "nginx.service"),
-            changed=(NGINX,),
-            again=("systemctl", "try-reload-or-restart", "nginx.service"),
-        ),
-        Command((hostfile.AGENT, *ADOPT), changed=(hostfile.AGENT, UNITS), after=True),
-        # A new agent looks at what it takes over: folders that were open to all are closed before the next deploy.
-        Command(("systemctl", "start", "--no-block", "goferry-recover.service"), changed=(hostfile.AGENT,), after=True),
-    )
-
-
-def _enabled(unit: str) -> Command:
-    return Command(
-        ("systemctl", "--quiet", "enable", unit),
-        unless=("systemctl", "is-enabled", "--quiet", unit),
-        undo=("systemctl", "--quiet", "disable", unit),
-    )
-
-
-def _started(unit: str) -> Command:
-    return Command(
-        ("systemctl", "start", unit),
-        unless=("systemctl", "is-active", "--quiet", unit),
-        undo=("systemctl", "stop", unit),
-    )
-
-
-def _install(wishes: Wishes, facts: Facts) -> tuple[tuple[str, ...], ...]:
-    if facts["nginx"] or not wishes.install or not facts["apt"]:
+def _install(wishes: Wishes, facts: BaseFacts, proxy: HostProxy) -> tuple[Words, ...]:
+    if proxy.installed or not wishes.install or not facts.apt:
         return ()
     return (
         ("apt-get", "-qq", "update"),
-        ("apt-get", "-qq", "install", "-y", "--no-install-recommends", "nginx-light"),
-        ("rm", "-f", NGINX + "sites-enabled/default"),  # the package's page, which would have port 80
+        ("apt-get", "-qq", "install", "-y", "--no-install-recommends", proxy.package),
+        *(("rm", "-f", path) for path in proxy.clears),
     )

@@ -10,14 +10,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import glob
-import grp
 import hashlib
 import json
 import os
-import pwd
-import re
 import signal
-import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -39,35 +35,33 @@ from goferry.deploy.provision.changes_on_host import (
 
 LOCK = "/run/goferry-provision.lock"
 DEPLOYS = "/var/lib/goferry/.goferry/lock"
-PATIENCE, SETTLE = 60.0, 5.0
-"""Seconds that another provision or a deploy may take, and that nginx may take for a reload."""
+PATIENCE, SETTLE, QUESTION = 60.0, 5.0, 30.0
+"""Seconds: for another provision or a deploy to end, for the proxy to reload, and for one question."""
 
 
-def facts() -> Record:
-    """Return what the plan depends on."""
-    version = re.search(r"systemd (\d+)", run(["systemctl", "--version"])[1])
+def facts(request: Record) -> Record:
+    """Return what the plan depends on, with what the commands of `asks` end with and the texts of the files of `reads`.
+
+    What the proxy and the guard are like is asked by commands, which whoever knows them has sent.
+    """
     return {
         "user": os.geteuid(),
         "system": os.uname().sysname,
-        "machine": os.uname().machine,
-        "hostname": socket.gethostname(),
         "python": list(sys.version_info[:3]),
-        "systemd": int(version.group(1)) if version and os.path.isdir("/run/systemd/system") else 0,
         "apt": os.path.exists("/usr/bin/apt-get"),
-        **nginx(),
-        "private_users": private_users(),
         "ipv6": os.path.exists("/proc/net/if_inet6"),
         "control_groups": control_groups(),
         "ports": listening(),
         "host_file": text("/etc/goferry/host.json"),
         "live": live(),
-        "proxy": text("/etc/nginx/conf.d/goferry.conf"),
         "trust": text("/etc/goferry/goferry.trust"),
         "trusts": sorted(os.path.basename(path)[:-6] for path in glob.glob("/etc/goferry/trust/*.trust")),
         "authorized_keys": text("/var/lib/goferry-login/.ssh/authorized_keys"),
         "host_keys": [
             line for path in sorted(glob.glob("/etc/ssh/ssh_host_*_key.pub")) for line in [text(path).strip()]
         ],
+        "said": [run(words, QUESTION) for words in request["asks"]],
+        "texts": {path: text(path) for path in request["reads"]},
     }
 
 
@@ -77,64 +71,12 @@ def control_groups(mount: str = "/sys/fs/cgroup") -> int:
 
 
 def live() -> Record:
-    """Return how each service's live version listens: `{"PROJECT/SERVICE": "socket" or "plain"}`."""
+    """Return the mode of each service's live version, by PROJECT/SERVICE."""
     found = {}
     for path in glob.glob("/var/lib/goferry/*/*/state.json"):
         with contextlib.suppress(ValueError, KeyError, TypeError):  # nothing was ever live, or nobody can tell
             found["/".join(path.split("/")[4:6])] = str(json.loads(text(path))["live"]["mode"])
     return found
-
-
-def nginx() -> Record:
-    """Return nginx's version and the group that its workers run as."""
-    found = re.search(r"nginx/([0-9.]+)", run(["nginx", "-v"])[1])
-    if not found:
-        return {"nginx": "", "nginx_group": "www-data"}
-    user = re.search(
-        r"(?m)^\s*user\s+([a-z_][a-z0-9_-]*)(?:\s+([a-z_][a-z0-9_-]*))?\s*;", text("/etc/nginx/nginx.conf")
-    )
-    group = (user.group(2) or user.group(1)) if user else "nogroup"
-    if user and not user.group(2):
-        with contextlib.suppress(KeyError):
-            group = grp.getgrgid(pwd.getpwnam(user.group(1)).pw_gid).gr_name
-    return {"nginx": found.group(1), "nginx_group": group}
-
-
-def private_users() -> bool:
-    """Whether a unit can have a user namespace of its own here; the probe is hardened as the units are."""
-    able = os.path.exists("/proc/self/ns/user") and os.path.exists("/proc/self/uid_map")
-    if not able or not os.path.isdir("/run/systemd/system") or os.geteuid() != 0:
-        return False
-    given = ["PrivateUsers=yes", "DynamicUser=yes", "NoNewPrivileges=yes", "CapabilityBoundingSet=", "Type=exec"]
-    given += ["ProtectProc=invisible", "PrivateMounts=yes"]
-    properties = [word for each in given for word in ("-p", each)]
-    return run(["systemd-run", "--quiet", "--wait", "--collect", *properties, "true"], 30)[0] == 0
-
-
-TRY_PORT = """
-import errno, socket
-MPTCP = 262  # as which Go makes its listeners
-kinds = [(socket.AF_INET, 0), (socket.AF_INET6, 0), (socket.AF_INET, MPTCP)]
-for family, protocol in kinds:
-    try:
-        one = socket.socket(family, socket.SOCK_STREAM, protocol)
-    except OSError:
-        continue  # the host has no such protocol
-    try:
-        one.bind(("", 23999))
-    except OSError as error:
-        if error.errno in (errno.EPERM, errno.EACCES):
-            continue
-    raise SystemExit(1)
-"""
-
-
-def denied() -> bool:
-    """Whether a unit can't listen on a port of another service's: tried with one, hardened as the services' are."""
-    given = ["ExecStartPre=+/usr/local/libexec/goferry-host ports", "DynamicUser=yes", "NoNewPrivileges=yes"]
-    properties = [word for each in [*given, "CapabilityBoundingSet="] for word in ("-p", each)]
-    words = ["systemd-run", "--quiet", "--wait", "--collect", *properties, "/usr/bin/python3", "-I", "-c", TRY_PORT]
-    return run(words, 30)[0] == 0
 
 
 def listening() -> list[int]:
@@ -171,7 +113,8 @@ def apply(request: Record) -> Record:
             afterwards(later, changes)
     unchanged = not changes.changed and not changes.ran
     done = {"changed": changes.changed, "ran": changes.ran, "unchanged": unchanged}
-    return {**done, "denied": denied(), "checks": settled_checks(request)}
+    trials = [run(words, QUESTION)[0] for words in request["trials"]]
+    return {**done, "trials": trials, "checks": settled_checks(request)}
 
 
 def install(request: Record) -> Record:
@@ -270,7 +213,7 @@ def checks(request: Record) -> list[Record]:
 
 
 def settled_checks(request: Record) -> list[Record]:
-    """Return the agent's checks, after a moment in which nginx may take what it was given."""
+    """Return the agent's checks, after a moment in which the proxy may take what it was given."""
     deadline = time.monotonic() + SETTLE
     found = checks(request)
     while any(each["name"] == "public-address" and not each["ok"] for each in found) and time.monotonic() < deadline:
@@ -309,7 +252,7 @@ def main() -> None:
 
 
 DOES: dict[str, Callable[[Record], Record]] = {
-    "facts": lambda _: facts(),
+    "facts": facts,
     "diff": diff,
     "check": check,
     "install": install,

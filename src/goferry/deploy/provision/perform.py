@@ -6,18 +6,23 @@ import base64
 import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from goferry.config.settings import Settings
 from goferry.deploy import ssh
 from goferry.deploy.errors import HostKeyUnknown, HostUnsuitable, ProvisionFailed
 from goferry.deploy.hosts import Address, parse_all
-from goferry.deploy.provision import host_key
-from goferry.deploy.provision.host_plan import HostEntry, HostPlan, Wishes, plan
+from goferry.deploy.provision import host_facts, host_key
+from goferry.deploy.provision.host_facts import GUARDS, PROXIES, HostFacts
+from goferry.deploy.provision.host_plan import HostPlan, Wishes, plan
+from goferry.deploy.provision.needs import Command, HostEntry, HostGuard, HostProxy
+from goferry.deploy.provision.provision_record import HostCheck, ProvisionedHost, ProvisionRecord, shown
 from goferry.kernel import hostfile
-from goferry.kernel.digits import number
 from goferry.kernel.errors import printable
 from goferry.kernel.outcomes import AgentLost
 from goferry.observe.events import Span, Stream
@@ -33,10 +38,21 @@ for name, size in zip(sys.argv[1::2], sys.argv[2::2]):
 module.main()
 """
 TIMEOUT = 1200.0
-SHARED_PORTS = (
-    "this host can't keep services from listening on each other's ports (it was tried with a unit); "
-    "public traffic reaches its own service alone all the same"
-)
+
+
+class _Done(msgspec.Struct, frozen=True):
+    """The script's answer to all but `facts`; what its request does not bring about is missing."""
+
+    changed: tuple[str, ...] = ()
+    ran: tuple[str, ...] = ()
+    trials: tuple[int, ...] = ()
+    checks: tuple[Any, ...] = ()
+    error: str | None = None
+    state: str = ""
+
+
+Ask = Callable[[dict[str, Any]], object]
+"""Sends the script on a host a request, and returns its answer."""
 
 
 def provision(
@@ -51,13 +67,11 @@ def provision(
     stream: Stream,
     dry_run: bool = False,
     check: bool = False,
-) -> dict[str, Any]:
-    """Make hosts ready, one after the other; return `{"hosts": {host: {…}}, "unchanged": bool, "dry_run": bool}`.
+) -> ProvisionRecord:
+    """Make hosts ready, one after the other.
 
-    Each host's: `{"changed": [path], "ran": [command], "unchanged", "services": {name: {"port", "listen"}}, "notes",
-    "known_hosts": [line], "checks": [{"name", "of", "ok", "what", "advice"}]}`. A dry run and a check change nothing,
-    and name what would be changed and run; a dry run has no checks. `confirmed` is the fingerprint that a person has
-    compared; the host's key is then added to `known_hosts`.
+    A dry run and a check change nothing, and name what would be changed and run; a dry run has no checks. `confirmed`
+    is the fingerprint that a person has compared; the host's key is then added to `known_hosts`.
 
     Raises:
         HostKeyUnknown: of a host that was never met, with its fingerprint. HostUnsuitable, ProvisionFailed, and what
@@ -65,78 +79,77 @@ def provision(
     """
     addresses = parse_all(hosts, user)
     ssh.check(access, settings.environ)
-    record, do = {}, "check" if check else "diff" if dry_run else "apply"
+    record, do = dict[str, ProvisionedHost](), "check" if check else "diff" if dry_run else "apply"
     for address in addresses:
         with stream.span("provision", host=address.text) as span:
             if confirmed and known_hosts is not None:
                 host_key.confirm(address, access, settings.environ, confirmed, known_hosts)
-            record[address.text] = _one(address, wishes, access, settings.environ, span, do=do)
-    unchanged = all(host["unchanged"] for host in record.values())
-    return {"project": wishes.project, "hosts": record, "unchanged": unchanged, "dry_run": do != "apply"}
+            ask = partial(_ask, address, access, settings.environ)
+            record[address.text] = on_one_host(address, wishes, ask, span, do=do)
+    return ProvisionRecord(wishes.project, record, dry_run=do != "apply")
 
 
-def _one(
-    address: Address, wishes: Wishes, access: ssh.Access, environ: Mapping[str, str], span: Span, *, do: str
-) -> dict[str, Any]:
-    def ask(request: dict[str, Any]) -> dict[str, Any]:
-        return _ask(address, access, environ, request)
+def on_one_host(
+    address: Address,
+    wishes: Wishes,
+    ask: Ask,
+    span: Span,
+    *,
+    do: str,
+    proxies: Sequence[type[HostProxy]] = PROXIES,
+    guards: Sequence[type[HostGuard]] = GUARDS,
+) -> ProvisionedHost:
+    """Look at one host, plan, and have the plan compared, checked or applied, as `do` says: `diff`, `check`, `apply`.
+
+    Raises:
+        HostUnsuitable, ProvisionFailed: as their names say. What `host_plan.plan` and `ask` raise.
+    """
+    asks, reads = host_facts.questions([*proxies, *guards])
+
+    def look() -> HostFacts:
+        return host_facts.read(address, ask({"do": "facts", "asks": asks, "reads": reads}), proxies, guards)
 
     span.progress("look")
-    facts = checked(address, ask({"do": "facts"}))
-    made, installed = plan(wishes, facts), list[str]()
+    facts = look()
+    made, installed = plan(wishes, facts), tuple[str, ...]()
     if made.install and do == "apply":
         span.progress("install")
         order = as_request(replace(made, entries=(), commands=()), do="install")
-        installed = _texts(_done(address, ask(order)).get("ran"))
-        after = checked(address, ask({"do": "facts"}))
-        facts = {**facts, "nginx": after["nginx"], "nginx_group": after["nginx_group"]}
+        installed = shown(_done(address, ask(order)).ran)
+        # The package starts the proxy with a page of its own, whose port must not count as another program's.
+        facts = replace(facts, proxies=look().proxies)
         made = plan(wishes, facts)
     for note in made.notes:  # before anything changes: a person may have to act first
         span.note(note, "warning")
     span.progress("apply" if do == "apply" else "compare")
     done = _done(address, ask(as_request(made, do=do)), "The packages that were installed stay." if installed else "")
-    if installed:
-        done = {**done, "ran": installed + _texts(done.get("ran"))}
-    return _record(made, facts, done, address, span, do=do)
+    planned = tuple(" ".join(words) for words in made.install) if do != "apply" else ()
+    failed = (trial.note for trial, code in zip(made.trials, done.trials, strict=False) if code)
+    host = ProvisionedHost(
+        changed=shown(done.changed),
+        ran=planned + installed + shown(done.ran),
+        services=made.places,
+        notes=(*made.notes, *failed),
+        known_hosts=tuple(known_lines(address, shown(facts.base.host_keys))),
+        checks=tuple(HostCheck.read(each) for each in done.checks),
+    )
+    if host.unchanged:
+        span.skip("unchanged")
+    return host
 
 
-def _done(address: Address, answer: dict[str, Any], more: str = "") -> dict[str, Any]:
-    if "error" in answer:
+def _done(address: Address, answer: object, more: str = "") -> _Done:
+    try:
+        done = msgspec.convert(answer, _Done)
+    except msgspec.ValidationError:
+        raise _unlike(address) from None
+    if done.error is not None:
         raise ProvisionFailed(
-            f"{address.text}: {printable(str(answer['error']), 1500)}",
-            state=f"{printable(str(answer.get('state', '')), 1500)} {more}".strip(),
+            f"{address.text}: {printable(done.error, 1500)}",
+            state=f"{printable(done.state, 1500)} {more}".strip(),
             advice=["mend it on the host, then run the same command again"],
         )
-    return answer
-
-
-def _record(
-    made: HostPlan, facts: Mapping[str, Any], done: Mapping[str, Any], address: Address, span: Span, *, do: str
-) -> dict[str, Any]:
-    changed, ran = _texts(done.get("changed")), _texts(done.get("ran"))
-    if not changed and not ran:
-        span.skip("unchanged")
-    planned = [" ".join(words) for words in made.install] if do != "apply" else []
-    return {
-        "changed": changed,
-        "ran": planned + ran,
-        "unchanged": not (changed or ran or planned),
-        "services": {place.service: {"port": place.port, "listen": place.listen} for place in made.places},
-        "notes": [*made.notes, *([] if done.get("denied", True) else [SHARED_PORTS])],
-        "known_hosts": known_lines(address, _texts(facts.get("host_keys"))),
-        "checks": [_check(each) for each in done.get("checks") or []],
-    }
-
-
-def _check(record: object) -> dict[str, Any]:
-    """Return one of the host's checks, its texts fit to be shown; what has another shape is not well."""
-    fields = record if isinstance(record, dict) else {}
-    texts = {key: printable(str(fields.get(key, "")), 1000) for key in ("name", "of", "what")}
-    return {**texts, "ok": fields.get("ok") is True, "advice": _texts(fields.get("advice"))}
-
-
-def _texts(value: object) -> list[str]:
-    return [printable(str(each), 1000) for each in value][:1000] if isinstance(value, list) else []
+    return done
 
 
 def known_lines(address: Address, keys: Sequence[str]) -> list[str]:
@@ -151,10 +164,17 @@ def as_request(made: HostPlan, *, do: str) -> dict[str, Any]:
         "do": do,
         "install": [list(words) for words in made.install],
         "entries": [_entry(entry) for entry in made.entries],
-        "commands": [command.as_record() for command in made.commands],
+        "commands": [as_record(command) for command in made.commands],
         "check": [hostfile.AGENT, "check"],
+        "trials": [list(trial.run) for trial in made.trials],
         "seen": dict(made.seen),
     }
+
+
+def as_record(command: Command) -> dict[str, Any]:
+    """Return a command as JSON types, reasons that it lacks left out."""
+    fields = asdict(command).items()
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in fields if value}
 
 
 def _entry(entry: HostEntry) -> dict[str, Any]:
@@ -164,48 +184,7 @@ def _entry(entry: HostEntry) -> dict[str, Any]:
     return record
 
 
-_KINDS: Mapping[str, Callable[[Any], bool]] = {
-    "user": lambda value: type(value) is int,
-    "system": lambda value: isinstance(value, str),
-    "python": lambda value: isinstance(value, list) and all(type(part) is int for part in value),
-    "systemd": lambda value: type(value) is int,
-    "apt": lambda value: isinstance(value, bool),
-    "nginx": lambda value: (
-        isinstance(value, str) and all(number(part) is not None for part in value.split(".") if part)
-    ),
-    "nginx_group": lambda value: isinstance(value, str) and value.replace("-", "").replace("_", "").isalnum(),
-    "private_users": lambda value: isinstance(value, bool),
-    "ipv6": lambda value: isinstance(value, bool),
-    "control_groups": lambda value: value in (1, 2),
-    "ports": lambda value: isinstance(value, list) and all(type(port) is int for port in value),
-    "host_file": lambda value: isinstance(value, str),
-    "live": lambda value: isinstance(value, dict) and all(mode in ("socket", "plain") for mode in value.values()),
-    "proxy": lambda value: isinstance(value, str),
-    "trust": lambda value: isinstance(value, str),
-    "trusts": lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value),
-    "authorized_keys": lambda value: isinstance(value, str),
-    "host_keys": lambda value: isinstance(value, list),
-}
-
-
-def checked(address: Address, facts: dict[str, Any]) -> dict[str, Any]:
-    """Return the facts when each is of its kind.
-
-    Raises:
-        HostUnsuitable: when the host told something else.
-    """
-    wrong = [name for name, fits in _KINDS.items() if name not in facts or not fits(facts[name])]
-    if wrong:
-        said = printable(str(facts.get("error", "")), 300)
-        raise HostUnsuitable(
-            f"{address.text} told no usable facts: {', '.join(wrong)}" + (f" ({said})" if said else "")
-        )
-    return facts
-
-
-def _ask(
-    address: Address, access: ssh.Access, environ: Mapping[str, str], request: Mapping[str, Any]
-) -> dict[str, Any]:
+def _ask(address: Address, access: ssh.Access, environ: Mapping[str, str], request: dict[str, Any]) -> dict[str, Any]:
     try:
         algorithms = ssh.pinned_algorithms(address, access, environ)
     except HostKeyUnknown as error:
@@ -240,8 +219,12 @@ def _answer(address: Address, output: bytes) -> dict[str, Any]:
     except (ValueError, IndexError):
         answer = None
     if not isinstance(answer, dict):
-        raise AgentLost(
-            f"{address.text} answered something else than the script's object",
-            state="What was done there is not known; run it again.",
-        )
+        raise _unlike(address)
     return answer
+
+
+def _unlike(address: Address) -> AgentLost:
+    return AgentLost(
+        f"{address.text} answered something else than the script's object",
+        state="What was done there is not known; run it again.",
+    )

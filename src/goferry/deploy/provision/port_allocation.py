@@ -13,12 +13,13 @@ from goferry.kernel.loopback_ports import OWN_PORTS, RANGE
 from goferry.kernel.outcomes import PortTaken
 
 if TYPE_CHECKING:
-    from goferry.deploy.provision.host_plan import Facts, Wishes
+    from goferry.deploy.provision.host_facts import BaseFacts
+    from goferry.deploy.provision.host_plan import Wishes
 
 FIRST_PORT = 8080
 
 
-def of(wishes: Wishes, before: HostFile, facts: Facts) -> list[Place]:
+def of(wishes: Wishes, before: HostFile, facts: BaseFacts) -> list[Place]:
     """Return each service's place: what it had stays, what is new gets a port that nobody has."""
     all_before = [place for services in before.projects.values() for place in services.values()]
     had = {place.service: place for place in before.projects.get(wishes.project, {}).values()}
@@ -27,41 +28,43 @@ def of(wishes: Wishes, before: HostFile, facts: Facts) -> list[Place]:
     found = []
     for service in wishes.services:
         old = had.get(service.name)
-        port = service.port or (old.port if old else _free(FIRST_PORT, 1, ports | set(facts["ports"])))
-        backend = 0
-        if service.listen != "socket":
+        port = service.port or (old.port if old else _free(FIRST_PORT, 1, ports | facts.ports))
+        place = Place(wishes.project, service.name, port, service.listen)
+        if place.kind.ports:
             backend = (old.backend if old else 0) or _free(RANGE.start, OWN_PORTS, backends)
+            place = replace(place, backend=backend)
         if port in RANGE and port != (old.port if old else 0):
             raise PortTaken(
                 f"{service.name} can't be served on port {port}: {RANGE.start} to {RANGE.stop - 1} are drawn for the "
-                "host's services, and nginx could find it taken",
+                "host's services, and the proxy could find it taken",
                 state="Nothing was changed.",
                 advice=[f"choose another `port` for {service.name} in goferry.yml"],
             )
-        if port in facts["ports"] and port not in {place.port for place in all_before}:
+        if port in facts.ports and port not in {place.port for place in all_before}:
             raise PortTaken(
                 f"another program of the host listens on port {port}",
                 state="Nothing was changed.",
                 advice=[f"choose another `port` for {service.name} in goferry.yml, or end that program"],
             )
         ports.add(port)
-        backends.add(backend)
-        found.append(Place(wishes.project, service.name, port, service.listen, backend))
+        backends.add(place.backend)
+        found.append(place)
     return found
 
 
-def formers(mine: Sequence[Place], before: HostFile, facts: Facts) -> dict[str, Place]:
+def formers(mine: Sequence[Place], before: HostFile, facts: BaseFacts) -> dict[str, Place]:
     """Return the places of those services of which a version serves that listens in the other way."""
     taken = {place.backend for services in before.projects.values() for place in services.values()}
     taken |= {place.backend for place in mine}
     found = {}
     for place in mine:
-        mode = facts["live"].get(f"{place.project}/{place.service}", place.mode)
+        mode = facts.live.get(f"{place.project}/{place.service}", place.mode)
         if mode != place.mode:
             old = before.projects.get(place.project, {}).get(place.service, place)
-            backend = 0 if mode == "socket" else old.backend or _free(RANGE.start, OWN_PORTS, taken)
+            serving = place.serving(mode)
+            backend = (old.backend or _free(RANGE.start, OWN_PORTS, taken)) if serving.kind.ports else 0
             taken.add(backend)
-            found[place.service] = replace(place.serving(mode), backend=backend)
+            found[place.service] = replace(serving, backend=backend)
     return found
 
 

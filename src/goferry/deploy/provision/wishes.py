@@ -17,6 +17,7 @@ from goferry.kernel import trustfile
 from goferry.kernel.errors import Misuse, printable
 from goferry.kernel.hostfile import Place, Policy
 from goferry.kernel.outcomes import NothingToDeploy, PortTaken
+from goferry.kernel.services import PLAIN, SHAPES
 
 _KEY = re.compile(r"((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]{1,60}) ([A-Za-z0-9+/]{40,}={0,3})(?: (.*))?")
 
@@ -90,7 +91,11 @@ def _refuse_shared_ports(wanted: Sequence[WantedService]) -> None:
 
 def _listen(listen: model.Listen) -> str:
     """Return the host file's word: how a service that gets a port is told of it, each release says for itself."""
-    return "socket" if listen.socket else "flag" if listen.flag else "env"
+    for shape in SHAPES.values():
+        for key in shape.listens:
+            if getattr(listen, key):
+                return key if key in shape.provisioned else shape.provisioned[0]
+    return PLAIN.provisioned[0]
 
 
 def _bind(text: str) -> str:

@@ -1,0 +1,20 @@
+"""A bare Debian host, as it answers what provisioning asks; and its facts, with what a test wants otherwise."""
+
+import msgspec
+
+from goferry.deploy.provision.host_facts import BaseFacts, HostFacts
+from goferry.deploy.provision.nginx_proxy import NginxProxy
+from goferry.deploy.provision.systemd_guard import SystemdGuard
+
+ANSWER = {
+    "user": 0, "system": "Linux", "python": [3, 11, 2], "apt": True, "ipv6": True, "control_groups": 2,
+    "ports": [22, 80], "host_file": "", "live": {}, "trust": "", "trusts": [], "authorized_keys": "", "host_keys": [],
+    "said": [[0, "nginx version: nginx/1.22.1\n"], [0, "www-data\n"], [0, "systemd 252 (252.39-1~deb12u1)\n"], [1, ""]],
+    "texts": {"/etc/nginx/conf.d/goferry.conf": ""},
+}  # fmt: skip
+NGINX, SYSTEMD = NginxProxy((1, 22, 1)), SystemdGuard(252)
+
+
+def facts(proxy=NGINX, guard=SYSTEMD, **base):
+    """Return the host's facts."""
+    return HostFacts(msgspec.convert({**ANSWER, **base}, BaseFacts), (proxy,), (guard,))

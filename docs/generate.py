@@ -21,7 +21,7 @@ import msgspec
 import yaml
 
 import goferry
-from goferry.config import describe, environments, model, templates
+from goferry.config import _environments as environments, describe, model, templates
 from goferry.kernel.errors import GoferryError
 
 ROOT = Path(__file__).resolve().parent.parent

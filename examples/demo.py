@@ -23,8 +23,8 @@ from goferry.cli.main import show
 from goferry.config.settings import Settings
 from goferry.kernel.errors import GoferryError, Interrupted
 from goferry.observe import progress, report
+from goferry.observe._events_json import EventLog
 from goferry.observe.events import Event, Stream
-from goferry.observe.events_json import EventLog
 
 
 def main(arguments: list[str]) -> int:

@@ -72,7 +72,7 @@ def main() -> int:
     sys.path[:0] = [SOURCE, *paths]
     remember(os.environ)
     from goferry.actions.main import run
-    from goferry.system import private
+    from goferry.system import _private as private
 
     private.hide()  # the environment holds the step's secrets
     return run(action, os.environ, sys.stdout)

@@ -23,10 +23,10 @@ import click
 import msgspec
 
 from goferry.cli.commands import COMMANDS
+from goferry.deploy._overview import FleetLogs, FleetStatus, Logs
 from goferry.deploy.contract import ShownLogs, ShownStatus, Target
 from goferry.deploy.destination import TARGETS
 from goferry.deploy.live import LiveService, Status
-from goferry.deploy.overview import FleetLogs, FleetStatus, Logs
 from goferry.gobuild import ledger_services
 from goferry.host.view import Shown, View
 from goferry.kernel.services import Declared

@@ -12,8 +12,8 @@ import pytest
 from facts import SHOP
 
 from goferry.config import model
+from goferry.gobuild._documents import ArchiveFileInvalid
 from goferry.gobuild.build_plan import plan
-from goferry.gobuild.documents import ArchiveFileInvalid
 from goferry.gobuild.facts import Facts
 from goferry.gobuild.mains import MainPackage, ProgramCollision
 from goferry.gobuild.resources import Machine

@@ -12,7 +12,7 @@ import pytest
 from goferry.kernel.errors import Failed, Refused
 from goferry.observe import notify, notify_shapes
 from goferry.pipeline import notification
-from goferry.runner import failure
+from goferry.runner import _failure as failure
 
 FOLDER = Path(__file__).parent / "notify"
 RUN = notify.WorkflowRun(

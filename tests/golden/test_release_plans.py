@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from goferry.kernel.errors import GoferryError
-from goferry.release import notes
-from goferry.release.inventory import Asset, GitHubRelease, LocalRelease, ReleaseFile, Remote
-from goferry.release.release_plan import plan
+from goferry.release import _notes as notes
+from goferry.release._inventory import Asset, GitHubRelease, LocalRelease, ReleaseFile, Remote
+from goferry.release._release_plan import plan
 
 CASES = sorted((Path(__file__).parent / "release").glob("*.json"))
 

@@ -15,7 +15,7 @@ import pytest
 
 from goferry.artifacts.native import host
 from goferry.caches import storage
-from goferry.caches.bucket import BucketFailed
+from goferry.caches._bucket import BucketFailed
 from goferry.caches.storage import KeptPack
 from goferry.cli.main import run
 from goferry.config.context import Context
@@ -158,7 +158,7 @@ def test_what_is_refused_is_a_miss_and_prune_says_it_by_name(as_, capsys, who, s
 
 def test_a_server_that_is_not_there_or_says_nothing_is_a_miss(as_, monkeypatch):
     as_("trusted")
-    monkeypatch.setattr("goferry.caches.bucket.READ", 0.2)
+    monkeypatch.setattr("goferry.caches._bucket.READ", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(BucketFailed, match="did not answer"):

@@ -22,19 +22,18 @@ from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.config.workspace import gowork
 from goferry.gobuild import build_plan, executor, facts, folder, gate, merge, resources
-from goferry.gobuild.compiler import CompileFailed
+from goferry.gobuild._compiler import CompileFailed
 from goferry.gobuild.folder import DistBusy, DistForeign
 from goferry.gobuild.ledger_services import ServiceUnknown
 from goferry.gobuild.mains import MainMissing, MainUnknown, ProgramCollision, ProgramNameInvalid
 from goferry.gobuild.project_modules import ModuleMissing
 from goferry.gobuild.replaced import CodeReplaced
 from goferry.gobuild.shard import Shard
-from goferry.golang.toolchain_store import host
+from goferry.golang._toolchain_store import host
 from goferry.observe.events import Stream
-from goferry.pipeline import build as pipeline
-from goferry.pipeline import inspection
+from goferry.pipeline import build as pipeline, inspection
 from goferry.pipeline.project import OpenProject
-from goferry.trust.release_manifest import describe
+from goferry.trust._release_manifest import describe
 
 MAIN = (
     'package main\n\nvar version = "dev"\n\nvar commit, date string\n\nfunc main() { println(version, commit, date) }\n'

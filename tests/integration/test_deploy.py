@@ -21,7 +21,7 @@ from embedded import BEGIN, ROOT, SETTINGS, Clients, Site, get, post
 from sampling import sample
 
 from goferry import deploy
-from goferry.deploy import client
+from goferry.deploy import _client as client
 from goferry.deploy.errors import TargetMissing
 from goferry.host import executable, processes, supervised
 from goferry.kernel.errors import GoferryError

@@ -27,9 +27,9 @@ from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.kernel.errors import GoferryError
 from goferry.observe.events import Stream
-from goferry.release import retry
+from goferry.release import _retry as retry
 from goferry.trust import seal
-from goferry.trust.minisign_key import MinisignSecretKey
+from goferry.trust._minisign_key import MinisignSecretKey
 
 REPOSITORY, COMMIT = "acme/shop", "3f1c2ab0" * 5
 SETTINGS = Settings({"PATH": ""}, Path("/nonexistent"))

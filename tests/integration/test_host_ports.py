@@ -14,7 +14,7 @@ import time
 import provisioned
 import pytest
 
-from goferry.deploy.provision.systemd_guard import SHARED_PORTS
+from goferry.deploy.provision._systemd_guard import SHARED_PORTS
 from goferry.host import start_note
 from goferry.kernel.hostfile import Place
 from goferry.kernel.loopback_ports import RANGE

@@ -10,7 +10,7 @@ from sampling import full
 from goferry.artifacts.native import host
 from goferry.config.context import Context
 from goferry.config.settings import Settings
-from goferry.gobuild import gate, mtimes
+from goferry.gobuild import _mtimes as mtimes, gate
 from goferry.observe.events import Stream
 from goferry.pipeline import caching
 from goferry.pipeline.caching import JobRequest

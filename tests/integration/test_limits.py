@@ -13,8 +13,8 @@ import embedded
 import provisioned
 import pytest
 
-from goferry.deploy import client
-from goferry.deploy.session import transaction_id
+from goferry.deploy import _client as client
+from goferry.deploy._session import transaction_id
 from goferry.host import control
 from goferry.kernel.errors import GoferryError
 

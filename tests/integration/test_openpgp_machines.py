@@ -16,9 +16,9 @@ from goferry.kernel import gpgv, signatures, trustfile
 from goferry.kernel.refusals import Refusal
 from goferry.kernel.trustfile import TrustFile, TrustKey
 from goferry.observe.events import Stream
-from goferry.release.sealed import inspect
+from goferry.release._sealed import inspect
 from goferry.system import openpgp_verifiers
-from goferry.trust import seal, sequoia
+from goferry.trust import _sequoia as sequoia, seal
 from goferry.trust.signer import clean_trust
 from goferry.trust.verification import check_release
 

@@ -20,10 +20,10 @@ from goferry.golang.modules import ModulesModified
 from goferry.kernel.trustfile import TrustFile
 from goferry.observe.events import Stream
 from goferry.pipeline import build, caching
-from goferry.pipeline.caching import JobRequest, belief
+from goferry.pipeline.caching import JobRequest, _belief as belief
 from goferry.pipeline.project import ProjectRequest, open_project
 from goferry.trust import seal
-from goferry.trust.minisign_key import MinisignSecretKey
+from goferry.trust._minisign_key import MinisignSecretKey
 from goferry.trust.signer import clean_trust
 
 GOOD, EVIL = "a-genuine-word", "a-poisoned-one"

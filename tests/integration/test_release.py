@@ -20,11 +20,11 @@ from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.kernel.errors import GoferryError
 from goferry.observe.events import Stream
-from goferry.release import github_connections, retry
-from goferry.release.api import Api
+from goferry.release import _github_connections as github_connections, _retry as retry
+from goferry.release._api import Api
 from goferry.release.errors import GitHubFailing
 from goferry.trust import seal
-from goferry.trust.minisign_key import MinisignSecretKey
+from goferry.trust._minisign_key import MinisignSecretKey
 from goferry.trust.signer import clean_trust
 
 REPOSITORY = "acme/shop"
@@ -572,7 +572,7 @@ def test_a_tag_of_a_module_in_a_folder(dist, github, fake_github):
 
 
 def test_a_tag_that_moves_meanwhile_is_found_before_publishing(dist, github, fake_github, monkeypatch):
-    from goferry.release.transfer import Transfer
+    from goferry.release._transfer import Transfer
 
     upload = Transfer.upload
 
@@ -887,7 +887,7 @@ def test_large_files_are_never_whole_in_memory(served, tmp_path):
 
 @pytest.mark.parametrize("operation", ["upload", "create-release", "download"])
 def test_silence_has_a_limit(operation, dist, github, fake_github, monkeypatch):
-    from goferry.release import transfer
+    from goferry.release import _transfer as transfer
     from goferry.system.http import Client
 
     monkeypatch.setattr(github_connections, "TIMEOUT", 1)

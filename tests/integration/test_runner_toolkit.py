@@ -10,11 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from goferry.runner import environment_files, oidc
+from goferry.runner import _environment_files as environment_files, _oidc as oidc
+from goferry.runner._inputs import Inputs
+from goferry.runner._workflow_commands import command
 from goferry.runner.errors import InputInvalid, OidcPermissionMissing, RunnerValueRefused
-from goferry.runner.inputs import Inputs
 from goferry.runner.job import Job
-from goferry.runner.workflow_commands import command
 
 UUID = "3f1c2ab0-0000-4000-8000-000000000000"
 BITS = [

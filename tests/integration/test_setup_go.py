@@ -11,8 +11,16 @@ import pytest
 
 from goferry.config.context import Context
 from goferry.config.settings import Settings
-from goferry.golang import GoRequest, gowheel, modules, resolve_version, setup_go, toolchain_store, tree
-from goferry.golang.goenv import GoEnv
+from goferry.golang import (
+    GoRequest,
+    _gowheel as gowheel,
+    _toolchain_store as toolchain_store,
+    _tree as tree,
+    modules,
+    resolve_version,
+    setup_go,
+)
+from goferry.golang._goenv import GoEnv
 from goferry.observe.events import Stream
 
 VERSION = "1.27.3"

@@ -7,12 +7,11 @@ import pytest
 from sampling import full
 from tests.integration.test_caches import FILES, Job
 
-from goferry.caches import ci_job as jobs
-from goferry.caches import statement
+from goferry.caches import ci_job as jobs, statement
 from goferry.kernel.trustfile import TrustFile
 from goferry.pipeline import caching
+from goferry.trust._minisign_key import MinisignSecretKey
 from goferry.trust.keys import Secret
-from goferry.trust.minisign_key import MinisignSecretKey
 
 KEY = MinisignSecretKey.from_seed(b"12345678", b"s" * 32)
 TRUST = TrustFile((replace(KEY.signer().as_trust_key(), role="cache"),)).to_bytes().decode()

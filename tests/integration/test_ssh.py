@@ -10,7 +10,7 @@ import pytest
 from releases import BEGIN, SETTINGS, fetch
 
 from goferry import deploy
-from goferry.deploy import ssh
+from goferry.deploy import _ssh as ssh
 from goferry.deploy.provision import command as provisioning
 from goferry.kernel.errors import GoferryError
 from goferry.observe.events import Stream

@@ -22,8 +22,8 @@ from releases import SETTINGS, fetch
 from sampling import FULL
 
 from goferry import deploy
-from goferry.deploy.client import Agent
-from goferry.deploy.session import HostSession
+from goferry.deploy._client import Agent
+from goferry.deploy._session import HostSession
 from goferry.kernel.errors import FleetSplit, GoferryError
 from goferry.observe.events import Stream
 

@@ -22,7 +22,7 @@ from goferry.kernel.trustfile import TrustFile, TrustKey
 from goferry.kernel.verify import verify
 from goferry.observe.events import Stream
 from goferry.system import openpgp_verifiers as openpgp_tools
-from goferry.trust import gnupg, keys, minisign_key, seal, sequoia
+from goferry.trust import _gnupg as gnupg, _minisign_key as minisign_key, _sequoia as sequoia, keys, seal
 from goferry.trust.signer import clean_trust
 
 ROOT = Path(__file__).resolve().parents[2]

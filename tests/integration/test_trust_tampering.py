@@ -21,8 +21,8 @@ from goferry.kernel.trustfile import TrustFile, TrustKey
 from goferry.kernel.verify import Floor, verify
 from goferry.observe.events import Stream
 from goferry.system.openpgp_verifiers import by_sequoia
-from goferry.trust import seal, sequoia
-from goferry.trust.minisign_key import MinisignSecretKey
+from goferry.trust import _sequoia as sequoia, seal
+from goferry.trust._minisign_key import MinisignSecretKey
 
 NOW = (
     int(time.time()) + 3600

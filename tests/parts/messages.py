@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from goferry.deploy import client
+from goferry.deploy import _client as client
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "goferry"
 SAMPLES = {
@@ -134,7 +134,7 @@ PROGRAMS = (
 _PROGRAM = f"(?:{'|'.join(map(re.escape, PROGRAMS))})"
 _TYPED = re.compile(rf"(?::  |`)({_PROGRAM} [^`]*)")
 _WHOLE = re.compile(rf"^\s*({_PROGRAM} .*)")
-LISTS = ("cli/", "deploy/provision/command.py", "release/notes.py")
+LISTS = ("cli/", "deploy/provision/command.py", "release/_notes.py")
 """Where a text that is a command as a whole is one that a person is shown: examples and next steps."""
 
 

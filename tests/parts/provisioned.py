@@ -12,8 +12,8 @@ import embedded
 import pytest
 
 from goferry.config.settings import Settings
-from goferry.deploy import client, upload
-from goferry.deploy.session import transaction_id
+from goferry.deploy import _client as client, _upload as upload
+from goferry.deploy._session import transaction_id
 from goferry.kernel.errors import GoferryError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from goferry.deploy.provision.host_facts import BaseFacts, HostFacts
-from goferry.deploy.provision.nginx_proxy import NginxProxy
-from goferry.deploy.provision.systemd_guard import SystemdGuard
+from goferry.deploy.provision._host_facts import BaseFacts, HostFacts
+from goferry.deploy.provision._nginx_proxy import NginxProxy
+from goferry.deploy.provision._systemd_guard import SystemdGuard
 
 ANSWER = {
     "user": 0, "system": "Linux", "python": [3, 11, 2], "apt": True, "ipv6": True, "control_groups": 2,

@@ -1,6 +1,7 @@
 """The house's arrows: imports go down only, stages don't know each other, the host runs on the standard library."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -97,6 +98,49 @@ def test_only_the_edges_read_the_environment(room):
             if reads and isinstance(node.value, ast.Name) and node.value.id == "os":
                 # processes of their own: their environment is their input
                 assert path.name in {"shim.py", "__main__.py"}, f"{path}:{node.lineno} reads the environment"
+
+
+def imported_modules(path):
+    """Yield every module of the house that a module imports, however it is written."""
+    for node in statements(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("goferry"):
+            yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+
+
+PACKAGES = [path.parent for path in SOURCE.glob("*/**/__init__.py")]
+CONTRACTS = [package for package in PACKAGES if package.name not in {"cli", "actions", "host"}]
+"""The rooms that others import, and the packages within one; commands, actions and the agent are imported by nobody."""
+
+
+def of(package):
+    return "goferry." + package.relative_to(SOURCE).as_posix().replace("/", ".")
+
+
+def test_no_room_imports_what_is_private_to_another():
+    for path in FILES:
+        for name in imported_modules(path):
+            room, _, last = name.rpartition(".")
+            if last.startswith("_") and not last.startswith("__"):
+                own = of(path.parent)
+                assert own == room or own.startswith(f"{room}."), f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("package", CONTRACTS, ids=of)
+def test_a_room_names_its_contract(package):
+    """Each module that is not private is named in `__init__` and imported by another room."""
+    told = ast.get_docstring(ast.parse((package / "__init__.py").read_text())) or ""
+    named = set(re.findall(r"^    (\w+)  ", told, re.MULTILINE))
+    there = {path.stem for path in package.glob("[a-z]*.py")} | {
+        path.parent.name for path in package.glob("*/__init__.py")
+    }
+    assert named == there
+    users = [path for path in FILES if package not in path.parents]
+    used = {name for path in users for name in imported_modules(path)}
+    alone = {"errors", "on_host", "changes_on_host"}  # the catalogue reads the one; the others are sent to a host
+    alone |= {"contract", "needs"}  # what one more target, proxy or guard implements
+    inside = {"kernel"}  # its files travel as they are, and tools verify with them
+    if package.name not in inside:
+        assert not {name for name in there - alone if f"{of(package)}.{name}" not in used}
 
 
 def test_no_module_is_a_drawer():

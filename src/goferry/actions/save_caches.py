@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from goferry.actions import cache_entries
-from goferry.caches import statement
-from goferry.caches import storage as places
+from goferry.caches import statement, storage as places
 from goferry.config.context import Context
 from goferry.gobuild.trigger import Trigger
 from goferry.kernel.files import sha256_file

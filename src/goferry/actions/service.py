@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from goferry.actions import shared
-from goferry.deploy import destination as places
-from goferry.deploy import serving
+from goferry.deploy import destination as places, serving
 from goferry.deploy.deployment import Deployment, Foreseen, HostRecord
 from goferry.deploy.options import Options
 from goferry.kernel.errors import FleetSplit, GoferryError, RolledBack

@@ -133,7 +133,7 @@ def opened(text: str) -> Storage:
         PlaceUnknown: when it is no place.
     """
     if text.startswith("s3:"):
-        from goferry.caches import bucket
+        from goferry.caches import _bucket as bucket
 
         return bucket.opened(text)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text) or not text or "\0" in text:

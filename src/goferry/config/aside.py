@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from goferry.config.modulepath import last_name
+from goferry.config._modulepath import last_name
 
 FOLDERS = frozenset(
     {

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from goferry.config import environments, model
+from goferry.config import _environments as environments, model
+from goferry.config._node import DocumentError, Node
 from goferry.config.errors import ConfigInvalid, Problem, ProjectUnknown, invalid, nearest
-from goferry.config.node import DocumentError, Node
 
 FILE = "goferry.yml"
 _OTHER_SPELLINGS = ("goferry.yaml", ".goferry.yml", ".goferry.yaml")
@@ -87,7 +87,7 @@ def to_name(text: str) -> str:
 
     The first of several that has services, else the first; empty where no name is needed, or the text is not valid.
     """
-    from goferry.config.document import parse
+    from goferry.config._document import parse
 
     try:
         several = _projects(parse(text.encode("utf-8", "surrogateescape")), FILE)
@@ -101,7 +101,7 @@ def folders(text: str) -> list[str]:
 
     A build of a project writes its dist/ there.
     """
-    from goferry.config.document import parse
+    from goferry.config._document import parse
 
     try:
         tree = parse(text.encode("utf-8", "surrogateescape"))
@@ -180,7 +180,7 @@ def module_above(directory: Path) -> Path | None:
 
 
 def _read(file: Path, shown: str) -> Node:
-    from goferry.config.document import parse  # YAML, which is loaded where there is a file
+    from goferry.config._document import parse  # YAML, which is loaded where there is a file
 
     try:
         return parse(file.read_bytes())
@@ -192,7 +192,7 @@ def _read(file: Path, shown: str) -> Node:
 
 def _projects(tree: Node, shown: str) -> dict[str, Node]:
     """Check the whole file and return the projects' own nodes."""
-    from goferry.config import validate
+    from goferry.config import _validate as validate
 
     declared = tree.child("projects")
     found = validate.problems(tree if declared is None else _without(tree, "projects"), model.Repository)
@@ -212,7 +212,7 @@ def _projects(tree: Node, shown: str) -> dict[str, Node]:
 
 
 def _of_project(tree: Node, name: str, node: Node) -> list[Problem]:
-    from goferry.config import validate
+    from goferry.config import _validate as validate
 
     prefix = ("projects", name)
     if not isinstance(node.value, dict):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 
-from goferry.config.node import Node
+from goferry.config._node import Node
 from goferry.kernel import services
 
 Check = Callable[[Node], str]

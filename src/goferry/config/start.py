@@ -10,9 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from goferry.config import aside, listening, model, option
-from goferry.config.modulepath import last_name
-from goferry.config.paths import Route
+from goferry.config import _listening as listening, _option as option, aside, model
+from goferry.config._modulepath import last_name
+from goferry.config._paths import Route
 from goferry.config.survey import Main, Survey, args, listen
 from goferry.kernel.errors import Misuse, printable
 

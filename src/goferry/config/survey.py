@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from goferry.config import gocode, listening, option, routes
+from goferry.config import _listening as listening, _option as option, _routes as routes, gocode
+from goferry.config._listening import Way
+from goferry.config._paths import Route
+from goferry.config._subcommands import Commands, serves
 from goferry.config.gocode import Code, Declaration
-from goferry.config.listening import Way
-from goferry.config.paths import Route
-from goferry.config.subcommands import Commands, serves
 
 MAX_FILES = 20_000
 MAX_SOURCE = 1 << 20

@@ -1,8 +1,20 @@
 """Deploying: the client of the host agent. It asks; the host verifies, decides and remembers.
 
 A target is a folder of this machine (`Local`) or hosts over ssh (`Fleet`); `contract.Target` says what each one can,
-and each function here takes any. A fleet's deploy goes through `fleet`, `performer` (which does what the pure machine
-in `rollout` asks for), `session` and `client`, which writes the frames.
+and each function here takes any.
+
+Contract (what other rooms import; a module with `_` is private):
+
+    contract     what a target is
+    destination  which target a command goes to
+    options      what a person said of it
+    deployment   what a deploy or a rollback came to
+    answers      a host's answers, read once into frozen types
+    live         what serves on a target
+    serving      what serves when a deploy does not end well
+    reading      judging what a host says
+    provision    making a bare host ready
+    errors       how reaching a host can fail
 """
 
 from __future__ import annotations
@@ -13,12 +25,12 @@ from pathlib import Path
 
 from goferry.artifacts import given
 from goferry.config.settings import Settings
+from goferry.deploy._environment_policy import judge_accepts, judge_uncommitted
+from goferry.deploy._fleet import Fleet
+from goferry.deploy._local import Local
 from goferry.deploy.answers import Purged, Stopped
 from goferry.deploy.contract import ShownLogs, ShownStatus, Target
 from goferry.deploy.deployment import Deployment, Foreseen, done
-from goferry.deploy.environment_policy import judge_accepts, judge_uncommitted
-from goferry.deploy.fleet import Fleet
-from goferry.deploy.local import Local
 from goferry.observe.events import Stream
 
 __all__ = [

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from goferry.deploy import serving
+from goferry.deploy._rollout import Host
+from goferry.deploy._rollout_table import HostOutcome
 from goferry.deploy.answers import DeployStep, Prepared, ServiceChange
 from goferry.deploy.live import Services
 from goferry.deploy.reading import versions
-from goferry.deploy.rollout import Host
-from goferry.deploy.rollout_table import HostOutcome
 from goferry.kernel.errors import GoferryError
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from goferry.config import load, model
 from goferry.config.released import project_name
+from goferry.deploy._fleet import Fleet
+from goferry.deploy._local import Local
 from goferry.deploy.contract import Target
-from goferry.deploy.fleet import Fleet
-from goferry.deploy.local import Local
 from goferry.deploy.options import Options
 from goferry.kernel.errors import Misuse, printable
 

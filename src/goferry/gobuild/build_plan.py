@@ -21,11 +21,11 @@ from msgspec.structs import asdict, replace
 from goferry.caches.warm import CacheSlot
 from goferry.config import model, templates
 from goferry.config.templates import TemplateInvalid
-from goferry.gobuild import cache_slots, gosource, parallelism, replaced, stamp
-from goferry.gobuild.documents import ArchiveFileInvalid
+from goferry.gobuild import _gosource as gosource, _parallelism as parallelism, cache_slots, replaced, stamp
+from goferry.gobuild._documents import ArchiveFileInvalid
+from goferry.gobuild._ldflags import ldflags
 from goferry.gobuild.environment import tag_flags
 from goferry.gobuild.facts import Facts
-from goferry.gobuild.ldflags import ldflags
 from goferry.gobuild.ledger_services import services
 from goferry.gobuild.mains import MainPackage, ProgramCollision
 from goferry.gobuild.resources import Machine

@@ -19,10 +19,10 @@ from msgspec.structs import replace
 from goferry.artifacts import Artifact, Ledger, Toolchain, Uncommitted
 from goferry.caches.warm import Warm, Working
 from goferry.config.context import Context
-from goferry.gobuild import archives, environment, folder, schedule, stamp
+from goferry.gobuild import _archives as archives, _schedule as schedule, environment, folder, stamp
+from goferry.gobuild._compiler import Compiler
 from goferry.gobuild.build_cache import BuildCache
 from goferry.gobuild.build_plan import BuildPlan, BuildStep
-from goferry.gobuild.compiler import Compiler
 from goferry.gobuild.folder import EarlierBuild
 from goferry.kernel.errors import Failed
 from goferry.observe.events import Span, Stream

@@ -19,21 +19,21 @@ from goferry.artifacts import Toolchain
 from goferry.config import aside, model
 from goferry.config.settings import Settings
 from goferry.gobuild import (
-    converted,
-    documents,
+    _converted as converted,
+    _documents as documents,
+    _index as indexes,
+    _source_files as source_files,
+    _version as version,
     environment,
     mains,
     project_modules,
     replaced,
     revision,
-    source_files,
     stamp,
     tags,
     targets,
-    version,
 )
-from goferry.gobuild import index as indexes
-from goferry.gobuild.index import PackageIndex
+from goferry.gobuild._index import PackageIndex
 from goferry.gobuild.mains import MainPackage
 from goferry.gobuild.replaced import Replacement
 from goferry.gobuild.tags import GO, Tags

@@ -30,9 +30,17 @@ from goferry.caches import ci_job
 from goferry.caches.warm import Warm
 from goferry.config import model
 from goferry.config.context import Context
-from goferry.gobuild import cache_slots, callers, compiler, environment, mtimes, parallelism, resources
+from goferry.gobuild import (
+    _callers as callers,
+    _compiler as compiler,
+    _mtimes as mtimes,
+    _parallelism as parallelism,
+    cache_slots,
+    environment,
+    resources,
+)
+from goferry.gobuild._positions import Places, Problem
 from goferry.gobuild.facts import Facts
-from goferry.gobuild.positions import Places, Problem
 from goferry.gobuild.targets import BuildTarget
 from goferry.gobuild.trigger import Trigger
 from goferry.kernel.errors import Failed

@@ -12,10 +12,17 @@ from msgspec.structs import replace
 
 from goferry.artifacts import Toolchain
 from goferry.config import model
-from goferry.gobuild import compiler, golist, gosource, listed, platforms, variables
+from goferry.gobuild import (
+    _compiler as compiler,
+    _golist as golist,
+    _gosource as gosource,
+    _listed as listed,
+    _platforms as platforms,
+    _variables as variables,
+)
+from goferry.gobuild._golist import GoPackage
+from goferry.gobuild._positions import Places
 from goferry.gobuild.environment import UNINDEXED, GoFailed, tag_flags
-from goferry.gobuild.golist import GoPackage
-from goferry.gobuild.positions import Places
 from goferry.gobuild.targets import BuildTarget
 from goferry.kernel.errors import GoferryError, Misuse
 from goferry.system import process

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from goferry.artifacts import Toolchain, fetching
 from goferry.config.workspace import OFF
-from goferry.gobuild import golist
+from goferry.gobuild import _golist as golist
+from goferry.gobuild._golist import GoModule
+from goferry.gobuild._positions import Places
 from goferry.gobuild.environment import GoFailed
-from goferry.gobuild.golist import GoModule
-from goferry.gobuild.positions import Places
 from goferry.gobuild.stamp import module_of
 from goferry.kernel.errors import GoferryError, Misuse
 from goferry.system import process

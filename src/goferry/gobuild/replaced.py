@@ -16,9 +16,8 @@ from shlex import quote
 import msgspec
 from msgspec import Struct
 
-from goferry.gobuild import index as indexes
-from goferry.gobuild import ldflags
-from goferry.gobuild.index import PackageIndex
+from goferry.gobuild import _index as indexes, _ldflags as ldflags
+from goferry.gobuild._index import PackageIndex
 from goferry.kernel.errors import Refused, printable
 
 _SHOWN = 10

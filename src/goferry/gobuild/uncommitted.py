@@ -12,10 +12,9 @@ from pathlib import Path
 
 from goferry.artifacts import Ledger, Toolchain
 from goferry.config import model
-from goferry.gobuild import index as indexes
-from goferry.gobuild import replaced, source_files
+from goferry.gobuild import _index as indexes, _source_files as source_files, replaced
+from goferry.gobuild._index import PackageIndex
 from goferry.gobuild.facts import Facts
-from goferry.gobuild.index import PackageIndex
 from goferry.gobuild.revision import git_environ
 from goferry.kernel.files import sha256_file
 from goferry.system import process

@@ -1,13 +1,14 @@
 """Stage: the right Go, proven, and the modules.
 
-versions, gomod, resolve    which Go
-goenv, gowheel, proxies     where Go's own configuration says that it comes from
-note, tlog, proof, sumdb    what proves it
-modzip, tree, store         how it gets onto the disk and stays proven there
-zips                        what of it travels between jobs
-untouched                   whether it is still what was proven
-install, machine, setup     one call for all of it: `setup_go`, which a `GoRequest` asks
-modules                     go mod download, verify, tidy
+`setup_go` finds, proves and installs the toolchain that a `GoRequest` asks for.
+
+Contract (what other rooms import; a module with `_` is private):
+
+    modules       go mod download, verify and tidy
+    kept_modules  modules that are kept between jobs
+    versions      Go versions in Go's own order
+    toolversion   which Go the go command really runs
+    earlier       what setup-go tells later steps of its job
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from goferry.golang.resolve import Resolved as Resolved
-    from goferry.golang.setup import GoRequest as GoRequest
-    from goferry.golang.setup import lacking as lacking
-    from goferry.golang.setup import resolve_version as resolve_version
-    from goferry.golang.setup import setup_go as setup_go
-    from goferry.golang.setup import zipped as zipped
-    from goferry.golang.untouched import hold as hold
-    from goferry.golang.zips import bring as bring
+    from goferry.golang._resolve import Resolved as Resolved
+    from goferry.golang._setup import (
+        GoRequest as GoRequest,
+        lacking as lacking,
+        resolve_version as resolve_version,
+        setup_go as setup_go,
+        zipped as zipped,
+    )
+    from goferry.golang._untouched import hold as hold
+    from goferry.golang._zips import bring as bring
 
 __all__ = ["GoRequest", "Resolved", "bring", "hold", "lacking", "resolve_version", "setup_go", "zipped"]
 
@@ -31,7 +34,7 @@ def __getattr__(name: str) -> Any:
     """Load the stage when it is used: it brings the network's libraries with it."""
     if name not in __all__:
         raise AttributeError(name)
-    from goferry.golang import resolve, setup, untouched, zips
+    from goferry.golang import _resolve as resolve, _setup as setup, _untouched as untouched, _zips as zips
 
     rooms = {"Resolved": resolve, "bring": zips, "hold": untouched}
     return getattr(rooms.get(name, setup), name)

@@ -27,8 +27,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from goferry.caches.pack import Writer
-from goferry.golang import modzip
-from goferry.golang.proxies import escaped
+from goferry.golang import _modzip as modzip
+from goferry.golang._proxies import escaped
 
 _PATH = r"(?:[a-z0-9!_~-][a-z0-9!._~-]*/)+"
 _VERSION = r"v[0-9A-Za-z!.+-]+"

@@ -1,1 +1,16 @@
-"""The event stream and what draws it. Stages import `observe.events` and nothing else from here."""
+"""The event stream and what draws it. Stages import `observe.events` and nothing else from here.
+
+Contract (what other rooms import; a module with `_` is private):
+
+    events         what stages report
+    progress       what a person sees while it runs
+    plain          the stream as plain lines
+    record         what a run came to
+    report         the record as one HTML file
+    summary        the record as the job's summary
+    failed_step    what a failed step leaves behind
+    notify         what a team is told of a run
+    notify_shapes  a message as services take it
+    figures        sizes, times and numbers for people
+    markdown       text that Markdown takes as text
+"""

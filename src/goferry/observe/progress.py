@@ -22,7 +22,7 @@ def renderer(file: TextIO, environ: Mapping[str, str]) -> Iterator[Renderer]:
     if not moves_cursor(file, environ):
         yield PlainLines(file)
         return
-    from goferry.observe.live_table import LiveTable
+    from goferry.observe._live_table import LiveTable
 
     with LiveTable(file, environ) as table:
         yield table

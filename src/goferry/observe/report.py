@@ -16,10 +16,10 @@ from msgspec import Struct
 from goferry.kernel.errors import printable
 from goferry.kernel.files import write_atomically
 from goferry.observe import figures
+from goferry.observe._outcome import sentence, stopped, traffic, warnings
+from goferry.observe._timeline import lay_out
 from goferry.observe.events import Event
-from goferry.observe.outcome import sentence, stopped, traffic, warnings
 from goferry.observe.record import Run
-from goferry.observe.timeline import lay_out
 
 TEMPLATE = "report.html.j2"
 

@@ -13,11 +13,11 @@ from msgspec import Struct
 
 from goferry.kernel.errors import GoferryError
 from goferry.observe import figures
+from goferry.observe._outcome import sentence, stopped, warnings
+from goferry.observe._timeline import LABELS, TAIL, WIDTH, Bar, lay_out
 from goferry.observe.events import Event
 from goferry.observe.markdown import code, escape, fence, table
-from goferry.observe.outcome import sentence, stopped, warnings
 from goferry.observe.record import Run, RunCompiled, RunGate, RunHost
-from goferry.observe.timeline import LABELS, TAIL, WIDTH, Bar, lay_out
 
 ROWS = 60
 """How many rows of a table are shown."""

@@ -17,7 +17,7 @@ from goferry.gobuild.gate import Report
 from goferry.kernel.outcomes import NothingToDeploy
 from goferry.observe.events import Event
 from goferry.pipeline import image, run_summary, signing_keys, way
-from goferry.pipeline.graph import Choice
+from goferry.pipeline._graph import Choice
 from goferry.pipeline.project import OpenProject
 
 

@@ -35,12 +35,12 @@ from goferry.kernel.files import sha256_file
 from goferry.kernel.manifest import MANIFEST, SIGNATURES, Manifest
 from goferry.kernel.verify import Verified
 from goferry.observe.events import Stream
-from goferry.pipeline import build, graph, image, sources
-from goferry.pipeline.graph import ChainStep, Choice, digest_of
+from goferry.pipeline import _graph as graph, _sources as sources, build, image
+from goferry.pipeline._graph import ChainStep, Choice, digest_of
+from goferry.pipeline._staging import Staging
+from goferry.pipeline._step_record import StepRecord
 from goferry.pipeline.project import OpenProject, ProjectRequest, default_out, open_project
 from goferry.pipeline.signing_keys import Keys
-from goferry.pipeline.staging import Staging
-from goferry.pipeline.step_record import StepRecord
 
 _SEALING = (MANIFEST, LIST, *SIGNATURES.values())
 _ELSEWHERE = frozenset({"GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY", "GOSUMDB", "GOTMPDIR", "GOROOT", "GOENV"})

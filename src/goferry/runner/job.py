@@ -24,15 +24,21 @@ from typing import Any, NamedTuple, TextIO
 from goferry.config.settings import Settings
 from goferry.kernel.errors import GoferryError, printable
 from goferry.observe.events import Event, Stream
-from goferry.runner import environment_files, failure, masks, ownership, surroundings
-from goferry.runner.annotations import Annotations
+from goferry.runner import (
+    _environment_files as environment_files,
+    _failure as failure,
+    _masks as masks,
+    _ownership as ownership,
+    surroundings,
+)
+from goferry.runner._annotations import Annotations
+from goferry.runner._event import EventContext
+from goferry.runner._inputs import Inputs
+from goferry.runner._lines import GroupedLines
+from goferry.runner._summaryfile import SummaryFile
+from goferry.runner._surface import CALLED, Surface, adapt
+from goferry.runner._workflow_commands import command, to_value
 from goferry.runner.errors import SecretMissing
-from goferry.runner.event import EventContext
-from goferry.runner.inputs import Inputs
-from goferry.runner.lines import GroupedLines
-from goferry.runner.summaryfile import SummaryFile
-from goferry.runner.surface import CALLED, Surface, adapt
-from goferry.runner.workflow_commands import command, to_value
 
 
 class Job:
@@ -251,7 +257,7 @@ class Job:
             OidcPermissionMissing: the job lacks `id-token: write`.
             OidcUnavailable: the issuer did not answer.
         """
-        from goferry.runner import oidc
+        from goferry.runner import _oidc as oidc
 
         token = oidc.request(self.environ, audience, from_fork=self.from_fork)
         self.mask(token)

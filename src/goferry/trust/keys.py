@@ -13,9 +13,9 @@ from goferry.kernel.trustfile import TrustFile, TrustKey
 from goferry.system import keytext
 from goferry.system.openpgp_verifiers import sequoia_available
 from goferry.system.process import Completed, ToolMissing, run
-from goferry.trust import gnupg, minisign_key, sequoia
+from goferry.trust import _gnupg as gnupg, _minisign_key as minisign_key, _sequoia as sequoia
+from goferry.trust._minisign_key import MinisignSecretKey
 from goferry.trust.errors import PASSPHRASE, KeysExist, KeysExposed, KeyUnusable
-from goferry.trust.minisign_key import MinisignSecretKey
 from goferry.trust.signer import SigningKey
 
 MAX_BYTES = 1 << 20

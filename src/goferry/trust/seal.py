@@ -25,7 +25,7 @@ from goferry.kernel.files import write_atomically
 from goferry.kernel.manifest import MANIFEST, Manifest
 from goferry.kernel.sequence import check_sealed
 from goferry.kernel.verify import Verified
-from goferry.trust import release_manifest
+from goferry.trust import _release_manifest as release_manifest
 from goferry.trust.errors import FormatsMissing, SequenceSealed
 from goferry.trust.signer import SigningKey, clean_trust
 from goferry.trust.verification import check_release

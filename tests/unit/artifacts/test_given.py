@@ -9,7 +9,7 @@ from goferry.artifacts import Ledger, given
 from goferry.cli.main import run
 from goferry.kernel.refusals import FolderUnreadable
 from goferry.pipeline import up
-from goferry.trust.minisign_key import MinisignSecretKey
+from goferry.trust._minisign_key import MinisignSecretKey
 from goferry.trust.signer import clean_trust
 
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 from botocore import exceptions as errors
 
-from goferry.caches import bucket, storage
-from goferry.caches.bucket import Bucket, BucketFailed
+from goferry.caches import _bucket as bucket, storage
+from goferry.caches._bucket import Bucket, BucketFailed
 from goferry.caches.storage import PlaceUnknown
 
 NAME = "20260101T000000Z-" + "a" * 32

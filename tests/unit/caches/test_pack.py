@@ -9,8 +9,7 @@ import time
 
 import pytest
 from backports import zstd
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sampling import examples
 
 from goferry.caches import pack

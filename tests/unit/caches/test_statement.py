@@ -5,8 +5,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sampling import examples
 
 from goferry.caches import statement
@@ -16,8 +15,8 @@ from goferry.caches.warm import CacheSlot
 from goferry.kernel import canonical, manifest, verify
 from goferry.kernel.refusals import Refusal
 from goferry.kernel.trustfile import TrustFile
-from goferry.trust import sequoia
-from goferry.trust.minisign_key import MinisignSecretKey
+from goferry.trust import _sequoia as sequoia
+from goferry.trust._minisign_key import MinisignSecretKey
 
 NOW = int(time.time())
 DAY = 86_400

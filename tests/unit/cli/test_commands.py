@@ -109,14 +109,12 @@ def test_a_process_ends_with_its_code_and_nothing_is_lost(given, code, out):
     assert "Traceback" not in done.stderr
 
 
-NETWORK = {"urllib3", "ssl", "http", "certifi", "netrc", "goferry.system.http", "goferry.golang.proxies"}
-UNREAD = {"yaml", "zipfile", "difflib", "goferry.config.document", "goferry.config.validate"}
+NETWORK = {"urllib3", "ssl", "http", "certifi", "netrc", "goferry.system.http", "goferry.golang._proxies"}
+UNREAD = {"yaml", "zipfile", "difflib", "goferry.config._document", "goferry.config._validate"}
 """What reads a goferry.yml, an archive, a slip: nothing that a build with nothing to do has."""
 GENERATED = {"dataclasses", "concurrent", "logging", "tempfile", "random", "secrets"}
 """What takes long to load: records are msgspec's, which need no generated code, and threads are plain."""
-LOOK = (
-    "from goferry.cli import main, build; from goferry.pipeline import build, project; from goferry.golang import setup"
-)
+LOOK = "from goferry.cli import main, build; from goferry.pipeline import build, project; from goferry.golang import _setup as setup"
 EMPTY = "from goferry.cli.main import run; assert run(['status', '--target', 'local', '--root', '{}']) == 2"
 
 

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from goferry.cli.main import goferry, run
-from goferry.trust.minisign_key import MinisignSecretKey
+from goferry.trust._minisign_key import MinisignSecretKey
 from goferry.trust.signer import clean_trust
 
 TRUST = clean_trust([MinisignSecretKey.generate().signer()]).to_bytes()

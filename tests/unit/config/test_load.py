@@ -3,11 +3,10 @@
 import contextlib
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sampling import examples
 
-from goferry.config.document import MAX_BYTES, DocumentError, parse
+from goferry.config._document import MAX_BYTES, DocumentError, parse
 from goferry.config.errors import ConfigInvalid, ProjectUnknown
 from goferry.config.load import load, load_for
 

@@ -11,7 +11,7 @@ from goferry.cli.main import run
 from goferry.config import model, start
 from goferry.config.load import load
 from goferry.config.survey import survey
-from goferry.gobuild import gosource, tag_rule
+from goferry.gobuild import _gosource as gosource, tag_rule
 from goferry.gobuild.tags import of
 from goferry.pipeline import inspection
 

@@ -1,9 +1,9 @@
 """Walks of the rollout machine: events as words, and hosts that remember what truly serves on them."""
 
+from goferry.deploy._rollout import Host, Rollout, RolloutEvent, decide
+from goferry.deploy._rollout_table import AskKind, EventKind, Phase, RolloutState
 from goferry.deploy.answers import Committed, Prepared, ServiceChange, Switched
 from goferry.deploy.live import LiveService, Status
-from goferry.deploy.rollout import Host, Rollout, RolloutEvent, decide
-from goferry.deploy.rollout_table import AskKind, EventKind, Phase, RolloutState
 from goferry.kernel.errors import Failed, RolledBack
 from goferry.kernel.outcomes import AgentLost
 

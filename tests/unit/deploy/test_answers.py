@@ -3,15 +3,14 @@
 import re
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from sampling import sample
 from unit.deploy.test_fleet_faults import Hosts, in_threads  # noqa: F401
 
 from goferry import deploy
 from goferry.cli.target_options import lines_of
 from goferry.deploy import reading as answers
-from goferry.deploy.fleet import Fleet
+from goferry.deploy._fleet import Fleet
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.outcomes import AgentLost
 from goferry.observe import summary
@@ -132,7 +131,7 @@ def test_a_dry_run_of_a_host_that_answers_in_another_type(tmp_path):
 
 
 def test_an_errors_text_that_is_none_is_left_out(tmp_path):
-    from goferry.deploy.client import told
+    from goferry.deploy._client import told
 
     error = told({"name": "x-y", "what": {"a": 1}, "state": 7, "advice": [1, "do", None], "facts": []})
     assert (error.what, error.state, tuple(error.advice)) == ("the host refused without giving a reason", "", ("do",))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from goferry.deploy.bundle import SHEBANG, bundle
+from goferry.deploy._bundle import SHEBANG, bundle
 from goferry.host import serve
 from goferry.kernel import frames, protocol
 

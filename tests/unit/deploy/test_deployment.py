@@ -3,11 +3,11 @@
 import pytest
 
 from goferry.cli.target_options import lines_of
+from goferry.deploy._rollout import Host
+from goferry.deploy._rollout_table import RolloutState
 from goferry.deploy.answers import Committed, DeployStep, Prepared, ServiceChange
 from goferry.deploy.deployment import Deployment, Foreseen
 from goferry.deploy.live import LiveService
-from goferry.deploy.rollout import Host
-from goferry.deploy.rollout_table import RolloutState
 
 LIVE = LiveService(service="api", version="v2", previous="v1", url="http://127.0.0.1:1", pid=7, held=("v1",))
 DARK = LiveService(service="api", version="v2", previous="v1", gap_ms=310)

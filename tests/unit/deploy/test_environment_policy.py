@@ -1,7 +1,7 @@
 import pytest
 
-from goferry.config.environments import resolve
-from goferry.deploy.environment_policy import UncommittedRefused, judge_accepts, judge_uncommitted
+from goferry.config._environments import resolve
+from goferry.deploy._environment_policy import UncommittedRefused, judge_accepts, judge_uncommitted
 from goferry.kernel.manifest import MANIFEST, Manifest
 from goferry.kernel.outcomes import SnapshotRefused
 

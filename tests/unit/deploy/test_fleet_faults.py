@@ -19,10 +19,10 @@ from unit.deploy.scripted_host import Connection
 
 from goferry import deploy
 from goferry.config.settings import Settings
-from goferry.deploy import client, performer
-from goferry.deploy.fleet import Fleet
-from goferry.deploy.performer import Performer
-from goferry.deploy.rollout_table import AskKind
+from goferry.deploy import _client as client, _performer as performer
+from goferry.deploy._fleet import Fleet
+from goferry.deploy._performer import Performer
+from goferry.deploy._rollout_table import AskKind
 from goferry.kernel.errors import FleetSplit, GoferryError
 from goferry.kernel.manifest import Manifest
 from goferry.observe.events import Stream

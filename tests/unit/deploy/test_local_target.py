@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from goferry import deploy
 from goferry.config.context import Context
 from goferry.config.settings import Settings
-from goferry.deploy import client
+from goferry.deploy import _client as client
 from goferry.deploy.live import Status
 from goferry.kernel.errors import Failed, GoferryError
 from goferry.kernel.outcomes import SnapshotRefused

@@ -4,8 +4,8 @@ import pytest
 from unit.deploy.test_fleet_faults import NEW, OLD, Hosts, in_threads  # noqa: F401
 
 from goferry import deploy
-from goferry.deploy import performer
-from goferry.deploy.fleet import Fleet
+from goferry.deploy import _performer as performer
+from goferry.deploy._fleet import Fleet
 from goferry.kernel.errors import GoferryError
 from goferry.observe.events import Stream
 

@@ -8,15 +8,13 @@ import pytest
 from surveyed import ANSWER, facts
 
 from goferry.config.load import load
-from goferry.deploy.hosts import parse
+from goferry.deploy._hosts import parse
 from goferry.deploy.provision import WantedService, Wishes, on_host, plan
-from goferry.deploy.provision.host_facts import GUARDS, PROXIES
-from goferry.deploy.provision.host_facts import read as read_facts
-from goferry.deploy.provision.nginx_proxy import NginxProxy
-from goferry.deploy.provision.perform import as_record, as_request, known_lines
-from goferry.deploy.provision.systemd_guard import SystemdGuard
-from goferry.deploy.provision.wishes import public_key
-from goferry.deploy.provision.wishes import read as read_wishes
+from goferry.deploy.provision._host_facts import GUARDS, PROXIES, read as read_facts
+from goferry.deploy.provision._nginx_proxy import NginxProxy
+from goferry.deploy.provision._perform import as_record, as_request, known_lines
+from goferry.deploy.provision._systemd_guard import SystemdGuard
+from goferry.deploy.provision._wishes import public_key, read as read_wishes
 from goferry.kernel import hostfile, probe
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.hostfile import HostFile, Place

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from goferry.deploy.provision import template
+from goferry.deploy.provision import _template as template
 
 SCRIPT = template.FOLDER / "nginx" / "worker-group.sh"
 

@@ -4,14 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sampling import examples
 from unit.deploy.rollouts import NEW, OLD, Truth, begun, walk
 
-from goferry.deploy import rollout, verdict
-from goferry.deploy.rollout import IllegalRolloutEvent, RolloutEvent, decide
-from goferry.deploy.rollout_table import (
+from goferry.deploy import _rollout as rollout, _verdict as verdict
+from goferry.deploy._rollout import IllegalRolloutEvent, RolloutEvent, decide
+from goferry.deploy._rollout_table import (
     ENTERS,
     FAILURES,
     IDLE,

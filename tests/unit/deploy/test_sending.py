@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from goferry.deploy._hosts import Address
+from goferry.deploy._session import HostSession
+from goferry.deploy._upload import send_release
 from goferry.deploy.errors import HostOutdated
-from goferry.deploy.hosts import Address
-from goferry.deploy.session import HostSession
-from goferry.deploy.upload import send_release
 from goferry.kernel import protocol, services
 from goferry.kernel.manifest import Manifest
 from goferry.kernel.outcomes import AgentLost

@@ -11,17 +11,15 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import settings as limits
-from hypothesis import strategies as st
+from hypothesis import given, settings as limits, strategies as st
 from sampling import examples
 
 from goferry import deploy
 from goferry.config.settings import Settings
-from goferry.deploy import Fleet, client, hosts, known_hosts, ssh
+from goferry.deploy import Fleet, _client as client, _hosts as hosts, _known_hosts as known_hosts, _ssh as ssh
 from goferry.kernel import frames
 from goferry.kernel.errors import GoferryError, printable
-from goferry.runner.surface import Surface, adapt
+from goferry.runner._surface import Surface, adapt
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIvrSTAtI/cBS03iAAY0MIJTr3s3nZ6wzO7QZvd7WtZ4"
 

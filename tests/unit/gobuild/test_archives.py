@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from goferry.gobuild import archives
+from goferry.gobuild import _archives as archives
 
 EPOCH = 1795406602
 

@@ -6,7 +6,7 @@ import pytest
 from goferry.config import model
 from goferry.config.context import Context
 from goferry.config.settings import Settings
-from goferry.gobuild import callers, gate
+from goferry.gobuild import _callers as callers, gate
 from goferry.observe.events import Stream
 from goferry.system.process import Completed
 

@@ -6,8 +6,7 @@ import subprocess
 
 import pytest
 
-from goferry.gobuild import converted, revision
-from goferry.gobuild import index as indexes
+from goferry.gobuild import _converted as converted, _index as indexes, revision
 
 ENVIRON = {"PATH": os.environ["PATH"], "HOME": os.devnull}
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n"

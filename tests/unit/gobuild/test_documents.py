@@ -2,7 +2,7 @@
 
 import pytest
 
-from goferry.gobuild import documents
+from goferry.gobuild import _documents as documents
 
 
 @pytest.fixture

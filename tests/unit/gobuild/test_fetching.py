@@ -7,8 +7,8 @@ import pytest
 from goferry.artifacts import fetching
 from goferry.config.context import Context
 from goferry.config.settings import Settings
-from goferry.gobuild import compiler, gate, project_modules
-from goferry.gobuild.positions import Places
+from goferry.gobuild import _compiler as compiler, gate, project_modules
+from goferry.gobuild._positions import Places
 from goferry.golang import modules as cache
 from goferry.kernel.errors import GoferryError
 from goferry.observe.events import Stream

@@ -6,11 +6,11 @@ import pytest
 
 from goferry.artifacts.fetching import ModulesIncomplete, ModulesUnreachable
 from goferry.config import model
-from goferry.gobuild import compiler, gate
-from goferry.gobuild.compiler import CompileFailed, OutOfMemory
+from goferry.gobuild import _compiler as compiler, gate
+from goferry.gobuild._compiler import CompileFailed, OutOfMemory
+from goferry.gobuild._index import IndexEntry, PackageIndex
+from goferry.gobuild._positions import Places
 from goferry.gobuild.gate import LAST, RUN, Results, TestsFailed, commands, must_run, sentence
-from goferry.gobuild.index import IndexEntry, PackageIndex
-from goferry.gobuild.positions import Places
 from goferry.kernel.errors import Misuse
 from goferry.system.process import Completed
 

@@ -5,8 +5,8 @@ import json
 import msgspec
 import pytest
 
-from goferry.gobuild import golist
-from goferry.gobuild.golist import GoModule, GoPackage, GoProblem
+from goferry.gobuild import _golist as golist
+from goferry.gobuild._golist import GoModule, GoPackage, GoProblem
 
 NAMES = {each.encode_name for each in msgspec.structs.fields(GoPackage)}
 

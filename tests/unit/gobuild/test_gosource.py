@@ -1,6 +1,6 @@
 import pytest
 
-from goferry.gobuild.gosource import has_main, stamps
+from goferry.gobuild._gosource import has_main, stamps
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,8 @@
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sampling import examples
 
-from goferry.gobuild.ldflags import LdflagsInvalid, ldflags, quoted, split
+from goferry.gobuild._ldflags import LdflagsInvalid, ldflags, quoted, split
 
 
 def test_stamps_and_the_configurations_own():

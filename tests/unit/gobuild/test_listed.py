@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from goferry.gobuild import environment, listed
-from goferry.gobuild.golist import GoPackage, GoProblem
+from goferry.gobuild import _listed as listed, environment
+from goferry.gobuild._golist import GoPackage, GoProblem
 
 MAIN = '// Package main.\npackage main\n\nimport "fmt"\n\nfunc main() { fmt.Println("a") }\n'
 FILES = {

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from goferry.gobuild import mtimes
+from goferry.gobuild import _mtimes as mtimes
 
 FILES = {
     "README.md": "read",

@@ -1,5 +1,5 @@
 from goferry.gobuild import resources
-from goferry.gobuild.parallelism import choose
+from goferry.gobuild._parallelism import choose
 from goferry.gobuild.resources import Machine
 
 

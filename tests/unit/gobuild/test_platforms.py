@@ -1,8 +1,8 @@
 import msgspec
 import pytest
 
-from goferry.gobuild import platforms
-from goferry.gobuild.golist import GoPackage
+from goferry.gobuild import _platforms as platforms
+from goferry.gobuild._golist import GoPackage
 
 MAIN = "package main\n\nfunc main() {}\n"
 CASES = {

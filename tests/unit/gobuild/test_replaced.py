@@ -5,8 +5,7 @@ import subprocess
 
 import pytest
 
-from goferry.gobuild import index as indexes
-from goferry.gobuild import replaced, revision
+from goferry.gobuild import _index as indexes, replaced, revision
 from goferry.gobuild.replaced import CodeReplaced, Replacement
 
 ENVIRON = {"PATH": os.environ["PATH"], "HOME": os.devnull, "GOWORK": "off"}

@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from goferry.gobuild.golist import GoPackage
-from goferry.gobuild.source_files import read_by
+from goferry.gobuild._golist import GoPackage
+from goferry.gobuild._source_files import read_by
 
 CACHE = "/repository/.cache/example.com/dep@v1.2.0"
 DEPENDENCY = {"Path": "example.com/dep", "Version": "v1.2.0", "Dir": CACHE}

@@ -1,8 +1,7 @@
 """What a tag is to a project: its version, one that only looks so, another module's, one that moves, or a word."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sampling import examples
 
 from goferry.artifacts import schemes

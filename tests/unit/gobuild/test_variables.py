@@ -1,8 +1,8 @@
 import msgspec
 import pytest
 
-from goferry.gobuild import variables
-from goferry.gobuild.golist import GoPackage
+from goferry.gobuild import _variables as variables
+from goferry.gobuild._golist import GoPackage
 
 PROMETHEUS = "github.com/prometheus/common/version"
 

@@ -2,17 +2,16 @@ import os
 import subprocess
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sampling import examples
 
 from goferry.artifacts import semver
 from goferry.artifacts.semver import VersionInvalid
 from goferry.config import model
+from goferry.gobuild._version import EPOCH, SourceDateInvalid, VersionUnusable, choose
 from goferry.gobuild.revision import NO_COMMIT, NO_GIT, NO_REPOSITORY, Revision, read
 from goferry.gobuild.tags import major_of, of, tag_prefix
 from goferry.gobuild.trigger import Trigger
-from goferry.gobuild.version import EPOCH, SourceDateInvalid, VersionUnusable, choose
 
 COMMIT = "3f1c2ab4d5e6" + "0" * 28
 TIME = 1795406602  # 2026-11-23T04:03:22Z

@@ -14,7 +14,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from goferry.config.settings import Settings
-from goferry.golang import modzip, signed_note, tlog, toolchain_store
+from goferry.golang import (
+    _modzip as modzip,
+    _signed_note as signed_note,
+    _tlog as tlog,
+    _toolchain_store as toolchain_store,
+)
 
 NAME = "sums.example.test"
 FILES = {

@@ -6,7 +6,7 @@ import pytest
 
 from goferry.artifacts.fetching import ProxyListInvalid
 from goferry.config.settings import Settings
-from goferry.golang import goenv, proxies
+from goferry.golang import _goenv as goenv, _proxies as proxies
 from goferry.kernel.errors import Failed
 from goferry.system.http import Client, DownloadTooLarge, DownloadUnwritable
 

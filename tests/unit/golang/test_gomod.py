@@ -2,17 +2,15 @@
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sampling import examples
 
 from goferry.config import model
 from goferry.config.settings import Settings
-from goferry.golang import gomod
-from goferry.golang.earlier import By, EarlierGo
-from goferry.golang.earlier import read as read_earlier
-from goferry.golang.goenv import GoEnv
-from goferry.golang.resolve import GoVersionTooLow, resolve, wanted
+from goferry.golang import _gomod as gomod
+from goferry.golang._goenv import GoEnv
+from goferry.golang._resolve import GoVersionTooLow, resolve, wanted
+from goferry.golang.earlier import By, EarlierGo, read as read_earlier
 from goferry.golang.versions import GoVersion, GoVersionInvalid
 
 CONFLICT = "module m\n\n<<<<<<< HEAD\ngo 1.26\n=======\ngo 1.27\n>>>>>>> topic\n"

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from goferry.golang import kept_modules, modzip
+from goferry.golang import _modzip as modzip, kept_modules
 from goferry.golang.kept_modules import Module, Sums
 
 TREE = "example.com/!big/dep@v1.2.3"

@@ -10,7 +10,7 @@ import zipfile
 
 import pytest
 
-from goferry.golang import modzip
+from goferry.golang import _modzip as modzip
 
 PREFIX = "golang.org/toolchain@v1/"
 

@@ -9,14 +9,21 @@ import pytest
 from goferry.artifacts.fetching import ProxyListInvalid
 from goferry.config import model
 from goferry.config.context import Context
-from goferry.golang import GoRequest, proxies, resolve_version, setup_go, sumdb, toolchain_store
-from goferry.golang.install import ModuleHashWrong, ToolchainUnwritable
-from goferry.golang.modzip import ZipDamaged, ZipUnsafe
-from goferry.golang.proof import ProofInvalid, RecordForeign
-from goferry.golang.proxies import ProxyOff
-from goferry.golang.resolve import GoVersionUnavailable
-from goferry.golang.signed_note import ChecksumDatabaseUnknown, NoteForged, NoteMalformed, NoteUnsigned
-from goferry.golang.sumdb import (
+from goferry.golang import (
+    GoRequest,
+    _proxies as proxies,
+    _sumdb as sumdb,
+    _toolchain_store as toolchain_store,
+    resolve_version,
+    setup_go,
+)
+from goferry.golang._install import ModuleHashWrong, ToolchainUnwritable
+from goferry.golang._modzip import ZipDamaged, ZipUnsafe
+from goferry.golang._proof import ProofInvalid, RecordForeign
+from goferry.golang._proxies import ProxyOff
+from goferry.golang._resolve import GoVersionUnavailable
+from goferry.golang._signed_note import ChecksumDatabaseUnknown, NoteForged, NoteMalformed, NoteUnsigned
+from goferry.golang._sumdb import (
     ChecksumDatabaseForked,
     ChecksumDatabaseOff,
     ChecksumDatabaseRolledBack,

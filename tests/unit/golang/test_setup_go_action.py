@@ -9,7 +9,7 @@ import pytest
 from goferry.actions import setup_go as action
 from goferry.config.context import Context
 from goferry.golang import GoRequest, setup_go
-from goferry.golang.resolve import GoVersionTooLow
+from goferry.golang._resolve import GoVersionTooLow
 from goferry.observe.events import Stream
 from goferry.runner.job import Job
 

@@ -3,11 +3,10 @@
 import hashlib
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sampling import examples
 
-from goferry.golang import tlog
+from goferry.golang import _tlog as tlog
 
 
 def plain_root(records):

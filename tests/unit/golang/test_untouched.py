@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from goferry.caches import ci_job
 from goferry.config.context import Context
-from goferry.golang import GoRequest, hold, setup_go, tree, untouched
-from goferry.golang.untouched import ToolchainModified, TreeWatch
+from goferry.golang import GoRequest, _tree as tree, _untouched as untouched, hold, setup_go
+from goferry.golang._untouched import ToolchainModified, TreeWatch
 from goferry.observe.events import Stream
 
 V = "1.27.3"

@@ -1,8 +1,7 @@
 """Go versions: order as gover's, specs, damaged numbers."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sampling import examples
 
 from goferry.golang.versions import GoVersion, GoVersionInvalid, of_toolchain, spec

@@ -8,10 +8,10 @@ import pytest
 from goferry.caches import storage as places
 from goferry.config.context import Context
 from goferry.config.settings import Settings
-from goferry.golang import GoRequest, lacking, setup_go, zipped, zips
-from goferry.golang.install import ModuleHashWrong
+from goferry.golang import GoRequest, _zips as zips, lacking, setup_go, zipped
+from goferry.golang._install import ModuleHashWrong
 from goferry.observe.events import Stream
-from goferry.pipeline.caching.toolchain_zip import restore_toolchain, save_toolchain
+from goferry.pipeline.caching._toolchain_zip import restore_toolchain, save_toolchain
 
 V = "1.27.3"
 

@@ -6,8 +6,7 @@ import threading
 
 import hostile
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from sampling import examples
 
 from goferry.host import control

@@ -1,8 +1,7 @@
 """What an error shows of a log: what repeats is told once."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from goferry.host import excerpt
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import hostile
 import pytest
 
-from goferry.host import guard as guard_module
-from goferry.host import ill, look, processes, slots
+from goferry.host import guard as guard_module, ill, look, processes, slots
 from goferry.host.embedded import Embedded
 from goferry.host.guard import Guard
 from goferry.host.shim import Slot, Template

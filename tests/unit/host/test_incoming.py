@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from goferry.deploy import upload
+from goferry.deploy import _upload as upload
 from goferry.host import incoming
 from goferry.host.embedded import Embedded
 from goferry.host.provisioned import Provisioned

@@ -7,7 +7,7 @@ import os
 import pytest
 from surveyed import facts
 
-from goferry.deploy.provision import WantedService, Wishes, authorized_keys, plan
+from goferry.deploy.provision import WantedService, Wishes, _authorized_keys as authorized_keys, plan
 from goferry.host import lock, policy, processes, serve
 from goferry.host.agent import AgentSession
 from goferry.host.provisioned import Provisioned

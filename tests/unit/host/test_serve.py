@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from goferry.deploy.client import sendable
+from goferry.deploy._client import sendable
 from goferry.host import serve, session_places
 from goferry.host.embedded import Embedded
 from goferry.kernel import frames

@@ -1,12 +1,11 @@
 """Numbers in texts of others: what `number` takes `int` takes as well."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from goferry.kernel.digits import number
-from goferry.release import access, retry
-from goferry.release.repository import GitHub
+from goferry.release import _access as access, _retry as retry
+from goferry.release._repository import GitHub
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,12 @@
 import base64
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sampling import examples
 
 from goferry.kernel import minisign
 from goferry.kernel.refusals import Refusal
-from goferry.trust.minisign_key import MinisignSecretKey
+from goferry.trust._minisign_key import MinisignSecretKey
 
 KEY = MinisignSecretKey.from_seed(bytes(range(8)), bytes(32))
 MESSAGE = b"the list"

@@ -3,8 +3,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sampling import examples
 from tests.parts.openpgp import BORN, Public, Secret, dated, detached
 
@@ -13,7 +12,7 @@ from goferry.kernel.packets import FormError, Surrounded
 from goferry.kernel.pgp_signature import Unsupported
 from goferry.kernel.refusals import IssuerAmbiguous, Refusal, SignatureWrong
 from goferry.kernel.trustfile import TrustFile, TrustKey
-from goferry.trust import sequoia
+from goferry.trust import _sequoia as sequoia
 
 SIGNATURE = "PGP SIGNATURE"
 MESSAGE = b"the list"

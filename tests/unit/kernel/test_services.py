@@ -1,8 +1,7 @@
 """What a service in the manifest may hold."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from goferry.host import shim
 from goferry.kernel import manifest, services

@@ -9,8 +9,8 @@ from tests.parts.openpgp import BORN, Public, Secret, dated
 from goferry.kernel import trustfile
 from goferry.kernel.refusals import Refusal
 from goferry.kernel.trustfile import TrustFile, TrustKey
-from goferry.trust import sequoia
-from goferry.trust.minisign_key import MinisignSecretKey
+from goferry.trust import _sequoia as sequoia
+from goferry.trust._minisign_key import MinisignSecretKey
 
 NOW = 1_795_409_822
 DAY = 86400

@@ -15,7 +15,7 @@ from goferry.kernel import trustfile
 from goferry.observe.events import Stream
 from goferry.pipeline import run_summary, way
 from goferry.trust import seal
-from goferry.trust.minisign_key import MinisignSecretKey
+from goferry.trust._minisign_key import MinisignSecretKey
 from goferry.trust.signer import clean_trust
 from goferry.trust.verification import check_release
 

@@ -17,9 +17,9 @@ import pytest
 from jinja2 import nodes
 
 from goferry.kernel.errors import Failed
-from goferry.observe import events, failed_step, notify, record, report, timeline
+from goferry.observe import _timeline as timeline, events, failed_step, notify, record, report
 from goferry.observe.failed_step import FailedStep
-from goferry.runner import failure
+from goferry.runner import _failure as failure
 
 
 def is_record(thing):
@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SOURCE = ROOT / "src" / "goferry"
 TYPES = {name: each for name, each in vars(record).items() if is_record(each)}
 FIELDS = [(name, field) for name, each in TYPES.items() for field in each.__struct_fields__]
-RENDERERS = [SOURCE / "observe" / name for name in ("summary.py", "report.py", "outcome.py")]
+RENDERERS = [SOURCE / "observe" / name for name in ("summary.py", "report.py", "_outcome.py")]
 PRODUCERS = sorted(
     path
     for room in (SOURCE / "pipeline", SOURCE / "actions", ROOT / "examples" / "demo_parts")

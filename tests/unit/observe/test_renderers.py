@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from goferry.kernel.errors import Failed
-from goferry.observe import events_json, progress
+from goferry.observe import _events_json as events_json, progress
+from goferry.observe._live_table import LiveTable
 from goferry.observe.events import Event, Stream
-from goferry.observe.live_table import LiveTable
 from goferry.observe.plain import PlainLines
 
 

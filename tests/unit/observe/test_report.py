@@ -3,13 +3,13 @@ import os
 import re
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 from sampling import examples
 
 from goferry.observe import report
+from goferry.observe._timeline import LABELS, TAIL, WIDTH, lay_out
 from goferry.observe.events import Event
 from goferry.observe.record import (
     Run,
@@ -22,7 +22,6 @@ from goferry.observe.record import (
     Traffic,
     Trust,
 )
-from goferry.observe.timeline import LABELS, TAIL, WIDTH, lay_out
 
 SHA = "3f" * 32
 

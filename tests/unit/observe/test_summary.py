@@ -2,16 +2,14 @@ import itertools
 import re
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from markdown_it import MarkdownIt
 from msgspec import Struct
 from msgspec.structs import replace
 from sampling import examples
 
-from goferry.kernel.errors import Failed, FleetSplit, RolledBack
-from goferry.kernel.errors import printable as shown
-from goferry.observe import figures, markdown, outcome, summary
+from goferry.kernel.errors import Failed, FleetSplit, RolledBack, printable as shown
+from goferry.observe import _outcome as outcome, figures, markdown, summary
 from goferry.observe.events import Event
 from goferry.observe.record import (
     Run,

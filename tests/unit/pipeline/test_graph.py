@@ -1,13 +1,12 @@
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sampling import examples
 
 from goferry.kernel.errors import Failed
 from goferry.observe.events import Stream
-from goferry.pipeline import graph
-from goferry.pipeline.graph import ChainStep, PlanCycle, choose, digest_of, execute, order
-from goferry.pipeline.step_record import StepRecord
+from goferry.pipeline import _graph as graph
+from goferry.pipeline._graph import ChainStep, PlanCycle, choose, digest_of, execute, order
+from goferry.pipeline._step_record import StepRecord
 
 
 class Broken(Failed):

@@ -5,8 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from goferry.config import model
-from goferry.gobuild import tags
-from goferry.gobuild import version as versions
+from goferry.gobuild import _version as versions, tags
 from goferry.gobuild.revision import NO_GIT, NO_REPOSITORY, Revision
 from goferry.gobuild.trigger import Trigger
 from goferry.pipeline import push

@@ -15,26 +15,24 @@ from pathlib import Path
 import pytest
 
 from goferry.artifacts import Toolchain
-from goferry.caches import pack, statement
-from goferry.caches import storage as places
+from goferry.caches import pack, statement, storage as places
 from goferry.caches.statement import PackStatement, StatementEntry
 from goferry.caches.warm import CacheSlot, Warm
 from goferry.cli.main import run
 from goferry.config import model
 from goferry.config.load import Loaded
 from goferry.config.settings import Settings
-from goferry.golang import modzip
+from goferry.golang import _modzip as modzip
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.trustfile import TrustFile
 from goferry.pipeline import caching
-from goferry.pipeline.caching import belief
-from goferry.pipeline.caching.bring import looked_up, restore_modules, restore_slot
-from goferry.pipeline.caching.pack_report import PackRow
+from goferry.pipeline.caching import _belief as belief
+from goferry.pipeline.caching._bring import looked_up, restore_modules, restore_slot
+from goferry.pipeline.caching._pack_report import PackRow
+from goferry.pipeline.caching._take import listed
 from goferry.pipeline.caching.scope import Scope, key_of
-from goferry.pipeline.caching.take import listed
-from goferry.trust import keys as signing
-from goferry.trust import sequoia
-from goferry.trust.minisign_key import MinisignSecretKey
+from goferry.trust import _sequoia as sequoia, keys as signing
+from goferry.trust._minisign_key import MinisignSecretKey
 
 NOW = int(time.time())
 SLOT = CacheSlot("1.27.3", "plan9", "amd64", {"CGO_ENABLED": "0", "tags": ""})

@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from goferry.pipeline import sources
+from goferry.pipeline import _sources as sources
 
 
 @pytest.fixture

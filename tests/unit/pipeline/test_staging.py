@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from goferry.pipeline.staging import OutputForeign, Staging, UpRunning
-from goferry.pipeline.step_record import Done, StepRecord
+from goferry.pipeline._staging import OutputForeign, Staging, UpRunning
+from goferry.pipeline._step_record import Done, StepRecord
 
 
 def make(staging, text="1", sealed=True):
@@ -86,7 +86,7 @@ def test_work_that_was_cut_off_goes_on_or_starts_afresh(staging):
 def test_one_at_a_time_and_the_lock_dies_with_its_process(staging):
     with staging.locked(), pytest.raises(UpRunning), staging.locked():
         pass
-    code = f"import os; from pathlib import Path; from goferry.pipeline.staging import Staging\nwith Staging(Path({str(staging.out)!r})).locked(): os._exit(0)"
+    code = f"import os; from pathlib import Path; from goferry.pipeline._staging import Staging\nwith Staging(Path({str(staging.out)!r})).locked(): os._exit(0)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30, env={**os.environ})
     with staging.locked():
         pass

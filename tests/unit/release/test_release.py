@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sampling import examples
 
 from goferry.artifacts.schemes import SCHEMES
@@ -13,11 +12,17 @@ from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.manifest import File, Manifest
-from goferry.release import GitHub, access, notes, reference, retry
-from goferry.release import inventory as kinds
-from goferry.release.api import Api, message_of
+from goferry.release import (
+    GitHub,
+    _access as access,
+    _inventory as kinds,
+    _notes as notes,
+    _reference as reference,
+    _retry as retry,
+)
+from goferry.release._api import Api, message_of
+from goferry.release._release_plan import is_latest, is_prerelease, plan
 from goferry.release.errors import ReleaseTooLarge
-from goferry.release.release_plan import is_latest, is_prerelease, plan
 
 DIGEST = "0123456789abcdef" * 4
 

@@ -1,9 +1,8 @@
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sampling import examples
 
-from goferry.runner.annotations import Annotations
+from goferry.runner._annotations import Annotations
 
 
 def run(counts, count=None, fail=False):

@@ -1,8 +1,7 @@
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from goferry.runner import environment_files
+from goferry.runner import _environment_files as environment_files
 from goferry.runner.errors import RunnerFileMissing, RunnerValueRefused
 
 

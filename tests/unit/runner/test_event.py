@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from goferry.runner.event import EventContext
+from goferry.runner._event import EventContext
 
 
 def context(tmp_path, payload, **environ):

@@ -1,7 +1,7 @@
 import pytest
 
+from goferry.runner._inputs import Inputs
 from goferry.runner.errors import InputInvalid, InputMissing
-from goferry.runner.inputs import Inputs
 
 
 def inputs(tmp_path, **environ):

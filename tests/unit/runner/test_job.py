@@ -3,8 +3,7 @@ import os
 import stat
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from sampling import examples
 
 from goferry.kernel.errors import Failed, Misuse, RolledBack
@@ -83,7 +82,7 @@ def test_a_missing_secret_says_why_it_is_missing(start, tmp_path):
 
 def test_an_identity_token_is_masked(start, monkeypatch):
     step = start()
-    monkeypatch.setattr("goferry.runner.oidc.request", lambda *_, **__: "to.k.en")
+    monkeypatch.setattr("goferry.runner._oidc.request", lambda *_, **__: "to.k.en")
     assert step.job.oidc_token("x") == "to.k.en"
     assert step.log() == "::add-mask::to.k.en\n"
 

@@ -2,7 +2,7 @@ import pytest
 
 from goferry.kernel.errors import Failed
 from goferry.observe.events import Stream
-from goferry.runner.lines import GroupedLines
+from goferry.runner._lines import GroupedLines
 
 
 @pytest.fixture

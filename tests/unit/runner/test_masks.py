@@ -2,7 +2,7 @@ import stat
 
 import pytest
 
-from goferry.runner import masks
+from goferry.runner import _masks as masks
 
 
 def test_a_secret_of_several_lines_is_masked_whole_and_by_line(github):

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from goferry.runner import oidc
+from goferry.runner import _oidc as oidc
 from goferry.runner.errors import OidcPermissionMissing, OidcUnavailable
 
 

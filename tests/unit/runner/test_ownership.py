@@ -1,6 +1,6 @@
 import os
 
-from goferry.runner import ownership
+from goferry.runner import _ownership as ownership
 
 
 def test_what_root_makes_is_the_checkouts_owners(tmp_path, monkeypatch):

@@ -1,8 +1,7 @@
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sampling import examples
 
-from goferry.runner.summaryfile import LIMIT, SummaryFile, sections
+from goferry.runner._summaryfile import LIMIT, SummaryFile, sections
 
 
 def test_sections_are_appended(tmp_path):

@@ -11,7 +11,7 @@ from parts import messages
 from goferry.actions import main
 from goferry.kernel.errors import Advice, Misuse
 from goferry.runner import surroundings
-from goferry.runner.surface import ACTIONS, CALLED, TWINS, Surface, adapt, lines_of
+from goferry.runner._surface import ACTIONS, CALLED, TWINS, Surface, adapt, lines_of
 
 ROOT = Path(__file__).resolve().parents[3]
 WORKFLOWS = ["push-to-release", "push-to-deploy", "promote", "rollback"]

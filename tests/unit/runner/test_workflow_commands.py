@@ -1,8 +1,7 @@
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from goferry.runner import workflow_commands
+from goferry.runner import _workflow_commands as workflow_commands
 
 NASTY = ["", "a", "%", "%0A", "a\nb", "a\r\nb", "a:b,c", "::error::x", "é\U0001d4b3", "\t", "%25%3A", "=", "'\"`$(x)"]
 

@@ -14,8 +14,8 @@ from goferry.cli.main import run
 from goferry.config.settings import Settings
 from goferry.kernel import packets
 from goferry.kernel.errors import GoferryError
-from goferry.trust import keys, openpgp_key, sequoia
-from goferry.trust.minisign_key import MinisignSecretKey
+from goferry.trust import _openpgp_key as openpgp_key, _sequoia as sequoia, keys
+from goferry.trust._minisign_key import MinisignSecretKey
 
 ROOT = Path(__file__).resolve().parents[3]
 

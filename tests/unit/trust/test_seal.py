@@ -13,8 +13,8 @@ from goferry.kernel.errors import GoferryError
 from goferry.kernel.refusals import Refusal
 from goferry.kernel.verify import verify
 from goferry.observe.events import Stream
-from goferry.trust import keys, seal, sequoia
-from goferry.trust.minisign_key import MinisignSecretKey
+from goferry.trust import _sequoia as sequoia, keys, seal
+from goferry.trust._minisign_key import MinisignSecretKey
 from goferry.trust.signer import clean_trust
 
 NOW = 1_795_409_822

@@ -1,7 +1,15 @@
-"""Making a bare host ready for deploys: facts → a pure plan of files and commands → one script as root over ssh."""
+"""Making a bare host ready for deploys: facts → a pure plan of files and commands → one script as root over ssh.
 
-from goferry.deploy.provision.host_plan import HostPlan, WantedService, Wishes, plan
+Contract (what other rooms import; a module with `_` is private):
+
+    command          the whole of `goferry provision`
+    needs            what a proxy and a guard need on a host: the two contracts
+    on_host          the program that runs on the host
+    changes_on_host  its changes, each with its way back
+"""
+
+from goferry.deploy.provision._host_plan import HostPlan, WantedService, Wishes, plan
+from goferry.deploy.provision._perform import provision
 from goferry.deploy.provision.needs import HostEntry
-from goferry.deploy.provision.perform import provision
 
 __all__ = ["HostEntry", "HostPlan", "WantedService", "Wishes", "plan", "provision"]

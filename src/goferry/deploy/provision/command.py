@@ -8,11 +8,11 @@ from pathlib import Path
 from goferry.artifacts import given
 from goferry.config import load, model
 from goferry.config.settings import Settings
-from goferry.deploy import destination, ssh
+from goferry.deploy import _ssh as ssh, destination
 from goferry.deploy.errors import HostDiffers
 from goferry.deploy.options import KNOWN_HOSTS, Options, default_known_hosts, without_hosts
-from goferry.deploy.provision import perform, wishes
-from goferry.deploy.provision.provision_record import ProvisionedHost, ProvisionRecord
+from goferry.deploy.provision import _perform as perform, _wishes as wishes
+from goferry.deploy.provision._provision_record import ProvisionedHost, ProvisionRecord
 from goferry.kernel.errors import Misuse
 from goferry.kernel.hostfile import Policy
 from goferry.kernel.outcomes import PublicAddressUnreachable

@@ -1,6 +1,10 @@
 """What is kept between jobs: modules and compiled packages, brought here before the work and taken away after it.
 
-A cache never fails a job: what can't be used, reached or written is told, and the work goes on cold.
+A cache never fails a job: what can't be used, reached or written is reported, and the work goes on cold.
+
+Contract (what other rooms import; a module with `_` is private):
+
+    scope  the project, its Go, its slots, and where its packs lie
 """
 
 from __future__ import annotations
@@ -12,8 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from goferry.artifacts.native import host
-from goferry.caches import statement, worth
-from goferry.caches import storage as places
+from goferry.caches import statement, storage as places, worth
 from goferry.caches.ci_job import identity
 from goferry.caches.storage import Storage
 from goferry.config.context import Context
@@ -21,12 +24,12 @@ from goferry.config.load import load
 from goferry.config.settings import Settings
 from goferry.kernel import trustfile
 from goferry.kernel.errors import printable
-from goferry.pipeline.caching.belief import believing, sign, signing_key
-from goferry.pipeline.caching.bring import looked_up, restore_modules, restore_slot
-from goferry.pipeline.caching.pack_report import PackRow, guarded, lines, record
+from goferry.pipeline.caching._belief import believing, sign, signing_key
+from goferry.pipeline.caching._bring import looked_up, restore_modules, restore_slot
+from goferry.pipeline.caching._pack_report import PackRow, guarded, lines, record
+from goferry.pipeline.caching._take import listed, save_modules, save_slot
+from goferry.pipeline.caching._toolchain_zip import restore_toolchain, save_toolchain
 from goferry.pipeline.caching.scope import ALL, MODULES, JobRequest, Scope, asked, key_of, look, sums_of
-from goferry.pipeline.caching.take import listed, save_modules, save_slot
-from goferry.pipeline.caching.toolchain_zip import restore_toolchain, save_toolchain
 
 __all__ = [
     "JobRequest",

@@ -16,11 +16,10 @@ from goferry.caches import storage as places
 from goferry.caches.warm import CacheSlot, Warm
 from goferry.config.context import Context
 from goferry.config.load import Loaded, load
-from goferry.gobuild import cache_slots, environment, mains, targets
-from goferry.gobuild import project_modules as gomodules
+from goferry.gobuild import cache_slots, environment, mains, project_modules as gomodules, targets
 from goferry.gobuild.shard import Shard
 from goferry.golang import kept_modules as keptmodules
-from goferry.pipeline.caching.belief import Belief
+from goferry.pipeline.caching._belief import Belief
 
 MODULES, DEPS, OWN, TESTS, RESULTS = "modules", "deps", "own", "tests", "results"
 """Kinds of packs: downloads; compiled packages of Go and of other modules, and what a build has beside them; what vet

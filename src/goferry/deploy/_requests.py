@@ -1,0 +1,91 @@
+"""What is asked of every host of a fleet: to take a release that is sent to it, or to go back to one that it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from goferry.deploy import _upload as upload
+from goferry.deploy._session import Heard, HostSession, transaction_id
+from goferry.deploy.answers import Prepared
+from goferry.deploy.errors import HostOutdated
+from goferry.kernel.errors import printable
+from goferry.kernel.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class _Common:
+    """What both have.
+
+    Attributes:
+        services: these alone; empty means all. environment: its name, or empty. wait: seconds, for another deploy.
+        id: of the transaction, the same on every host; a host that did it before answers what came of it.
+    """
+
+    services: Sequence[str]
+    environment: str
+    on_silence: str
+    wait: float
+    dry_run: bool
+    id: str = field(default_factory=transaction_id)
+
+    def _fields(self) -> dict[str, Any]:
+        return {
+            **({"environment": self.environment} if self.environment else {}),
+            "id": self.id,
+            "wait_ms": round(self.wait * 1000),
+            "on_silence": self.on_silence,
+            "services": list(self.services),
+            "dry_run": self.dry_run,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployRequest(_Common):
+    """A sealed release in the folder `dist`."""
+
+    dist: Path
+    release: Manifest
+    stage: str = "deploy"
+    uploads: bool = True
+
+    def upload(self, session: HostSession) -> int:
+        """Send what the host lacks; return the bytes."""
+        return upload.send_release(session, self.dist, self.release, self.services, self.id)
+
+    def prepare(self, session: HostSession, heard: Heard) -> Prepared:
+        """Have what was sent verified and started."""
+        return session.prepare(heard, dist="incoming", **self._fields())
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollbackRequest(_Common):
+    """A version that the hosts hold: `to`, or when that is empty the one before; of `project`, or of the only one."""
+
+    to: str
+    project: str
+    stage: str = "rollback"
+    uploads: bool = False
+
+    def upload(self, _session: HostSession) -> int:
+        """Send nothing, for the host holds the version; return 0."""
+        return 0
+
+    def prepare(self, session: HostSession, heard: Heard) -> Prepared:
+        """Have the version started.
+
+        Raises:
+            HostOutdated: the agent knows no `to`, and would go one step back.
+        """
+        to: dict[str, Any] = {"to": self.to} if self.to else {}
+        answer = session.rollback(heard, project=self.project, **self._fields(), **to)
+        if self.to and any(change.to != self.to for change in answer.changes):
+            session.abort()
+            raise HostOutdated(
+                f"{session.address.text} would go back one step instead of to {printable(self.to, 80)}",
+                state="No traffic was touched.",
+                advice=["provision it again with this version:  goferry provision HOST"],
+            )
+        return answer

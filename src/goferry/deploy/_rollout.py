@@ -1,0 +1,338 @@
+"""A rollout: the pure machine `decide(fleet, event) → (fleet, asks)`; a `Performer` does what is asked.
+
+Several hosts go as one: all are prepared before any is switched, and either all are committed or all go back.
+
+    START ─ PREPARE ┬ SWITCH ──────┬ COMMIT ────┬──────────────────────────────────────────── END   all committed
+                    ├ ABORT ─ END  └ UNDO ┐     └ RECHECK ┬────────────────────────────────── END   it came to that
+                    ├ SHOW ── END         │               └ BRING_BACK ┐
+                    └ END (dry run)       └────────────────────────────┴ SETTLE ───────────── END
+
+A phase begins by asking the hosts that ENTERS names, all at once, and is over when none of them works any more;
+FOLLOWS says what comes then. What an event makes of its host is in MOVES (`rollout_table`). A host that waits for the
+others is greeted at each TICK, so that it does not take us for dead. Three rules go beyond one host:
+
+    PREPARE   the others wait until the first host has its lock: fleets that share that host then queue there
+    SWITCH    when one host fails, those that still watch theirs are let go at once, so that none serves a version to
+              the end of its watch that was found bad elsewhere; not where silence commits
+    RECHECK, SETTLE   a host of which nobody knows what came of it is looked at over a new connection, which also lets
+              it recover; while somebody has its lock it is looked at again, for that may be our own transaction
+
+Nothing is remembered here that the hosts do not know: after a crash of this side they follow `on_silence`, and the same
+command again ends at one version. Nothing is asked of a host whose connection was lost, but to be looked at.
+
+Waves and a canary fleet are data for this machine: a list of groups of hosts instead of `hosts`, and `ENTERS` asks
+those of the group whose turn it is; after COMMIT (or a watch that the canary asks for) PREPARE follows for the next
+group, and a failure in any group leads to UNDO in that group and BRING_BACK in those before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from goferry.deploy._rollout_table import (
+    BEFORE_LOCK,
+    ENTERS,
+    FAILURES,
+    IDLE,
+    MOVES,
+    OUTCOMES,
+    AskKind,
+    EventKind,
+    HostOutcome,
+    Phase,
+    RolloutState,
+)
+from goferry.deploy.answers import Committed, Prepared, Switched
+from goferry.deploy.live import Status
+from goferry.kernel.errors import GoferryError
+from goferry.kernel.outcomes import ClientSilent
+
+Answer = Prepared | Switched | Committed | Status | int | None
+"""What an ask can bring: a host's answer, the bytes that were uploaded, or nothing."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One thing for the performer to do; `host` is empty for the clock of the whole fleet."""
+
+    act: AskKind
+    host: str = ""
+
+
+@dataclass(frozen=True)
+class RolloutEvent:
+    """One thing that happened, of an ask to `host` or to nobody; `failure` is what a host said, or how it was lost."""
+
+    kind: EventKind
+    host: str = ""
+    answer: Answer = None
+    failure: GoferryError | None = None
+
+
+@dataclass(frozen=True)
+class Host:
+    """What is known of one host.
+
+    Attributes:
+        prepared, switched, committed: its answers; None before. uploaded: bytes that were sent, None when none were.
+        failure: what ended it here, if anything did.
+        lost: its connection is gone. let_go: we ended it, because of another host. greeted: it owes us an answer.
+    """
+
+    name: str
+    state: RolloutState = RolloutState.NEW
+    prepared: Prepared | None = None
+    switched: Switched | None = None
+    committed: Committed | None = None
+    uploaded: int | None = None
+    failure: GoferryError | None = None
+    lost: bool = False
+    let_go: bool = False
+    greeted: bool = False
+
+    @property
+    def outcome(self) -> HostOutcome:
+        """What came of it; empty while it is open."""
+        return OUTCOMES.get(self.state, HostOutcome.OPEN)
+
+    @property
+    def works(self) -> bool:
+        """Whether something that was asked of it is not answered yet."""
+        return self.greeted or self.state not in IDLE
+
+    @property
+    def reached(self) -> bool:
+        """Whether there is a connection over which it can be asked."""
+        return self.state not in (RolloutState.NEW, RolloutState.CONNECTING, RolloutState.FAILED) and not (
+            self.lost or self.let_go
+        )
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """A change of several hosts: where it is.
+
+    Attributes:
+        hosts: in the order in which fleets lock them. on_silence: `rollback` or `commit`.
+        uploads: whether something is sent before a host prepares. dry_run: it ends where the switch would be.
+        locked: the first host has its lock. late: no host is looked at once more in this phase.
+    """
+
+    hosts: tuple[Host, ...]
+    on_silence: str = "rollback"
+    uploads: bool = True
+    dry_run: bool = False
+    phase: Phase = Phase.START
+    locked: bool = False
+    late: bool = False
+
+    def host(self, name: str) -> Host:
+        """Return one host."""
+        return next(each for each in self.hosts if each.name == name)
+
+    def having(self, *hosts: Host, **changes: Any) -> Rollout:
+        """Return the rollout with these hosts in place of those of their names, and other fields changed."""
+        known = {each.name: each for each in hosts}
+        return replace(self, hosts=tuple(known.get(each.name, each) for each in self.hosts), **changes)
+
+    def among(self, *states: RolloutState) -> list[Host]:
+        """Return the hosts that are in any of these states."""
+        return [each for each in self.hosts if each.state in states]
+
+    @property
+    def failed(self) -> list[Host]:
+        """The hosts that failed."""
+        return [each for each in self.hosts if each.failure is not None]
+
+
+Asks = tuple[Ask, ...]
+Condition = Callable[[Rollout], object]
+
+
+class IllegalRolloutEvent(ValueError):
+    """The event answers nothing that was asked of the host."""
+
+
+def _always(_: Rollout) -> bool:
+    return True
+
+
+def _divided(fleet: Rollout) -> bool:
+    return bool(fleet.among(RolloutState.COMMITTED) and fleet.among(RolloutState.ROLLED_BACK)) and not fleet.among(
+        RolloutState.UNKNOWN
+    )
+
+
+FOLLOWS: Mapping[Phase, tuple[tuple[Condition, Phase], ...]] = {
+    Phase.START: ((_always, Phase.PREPARE),),
+    Phase.PREPARE: (
+        (lambda fleet: fleet.failed, Phase.ABORT),
+        (lambda fleet: fleet.dry_run, Phase.END),
+        (lambda fleet: fleet.among(RolloutState.PREPARED), Phase.SWITCH),
+        (_always, Phase.SHOW),
+    ),
+    Phase.ABORT: ((_always, Phase.END),),
+    Phase.SHOW: ((_always, Phase.END),),
+    Phase.SWITCH: ((lambda fleet: fleet.failed, Phase.UNDO), (_always, Phase.COMMIT)),
+    Phase.UNDO: ((_always, Phase.SETTLE),),
+    Phase.COMMIT: ((lambda fleet: fleet.among(RolloutState.UNKNOWN), Phase.RECHECK), (_always, Phase.END)),
+    Phase.RECHECK: ((_divided, Phase.BRING_BACK), (_always, Phase.END)),
+    Phase.BRING_BACK: ((_always, Phase.SETTLE),),
+    Phase.SETTLE: ((_always, Phase.END),),
+}
+"""Phase → what comes when none of its hosts works any more: the first whose condition holds."""
+
+
+def decide(fleet: Rollout, event: RolloutEvent) -> tuple[Rollout, Asks]:
+    """Return the rollout after `event`, and what is to be done then.
+
+    Raises:
+        IllegalEvent: it answers nothing that was asked.
+    """
+    if fleet.phase is Phase.END:
+        return fleet, ()
+    fleet, asks = _HANDLERS[event.kind](fleet, event)
+    fleet, more = _go_on(fleet)
+    return fleet, (*asks, *more)
+
+
+def _go_on(fleet: Rollout) -> tuple[Rollout, Asks]:
+    """Begin the next phase when nobody works any more, and the one after it when nobody is to be asked in that."""
+    asks: list[Ask] = []
+    while fleet.phase is not Phase.END and not any(host.works for host in fleet.hosts):
+        phase = next(phase for condition, phase in FOLLOWS[fleet.phase] if condition(fleet))
+        if fleet.phase is Phase.PREPARE and phase is not Phase.ABORT:
+            prepared = fleet.among(RolloutState.PREPARED)
+            asks += [Ask(AskKind.WARN, each.name) for each in prepared if each.prepared and each.prepared.no_way_back]
+        fleet = replace(fleet, phase=phase, late=False)
+        if phase in ENTERS:
+            before, state, act = ENTERS[phase]
+            asked = [each for each in fleet.among(before) if act in (AskKind.CONNECT, AskKind.LOOK) or each.reached]
+            asks += [Ask(act, each.name) for each in asked]
+            asks += [Ask(AskKind.AWAIT_RECOVERY)] if act is AskKind.LOOK and asked else []
+            fleet = fleet.having(*(replace(each, state=state) for each in asked))
+    return fleet, tuple(asks)
+
+
+def _begun(fleet: Rollout, _event: RolloutEvent) -> tuple[Rollout, Asks]:
+    return fleet, ()
+
+
+def _answered(fleet: Rollout, event: RolloutEvent) -> tuple[Rollout, Asks]:
+    """Take what came of an ask."""
+    host = fleet.host(event.host)
+    if (host.state, event.kind) not in MOVES or not host.works:
+        raise IllegalRolloutEvent(f"{event.kind} of {host.name}, which is {host.state.name}")
+    if host.state is RolloutState.LOOKING and isinstance(event.answer, Status) and event.answer.busy:
+        if not fleet.late:
+            return fleet, (Ask(AskKind.LOOK_AGAIN, host.name),)
+        event = replace(event, answer=None)
+    after = _take(_moved(host, event), event.answer)
+    fleet, asks = _let_through(fleet.having(after))
+    if fleet.host(host.name).state is RolloutState.WAITING:
+        asks += (Ask(AskKind.AWAIT_LOCK, host.name),)
+    if host.state is RolloutState.UPLOADING and after.state is RolloutState.PREPARING:
+        asks += (Ask(AskKind.PREPARE, host.name),)
+    if fleet.phase is Phase.SWITCH and event.kind in FAILURES and fleet.on_silence != "commit":
+        watching = [each for each in fleet.among(RolloutState.SWITCHING) if each.reached]
+        fleet = fleet.having(*(replace(each, let_go=True) for each in watching))
+        asks += tuple(Ask(AskKind.HANG_UP, each.name) for each in watching)
+    return fleet, asks
+
+
+def _moved(host: Host, event: RolloutEvent) -> Host:
+    """Return the host after the answer to the last ask; its first failure is the one that is kept."""
+    looking, failure = host.state is RolloutState.LOOKING, host.failure or event.failure
+    went = event.kind is EventKind.UNDONE and event.failure and event.failure.facts.get("cause") == ClientSilent.name
+    if looking or (host.let_go and went):  # it did what we let it go for, so it is not what failed
+        failure = host.failure
+    lost = host.lost or (event.kind is EventKind.LOST and not looking)
+    return replace(host, state=MOVES[host.state, event.kind], greeted=False, failure=failure, lost=lost)
+
+
+def _take(host: Host, answer: Answer) -> Host:
+    """Return a host that moved with what its answer says."""
+    match answer:
+        case Prepared():
+            return replace(host, prepared=answer, state=RolloutState.UNCHANGED if answer.unchanged else host.state)
+        case Switched():
+            return replace(host, switched=answer, state=RolloutState.UNKNOWN if host.let_go else host.state)
+        case Committed():
+            return replace(host, committed=answer)
+        case Status() if host.state is RolloutState.UNCHANGED:
+            return replace(host, committed=Committed(services=answer.of(_project(host))))
+        case Status():
+            return _seen(host, answer)
+        case int():
+            return replace(host, uploaded=answer)
+        case None:
+            return host
+
+
+def _seen(host: Host, status: Status) -> Host:
+    """Return what came of a host by which release serves there now."""
+    live = status.of(_project(host))
+    serves = {each.service: each.sequence for each in live.values()}
+    wanted = {change.service: change.sequence for change in host.prepared.changes} if host.prepared else {}
+    if any(serves.get(service) != sequence for service, sequence in wanted.items()):
+        return replace(host, state=RolloutState.ROLLED_BACK)
+    switched = host.switched or Switched()
+    changed = {name: each for name, each in live.items() if each.service in wanted}
+    done = Committed(switched.switch_ms, switched.gap_ms, changed)
+    return replace(host, state=RolloutState.COMMITTED, failure=None, committed=done)
+
+
+def _project(host: Host) -> str:
+    return host.prepared.project if host.prepared else ""
+
+
+def _locked(fleet: Rollout, _event: RolloutEvent) -> tuple[Rollout, Asks]:
+    return _let_through(replace(fleet, locked=True))
+
+
+def _let_through(fleet: Rollout) -> tuple[Rollout, Asks]:
+    """Have the hosts go on that wait for no lock any more; the first one never waits."""
+    first = fleet.hosts[0]
+    every = fleet.locked or first.state not in BEFORE_LOCK
+    return _begin(fleet, [each for each in fleet.among(RolloutState.WAITING) if every or each is first])
+
+
+def _begin(fleet: Rollout, hosts: list[Host]) -> tuple[Rollout, Asks]:
+    state, act = (
+        (RolloutState.UPLOADING, AskKind.UPLOAD) if fleet.uploads else (RolloutState.PREPARING, AskKind.PREPARE)
+    )
+    return fleet.having(*(replace(each, state=state) for each in hosts)), tuple(Ask(act, each.name) for each in hosts)
+
+
+def _timed_out(fleet: Rollout, event: RolloutEvent) -> tuple[Rollout, Asks]:
+    if not event.host:
+        return replace(fleet, late=True), ()
+    return _begin(fleet, [each for each in fleet.among(RolloutState.WAITING) if each.name == event.host])
+
+
+def _ticked(fleet: Rollout, _event: RolloutEvent) -> tuple[Rollout, Asks]:
+    """Greet the hosts that wait for the others."""
+    waiting = [
+        each for each in fleet.among(RolloutState.PREPARED, RolloutState.SWITCHED) if not (each.greeted or each.failure)
+    ]
+    greeted = fleet.having(*(replace(each, greeted=True) for each in waiting))
+    return greeted, tuple(Ask(AskKind.HELLO, each.name) for each in waiting)
+
+
+def _interrupted(fleet: Rollout, _event: RolloutEvent) -> tuple[Rollout, Asks]:
+    """Let all hosts go; each follows `on_silence`."""
+    return replace(fleet, phase=Phase.END), tuple(
+        Ask(AskKind.HANG_UP, each.name) for each in fleet.hosts if each.reached
+    )
+
+
+_HANDLERS: Mapping[EventKind, Callable[[Rollout, RolloutEvent], tuple[Rollout, Asks]]] = {
+    EventKind.BEGIN: _begun,
+    **dict.fromkeys((EventKind.ANSWERED, *FAILURES), _answered),
+    EventKind.LOCKED: _locked,
+    EventKind.TIMED_OUT: _timed_out,
+    EventKind.TICK: _ticked,
+    EventKind.INTERRUPTED: _interrupted,
+}

@@ -1,0 +1,133 @@
+"""An open connection to one agent: what is asked over it, and the line on which a person sees how far it is.
+
+Each method is one request of the protocol (kernel.protocol); its answer is a frozen class of `answers`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from goferry.deploy import _client as client, _ssh as ssh, answers
+from goferry.deploy._hosts import Address
+from goferry.deploy.answers import Committed, Hello, Prepared, Switched
+from goferry.deploy.live import Status
+from goferry.observe.events import Span
+
+Heard = Callable[[str], None]
+"""Gets the host's progress, one text for each act that begins."""
+
+
+def transaction_id() -> str:
+    """Return a new id; ids sort by time."""
+    return time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(4)
+
+
+def _deaf(_text: str) -> None:
+    """Hear nothing."""
+
+
+@dataclass(frozen=True)
+class HostSession:
+    """A connection that is open.
+
+    Attributes:
+        address: where the host is; its text is the host's name in messages.
+        agent: who answers. span: the host's line; None where nobody watches.
+    """
+
+    address: Address
+    agent: client.Agent
+    span: Span | None = None
+
+    def ask(self, request: str, heard: Heard = _deaf, **fields: Any) -> dict[str, Any]:
+        """Ask the agent; progress goes to the host's line and to `heard`.
+
+        Raises:
+            GoferryError: the host's own. AgentLost: there is no answer.
+        """
+
+        def hear(text: str) -> None:
+            self.progress(text)
+            heard(text)
+
+        return self.agent.ask(request, hear, **fields)
+
+    def progress(self, text: str) -> None:
+        """Show how far the host is."""
+        if self.span is not None:
+            self.span.progress(text)
+
+    def warn(self, text: str) -> None:
+        """Leave something on the host's line that a person must look at."""
+        if self.span is not None:
+            self.span.note(text, "warning")
+
+    def measure(self, **numbers: int) -> None:
+        """Leave numbers on the host's line."""
+        if self.span is not None:
+            self.span.numbers.update(numbers)
+
+    def hello(self) -> Hello:
+        """Ask who answers; also a sign of life to a host that waits for the others."""
+        return Hello.read(self.ask("hello"))
+
+    def prepare(self, heard: Heard = _deaf, *, dry_run: bool = False, **fields: Any) -> Prepared:
+        """Have a release verified and started, up to where only the switch is missing."""
+        return Prepared.read(self.ask("prepare", heard, dry_run=dry_run, **fields), dry_run=dry_run)
+
+    def rollback(self, heard: Heard = _deaf, *, dry_run: bool = False, **fields: Any) -> Prepared:
+        """Have a version that the host holds started, up to where only the switch is missing."""
+        return Prepared.read(self.ask("rollback", heard, dry_run=dry_run, **fields), dry_run=dry_run)
+
+    def switch(self) -> Switched:
+        """Have traffic brought to the candidates, and have them watched."""
+        return Switched.read(self.ask("switch"))
+
+    def commit(self) -> Committed:
+        """Make it so."""
+        return Committed.read(self.ask("commit"))
+
+    def abort(self) -> None:
+        """Undo what is open."""
+        self.ask("abort")
+
+    def status(self) -> Status:
+        """Ask what serves."""
+        return Status.read(self.ask("status"))
+
+    def logs(self, services: list[str], lines: int) -> dict[str, list[str]]:
+        """Return service → the last lines of what is live."""
+        return answers.logs(self.ask("logs", services=services, lines=lines))
+
+
+@contextlib.contextmanager
+def connected(
+    address: Address, access: ssh.Access, environ: Mapping[str, str], trace: str = "", span: Span | None = None
+) -> Iterator[HostSession]:
+    """Connect to a host's agent for the block; `trace` is the run's trace id.
+
+    Raises:
+        GoferryError: as `ssh.failure` names it, at the first request.
+    """
+    algorithms = ssh.pinned_algorithms(address, access, environ)
+    with client.opened(
+        ssh.argv(address, access, algorithms, [ssh.AGENT, "connect"]),
+        ssh.spoken(environ),
+        explain=lambda code, errors: ssh.failure(address, access, code, errors),
+        where=f"--target ssh --host {address.text}" + (f" --identity {_identity(access)}" if access.identity else ""),
+        settle=10.0,
+        trace=trace,
+    ) as agent:
+        yield HostSession(address, agent, span)
+
+
+def _identity(access: ssh.Access) -> str:
+    """Return the key's file as a person may type it; FILE where only a secret is known."""
+    named = access.identity is None or access.identity in access.called
+    return "FILE" if named else shlex.quote(str(access.identity))

@@ -1,0 +1,153 @@
+"""Sending a sealed release: the host gets the signed lists, and of the files only the binaries that it can run.
+
+A file goes in blocks at offsets that the host names, so an upload that broke off goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from goferry.artifacts import given
+from goferry.deploy._client import Agent
+from goferry.deploy._session import HostSession
+from goferry.deploy.errors import HostOutdated
+from goferry.kernel import checksums, manifest
+from goferry.kernel.errors import printable
+from goferry.kernel.files import sha256_file
+from goferry.kernel.outcomes import AgentLost, UploadDamaged
+from goferry.kernel.refusals import FileMissing, ManifestMissing
+
+BLOCK = 1 << 20
+NO_POLICY = (
+    "the host has no policy for this project and takes every signed release of it, snapshots too; set one:  "
+    "goferry provision HOST --accepts releases"
+)
+_MAKE = ("make it:  goferry build --out DIST", "seal it:  goferry sign DIST --openpgp-key FILE")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file to send: its path, name, bytes and lower-case SHA-256."""
+
+    path: Path
+    name: str
+    size: int
+    sha256: str
+
+
+def read_release(dist: Path) -> manifest.Manifest:
+    """Return what a sealed folder says that it is; nothing is believed of it before the host has verified it.
+
+    Raises:
+        FolderUnreadable, ManifestMissing, ManifestMalformed: as their names say.
+    """
+    given.refuse_absent(dist)
+    try:
+        with (dist / manifest.MANIFEST).open("rb") as file:
+            return manifest.parse(file.read(manifest.MAX_BYTES + 1))
+    except OSError as error:
+        raise ManifestMissing(
+            f"{printable(str(dist / manifest.MANIFEST), 300)}: {error.strerror}",
+            advice=_MAKE,
+        ) from error
+
+
+def send_release(
+    session: HostSession, dist: Path, release: manifest.Manifest, services: Sequence[str], transaction: str
+) -> int:
+    """Ask the host what it needs and send that; return how many bytes went over the line.
+
+    Raises:
+        HostOutdated: its agent would not understand the release; nothing was sent. And what `send` raises.
+    """
+    hello = session.hello()
+    if hello.agent == 1 and release.schema > 1:
+        raise _outdated(session, f"does not read releases of schema {release.schema}")
+    unknown = sorted({*release.critical} - hello.critical)
+    if unknown:
+        raise _outdated(session, f"does not know {', '.join(unknown)}, which {release.version} needs")
+    if hello.project and not hello.has_policy:
+        session.warn(NO_POLICY)
+    items = plan(dist, release, services=services, platform=hello.platform, held=hello.held)
+    since = time.monotonic()
+    sent = send(session.agent, items, transaction, session.progress)
+    session.measure(bytes=sent, upload_ms=round((time.monotonic() - since) * 1000))
+    return sent
+
+
+def _outdated(session: HostSession, what: str) -> HostOutdated:
+    return HostOutdated(
+        f"the agent of {session.address.text} {what}",
+        state="Nothing was sent.",
+        advice=["upgrade it while it serves:  goferry provision HOST"],
+    )
+
+
+def plan(
+    dist: Path, release: manifest.Manifest, *, services: Sequence[str], platform: str, held: Collection[str]
+) -> list[Item]:
+    """Return what a host of this platform needs and does not hold, in the order in which it is sent."""
+    signed = [manifest.MANIFEST, checksums.LIST, *release.signatures]
+    items = [_item(dist / name) for name in signed if (dist / name).is_file()]
+    wanted = services or list(release.services)
+    programs = [release.services[name].get("binary") for name in wanted if name in release.services]
+    for file in release.files:
+        fits = f"{file.goos}/{file.goarch}" == platform and file.meta.get("program") in programs
+        if file.kind == "binary" and fits and file.sha256 not in held:
+            items.append(Item(dist / file.name, file.name, file.size, file.sha256))
+    return items
+
+
+def _item(path: Path) -> Item:
+    return Item(path, path.name, path.stat().st_size, sha256_file(path))
+
+
+def send(agent: Agent, items: Sequence[Item], transaction: str, told: Callable[[str], None]) -> int:
+    """Send the items; return how many bytes went over the line.
+
+    A file that was continued and then was not the right one is sent once more, whole.
+
+    Raises:
+        FileMissing: when one can't be read here. GoferryError: as the host says.
+    """
+    sent = 0
+    for item in items:
+        told(f"upload {item.name}")
+        count, whole = _send(agent, item, transaction)
+        sent += count if whole else count + _send(agent, item, transaction)[0]
+    return sent
+
+
+def _send(agent: Agent, item: Item, transaction: str) -> tuple[int, bool]:
+    """Return how many bytes were sent, and whether the file is there; not so when its beginning was another's."""
+    about: dict[str, Any] = {"id": transaction, "name": item.name, "size": item.size, "sha256": item.sha256}
+    have = _have(agent.ask("upload", **about, offset=0), item)  # without a payload it asks how much is there
+    start = have
+    try:
+        with item.path.open("rb") as file:
+            while have < item.size:
+                file.seek(have)
+                block = file.read(min(BLOCK, item.size - have))
+                if not block:
+                    raise FileMissing(f"{item.name} is shorter than the signed list says")
+                had, have = have, _have(agent.ask("upload", payload=block, **about, offset=have), item)
+                if have <= had:
+                    raise AgentLost(f"the host takes no more of {item.name}: it has {have} of {item.size} bytes")
+    except OSError as error:
+        raise FileMissing(f"{item.name} can't be read: {error.strerror}") from error
+    except UploadDamaged:
+        if not start:
+            raise
+        return item.size - start, False
+    return item.size - start, True
+
+
+def _have(answer: dict[str, Any], item: Item) -> int:
+    have = answer.get("have")
+    if type(have) is not int or not 0 <= have <= item.size:
+        raise AgentLost(f"the host claims to have {printable(str(have), 40)} bytes of {item.name}")
+    return have

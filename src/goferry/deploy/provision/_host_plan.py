@@ -1,0 +1,255 @@
+"""What makes a host ready, from facts alone: `(wishes, facts) → files and commands`; pure.
+
+Files say how they must be, commands what they are run for, so doing a plan twice is doing it once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from goferry.deploy.errors import HostUnsuitable
+from goferry.deploy.provision import _authorized_keys as authorized_keys, _port_allocation as port_allocation
+from goferry.deploy.provision._host_facts import BaseFacts, HostFacts
+from goferry.deploy.provision.needs import (
+    LOGIN,
+    LOGIN_HOME,
+    Command,
+    HostEntry,
+    HostGuard,
+    HostProxy,
+    HostTrial,
+    Words,
+)
+from goferry.kernel import hostfile, loopback_ports, probe
+from goferry.kernel.errors import printable
+from goferry.kernel.hostfile import HostFile, Place, Policy
+
+AUTHORIZED_KEYS = LOGIN_HOME + "/.ssh/authorized_keys"
+
+
+@dataclass(frozen=True)
+class WantedService:
+    """One service as goferry.yml declares it: how it listens (`socket`, `env`, `flag`), its port or 0, its drain."""
+
+    name: str
+    listen: str
+    port: int = 0
+    drain_seconds: int = 10
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a host is to be ready for.
+
+    Attributes:
+        project: its name. services: what it deploys.
+        trust: the trust file's bytes; empty keeps the host's own.
+        keys: public keys that may deploy it from now on, `type base64 comment`. removed: those that may not any more.
+        accepts, environments, keep: its policy on the host (kernel.hostfile.Policy); empty or 0 keeps the host's own.
+        agent: the bundled agent.
+        bind: the address that the proxy listens on; empty means every one.
+        secret: what the proxy and the agent share from now on, on a host that has no such secret yet.
+        install: whether missing packages may be installed.
+    """
+
+    project: str
+    services: tuple[WantedService, ...]
+    trust: bytes = b""
+    keys: tuple[str, ...] = ()
+    agent: bytes = b""
+    bind: str = ""
+    install: bool = True
+    removed: tuple[str, ...] = ()
+    accepts: str = ""
+    environments: tuple[str, ...] = ()
+    keep: int = 0
+    secret: probe.ProbeSecret = field(
+        default_factory=lambda: probe.ProbeSecret(secrets.token_hex(16), secrets.token_hex(16)), repr=False
+    )
+
+
+@dataclass(frozen=True)
+class HostPlan:
+    """What is to be done on one host; `notes` are for people.
+
+    Attributes:
+        trials: what is tried once all is applied.
+        seen: files that the plan was made from, with their texts' SHA-256: it holds while they are the same.
+    """
+
+    entries: tuple[HostEntry, ...]
+    commands: tuple[Command, ...]
+    install: tuple[Words, ...] = ()
+    places: tuple[Place, ...] = ()
+    notes: tuple[str, ...] = ()
+    trials: tuple[HostTrial, ...] = ()
+    seen: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+
+
+def plan(wishes: Wishes, facts: HostFacts) -> HostPlan:
+    """Return the plan for one host.
+
+    Raises:
+        HostUnsuitable: when the host lacks what can't be installed. PortTaken: when a port is another program's or
+        service's. ServiceNameUnusable: when a name meets another project's.
+        DeployKeyTaken: when a key is another project's. HostFileInvalid: when its host.json was damaged.
+    """
+    base = facts.base
+    there = hostfile.parse(base.host_file.encode(), facts.known) if base.host_file else None
+    proxy, guard = facts.proxy(there.switch if there else ""), facts.guard(there.guard if there else "")
+    before = there or HostFile(guard.name, proxy.name)
+    _refuse_unsuitable(wishes, base, before, proxy, guard)
+    mine = port_allocation.of(wishes, before, base)
+    port_allocation.refuse_meeting(mine, before)
+    kept = {place.service: place for place in before.projects.get(wishes.project, {}).values()}
+    after = replace(
+        before,
+        projects={**before.projects, wishes.project: {**kept, **{p.service: p for p in mine}}},
+        policies=_policies(wishes, before),
+    )
+    hostfile.parse(after.to_bytes(), facts.known)
+    authorized, key_notes = authorized_keys.changed(
+        base.authorized_keys, wishes.project, wishes.keys, wishes.removed, after.projects
+    )
+    formers = port_allocation.formers(mine, before, base)
+    login, agent = guard.login(), guard.agent()
+    entries = [
+        *_folders(),
+        *proxy.folders(),
+        HostEntry(hostfile.AGENT, wishes.agent, 0o755),
+        *login.entries,
+        HostEntry(LOGIN_HOME, mode=0o755),
+        HostEntry(LOGIN_HOME + "/.ssh", mode=0o755),
+        *agent.entries,
+        *_authorized(authorized, base),
+        *_trust(wishes),
+        HostEntry(hostfile.HOST_FILE, after.to_bytes()),
+    ]
+    for place, service in zip(mine, wishes.services, strict=True):
+        former = formers.get(place.service)
+        entries += guard.service(place, drain_seconds=service.drain_seconds, group=proxy.group, former=former)
+        entries.append(HostEntry(place.env_file, b"", 0o600, keep=True))
+        entries.append(proxy.site(place, bind=wishes.bind, ipv6=base.ipv6))
+    entries.append(proxy.shared(wishes.secret))
+    commands = (
+        *proxy.checks(),
+        *login.commands,
+        Command(("usermod", "-p", "*", LOGIN), locked=LOGIN),
+        *agent.commands,
+        *proxy.commands(guard),
+    )
+    notes = (*_notes(mine, kept, formers), *guard.notes(base.control_groups))
+    return HostPlan(
+        entries=tuple(entries),
+        commands=tuple(sorted(commands, key=lambda command: command.after)),  # the sort is stable
+        install=_install(wishes, base, proxy),
+        places=tuple(mine),
+        notes=(*notes, *_policy_note(wishes, after), *key_notes),
+        trials=guard.trials,
+        seen=_seen(facts, (*proxy.reads, *guard.reads)),
+    )
+
+
+def _notes(mine: Sequence[Place], kept: Collection[str], formers: Collection[str]) -> Iterator[str]:
+    """Yield what people must know of the services."""
+    for name in sorted(set(kept) - {place.service for place in mine}):
+        yield f"{name} is no longer declared; the host stays ready for it"
+    for name in formers:
+        yield (
+            f"{name} serves a version that listens in another way; the host stays ready for that one too until it is "
+            "provisioned again after the next deploy"
+        )
+    for place in mine:
+        if what := loopback_ports.drawn(place.service, place.port):
+            yield f"{what}; {loopback_ports.elsewhere(place.service)}"
+
+
+def _policy_note(wishes: Wishes, after: HostFile) -> list[str]:
+    """Return what people must know of a project of the first hosts, which had no policies."""
+    if after.policy(wishes.project) is not None:
+        return []
+    what = f"{wishes.project} has no policy on this host, which takes every signed release of it, snapshots too"
+    return [f"{what}; set one:  --accepts releases"]
+
+
+def _seen(facts: HostFacts, reads: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return the files that several projects share, as they were looked at."""
+    base = {hostfile.HOST_FILE: facts.base.host_file, AUTHORIZED_KEYS: facts.base.authorized_keys}
+    files = {**base, **{path: facts.texts.get(path, "") for path in reads}}
+    return tuple((path, hashlib.sha256(text.encode()).hexdigest()) for path, text in files.items())
+
+
+def _policies(wishes: Wishes, before: HostFile) -> dict[str, Policy]:
+    """Return the host's policies with what is told of this project; a project that is new there takes releases."""
+    old = before.policy(wishes.project)
+    told = wishes.accepts or wishes.environments or wishes.keep
+    if not told and wishes.project in before.projects:
+        return dict(before.policies)
+    base = old or Policy()
+    named = base.environments if old and not old.environments else (*base.environments, *wishes.environments)
+    policy = Policy(wishes.accepts or base.accepts, tuple(sorted(set(named))), wishes.keep or base.keep)
+    return {**before.policies, wishes.project: policy}
+
+
+def _authorized(text: str, facts: BaseFacts) -> list[HostEntry]:
+    """Return the login's keys where they change: what nobody spoke of is not even written again."""
+    return [HostEntry(AUTHORIZED_KEYS, text.encode())] if text != facts.authorized_keys else []
+
+
+def _refuse_unsuitable(wishes: Wishes, facts: BaseFacts, before: HostFile, proxy: HostProxy, guard: HostGuard) -> None:
+    trusted = wishes.project in facts.trusts or (facts.trust and wishes.project in before.projects)
+    able = wishes.install and facts.apt
+    lacked = guard.lacks()
+    lacks = [
+        (facts.user != 0, "the login is not root's", "log in as root:  --user root"),
+        (facts.system != "Linux", f"it runs {printable(facts.system, 40)}", "take a Linux host"),
+        (facts.python < (3, 9), f"its Python is {_version(facts.python)}", "Python 3.9 or later is needed"),
+        (lacked is not None, *(lacked or ("", ""))),
+        (
+            not proxy.installed and not able,
+            f"it has no {proxy.name}",
+            f"install it there:  apt-get install {proxy.package}",
+        ),
+        (
+            not wishes.trust and not trusted,
+            f"it has no trust file for {wishes.project} yet",
+            "give one:  --trust goferry.trust",
+        ),
+    ]
+    for lacking, what, advice in lacks:
+        if lacking:
+            raise HostUnsuitable(
+                f"the host can't be provisioned: {what}", state="Nothing was changed.", advice=[advice]
+            )
+
+
+def _version(parts: Sequence[int]) -> str:
+    return ".".join(str(part) for part in parts)
+
+
+def _folders() -> list[HostEntry]:
+    return [
+        HostEntry("/etc/goferry", mode=0o755),
+        HostEntry("/etc/goferry/env", mode=0o700),
+        HostEntry(hostfile.TRUST_FOLDER, mode=0o755),
+        HostEntry(hostfile.ROOT, mode=0o755),
+        HostEntry("/usr/local/libexec", mode=0o755),
+    ]
+
+
+def _trust(wishes: Wishes) -> list[HostEntry]:
+    """Return the project's own trust file; another project's, and the one that they once shared, stay as they are."""
+    return [HostEntry(hostfile.trust_file(wishes.project), wishes.trust)] if wishes.trust else []
+
+
+def _install(wishes: Wishes, facts: BaseFacts, proxy: HostProxy) -> tuple[Words, ...]:
+    if proxy.installed or not wishes.install or not facts.apt:
+        return ()
+    return (
+        ("apt-get", "-qq", "update"),
+        ("apt-get", "-qq", "install", "-y", "--no-install-recommends", proxy.package),
+        *(("rm", "-f", path) for path in proxy.clears),
+    )

@@ -1,0 +1,230 @@
+"""Carries out a provisioning plan: one script of the standard library, sent over ssh to root's Python on the host."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from goferry.config.settings import Settings
+from goferry.deploy import _ssh as ssh
+from goferry.deploy._hosts import Address, parse_all
+from goferry.deploy.errors import HostKeyUnknown, HostUnsuitable, ProvisionFailed
+from goferry.deploy.provision import _host_facts as host_facts, _host_key as host_key
+from goferry.deploy.provision._host_facts import GUARDS, PROXIES, HostFacts
+from goferry.deploy.provision._host_plan import HostPlan, Wishes, plan
+from goferry.deploy.provision._provision_record import HostCheck, ProvisionedHost, ProvisionRecord, shown
+from goferry.deploy.provision.needs import Command, HostEntry, HostGuard, HostProxy
+from goferry.kernel import hostfile
+from goferry.kernel.errors import printable
+from goferry.kernel.outcomes import AgentLost
+from goferry.observe.events import Span, Stream
+from goferry.system.process import run
+
+_SCRIPTS = ("changes_on_host", "on_host")
+"""What is sent, in this order: the last one is the program, and imports those before it."""
+_LOADER = """\
+import sys, types
+for name, size in zip(sys.argv[1::2], sys.argv[2::2]):
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(sys.stdin.buffer.read(int(size)), name, "exec"), module.__dict__)
+module.main()
+"""
+TIMEOUT = 1200.0
+
+
+class _Done(msgspec.Struct, frozen=True):
+    """The script's answer to all but `facts`; what its request does not bring about is missing."""
+
+    changed: tuple[str, ...] = ()
+    ran: tuple[str, ...] = ()
+    trials: tuple[int, ...] = ()
+    checks: tuple[Any, ...] = ()
+    error: str | None = None
+    state: str = ""
+
+
+Ask = Callable[[dict[str, Any]], object]
+"""Sends the script on a host a request, and returns its answer."""
+
+
+def provision(
+    hosts: Sequence[str],
+    wishes: Wishes,
+    access: ssh.Access,
+    *,
+    user: str = "root",
+    confirmed: str = "",
+    known_hosts: Path | None = None,
+    settings: Settings,
+    stream: Stream,
+    dry_run: bool = False,
+    check: bool = False,
+) -> ProvisionRecord:
+    """Make hosts ready, one after the other.
+
+    A dry run and a check change nothing, and name what would be changed and run; a dry run has no checks. `confirmed`
+    is the fingerprint that a person has compared; the host's key is then added to `known_hosts`.
+
+    Raises:
+        HostKeyUnknown: of a host that was never met, with its fingerprint. HostUnsuitable, ProvisionFailed, and what
+        `ssh.failure` names.
+    """
+    addresses = parse_all(hosts, user)
+    ssh.check(access, settings.environ)
+    record, do = dict[str, ProvisionedHost](), "check" if check else "diff" if dry_run else "apply"
+    for address in addresses:
+        with stream.span("provision", host=address.text) as span:
+            if confirmed and known_hosts is not None:
+                host_key.confirm(address, access, settings.environ, confirmed, known_hosts)
+            ask = partial(_ask, address, access, settings.environ)
+            record[address.text] = on_one_host(address, wishes, ask, span, do=do)
+    return ProvisionRecord(wishes.project, record, dry_run=do != "apply")
+
+
+def on_one_host(
+    address: Address,
+    wishes: Wishes,
+    ask: Ask,
+    span: Span,
+    *,
+    do: str,
+    proxies: Sequence[type[HostProxy]] = PROXIES,
+    guards: Sequence[type[HostGuard]] = GUARDS,
+) -> ProvisionedHost:
+    """Look at one host, plan, and have the plan compared, checked or applied, as `do` says: `diff`, `check`, `apply`.
+
+    Raises:
+        HostUnsuitable, ProvisionFailed: as their names say. What `host_plan.plan` and `ask` raise.
+    """
+    asks, reads = host_facts.questions([*proxies, *guards])
+
+    def look() -> HostFacts:
+        return host_facts.read(address, ask({"do": "facts", "asks": asks, "reads": reads}), proxies, guards)
+
+    span.progress("look")
+    facts = look()
+    made, installed = plan(wishes, facts), tuple[str, ...]()
+    if made.install and do == "apply":
+        span.progress("install")
+        order = as_request(replace(made, entries=(), commands=()), do="install")
+        installed = shown(_done(address, ask(order)).ran)
+        # The package starts the proxy with a page of its own, whose port must not count as another program's.
+        facts = replace(facts, proxies=look().proxies)
+        made = plan(wishes, facts)
+    for note in made.notes:  # before anything changes: a person may have to act first
+        span.note(note, "warning")
+    span.progress("apply" if do == "apply" else "compare")
+    done = _done(address, ask(as_request(made, do=do)), "The packages that were installed stay." if installed else "")
+    planned = tuple(" ".join(words) for words in made.install) if do != "apply" else ()
+    failed = (trial.note for trial, code in zip(made.trials, done.trials, strict=False) if code)
+    host = ProvisionedHost(
+        changed=shown(done.changed),
+        ran=planned + installed + shown(done.ran),
+        services=made.places,
+        notes=(*made.notes, *failed),
+        known_hosts=tuple(known_lines(address, shown(facts.base.host_keys))),
+        checks=tuple(HostCheck.read(each) for each in done.checks),
+    )
+    if host.unchanged:
+        span.skip("unchanged")
+    return host
+
+
+def _done(address: Address, answer: object, more: str = "") -> _Done:
+    try:
+        done = msgspec.convert(answer, _Done)
+    except msgspec.ValidationError:
+        raise _unlike(address) from None
+    if done.error is not None:
+        raise ProvisionFailed(
+            f"{address.text}: {printable(done.error, 1500)}",
+            state=f"{printable(done.state, 1500)} {more}".strip(),
+            advice=["mend it on the host, then run the same command again"],
+        )
+    return done
+
+
+def known_lines(address: Address, keys: Sequence[str]) -> list[str]:
+    """Return the host's lines for known_hosts, under the name by which it was reached."""
+    name = f"[{address.host}]:{address.port}" if address.port not in (0, 22) else address.host
+    return [f"{name} {' '.join(key.split()[:2])}" for key in keys if len(key.split()) >= 2]
+
+
+def as_request(made: HostPlan, *, do: str) -> dict[str, Any]:
+    """Return a plan as the script on the host takes it; JSON types. `do` is `diff`, `check`, `install` or `apply`."""
+    return {
+        "do": do,
+        "install": [list(words) for words in made.install],
+        "entries": [_entry(entry) for entry in made.entries],
+        "commands": [as_record(command) for command in made.commands],
+        "check": [hostfile.AGENT, "check"],
+        "trials": [list(trial.run) for trial in made.trials],
+        "seen": dict(made.seen),
+    }
+
+
+def as_record(command: Command) -> dict[str, Any]:
+    """Return a command as JSON types, reasons that it lacks left out."""
+    fields = asdict(command).items()
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in fields if value}
+
+
+def _entry(entry: HostEntry) -> dict[str, Any]:
+    record: dict[str, Any] = {"path": entry.path, "mode": entry.mode, "owner": entry.owner, "group": entry.group}
+    if entry.content is not None:
+        record |= {"content": base64.b64encode(entry.content).decode(), "keep": entry.keep}
+    return record
+
+
+def _ask(address: Address, access: ssh.Access, environ: Mapping[str, str], request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        algorithms = ssh.pinned_algorithms(address, access, environ)
+    except HostKeyUnknown as error:
+        raise host_key.unknown(error, address, access, environ) from None
+    scripts = {f"{__package__}.{name}": (Path(__file__).parent / f"{name}.py").read_bytes() for name in _SCRIPTS}
+    sizes = " ".join(f"{name} {len(script)}" for name, script in scripts.items())
+    command = f"exec /usr/bin/python3 -I -c {shlex.quote(_LOADER)} {sizes}"
+    words = ssh.argv(address, access, algorithms, [command])
+    done = run(
+        words,
+        environ=ssh.spoken(environ),
+        stdin=b"".join(scripts.values()) + json.dumps(request).encode(),
+        timeout=TIMEOUT,
+    )
+    if done.code == 0:
+        return _answer(address, done.stdout)
+    failed = ssh.failure(address, access, done.code, done.errors)
+    if isinstance(failed, HostKeyUnknown):
+        raise host_key.unknown(failed, address, access, environ)
+    if done.code in (126, 127):
+        raise HostUnsuitable(
+            f"{address.text} has no /usr/bin/python3", advice=["install it there:  apt-get install python3-minimal"]
+        )
+    last = printable(done.errors.strip().splitlines()[-1], 300) if done.errors.strip() else "it said nothing"
+    raise failed or ProvisionFailed(f"{address.text}: the script ended with {done.code}: {last}")
+
+
+def _answer(address: Address, output: bytes) -> dict[str, Any]:
+    """Return the script's one object: the last line, whatever a login's shell printed before it."""
+    try:
+        answer = json.loads(output.decode("utf-8", "replace").strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        answer = None
+    if not isinstance(answer, dict):
+        raise _unlike(address)
+    return answer
+
+
+def _unlike(address: Address) -> AgentLost:
+    return AgentLost(
+        f"{address.text} answered something else than the script's object",
+        state="What was done there is not known; run it again.",
+    )

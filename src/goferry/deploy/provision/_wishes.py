@@ -1,0 +1,128 @@
+"""What a host is to be ready for, read from a repository and the files that the user names; nothing is connected to."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from goferry.config import model
+from goferry.config.load import Loaded
+from goferry.config.released import project_name
+from goferry.deploy.errors import DeployKeyUnusable
+from goferry.deploy.provision import _names as names
+from goferry.deploy.provision._host_plan import WantedService, Wishes
+from goferry.kernel import trustfile
+from goferry.kernel.errors import Misuse, printable
+from goferry.kernel.hostfile import Place, Policy
+from goferry.kernel.outcomes import NothingToDeploy, PortTaken
+from goferry.kernel.services import PLAIN, SHAPES
+
+_KEY = re.compile(r"((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]{1,60}) ([A-Za-z0-9+/]{40,}={0,3})(?: (.*))?")
+
+
+def read(
+    loaded: Loaded,
+    *,
+    trust: Path | None,
+    keys: Sequence[Path],
+    removed: Sequence[Path] = (),
+    policy: Policy | None = None,
+    bind: str = "",
+    install: bool = True,
+) -> tuple[Wishes, list[str]]:
+    """Return the wishes, and notes for people; `policy` holds what was told of it, empty or 0 where nothing was.
+
+    Raises:
+        NothingToDeploy: when the project declares no services.
+        ServiceNameUnusable: when a host can't have the names. PortTaken: when two services want one port.
+        TrustFileInvalid, DeployKeyUnusable, Misuse: as their names say.
+    """
+    from goferry.deploy._bundle import bundle  # reads and packs the agent's sources
+
+    services = loaded.project.services
+    if not services:
+        raise NothingToDeploy(
+            "goferry.yml declares no services, so there is nothing to be ready for",
+            advice=["let it look:  goferry init", "or:  services: {NAME: {main: ./cmd/NAME, listen: {env: ADDR}}}"],
+        )
+    wanted = tuple(
+        WantedService(name, _listen(each.listen), each.port, round(each.drain))
+        for name, each in sorted(services.items())
+    )
+    project = project_name(loaded) or loaded.directory.name
+    names.refuse([Place(project, each.name, each.port, each.listen) for each in wanted])
+    _refuse_shared_ports(wanted)
+    if trust is not None:
+        trustfile.load(trust)
+    wishes = Wishes(
+        project=project,
+        services=wanted,
+        trust=trust.read_bytes() if trust is not None else b"",
+        keys=tuple(public_key(path) for path in keys),
+        removed=tuple(public_key(path) for path in removed),
+        accepts=policy.accepts if policy else "",
+        environments=policy.environments if policy else (),
+        keep=policy.keep if policy else 0,
+        agent=bundle(),
+        bind=_bind(bind),
+        install=install,
+    )
+    unused = [name for name, each in sorted(services.items()) if each.env_file]
+    place = f"/etc/goferry/env/{wishes.project}-"
+    return wishes, [
+        f"env-file of {name} is not read on this host: its secrets belong into {place}{name}" for name in unused
+    ]
+
+
+def _refuse_shared_ports(wanted: Sequence[WantedService]) -> None:
+    """Refuse a port that two services want."""
+    had: dict[int, str] = {}
+    for service in wanted:
+        other = had.setdefault(service.port, service.name) if service.port else service.name
+        if other != service.name:
+            raise PortTaken(
+                f"{service.name} can't have port {service.port}: {other} has it",
+                state="Nothing was changed.",
+                advice=[f"choose another `port` for {service.name} in goferry.yml"],
+            )
+
+
+def _listen(listen: model.Listen) -> str:
+    """Return the host file's word: how a service that gets a port is told of it, each release says for itself."""
+    for shape in SHAPES.values():
+        for key in shape.listens:
+            if getattr(listen, key):
+                return key if key in shape.provisioned else shape.provisioned[0]
+    return PLAIN.provisioned[0]
+
+
+def _bind(text: str) -> str:
+    try:
+        found = ipaddress.ip_address(text) if text else None
+    except ValueError:
+        raise Misuse(f"--bind {printable(text, 60)} is no IP address", advice=["such as:  --bind 127.0.0.1"]) from None
+    return "" if found is None else f"[{found}]" if found.version == 6 else str(found)
+
+
+def public_key(path: Path) -> str:
+    """Return the one public key of a file, as authorized_keys takes it.
+
+    Raises:
+        DeployKeyUnusable: when it holds none, several, or a private one.
+    """
+    try:
+        text = path.read_text("utf-8", "replace").strip()
+    except OSError as error:
+        raise DeployKeyUnusable(f"{printable(str(path), 200)}: {error.strerror}") from error
+    if "PRIVATE KEY" in text:
+        raise DeployKeyUnusable(
+            f"{printable(str(path), 200)} is a private key; the host gets the public half",
+            advice=["name the .pub file:  --deploy-key FILE.pub"],
+        )
+    found = _KEY.fullmatch(text)
+    if not found:
+        raise DeployKeyUnusable(f"{printable(str(path), 200)} is no public key of OpenSSH's form")
+    comment = re.sub(r"[^A-Za-z0-9@._+-]", "-", found[3] or "")[:60]
+    return f"{found[1]} {found[2]} {comment}".strip()

@@ -72,9 +72,9 @@ def main() -> int:
     sys.path[:0] = [SOURCE, *paths]
     remember(os.environ)
     from goferry.actions.main import run
-    from goferry.system import _private as private
+    from goferry.system import _undumpable as undumpable
 
-    private.hide()  # the environment holds the step's secrets
+    undumpable.hide()  # the environment holds the step's secrets
     return run(action, os.environ, sys.stdout)
 
 

@@ -17,7 +17,7 @@ from goferry.deploy.errors import TargetMissing
 from goferry.kernel import trustfile
 from goferry.kernel.errors import Refused
 from goferry.observe.events import Stream
-from goferry.pipeline import signing_keys, way
+from goferry.pipeline import chain, signing_keys
 from goferry.pipeline.project import ProjectRequest
 from goferry.trust.verification import check_release
 
@@ -28,7 +28,7 @@ SERVICE = "shop"
 class Told:
     """What the demo found out; filled step by step."""
 
-    releases: list[way.SealedRelease] = field(default_factory=list)
+    releases: list[chain.SealedRelease] = field(default_factory=list)
     refusal: str = ""
     url: str = ""
     switched: Deployment | None = None
@@ -83,14 +83,14 @@ class Story:
             self._down()
             shutil.rmtree(self.folder.root)
 
-    def _release(self, number: int, version: str) -> way.SealedRelease:
-        request = way.RunOptions(
+    def _release(self, number: int, version: str) -> chain.SealedRelease:
+        request = chain.RunOptions(
             ProjectRequest(SHOP, version=version, targets=self.targets, out=self.folder.dist(number)),
             self.keys,
             test=number == 1,  # the second version has the same source
         )
-        opened = way.look(Context(self.settings, self.stream), request)
-        return way.carry(Context(self.settings, self.stream), request, opened)
+        opened = chain.open_run(Context(self.settings, self.stream), request)
+        return chain.run(Context(self.settings, self.stream), request, opened)
 
     def _tamper(self, dist: Path) -> None:
         """Change one byte in a copy of the release; it must be refused."""

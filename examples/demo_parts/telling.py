@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from demo_parts.story import Told
 from demo_parts.surroundings import Folder
-from goferry.observe import figures
+from goferry.observe import humanize
 from goferry.observe.events import Event
 from goferry.observe.record import Run, RunRefusal, Traffic
 from goferry.pipeline import run_summary
@@ -25,10 +25,13 @@ def lines(told: Told, events: Sequence[Event], folder: Folder, seconds: float) -
     return [
         "",
         "stages",
-        *(f"  {name:22} {figures.seconds(took):>12}" for name, took in stages(events)),
+        *(f"  {name:22} {humanize.seconds(took):>12}" for name, took in stages(events)),
         "",
         f"artifacts of {newest.manifest.project} {newest.manifest.version}",
-        *(f"  {entry.name:34} {figures.size(entry.size):>8}  sha256 {entry.sha256}" for entry in newest.manifest.files),
+        *(
+            f"  {entry.name:34} {humanize.size(entry.size):>8}  sha256 {entry.sha256}"
+            for entry in newest.manifest.files
+        ),
         *(f"  image {image.name:28} {'':>8}  {image.digest}" for image in newest.manifest.images),
         "",
         f"go: {newest.manifest.toolchain.get('version')} ({newest.manifest.toolchain.get('proof')})",
@@ -39,8 +42,8 @@ def lines(told: Told, events: Sequence[Event], folder: Folder, seconds: float) -
         f"ids: {'equal' if told.load.ids_equal else 'not equal'}",
         f"lost by a bare restart: {told.bare.lost} of {told.bare.sent}",
         f"time to switch: {told.switched.switch_ms} ms",
-        f"time to roll back: {figures.seconds(told.rolled_back.seconds)} (switched in {back} ms)",
-        f"time in all: {figures.seconds(seconds)}",
+        f"time to roll back: {humanize.seconds(told.rolled_back.seconds)} (switched in {back} ms)",
+        f"time in all: {humanize.seconds(seconds)}",
         f"report: {folder.report}",
     ]
 
@@ -73,7 +76,7 @@ def record(told: Told, folder: Folder, seconds: float) -> Run:
     )
     sentence = (
         f"{newest.manifest.project} {newest.manifest.version} was switched in on this machine under load with "
-        f"{told.load.lost} of {figures.count(told.load.sent)} requests lost, and rolled back."
+        f"{told.load.lost} of {humanize.count(told.load.sent)} requests lost, and rolled back."
     )
     refused = RunRefusal(what="a copy with one bit of an archive changed", refusal=told.refusal)
     load = Traffic(requests=told.load.sent, lost=told.load.lost)

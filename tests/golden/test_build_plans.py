@@ -12,7 +12,7 @@ import pytest
 from facts import SHOP
 
 from goferry.config import model
-from goferry.gobuild._documents import ArchiveFileInvalid
+from goferry.gobuild._extra_files import ArchiveFileInvalid
 from goferry.gobuild.build_plan import plan
 from goferry.gobuild.facts import Facts
 from goferry.gobuild.mains import MainPackage, ProgramCollision
@@ -62,7 +62,7 @@ COLLISIONS = {
     "two archives": ({}, {"archive_name": "{project}"}, ProgramCollision, r"shop\.tar\.gz"),
     "a program and an archive": ({}, {"archive_name": "x", "binary_name": "x.tar.gz"}, ProgramCollision, "x"),
     "names that differ in their case": ({"mains": ["api", "API"]}, {}, ProgramCollision, "API_linux_amd64"),
-    "a file of the archives and a program": ({"documents": ["api"]}, {}, ArchiveFileInvalid, "the file api"),
+    "a file of the archives and a program": ({"extra_files": ["api"]}, {}, ArchiveFileInvalid, "the file api"),
 }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from goferry.observe import figures
+from goferry.observe import humanize
 
 FOLDER = Path(__file__).resolve().parents[2] / ".demo"
 
@@ -73,7 +73,7 @@ def test_the_demo_tells_the_truth_and_leaves_nothing_running(root):
     assert f"{facts['lost']} of {sent:,} requests lost" in page
     assert f"{bare_lost:,}</span> of {bare_sent:,} requests" in page
     switched = int(facts["time to switch"].split()[0])
-    assert figures.seconds(switched / 1000).replace(" ", "\xa0") in page
+    assert humanize.seconds(switched / 1000).replace(" ", "\xa0") in page
     assert "<svg" in page
     assert "<script" not in page
     assert not await_gone(mark)

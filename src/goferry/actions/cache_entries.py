@@ -11,7 +11,7 @@ from pathlib import Path
 from goferry.actions import shared
 from goferry.config.context import Context
 from goferry.kernel.errors import GoferryError, printable
-from goferry.observe.figures import size
+from goferry.observe.humanize import size
 from goferry.observe.markdown import code, escape, table
 from goferry.pipeline import caching
 from goferry.pipeline.caching.scope import BUILD, TEST, WORKS

@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct, to_builtins
 
 from goferry.actions import shared
-from goferry.artifacts import Ledger, parcel
+from goferry.artifacts import Ledger, tarball
 from goferry.config.context import Context
 from goferry.gobuild import folder, gate, merge
 from goferry.gobuild.shard import Shard
@@ -41,7 +41,7 @@ def run(job: Job) -> Mapping[str, Any]:
     made = _merge(job, out) if job.inputs.text("merge") else _build(job, out)
     archive = ""
     if job.inputs.boolean("archive") and not job.inputs.boolean("dry-run"):
-        archive = job.relative(parcel.pack(out, out.with_name(out.name + ".tar")))
+        archive = job.relative(tarball.pack(out, out.with_name(out.name + ".tar")))
     return {
         "version": made.version,
         "commit": made.commit,
@@ -85,7 +85,7 @@ def _merge(job: Job, out: Path) -> _Made:
     source = job.inputs.path("merge")
     tars = sorted(source.rglob("*.tar")) if source.is_dir() else []
     if not tars:
-        raise parcel.ParcelMissing(
+        raise tarball.ParcelMissing(
             f"there is no tar in {job.relative(source)}",
             state="Nothing was joined.",
             advice=["each job of the matrix needs  archive: true  and hands its tar on as an artifact"],
@@ -93,7 +93,7 @@ def _merge(job: Job, out: Path) -> _Made:
     base = job.temp / "goferry"
     base.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="shards-", dir=base) as folder, job.stream() as stream:
-        parts = [parcel.unpack(tar, Path(folder) / str(number)) for number, tar in enumerate(tars)]
+        parts = [tarball.unpack(tar, Path(folder) / str(number)) for number, tar in enumerate(tars)]
         with stream.span("merge"):
             if job.inputs.boolean("dry-run"):
                 names = merge.check(parts)

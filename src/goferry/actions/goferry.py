@@ -15,7 +15,7 @@ from goferry.gobuild import gate
 from goferry.gobuild.trigger import Trigger
 from goferry.observe import summary
 from goferry.observe.events import Stream
-from goferry.pipeline import build, image, push, way
+from goferry.pipeline import build, chain, image, push
 from goferry.pipeline.project import OpenProject
 from goferry.pipeline.run_summary import of_build, of_release
 from goferry.pipeline.signing_keys import Keys
@@ -85,7 +85,7 @@ def _unsealed(job: Job, opened: OpenProject, stream: Stream, *, means: str, keye
     return job.relative(planned.out)
 
 
-def _sealed(job: Job, stream: Stream, *, tag: str, fresh: bool) -> way.SealedRelease:
+def _sealed(job: Job, stream: Stream, *, tag: str, fresh: bool) -> chain.SealedRelease:
     """Build and seal; the keys are read first and lie nowhere while the repository's tests and tools run.
 
     With `tag`, of a release that will be published, GitHub is asked before whether it still takes that. With `fresh`
@@ -94,7 +94,7 @@ def _sealed(job: Job, stream: Stream, *, tag: str, fresh: bool) -> way.SealedRel
     settings, keys = job.settings, Keys(None, None, shared.trust_file(job), signers=tuple(shared.signers(job)))
     if tag:
         shared.refuse_closed(job, tag)
-    request = way.RunOptions(
+    request = chain.RunOptions(
         shared.request(job),
         keys,
         test=job.inputs.boolean("test", default=True),
@@ -102,7 +102,7 @@ def _sealed(job: Job, stream: Stream, *, tag: str, fresh: bool) -> way.SealedRel
         fresh=fresh,
     )
     began = time.monotonic()
-    release = way.carry(Context(settings, stream), request, way.look(Context(settings, stream), request))
+    release = chain.run(Context(settings, stream), request, chain.open_run(Context(settings, stream), request))
     told = of_release(release, trust=keys.trust, seconds=time.monotonic() - began)
     job.summary(summary.render(told, job.events))
     return release

@@ -6,11 +6,11 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from goferry.artifacts import parcel
+from goferry.artifacts import tarball
 from goferry.config.context import Context
 from goferry.kernel.errors import Advice, Misuse
 from goferry.observe.events import Stream
-from goferry.runner import surroundings
+from goferry.runner import child_environment
 from goferry.runner.errors import InputInvalid
 from goferry.runner.job import Job
 from goferry.system import keytext
@@ -103,14 +103,14 @@ def folder(job: Job) -> Path:
     if path.is_dir():
         return path
     if path.suffix != ".tar":
-        raise parcel.ParcelMissing(
+        raise tarball.ParcelMissing(
             f"there is no folder {job.relative(path)}",
             state="Nothing was started.",
             advice=["is it made by a step before, or downloaded?", "name it:  with: {dist: FOLDER or FILE.tar}"],
         )
     base = job.temp / "goferry"
     base.mkdir(parents=True, exist_ok=True)
-    return parcel.unpack(path, base / f"dist-{secrets.token_hex(4)}")
+    return tarball.unpack(path, base / f"dist-{secrets.token_hex(4)}")
 
 
 def signers(job: Job) -> list[SigningKey]:
@@ -139,7 +139,7 @@ def signers(job: Job) -> list[SigningKey]:
             settings=job.settings,
         )
     except (KeyUnusable, PassphraseWrong) as error:
-        named = [name for name in surroundings.SECRETS if name in error.what]
+        named = [name for name in child_environment.SECRETS if name in error.what]
         error.advice = (*error.advice, *(f"store it:  gh secret set {name} < FILE" for name in named))
         raise
 

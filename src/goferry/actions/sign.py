@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from goferry.actions import shared
-from goferry.artifacts import parcel
+from goferry.artifacts import tarball
 from goferry.config.context import Context
 from goferry.config.load import load
 from goferry.kernel.digits import number
@@ -44,7 +44,7 @@ def run(job: Job) -> Mapping[str, Any]:
     made = sealed.manifest
     archive = ""
     if job.inputs.boolean("archive"):
-        tar = parcel.pack(dist, dist.with_name(dist.name + ".tar"))
+        tar = tarball.pack(dist, dist.with_name(dist.name + ".tar"))
         job.give(tar)
         archive = job.relative(tar)
     title = f"{made.project} {made.version} is sealed: {len(made.files)} files"

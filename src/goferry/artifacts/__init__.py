@@ -7,7 +7,7 @@ Contract (what other rooms import; a module with `_` is private):
     native     what Go calls this machine
     given      the dist/ folder that a person names
     ownfolder  `.goferry/`, what Goferry keeps in a repository
-    parcel     a dist/ folder as one tar between jobs
+    tarball    a dist/ folder as one tar between jobs
     schemes    version schemes: pre-releases and order
     semver     semantic versions as Go modules spell them
     fetching   why the go command could not get modules

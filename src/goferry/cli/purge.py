@@ -10,7 +10,7 @@ import click
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
 from goferry.cli.target_options import root_option, target_option, wait_option
 from goferry.kernel.errors import Misuse
-from goferry.observe.figures import size
+from goferry.observe.humanize import size
 
 if TYPE_CHECKING:
     from goferry.deploy.answers import Purged

@@ -57,7 +57,7 @@ def command(
     go on where it was stopped.
     """
     from goferry.caches import ci_job
-    from goferry.pipeline import signing_keys, up, way
+    from goferry.pipeline import chain, signing_keys, up
 
     chosen = signing_keys.choose(
         folder=options["keys"],
@@ -69,10 +69,10 @@ def command(
     where = (root or request.directory / ".goferry" / "root") if target else None
     surroundings = settings()
     deploys = bool(target) and ci_job.running(surroundings.environ)
-    order = up.UpOptions(way.RunOptions(request, chosen, test=not options["no_test"], fresh=deploys), where, report)
+    order = up.UpOptions(chain.RunOptions(request, chosen, test=not options["no_test"], fresh=deploys), where, report)
     if dry_run:
         with output.stream() as stream:
-            choices = up.foresee(Context(surroundings, stream), order)
+            choices = up.plan(Context(surroundings, stream), order)
         _foreseen(output, choices, where)
         return
     with output.stream() as stream:

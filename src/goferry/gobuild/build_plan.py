@@ -22,7 +22,7 @@ from goferry.caches.warm import CacheSlot
 from goferry.config import model, templates
 from goferry.config.templates import TemplateInvalid
 from goferry.gobuild import _gosource as gosource, _parallelism as parallelism, cache_slots, replaced, stamp
-from goferry.gobuild._documents import ArchiveFileInvalid
+from goferry.gobuild._extra_files import ArchiveFileInvalid
 from goferry.gobuild._ldflags import ldflags
 from goferry.gobuild.environment import tag_flags
 from goferry.gobuild.facts import Facts
@@ -269,14 +269,14 @@ def _build(
 def _archive(facts: Facts, builds: model.Builds, target: BuildTarget, made: Sequence[BuildStep]) -> BuildStep:
     name = _named(builds.archive_name, _fields(facts, target), "builds.archive-name") + f".{target.archive}"
     members = {source.rsplit("/", 1)[1]: f"DIST/{final}" for step in made for source, final in step.files.items()}
-    documents = {_member(path): path for path in facts.documents}
-    for name in sorted(members.keys() & documents.keys()):
+    extra_files = {_member(path): path for path in facts.extra_files}
+    for name in sorted(members.keys() & extra_files.keys()):
         raise ArchiveFileInvalid(
             f"the file {printable(name, 200)} would take the place of the program of that name in the archives",
             state="Nothing was built.",
             advice=["rename the file or the program's folder", "or leave the file out of builds.files in goferry.yml"],
         )
-    members = dict(sorted({**members, **documents}.items()))
+    members = dict(sorted({**members, **extra_files}.items()))
     meta = {"format": target.archive, "members": list(members)}
     return BuildStep(
         id=f"archive {target}",

@@ -20,7 +20,7 @@ from goferry.config import aside, model
 from goferry.config.settings import Settings
 from goferry.gobuild import (
     _converted as converted,
-    _documents as documents,
+    _extra_files as extra_files,
     _index as indexes,
     _source_files as source_files,
     _version as version,
@@ -60,7 +60,7 @@ class Facts(Struct, frozen=True):
         bears: the tree bears the version, by a tag or by a person's word, whatever the run makes of it.
         tags: how the project's tags are read. here: every tag on the commit.
         changes: lines of `git status`. hints: sentences about the choice of version and of main packages.
-        documents: files that go into every archive, relative to `directory` or absolute (license, read-me).
+        extra_files: files that go into every archive, relative to `directory` or absolute (license, read-me).
         commit_date: the commit's own time, RFC 3339 UTC, whatever SOURCE_DATE_EPOCH says; empty without a commit.
         top: the module path of the go.mod at the repository's top, or empty.
         lack: why there is no commit. index: what git keeps; None without a commit.
@@ -91,7 +91,7 @@ class Facts(Struct, frozen=True):
     here: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
-    documents: tuple[str, ...] = ()
+    extra_files: tuple[str, ...] = ()
     commit_date: str = ""
     top: str = ""
     lack: revision.Lack | None = None
@@ -165,7 +165,7 @@ def look(
     rule = tags.of(config.version, folder=folder, module=module, others=[*others, *_neighbours(trigger, root, folder)])
     rule = rule.after(stand.before)
     standing = version.choose(stand, tags=rule, trigger=trigger, wanted=wanted, environ=settings.environ, dirty=changes)
-    packed = documents.find(directory, root, config.builds.files)
+    packed = extra_files.find(directory, root, config.builds.files)
     other = converted.Converted()
     if index:
         asked_of_go = directory, packages, chosen, config.builds, toolchain, environ
@@ -200,11 +200,11 @@ def look(
         changes=changes,
         hints=(
             *standing.hints,
-            *documents.left_out(directory, root),
+            *extra_files.left_out(directory, root),
             *converted.hints(other),
             *([] if config.builds.mains else aside.notes([main.path for main in packages], module)),
         ),
-        documents=packed,
+        extra_files=packed,
         commit_date=datetime.fromtimestamp(stand.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if stand.commit else "",
         top=stamp.module_of(root / "go.mod"),
         lack=stand.lack,

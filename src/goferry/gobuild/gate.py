@@ -2,7 +2,7 @@
 
 Both run with CGO_ENABLED=0 as the build does, so that what was tested is what ships; `builds.env` may say otherwise.
 Vetting is not done twice: the tests run with `-vet=off`. Both run with -trimpath as the build does, so that the build
-finds its packages compiled; tests that locate files by their own source's path run without (gobuild.callers).
+finds its packages compiled; tests that locate files by their own source's path run without (gobuild.runtime_caller).
 With -trimpath `runtime.GOROOT()` is empty, so tests get GOROOT, as many start `GOROOT/bin/go` (go doc runtime.GOROOT).
 
 Go answers with the result of an earlier run where nothing that a package's tests read has changed. For a release, and
@@ -31,10 +31,10 @@ from goferry.caches.warm import Warm
 from goferry.config import model
 from goferry.config.context import Context
 from goferry.gobuild import (
-    _callers as callers,
     _compiler as compiler,
     _mtimes as mtimes,
     _parallelism as parallelism,
+    _runtime_caller as runtime_caller,
     cache_slots,
     environment,
     resources,
@@ -204,7 +204,7 @@ def _tested(
     stream: Stream,
     answers: Sequence[str],
 ) -> Report:
-    trimmed = not callers.asked_for(facts, config, toolchain, environ)
+    trimmed = not runtime_caller.asked_for(facts, config, toolchain, environ)
     vetting, testing = commands(facts, config, trimmed=trimmed, answers=answers)
     (alone,) = parallelism.choose(1, resources.read())
     places = Places(facts.directory, facts.root, facts.modules)

@@ -26,7 +26,7 @@ def packed(index: PackageIndex, facts: Facts, builds: model.Builds, config_file:
     They are those that Goferry itself reads, goferry.yml and what goes into archives; the checksums that modules are
     held to; a profile that GOFLAGS names; and what a filter made of a file that git keeps.
     """
-    paths = [facts.directory / name for name in facts.documents]
+    paths = [facts.directory / name for name in facts.extra_files]
     paths += [facts.directory / folder / "go.sum" for folder in facts.modules.values()]
     work = builds.env.get("GOWORK") or facts.environ.get("GOWORK", "")
     if work.endswith(".work"):

@@ -11,6 +11,6 @@ Contract (what other rooms import; a module with `_` is private):
     failed_step    what a failed step leaves behind
     notify         what a team is told of a run
     notify_shapes  a message as services take it
-    figures        sizes, times and numbers for people
+    humanize       sizes, times and numbers for people
     markdown       text that Markdown takes as text
 """

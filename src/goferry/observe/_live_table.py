@@ -22,7 +22,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from goferry.observe import figures
+from goferry.observe import humanize
 from goferry.observe.events import Event
 from goferry.observe.plain import echoes, subject
 
@@ -92,7 +92,7 @@ class LiveTable:
         """Take one event; the next redraw shows it."""
         if event.kind == "note":
             style = "yellow" if event.level == "warning" else "dim"
-            self._notes.append(Text(f"  {subject(event)}: {figures.one_line(event.message, 2000)}", style=style))
+            self._notes.append(Text(f"  {subject(event)}: {humanize.one_line(event.message, 2000)}", style=style))
             return
         row = self._rows.get(event.span)
         if row is None:
@@ -115,13 +115,13 @@ class LiveTable:
     def _cells(self, row: TableRow) -> list[Text]:
         event = row.event
         style = _STYLES.get(event.outcome, "bold red")
-        place = figures.one_line(event.target or event.host, 64)
-        stage = "" if event.stage == row.above and place else figures.one_line(event.stage, 24)
+        place = humanize.one_line(event.target or event.host, 64)
+        stage = "" if event.stage == row.above and place else humanize.one_line(event.stage, 24)
         elapsed = event.seconds if event.end else max(0.0, self._clock() - event.start)
         return [
             Text(self._indent(row) + f"{stage} {place}".strip(), style="bold" if not row.depth else ""),
             self._state(row, style),
-            Text("" if event.outcome == "skipped" else figures.seconds(elapsed), style="dim"),
+            Text("" if event.outcome == "skipped" else humanize.seconds(elapsed), style="dim"),
             Text(self._detail(row), style="dim" if event.outcome in {"done", "skipped"} else ""),
         ]
 
@@ -132,13 +132,13 @@ class LiveTable:
     def _state(self, row: TableRow, style: str) -> Text:
         outcome, plain = row.event.outcome, self.console.encoding != "utf-8"
         mark = _MARKS.get(outcome, _MARKS["failed"])[plain]
-        return Text(f"{mark} {figures.one_line(outcome, 32) or 'running'}", style=style)
+        return Text(f"{mark} {humanize.one_line(outcome, 32) or 'running'}", style=style)
 
     @staticmethod
     def _detail(row: TableRow) -> str:
         if row.event.outcome == "done":
-            return figures.numbers(row.event.numbers)
-        return figures.one_line(row.said) if row.running or row.event.outcome == "skipped" else ""
+            return humanize.numbers(row.event.numbers)
+        return humanize.one_line(row.said) if row.running or row.event.outcome == "skipped" else ""
 
 
 def widths(needed: Sequence[int], total: int) -> list[int]:

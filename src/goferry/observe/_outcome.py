@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from goferry.observe import figures
+from goferry.observe import humanize
 from goferry.observe.events import Event
 from goferry.observe.record import Run, Traffic
 
@@ -17,9 +17,9 @@ def sentence(run: Run) -> str:
         return run.sentence
     parts = [_head(run)]
     if load := traffic(run):
-        parts.append(f"{figures.count(load.lost)} of {figures.count(load.requests)} requests lost")
+        parts.append(f"{humanize.count(load.lost)} of {humanize.count(load.requests)} requests lost")
     if run.seconds is not None:
-        parts.append(f"{figures.seconds(run.seconds)} from the first step to the last")
+        parts.append(f"{humanize.seconds(run.seconds)} from the first step to the last")
     return "; ".join(parts) + "."
 
 

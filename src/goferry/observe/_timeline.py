@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from goferry.observe import figures
+from goferry.observe import humanize
 from goferry.observe.events import Event
 from goferry.observe.plain import echoes
 
@@ -96,8 +96,8 @@ def _bar(event: Event, depth: int, label: str, *, index: int, begin: float, scal
     left = LABELS + (event.start - begin) * scale
     width = max(event.seconds * scale, 2.5)
     return Bar(
-        label=figures.one_line(label, 30 - 2 * depth),
-        time=figures.seconds(event.seconds) if event.outcome != "skipped" else "skipped",
+        label=humanize.one_line(label, 30 - 2 * depth),
+        time=humanize.seconds(event.seconds) if event.outcome != "skipped" else "skipped",
         outcome=event.outcome if event.outcome in {"done", "skipped"} else "failed",
         depth=depth,
         x=round(left, 1),

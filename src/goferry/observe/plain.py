@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from goferry.observe import figures
+from goferry.observe import humanize
 from goferry.observe.events import Event
 
 _BRIEF = 0.05
@@ -39,7 +39,7 @@ def line(event: Event) -> str:
         return f"{subject(event)} …" if not event.parent or event.target or event.host else ""
     if event.kind == "note":
         level = "note" if event.level == "info" else event.level
-        return f"{subject(event)}: {level}: {figures.one_line(event.message, 2000)}"
+        return f"{subject(event)}: {level}: {humanize.one_line(event.message, 2000)}"
     if event.kind != "end":
         return ""
     brief = event.parent and not (event.target or event.host) and event.seconds < _BRIEF
@@ -53,7 +53,7 @@ def echoes(event: Event, above: str) -> bool:
 
 def subject(event: Event) -> str:
     """Return what an event is about: `build linux/arm64`, `deploy web-1`."""
-    return " ".join(figures.one_line(part, 80) for part in (event.stage, event.target, event.host) if part)
+    return " ".join(humanize.one_line(part, 80) for part in (event.stage, event.target, event.host) if part)
 
 
 def ending(event: Event) -> str:
@@ -61,10 +61,10 @@ def ending(event: Event) -> str:
 
     An error's own message is not repeated: the command prints it once, whole, at its end.
     """
-    detail = figures.numbers(event.numbers)
+    detail = humanize.numbers(event.numbers)
     if event.outcome == "done":
-        return f"done in {figures.seconds(event.seconds)}" + (f" ({detail})" if detail else "")
+        return f"done in {humanize.seconds(event.seconds)}" + (f" ({detail})" if detail else "")
     if event.outcome == "skipped":
-        reason = figures.one_line(event.message)
+        reason = humanize.one_line(event.message)
         return "skipped" + (f" ({reason})" if reason else "")
-    return f"{figures.one_line(event.outcome, 60)} after {figures.seconds(event.seconds)}"
+    return f"{humanize.one_line(event.outcome, 60)} after {humanize.seconds(event.seconds)}"

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from goferry.kernel.errors import printable
 from goferry.kernel.files import write_atomically
-from goferry.observe import figures
+from goferry.observe import humanize
 from goferry.observe._outcome import sentence, stopped, traffic, warnings
 from goferry.observe._timeline import lay_out
 from goferry.observe.events import Event
@@ -46,7 +46,7 @@ def render(run: Run, events: Sequence[Event]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(size=_size, seconds=_seconds, ms=_milliseconds, count=figures.count)
+    environment.filters.update(size=_size, seconds=_seconds, ms=_milliseconds, count=humanize.count)
     return environment.get_template(TEMPLATE).render(
         run=run,
         sentence=sentence(run),
@@ -61,7 +61,7 @@ def tiles(run: Run) -> list[ReportTile]:
     """Return the few figures that a reader looks for first."""
     found = []
     if load := traffic(run):
-        found.append(ReportTile(figures.count(load.lost), "requests lost in the switch"))
+        found.append(ReportTile(humanize.count(load.lost), "requests lost in the switch"))
     if times := [service.switch_ms for service in run.services if service.switch_ms]:
         found.append(ReportTile(_milliseconds(max(times)), "to switch"))
     if back := [service.rollback_seconds for service in run.services if service.rollback_seconds]:
@@ -72,11 +72,11 @@ def tiles(run: Run) -> list[ReportTile]:
 
 
 def _size(count: float) -> str:
-    return figures.size(count).replace(" ", "\u00a0")  # a number and its unit stay on one line
+    return humanize.size(count).replace(" ", "\u00a0")  # a number and its unit stay on one line
 
 
 def _seconds(value: float) -> str:
-    return figures.seconds(value).replace(" ", "\u00a0")
+    return humanize.seconds(value).replace(" ", "\u00a0")
 
 
 def _milliseconds(value: float) -> str:

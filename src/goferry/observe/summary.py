@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 
 from goferry.kernel.errors import GoferryError
-from goferry.observe import figures
+from goferry.observe import humanize
 from goferry.observe._outcome import sentence, stopped, warnings
 from goferry.observe._timeline import LABELS, TAIL, WIDTH, Bar, lay_out
 from goferry.observe.events import Event
@@ -131,7 +131,7 @@ def _nothing(host: RunHost) -> str:
 
 
 def _time(milliseconds: int | None) -> str:
-    return figures.seconds(milliseconds / 1000) if milliseconds else ""
+    return humanize.seconds(milliseconds / 1000) if milliseconds else ""
 
 
 _HOSTS = (
@@ -140,7 +140,7 @@ _HOSTS = (
     Column[RunHost]("now", lambda host: escape(host.version or _nothing(host), 100)),
     Column[RunHost]("switched in", lambda host: _time(host.switch_ms), right=True),
     Column[RunHost]("gap", lambda host: _time(host.gap_ms), right=True),
-    Column[RunHost]("uploaded", lambda host: "" if host.uploaded is None else figures.size(host.uploaded), right=True),
+    Column[RunHost]("uploaded", lambda host: "" if host.uploaded is None else humanize.size(host.uploaded), right=True),
     Column[RunHost]("outcome", lambda host: escape(host.outcome, 60)),
 )
 
@@ -151,10 +151,10 @@ def _gate(run: Run) -> str:
 
 
 _GATE = (
-    Column[RunGate]("tests", lambda gate: figures.count(gate.tests), right=True),
-    Column[RunGate]("packages", lambda gate: figures.count(gate.packages), right=True),
-    Column[RunGate]("ran", lambda gate: figures.count(gate.packages - gate.cached), right=True),
-    Column[RunGate]("cached", lambda gate: figures.count(gate.cached), right=True),
+    Column[RunGate]("tests", lambda gate: humanize.count(gate.tests), right=True),
+    Column[RunGate]("packages", lambda gate: humanize.count(gate.packages), right=True),
+    Column[RunGate]("ran", lambda gate: humanize.count(gate.packages - gate.cached), right=True),
+    Column[RunGate]("cached", lambda gate: humanize.count(gate.cached), right=True),
 )
 
 
@@ -188,15 +188,15 @@ class _Made(Struct, frozen=True):
 _ARTIFACTS = (
     Column[_Made]("artifact", lambda made: made.name),
     Column[_Made]("target", lambda made: made.target),
-    Column[_Made]("size", lambda made: "" if made.size is None else figures.size(made.size), right=True),
-    Column[_Made]("SHA-256", lambda made: code(figures.short_digest(made.digest))),
+    Column[_Made]("size", lambda made: "" if made.size is None else humanize.size(made.size), right=True),
+    Column[_Made]("SHA-256", lambda made: code(humanize.short_digest(made.digest))),
 )
 
 
 def _compiled(each: RunCompiled) -> str:
     """Return what the programs of a slot were compiled from."""
     packs = [
-        f"{escape(pack.kind, 30)} {code(figures.short_digest(pack.sha256))}{'' if pack.signed else ' (not signed)'}"
+        f"{escape(pack.kind, 30)} {code(humanize.short_digest(pack.sha256))}{'' if pack.signed else ' (not signed)'}"
         for pack in each.packs
     ]
     source = "from packs: " + ", ".join(packs) if packs else escape(each.source, 30)

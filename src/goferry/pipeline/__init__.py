@@ -2,7 +2,7 @@
 
 Contract (what other rooms import; a module with `_` is private):
 
-    way                modules → test → build → image → sign → verify → deploy
+    chain              modules → test → build → image → sign → verify → deploy
     up                 all of it in one call
     build              the build as one piece of work
     image              the image as a step

@@ -28,7 +28,7 @@ from goferry.observe.record import (
     RunToolchain,
     Trust,
 )
-from goferry.pipeline.way import SealedRelease
+from goferry.pipeline.chain import SealedRelease
 
 
 class SummaryKey(Protocol):

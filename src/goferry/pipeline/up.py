@@ -16,7 +16,7 @@ from goferry.config.settings import Settings
 from goferry.gobuild.gate import Report
 from goferry.kernel.outcomes import NothingToDeploy
 from goferry.observe.events import Event
-from goferry.pipeline import image, run_summary, signing_keys, way
+from goferry.pipeline import chain, image, run_summary, signing_keys
 from goferry.pipeline._graph import Choice
 from goferry.pipeline.project import OpenProject
 
@@ -24,7 +24,7 @@ from goferry.pipeline.project import OpenProject
 class UpOptions(Struct, frozen=True):
     """What is wanted besides the release: `root` is where it is deployed on this machine, `report` the page's path."""
 
-    request: way.RunOptions
+    request: chain.RunOptions
     root: Path | None = None
     report: Path | None = None
 
@@ -76,10 +76,10 @@ class UpResult(Struct, frozen=True):
         }
 
 
-def foresee(ctx: Context, order: UpOptions) -> list[Choice]:
+def plan(ctx: Context, order: UpOptions) -> list[Choice]:
     """Return the steps that `up` would take now; changes nothing but the toolchain's and Go's caches."""
-    opened = way.look(ctx, order.request)
-    return way.foresee(order.request, opened, ctx.settings)
+    opened = chain.open_run(ctx, order.request)
+    return chain.plan(order.request, opened, ctx.settings)
 
 
 def up(ctx: Context, order: UpOptions) -> UpResult:
@@ -94,11 +94,11 @@ def up(ctx: Context, order: UpOptions) -> UpResult:
     request = order.request
     target = deploy.Local(order.root, request.keys.trust) if order.root else None
     with _serving_told(target, ctx.settings):
-        opened = way.look(ctx, request)
+        opened = chain.open_run(ctx, request)
         if target:
             _refuse_without_services(opened)
         signing_keys.make_once(request.keys, ctx.stream)
-        release = way.carry(ctx, request, opened)
+        release = chain.run(ctx, request, opened)
     done = None
     if target:
         done = deploy.done(deploy.deploy(release.folder, target, settings=ctx.settings, stream=ctx.stream))

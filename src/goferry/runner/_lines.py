@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from goferry.observe import figures, plain
+from goferry.observe import humanize, plain
 from goferry.observe.events import Event
 from goferry.runner._workflow_commands import command
 
@@ -36,11 +36,11 @@ class GroupedLines:
         if event.kind == "start":
             self._stages[event.span] = event.stage
         if event.kind == "note" and event.level == "warning":
-            self._annotate(event.level, figures.one_line(event.message, 2000), plain.subject(event))
+            self._annotate(event.level, humanize.one_line(event.message, 2000), plain.subject(event))
             self.last.append(plain.line(event))
         elif event.kind == "progress":
             if self._debug:
-                self._write(command("debug", f"{plain.subject(event)}: {figures.one_line(event.message)}"))
+                self._write(command("debug", f"{plain.subject(event)}: {humanize.one_line(event.message)}"))
         elif event.kind == "start" and not event.parent and not self._open:
             self._open = event.span
             self._write(command("group", plain.subject(event)))

@@ -29,7 +29,7 @@ from goferry.runner import (
     _failure as failure,
     _masks as masks,
     _ownership as ownership,
-    surroundings,
+    child_environment,
 )
 from goferry.runner._annotations import Annotations
 from goferry.runner._event import EventContext
@@ -81,7 +81,7 @@ class Job:
     @property
     def settings(self) -> Settings:
         """The surroundings for stages: no input, secret or runner file of this step reaches a program they start."""
-        return Settings.from_environ(surroundings.for_programs(self.environ))
+        return Settings.from_environ(child_environment.for_programs(self.environ))
 
     @property
     def repository(self) -> str:
@@ -286,7 +286,7 @@ class Job:
             self._annotations.add("error", each.message, **each.properties(error.name))
         stage = _stage(self.events)
         self.summary(summary.failure(error), urgent=True)
-        last, secrets = [*lines] or [*self._lines.last], surroundings.secret_values(self.environ)
+        last, secrets = [*lines] or [*self._lines.last], child_environment.secret_values(self.environ)
         left = failure.record(error, stage=stage, lines=last, action=self.action, secrets=secrets)
         with contextlib.suppress(OSError):
             folder = ownership.shared(self.temp, self.workspace)

@@ -15,7 +15,7 @@ from goferry.kernel.errors import Failed, GoferryError
 from goferry.kernel.outcomes import SnapshotRefused
 from goferry.observe import report
 from goferry.observe.events import Stream
-from goferry.pipeline import up, way
+from goferry.pipeline import chain, up
 from goferry.pipeline.project import ProjectRequest
 from goferry.pipeline.signing_keys import Keys
 
@@ -60,7 +60,7 @@ def test_a_fleet_whose_rules_refuse_a_release_is_not_connected_to(tmp_path, monk
     assert caught.value.state == "Nothing was changed on any host."
 
 
-@pytest.mark.parametrize("stage", ["look", "carry", "report"])
+@pytest.mark.parametrize("stage", ["open_run", "run", "report"])
 @pytest.mark.parametrize("raised", [Failed, KeyboardInterrupt])
 def test_an_up_that_fails_before_its_deploy_or_after_it_says_what_serves(tmp_path, monkeypatch, stage, raised):
     def fail(*_, **__):
@@ -69,12 +69,12 @@ def test_an_up_that_fails_before_its_deploy_or_after_it_says_what_serves(tmp_pat
     keys = Keys(None, None, tmp_path / "goferry.trust")
     services = SimpleNamespace(config=SimpleNamespace(services={"api": {}}))
     monkeypatch.setattr(deploy.Local, "status", lambda *_, **__: Status.read(LIVE))
-    monkeypatch.setattr(up.way, "look", lambda *_: services)
-    monkeypatch.setattr(up.way, "carry", lambda *_: SimpleNamespace(folder=tmp_path))
+    monkeypatch.setattr(up.chain, "open_run", lambda *_: services)
+    monkeypatch.setattr(up.chain, "run", lambda *_: SimpleNamespace(folder=tmp_path))
     monkeypatch.setattr(up.deploy, "deploy", lambda *_, **__: {})
     monkeypatch.setattr(up.run_summary, "of_release", lambda *_, **__: None)
-    monkeypatch.setattr(*{"report": (report, "write", fail)}.get(stage, (up.way, stage, fail)))
-    order = up.UpOptions(way.RunOptions(ProjectRequest(tmp_path), keys), tmp_path / "run", tmp_path / "report.html")
+    monkeypatch.setattr(*{"report": (report, "write", fail)}.get(stage, (up.chain, stage, fail)))
+    order = up.UpOptions(chain.RunOptions(ProjectRequest(tmp_path), keys), tmp_path / "run", tmp_path / "report.html")
     with pytest.raises(GoferryError) as caught:
         up.up(Context(Settings({}, Path("/nonexistent")), Stream()), order)
     assert caught.value.exit_code == {Failed: 1, KeyboardInterrupt: 130}[raised]

@@ -16,6 +16,6 @@ def found():
         chosen = parse(targets, PORTS)
         names = tuple(str(target) for target in chosen)
         own = MainPackage("./cmd/api", "example.com/team/shop/cmd/api", "api", names, ("version",))
-        return Facts(**{**SHOP, "targets": chosen, "mains": mains or (own,), "documents": ("LICENSE",), **changes})
+        return Facts(**{**SHOP, "targets": chosen, "mains": mains or (own,), "extra_files": ("LICENSE",), **changes})
 
     return make

@@ -13,7 +13,7 @@ from goferry.config.context import Context
 from goferry.config.settings import Settings
 from goferry.kernel import trustfile
 from goferry.observe.events import Stream
-from goferry.pipeline import run_summary, way
+from goferry.pipeline import chain, run_summary
 from goferry.trust import seal
 from goferry.trust._minisign_key import MinisignSecretKey
 from goferry.trust.signer import clean_trust
@@ -49,5 +49,5 @@ def sealed(tmp_path):
     trust = tmp_path / "goferry.trust"
     trust.write_bytes(clean_trust([signer]).to_bytes())
     verified = check_release(Context(SETTINGS, Stream()), dist, trustfile.load(trust), now=int(time.time()))
-    release = way.SealedRelease(dist, verified.manifest, verified, ("build",))
+    release = chain.SealedRelease(dist, verified.manifest, verified, ("build",))
     return run_summary.of_release(release, trust=trust, seconds=33.4)

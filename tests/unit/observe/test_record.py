@@ -219,7 +219,7 @@ def untold(path, keys, levels):
 def test_every_number_and_level_that_is_drawn_by_name_is_told_by_a_stage():
     keys, levels = told(EMITTERS)
     assert {path.name: found for path in DRAWN if (found := untold(path, keys, levels))} == {}
-    assert {"bytes", "*_bytes", "*_ms", "digest"} <= drawn(SOURCE / "observe" / "figures.py")[0]
+    assert {"bytes", "*_bytes", "*_ms", "digest"} <= drawn(SOURCE / "observe" / "humanize.py")[0]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from sampling import examples
 
 from goferry.kernel.errors import Failed, FleetSplit, RolledBack, printable as shown
-from goferry.observe import _outcome as outcome, figures, markdown, summary
+from goferry.observe import _outcome as outcome, humanize, markdown, summary
 from goferry.observe.events import Event
 from goferry.observe.record import (
     Run,
@@ -54,7 +54,7 @@ EVENTS = [
 def golden(root, name, fleet=None):
     """Return the golden summary; what was uploaded to a fleet is its release.json, whatever that is long."""
     text = (root / "tests" / "golden" / "summary" / f"{name}.md").read_text()
-    return text.replace("SIZE", figures.size((fleet.dist / "release.json").stat().st_size)) if fleet else text
+    return text.replace("SIZE", humanize.size((fleet.dist / "release.json").stat().st_size)) if fleet else text
 
 
 def deployed(fleet, verb="deploy"):
@@ -215,7 +215,7 @@ def test_it_says_what_was_compiled_from_packs_and_what_cold():
         "go1.27.3-linux-amd64", "packs", (RunPack("deps", SHA, signed=True), RunPack("own", SHA, signed=False))
     )
     text = summary.render(Run(compiled=(packs, RunCompiled("other", "cold"), RunCompiled("laptop", "gocache"))))
-    short = figures.short_digest(SHA)
+    short = humanize.short_digest(SHA)
     assert f"- `go1.27.3-linux-amd64` compiled from packs: deps `{short}`, own `{short}` (not signed)\n" in text
     assert "- `other` compiled cold\n" in text
     assert "laptop" not in text

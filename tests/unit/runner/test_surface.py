@@ -10,7 +10,7 @@ from parts import messages
 
 from goferry.actions import main
 from goferry.kernel.errors import Advice, Misuse
-from goferry.runner import surroundings
+from goferry.runner import child_environment
 from goferry.runner._surface import ACTIONS, CALLED, TWINS, Surface, adapt, lines_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -93,7 +93,7 @@ def test_what_a_line_says_elsewhere_is_of_there():
 def test_every_twin_exists():
     assert {twin.step for twin in TWINS.values()} <= STEP_INPUTS | {""}
     assert {twin.caller for twin in TWINS.values() if not twin.caller.startswith("in ")} <= CALLER_INPUTS | {""}
-    assert {twin.secret for twin in TWINS.values()} <= {*surroundings.SECRETS, ""}
+    assert {twin.secret for twin in TWINS.values()} <= {*child_environment.SECRETS, ""}
     assert set(ACTIONS.values()) <= set(main.ACTIONS)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from goferry.caches.pack import PackUnusable
 from goferry.kernel.errors import printable
-from goferry.observe.figures import size
+from goferry.observe.humanize import size
 
 NOTHING = "nothing is kept yet"
 

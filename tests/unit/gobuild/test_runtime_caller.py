@@ -6,7 +6,7 @@ import pytest
 from goferry.config import model
 from goferry.config.context import Context
 from goferry.config.settings import Settings
-from goferry.gobuild import _callers as callers, gate
+from goferry.gobuild import _runtime_caller as runtime_caller, gate
 from goferry.observe.events import Stream
 from goferry.system.process import Completed
 
@@ -18,15 +18,17 @@ from goferry.system.process import Completed
 def test_source_that_asks_for_its_path_is_found(tmp_path, monkeypatch, text, asks):
     (tmp_path / "a_test.go").write_text(text)
     listed = f"{tmp_path}/a_test.go\n{tmp_path}/_testmain.go\n"
-    monkeypatch.setattr(callers.process, "run", lambda argv, **_: Completed(tuple(argv), 0, listed.encode(), b""))
+    monkeypatch.setattr(
+        runtime_caller.process, "run", lambda argv, **_: Completed(tuple(argv), 0, listed.encode(), b"")
+    )
     facts = SimpleNamespace(patterns=("./...",), directory=tmp_path)
-    assert callers.asked_for(facts, model.Project(), SimpleNamespace(go="go"), {}) is asks
+    assert runtime_caller.asked_for(facts, model.Project(), SimpleNamespace(go="go"), {}) is asks
 
 
 def test_source_that_go_cannot_list_is_not_trimmed(tmp_path, monkeypatch):
-    monkeypatch.setattr(callers.process, "run", lambda argv, **_: Completed(tuple(argv), 1, b"", b"no"))
+    monkeypatch.setattr(runtime_caller.process, "run", lambda argv, **_: Completed(tuple(argv), 1, b"", b"no"))
     facts = SimpleNamespace(patterns=("./...",), directory=tmp_path)
-    assert callers.asked_for(facts, model.Project(), SimpleNamespace(go="go"), {}) is True
+    assert runtime_caller.asked_for(facts, model.Project(), SimpleNamespace(go="go"), {}) is True
 
 
 def test_only_the_tests_go_without_trimpath():
@@ -46,7 +48,7 @@ def test_trimmed_tests_find_the_go_that_runs_them(tmp_path, monkeypatch, asks, e
             given[argv[1]] = environ["GOROOT"]
         return Completed(tuple(argv), 0, b"", b"")
 
-    monkeypatch.setattr(gate.callers, "asked_for", lambda *_: asks)
+    monkeypatch.setattr(gate.runtime_caller, "asked_for", lambda *_: asks)
     monkeypatch.setattr(gate.process, "run", run)
     facts = SimpleNamespace(
         patterns=("./...",), directory=tmp_path, root=tmp_path, modules=(), environ={"PATH": "/bin"}, snapshot=True

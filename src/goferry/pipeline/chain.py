@@ -1,9 +1,9 @@
 """The whole way as a graph: modules → test → build → image → sign → verify, and then into service.
 
     request = Request(ProjectRequest(directory), keys)
-    opened = look(request, settings, stream)
-    for choice in foresee(request, opened, settings): …      # --dry-run
-    release = carry(request, opened, settings, stream)       # makes what is missing or changed, and nothing else
+    opened = open_run(request, settings, stream)
+    for choice in plan(request, opened, settings): …      # --dry-run
+    release = run(request, opened, settings, stream)       # makes what is missing or changed, and nothing else
 
 The release is made in a folder of Goferry's own and put in place whole (pipeline.staging). What of the sources is new
 is go's to say: it is asked every time, and what comes after the programs is left out when they, and all that the ledger
@@ -80,19 +80,19 @@ class SealedRelease(Struct, frozen=True):
     compiled: tuple[Compiled, ...] = ()
 
 
-def look(ctx: Context, request: RunOptions) -> OpenProject:
+def open_run(ctx: Context, request: RunOptions) -> OpenProject:
     """Open the project: configuration, toolchain, facts. Raises what `open_project` raises."""
     return open_project(ctx, request.project)
 
 
-def foresee(request: RunOptions, opened: OpenProject, settings: Settings) -> list[Choice]:
-    """Return which steps `carry` would run now, as far as it shows before go has looked; changes nothing."""
-    way = _Way(Context(settings, Stream()), request, opened)
-    made = graph.choose(way.making(way.staging.work), way.working(), way.staging.work)
-    return [*made, *way.foreseen()]
+def plan(request: RunOptions, opened: OpenProject, settings: Settings) -> list[Choice]:
+    """Return which steps `run` would run now, as far as it shows before go has looked; changes nothing."""
+    chain = _Chain(Context(settings, Stream()), request, opened)
+    made = graph.choose(chain.making(chain.staging.work), chain.working(), chain.staging.work)
+    return [*made, *chain.foreseen()]
 
 
-def carry(ctx: Context, request: RunOptions, opened: OpenProject) -> SealedRelease:
+def run(ctx: Context, request: RunOptions, opened: OpenProject) -> SealedRelease:
     """Make the release where it is missing or anything that it is made of changed.
 
     Raises:
@@ -101,30 +101,30 @@ def carry(ctx: Context, request: RunOptions, opened: OpenProject) -> SealedRelea
         GoferryError: of the first stage that fails; the release that was there stays.
     """
     replaced.demand(opened.facts.replaced, snapshot=opened.facts.snapshot)
-    way = _Way(ctx, request, opened)
-    staging = way.staging
+    chain = _Chain(ctx, request, opened)
+    staging = chain.staging
     ownfolder.make(staging.home)
     with staging.locked():
         staging.refuse_foreign()
-        record = way.working()
-        staging.prepare(afresh=not way.resumes)
-        choices = graph.execute(way.making(staging.work), record, staging.work, ctx.stream)
-        stands = way.stands()
+        record = chain.working()
+        staging.prepare(afresh=not chain.resumes)
+        choices = graph.execute(chain.making(staging.work), record, staging.work, ctx.stream)
+        stands = chain.stands()
         if stands:
-            way.keep_modules(record)
+            chain.keep_modules(record)
             staging.discard()
-            graph.execute(way.sealing(staging.out), way.standing, staging.out, ctx.stream)
+            graph.execute(chain.sealing(staging.out), chain.standing, staging.out, ctx.stream)
         else:
-            choices += graph.execute(way.sealing(staging.work), record, staging.work, ctx.stream)
+            choices += graph.execute(chain.sealing(staging.work), record, staging.work, ctx.stream)
             staging.publish()
     made = () if stands else tuple(choice.step.id for choice in choices if choice.runs and choice.step.key)
-    assert way.verified is not None
-    assert way.verified.manifest is not None
-    compiled = way.ledger.compiled if way.ledger else ()
-    return SealedRelease(staging.out, way.verified.manifest, way.verified, made, way.tested, compiled)
+    assert chain.verified is not None
+    assert chain.verified.manifest is not None
+    compiled = chain.ledger.compiled if chain.ledger else ()
+    return SealedRelease(staging.out, chain.verified.manifest, chain.verified, made, chain.tested, compiled)
 
 
-class _Way:
+class _Chain:
     """The steps of one run, with what they share."""
 
     def __init__(self, ctx: Context, request: RunOptions, opened: OpenProject) -> None:

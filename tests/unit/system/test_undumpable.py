@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-MODULE = Path(__file__).resolve().parents[3] / "src" / "goferry" / "system" / "_private.py"
+MODULE = Path(__file__).resolve().parents[3] / "src" / "goferry" / "system" / "_undumpable.py"
 NOBODY = 65534
 WAITING = "import sys; exec(sys.argv[1]); print('ready', flush=True); sys.stdin.read()"
 READING = "import sys; print('SECRET' in open(f'/proc/{sys.argv[1]}/environ').read())"

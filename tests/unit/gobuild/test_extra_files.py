@@ -2,7 +2,7 @@
 
 import pytest
 
-from goferry.gobuild import _documents as documents
+from goferry.gobuild import _extra_files as extra_files
 
 
 @pytest.fixture
@@ -27,12 +27,12 @@ def repository(tmp_path):
 )
 def test_a_link_within_the_repository_is_followed_and_any_other_is_told(link, to, found, told, repository):
     (repository / link).symlink_to(to)
-    assert documents.find(repository, repository, ()) == found
-    said = documents.left_out(repository, repository)
+    assert extra_files.find(repository, repository, ()) == found
+    said = extra_files.left_out(repository, repository)
     assert len(said) == told
     assert all(link in sentence for sentence in said)
 
 
 def test_a_project_in_a_folder_takes_the_license_that_the_top_links_to(repository):
     (repository / "LICENSE").symlink_to("licenses/MIT.txt")
-    assert documents.find(repository / "services" / "api", repository, ()) == ("../../LICENSE",)
+    assert extra_files.find(repository / "services" / "api", repository, ()) == ("../../LICENSE",)

@@ -1,9 +1,9 @@
 """The whole way as a graph: modules → test → build → image → sign → verify, and then into service.
 
-    request = Request(ProjectRequest(directory), keys)
-    opened = open_run(request, settings, stream)
+    request = RunOptions(ProjectRequest(directory), keys)
+    opened = open_run(ctx, request)
     for choice in plan(request, opened, settings): …      # --dry-run
-    release = run(request, opened, settings, stream)       # makes what is missing or changed, and nothing else
+    release = run(ctx, request, opened)                    # makes what is missing or changed, and nothing else
 
 The release is made in a folder of Goferry's own and put in place whole (pipeline.staging). What of the sources is new
 is go's to say: it is asked every time, and what comes after the programs is left out when they, and all that the ledger

@@ -165,7 +165,7 @@ def writable(places: Sequence[str], names: Sequence[str], owners: frozenset[int]
 
 
 def _make_room(path: str, aside: str, owners: frozenset[int]) -> None:
-    """Move away a folder that lost files; another user's stays, and so this is no place for ours."""
+    """Move away a folder that lost files; another user's stays, and so ours can't be here."""
     if not os.path.lexists(path) or usable(path, owners):
         return
     if os.lstat(path).st_uid not in owners:
@@ -258,7 +258,7 @@ def settle(building: str, path: str, owners: frozenset[int]) -> None:
     with open(os.path.join(building, LIST), "w", encoding="utf-8") as listed:
         listed.writelines(sorted(lines))
     os.chmod(os.path.join(building, LIST), 0o644)
-    os.chmod(building, 0o755)  # noqa: S103  packages are no secret, and other users' jobs look in the same cache
+    os.chmod(building, 0o755)  # noqa: S103  packages are not secret, and other users' jobs look in the same cache
     try:
         os.rename(building, path)
     except OSError:

@@ -16,7 +16,7 @@ class Answer(NamedTuple):
 
 
 def parse(data: bytes | bytearray) -> Answer | None:
-    """The answer at the start of `data`, or None while it is not whole; ValueError when it is no HTTP answer."""
+    """The answer at the start of `data`, or None while it is not whole; ValueError when it is not an HTTP answer."""
     if len(data) > MOST:
         raise ValueError(f"an answer of more than {MOST} bytes")
     end = data.find(b"\r\n\r\n")

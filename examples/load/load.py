@@ -126,7 +126,7 @@ class Load:
     ) -> Load:
         """Start sending to the service at `url`, and return after the first answer (at most `wait` seconds).
 
-        Raises ValueError for an address that is no loopback or a bound that is too high, RuntimeError when nothing
+        Raises ValueError for an address that is not a loopback or a bound that is too high, RuntimeError when nothing
         was sent.
         """
         check(url, connections=connections, rate=rate, seconds=seconds)

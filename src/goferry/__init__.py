@@ -2,8 +2,8 @@
 
 The house, top to bottom; imports go down only (`tests/unit/test_arrows.py` holds it):
 
-    cli        one file a command: parses, calls the pipeline or a stage, prints
-    actions    one file an action: the same for a step of a job
+    cli        one file per command: parses, calls the pipeline or a stage, prints
+    actions    one file per action: the same for a step of a job
     runner     GitHub's runner: inputs, outputs, annotations, summary
     pipeline   the whole way as a graph of steps
     golang gobuild image trust release deploy   the stages; none imports another

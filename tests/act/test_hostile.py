@@ -93,7 +93,7 @@ def test_a_tag_with_a_hostile_name(act, hostile):
     tag = f"v1.0.0-$(touch${{IFS}}{mark})"
     repository.git("tag", tag)
     run = act.run(repository, payload=repository.tag(tag))
-    assert run["plan"]["inspect"].outputs["push"] != "release", "a tag that is no version became a release"
+    assert run["plan"]["inspect"].outputs["push"] != "release", "a tag that is not a version became a release"
     _unharmed(run, mark)
 
 

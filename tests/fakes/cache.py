@@ -1,6 +1,6 @@
 """A fake of GitHub's cache service: it keeps the documented rules, and is down, slow, full or lies when it is told to.
 
-It is no GitHub. It speaks the first version of the service's protocol, which GitHub's own client speaks to act's server
+It is not GitHub. It speaks the first version of the service's protocol, which GitHub's own client speaks to act's server
 as well; which scopes a run has stands in its address here and in its token there. The rules are those of GitHub's
 "Dependency caching reference":
 

@@ -79,7 +79,7 @@ def _docstrings(nodes):
 
 @cache
 def texts():
-    """Return every text of the source that is no docstring."""
+    """Return every text of the source that is not a docstring."""
     found = []
     for path, tree in _modules().items():
         quiet = set(map(id, _docstrings(_nodes()[path])))

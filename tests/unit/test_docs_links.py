@@ -23,4 +23,4 @@ def test_links_lead_somewhere(page):
         file = (page.parent / target).resolve() if target else page
         assert file.exists(), f"{target} is not there"
         if fragment and file.suffix == ".md":
-            assert fragment in anchors(file), f"{target}#{fragment} is no heading"
+            assert fragment in anchors(file), f"{target}#{fragment} is not a heading"

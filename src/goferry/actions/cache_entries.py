@@ -32,7 +32,7 @@ def place(job: Job) -> Path:
 
 
 def taking(job: Job) -> str:
-    """Return the options that keep tar from writing what is no pack; empty where this tar or a path knows none.
+    """Return the options that keep tar from writing what is not a pack; empty where this tar or a path knows none.
 
     actions/cache lets an archive say where its files go, and whoever wrote an entry chose that.
     """

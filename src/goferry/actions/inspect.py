@@ -15,7 +15,7 @@ def run(job: Job) -> Mapping[str, Any]:
     """Look at the repository; nothing in it changes.
 
     Raises:
-        InputInvalid: `shards` is no number.
+        InputInvalid: `shards` is not a number.
     """
     wanted = job.inputs.text("shards")
     job.inputs.boolean("dry-run")  # it changes nothing either way, but a wrong value is wrong here too

@@ -97,7 +97,7 @@ def folder(job: Job) -> Path:
     """Return the folder that `dist` names, from the workspace: itself, or a tar's content; DIR/dist when it is empty.
 
     Raises:
-        ParcelMissing, ParcelUnsafe: there is none, or the tar is no dist/ folder.
+        ParcelMissing, ParcelUnsafe: there is none, or the tar is not a dist/ folder.
     """
     path = job.inputs.path("dist") if job.inputs.text("dist") else directory(job) / "dist"
     if path.is_dir():
@@ -117,7 +117,9 @@ def signers(job: Job) -> list[SigningKey]:
     """Read the signing keys of the step's `env:`; they are written to no file.
 
     Raises:
-        SecretMissing, KeyUnusable, PassphraseWrong: as their names say.
+        SecretMissing: a secret that the action needs is empty.
+        KeyUnusable: a signing key cannot be read or cannot sign.
+        PassphraseWrong: the secret key is protected, and the passphrase is missing or wrong.
     """
     from goferry.trust import keys
     from goferry.trust.errors import KeyUnusable, PassphraseWrong

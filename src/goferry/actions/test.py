@@ -18,7 +18,9 @@ def run(job: Job) -> Mapping[str, Any]:
     """Vet and test every package; nothing is built for other machines and nothing is written.
 
     Raises:
-        VetFailed, TestsFailed: as their names say. And what `open_project` raises.
+        VetFailed: `go vet` found something suspicious, or the source does not compile.
+        TestsFailed: `go test` failed.
+        And what `open_project` raises.
     """
     fresh, dry_run = job.inputs.boolean("fresh"), job.inputs.boolean("dry-run")
     with job.stream() as stream:

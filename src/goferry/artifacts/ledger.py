@@ -187,7 +187,10 @@ class Ledger(Struct, forbid_unknown_fields=True):
         """Read the ledger of `folder`.
 
         Raises:
-            FolderUnreadable, DistSealed, LedgerMissing, LedgerInvalid: as their names say.
+            FolderUnreadable: the release's folder, or a file in it, cannot be opened.
+            DistSealed: the folder is sealed: its list is signed, and nothing can be added to it.
+            LedgerMissing: the folder has no ledger, `goferry.json`.
+            LedgerInvalid: the ledger, `goferry.json`, cannot be parsed.
         """
         given.refuse_absent(folder)
         refuse_sealed(folder)

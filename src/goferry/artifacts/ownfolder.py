@@ -25,7 +25,8 @@ def make(folder: Path) -> Path:
     """Make the folder where it is missing, and the .gitignore in it; return it. A .gitignore of yours stays.
 
     Raises:
-        OwnFolderUnusable: as its name says.
+        OwnFolderUnusable: the folder `.goferry`, in which Goferry keeps its own files beside a repository,
+            cannot be created or written.
     """
     ignore = folder / ".gitignore"
     try:

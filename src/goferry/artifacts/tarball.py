@@ -48,7 +48,7 @@ def pack(folder: Path, tar: Path) -> Path:
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
     if not member.isreg():
-        raise ParcelUnsafe(f"{printable(member.name, 200)} is no regular file", state="Nothing was packed.")
+        raise ParcelUnsafe(f"{printable(member.name, 200)} is not a regular file", state="Nothing was packed.")
     member.uid = member.gid = member.mtime = 0
     member.uname = member.gname = ""
     return member
@@ -86,7 +86,7 @@ def _extract(archive: tarfile.TarFile, folder: Path) -> None:
         name = member.name
         plain = name not in ("", ".", "..") and not {"/", "\\"} & set(name) and not invisible.holds(name)
         if not (plain and member.isreg() and not member.issparse() and len(os.fsencode(name)) <= MOST_NAMES):
-            raise ParcelUnsafe(f"{printable(name, 200)} is no plain file", state="Nothing was unpacked.")
+            raise ParcelUnsafe(f"{printable(name, 200)} is not a plain file", state="Nothing was unpacked.")
         if name.casefold() in seen:
             raise ParcelUnsafe(f"{printable(name, 200)} is there twice", state="Nothing was unpacked.")
         seen.add(name.casefold())

@@ -1,7 +1,7 @@
-"""Which job of a CI system this is: what a job made itself it may believe, what another left on the machine it may not.
+"""Which job of a CI system this is: a job believes what it made itself, not what others left on the machine.
 
-So the identity is no other job's: a run that is repeated, another leg of a matrix, and the next job on the same machine
-each have one of their own.
+So each job has an identity of its own: also a run that is repeated, another leg of a matrix, and the next job on the
+same machine.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def genuine(name: str, data: memoryview) -> bool:
 
 
 def compiled(folder: Path, names: Iterable[str]) -> frozenset[str]:
-    """Return what of the names is no index of a package's imports, nor leads to one.
+    """Return what of the names is not an index of a package's imports, nor leads to one.
 
     An index of the project's own packages is made for one folder and one time of checkout (cmd/go/internal/modindex):
     no other job finds it.

@@ -121,12 +121,12 @@ def read(source: BinaryIO, kind: str, pattern: str) -> Index:
         PackUnusable: with the reason.
     """
     if source.read(len(MAGIC)) != MAGIC:
-        raise PackUnusable("it is no pack of this format")
+        raise PackUnusable("it is not a pack of this format")
     data = _inflated(_framed(source, MOST_INDEX), MOST_INDEX)
     try:
         index = msgspec.json.decode(data, type=Index)
     except (ValueError, RecursionError) as error:
-        raise PackUnusable("its index is no index") from error
+        raise PackUnusable("its index is not an index") from error
     _hold(index, kind, pattern)
     return index
 

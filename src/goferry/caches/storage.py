@@ -130,7 +130,7 @@ def opened(text: str) -> Storage:
     """Return the place that somebody named.
 
     Raises:
-        PlaceUnknown: when it is no place.
+        PlaceUnknown: when it is not a place.
     """
     if text.startswith("s3:"):
         from goferry.caches import _bucket as bucket
@@ -138,7 +138,7 @@ def opened(text: str) -> Storage:
         return bucket.opened(text)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text) or not text or "\0" in text:
         raise PlaceUnknown(
-            f"{text!r} is no place for a cache", advice=["name a folder:  FOLDER", "or a bucket:  s3://NAME/PREFIX"]
+            f"{text!r} is not a place for a cache", advice=["name a folder:  FOLDER", "or a bucket:  s3://NAME/PREFIX"]
         )
     return Folder(Path(text))
 
@@ -217,10 +217,10 @@ def _plain(path: Path) -> BinaryIO:
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
-        raise FileNotFoundError(errno.ENOENT, "it is no plain file", str(path)) from None
+        raise FileNotFoundError(errno.ENOENT, "it is not a plain file", str(path)) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise FileNotFoundError(errno.ENOENT, "it is no plain file", str(path))
+        raise FileNotFoundError(errno.ENOENT, "it is not a plain file", str(path))
     return os.fdopen(descriptor, "rb")
 
 

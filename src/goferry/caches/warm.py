@@ -28,7 +28,7 @@ from goferry.caches import gocache
 from goferry.kernel.files import write_atomically
 
 TAGS = "tags"
-"""Which of the flags is no variable."""
+"""Which of the flags is not a variable."""
 _WORD = r"[^a-z0-9.-]+"
 _PROVEN = "proven"
 

@@ -1,1 +1,1 @@
-"""The command line: one file a command, each with a `command` that click runs. No logic lives here."""
+"""The command line: one file per command, each with a `command` that click runs. No logic lives here."""

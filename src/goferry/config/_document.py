@@ -1,7 +1,7 @@
 """YAML with positions: every value knows its line and column, and every surprise of YAML is an error.
 
 Scalars follow the core schema of YAML 1.2.2 (section 10.3): `yes`, `no`, `on` and `off` are words, `true` and `false`
-the only booleans. Refused: duplicate keys (section 3.2.1.3 demands it), tags, merge keys, keys that are no words,
+the only booleans. Refused: duplicate keys (section 3.2.1.3 demands it), tags, merge keys, keys that are not words,
 several documents, aliases that expand to more than MAX_NODES values or contain themselves.
 """
 

@@ -31,7 +31,7 @@ def problems(declared: Node | None, prefix: tuple[str, ...] = ()) -> list[Proble
     for name, base in bases.items():
         key = ".".join((*prefix, "environments", name, "inherits"))
         if base.value not in known:
-            message = f"{name} inherits {base.value!r}, which is no environment"
+            message = f"{name} inherits {base.value!r}, which is not an environment"
             found.append(Problem(base.line, base.column, key, message, nearest(base.value, known)))
         elif circle := _circle(name, {each: node.value for each, node in bases.items()}):
             found.append(Problem(base.line, base.column, key, f"environments inherit in a circle: {circle}"))

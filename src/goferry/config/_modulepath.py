@@ -8,6 +8,6 @@ _MAJOR = r"v[0-9]+"
 
 
 def last_name(path: str) -> str:
-    """Return the last element of a path that is no major version; an empty text where there is none."""
+    """Return the last element of a path that is not a major version; an empty text where there is none."""
     named = (part for part in reversed(path.split("/")) if part not in ("", ".") and not re.fullmatch(_MAJOR, part))
     return next(named, "")

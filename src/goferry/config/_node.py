@@ -33,7 +33,7 @@ class Node(Struct, frozen=True):
     keys: dict[str, tuple[int, int]] | None = None
 
     def child(self, name: str) -> Node | None:
-        """Return what a mapping has under a key; None where it has none, or this is no mapping."""
+        """Return what a mapping has under a key; None where it has none, or this is not a mapping."""
         return self.value.get(name) if isinstance(self.value, dict) else None
 
     def plain(self) -> Any:

@@ -137,7 +137,7 @@ def kingpin(program: GoProgram, commands: Commands) -> Iterator[Found]:
 
 _VIPER_GET = re.compile(r"\b(\w+)\.Get(String|Int|Uint|Int32|Int64|Uint16|Uint32|Uint64)?\(")
 _LONG = 100
-"""What is longer is no part of a variable's name."""
+"""What is longer is not part of a variable's name."""
 _VIPER_BIND = re.compile(r"\.BindEnv\(")
 _VIPER_PREFIX = re.compile(rf"\.SetEnvPrefix\(\s*({STRING}|[\w.]+)")
 _VIPER_AUTOMATIC = re.compile(r"\.AutomaticEnv\(\)")

@@ -5,7 +5,7 @@
     r.Group("/api")                          gin, echo, fiber
 
 A route's receiver is followed back to where its router was made: through variables, parameters, fields and results, in
-all packages that the program reaches. Where that ends, or a part of the path is no literal, the path is a guess.
+all packages that the program reaches. Where that ends, or a part of the path is not a literal, the path is a guess.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _uses(program: GoProgram) -> dict[str, list[tuple[Declaration, int]]]:
 
 
 def _route(prefixes: _Prefixes, declaration: Declaration, position: int, path: str) -> Route | None:
-    """Return the route that a path at a position of the text is part of; None where it is no route."""
+    """Return the route that a path at a position of the text is part of; None where it is not a route."""
     text, where = declaration.text, declaration.where(position)
     call = call_around(text, position)
     rooted = path if path.startswith("/") else f"/{path}"
@@ -159,7 +159,7 @@ def _route(prefixes: _Prefixes, declaration: Declaration, position: int, path: s
         return None
     above = text_of(prefixes.program, declaration, call.joined) if call.joined else ""
     if above is None:
-        return Route(rooted, where, f"{call.joined[-60:]} stands before it and is no literal")
+        return Route(rooted, where, f"{call.joined[-60:]} stands before it and is not a literal")
     path = f"{above.rstrip('/')}{rooted}" if above else path
     before = prefixes.of(declaration, call.receiver, call.start)
     if isinstance(before, _Unknown):
@@ -212,7 +212,7 @@ class _Prefixes:
             if name in _PREFIXES and given and not given[0].startswith("func"):
                 said = text_of(self.program, declaration, given[0])
                 if said is None and name != "With":
-                    return _Unknown(f"its prefix {given[0][:60]} is no literal")
+                    return _Unknown(f"its prefix {given[0][:60]} is not a literal")
                 if said and re.search(r"[{:*<]", said):
                     return _Unknown(f"its prefix {said} holds a parameter")
                 before = joined(before, said).rstrip("/") if said else before
@@ -347,7 +347,7 @@ class _Prefixes:
         at, method, prefix = mount
         said = self.program.text(declaration, prefix)
         if said is None:
-            return _Unknown(f"its prefix {prefix[:60]} is no literal")
+            return _Unknown(f"its prefix {prefix[:60]} is not a literal")
         _, router = receiver(declaration.text, at)
         above = "" if method == "StripPrefix" else self.of(declaration, router, at, deep + 1)
         return self._after(declaration, above, [("Prefix", [prefix])])

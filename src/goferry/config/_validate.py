@@ -65,7 +65,7 @@ def _struct(node: Node, kind: inspect.StructType, path: Path, prefix: Path) -> I
             line, column = (node.keys or {})[key]
             where = ".".join((*prefix, *path)) or "the file"
             yield Problem(
-                line, column, ".".join((*prefix, *path, key)), f"{key} is no key of {where}", nearest(key, fields)
+                line, column, ".".join((*prefix, *path, key)), f"{key} is not a key of {where}", nearest(key, fields)
             )
     for name, field in fields.items():
         if field.required and name not in node.value:

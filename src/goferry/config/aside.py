@@ -1,4 +1,4 @@
-"""Main packages that are no programs to release: helpers of tests and tools, by their folder; and odd program names."""
+"""Main packages that are not released: helpers of tests and tools, by their folder; and odd program names."""
 
 from __future__ import annotations
 

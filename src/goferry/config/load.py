@@ -227,7 +227,7 @@ def _loose_keys(tree: Node) -> list[Problem]:
     """Return the keys that make no sense as the defaults of several projects."""
     keys = tree.keys or {}
     return [
-        Problem(*keys[key], key, f"with projects, {key} belongs into each of them")
+        Problem(*keys[key], key, f"with projects, {key} belongs in each of them")
         for key in ("dir", "project")
         if key in keys
     ]

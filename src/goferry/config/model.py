@@ -128,7 +128,7 @@ class Service(Section, frozen=True, kw_only=True):
         listen: how it learns where to listen; may be left out where args or env say `{port}`, `{address}` or `{url}`.
         health: the path that answers 200 when it is well.
         args: more arguments; `{host}`, `{port}`, `{address}` (`127.0.0.1:PORT`) and `{url}` are where it listens.
-        env: more environment variables, with the same placeholders; secrets belong into env-file.
+        env: more environment variables, with the same placeholders; secrets belong in env-file.
         env-file: a file on the host with KEY=VALUE lines, read when the process starts.
         port: the public port on 127.0.0.1; 0 means one that the host picks once and keeps.
         ready-within: seconds from start to the first good health answer.

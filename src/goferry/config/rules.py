@@ -26,7 +26,7 @@ def name(text: str) -> str:
     """Check the name of a project, service or environment: it becomes a folder and part of file names."""
     if re.fullmatch(NAME, text):
         return ""
-    return f"{text!r} is no name: small letters, digits and hyphens, a letter first, at most 63"
+    return f"{text!r} is not a valid name: small letters, digits and hyphens, a letter first, at most 63"
 
 
 def inside(text: str) -> str:
@@ -44,7 +44,7 @@ def prefix(text: str) -> str:
     """Check what tags begin with: it is part of a tag's name and of nothing else."""
     if re.fullmatch(PREFIX, text) and ".." not in text:
         return ""
-    return f"{text!r} is no beginning of a tag: letters, digits and single . _ - + / ({{folder}}/ may stand first)"
+    return f"{text!r} is not the beginning of a tag: letters, digits and single . _ - + / ({{folder}}/ may stand first)"
 
 
 def _text(check: Callable[[str], str]) -> Check:
@@ -66,7 +66,7 @@ def _optional(check: Check) -> Check:
 def _variables(node: Node) -> str:
     for key, value in node.value.items():
         if not re.fullmatch(services.VARIABLE, key):
-            return f"{key!r} is no name of an environment variable"
+            return f"{key!r} is not a name of an environment variable"
         if "\0" in value.value:
             return f"the value of {key} holds a NUL"
     return ""
@@ -110,7 +110,7 @@ def _learns(node: Node) -> str:
 
 def _ports(text: str) -> str:
     found = re.fullmatch(r"([0-9]{1,5})(?:/(?:tcp|udp))?", text)
-    return "" if found and 0 < int(found[1]) < 65536 else f"{text!r} is no port such as 8080/tcp"
+    return "" if found and 0 < int(found[1]) < 65536 else f"{text!r} is not a port such as 8080/tcp"
 
 
 _seconds = _at_least(0, 86_400, " seconds")

@@ -130,7 +130,7 @@ def _unknown(found: str, values: Mapping[str, str], where: str) -> TemplateInval
     near = difflib.get_close_matches(word, values, 1, 0.5)
     hint = [f"did you mean {{{near[0]}}}?"] if near else []
     return TemplateInvalid(
-        f"{where}: {printable(found, 80)} is no field",
+        f"{where}: {printable(found, 80)} is not a field",
         state="Nothing was built.",
         advice=[*hint, f"fields are: {', '.join(values)}", "for the braces themselves write them twice: {{name}}"],
     )

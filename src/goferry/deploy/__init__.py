@@ -74,7 +74,10 @@ def deploy(
     snapshots, and `refused` releases with files that their commit lacks. However it fails, the error says what serves.
 
     Raises:
-        FolderUnreadable, SnapshotRefused, UncommittedRefused: as their names say.
+        FolderUnreadable: the release's folder, or a file in it, cannot be opened.
+        SnapshotRefused: only releases can be deployed or published there, and this is a snapshot.
+        UncommittedRefused: the environment does not accept releases with uncommitted files, and this one has
+            some, or does not say.
         GoferryError: what the host says, or how it could not be reached.
     """
     with before_deploy(target, settings) if not dry_run else nullcontext():

@@ -113,7 +113,7 @@ class Agent:
             if "progress" not in answer:
                 return answer
             heard(printable(str(answer["progress"]), 200))
-        raise OSError("it tells of progress for ever")
+        raise OSError(f"more than {MOST:,} progress messages without an answer")
 
     def _send(self, data: bytes) -> None:
         assert self._process.stdin is not None

@@ -66,5 +66,5 @@ def parse_all(texts: Sequence[str], user: str) -> list[Address]:
 
 def _invalid(text: str) -> HostNameInvalid:
     return HostNameInvalid(
-        f"{printable(text, 100)!r} is no host", advice=["write NAME, NAME:PORT, USER@NAME:PORT or [IPv6]:PORT"]
+        f"{printable(text, 100)!r} is not a valid host", advice=["write NAME, NAME:PORT, USER@NAME:PORT or [IPv6]:PORT"]
     )

@@ -169,7 +169,7 @@ def check(access: Access, environ: Mapping[str, str]) -> None:
         ) from error
     if mode & 0o077:
         raise DeployKeyUnusable(f"others may read {name}", advice=[f"chmod 600 {name}"])
-    wrong = _form(data) if stat.S_ISREG(mode) else "is no file"
+    wrong = _form(data) if stat.S_ISREG(mode) else "is not a file"
     if not wrong and shutil.which("ssh-keygen", path=environ.get("PATH")):
         wrong = _unloadable(path, environ)
     if wrong:
@@ -200,7 +200,7 @@ def _form(data: bytes) -> str:
     if data.startswith(b"PuTTY-User-Key-File"):
         return "is a key of PuTTY; make OpenSSH's form of it:  puttygen FILE -O private-openssh -o NEW"
     if not keytext.label(data).endswith("PRIVATE KEY"):
-        return "is no private key of ssh"
+        return "is not a private key of ssh"
     if b"\r" in data:
         return "has the line ends of Windows; ssh reads no such key"
     if keytext.indented(data):

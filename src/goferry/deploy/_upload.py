@@ -43,7 +43,9 @@ def read_release(dist: Path) -> manifest.Manifest:
     """Return what a sealed folder says that it is; nothing is believed of it before the host has verified it.
 
     Raises:
-        FolderUnreadable, ManifestMissing, ManifestMalformed: as their names say.
+        FolderUnreadable: the release's folder, or a file in it, cannot be opened.
+        ManifestMissing: the folder or the list has no `release.json`.
+        ManifestMalformed: `release.json` is not a release manifest of a schema that this Goferry knows.
     """
     given.refuse_absent(dist)
     try:

@@ -79,7 +79,7 @@ class HostRecord:
         return whole
 
     def as_only(self) -> dict[str, Any]:
-        """Return the record of a target that is no host among several: the deployment's own says the rest."""
+        """Return the record of a target that is not a host among several: the deployment's own says the rest."""
         return {
             "version": self.version,
             "previous": self.previous,
@@ -102,7 +102,7 @@ class Deployment:
     Attributes:
         changes, previous, services: of the first host that changed. outcome: `deployed` or `unchanged`.
         switch_ms, gap_ms: the slowest host's. seconds: of the whole.
-        hosts: by name, in the order of the fleet. alone: the target is no host among several, its name is `local`.
+        hosts: by name, in the order of the fleet. alone: the target is not a host among several, its name is `local`.
     """
 
     project: str

@@ -47,7 +47,9 @@ def resolve(options: Options, *, verifies: bool = False) -> Destination:
     """Return where a command goes; `verifies` demands a trust file of a target that has none of its own.
 
     Raises:
-        EnvironmentUnknown, HostNameInvalid, Misuse: as their names say.
+        EnvironmentUnknown: there is no such environment.
+        HostNameInvalid: a host is not written as NAME, NAME:PORT or USER@NAME:PORT.
+        Misuse: wrong usage or configuration.
     """
     loaded = _loaded(options) if options.environment else None
     rules = _rules(loaded, options.environment) if loaded else model.Environment()
@@ -78,7 +80,8 @@ def environment(options: Options) -> model.Environment:
     """Return an environment of goferry.yml or a built-in one.
 
     Raises:
-        EnvironmentUnknown, ConfigInvalid: as their names say.
+        EnvironmentUnknown: there is no such environment.
+        ConfigInvalid: goferry.yml is not valid; the message names the file, line and column of every problem.
     """
     return _rules(_loaded(options), options.environment)
 

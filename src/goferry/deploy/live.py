@@ -143,7 +143,7 @@ class Status:
         """Read the answer to `status`.
 
         Raises:
-            AgentLost: it is no status at all: nothing would be drawn, and that would say that nothing is deployed.
+            AgentLost: it is not a status at all: nothing would be drawn, and that would say that nothing is deployed.
         """
         need(answer, "live", dict, "status")
         need(answer, "recovered", list, "status")

@@ -45,7 +45,7 @@ def texts(value: object) -> tuple[str, ...]:
 
 
 def gaps(answer: Row) -> dict[str, int]:
-    """Return service → milliseconds in which it answered nobody; what is no time is left out."""
+    """Return service → milliseconds in which it answered nobody; what is not a time is left out."""
     found = answer.get("gap_ms")
     read = {name: milliseconds(value) for name, value in found.items()} if isinstance(found, dict) else {}
     return {name: value for name, value in read.items() if value is not None}
@@ -71,7 +71,7 @@ def need(answer: Row, key: str, kind: type[T], what: str = "answer") -> T:
 def unlike(key: str, value: object, what: str = "answer") -> AgentLost:
     """Return the error of an answer in which something that a deploy goes by is something else."""
     return AgentLost(
-        f"the host answered something that is no {what}: {key} is {printable(repr(value), 80)}",
+        f"the host answered something that is not a {what}: {key} is {printable(repr(value), 80)}",
         advice=["provision it again with this version:  goferry provision HOST"],
     )
 

@@ -65,7 +65,9 @@ class Compiler(Struct):
         """Run one `go build`; a compiler that was killed for memory gets one more try, alone in its group.
 
         Raises:
-            CompileFailed, OutOfMemory, and those of artifacts.fetching: as their names say.
+            CompileFailed: the Go compiler or linker rejected the source.
+            OutOfMemory: the compiler ran out of memory and was killed, also when it ran alone.
+            Those of artifacts.fetching: go could not get a module.
         """
         argv = list(argv) if self.stamping else _unstamped(argv)
         done = self._run(argv, env, span)

@@ -65,7 +65,7 @@ def _checked(directory: Path, text: str) -> str:
     inside = path.resolve().is_relative_to(directory) and not Path(text).is_absolute()
     if not inside or path.is_symlink() or not path.is_file():
         raise ArchiveFileInvalid(
-            f"builds.files names {text!r}, which is no regular file in {directory}",
+            f"builds.files names {text!r}, which is not a regular file in {directory}",
             state="Nothing was built.",
             advice=["write a path relative to the project's folder"],
         )

@@ -37,7 +37,7 @@ def has_main(sources: Iterator[str] | list[str]) -> bool:
 def stamps(sources: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return which of STAMPS are variables that -X can and should set, and which are variables of another kind.
 
-    The second matters because the linker stops at -X for a variable that is no string.
+    The second matters because the linker stops at -X for a variable that is not a string.
     """
     settable: set[str] = set()
     other: set[str] = set()

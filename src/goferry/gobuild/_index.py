@@ -105,7 +105,7 @@ def _others(root: Path, environ: Mapping[str, str]) -> list[str]:
 def altered(index: PackageIndex, environ: Mapping[str, str]) -> dict[str, str]:
     """Return path → `changed` or `missing` of the files at which git does not look and that are not as it keeps them.
 
-    What a sparse checkout leaves out is no such file, but where its folder is there and Go reads it without the file.
+    What a sparse checkout leaves out is not there, but where its folder is there and Go reads it without the file.
 
     Raises:
         GitFailed: when git can't tell.

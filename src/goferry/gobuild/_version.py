@@ -91,7 +91,10 @@ def choose(
         dirty: the changes that count.
 
     Raises:
-        VersionInvalid, VersionUnusable, SourceDateInvalid: as their names say.
+        VersionInvalid: Go modules do not accept this version; valid ones are `v1.4.0`, `v2.0.0-rc.1`.
+        VersionUnusable: a version can't be used unchanged in file names, in an image's tag, or in the names
+            of assets on GitHub.
+        SourceDateInvalid: SOURCE_DATE_EPOCH is not a number of seconds since 1970.
     """
     epoch = _epoch(revision, environ)
     date = datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -130,7 +130,11 @@ def plan(
     Raises:
         CodeReplaced: it is a release, and the commit does not tell of everything that would be built.
         ArchiveFileInvalid: an archive would hold it in place of a program.
-        ProjectNameInvalid, ProgramCollision, LdflagsInvalid, ServiceUnknown, ShardInvalid: as their names say.
+        ProjectNameInvalid: the project's name can't be the beginning of file names.
+        ProgramCollision: two programs or archives would have the same name.
+        LdflagsInvalid: `builds.ldflags` can't be passed to the linker.
+        ServiceUnknown: a service names a main package that is not part of this build.
+        ShardInvalid: `--shard I/N` does not name a part of this plan.
     """
     if not re.fullmatch(_NAME, facts.project) or (config.services and len(facts.project) > _LONGEST_SERVED):
         raise ProjectNameInvalid(

@@ -134,7 +134,9 @@ def look(
 
     Raises:
         ModuleMissing, MainMissing, MainUnknown, ProgramCollision, TargetUnknown, VersionInvalid, SourceDateInvalid,
-        BuildEnvReserved, GitFailed, GoFailed: as their names say.
+        BuildEnvReserved: `builds.env` sets a variable that Goferry sets itself.
+        GitFailed: git could not read the repository.
+        GoFailed: the go command failed when it was asked about the repository.
     """
     directory = directory.resolve()
     environment.check(config.builds.env)

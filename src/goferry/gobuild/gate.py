@@ -145,7 +145,10 @@ def test(
     With `fresh`, and where `must_run` says so, no result of an earlier run answers.
 
     Raises:
-        VetFailed, TestsFailed, OutOfMemory, and those of artifacts.fetching: as their names say.
+        VetFailed: `go vet` found something suspicious, or the source does not compile.
+        TestsFailed: `go test` failed.
+        OutOfMemory: the compiler ran out of memory and was killed, also when it ran alone.
+        Those of artifacts.fetching: go could not get a module.
     """
     environ = {
         "CGO_ENABLED": "0",
@@ -260,7 +263,7 @@ def lines(report: Report) -> list[str]:
 def sentence(report: Report) -> str:
     """Return the sum: how many tests passed, and of how many packages an earlier run answered."""
     cached = f", {report.cached} of {report.tested} packages cached" if report.cached else ""
-    return f"{report.tests} tests passed{cached}, go vet is content"
+    return f"{report.tests} tests passed{cached}, go vet: ok"
 
 
 def _judge_vet(done: process.Completed, places: Places) -> None:
@@ -302,7 +305,7 @@ class Results:
         self._build: list[str] = []
 
     def hear(self, line: str) -> bool:
-        """Take one line; tell whether it ended a package. Lines that are no event are go's own words."""
+        """Take one line; tell whether it ended a package. Lines that are not events are go's own words."""
         try:
             found = json.loads(line)  # not into _Event at once: what is JSON, but no event, is not go's own words
         except (ValueError, RecursionError):

@@ -36,7 +36,7 @@ def _record(name: str, service: model.Service, facts: Facts) -> dict[str, object
     if found is None:
         known = sorted(main.path for main in facts.mains)
         raise ServiceUnknown(
-            f"services.{name}.main is {service.main!r}, which is no main package of this build",
+            f"services.{name}.main is {service.main!r}, which is not a main package of this build",
             state="Nothing was built.",
             advice=mains.nearest(mains.spelled(service.main), known),
             service=name,

@@ -115,7 +115,12 @@ def find(
         cache: where answers are kept (gobuild.listed); None asks Go each time.
 
     Raises:
-        GoFailed, MainMissing, MainUnknown, ProgramNameInvalid, ProgramCollision: as their names say.
+        GoFailed: the go command failed when it was asked about the repository.
+        MainMissing: there is no main package to build for a target.
+        MainUnknown: the configuration names a package that is not a main package.
+        ProgramNameInvalid: a program's name can't be the name of a released file: GitHub would store it under
+            a different name.
+        ProgramCollision: two programs or archives would have the same name.
     """
     sources = listed.sources(environ, found.values()) if cache else ""
 
@@ -172,7 +177,7 @@ def _complaints(package: GoPackage) -> list[str]:
 def _unread(broken: Iterable[str], directory: Path) -> GoferryError:
     """Return the error for packages that go can't read: they may be programs, and none is left out in silence."""
     error = _refused(process.Completed(("go", "list"), 1, b"", "\n".join(broken).encode()), directory)
-    error.advice += ("if they are no programs, name those that are in goferry.yml:  builds: {mains: [./cmd/NAME]}",)
+    error.advice += ("if they are not programs, name those that are in goferry.yml:  builds: {mains: [./cmd/NAME]}",)
     return error
 
 
@@ -264,7 +269,7 @@ def _chosen(packages: Mapping[str, MainPackage], wanted: Sequence[str], director
         path = by_name.get(text, spelled(text))
         if path not in packages:
             raise MainUnknown(
-                f"builds.mains names {text!r}, which is no main package in {directory}",
+                f"builds.mains names {text!r}, which is not a main package in {directory}",
                 state="Nothing was built.",
                 advice=nearest(path, sorted(packages)),
             )

@@ -71,7 +71,12 @@ def merge(parts: Sequence[Path], out: Path) -> Ledger:
 
     Raises:
         LedgerMissing, LedgerInvalid, DistSealed: a part is not one.
-        ShardMissing, ShardDuplicate, ShardMismatch, FileConflict, FileDamaged: as their names say.
+        ShardMissing: a part of the build is missing.
+        ShardDuplicate: one part of the build is given twice.
+        ShardMismatch: the parts do not belong to one build: project, commit, version, targets, toolchain or
+            services differ.
+        FileConflict: two parts hold different files with the same name.
+        FileDamaged: a file of a part is not the one that its ledger lists.
         DistForeign: `out` holds other files.
     """
     ledgers, sources = _checked(parts)
@@ -152,7 +157,7 @@ def _check_shards(parts: Sequence[Path], ledgers: Sequence[Ledger]) -> None:
         )
     count, _, digest = plans.pop().partition("@")
     if not re.fullmatch(r"[1-9][0-9]{0,3}", count):
-        raise ShardMismatch(f"{min(held)} is no shard's id", state=_NOTHING, advice=["build that shard again"])
+        raise ShardMismatch(f"{min(held)} is not a shard's id", state=_NOTHING, advice=["build that shard again"])
     wanted = [f"{index}/{count}@{digest}" for index in range(1, int(count) + 1)]
     missing = [shard for shard in wanted if shard not in held]
     if missing:

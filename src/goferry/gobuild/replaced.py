@@ -283,7 +283,7 @@ def _words(line: str) -> list[str]:
 
 
 def _unquoted(text: str) -> str:
-    """Read the escapes of a Go string, which are Python's too; what is no string is left to Go to refuse."""
+    """Read the escapes of a Go string, which are Python's too; what is not a string is left to Go to refuse."""
     try:
         return str(ast.literal_eval(f'"{text}"')) if "\\" in text else text
     except (SyntaxError, ValueError):

@@ -235,7 +235,7 @@ def _elsewhere(root: Path, top: str) -> GitFailed:
         state="Nothing was built.",
         advice=[
             "if core.worktree is set, take it out:  git config --unset core.worktree",
-            "if .git is no repository, move it away and ask again:  git status",
+            "if .git is not a repository, move it away and ask again:  git status",
         ],
     )
 

@@ -1,4 +1,4 @@
-"""The `version:` that goferry.yml needs where a repository's tags are no versions by Go's rule: for `goferry init`."""
+"""The `version:` that goferry.yml needs where a repository's tags are not versions by Go's rule: for `goferry init`."""
 
 from __future__ import annotations
 

@@ -123,16 +123,16 @@ class Tags(Struct, frozen=True):
         """Say in a sentence why a tag that looks like a version is none of this project."""
         shown = printable(tag, 100)
         if not tag.startswith(self.prefix):
-            return f"tag {shown} is no version of this project, whose tags begin with {self.prefix}"
+            return f"tag {shown} is not a version of this project, whose tags begin with {self.prefix}"
         text = tag.removeprefix(self.prefix)
         found = semver.parse(text)
         if self.scheme.name == "go" and found and not found.meta and not fits(text, self.module):
             return f"tag {shown} is not of module {self.module}: its path would be {_path(found, self.module)}"
         if self.scheme.name == "go" and text[:1].isdigit() and semver.parse("v" + text):
-            return f"tag {shown} is no version to Go, which begins with v"
+            return f"tag {shown} is not a version to Go, which begins with v"
         if "/" in text:
-            return f"tag {shown} is no version of this project: a version holds no slash"
-        return f"tag {shown} is no version of the scheme {self.scheme.name}, such as {self._form}"
+            return f"tag {shown} is not a version of this project: a version holds no slash"
+        return f"tag {shown} is not a version of the scheme {self.scheme.name}, such as {self._form}"
 
     def advice(self, tag: str) -> list[str]:
         """Return what to do about such a tag: a tag that would do, and the line in goferry.yml that allows this one."""

@@ -54,7 +54,7 @@ def parse(data: bytes, where: str = "go.mod") -> Lines:
     """Read the `go`, `toolchain` and `use` lines of a go.mod or go.work; `where` names the file in errors.
 
     Raises:
-        GoModInvalid: for bytes that are no text, a malformed or repeated line, or an unclosed block.
+        GoModInvalid: for bytes that are not text, a malformed or repeated line, or an unclosed block.
     """
     found: dict[str, str] = {}
     use: list[str] = []
@@ -158,7 +158,7 @@ def find(directory: Path, gowork: str) -> Path | None:
         named = Path(gowork)
         if not named.is_file():
             raise GoModInvalid(
-                f"builds.env sets GOWORK to {printable(gowork, 200)}, which is no file",
+                f"builds.env sets GOWORK to {printable(gowork, 200)}, which is not a file",
                 advice=["name a go.work by its whole path in goferry.yml, or:  GOWORK: 'off'"],
             )
         return named

@@ -114,7 +114,7 @@ def _checked(info: zipfile.ZipInfo, prefix: str) -> str:
     if len(path.encode("utf-8", "replace")) > MOST_PATH:
         raise _unsafe(name, f"its path has more than {MOST_PATH} bytes")
     if any(part in ("", ".", "..") or len(part.encode("utf-8", "replace")) > 200 for part in parts):
-        raise _unsafe(name, "it is no plain path to a file")
+        raise _unsafe(name, "it is not a plain path to a file")
     if not _PLAIN.fullmatch(path) and any(_foreign(letter) for letter in path):
         raise _unsafe(name, "it has a character that no file of a module has")
     if kind not in (0, stat.S_IFREG):
@@ -171,7 +171,9 @@ def extract(archive: Path, folder: Path, prefix: str, workers: int = 2) -> str:
     Files get mode 0644, folders 0755; nothing is executable. The caller removes the folder when h1 is not the wanted.
 
     Raises:
-        ZipUnsafe, ZipDamaged: as their names say.
+        ZipUnsafe: a module's zip contains something that is not allowed: a path outside its folder, a link,
+            or two equal names.
+        ZipDamaged: a module's zip cannot be read to its end.
     """
     _hold_directory(archive)
     try:

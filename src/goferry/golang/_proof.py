@@ -39,11 +39,11 @@ def tree_head(message: bytes, key: signed_note.NoteKey) -> tlog.Tree:
     """Return the tree of a signed head.
 
     Raises:
-        NoteMalformed, NoteUnsigned, NoteForged: from `note.open_note`; NoteMalformed also when the text is no tree.
+        NoteMalformed, NoteUnsigned, NoteForged: from `note.open_note`; NoteMalformed also when the text is not a tree.
     """
     match = re.fullmatch(_HEAD, signed_note.open_note(message, key))
     if not match:
-        raise signed_note.NoteMalformed("the signed note is no tree head", state="Nothing was installed.")
+        raise signed_note.NoteMalformed("the signed note is not a tree head", state="Nothing was installed.")
     return tlog.Tree(int(match[1]), base64.b64decode(match[2]))
 
 
@@ -96,7 +96,12 @@ class Proof(Struct, frozen=True):
         """Check signature, inclusion and the record's subject; return the tree head that was signed.
 
         Raises:
-            ProofInvalid, RecordForeign, NoteMalformed, NoteUnsigned, NoteForged: as their names say.
+            ProofInvalid: the checksum database's proof for a module is wrong.
+            RecordForeign: the checksum database answered with the record of another module or version, or
+                with several hashes.
+            NoteMalformed: a tree head of the checksum database is not a signed note.
+            NoteUnsigned: a tree head has no signature by the checksum database's key.
+            NoteForged: a tree head's signature does not match its text: somebody altered it.
         """
         tree = tree_head(self.head, key)
         if not tlog.included(self.path, tree, self.index, tlog.leaf_hash(self.record)):

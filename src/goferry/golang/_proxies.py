@@ -2,7 +2,7 @@
 
 `,` moves on when a proxy says that it has no such file (HTTP 404 or 410), `|` on any error
 (go.dev/ref/mod#environment-variables). `off` forbids the network. `direct` means the module's own origin, which for
-Go's toolchain is no repository: it ends the list. file:// proxies are folders.
+Go's toolchain is not a repository: it ends the list. file:// proxies are folders.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def parse(goproxy: str) -> tuple[Proxy, ...]:
     """Read a GOPROXY list as cmd/go/internal/modfetch.proxyList does.
 
     Raises:
-        ProxyListInvalid: when it has no entry or one that is no address.
+        ProxyListInvalid: when it has no entry or one that is not an address.
     """
     found: list[Proxy] = []
     rest = goproxy
@@ -102,7 +102,10 @@ class ProxyList:
         """Return a small file, `<module>/@v/list` for instance.
 
         Raises:
-            ProxyLacks, ProxyRefuses, ProxyOff: as their names say. Unreachable: as `Client.get`.
+            ProxyLacks: no proxy of the GOPROXY list has this file.
+            ProxyRefuses: a proxy of the GOPROXY list refused a request.
+            ProxyOff: GOPROXY does not allow network access.
+            Unreachable: as `Client.get`.
         """
         return self.attempt(lambda base: fetch(self._client, f"{base}/{path}", limit))
 

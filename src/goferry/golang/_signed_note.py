@@ -107,7 +107,7 @@ def key(text: str) -> NoteKey:
 
 def _unknown(text: str) -> ChecksumDatabaseUnknown:
     return ChecksumDatabaseUnknown(
-        f"GOSUMDB={printable(text, 120)} is no checksum database whose key is known",
+        f"GOSUMDB={printable(text, 120)} is not a checksum database whose key is known",
         state="Nothing was installed.",
         advice=["see what Go has:  go env GOSUMDB", "another database is written:  GOSUMDB='NAME+HASH+KEY URL'"],
     )
@@ -117,7 +117,9 @@ def open_note(message: bytes, verifier: NoteKey) -> str:
     """Return the text of a note that `verifier` signed; signatures by other keys are passed over.
 
     Raises:
-        NoteMalformed, NoteUnsigned, NoteForged: as their names say.
+        NoteMalformed: a tree head of the checksum database is not a signed note.
+        NoteUnsigned: a tree head has no signature by the checksum database's key.
+        NoteForged: a tree head's signature does not match its text: somebody altered it.
     """
     try:
         whole = message.decode("utf-8")
@@ -125,7 +127,7 @@ def open_note(message: bytes, verifier: NoteKey) -> str:
         whole = "\0"
     text, split, block = whole.rpartition("\n\n")
     if not split or not block.endswith("\n") or re.search("[\x00-\x09\x0b-\x1f]", whole):
-        raise NoteMalformed("the tree head is no signed note", state="Nothing was installed.")
+        raise NoteMalformed("the tree head is not a signed note", state="Nothing was installed.")
     text += "\n"
     lines = block[:-1].split("\n")
     if len(lines) > _MOST_SIGNATURES:

@@ -84,13 +84,13 @@ def parse_record(data: bytes) -> tuple[int, bytes, bytes]:
     """Split the answer of a lookup into the record's number, its text and the signed tree head.
 
     Raises:
-        ProofInvalid: when it is no such answer.
+        ProofInvalid: when it is not such an answer.
     """
     first, newline, rest = data.partition(b"\n")
     text, split, head = rest.partition(b"\n\n")
     good = newline and split and re.fullmatch(rb"0|[1-9]\d{0,17}", first) and text
     if not good or re.search(rb"[\x00-\x09\x0b-\x1f]", text):
-        raise ProofInvalid("the checksum database's answer is no record", state="Nothing was installed.")
+        raise ProofInvalid("the checksum database's answer is not a record", state="Nothing was installed.")
     return int(first), text + b"\n", head
 
 

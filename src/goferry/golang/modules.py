@@ -54,7 +54,8 @@ def download(ctx: Context, toolchain: Toolchain, directory: Path, env: Mapping[s
     """Fill the module cache; a vendored or module-less folder needs nothing.
 
     Raises:
-        ModulesInvalid, and those of artifacts.fetching: as their names say.
+        ModulesInvalid: a go command about modules failed for a reason without a name of its own.
+        Those of artifacts.fetching: go could not get a module.
     """
     with ctx.stream.span("go-mod-download") as span:
         if _vendored(directory, env):

@@ -144,7 +144,9 @@ def trust_of_now(root: HostTarget, given: Path | None) -> TrustFile | None:
     None where nothing was deployed since agents note it.
 
     Raises:
-        TrustFileMissing, TrustFileInvalid: as their names say.
+        TrustFileMissing: there is no trust file at the given path, or it cannot be read.
+        TrustFileInvalid: the trust file is not valid: broken JSON, an unknown field, or a key whose id does
+            not match its public part.
     """
     noted = root.own / "trust"
     path = given or (noted if os.path.lexists(str(noted)) else None)

@@ -27,7 +27,7 @@ LIMIT = 64 << 10
 ROOM = 256 << 10
 """Bytes of a whole answer that are read, interim answers and headers included."""
 _ALERT = "\x15\x03"
-"""How TLS begins its answer to what is no TLS (RFC 8446, 5.1 and 6)."""
+"""How TLS begins its answer to what is not TLS (RFC 8446, 5.1 and 6)."""
 
 
 class Late(OSError):
@@ -35,7 +35,7 @@ class Late(OSError):
 
 
 class NotHTTP(OSError):
-    """What came is no HTTP answer.
+    """What came is not an HTTP answer.
 
     Attributes:
         closed: it broke off. tls: it is TLS.
@@ -230,5 +230,5 @@ def health(path: Path, target: str, seconds: float = SECONDS) -> Health:
     with contextlib.suppress(ValueError):
         answer = canonical.loads(body)
     if status == 200 and not isinstance(answer, dict):
-        raise ValueError("what it answers is no JSON object")
+        raise ValueError("what it answers is not JSON object")
     return Health.of(answer, status)

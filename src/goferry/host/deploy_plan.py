@@ -26,7 +26,8 @@ def deploy(
     A service that runs these bytes of this release already is left out, so an empty list means: nothing to do.
 
     Raises:
-        NothingToDeploy, WrongPlatform: as their names say.
+        NothingToDeploy: the release does not declare such a service.
+        WrongPlatform: the release has no binary that runs on this host.
     """
     missing = sorted(set(wanted) - set(release.services))
     if missing or not release.services:

@@ -66,7 +66,8 @@ def lower(root: HostTarget, asked: Lowering, environ: Mapping[str, str]) -> dict
     """Lower a project's floor and give up what lies above it; return the line that was noted.
 
     Raises:
-        UnsafeRoot, DeployBusy: as their names say.
+        UnsafeRoot: the target's folder belongs to somebody else, or others may write to it.
+        DeployBusy: another deploy holds the target's lock.
         Misuse: there is no such project or floor, it is lower already, or no reason is given.
     """
     if not asked.reason.strip() or asked.to < 1:

@@ -81,7 +81,9 @@ class Guard:
         """Wait until the candidate answers well GOOD times in a row, as the process and the bytes that it should be.
 
         Raises:
-            CandidateCrashed, CandidateUnhealthy, HealthIdentity: as their names say.
+            CandidateCrashed: the new version's process exited before it was healthy.
+            CandidateUnhealthy: the new version runs but did not become healthy in time.
+            HealthIdentity: the health check was answered by something other than the new version.
         """
         folder = self.root.service(transaction.project, change.service)
         self.prove_slot(folder, change.slot, heed=True)
@@ -234,7 +236,8 @@ class Guard:
         """Watch all candidates for the longest of their bake times: the same processes, well all the while.
 
         Raises:
-            CandidateCrashed, CandidateUnhealthy: as their names say.
+            CandidateCrashed: the new version's process exited before it was healthy.
+            CandidateUnhealthy: the new version runs but did not become healthy in time.
         """
         Watch(self, transaction).through()
 
@@ -242,7 +245,8 @@ class Guard:
         """Look once more at all candidates, which waited for their client.
 
         Raises:
-            CandidateCrashed, CandidateUnhealthy: as their names say.
+            CandidateCrashed: the new version's process exited before it was healthy.
+            CandidateUnhealthy: the new version runs but did not become healthy in time.
         """
         Watch(self, transaction).once()
 
@@ -250,7 +254,8 @@ class Guard:
         """Look in passing at all candidates, which serve and wait for their client.
 
         Raises:
-            CandidateCrashed, CandidateUnhealthy: as their names say.
+            CandidateCrashed: the new version's process exited before it was healthy.
+            CandidateUnhealthy: the new version runs but did not become healthy in time.
         """
         if self._tended is None or self._tended.of != transaction.id:
             self._tended = Watch(self, transaction)

@@ -125,7 +125,11 @@ def receive(root: HostTarget, request: Request, payload: bytes, digests: dict[st
     a file of 2 GiB must not cost its hash each time.
 
     Raises:
-        UploadRefused, UploadDamaged, DiskFull, Misuse: as their names say.
+        UploadRefused: an uploaded file was rejected: its name, its size or the number of files is out of
+            bounds.
+        UploadDamaged: an uploaded file arrived with different bytes than its client announced.
+        DiskFull: the target's disk has no room for the release.
+        Misuse: wrong usage or configuration.
     """
     name, size, sha256 = _announced(request)
     place = folder(root, request.id)

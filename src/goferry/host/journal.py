@@ -1,4 +1,4 @@
-r"""The journal: one file a transaction, one line an event, on the disk before its acts begin.
+r"""The journal: one file per transaction, one line per event, on the disk before its acts begin.
 
 A line is `<crc32, 8 hex> <canonical JSON>\n`. A torn or damaged tail (power cut) is dropped: the acts of a line that
 never reached the disk were never begun. The first line holds the whole transaction, the last one its result.

@@ -42,7 +42,7 @@ class JournalEntry(NamedTuple):
 
 
 def _text(message: object) -> str:
-    """Return a message as text; what is no UTF-8 comes as a list of bytes."""
+    """Return a message as text; what is not UTF-8 comes as a list of bytes."""
     if isinstance(message, list) and all(type(each) is int and 0 <= each < 256 for each in message):
         return bytes(message).decode("utf-8", "replace")
     return message if isinstance(message, str) else ""

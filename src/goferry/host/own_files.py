@@ -20,6 +20,6 @@ def lines(folder: ServiceFolder, env_file: str) -> list[str]:
         return []
     return [
         f"variables that it needs belong under env at the service in goferry.yml, or into {variables}",
-        f"files that it opens by a relative path belong into its working folder, {data}",
+        f"files that it opens by a relative path belong in its working folder, {data}",
         'its other files ("Its own files"):  docs/deploy.md#its-own-files',
     ]

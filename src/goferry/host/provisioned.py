@@ -103,7 +103,7 @@ class Provisioned(HostTarget):
 
     @contextlib.contextmanager
     def session(self) -> Iterator[SessionPlace | None]:
-        """Take a place, as systemd takes only so many connections; a disk without room for it is no reason to end."""
+        """Take a place, as systemd takes only so many connections; a disk without room for it does not end this."""
         place = None
         with contextlib.suppress(OSError, GoferryError):
             self.prepare()

@@ -113,7 +113,7 @@ class Line:
         self._requests.put(None)
 
     def gone(self) -> bool:
-        """Whether the client has ended the stream (or sent what is no frame); one that is there hears from us."""
+        """Whether the client has ended the stream (or sent what is not a frame); one that is there hears from us."""
         if time.monotonic() - self._told > QUIET and not self._gone.is_set():
             self.send({"progress": self._doing})
         return self._gone.is_set()

@@ -5,7 +5,7 @@
 It reads `slots/SLOT.json`, checks the binary's SHA-256, moves the listening socket from descriptor 0 to 3, sets the
 socket-activation environment (sd_listen_fds(3)) and executes the binary from the descriptor that it hashed. A candidate
 is started once: a second start of the same attempt ends with 77, which the supervisor does not repeat. A committed
-version that dies, or that can't be started at the moment, is started again for ever, with growing pauses; the socket
+version that dies, or that can't be started at the moment, is started again forever, with growing pauses; the socket
 stays open in the pause. What systemd starts on a provisioned host (host.unit) does most of it with these functions.
 
 This file is copied to the embedded target's folder, so it imports the standard library alone, and the description of a

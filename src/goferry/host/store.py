@@ -70,7 +70,9 @@ class Store:
         """Bring the candidate's binary into the store, or, for a rollback, prove that it is still there.
 
         Raises:
-            BlobChanged, WrongPlatform, DiskFull: as their names say.
+            BlobChanged: a file differs from what the signed list says.
+            WrongPlatform: the release has no binary that runs on this host.
+            DiskFull: the target's disk has no room for the release.
         """
         folder = self.root.service(transaction.project, change.service)
         folder.prepare()

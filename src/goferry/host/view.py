@@ -132,7 +132,9 @@ class View:
         """Return the project that is meant: the one that is bound, named, or deployed or stopped alone.
 
         Raises:
-            ProjectMismatch, NothingToRollBackTo, AmbiguousProject: as their names say.
+            ProjectMismatch: the release is genuine, but of another project than the requested one.
+            NothingToRollBackTo: the host does not have the version to roll back to.
+            AmbiguousProject: several projects are deployed there, and the command did not name one.
         """
         if self.root.bound:
             if wanted not in ("", self.root.bound):

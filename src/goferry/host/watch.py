@@ -75,7 +75,8 @@ class Watch:
         client is asked again before the commit.
 
         Raises:
-            CandidateCrashed, CandidateUnhealthy: as their names say.
+            CandidateCrashed: the new version's process exited before it was healthy.
+            CandidateUnhealthy: the new version runs but did not become healthy in time.
         """
         until = time.monotonic() + max(each.slot.bake_ms for each in self._watched) / 1000
         needed = 0.1
@@ -96,7 +97,8 @@ class Watch:
         """Look at them once more.
 
         Raises:
-            CandidateCrashed, CandidateUnhealthy: as their names say.
+            CandidateCrashed: the new version's process exited before it was healthy.
+            CandidateUnhealthy: the new version runs but did not become healthy in time.
         """
         self._refuse_ended("ended " + WAITS)
         self._ask(WAITS)
@@ -105,7 +107,8 @@ class Watch:
         """Look whether they run, and now and then how they answer.
 
         Raises:
-            CandidateCrashed, CandidateUnhealthy: as their names say.
+            CandidateCrashed: the new version's process exited before it was healthy.
+            CandidateUnhealthy: the new version runs but did not become healthy in time.
         """
         self._refuse_ended("ended " + WAITS)
         if time.monotonic() - self._asked >= PACE:

@@ -112,7 +112,9 @@ def plan(ledger: Ledger, config: model.Project, *, main: str = "", only: Iterabl
         only: platforms such as `linux/arm64`; empty means all.
 
     Raises:
-        ImageNoPlatform, ImageMainUnclear, ImageNameInvalid: as their names say.
+        ImageNoPlatform: the folder has no program for Linux, so there is nothing that an image could run.
+        ImageMainUnclear: several programs could be the image's entry point, or the named one does not exist.
+        ImageNameInvalid: a registry would not accept the image's name or tag.
     """
     binaries = [artifact for artifact in ledger.of_kind("binary") if artifact.goos == "linux"]
     if not binaries:
@@ -165,7 +167,7 @@ def entry_point(mains: Iterable[str], services: Iterable[str], configured: str =
         for candidate in (wanted, plain, f"./{plain}"):
             if candidate in known:
                 return candidate
-        raise _unclear(f"{wanted} is no main package with a program for Linux", known)
+        raise _unclear(f"{wanted} is not a main package with a program for Linux", known)
     if len(served) == 1 and served <= set(known):
         return next(iter(served))
     if len(known) == 1:

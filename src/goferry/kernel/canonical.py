@@ -24,7 +24,7 @@ def dumps(value: Any) -> bytes:
     """Return `value` as canonical JSON with a final newline.
 
     Raises:
-        ValueError: on a float, an integer beyond MAX_INTEGER, a key that is no string, a lone surrogate, too deep
+        ValueError: on a float, an integer beyond MAX_INTEGER, a key that is not a string, a lone surrogate, too deep
             nesting or too many values.
     """
     if _check(value, MAX_INTEGER):  # else the order of code points, which Python sorts by, is the same
@@ -57,11 +57,11 @@ def loads(data: bytes, most: int = MAX_VALUES) -> Any:
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except UnicodeDecodeError:
-        raise ValueError("it is no JSON: it is not UTF-8 text") from None
+        raise ValueError("it is not JSON: it is not UTF-8 text") from None
     except json.JSONDecodeError as error:
         if not data.strip():
             raise ValueError("it is empty") from None
-        raise ValueError(f"it is no JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
+        raise ValueError(f"it is not JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
     _check(value, 10**MAX_DIGITS)
     return value
 
@@ -124,7 +124,7 @@ def _beyond(item: dict[Any, Any]) -> bool:
     try:
         keys = "".join(item)
     except TypeError:
-        raise ValueError("a key is no string") from None
+        raise ValueError("a key is not a string") from None
     return not keys.isascii() and max(keys) > "\uffff"
 
 

@@ -43,7 +43,11 @@ def parse(data: bytes) -> dict[str, str]:
     """Read a list strictly; return name → SHA-256 (lower-case hex).
 
     Raises:
-        ListTooLarge, ListMalformed, ListNameUnsafe, ListDuplicate, ListUnsorted: as their names say.
+        ListTooLarge: the list is larger than 1 MiB or has more than 10,000 entries.
+        ListMalformed: a line of the list is not `<64 lower-case hex digits><two spaces><name><newline>`.
+        ListNameUnsafe: a name in the list or the manifest is not a plain file name.
+        ListDuplicate: two entries have the same name, or names that differ only in case or Unicode form.
+        ListUnsorted: the list's names are not in byte order.
     """
     if len(data) > MAX_BYTES:
         raise ListTooLarge(f"SHA256SUMS has {len(data)} bytes; at most {MAX_BYTES} are read")

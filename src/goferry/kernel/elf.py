@@ -46,7 +46,7 @@ def read(file: IO[bytes]) -> Elf:
     """Read an executable's headers, and nothing else of the file: it may be larger than the memory.
 
     Raises:
-        ValueError: when it is no ELF executable, or its headers lead outside of it.
+        ValueError: when it is not an ELF executable, or its headers lead outside of it.
     """
     head = file.read(64)
     if len(head) < 52 or head[:4] != b"\x7fELF" or head[4] not in (1, 2) or head[5] not in (_LITTLE, _BIG):

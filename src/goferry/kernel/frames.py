@@ -2,7 +2,7 @@
 
 A frame is `GF` · version (1 byte) · header length (4 bytes) · payload length (4 bytes) · header · payload, big-endian.
 The header is canonical JSON, an object. Both lengths are limited, so neither side can make the other buffer without
-bound, and what is no frame of this version is an error at its first wrong byte.
+bound, and what is not a frame of this version is an error at its first wrong byte.
 """
 
 from __future__ import annotations

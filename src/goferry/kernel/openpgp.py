@@ -45,7 +45,12 @@ def read(data: bytes, where: str) -> tuple[OpenpgpSignature, bytes]:
     """Read an armored detached signature; return it parsed and as one binary packet.
 
     Raises:
-        SignatureMalformed, SignatureNotSingle, SignatureNotDetached, DigestWeak: as their names say.
+        SignatureMalformed: a signature file cannot be parsed: it is empty, cut off, too large, or damaged.
+        SignatureNotSingle: a signature file holds more than one signature, or text before or after it.
+        SignatureNotDetached: the signature is an inline, cleartext or text-mode one instead of a detached
+            binary signature.
+        DigestWeak: the signature, or the key's own certification, uses a digest for which collisions can be
+            made: SHA-1 or MD5.
         IssuerAmbiguous: when it names two keys.
     """
     if not data.strip() or len(data) > MAX_BYTES:

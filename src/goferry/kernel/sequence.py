@@ -89,7 +89,10 @@ def check_admitted(release: Manifest, trust: ProjectTrust, now: int) -> None:
         now: the host's clock, seconds since the epoch.
 
     Raises:
-        SequenceNotATime, ReleaseInFuture: as their names say.
+        SequenceNotATime: the release's sequence is more than a day from its time of sealing, and the trust
+            file doesn't allow that.
+        ReleaseInFuture: the release's sequence or time of sealing is more than a day ahead of this machine's
+            clock.
     """
     created, manual = parse_time(release.created), trust.sequence == "manual"
     ahead = created if manual else max(created, release.sequence)

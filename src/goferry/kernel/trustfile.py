@@ -207,7 +207,10 @@ def load(path: str | os.PathLike[str], role: str = "release") -> TrustFile:
     """Read the trust file at `path`; `role` is one of ROLES.
 
     Raises:
-        TrustFileMissing, TrustFileMistaken, TrustFileInvalid: as their names say.
+        TrustFileMissing: there is no trust file at the given path, or it cannot be read.
+        TrustFileMistaken: the file given as the trust file is something else: a trust file is a JSON object.
+        TrustFileInvalid: the trust file is not valid: broken JSON, an unknown field, or a key whose id does
+            not match its public part.
     """
     try:
         with open(path, "rb") as file:
@@ -219,7 +222,7 @@ def load(path: str | os.PathLike[str], role: str = "release") -> TrustFile:
         ) from None
     if data.strip() and not data.lstrip().startswith(b"{"):
         raise TrustFileMistaken(
-            f"{path} is no trust file{': ' + _A_KEY if _KEY_TEXT.match(data) else ''}",
+            f"{path} is not a trust file{': ' + _A_KEY if _KEY_TEXT.match(data) else ''}",
             advice=["name the file that lists the keys:  --trust goferry.trust", "its form:  docs/trust.md"],
         )
     return parse(data, str(path), role)
@@ -238,7 +241,7 @@ def parse(data: bytes, where: str = "the trust file", role: str = "release") -> 
     except (ValueError, TypeError, KeyError, IndexError) as error:
         why = _A_KEY if _KEY_TEXT.match(data) else error
         raise TrustFileInvalid(
-            f"{where} is no trust file: {why}",
+            f"{where} is not a trust file: {why}",
             advice=["compare it with one that is:  goferry keygen --out OTHER", "its form:  docs/trust.md"],
         ) from None
 

@@ -140,7 +140,9 @@ def check_floor(release: Manifest, floor: Floor | None) -> None:
     """Refuse a release below the floor; the same release again is fine.
 
     Raises:
-        SequenceLower, SequenceConflict: as their names say.
+        SequenceLower: the release is older than one that was admitted before.
+        SequenceConflict: another release with the same sequence number but different content was admitted
+            before.
     """
     if floor is None or release.sequence > floor.sequence:
         return
@@ -164,7 +166,10 @@ def open_file(name: str, root: int) -> int:
     """Open a regular file with one name in the folder `root` (a descriptor), following no link; return its descriptor.
 
     Raises:
-        FileMissing, FileNotRegular, FileLinked, FolderUnreadable: as their names say.
+        FileMissing: a listed file does not exist.
+        FileNotRegular: a listed name is a symbolic link, a folder, a pipe or a device instead of a file.
+        FileLinked: a listed file has a second name (a hard link).
+        FolderUnreadable: the release's folder, or a file in it, cannot be opened.
     """
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=root)

@@ -94,7 +94,7 @@ class Staging:
         """Check that the output folder may be replaced.
 
         Raises:
-            OutputForeign: when it holds what Goferry didn't make, or is no folder.
+            OutputForeign: when it holds what Goferry didn't make, or is not a folder.
         """
         if self.out.is_symlink() or (self.out.exists() and not self.out.is_dir()):
             raise self._foreign("it is not a folder")

@@ -21,7 +21,7 @@ def why_none(opened: OpenProject) -> str:
     """Return why the way makes no image: no Linux target, or no main is the entry point beyond doubt; empty if it does.
 
     Raises:
-        ImageMainUnclear: `image.main` is set, and is no main package.
+        ImageMainUnclear: `image.main` is set, and is not a main package.
     """
     config, facts = opened.config, opened.facts
     linux = {str(target) for target in facts.targets if target.goos == "linux"}

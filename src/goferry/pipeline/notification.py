@@ -110,7 +110,7 @@ def results(needs: str) -> dict[str, str]:
 def failures(folder: Path, jobs: Mapping[str, str], secrets: Sequence[str] = ()) -> list[notify.DeliveryFailure]:
     """Return what failed steps left in `folder`, the artifacts goferry-failure-JOB… below it or one alone flat in it.
 
-    What is no small regular file of JSON is passed over: a message is made of what there is.
+    What is not a small regular file of JSON is passed over: a message is made of what there is.
     """
     found = []
     for path in [*sorted(folder.glob("*/failure.json"))[:_FILES], folder / "failure.json"]:
@@ -248,7 +248,7 @@ def _checked(url: str) -> str:
     local = parts.scheme == "http" and host in _LOOPBACK
     if not host or any(ord(each) <= 32 or ord(each) == 127 for each in url) or not (parts.scheme == "https" or local):
         raise WebhookFailed(
-            "GOFERRY_WEBHOOK_URL is no https address",
+            "GOFERRY_WEBHOOK_URL is not an https address",
             state="The run's result is not touched.",
             advice=["copy the whole address, which begins with https://, into the secret"],
         )

@@ -140,7 +140,7 @@ def shards(targets: int, wanted: str = "") -> list[str]:
     """Return the parts of a build matrix, `["1/2", "2/2"]`: as many as wanted, else one a target and at most four.
 
     Raises:
-        ValueError: `wanted` is no number from 1 to 64.
+        ValueError: `wanted` is not a number from 1 to 64.
     """
     count = min(int(wanted), max(targets, 1)) if wanted else min(max(targets, 1), 4)
     if not 1 <= count <= 64:

@@ -99,7 +99,7 @@ def checked_commit(sha: str) -> str:
     """
     if not _COMMIT.fullmatch(sha):
         raise TagUnknown(
-            f"{printable(sha, 100)!r} is no commit in full (40 hex digits in lower case)",
+            f"{printable(sha, 100)!r} is not a commit in full (40 hex digits in lower case)",
             state="Nothing was written.",
             advice=["see it in Goferry's checkout:  git rev-parse 'v1.0.0^{commit}'"],
         )
@@ -153,9 +153,9 @@ def _ours(workflow: Path) -> bool:
 def _action(path: Path, content: bytes, *, ours: bool) -> str:
     for folder in (path.parent.parent, path.parent):
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-            raise _foreign(folder, "is no folder")
+            raise _foreign(folder, "is not a folder")
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise _foreign(path, "is no regular file")
+        raise _foreign(path, "is not a regular file")
     if not path.exists():
         return "create"
     if path.read_bytes() == content:

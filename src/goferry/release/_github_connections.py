@@ -1,7 +1,7 @@
 """PyGithub's connections to GitHub: each answer has a pace, a size and an end.
 
 Its own have a limit on each silence alone: an answer of one byte now and then, one of any size, or a list whose next
-page is itself would hold a release for ever.
+page is itself would hold a release forever.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ class Remote:
     Attributes:
         commit: what the tag points to, hex; empty: there is no such tag.
         releases: the tag's releases and drafts.
-        published: tags of every published release that is no pre-release.
+        published: tags of every published release that is not a pre-release.
     """
 
     commit: str

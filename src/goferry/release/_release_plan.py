@@ -119,7 +119,9 @@ def check_tag(local: LocalRelease, commit: str) -> None:
     """Demand that the tag spells the version, exists, and points to the commit that was built.
 
     Raises:
-        TagMismatch, TagMissing, TagMoved: as their names say.
+        TagMismatch: the tag does not name the version that was sealed.
+        TagMissing: the repository on GitHub has no such tag.
+        TagMoved: the tag on GitHub points to another commit than the one that was built.
     """
     names = local.tag in (local.sealed, local.version) or local.tag.endswith("/" + local.version)
     if not names:
@@ -172,7 +174,7 @@ def as_marked(local: LocalRelease, remote: Remote) -> LocalRelease:
 
 
 def is_prerelease(version: str, scheme: Scheme) -> bool:
-    """Whether the scheme ranks the version before a release of the same number; what it cannot read is no release."""
+    """Whether the scheme ranks the version before a release of the same number; one that it can't read is none."""
     found = scheme.read(version)
     return found is None or found.pre
 

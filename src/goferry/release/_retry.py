@@ -33,7 +33,7 @@ class Limit(NamedTuple):
 
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> Limit:
-        """Read headers, whose names are in lower case; what is no number counts as not said."""
+        """Read headers, whose names are in lower case; what is not a number counts as not said."""
         return cls(
             number(headers.get("retry-after", "")),
             headers.get("x-ratelimit-remaining") == "0",

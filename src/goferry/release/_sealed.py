@@ -122,7 +122,7 @@ def _refuse_snapshot(release: Manifest) -> None:
 
 
 def _advice(release: Manifest) -> list[str]:
-    """Return how what is no release becomes one."""
+    """Return how what is not a release becomes one."""
     name = named(release.notes, release.version).tag
     tag = "tag the commit, push the tag, and build from a clean checkout of it"
     if release.dirty:

@@ -202,6 +202,6 @@ def _asset(body: bytes) -> Asset:
     try:
         said = msgspec.json.decode(body, type=_Uploaded)
     except (ValueError, RecursionError):
-        raise GitHubUnexpected("GitHub answered an upload with something that is no asset") from None
+        raise GitHubUnexpected("GitHub answered an upload with something that is not an asset") from None
     algorithm, _, digest = (said.digest or "").partition(":")
     return Asset(said.id, said.name, said.size, digest if algorithm == "sha256" else "", said.state)

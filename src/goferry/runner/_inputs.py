@@ -61,7 +61,7 @@ class Inputs:
         if value in _TRUE | _FALSE:
             return value in _TRUE
         raise InputInvalid(
-            f"the input {name} is {printable(value, 100)!r}, which is no boolean",
+            f"the input {name} is {printable(value, 100)!r}, which is not a boolean",
             state="Nothing was started.",
             advice=[f"write  {name}: true  or  {name}: false"],
         )
@@ -81,7 +81,7 @@ class Inputs:
         value = self.text(name, default)
         if _CONTROL.search(value):
             raise InputInvalid(
-                f"the input {name} is no path: it holds a line break or another control character",
+                f"the input {name} is not a path: it holds a line break or another control character",
                 state="Nothing was started.",
                 advice=[f"give {name} as one line"],
             )

@@ -37,7 +37,7 @@ def request(
     try:
         parse(address)
     except AddressInvalid:
-        raise OidcUnavailable("ACTIONS_ID_TOKEN_REQUEST_URL is no http or https address") from None
+        raise OidcUnavailable("ACTIONS_ID_TOKEN_REQUEST_URL is not an http or https address") from None
     if audience:
         address += "&audience=" + quote(audience, safe="!()*-._~")
     problem = ""

@@ -79,7 +79,7 @@ class DownloadUnwritable(Failed):
 class Response:
     """A response: status, lower-case header names, and the body: whole, but what was downloaded is in its file.
 
-    Of an answer that is no success (HTTP 2xx) the body is what the server said about it, 64 KiB at most.
+    Of an answer that is not a success (HTTP 2xx) the body is what the server said about it, 64 KiB at most.
     """
 
     status: int
@@ -125,7 +125,7 @@ class Client:
         Raises:
             ServerUnreachable, ServerFailing, CertificateUntrusted: after the last attempt.
             DownloadTooLarge: when the body exceeds `limit` bytes.
-            AddressInvalid: for an address that is not http or https. RedirectRefused: as its name says.
+            AddressInvalid: it is not http or https. RedirectRefused: to such a one, away from TLS, or in a loop.
         """
         parts: list[bytes] = []
 

@@ -1,6 +1,6 @@
 """HTTP connections that end when they are too slow as a whole.
 
-A timeout on each read is renewed by every byte, so a server that sends one now and then holds its client for ever. A
+A timeout on each read is renewed by every byte, so a server that sends one now and then holds its client forever. A
 `Pace` looks at the whole attempt: in each span of some seconds a least number of bytes must get through, however many
 did before, and there is a time at which it is over whatever came. Then the connection is shut down under whoever reads
 or writes.

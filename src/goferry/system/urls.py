@@ -47,7 +47,7 @@ def parse(url: str, schemes: tuple[str, ...] = ("http", "https")) -> SplitResult
         parts, host = urlsplit(""), ""
     named = bool(host) or parts.scheme == "file"
     if parts.scheme not in schemes or not named or any(ord(letter) < 32 or ord(letter) == 127 for letter in url):
-        raise AddressInvalid(f"{shown(url)!r} is no {' or '.join(schemes)} address")
+        raise AddressInvalid(f"{shown(url)!r} is not an {' or '.join(schemes)} address")
     return parts
 
 
@@ -55,7 +55,7 @@ def redirected(address: str, location: str) -> str:
     """Return where a redirect leads.
 
     Raises:
-        RedirectRefused: when that is no address, or leaves TLS.
+        RedirectRefused: when that is not an address, or leaves TLS.
     """
     try:
         target = urljoin(address, location)
@@ -65,7 +65,7 @@ def redirected(address: str, location: str) -> str:
         parts = parse(target)
         (parts.hostname or "").encode("idna")
     except (AddressInvalid, UnicodeError):
-        raise RedirectRefused(f"{shown(address)} redirects to {shown(target)!r}, which is no address") from None
+        raise RedirectRefused(f"{shown(address)} redirects to {shown(target)!r}, which is not an address") from None
     if urlsplit(address).scheme == "https" and parts.scheme != "https":
         raise RedirectRefused(f"{shown(address)} redirects to {shown(target)}, without TLS")
     return target

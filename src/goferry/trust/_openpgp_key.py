@@ -72,7 +72,7 @@ def usable(data: bytes, where: str, now: int) -> OpenpgpSecretKey:
     """Read a secret key, armored, binary, or either as base64, that can sign at `now` (seconds since the epoch).
 
     Raises:
-        KeyUnusable: it is no such key, and the message says why.
+        KeyUnusable: it is not such a key, and the message says why.
     """
     binary = _binary(keytext.unwrapped(data), where)
     try:

@@ -12,7 +12,7 @@ ZERO = "0" * 40
 
 
 class Refusal(Exception):
-    """An answer of GitHub's that is no success."""
+    """An answer of GitHub's that is not a success."""
 
     def __init__(self, status, message, errors=()):
         super().__init__(message)

@@ -102,7 +102,7 @@ HOSTILE = {
     "a negative size": forged(files=[["a", -1]]),
     "a size of no file": forged(files=[["a", 1 << 40]]),
     "a size without end": forged(files=[["a", float("inf")]]),
-    "a size that is no number": forged(files=[["a", float("nan")]]),
+    "a size that is not a number": forged(files=[["a", float("nan")]]),
     "blocks without end": forged(blocks=[float("inf")]),
     "an index of nothing": forged(files=None, blocks=None),
     "an about that is a text": forged(about="abc"),
@@ -113,7 +113,7 @@ HOSTILE = {
     "less than the index says": forged(files=[["a", 2]]),
     "an index that is a list": forged(files={"a": 1}),
     "an endless index": pack.MAGIC + struct.pack(">I", 0xFFFFFFFF),
-    "an index that is no zstd": pack.MAGIC + struct.pack(">I", 4) + b"abcd",
+    "an index that is not zstd": pack.MAGIC + struct.pack(">I", 4) + b"abcd",
     "deep nesting": pack.MAGIC + framed(b"[" * 100_000),
     "a bomb": pack.MAGIC + framed(b" " * (pack.MOST_INDEX + 2)),
 }

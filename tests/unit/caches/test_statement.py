@@ -224,7 +224,7 @@ BENT = {
     "a pack of modules": packs(kind="modules"),
     "a slot of something else": packs(slot="go1.27.3-linux-arm64-0"),
     "flags that are none": packs(flags=["a"]),
-    "a flag that is no text": packs(flags={"a": 1}),
+    "a flag that is not a text": packs(flags={"a": 1}),
     "a digest in capitals": packs(sha256="A" * 64),
     "a name with a way out": said(project="../x"),
 }

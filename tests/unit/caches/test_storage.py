@@ -86,7 +86,7 @@ def test_what_is_no_plain_file_is_passed_over(folder, pack, make, tmp_path):
         path.unlink()
         make(path)
     assert storage.find(folder, WHERE, KEYS[1]) == (good, False)
-    with pytest.raises(FileNotFoundError, match="no plain file"):
+    with pytest.raises(FileNotFoundError, match="not a plain file"):
         folder.open(WHERE, bad.name)
 
 

@@ -257,7 +257,7 @@ def test_what_is_built_is_ignored_by_git(repository, capsys):
     root = repository("main.go", SERVER % 'addr := os.Getenv("ADDR")')
     ignore = root / ".gitignore"
     assert run(["init", "--dir", str(root)]) == 0
-    assert not ignore.exists(), "it is no git work tree"
+    assert not ignore.exists(), "it is not a git work tree"
     (root / ".git").mkdir()
     ignore.write_text("# not dist\n*.tmp")
     assert run(["init", "--dir", str(root), "--dry-run"]) == 0

@@ -71,7 +71,7 @@ LISTENING = {
     "go-flags": (main("github.com/jessevdk/go-flags", STRUCT % 'Listen string `long:"listen" short:"l" default:":80"`'), {"listen": {"flag": "--listen"}}),
     "pflag": (main("github.com/spf13/pflag", 'func main() { addr := pflag.StringP("listen", "l", ":80", "where"); pflag.Parse(); ' + SERVE + "}"), {"listen": {"flag": "--listen"}}),
     "pflag, the port alone": (main("github.com/spf13/pflag", 'func main() { var p int; pflag.IntVarP(&p, "port", "p", 80, "where"); ' + SERVE + "}"), {"args": ["--port={port}"]}),
-    "a log's field is no flag": (main("go.uber.org/zap flag os", 'func main() { log.Info("x", zap.String("addr", addr)); os.Getenv("PORT"); ' + SERVE + "}"), PORT),
+    "a log's field is not a flag": (main("go.uber.org/zap flag os", 'func main() { log.Info("x", zap.String("addr", addr)); os.Getenv("PORT"); ' + SERVE + "}"), PORT),
     "a flag set": (main("flag", 'func main() { fs := flag.NewFlagSet("", 0); addr := fs.String("http.addr", ":80", ""); ' + SERVE + "}"), {"listen": {"flag": "--http.addr"}}),
     "viper with BindEnv": (main("github.com/spf13/viper", 'func main() { viper.SetEnvPrefix("shop"); viper.BindEnv("port"); ' + SERVE + "}"), {"listen": {"port-env": "SHOP_PORT"}}),
     "viper with BindEnv and a name": (main("github.com/spf13/viper", 'func main() { viper.SetEnvPrefix("x"); viper.BindEnv("http.port", "PORT"); ' + SERVE + "}"), PORT),
@@ -191,7 +191,7 @@ HEALTH = {
     "a constant": ("strings", 'const path = "/health"\nfunc routes() { http.HandleFunc(path, ok) }', "/health"),
     "a constant prefix": ("github.com/gin-gonic/gin", 'const base = "/api"\nfunc routes() { r := gin.New(); r.Group(base).GET("/health", ok) }', "/api/health"),
     "a switch": ("strings", 'func routes() {}\nfunc handle(w http.ResponseWriter, r *http.Request) { switch r.URL.Path { case "/healthz": } }\nvar _ = http.HandlerFunc(handle)', None),
-    "a client's call is no route": ("strings", 'func routes() { http.Get("http://x" + "/healthz"); http.HandleFunc("/ping", ok) }', "/ping"),
+    "a client's call is not a route": ("strings", 'func routes() { http.Get("http://x" + "/healthz"); http.HandleFunc("/ping", ok) }', "/ping"),
     "a variable of the environment before it, as no service has one": ("github.com/gorilla/mux", 'var (\nbaseUrl = ""\n)\nfunc routes() { baseUrl = os.Getenv("BASE_URL"); r := mux.NewRouter(); r.HandleFunc(baseUrl + "/cart", ok); r.HandleFunc(baseUrl+"/_healthz", ok) }', "/_healthz"),
     "the environment before a router": ("github.com/gorilla/mux", 'func routes() { r := mux.NewRouter(); s := r.PathPrefix(os.Getenv("BASE")).Subrouter(); s.HandleFunc("/health", ok) }', "/health"),
     "a constant before it": ("strings", 'const base = "/app"\nfunc routes() { http.HandleFunc(base+"/health", ok) }', "/app/health"),
@@ -226,10 +226,10 @@ def test_the_health_path_is_followed_into_other_packages(written):
 @pytest.mark.parametrize(
     ("imports", "body", "reason"),
     [
-        ("github.com/gorilla/mux", 'func routes() { r := mux.NewRouter(); s := r.PathPrefix(prefix()).Subrouter(); s.HandleFunc("/healthz", ok) }', "its prefix prefix() is no literal"),
-        ("strings", 'var base = from("BASE", "/app")\nfunc routes() { http.HandleFunc(base+"/healthz", ok) }', "base stands before it and is no literal"),
-        ("strings", 'var base = os.Getenv("BASE")\nfunc routes() { if base == "" { base = "/app" }; http.HandleFunc(base+"/healthz", ok) }', "base stands before it and is no literal"),
-        ("strings", 'func routes(base string) { http.HandleFunc(base+"/healthz", ok) }', "base stands before it and is no literal"),
+        ("github.com/gorilla/mux", 'func routes() { r := mux.NewRouter(); s := r.PathPrefix(prefix()).Subrouter(); s.HandleFunc("/healthz", ok) }', "its prefix prefix() is not a literal"),
+        ("strings", 'var base = from("BASE", "/app")\nfunc routes() { http.HandleFunc(base+"/healthz", ok) }', "base stands before it and is not a literal"),
+        ("strings", 'var base = os.Getenv("BASE")\nfunc routes() { if base == "" { base = "/app" }; http.HandleFunc(base+"/healthz", ok) }', "base stands before it and is not a literal"),
+        ("strings", 'func routes(base string) { http.HandleFunc(base+"/healthz", ok) }', "base stands before it and is not a literal"),
         ("github.com/gin-gonic/gin", 'func routes() { r := gin.New(); r.Group("/:tenant").GET("/healthz", ok) }', "its prefix /:tenant holds a parameter"),
         ("example.org/web", 'func routes() { r := web.Application(); r.Get("/healthz", ok) }', "its router comes from web.Application, which was not followed"),
         ("strings", 'var table = []route{{"GET", "/healthz", ok}}\nfunc routes() { register(table) }', "it is named there, in no route that was understood"),
@@ -302,14 +302,14 @@ def tagged(folder, *tags, inner="."):
 @pytest.mark.parametrize(
     ("tags", "inner", "wanted", "reason"),
     [
-        (["14.8.0", "14.9.0"], ".", {"scheme": "semver"}, "tag 14.9.0 is no version to Go, which begins with v; it reads all of the newest 2 tags"),
+        (["14.8.0", "14.9.0"], ".", {"scheme": "semver"}, "tag 14.9.0 is not a version to Go, which begins with v; it reads all of the newest 2 tags"),
         (["2026.7.1", "2026.8.2"], ".", {"scheme": "calver"}, "it reads all of the newest 2 tags"),
         (["release-1.2.3"], ".", {"scheme": "semver", "prefix": "release-"}, "it is the only tag"),
         (["v3.0.0"], ".", {"scheme": "semver"}, "is not of module example.com/shop: its path would be example.com/shop/v3"),
         (["1.0.0", "v1.1.0"], ".", None, ""),
         (["v1.0.0", "nightly"], ".", None, ""),
         ([], ".", None, ""),
-        (["3.1.0"], "service", {"scheme": "semver", "prefix": ""}, "tag 3.1.0 is no version of this project, whose tags begin with service/"),
+        (["3.1.0"], "service", {"scheme": "semver", "prefix": ""}, "tag 3.1.0 is not a version of this project, whose tags begin with service/"),
     ],
 )  # fmt: skip
 def test_a_scheme_is_named_where_the_tags_need_one(tags, inner, wanted, reason, tmp_path, capsys):

@@ -101,7 +101,7 @@ KINDS = {"live": dict, "recovered": list, "busy": bool}
 
 @pytest.mark.parametrize("field", [*KINDS, "floors", "api"])
 def test_status_of_a_host_that_answers_in_another_type(field, tmp_path):
-    """Nothing is drawn in place of what is no answer, and nobody sees a traceback."""
+    """Nothing is drawn in place of what is not an answer, and nobody sees a traceback."""
     hosts = Hosts(tmp_path, 1)
     for value in [*sample(SENT, 4), {"api": {"pid": -5, "version": 2**53 - 1, "digest": True}}]:
         hosts.write("web-1", says={"status": {"live": {"api": value}} if field == "api" else {field: value}})

@@ -44,7 +44,7 @@ def test_hosts_are_read(text, user, host, port):
     ["", "-oProxyCommand=x", "a b", "a;b", "@web", "-l@web", "web:0", "web:99999", "web:22:22", "a@b@c", "web\n", "we\x1bb", "[::1", "$(id)", "web:-1"],
 )  # fmt: skip
 def test_what_is_no_host_is_refused(text):
-    with pytest.raises(GoferryError, match="is no host"):
+    with pytest.raises(GoferryError, match="is not a valid host"):
         hosts.parse(text, "goferry")
 
 
@@ -298,7 +298,7 @@ FORMS = {
     "Windows": (lambda keys: keys["plain"].replace("\n", "\r\n"), "has the line ends of Windows"),
     "empty": (lambda _: "", "is empty"),
     "of PuTTY": (lambda _: "PuTTY-User-Key-File-3: ssh-ed25519\n", "is a key of PuTTY"),
-    "another kind": (lambda _: "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nx\n-----END PGP PRIVATE KEY BLOCK-----\n", "is no private key of ssh"),
+    "another kind": (lambda _: "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nx\n-----END PGP PRIVATE KEY BLOCK-----\n", "is not a private key of ssh"),
 }  # fmt: skip
 
 

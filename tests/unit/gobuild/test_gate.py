@@ -109,7 +109,7 @@ def test_results_come_by_package():
         "tested": 1,
         "cached": 1,
     }
-    assert sentence(report) == "1 tests passed, 1 of 1 packages cached, go vet is content"
+    assert sentence(report) == "1 tests passed, 1 of 1 packages cached, go vet: ok"
 
 
 def test_a_failing_test_shows_its_last_lines():

@@ -236,7 +236,7 @@ def test_hostile_tags_are_only_text(tag):
 @pytest.mark.parametrize(("folder", "tag"), [(".", "1.2.3"), ("api", "api/1.2.3-rc.1")])
 def test_a_tag_without_its_v_is_named(folder, tag):
     (hint,) = chosen(here=[tag, "nightly", "2026"], folder=folder).hints
-    assert f"tag {tag} is no version to Go, which begins with v" in hint
+    assert f"tag {tag} is not a version to Go, which begins with v" in hint
     assert f"did you mean the tag {tag.replace('1.2.3', 'v1.2.3')}?" in hint
     assert hint.endswith("allow it in goferry.yml:  version: {scheme: semver}")
 

@@ -167,15 +167,15 @@ def test_a_secret_key_is_never_a_public_part(trust):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "FILE is no trust file: it is empty"),
-        (b"not json\n", "FILE is no trust file: it is no JSON: line 1, column 1: Expecting value"),
-        (b"{}\n\xff", "FILE is no trust file: it is no JSON: it is not UTF-8 text"),
+        (b"", "FILE is not a trust file: it is empty"),
+        (b"not json\n", "FILE is not a trust file: it is not JSON: line 1, column 1: Expecting value"),
+        (b"{}\n\xff", "FILE is not a trust file: it is not JSON: it is not UTF-8 text"),
         (
             b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n",
-            "FILE is no trust file: it is a key; a trust file lists public keys",
+            "FILE is not a trust file: it is a key; a trust file lists public keys",
         ),
-        (b"untrusted comment: minisign public key\nRW\n", "FILE is no trust file: it is a key; a trust file lists"),
-        (b"[]", "FILE is no trust file: its schema is not one of (1, 2)"),
+        (b"untrusted comment: minisign public key\nRW\n", "FILE is not a trust file: it is a key; a trust file lists"),
+        (b"[]", "FILE is not a trust file: its schema is not one of (1, 2)"),
     ],
 )
 def test_what_is_no_trust_file_is_told_in_plain_words(data, said):
@@ -234,11 +234,11 @@ def test_many_user_ids_do_not_stall(trust):
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("module example.com/shop\n", "FILE is no trust file"),
-        ("[]", "FILE is no trust file"),
+        ("module example.com/shop\n", "FILE is not a trust file"),
+        ("[]", "FILE is not a trust file"),
         (
             "-----BEGIN PGP PUBLIC KEY BLOCK-----\n",
-            "FILE is no trust file: it is a key; a trust file lists public keys",
+            "FILE is not a trust file: it is a key; a trust file lists public keys",
         ),
     ],
 )

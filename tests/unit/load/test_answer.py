@@ -1,4 +1,4 @@
-"""The reader of HTTP answers: whole, in pieces, and what is no answer."""
+"""The reader of HTTP answers: whole, in pieces, and what is not an answer."""
 
 import pytest
 from answer import MOST, Answer, parse

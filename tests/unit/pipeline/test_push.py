@@ -130,19 +130,19 @@ def test_a_version_tag_releases_itself(tag, here, where, event):
     [
         ("v3.0.0", ("v0.300.0",), {}, "its path would be example.com/shop/v3", "version: {scheme: semver}"),
         ("1.4.1", ("v1.4.0",), {}, "begins with v", "did you mean the tag v1.4.1?"),
-        ("v.1.5.0", (), {}, "no version of the scheme go", "did you mean the tag v1.5.0?"),
+        ("v.1.5.0", (), {}, "not a version of the scheme go", "did you mean the tag v1.5.0?"),
         (
             "release-1.2.3",
             ("v1.2.3",),
             {},
-            "no version of the scheme go",
+            "not a version of the scheme go",
             'version: {scheme: semver, prefix: "release-"}',
         ),
         ("v2026.8.2", (), {}, "its path would be example.com/shop/v2026", "version: {scheme: calver}"),
         ("other/v1.2.3", (), {"folder": "api"}, "whose tags begin with api/", "goferry inspect"),
         ("v1.2.3", (), {"folder": "api"}, "whose tags begin with api/", 'version: {prefix: ""}'),
         ("v1.2.3", (), {"scheme": "semver", "prefix": "release-"}, "whose tags begin with release-", "goferry inspect"),
-        ("1.2.3", ("v1.2.3",), {"scheme": "calver"}, "no version of the scheme calver", "goferry inspect"),
+        ("1.2.3", ("v1.2.3",), {"scheme": "calver"}, "not a version of the scheme calver", "goferry inspect"),
     ],
 )
 @pytest.mark.parametrize("event", ["push", "create", "release", "workflow_dispatch"])

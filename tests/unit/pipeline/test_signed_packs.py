@@ -300,7 +300,7 @@ STATEMENTS = {
         "it is not signed",
     ),
     "without a trust file": (lambda shop, _: shop.trust.unlink(), "cannot read the trust file"),
-    "with a trust file of nothing": (trusting(b""), "is no trust file"),
+    "with a trust file of nothing": (trusting(b""), "is not a trust file"),
     "with a release's trust file": (
         trusting(TrustFile((KEY.signer().as_trust_key(),)).to_bytes()),
         "role of a key is not one of cache",
@@ -329,7 +329,7 @@ def test_a_pack_that_is_no_file_is_a_miss(shop, data, make):
     make(shop.path(kept))
     done, why, files = shop.restore()
     assert (done, files) == ("missed", {})
-    assert "no plain file" in why
+    assert "not a plain file" in why
 
 
 def test_a_link_in_the_folder_s_place_is_not_followed(shop, data, tmp_path):

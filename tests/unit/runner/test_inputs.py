@@ -29,7 +29,7 @@ def test_booleans_are_yaml_1_2(tmp_path, text):
 
 @pytest.mark.parametrize("text", ["yes", "no", "on", "1", "0", "tRUE", "y", "null", "true\x1b[31m", "${{ inputs.x }}"])
 def test_anything_else_is_no_boolean(tmp_path, text):
-    with pytest.raises(InputInvalid, match="no boolean") as caught:
+    with pytest.raises(InputInvalid, match="not a boolean") as caught:
         inputs(tmp_path, INPUT_DRY_RUN=text).boolean("dry-run")
     assert "\x1b" not in str(caught.value)
 
@@ -52,5 +52,5 @@ def test_paths_start_at_the_workspace(tmp_path):
     assert given.path("trust").as_posix() == "/etc/x"
     assert given.path("absent") == tmp_path
     assert given.path("absent", "goferry.trust") == tmp_path / "goferry.trust"
-    with pytest.raises(InputInvalid, match="no path"):
+    with pytest.raises(InputInvalid, match="not a path"):
         given.path("bad")

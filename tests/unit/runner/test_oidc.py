@@ -80,7 +80,7 @@ def test_no_issuer_is_named(issuer):
         ask(issuer)
     for address in ("file:///etc/passwd", "http://[::1", "http://h:x/"):
         issuer.environ["ACTIONS_ID_TOKEN_REQUEST_URL"] = address
-        with pytest.raises(OidcUnavailable, match="no http or https address"):
+        with pytest.raises(OidcUnavailable, match="not an http or https address"):
             ask(issuer)
 
 

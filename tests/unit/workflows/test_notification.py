@@ -85,7 +85,7 @@ def test_no_error_tells_the_secret_address(catcher):
 def test_an_address_without_tls_is_refused(url):
     with pytest.raises(WebhookFailed) as caught:
         notification.deliver(url, MESSAGE, "", {}, wait=0.01)
-    assert caught.value.what == "GOFERRY_WEBHOOK_URL is no https address"
+    assert caught.value.what == "GOFERRY_WEBHOOK_URL is not an https address"
 
 
 @pytest.mark.parametrize("needs", ["", "nonsense", "[]", "{}", '{"a": {}}', '{"a": "success"}', "null", "[" * 100_000])

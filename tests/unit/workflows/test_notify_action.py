@@ -89,7 +89,7 @@ def test_a_webhook_that_fails_is_a_warning_beside_the_failure(act, catcher):
 def test_an_address_without_tls_is_a_warning_too(act):
     outputs, log, _ = act(NEEDS, FAILURE, url="http://hooks.example.com/S3CRET")
     assert outputs["sent"] is False
-    assert "::warning title=webhook-failed::GOFERRY_WEBHOOK_URL is no https address" in log
+    assert "::warning title=webhook-failed::GOFERRY_WEBHOOK_URL is not an https address" in log
 
 
 def test_dry_run_sends_nothing(act, catcher):

@@ -102,7 +102,11 @@ def on_one_host(
     """Look at one host, plan, and have the plan compared, checked or applied, as `do` says: `diff`, `check`, `apply`.
 
     Raises:
-        HostUnsuitable, ProvisionFailed: as their names say. What `host_plan.plan` and `ask` raise.
+        HostUnsuitable: the host lacks what a target needs: Linux with systemd 247, Python 3.9, nginx, and
+            root access for setup.
+        ProvisionFailed: a step of provisioning failed on the host; what the run had changed there was brought
+            back, as the message says.
+        What `host_plan.plan` and `ask` raise.
     """
     asks, reads = host_facts.questions([*proxies, *guards])
 

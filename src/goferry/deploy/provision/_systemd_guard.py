@@ -70,7 +70,7 @@ class SystemdGuard:
 
     @classmethod
     def read(cls, answers: HostAnswers) -> Self:
-        """Read a host's answers; what is no version counts as none."""
+        """Read a host's answers; what is not a version counts as none."""
         found = re.search(r"systemd (\d{1,6})", answers.said[_VERSION].output)
         return cls(int(found[1]) if found else 0, answers.said[_PRIVATE_USERS].code == 0)
 

@@ -37,7 +37,10 @@ def read(
     Raises:
         NothingToDeploy: when the project declares no services.
         ServiceNameUnusable: when a host can't have the names. PortTaken: when two services want one port.
-        TrustFileInvalid, DeployKeyUnusable, Misuse: as their names say.
+        TrustFileInvalid: the trust file is not valid: broken JSON, an unknown field, or a key whose id does
+            not match its public part.
+        DeployKeyUnusable: the private key's file can't be used.
+        Misuse: wrong usage or configuration.
     """
     from goferry.deploy._bundle import bundle  # reads and packs the agent's sources
 
@@ -72,7 +75,7 @@ def read(
     unused = [name for name, each in sorted(services.items()) if each.env_file]
     place = f"/etc/goferry/env/{wishes.project}-"
     return wishes, [
-        f"env-file of {name} is not read on this host: its secrets belong into {place}{name}" for name in unused
+        f"env-file of {name} is not read on this host: its secrets belong in {place}{name}" for name in unused
     ]
 
 
@@ -102,7 +105,8 @@ def _bind(text: str) -> str:
     try:
         found = ipaddress.ip_address(text) if text else None
     except ValueError:
-        raise Misuse(f"--bind {printable(text, 60)} is no IP address", advice=["such as:  --bind 127.0.0.1"]) from None
+        what = f"--bind {printable(text, 60)} is not an IP address"
+        raise Misuse(what, advice=["such as:  --bind 127.0.0.1"]) from None
     return "" if found is None else f"[{found}]" if found.version == 6 else str(found)
 
 
@@ -123,6 +127,6 @@ def public_key(path: Path) -> str:
         )
     found = _KEY.fullmatch(text)
     if not found:
-        raise DeployKeyUnusable(f"{printable(str(path), 200)} is no public key of OpenSSH's form")
+        raise DeployKeyUnusable(f"{printable(str(path), 200)} is not a public key of OpenSSH's form")
     comment = re.sub(r"[^A-Za-z0-9@._+-]", "-", found[3] or "")[:60]
     return f"{found[1]} {found[2]} {comment}".strip()

@@ -171,7 +171,7 @@ def prune(place: str, *, keep: int, days: float, dry_run: bool = False) -> list[
     """Remove from a place what `caches.storage.surplus` says.
 
     Raises:
-        PlaceUnknown: when it is no place. PlaceUnreachable: it can't be read, or nothing can be removed from it.
+        PlaceUnknown: when it is not a place. PlaceUnreachable: it can't be read, or nothing can be removed from it.
     """
     where = places.opened(place)
     rows = []

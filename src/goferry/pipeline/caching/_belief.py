@@ -216,9 +216,15 @@ def sign(
         dry_run: sign, and lay nothing there.
 
     Raises:
-        KeyUnusable, PassphraseWrong, SigningFailed, KeyUnknown, TrustFileMissing, TrustFileInvalid: as their names say.
+        KeyUnusable: a signing key cannot be read or cannot sign.
+        PassphraseWrong: the secret key is protected, and the passphrase is missing or wrong.
+        SigningFailed: the signing tool failed.
+        KeyUnknown: the signature was made by a key that is not in the trust file.
+        TrustFileMissing: there is no trust file at the given path, or it cannot be read.
+        TrustFileInvalid: the trust file is not valid: broken JSON, an unknown field, or a key whose id does
+            not match its public part.
         StatementInvalid, StatementForeign: a list is not fit to be signed; nothing was signed.
-        PlaceUnknown: when it is no place.
+        PlaceUnknown: when it is not a place.
     """
     where = places.opened(place)
     loaded = trustfile.load(trust, "cache")
@@ -254,7 +260,7 @@ def _fit(path: Path, directory: Path, settings: Settings) -> PackStatement:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else printable(str(error), 200)
         raise StatementInvalid(
-            f"{path} is no list of packs: {why}",
+            f"{path} is not a list of packs: {why}",
             state="Nothing was signed.",
             advice=["it is written by:  goferry cache save --to PLACE --list FILE"],
         ) from None

@@ -1,6 +1,6 @@
 """The toolchain on its way between jobs: its zip travels, and setting it up proves it as if it came from a proxy.
 
-A zip is no project's own, so a place has it once for all of them.
+A zip is not a project's own, so a place has it once for all of them.
 """
 
 from __future__ import annotations

@@ -91,6 +91,7 @@ def _serve(words: list[str]) -> int:
         return serve(reader, writer, options.root, trust, dict(os.environ), host=options.host_file, own=own)
     finally:
         writer.close()
+        # Descriptor 0 is the client's socket too: a recovery that goes on would keep it from seeing the end.
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 
 

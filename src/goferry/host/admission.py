@@ -58,10 +58,13 @@ def admit(root: HostTarget, release: Manifest, trust: TrustFile, wanted: Collect
     rules = trust.project(release.project)
     sequence.check_minimum(release.project, release.version, release.sequence, rules)
     folders = _services(root, release.project)
+    # The minimum, above, bars even what serves. The floor does not: it is against replay, and this is none.
     if _serves(folders, release, wanted or release.services):
         return
     sequence.check_admitted(release, rules, now)
     verify.check_floor(release, floor(root, release.project))
+    # Stored releases are folders named by their sequence: a second one would take the place of the first, and
+    # a rollback to that would bring back something else.
     for folder in folders:
         held = history.find(state.read(folder).history, release.sequence)
         if held is not None and _digest(folder, held) != release.digest:
@@ -82,10 +85,12 @@ def _serves(folders: list[ServiceFolder], release: Manifest, names: Collection[s
         folder = next(folder for folder in folders if folder.name == name)
         if entry is None or _digest(folder, entry) != release.digest:
             return False
+    # A release without services serves nowhere; a loop that found nothing wrong must not admit it.
     return bool(names)
 
 
 def _digest(folder: ServiceFolder, entry: history.HistoryEntry) -> str:
+    # An older agent noted no digest in the history; the manifest that it stored has one.
     return entry.digest or stored_release(folder, entry.sequence).digest
 
 
@@ -120,6 +125,7 @@ def clock_judged(root: HostTarget, now: int) -> Iterator[None]:
         yield
     except (SignatureInFuture, ReleaseInFuture, KeyNotYetValid) as error:
         newest = max(_created(root), default=0)
+        # Only what the host itself admitted convicts its clock; else it may be the release that is wrong.
         if newest <= now:
             raise
         raise HostClockBehind(
@@ -186,12 +192,15 @@ def allow_back(folder: ServiceFolder, change: Change, trust: TrustFile) -> None:
 def _check_proof(folder: ServiceFolder, change: Change, trust: TrustFile) -> None:
     place, release = folder.release(change.sequence), stored_release(folder, change.sequence)
     if (place / LIST).is_file():
+        # The release's files are not beside the proof; the binary is hashed at staging and at each start.
         verify.verify(
             place, trust, project=folder.project, now=_admitted(place), only=[MANIFEST], kinds=folder.root.shapes
         )
     else:
         _check_unproven(release, trust)
     entry = history.find(state.read(folder).history, change.sequence)
+    # The signatures say that somebody trusted made this release, not that it is the one which was committed
+    # here: whoever can write to the store could put another signed one in its place.
     listed = {file.sha256 for file in release.files}
     if release.sequence != change.sequence or change.sha256 not in listed or _other(entry, release):
         raise BlobChanged(

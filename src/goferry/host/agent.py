@@ -140,6 +140,7 @@ class AgentSession:
         wanted = list(request.services)
         try:
             only, project, kinds = incoming.received(source) if sent else "", self.root.bound, self.root.shapes
+            # Without the lock: hashing a large release keeps nobody waiting.
             with admission.clock_judged(self.root, now):
                 verified = verify.verify(source, trust, project=project, now=now, only=only, kinds=kinds)
             assert verified.manifest is not None
@@ -200,6 +201,7 @@ class AgentSession:
                 policy.judge(self.root.policy(), stored_release(folders[change.service], change.sequence))
                 if trust is not None:
                     admission.allow_back(folders[change.service], change, trust)
+            # No declared ports: it goes back to where the host serves the service now.
             changes = self.root.placed(project, changes, {})
             transaction = self._transaction(request, "rollback", project, changes, "")
             versions = {change.version for change in changes} or {wanted.version}
@@ -249,6 +251,7 @@ class AgentSession:
         if request.dry_run:
             acts = [{"act": act.name, "services": list(act.services)} for act in machine.outlook(transaction)]
             return {**about, "phase": "IDLE", "acts": acts}
+        # The same id again: its client lost the answer. It is told what came of it; nothing is done twice.
         stored = journal.result(self.root.journals(transaction.project), transaction.id)
         if stored is not None:
             return {**about, "phase": "IDLE", "stored": {**stored._asdict(), "numbers": dict(stored.numbers)}}
@@ -289,6 +292,7 @@ class AgentSession:
         if self.phase == machine.BAKING:
             with self._given_up():
                 self._open().tend()
+            # The engine stays, so that the client's next request is told why; the lock is for others now.
             if self.phase == machine.IDLE:
                 self._held.close()
 
@@ -353,11 +357,13 @@ class AgentSession:
 
     def status(self, _request: Request) -> Record:
         """Say what is live; recovers first when no other session works on the target."""
+        # Looking makes no folders where nothing was ever deployed.
         if not self.root.path.is_dir() or not self.root.own.is_dir():
             return {"live": {}, "recovered": [], "busy": False, "floors": {}}
         if self.root.bound:
             self.root.prepare()
         self.root.check()
+        # Tried and not waited for: whoever has the lock recovers first, and `status` must answer.
         descriptors = lock.acquire(self.root.locks)
         recovered = aside(self._recovered, ASIDE, lambda: lock.release(descriptors)) if descriptors else None
         live = admission.with_minimums(self.view.live(), self.root, self.trust)

@@ -52,6 +52,7 @@ def program(own: list[int]) -> bytes:
 
     own: consecutive ports, or none.
     """
+    # Without ports of its own: a span that begins above the range, so that all of the range is denied.
     low, high = (own[0], own[-1]) if own else (RANGE.stop, RANGE.stop)
     return b"".join(
         (
@@ -83,13 +84,17 @@ def attach(folder: Path, code: bytes) -> None:
     with contextlib.ExitStack() as stack:
         group = os.open(str(folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         stack.callback(os.close, group)
+        # The program calls no helper, so its license need not be compatible with the GPL.
         held, license_ = ctypes.create_string_buffer(code), ctypes.create_string_buffer(b"Apache-2.0")
         places = ctypes.addressof(held), ctypes.addressof(license_)
+        # The kernel ties a program to its attach type at load, so each of the two needs its own.
         for kind in (INET4_BIND, INET6_BIND):
             asked = struct.pack("=IIQQIIQII16sII", CGROUP_SOCK_ADDR, len(code) // 8, *places, 0, 0, 0, 0, 0,
                                 b"goferry_bind", 0, kind)  # fmt: skip
             loaded = _bpf(LOAD, asked)
             stack.callback(os.close, loaded)
+            # Flags 0: it takes the place of the one before, and no group below can override it. The
+            # attachment holds the program, also when its descriptor is closed and this process has ended.
             _bpf(ATTACH, struct.pack("=IIII", group, loaded, kind, 0))
 
 

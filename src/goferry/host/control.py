@@ -56,6 +56,7 @@ class _Deadline(socket.socket):
         """Let the next operation take what is left of the time."""
         left = self.until - time.monotonic()
         if left <= 0:
+            # By this name: it is one class with TimeoutError only from Python 3.10 on.
             raise socket.timeout("timed out")
         self.settimeout(left)
 
@@ -183,6 +184,7 @@ def fetch(connection: Connection, method: str, target: str, headers: Mapping[str
             connection.request(method, target, headers={"Connection": "close", "Content-Length": "0", **headers})
             with contextlib.closing(connection.getresponse()) as response:
                 body = response.read(LIMIT)
+                # With a size, http.client's read returns what came before the stream broke off.
                 if response.length and len(body) < LIMIT:
                     raise http.client.IncompleteRead(body, response.length)
                 return Answer(response.status, response.headers, body)

@@ -39,7 +39,9 @@ def deploy(
     changes = []
     for name in sorted(set(wanted or release.services)):
         change, live = _change(name, release, states[name], platform, pick_port, kinds), states[name].live
+        # The same binary of another release is a change all the same: its arguments and variables may differ.
         same = live is not None and (live.sequence, live.sha256) == (change.sequence, change.sha256)
+        # After `down` the state still names it; deploying it again is how it comes back.
         if not (same and states[name].running >= 0):
             changes.append(change)
     return changes
@@ -112,6 +114,8 @@ def _binary(release: Manifest, program: str, platform: tuple[str, str]) -> File:
             state="Nothing was changed.",
             advice=[f"build for it:  goferry build --targets {here}"],
         )
+    # What every machine of the architecture runs, as nobody says what this one could. Of the 32-bit ARMs that
+    # executable.UNAME knows all run GOARM=6, and 5 calculates floating point in software.
     plainest = {"": 0, "v1": 0, "v8.0": 0, "6": 1, "5": 2, "7": 3}
     return min(fitting, key=lambda f: (plainest.get(f.variant, 9), f.variant))
 

@@ -71,6 +71,7 @@ class Direct(Link):
                 return control.ask_port(change.port, slot.health)[0] == 200
             return False
 
+        # A block that failed before an answer came left its gap open; the way back goes on measuring it.
         with asking(asked, self._since.pop(change.service, last)) as gap:
             try:
                 yield gap
@@ -78,5 +79,6 @@ class Direct(Link):
                 if not gap.first:
                     self._since[change.service] = gap.last
                 raise
+        # With no version before it nobody was served, so nobody missed anything.
         if change.old_slot >= 0:
             self.gaps[change.service] = self.gaps.get(change.service, 0) + gap.ms

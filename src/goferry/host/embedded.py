@@ -71,6 +71,7 @@ class Embedded(HostTarget):
     def committed(self, trust: Path | None) -> None:
         """Note the trust file: a start at boot is judged by it, and no host file says where it is."""
         if trust is not None:
+            # Absolute: it was given relative to where the client stood, and is read from `.goferry`.
             link_atomically(self.own / "trust", str(trust.absolute()))
 
     def trust_of(self, project: str) -> str:  # noqa: ARG002

@@ -200,8 +200,10 @@ class Engine:
         if event == "settled":
             details = {"result": self.result()._asdict()}
         try:
+            # The line before its acts: after a kill acts are done again, and none was done without a line.
             self.journal.append(JournalLine(event, transaction.phase, details))
         except OSError as error:  # no act of it has begun
+            # Nothing stands behind an ending, and before `begin` nothing is to be undone: these are raised.
             if transaction.phase in machine.ENDINGS or self.transaction.phase in (machine.IDLE, *machine.ENDINGS):
                 raise
             return self._after(error)
@@ -210,6 +212,7 @@ class Engine:
             and self.transaction.phase != transaction.phase
         ):
             self._phase_since = time.monotonic()
+        # Only now: as long as the line is not on the disk, the transaction stands in the phase before.
         self.transaction = transaction
         try:
             for act in acts:
@@ -237,6 +240,7 @@ class Engine:
         if isinstance(error, Silence):
             return "silence"
         known = of_defect(error)
+        # A failed ending is not undone: the journal names it, and the next recovery does its acts again.
         if self.transaction.phase in machine.ENDINGS:
             raise known from error
         if self.failure is None:
@@ -300,6 +304,7 @@ def _begun(line: JournalLine) -> Transaction:
         raise JournalUnreadable(f"a journal of schema {ascii(schema)[:40]}; this agent reads {SCHEMAS}")
     try:
         extension.read(line.more, "a journal")
+        # A newer agent's field is a TypeError here: its journal is left alone rather than half understood.
         return Transaction.from_record(line.transaction)
     except (KeyError, TypeError, ValueError) as error:
         raise JournalUnreadable(f"a journal's first line: {error}") from error

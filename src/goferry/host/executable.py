@@ -36,6 +36,7 @@ def cannot_run(path: Path) -> str:
     except ValueError as error:
         return str(error)
     host = host_platform()[1]
+    # A kernel for amd64 runs programs for 386 too; whether their loader is there is asked next.
     if found.goarch != host and not (host == "amd64" and found.goarch == "386"):
         return f"built for {found.goarch or 'an unknown machine'}; this host is {host}"
     if found.interpreter and not os.path.exists(found.interpreter):

@@ -93,8 +93,12 @@ def _lower(root: HostTarget, asked: Lowering) -> dict[str, Any]:
     before, at = state.kept(root, project), format_time(int(time.time()))
     record = {"event": "floor", "from": found.sequence, "to": to, "reason": printable(reason.strip(), REASON), "at": at}
     lines = b"".join(journal.encode(each) for each in [*state.lowerings(root, project), record])
+    # Noted first: a kill in between leaves a lowering that is told and did not happen, never one untold.
+    # Written anew as a whole, so that no torn line is to be mended.
     write_atomically(state.lowerings_file(root, project), lines)
+    # `above` never sinks: what an earlier lowering gave up stays given up.
     state.keep(root, project, state.Kept(Floor(to, ""), max(found.sequence, before.above if before else 0)))
+    # The file above decides alone: entries that a kill leaves here raise no floor any more.
     for folder in (each for each in root.services() if each.project == project):
         kept = state.read(folder)
         if kept.live:

@@ -43,10 +43,12 @@ class Gate:
         """`owns` says whether a control group's processes made a listener."""
         self._path, self._kernel, self._owns = path, kernel, owns
         self._proven: Listener | None = None
+        # So far back that the first time is said at once, also just after the machine was started.
         self._said = -SAY_EVERY
 
     def find(self) -> Listener | None:
         """Return the service's listener; None when nobody listens or somebody else does."""
+        # A socket keeps its control group: one with the same cookie needs no second proof.
         if self._proven and self.still(self._proven):
             return self._proven
         start = start_note.read(self._path)
@@ -121,8 +123,10 @@ class Forward:
     def run(self) -> None:
         """Pass connections on; after SIGTERM take no more, and end when those that are open have ended."""
         woken, wake = socket.socketpair()
+        # set_wakeup_fd takes no descriptor that may block.
         wake.settimeout(0)
         self._poll.register(woken, IN)
+        # It does nothing, but without a handler Python writes nothing to the wakeup descriptor.
         signal.signal(signal.SIGTERM, lambda *_: None)
         signal.set_wakeup_fd(wake.fileno())
         while not self._leaving or self._count:
@@ -139,6 +143,7 @@ class Forward:
             self._give_up()
 
     def _watch_entrance(self) -> None:
+        # Not watched while it is full: epoll would tell of the connections that wait there again and again.
         wanted = self._count < MOST and not self._leaving
         if wanted and not self._listens:
             self._poll.register(self._entrance, IN)
@@ -147,6 +152,7 @@ class Forward:
         self._listens = wanted
 
     def _accept(self) -> None:
+        # A few at a time, so that a burst of new connections keeps no open one from its bytes.
         for _ in range(16):
             if self._count >= MOST:
                 return
@@ -164,6 +170,7 @@ class Forward:
         server = socket.socket()
         client.settimeout(0)
         server.settimeout(0)
+        # Bytes are passed on as they come; with Nagle's algorithm the ends of requests would wait.
         server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         pair = Pair(client, server, listener)
         self._count += 1
@@ -190,6 +197,7 @@ class Forward:
 
     def _begin(self, pair: Pair) -> None:
         """Pass the first bytes on, now that it is known who got the connection."""
+        # Had the port changed hands between the proof and the connect, another socket would listen there now.
         if not self._gate.still(pair.listener):
             self._drop(pair)
             return
@@ -205,6 +213,7 @@ class Forward:
         try:
             if events & OUT:
                 self._write(end)
+            # Also when it is gone: what it said before that may still be in the kernel.
             if events & (IN | GONE) and end.listens():
                 self._read(end)
             end.gone = end.gone or bool(events & GONE)
@@ -221,10 +230,12 @@ class Forward:
                 return
             if not data:
                 end.ended = True
+                # Half-closed: who has asked all may still be answered.
                 end.other.socket.shutdown(socket.SHUT_WR)
                 return
             end.other.waiting = memoryview(data)
             self._write(end.other)
+            # A short read says that no more is there, and saves the recv that would say it.
             if end.other.waiting or len(data) < CHUNK:
                 return
 

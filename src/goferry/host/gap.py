@@ -44,6 +44,7 @@ class Gap:
     def _note(self, began: float, ended: float) -> None:
         if not self._turned:
             self.last = ended
+        # A question from before the turn may be answered by either of them, so it ends no gap.
         elif began >= self._turned:
             self.first = ended
 
@@ -64,4 +65,5 @@ def asking(ask: Callable[[], bool], last: float = 0.0) -> Iterator[Gap]:
     try:
         yield gap
     finally:
+        # The thread is not joined: its last question may take its whole limit.
         gap.over.set()

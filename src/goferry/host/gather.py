@@ -48,6 +48,7 @@ def gather(works: Sequence[Callable[[], T]], until: float, look: Callable[[], No
             finished.put(number)
 
     for _ in range(min(MOST, len(works))):
+        # Daemons: a piece that is late may hang, and must not keep the process.
         threading.Thread(target=work, daemon=True).start()
     missing = len(works)
     look()
@@ -74,6 +75,7 @@ def aside(work: Callable[[], T], seconds: float, after: Callable[[], None]) -> T
         finally:
             after()
 
+    # No daemon: the process, and with it the lock, lives until the recovery is over.
     thread = threading.Thread(target=whole)
     thread.start()
     thread.join(seconds)

@@ -127,6 +127,7 @@ class Guard:
                 f"the last one is {taken}",
                 advice=[f"see who listens there:  ss -ltnp 'sport = :{taken}'"],
             )
+        # A new attempt, as the shim starts one attempt of a candidate only once.
         slot = self.driver.elsewhere(folder, slot)._replace(attempt=slots.attempt())
         slots.write(folder, slot)
         self.launch_slot(folder, slot)
@@ -160,6 +161,7 @@ class Guard:
             return Look(how, said, process.pid if processes.same(process) else 0, robbed=robbed)
 
         latest = time.monotonic() + max(0.1, min(control.SECONDS, until - time.monotonic()) + 0.1)
+        # In a thread: it may hang, and meanwhile it is noticed when the client goes away.
         (found,) = gather([work], latest, lambda: self.patience(0, heed=heed))
         if isinstance(found.error, GuardFailed):
             return Look(said=Ill(found.error.what), failure=found.error)
@@ -271,6 +273,7 @@ class Guard:
     def stop(self, transaction: Transaction, change: Change) -> None:
         """End the candidate and empty its slot."""
         folder = self.root.service(transaction.project, change.service)
+        # Before the slot is emptied, which forgets where the log of this version begins.
         self._add_log(folder, change.slot)
         self.end(folder, change.slot)
         slots.clear(folder, change.slot)
@@ -280,6 +283,7 @@ class Guard:
         slot = slots.read(folder, number)
         if slot is None:
             return
+        # A guarded slot is started at boot: a power cut during its drain must not bring it back.
         if slot.guarded:
             slots.write(folder, slot._replace(guarded=False))
         self.driver.stop(folder, slot, slot.drain_ms / 1000 + 4)
@@ -296,6 +300,7 @@ class Guard:
         slot = self.adopt(folder)
         if slot is None or shim.below_minimum(slot, self.root.trust_of(folder.project)):
             return False
+        # What is live comes back after a crash too; an unguarded one is a candidate, which is started once.
         if not slot.guarded:
             slot = slot._replace(guarded=True)
             slots.write(folder, slot)
@@ -315,6 +320,7 @@ class Guard:
         if slot is not None or number < 0:
             return slot
         live = state.read(folder).live
+        # The link and the state disagree: which release belongs there is not known, so none is made up.
         if not live or live.slot != number:
             return None
         change = Change(folder.name, old_slot=-1, **live._asdict())

@@ -111,6 +111,7 @@ class Uploads:
     def drop(self) -> None:
         """Remove what was uploaded, and claim nothing any more."""
         for identifier, descriptor in self._claimed.items():
+            # Removed under its lock: once that is gone, another session may take over what is there.
             remove(folder(self._root, identifier))
             os.close(descriptor)
         self._claimed.clear()
@@ -133,8 +134,10 @@ def receive(root: HostTarget, request: Request, payload: bytes, digests: dict[st
     """
     name, size, sha256 = _announced(request)
     place = folder(root, request.id)
+    # `prune` goes by the folder's time, which a block that is added to a file in it does not change.
     os.utime(str(place))
     done, part = place / name, place / f".{sha256}.part"
+    # Asked without a payload, as what is taken over decides from which offset the client goes on.
     if not payload and not done.exists() and not part.exists():
         _take_over(root, done, part, size)
     if done.is_file() and done.stat().st_size == size:
@@ -143,6 +146,7 @@ def receive(root: HostTarget, request: Request, payload: bytes, digests: dict[st
         if digests[name] == sha256:
             return {"have": size, "done": True}
     have = part.stat().st_size if part.is_file() else 0
+    # Somebody announced a false size for these bytes. From the beginning, the digest tells.
     if have > size:
         part.unlink()
         have = 0
@@ -252,6 +256,7 @@ def _append(part: Path, payload: bytes, have: int) -> None:
 
 
 def _finish(part: Path, done: Path, sha256: str) -> None:
+    # From the disk and as a whole: its beginning may be another client's.
     digest = sha256_file(part)
     if digest != sha256:
         part.unlink()
@@ -304,6 +309,7 @@ def _remove_left(place: Path) -> bool:
     descriptor = _locked(place)
     if descriptor < 0:
         return False
+    # Under the lock, which is let go afterwards: nobody can have claimed the folder meanwhile.
     remove(place)
     os.close(descriptor)
     return True

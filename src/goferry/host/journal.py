@@ -54,12 +54,14 @@ class JournalFull(Failed):
 def encode(record: dict[str, Any]) -> bytes:
     """Return one line."""
     text = canonical.dumps(record)[:-1]
+    # CRC-32 finds what a power cut tore. It is against nobody: the folder is the agent's alone.
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
 def decode(data: bytes) -> list[dict[str, Any]]:
     """Return the records up to the first line that is torn or damaged."""
     records: list[dict[str, Any]] = []
+    # What stands behind the last line feed was never finished.
     for line in data.split(b"\n")[:-1]:
         crc, _, text = line.partition(b" ")
         if len(crc) != 8 or crc != b"%08x" % zlib.crc32(text):
@@ -142,19 +144,23 @@ class Journal:
         fresh, reserve = not self.path.exists(), self.path.parent / RESERVED
         if fresh:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Before the first line: what has begun can then go back, whatever fills the disk.
             if not self._spent:
                 _set_aside(reserve)
         else:
             if line.event in BACK and reserve.exists():
                 reserve.unlink()
+            # A line behind a torn one would never be read.
             self._cut_torn_tail()
         descriptor = os.open(str(self.path), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             _write(descriptor, encode(line.record()))
+            # Enough for a line that is added: it writes the file's new size too, and leaves out its times.
             os.fdatasync(descriptor)
         finally:
             os.close(descriptor)
         if fresh:
+            # A new folder is an entry of the one above it, and any of these three may be new.
             for folder in (self.path.parent, self.path.parent.parent, self.path.parent.parent.parent):
                 sync_folder(folder)
 
@@ -168,8 +174,10 @@ class Journal:
 def _set_aside(path: Path) -> None:
     descriptor = os.open(str(path), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
+        # Real blocks: a file that is only as long (ftruncate) reserves nothing.
         os.posix_fallocate(descriptor, 0, RESERVE)
     except OSError:
+        # Half of one would count as a whole: whoever needs it looks only whether it is there.
         path.unlink()
         raise
     finally:
@@ -218,9 +226,11 @@ def begin(folder: Path, identifier: str, kind: str) -> Journal:
             state="Nothing was changed.",
             advice=["wait until the oldest is 30 days old", "or remove old ones by hand, on the host"],
         )
+    # A counter that was lost or came from a backup must not give a number twice.
     number = max([_counted(folder), *(int(found[1]) for found in names)]) + 1
     spent = kind == "rollback" and _full(folder)
     if spent:
+        # Before the counter is written, which needs room as well.
         (folder / RESERVED).unlink()
     write_atomically(folder / COUNTER, b"%d\n" % number)
     return Journal(folder / f"_{number:010}-{_digest(identifier)}.jsonl", spent=spent)
@@ -269,6 +279,7 @@ def result(folder: Path, identifier: str) -> Result | None:
     for entry in map(Journal, [*named, folder / (identifier + ".jsonl")]):
         lines = entry.lines()
         asked = lines[0].transaction if lines else None
+        # The name has 64 bits of a digest, and two ids may have the same: the first line says whose it is.
         if isinstance(asked, dict) and asked.get("id") == identifier and settled(entry):
             return outcome(entry)
     return None

@@ -32,6 +32,7 @@ class JournalEntry(NamedTuple):
             return cls()
         if not isinstance(record, dict):
             return cls()
+        # journald writes its numbers as strings, and a field that an entry has twice as a list.
         stamp = record.get("__REALTIME_TIMESTAMP")
         micros = number(stamp) if isinstance(stamp, str) else None
         return cls(_text(record.get("MESSAGE")), micros or 0, str(record.get("_SYSTEMD_INVOCATION_ID")))

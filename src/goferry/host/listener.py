@@ -19,8 +19,11 @@ LOOPBACK = socket.inet_aton("127.0.0.1")
 NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, TCP_LISTEN, INET_DIAG_CGROUP_ID = 4, 20, 1, 10, 21
 HEADER, BODY = 16, 72
 """Bytes of struct nlmsghdr and of struct inet_diag_msg, behind which the attributes are."""
+# What the kernel says of each socket where control groups of version 2 are not in use.
 ROOT_CGROUP = 1
+# The loopback is always interface 1.
 _ALL, _NO_COOKIE, _LO = 0xFFFFFFFF, b"\xff" * 8, 1
+# On 32 bits an inode has only the lower half of a control group's id.
 _INODES = (1 << 64) - 1 if sys.maxsize > 1 << 32 else (1 << 32) - 1
 
 
@@ -46,6 +49,7 @@ class Kernel:
         with contextlib.suppress(OSError, AttributeError):
             self._diag = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, NETLINK_SOCK_DIAG)
             self._diag.settimeout(2)
+            # Tried with a socket that surely listens: without its module the kernel knows no listener at all.
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
                 probe.listen()
@@ -88,6 +92,7 @@ def _cgroup(answer: bytes) -> int:
 
 def in_table(port: int) -> Iterator[Listener]:
     """Yield the listeners that /proc/net/tcp shows for a port of the loopback, the nearest address first."""
+    # 127.0.0.1 and any address, then both as IPv6 has them, in the bytes of a little-endian machine.
     nearest = ("0100007F", "00000000", "0000000000000000FFFF00000100007F", "0" * 32)
     found = []
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
@@ -145,4 +150,5 @@ def group_of(pid: str = "self") -> str:
         return ""
     paths = {line.split(":", 2)[1]: line.split(":", 2)[2] for line in lines}
     unified = paths.get("", "")
+    # With version 1 alone, version 2's line says `/`, and systemd's own hierarchy has the units.
     return unified if unified.strip("/") else paths.get("name=systemd", "")

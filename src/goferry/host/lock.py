@@ -24,6 +24,7 @@ def acquire(locks: Sequence[Lock]) -> list[int]:
     taken: list[int] = []
     for path, shared in locks:
         descriptor = flock(os.open(str(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), shared=shared)
+        # All or none: two agents of which each waits with one of the locks would wait for each other.
         if descriptor < 0:
             release(taken)
             return []
@@ -40,6 +41,7 @@ def release(descriptors: Sequence[int]) -> None:
 def flock(descriptor: int, *, shared: bool = False) -> int:
     """Lock what was opened and return its descriptor; -1, and closed, when another process has it."""
     try:
+        # Not the locks of fcntl(2), which a process loses with any descriptor of the file that it closes.
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
@@ -65,6 +67,7 @@ def held(locks: Sequence[Lock], wait: float, gone: Callable[[], bool] = lambda: 
                 state="Nothing was changed by this one.",
                 advice=["try again", "or wait longer:  --wait SECONDS"],
             )
+        # Asked again and again: flock(2) waits neither for two locks nor until a deadline.
         time.sleep(0.05)
         descriptors = acquire(locks)
     try:

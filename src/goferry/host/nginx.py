@@ -47,6 +47,7 @@ class Nginx(Link):
         found = self.public.look(folder.place, slot.health, seconds)
         if found.where:
             return found
+        # nginx tells that it followed the link, not where to. Read after the answer, it led to this slot.
         if slots.live(folder) != slot.slot:
             return Finding(FRONT, f"{folder.live} does not name slot {slot.slot}")
         kind = self.root.kind(slot.mode)

@@ -50,6 +50,7 @@ class PlainService:
         how = _Told(**{key: str(value) for key, value in declared.listen.items() if key in _Told._fields})
         given = declared.env if filled else {}
         env = {key: text(value) for key, value in given.items() if key not in slots.OWN_VARIABLES}
+        # What has no placeholder needs no template: the slot has it as it is.
         env = {key: value for key, value in env.items() if value != given[key]}
         words = [text(word) for word in declared.args]
         if how.env:
@@ -93,9 +94,11 @@ class PlainService:
         The one before has its own time to end, and only then the candidate its own to become ready.
         """
         guard = switch.guard
+        # The process that was proven listens on its private port; only another one can have the public one.
         guard.end(folder, change.slot)
         slot = guard.describe(folder, change, change.port)
         slots.write(folder, slot)
+        # While the version before still serves: the gap is to have nothing in it but the two processes.
         guard.driver.arm(folder, slot)
         with switch.gap(change, slot, 0.0) as gap:
             if change.old_slot >= 0:

@@ -26,6 +26,7 @@ def main(words: list[str]) -> int:
     from goferry.host import bindings  # loads ctypes
 
     own: Iterable[int] = ()
+    # NOTE and FIRST come together, so an odd number of words begins with TURN.
     turn, drawn = (words[:1], words[1:]) if len(words) % 2 else ([], words)
     for path in turn:
         unit.note_turn(path)
@@ -36,6 +37,7 @@ def main(words: list[str]) -> int:
         sys.stderr.write(f"goferry: no port for the service: {error}\n")
         return 1
     try:
+        # Without it the port is still drawn, and host.forward still asks who listens: the service starts.
         bindings.deny(own)
     except OSError as error:
         sys.stderr.write(f"goferry: this host can't keep a service from the ports of others: {error}\n")
@@ -82,6 +84,7 @@ def free(port: int) -> int:
     """
     kind = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET  # as Go does for an address without host
     with socket.socket(kind) as probe:
+        # As Go does: a port on which only old connections are left in TIME_WAIT can be listened on.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if kind == socket.AF_INET6:
             probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -91,4 +94,5 @@ def free(port: int) -> int:
             if port:
                 return 0
             raise
+        # From here on somebody may take it before the service listens; `Systemd.robbed` finds that out.
         return int(probe.getsockname()[1])

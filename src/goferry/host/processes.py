@@ -31,6 +31,7 @@ class Process(NamedTuple):
 def started(pid: int) -> int:
     """Return the process's start time in clock ticks since boot, or 0 when it is gone or a zombie."""
     try:
+        # From the last bracket on, as a process chooses its name, which stands in brackets.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (OSError, ValueError):
         return 0
@@ -64,11 +65,13 @@ def end(process: Process, grace: float) -> bool:
     Return whether it is; one that waits for a disk may outlive its SIGKILL.
     """
     for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, KILLED)):
+        # Asked before each signal: the pid may be another process's by now.
         if not same(process):
             return True
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, number)
         deadline = time.monotonic() + patience
+        # It may be no child of ours (systemd's, or a dead supervisor's), so it can't be waited for.
         while same(process) and time.monotonic() < deadline:
             time.sleep(0.01)
     return not same(process)
@@ -121,6 +124,7 @@ def in_use(path: str) -> bool:
     with contextlib.suppress(OSError):
         for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
             fields = line.split()
+            # SS_CONNECTED; what a listener accepted bears the listener's path.
             if fields[5] == "03" and fields[7:] == [path]:
                 return True
     return False

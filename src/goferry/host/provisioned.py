@@ -79,6 +79,7 @@ class Provisioned(HostTarget):
         """Return the project of the client's key, which the first frame says; the only one where there is one."""
         frame = first()
         project = protocol.bound(frame[0] if frame else {})
+        # The first deploy keys name no project: where there is one alone, none other can be meant.
         if not project and len(self.host.projects) == 1:
             (project,) = self.host.projects
         if not project:

@@ -84,11 +84,13 @@ class Public:
         except OSError as error:
             return self._unheard(place, _url(address, place.port), str(error) or type(error).__name__)
         served = str(answer.headers.get(probe.ANSWERED, "")).split()
+        # Four words: nginx tries one upstream (proxy_next_upstream off), so each variable has a single value.
         if len(served) != 4 or served[0] != secret.answered:
             return self._another(place, answer)
         if served[1] != "unix:" + place.live_link:
             what = f"nginx passes port {place.port} on to {printable(served[1], 200)}"
             return Finding(FRONT, what, (_PROVISION,))
+        # No connection was made: the 502 is nginx's own, and not the service's.
         if served[3] == "-":
             return self._closed(place, target, seconds)
         if answer.status != 200:
@@ -109,6 +111,7 @@ class Public:
 
     def _another(self, place: Place, answer: control.Answer) -> Finding:
         """Say who answered instead of the service's own server."""
+        # nginx listens as root, so every other user is a stranger.
         strangers = sorted(processes.listeners(place.port) - {0})
         if strangers:
             what = f"a program of user {_user(strangers[0])} listens on port {place.port}"
@@ -133,6 +136,7 @@ class Public:
                 advice = (f"on the host:  chmod o+x {path}",)
                 return Finding(FRONT, f"{path} is closed to nginx (mode {mode:04o})", advice)
         try:
+            # The agent is root: an answer to it means that the way is closed to nginx alone.
             control.ask(Path(place.live_link), "GET", target, seconds)
         except OSError as error:
             return Finding(SERVICE, f"nothing answers behind {place.live_link}: {error}")

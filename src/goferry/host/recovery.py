@@ -50,6 +50,7 @@ def recover(
     speaking = threading.Lock()
 
     def tell_whole(text: str) -> None:
+        # Projects are ended side by side, and a frame must not be cut by another one.
         with speaking:
             tell(text)
 
@@ -64,6 +65,7 @@ def recover(
     ended, more = _each(finish, root.projects(), str)
     done = [f"ended the unfinished transaction {name}" for names in ended for name in names]
     failed += more
+    # Afterwards: which slot is live is settled when no transaction is open.
     if restore:
         started, more = _each(start, root.services(), _project_of)
         done += [f"started {name} again" for names in started for name in names]
@@ -76,6 +78,7 @@ def _each(
 ) -> tuple[list[list[str]], list[RecoveryFailure]]:
     """Do `act` for every item, side by side; return the results and the failures, each with its project."""
     listed = list(items)
+    # Without a deadline, as what is late would go on without the lock. Each act has limits of its own.
     outcomes = gather([functools.partial(act, item) for item in listed], math.inf)
     results = [outcome.value for outcome in outcomes if outcome.value is not None]
     pairs = zip(listed, outcomes)
@@ -99,6 +102,7 @@ def _finish(root: HostTarget, project: str, engine: Callable[[journal.Journal], 
     done, folder = [], root.journals(project)
     for entry in journal.unsettled(folder):
         course = engine(entry)
+        # Not even the first line is whole, so no act was done, and no recovery would ever settle it.
         if journal.never_begun(entry):
             entry.path.unlink()
         elif _resumed(course, entry):

@@ -105,6 +105,7 @@ def _change(name: str, state: State, target: HistoryEntry) -> Change:
     return between(
         name,
         mode=target.mode,
+        # The version goes back, the place does not: the port of now, unless the kind is another.
         port=live.port if live and live.mode == target.mode else target.port,
         state=state,
         sequence=target.sequence,

@@ -107,6 +107,7 @@ class Line:
                 frame = frames.read(reader)
         except frames.BadFrame as error:
             self.malformed = str(error)
+        # A stream that breaks, or is closed while it is read, ends as any other.
         except (OSError, ValueError):
             pass
         self._gone.set()
@@ -239,6 +240,7 @@ def _ended(session: AgentSession, line: Line) -> int:
         error = of_defect(defect)
     else:
         error = _why(line, state)
+    # What is no frame ends the reading, so its sender counts as gone, and may still listen.
     if line.malformed or not line.gone():
         line.send({"ok": False, "error": as_frame(error)})
     return error.exit_code if line.malformed else 0

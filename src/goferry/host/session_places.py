@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from goferry.host.target import HostTarget
 
 MOST = 10
-"""Sessions that stay; the socket takes more (render.AGENT_SOCKET_UNIT), so a newcomer gets in and asks one to go."""
+"""Sessions that stay; the socket takes more (MaxConnections= of its unit), so a newcomer gets in and asks one to go."""
 
 
 class SessionPlace:
@@ -39,6 +39,7 @@ class SessionPlace:
         others = _others(folder, self._path)
         while len(others) + 1 > MOST:
             count = Counter(_project(path) for path in [self._path, *others])
+            # How many a project has counts before the time: else whoever opens many pushes out others.
             path = min(others, key=lambda each: (-count[_project(each)], others[each]))
             del others[path]
             with contextlib.suppress(OSError):

@@ -147,6 +147,7 @@ def described(text: str) -> Slot:
         ValueError, KeyError: when it is not a description of a slot.
     """
     record = json.loads(text)
+    # What decides between one start and starts for ever is read from no damaged value.
     if not isinstance(record, dict) or type(record.get("guarded")) is not bool:
         raise ValueError("the slot's file is damaged")
     for name in NEEDED:
@@ -194,6 +195,7 @@ def become(descriptor: int, slot: Slot, environ: dict[str, str], folder: str) ->
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0, inheritable=True)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a service's secrets are in its memory
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and what is ignored is inherited
+    # By its descriptor: at its name there may be other bytes by now than those that were hashed.
     os.execve(descriptor, [slot.program, *slot.args], environ)  # noqa: S606  becoming the service is the point
 
 
@@ -247,6 +249,7 @@ def following(before: Start, slot: Slot, now: float) -> tuple[Start, float | Non
     before: the note of the last start, empty when there was none. A candidate is started once.
     """
     again = before.attempt == slot.attempt
+    # A clock that was set back gives a negative time, and no start waits because of it.
     row = before.row + 1 if again and 0 <= now - before.at < 30 else 0
     noted = Start(slot.attempt, row, now)
     if again and not slot.guarded:
@@ -294,6 +297,7 @@ def environment(base: str, slot: Slot) -> dict[str, str]:
 
 def checked(path: str, sha256: str) -> int:
     """Open the binary and return its descriptor when its bytes are the released ones."""
+    # The store has files alone: a link at that name was put there by somebody else.
     opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     descriptor = fcntl.fcntl(opened, fcntl.F_DUPFD_CLOEXEC, 10)  # clear of 3, where the socket belongs
     os.close(opened)
@@ -309,10 +313,12 @@ def hand_over(slot: Slot, environ: dict[str, str]) -> str:
     """Move the listening socket to descriptor 3, say so in the environment, and return the control socket's path."""
     folder = os.open("run", os.O_RDONLY | os.O_DIRECTORY)
     control = os.path.join(os.path.abspath("run"), slot.control)
+    # A unix socket's name has 108 bytes at most (unix(7)); by a descriptor of its folder it is always short.
     if len(os.fsencode(control)) > 100:
         os.dup2(folder, 9, inheritable=True)
         control = "/proc/self/fd/9/" + slot.control
     os.dup2(0, 3, inheritable=True)
+    # execve keeps the pid, so it is the service's too.
     environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()), GOFERRY_CONTROL=control)
     return control
 
@@ -321,10 +327,12 @@ def accept_when_ready(control: str, health: str) -> None:
     """Leave a process behind that tells a committed version, started again, to accept once it is healthy."""
     me = os.getpid()
     since = started(me)
+    # Twice, so that the helper is a child of init: the service gets none that it did not start.
     if os.fork():
         os.wait()
         return
     if not os.fork():
+        # The log and the listening socket are let go; 9 stays, by which the control socket may be named.
         null = os.open(os.devnull, os.O_RDWR)
         for number in (0, 1, 2):
             os.dup2(null, number)

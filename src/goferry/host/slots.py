@@ -55,6 +55,7 @@ def describe(
         service=change.service,
         slot=change.slot,
         mode=change.mode,
+        # Named by what its configuration depends on: another port is another group, with a socket of its own.
         group=f"{folder.project}~{change.service}~{kind.shared_port(change.port) or change.mode}",
         port=change.port,
         listen=listen,
@@ -115,6 +116,7 @@ def live(folder: ServiceFolder) -> int:
     """Return the slot that the `live` link names, or -1."""
     try:
         target = os.readlink(str(folder.live))
+        # The live version may be of another kind than the next one; then its socket is named otherwise.
         places = [(number, mode) for number in (0, 1) for mode in folder.root.kinds]
         return next((number for number, mode in places if target == folder.pointer(number, mode)), -1)
     except (OSError, NotProvisioned):

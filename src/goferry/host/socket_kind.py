@@ -68,6 +68,7 @@ class SocketService:
         if answer.http != 200:
             return ill.of_status(answer.http, slot.health)
         wrong = _wrong(answer, slot, pid)
+        # Another process may still be ending, so that may pass. The right one of a wrong build stays wrong.
         if wrong and answer.pid != pid:
             return Ill("; ".join(wrong))
         if wrong:

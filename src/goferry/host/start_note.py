@@ -40,5 +40,6 @@ def write(path: str, note: Note) -> None:
     os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
     with open(path + ".new", "w") as file:
         file.write(note.text())
+        # Whatever root's umask is: host.forward reads it as a user of its own.
         os.fchmod(file.fileno(), 0o644)
     os.replace(path + ".new", path)

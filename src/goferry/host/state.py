@@ -94,6 +94,7 @@ def _read(path: Path) -> dict[str, Any] | None:
         raise StateDamaged(f"{path}: {error}", advice=["restore the file from a backup"]) from error
     if not isinstance(record, dict):
         raise StateDamaged(f"{path} is not an object")
+    # The type too, as True equals 1.
     if type(record.get("schema", 1)) is not int or record.get("schema", 1) not in SCHEMAS:
         raise StateDamaged(
             f"{path} has schema {ascii(record['schema'])[:40]}; this agent reads {SCHEMAS}",

@@ -83,6 +83,7 @@ class Store:
 
     def _holds(self, folder: ServiceFolder, sha256: str) -> bool:
         path = folder.blob(sha256)
+        # Hashed again, though only what was hashed gets this name: a disk may fail, and people edit.
         return path.is_file() and not path.is_symlink() and files.sha256_file(path) == sha256
 
     def _copy(self, folder: ServiceFolder, change: Change) -> None:
@@ -133,6 +134,7 @@ class Store:
                 state="Nothing was installed.",
                 advice=["treat the folder as hostile; get the release again"],
             )
+        # Before it gets its name: what has one counts as held, and clients no longer send its bytes.
         reason = executable.cannot_run(part)
         if reason:
             raise WrongPlatform(f"{change.source} can't run here: {reason}", state="Nothing was installed.")
@@ -160,6 +162,7 @@ class Store:
         folder = self.root.service(transaction.project, change.service)
         before = state.read(folder)
         now = state.Live.of(change)
+        # A recovery may do this act a second time, when the state says so already.
         if before.live != now or before.stopped:
             kept = state.kept(self.root, transaction.project)
             known = history.find(before.history, change.sequence)
@@ -173,6 +176,7 @@ class Store:
             state.write(folder, state.State(now, held))
         if transaction.kind == "deploy":
             state.raise_floor(self.root, transaction.project, change.sequence, transaction.digest)
+        # Last, as from here on the version is started again for ever, also at boot.
         slot = slots.read(folder, change.slot)
         if slot and not slot.guarded:
             slots.write(folder, slot._replace(guarded=True))
@@ -235,6 +239,7 @@ def _named(folder: ServiceFolder) -> Iterator[tuple[int, str]]:
 
 
 def _copy_hashed(folder: Path, name: str, part: Path) -> str:
+    # The folder may be the client's: what was verified there may have changed, so it is hashed anew.
     root = os.open(str(folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         source = verify.open_file(name, root)
@@ -246,6 +251,7 @@ def _copy_hashed(folder: Path, name: str, part: Path) -> str:
             digest.update(block)
             writer.write(block)
         os.fchmod(writer.fileno(), 0o555)
+        # On the disk before it gets its name, which would stand for an empty file after a power cut.
         writer.flush()
         os.fsync(writer.fileno())
     return digest.hexdigest()

@@ -60,14 +60,17 @@ class Supervised:
 
     def arm(self, folder: ServiceFolder, slot: Slot) -> None:
         """Let supervisord know the groups of all slots; a new socket's port must be free."""
+        # The note of the process before says nothing of the one that is about to start.
         with contextlib.suppress(FileNotFoundError):
             folder.run(slot.slot).unlink()
         shared = self._shared(slot)
+        # A group that supervisord knows has the port already, by supervisord itself.
         if shared and not self.supervisor.knows(slot.group):
             refuse_taken(shared)
         self._configure()
 
     def _configure(self) -> None:
+        # A recovery starts services side by side, and each of them writes the whole configuration.
         with self._configuring:
             self.root.prepare()
             self.supervisor.configure(self._groups())
@@ -92,6 +95,7 @@ class Supervised:
         """End the slot's process, also one that outlived its supervisord or whose supervisord does not answer."""
         number, left = slot.slot, grace
         if self.supervisor.alive():
+            # A supervisord that hangs keeps no process running: the process itself is ended below.
             with contextlib.suppress(GuardFailed):
                 self.supervisor.stop(slot.group, number)
                 left = self._await_end(slot, time.monotonic() + grace)
@@ -180,6 +184,7 @@ def free_port() -> int:
 def refuse_taken(port: int) -> None:
     """Raise PortTaken when another program has the port."""
     with socket.socket() as probe:
+        # As supervisord does: connections of the version before in TIME_WAIT are no other program.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

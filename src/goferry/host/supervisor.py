@@ -72,6 +72,7 @@ def render(groups: Sequence[Group], socket: str) -> str:
         f"file={socket}",
         "chmod=0600",
         "[supervisord]",
+        # A daemon would go on under another pid than the one that is noted.
         "nodaemon=true",
         "silent=true",
         "logfile=supervisord.log",
@@ -89,6 +90,7 @@ def render(groups: Sequence[Group], socket: str) -> str:
 
 def _section(group: Group) -> list[str]:
     if group.port:
+        # supervisord opens such a group's socket itself and keeps it while processes come and go.
         lines = [f"[fcgi-program:{group.name}]", f"socket=tcp://127.0.0.1:{group.port}"]
         lines.append(f"socket_backlog={BACKLOG}")
     else:
@@ -99,6 +101,8 @@ def _section(group: Group) -> list[str]:
         "process_name=%(process_num)d",
         "numprocs=2",
         "autostart=false",
+        # Every end but the shim's 77 is unexpected, and with startsecs=0 each start counts as one that
+        # succeeded: so supervisord starts a committed version again for ever.
         "autorestart=unexpected",
         f"exitcodes={shim.REFUSED}",
         "startsecs=0",
@@ -190,6 +194,7 @@ class Supervisor:
         added, changed, removed = self.call("reloadConfig")[0]
         for name in [*removed, *changed]:
             if self._stopped(name):
+                # Another thread may have started it since, or removed it.
                 self._tolerate("removeProcessGroup", (name,), (BAD_NAME, STILL_RUNNING))
         for name in [*added, *changed]:
             self._add(name)
@@ -229,6 +234,8 @@ class Supervisor:
 
     def _socket_name(self) -> str:
         path = os.fspath(self.socket)
+        # supervisord binds a longer name at first, with its pid behind it, of the 108 bytes that there are.
+        # In its file `%` and `;` mean something else.
         fits = len(os.fsencode(path)) <= 90 and path.isascii() and not set(path) & set("%;# \"'\\")
         return path if fits else f"/proc/self/fd/{FOLDER}/{SOCKET}"
 
@@ -244,6 +251,7 @@ class Supervisor:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         folder = os.open(str(self.own / "run"), os.O_RDONLY | os.O_DIRECTORY)
+        # Other threads start programs too; pass_fds gives it to this one alone.
         os.dup2(folder, FOLDER, inheritable=False)
         os.close(folder)
         try:
@@ -255,6 +263,7 @@ class Supervisor:
                     stdin=subprocess.DEVNULL,
                     stdout=errors,
                     stderr=errors,
+                    # So that ^C in the client's terminal ends the client, and no service.
                     start_new_session=True,
                     pass_fds=(FOLDER,),
                 )

@@ -93,6 +93,7 @@ class Link:
         elif folder.path.is_dir():
             with contextlib.suppress(FileNotFoundError):
                 folder.live.unlink()
+            # As link_atomically does: after a power cut the link must not be back.
             sync_folder(folder.path)
 
     def read_back(self, folder: ServiceFolder) -> Routing:
@@ -110,7 +111,9 @@ class Link:
         if self.well(folder, old):
             return
         again = old._replace(guarded=True)
+        # Noted before it is ended: after a kill here the next start of the supervisor brings it back.
         slots.write(folder, again)
+        # Not Guard.end, which notes that it is not to be started again.
         self.guard.driver.stop(folder, old, old.drain_ms / 1000)
         self.restart(folder, again)
 

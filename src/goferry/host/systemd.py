@@ -133,6 +133,7 @@ def stream(words: Sequence[str]) -> Iterator[bytes]:
     except OSError as error:
         raise GuardFailed(f"{words[0]}: {error}") from error
     assert process.stdout is not None
+    # readline has no timeout: a reader whose journal hangs is freed by the end of the program.
     limit = threading.Timer(SECONDS, process.kill)
     limit.daemon = True
     limit.start()
@@ -214,6 +215,7 @@ class Systemd:
             return
         running = self.running(folder, number)
         if running and not self._note(folder, slot).port:
+            # The older units noted nothing, and host.forward passes on to the unit that is noted alone.
             start = start_note.Note(slot.listen, listener.group_of(str(running.pid)))
             start_note.write(place.port_note(number), start)
         self._systemctl("start", "--", place.socket_unit(number))
@@ -239,6 +241,7 @@ class Systemd:
             os.unlink(folder.place.port_note(number))  # it speaks of this start, and of what systemd makes of it
         before = self.show(folder.place.unit(number)).InvocationID
         slots.note_start(folder, slot, slots.Begin(since=time.time_ns() // 1000, before=before))
+        # The socket first: with it systemd makes the folder in which the leave lies.
         self._systemctl("start", "--", folder.place.socket_unit(number))
         self._put(folder.place.leave(number), f"{LEAVE}={slot.attempt}\n".encode())
         said = self._run(["systemctl", "start", "--", folder.place.unit(number)])
@@ -250,15 +253,18 @@ class Systemd:
         number, place = slot.slot, folder.place
         deadline = time.monotonic() + grace
         port = self.port(folder, slot) if _kind(folder, slot).ports else 0
+        # Two seconds of the time are left for the process itself.
         while port and processes.connections(port) and time.monotonic() < deadline - 2:
             time.sleep(0.05)  # a plain service ends at once on SIGTERM: let its last answers go first
         self._end(place.unit(number), deadline)
         ways = [place.serving(mode) for mode in place.kinds]  # the slot may have listened in the other one
         units = [unit for way in ways for unit in (way.socket_unit(number), way.door_unit(number))]
         self._systemctl("stop", "--", *units)
+        # Sets NRestarts to 0 as well, by which `ended` knows a candidate that was started again.
         self._run(["systemctl", "reset-failed", "--", place.unit(number)])
 
     def _end(self, unit: str, deadline: float) -> None:
+        # Without waiting: systemctl would have the patience of the unit, and here that of the version counts.
         self._systemctl("stop", "--no-block", "--", unit)
         if not self._gone(unit, deadline):
             self._run(["systemctl", "kill", "--signal=SIGKILL", "--", unit])
@@ -277,6 +283,7 @@ class Systemd:
         """Return what systemd says of a process that ended, or was started again without being committed."""
         shown = self.show(folder.place.unit(slot.slot))
         state = shown.ActiveState
+        # A unit in its pause before the next start is `activating` too, and has no process.
         runs = state == "active" or (state == "activating" and shown.SubState != "auto-restart")
         again = int(shown.NRestarts or 0)
         if runs and (slot.guarded or not again):
@@ -330,6 +337,7 @@ class Systemd:
         if not matches:
             return []
         with contextlib.suppress(GuardFailed):
+            # What journald has not taken in yet would be missing; if it won't, the rest is still of use.
             self._run(["journalctl", "--sync"])
         before, found = slots.noted_start(folder, number).before, []
         for data in self._stream([*JOURNAL, *how_many, *matches]):

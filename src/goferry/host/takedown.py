@@ -80,6 +80,7 @@ def _end_all(session: AgentSession, folders: list[ServiceFolder]) -> None:
 
 def _end(session: AgentSession, folder: ServiceFolder) -> None:
     now = state.read(folder)
+    # Noted, and its link gone, before anything ends: no recovery starts again what is ended on purpose.
     if now.live is not None:
         state.write(folder, replace(now, stopped=True))
     with contextlib.suppress(FileNotFoundError):
@@ -97,6 +98,7 @@ def purge_asked(session: AgentSession, request: Request) -> dict[str, Any]:
         advice=["on the host:  /usr/local/libexec/goferry-host purge PROJECT --dry-run"],
     )
     session.root.refuse(kept_by_root)
+    # Only a client that says no to a dry run removes anything; one that says nothing (None) does not.
     dry_run, wait = request.dry_run is not False, request.wait_ms / 1000
     return purge(session, request.project, request.service, dry_run=dry_run, wait=wait).record()
 
@@ -163,6 +165,7 @@ def purge(session: AgentSession, project: str, service: str, *, dry_run: bool, w
             session.recovery(restore=False)
             for folder in folders:
                 _end(session, folder)
+            # Measured again, as it may have changed while the lock was waited for.
             found = kept(root, project, service)
             for each in found:
                 session.tell(f"remove {each.path}")

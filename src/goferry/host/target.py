@@ -238,9 +238,11 @@ class HostTarget(ABC):
         for folder in (self.path, self.own, self.own / "run"):
             if folder != self.path and not os.path.lexists(str(folder)):
                 continue
+            # The root may be a link of its owner's; below it a link is somebody else's.
             found = os.lstat(str(folder)) if folder != self.path else os.stat(str(folder))
             if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
                 raise UnsafeRoot(f"{folder} is not a folder of the user who deploys", advice=["choose another --root"])
+            # With the sticky bit others can add entries, and can't rename or remove ours.
             if found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
                 raise UnsafeRoot(f"others may write to {folder}", advice=[f"chmod go-w {folder}"])
 

@@ -112,6 +112,7 @@ class TrafficActs:
             self.unreached[change.service] = error.what
         except GoferryError as error:
             raise RollbackFailed(f"{change.service} {change.old_version}: {error.what}") from error
+        # Read again: it may have been described anew, with another port.
         old = slots.read(folder, change.old_slot)
         found = self.switch.returned(folder, old) if old and change.service not in self.unreached else Finding()
         if found.where:
@@ -131,6 +132,7 @@ class TrafficActs:
             version=change.old_version,
             sha256=change.old_sha256,
         )
+        # The candidate first, as it may have the public port.
         self.guard.end(folder, change.slot)
         listen = self.root.listen_again(self.guard.driver, folder, before)
         self.switch.restart(folder, self.guard.describe(folder, before, listen)._replace(guarded=True))

@@ -115,6 +115,7 @@ def unit_environment(slot: Slot, given: Mapping[str, str]) -> dict[str, str]:
     kept = KEPT if slot.shares else KEPT - SOCKETS  # its unit may have one for the version before
     environ = {key: value for key, value in given.items() if key in kept}
     environ.update(slot.env)
+    # Root's file has the last word over what a release declares.
     environ.update({key: value for key, value in given.items() if key not in KEPT | OWN})
     return environ
 
@@ -147,6 +148,7 @@ def note_turn(path: str) -> None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         say(f"this start is not noted: {error}")
         with contextlib.suppress(OSError):
+            # The note of the start before would hold for this one: a pause that is not due, or `never`.
             os.unlink(path)
 
 

@@ -243,6 +243,7 @@ def _newest(lines: list[str], room: int) -> list[str]:
     kept: list[str] = []
     for line in reversed(lines):
         text = line[:LINE]
+        # As JSON, which makes six bytes of a control character.
         room -= len(json.dumps(text)) + 1
         if room < 0:
             break

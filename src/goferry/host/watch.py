@@ -159,6 +159,7 @@ class Watch:
                 raise answer
             if not answer:
                 return answer
+            # Silence says less than a bad answer that came before it.
             if not answer.late or said.late:
                 said = answer
             if not answer.late:

@@ -97,6 +97,7 @@ def _no_constant(name: str) -> Any:
 
 def _check(value: Any, most: int) -> bool:
     """Refuse what has no canonical form, level by level; return whether a key has a character beyond U+FFFF."""
+    # By levels and not by recursion, whose limit in Python would decide how deep is too deep.
     level, count, beyond = [value], 1, False
     for _ in range(MAX_DEPTH + 1):
         below: list[Any] = []
@@ -131,6 +132,7 @@ def _beyond(item: dict[Any, Any]) -> bool:
 def _ordered(value: Any) -> Any:
     """Return the value with each object's keys in the order of their UTF-16 code units."""
     if isinstance(value, dict):
+        # Big-endian, so that the bytes sort as the code units do.
         keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
         return {key: _ordered(value[key]) for key in keys}
     return [_ordered(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -24,7 +24,10 @@ KIND = "PGP PUBLIC KEY BLOCK"
 MAX_BYTES = 256 << 10
 TRIES = 32
 """How many statements about a key are looked at, from the newest back, until one holds."""
+# In the first octet of the Key Flags: may sign data (RFC 9580, section 5.2.3.29).
 _SIGN = 0x02
+# RFC 9580, section 5.2.1. 0x30, Certification Revocation, is not among them: it takes back a user id, and
+# nobody is known here by one.
 _CERTIFICATIONS = (0x10, 0x11, 0x12, 0x13)
 _DIRECT, _BINDING, _BACK, _REVOKED, _SUBKEY_REVOKED = 0x1F, 0x18, 0x19, 0x20, 0x28
 
@@ -193,6 +196,7 @@ def _part(primary: CertificateKey, key: CertificateKey, items: Sequence[Packet])
     statements: list[CertificateStatement] = []
     for kind, body in items:
         if kind in (packets.USER_ID, packets.USER_ATTRIBUTE) and key is primary:
+            # As user ids and user attributes are hashed (RFC 9580, section 5.2.4).
             covered = (b"\xb4" if kind == packets.USER_ID else b"\xd1") + len(body).to_bytes(4, "big") + body
         elif kind != packets.SIGNATURE:
             raise FormError(f"a packet of type {kind} does not belong there in a public key")
@@ -207,6 +211,7 @@ def _statement(body: bytes, primary: CertificateKey, key: CertificateKey, covere
     except FormError:  # of version 3, or broken: it proves nothing
         return []
     wanted = (*_CERTIFICATIONS, _DIRECT) if key is primary else (_BINDING,)
+    # What others certify of a user id says nothing of what the key may do.
     if signature.kind not in wanted or not signature.names(primary.fingerprint):
         return []
     return [CertificateStatement(signature, b"" if signature.kind == _DIRECT else covered, body)]
@@ -214,6 +219,7 @@ def _statement(body: bytes, primary: CertificateKey, key: CertificateKey, covere
 
 def _kind(body: bytes) -> int:
     """Return a signature packet's type, also of versions that are not read otherwise: a revocation counts in each."""
+    # Versions 2 and 3 begin with the length of what is hashed (RFC 4880, section 5.2.2).
     at = 2 if body[:1] in (b"\x02", b"\x03") else 1
     return body[at] if len(body) > at else -1
 
@@ -226,13 +232,16 @@ def _standing(primary: CertificateKey, part: Part) -> Standing:
     holding: list[CertificateStatement] = []
     verdicts: list[bool | None] = []
     for statement in _newest(part):
+        # All of the newest second count together: which of them came last can't be told.
         if holding and statement.signature.created != holding[0].signature.created:
             break
+        # Not passed over for an older one: it may be the owner's newer word, and if not it only refuses.
         if statement.signature.digest in pgp_signature.WEAK_HASHES:
             return Standing(since=statement.signature.created, weak_digest=True)
         verdict = _verdict(statement.signature, primary, primary.hashable + statement.covered)
         if verdict is not False:
             holding.append(statement)
+            # One with a critical part that is not known proves nothing, and no older one speaks in its place.
             verdicts.append(False if statement.signature.odd else verdict)
     if not holding:
         return Standing(untried=max(0, len(part.statements) - TRIES))
@@ -245,9 +254,11 @@ def _summed(
     signatures: Sequence[OpenpgpSignature],
     verdicts: Sequence[bool | None],
 ) -> Standing:
+    # A key's time counts from its making, a statement's from its own; the earliest end counts.
     ends = [key.created + signature.key_lifetime for signature in signatures if signature.key_lifetime]
     ends += [signature.created + signature.lifetime for signature in signatures if signature.lifetime]
     flags = [signature.flags for signature in signatures if signature.flags >= 0]
+    # A primary key from before there were flags may sign; of a subkey it must be said.
     signs = any(flag & _SIGN for flag in flags) or (key is primary and not flags)
     bound = False if False in verdicts else (None if None in verdicts else True)
     if key is not primary and signs and bound is not False:
@@ -300,5 +311,7 @@ def _key(body: bytes, *, revoked: bool) -> CertificateKey:
         raise FormError(f"a key has version {body[0]}; version 4 is read")
     if body[5] in pgp_signature.RSA:
         pgp_signature.rsa_numbers(body[6:])  # broken ones are found here, not when a signature is judged
+    # The form defines SHA-1 here. Collisions are two keys of one's own making; against the key that is pinned
+    # it takes a second preimage, which nobody can make.
     fingerprint = hashlib.sha1(b"\x99" + len(body).to_bytes(2, "big") + body).hexdigest()  # noqa: S324  RFC 9580, 5.5.4.2
     return CertificateKey(fingerprint.upper(), body, body[5], body[6:], int.from_bytes(body[1:5], "big"), revoked)

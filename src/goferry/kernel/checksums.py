@@ -34,6 +34,7 @@ def write(digests: Mapping[str, str]) -> bytes:
         ListMalformed, ListNameUnsafe, ListDuplicate, ListTooLarge: when the result would not be accepted.
     """
     lines = [f"{digests[name]}  {name}\n" for name in sorted(digests, key=_order)]
+    # A name that is not UTF-8 becomes the bytes that it was, for `parse` to refuse by name.
     data = "".join(lines).encode("utf-8", "surrogateescape")
     parse(data)
     return data
@@ -94,6 +95,7 @@ def refuse_twins(names: Iterable[str]) -> None:
     """
     seen: dict[str, str] = {}
     for name in names:
+        # Twice, since what was in normal form may no longer be in it when its case is folded.
         key = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
         if key in seen:
             raise ListDuplicate(f"{seen[key]!a} and {name!a} are one name on some file systems")
@@ -116,6 +118,7 @@ def _split(line: bytes, number: int) -> tuple[str, bytes]:
 def _unsafe(name: str, raw: bytes) -> str:
     if not name or len(raw) > MAX_NAME:
         return f"is empty or longer than {MAX_NAME} bytes"
+    # Programs take a dash for an option, and Windows drops dots and spaces at the end.
     if name[0] in "-." or name[0] == " " or name[-1] in ". ":
         return "begins with a dash, a dot or a space, or ends with a dot or a space"
     if _FORBIDDEN.search(name):
@@ -126,6 +129,7 @@ def _unsafe(name: str, raw: bytes) -> str:
         return "begins with a mark that joins what stands before it"
     if unicodedata.normalize("NFC", name) != name:
         return "is not in Unicode normal form C"
+    # Windows looks at what is before the first dot: `con.txt` is the console as well.
     if name.split(".", 1)[0].rstrip().lower() in _DEVICES:
         return "is a device on Windows"
     return ""

@@ -54,6 +54,7 @@ def _decode(encoded: bytes) -> _Point | None:
 def _recover_x(y: int, sign: int) -> int | None:
     above, below = (y * y - 1) % _P, (_D * y * y + 1) % _P
     x = above * pow(below, 3, _P) * pow(above * pow(below, 7, _P), (_P - 5) // 8, _P) % _P
+    # The candidate is a root, or is one times the root of -1, or there is none (RFC 8032, 5.1.3, step 3).
     if (below * x * x - above) % _P != 0:
         x = x * _SQRT_M1 % _P
     if (below * x * x - above) % _P != 0 or (x == 0 and sign):
@@ -62,6 +63,7 @@ def _recover_x(y: int, sign: int) -> int | None:
 
 
 def _add(one: _Point, two: _Point) -> _Point:
+    # Complete: right for two equal points and for the neutral one too, so no case is told apart.
     a = (one[1] - one[0]) * (two[1] - two[0]) % _P
     b = (one[1] + one[0]) * (two[1] + two[0]) % _P
     c = 2 * one[3] * two[3] * _D % _P
@@ -88,6 +90,7 @@ def _equal(one: _Point, two: _Point) -> bool:
 
 
 def _small_order(point: _Point) -> bool:
+    # The cofactor is 8, so three doublings bring every point of small order to the neutral one.
     return _equal(_double(_double(_double(point))), _NEUTRAL)
 
 

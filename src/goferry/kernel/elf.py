@@ -49,12 +49,14 @@ def read(file: IO[bytes]) -> Elf:
         ValueError: when it is not an ELF executable, or its headers lead outside of it.
     """
     head = file.read(64)
+    # A whole header of 32 bits; what a file of 64 bits lacks is found when it is unpacked.
     if len(head) < 52 or head[:4] != b"\x7fELF" or head[4] not in (1, 2) or head[5] not in (_LITTLE, _BIG):
         raise ValueError("not an ELF file")
     order = "<" if head[5] == _LITTLE else ">"
     wide = head[4] == 2
     try:
         kind, machine = struct.unpack_from(order + "HH", head, 16)
+        # An executable whose place in memory is chosen when it starts is of type DYN, as a shared library is.
         if kind not in (_ET_EXEC, _ET_DYN):
             raise ValueError("an ELF file, but not an executable")
         interpreter = _interpreter(file, head, order, wide=wide)
@@ -72,6 +74,7 @@ def _interpreter(file: IO[bytes], head: bytes, order: str, *, wide: bool) -> str
     for number in range(count):
         segment, place, _, _, length = struct.unpack(form, _at(file, table + number * size, struct.calcsize(form)))
         if segment == _PT_INTERP:
+            # An empty name is a loader too: the file must not count as static.
             return _at(file, place, min(length, 4096)).split(b"\0")[0].decode("utf-8", "replace") or "unnamed"
     return ""
 

@@ -88,6 +88,7 @@ class GoferryError(Exception):
     def as_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints: `{"ok": false, "error": NAME, "exit_code": N, "what": …, …}`."""
         return {
+            # First, so that no fact takes the place of one of the others.
             **self.facts,
             "ok": False,
             "error": self.name,

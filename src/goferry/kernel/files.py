@@ -20,12 +20,14 @@ def write_atomically(path: PathLike, data: bytes, mode: int = 0o644) -> None:
     import tempfile  # it brings random numbers along, and most runs write nothing
 
     target = Path(path)
+    # Beside it, as a rename works within one file system alone.
     descriptor, name = tempfile.mkstemp(dir=str(target.parent), prefix="." + target.name + ".")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             os.fchmod(file.fileno(), mode)
             file.flush()
+            # Before the rename: after a power cut the name would else stand for an empty file.
             os.fsync(file.fileno())
         os.replace(name, str(target))
     except BaseException:

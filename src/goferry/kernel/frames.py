@@ -79,6 +79,7 @@ def _exactly(stream: IO[bytes], size: int) -> bytes:
     parts = []
     missing = size
     while missing:
+        # A stream without a buffer may give less than it is asked for.
         part = stream.read(missing)
         if not part:
             raise BadFrame("the stream ended inside a frame")

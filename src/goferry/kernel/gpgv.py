@@ -75,6 +75,7 @@ def _matches(program: str, certificate: Certificate, key: CertificateKey, messag
 
 
 def _run(program: str, folder: str) -> list[list[str]]:
+    # A home of its own and no variables, so that nothing which the user set up takes part.
     argv = [program, "--status-fd", "1", "--homedir", folder, "--keyring", os.path.join(folder, "keyring")]
     argv += ["--weak-digest", "SHA1", os.path.join(folder, "signature"), os.path.join(folder, "message")]
     environ = {"PATH": os.defpath, "LC_ALL": "C"}
@@ -89,7 +90,9 @@ def _run(program: str, folder: str) -> list[list[str]]:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
+        # What can't be run can't tell; that is no verdict.
         raise Unsupported from None
+    # Not by splitlines, which also splits at characters that a user id may have.
     lines = done.stdout.decode("utf-8", "replace").split("\n")
     return [line.split(" ")[1:] for line in lines if line.startswith("[GNUPG:] ")]
 
@@ -107,10 +110,12 @@ def judge(status: list[list[str]], primary: str, key: str) -> bool:
     """
     words = [line[0] for line in status if line]
     for line in status:
+        # One of these counts whatever else is reported beside it.
         if line and line[0] in _BAD:
             raise _BAD[line[0]](f"gpgv reports {line[0]} for a signature of key {key}")
     errors = [line for line in status if line and line[0] == "ERRSIG"]
     if errors:
+        # ERRSIG <key id> <public-key algorithm> <digest> <class> <time> <reason>
         if len(errors) == 1 and len(errors[0]) > 6 and errors[0][6] in _UNSUPPORTED:
             raise Unsupported
         raise SignatureWrong(f"gpgv could not check the signature of key {key}")

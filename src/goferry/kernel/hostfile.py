@@ -311,6 +311,7 @@ def _place(project: str, service: str, record: Any, known: Known) -> Place:
     keys = ("port", "listen", "backend") if place.kind.ports else ("port", "listen")
     entry = _object(record, what, keys)
     port, backend = _port(entry["port"], what), _port(entry["backend"], what) if place.kind.ports else 0
+    # Ten ports from there on are the service's (loopback_ports), and no other's may lie among them.
     if backend % 10:
         raise ValueError(f"{what}: backend is not a multiple of ten")
     return replace(place, port=port, backend=backend)
@@ -343,6 +344,7 @@ def _object(value: Any, what: str, keys: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _refuse_twins(places: list[Place]) -> None:
+    # Service b of project shop-a and service a-b of shop would have the same units and files.
     stems = [place.stem for place in places]
     ports = [place.port for place in places]
     ports += [place.first_port(slot) for place in places if place.backend for slot in SLOTS]

@@ -65,11 +65,14 @@ ACTS: dict[str, tuple[str, ...]] = {
     STARTED: ("prove",),
     HEALTHY: (),
     SWITCHING: ("point",),
+    # The candidate accepts before the other one stops to: there is no moment in which nobody does.
     SWITCHED: ("accept", "drain", "reach"),
     BAKING: ("watch", "reach"),
+    # `record` first: the version before is ended only when what took its place is on the disk.
     COMMITTED: ("record", "retire"),
     PRUNED: ("prune",),
     ABORTED: ("stop", "discard"),
+    # Traffic goes back before anything else; that a candidate takes its time to end delays nobody.
     ROLLING_BACK: ("unpoint", "return", "stop"),
     ROLLED_BACK: ("discard",),
 }
@@ -153,6 +156,7 @@ class Transaction:
         """Return what the journal's first line keeps; JSON types."""
         record = asdict(self)
         record["changes"] = [asdict(change) for change in self.changes]
+        # Where it stands follows from the lines after the first, which must have no other say in it.
         del record["phase"], record["baked"]
         return record
 
@@ -180,6 +184,7 @@ def step(transaction: Transaction, event: str) -> tuple[Transaction, list[Act]]:
     """
     phase = _target(transaction, event)
     after = replace(transaction, phase=phase, baked=transaction.baked or event == "baked")
+    # It stays in its phase, whose acts would else be done again.
     if event == "baked":
         return after, []
     services = tuple(change.service for change in transaction.changes)
@@ -192,6 +197,7 @@ def _target(transaction: Transaction, event: str) -> str:
         raise IllegalEvent(f"{event} in {phase}")
     if phase == BAKING and event == "commit" and not transaction.baked:
         raise IllegalEvent("commit before the bake is done")
+    # Silence commits only what was watched to the end.
     if phase == BAKING and transaction.baked and transaction.on_silence == "commit" and event in ("silence", "recover"):
         return COMMITTED
     return TRANSITIONS[phase, event]

@@ -130,6 +130,7 @@ class Manifest:
     @property
     def uncommitted(self) -> list[str] | None:
         """The paths of files that the build read and the commit lacks; None when the release does not tell."""
+        # Notes are kept as they come, so this one need not have its form.
         listed = self.notes.get(UNCOMMITTED)
         if type(listed) is not list:
             return None
@@ -174,6 +175,7 @@ def parse(data: bytes, kinds: Mapping[str, services.Shape] = services.SHAPES) ->
         canonical_form = manifest.to_bytes()
     except (ValueError, TypeError, KeyError) as error:
         raise ManifestMalformed(f"release.json: {str(error) or type(error).__name__}") from None
+    # Two spellings of one release would be two identities (`digest`) with one meaning.
     if canonical_form != data:
         raise ManifestMalformed("release.json is not in canonical form")
     checksums.refuse_twins([entry.name for entry in manifest.files] + list(_RESERVED))
@@ -194,6 +196,7 @@ def _manifest(record: Any, kinds: Mapping[str, services.Shape]) -> Manifest:
     for pattern, name in ((_NAME, "project"), (_WORD, "version"), (_COMMIT, "commit")):
         _matches(pattern, fields[name], name)
     parse_time(fields["created"])
+    # JSON's integers are exact below that alone.
     if not 0 < _typed(fields["sequence"], int, "sequence") < 2**53:
         raise ValueError(f"sequence {fields['sequence']} is out of range")
     _typed(fields["toolchain"], dict, "toolchain")

@@ -57,6 +57,7 @@ def read_public(text: str) -> PublicKey:
         ValueError: when it is not one.
     """
     raw = base64.b64decode(text.encode("ascii"), validate=True)
+    # A key says `Ed` whichever form its signatures have.
     if len(raw) != 42 or raw[:2] != b"Ed":
         raise ValueError("it is not a minisign public key")
     return PublicKey(key_id(raw[2:10]), raw[10:])
@@ -104,6 +105,7 @@ def check(
     digest = hashlib.blake2b(message).digest()
     if not ed25519.verify(public.key, digest, signature.signature):
         raise SignatureWrong(f"{where} does not match {what}")
+    # Its time is in the comment, which the first signature does not cover.
     if not ed25519.verify(public.key, signature.signature + signature.comment, signature.global_signature):
         raise SignatureWrong(f"the trusted comment of {where} was changed")
 
@@ -113,6 +115,7 @@ def _base64(line: bytes, size: int, where: str) -> bytes:
         raw = base64.b64decode(line, validate=True)
     except binascii.Error:
         raw = b""
+    # base64 may spell the last bits of a text in several ways; a signature has one.
     if len(raw) != size or base64.b64encode(raw) != line:
         raise SignatureMalformed(f"{where} holds a line that is not base64 of {size} bytes")
     return raw

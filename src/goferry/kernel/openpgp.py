@@ -115,6 +115,7 @@ def judge(
     """
     signature, packet = read
     primary = certificate.primary
+    # Both, as a subkey falls with its primary key.
     for part in (primary, key):
         if part.revoked:
             raise KeyRevoked(f"{where} was made by key {part.fingerprint}, which its owner revoked")
@@ -128,6 +129,8 @@ def judge(
             f"of the statements about key {key.fingerprint} the newest {TRIES} are not its owner's",
             advice=["get the key from its owner, not from a key server:  gpg --export-options export-minimal --export"],
         )
+    # None is not False: the self-signature is of an algorithm that is not checked here. Then the key is not
+    # `proven`, and another verifier must confirm it.
     if not own.signs or above.bound is False or own.bound is False:
         raise KeyCannotSign(f"{where} was made by key {key.fingerprint}, which may not sign data")
     check_time(signature.created, now, where)
@@ -158,6 +161,7 @@ def _check_standing(key: CertificateKey, standing: Standing, signature: OpenpgpS
             f"key {key.fingerprint}, which made {where}, certifies itself with SHA-1 or MD5",
             advice=[f"renew it:  gpg --cert-digest-algo SHA512 --quick-set-expire {key.fingerprint} 2y"],
         )
+    # At both times: the signature's is chosen by whoever makes it, and a date in the past revives no key.
     if standing.expires is not None and standing.expires <= max(now, signature.created):
         raise KeyExpired(
             f"{where} was made by key {key.fingerprint}, which expired at {format_time(standing.expires)}",
@@ -180,11 +184,13 @@ def matches(judged: Judged, message: bytes, tools: Sequence[Verifier] | None = N
     try:
         if not pgp_signature.check(signature, key.algorithm, key.material, message):
             return False
+        # Else the signature is good, and whether the key belongs to its certificate is for the tools to say.
         if judged.proven:
             return True
     except packets.FormError:  # its numbers are not numbers
         return False
     except Unsupported:
+        # Nobody is asked about a curve or an algorithm whose strength is not known here.
         if not key.curve:
             raise
     for tool in gpgv.on_path() if tools is None else tools:

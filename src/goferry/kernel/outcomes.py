@@ -300,6 +300,7 @@ def from_frame(record: Mapping[str, Any]) -> GoferryError:
         code = code if type(code) is int and code in REMOTE else Failed.exit_code
         named = [kind for kind in kinds if kind.exit_code == code]
         name = name if name != Interrupted.name else Failed.name
+    # Not by the class's own __init__, which may take other arguments.
     error = GoferryError.__new__(named[0])
     GoferryError.__init__(
         error, str(record.get("what", "")), state=str(record.get("state", "")), advice=list(record.get("advice") or [])

@@ -11,9 +11,11 @@ import binascii
 import re
 from collections.abc import Iterator
 
+# `Hash` stands in a message with its own text, and `MessageID` in one in parts: both are refused.
 _HEADER = re.compile(rb"(Version|Comment|Charset): [\x20-\x7e\x80-\xff]*")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{1,76}={0,2}")
 
+# Types of packets (RFC 9580, section 5). Marker, Trust and Padding mean nothing in a certificate.
 SIGNATURE, SECRET_KEY, PUBLIC_KEY, SECRET_SUBKEY, USER_ID, PUBLIC_SUBKEY, USER_ATTRIBUTE = 2, 5, 6, 7, 13, 14, 17
 MARKER, TRUST, PADDING = 10, 12, 21
 
@@ -36,6 +38,7 @@ def dearmor(data: bytes, kind: str) -> bytes:
         FormError: when the block is broken or of another kind.
     """
     begin, end = b"-----BEGIN " + kind.encode() + b"-----", b"-----END " + kind.encode() + b"-----"
+    # Mail and editors add CR and blanks at the ends of lines, where nothing is said.
     lines = [line.rstrip(b"\r\t ") for line in data.split(b"\n")]
     while lines and not lines[-1]:
         lines.pop()
@@ -55,6 +58,7 @@ def _body(lines: list[bytes]) -> bytes:
     if not all(_HEADER.fullmatch(line) for line in lines[:start]):
         raise FormError("the armor has an unknown header")
     body, checksum = lines[start + 1 :], b""
+    # The checksum's line: base64 has its padding at the end of a line, never at the beginning.
     if body and body[-1].startswith(b"="):
         checksum = body.pop()[1:]
     if not body or not all(_BASE64.fullmatch(line) for line in body):
@@ -82,6 +86,7 @@ def _crc24_step(crc: int) -> int:
     for _ in range(8):
         crc <<= 1
         if crc & 0x1000000:
+            # CRC-24's polynomial (RFC 9580, section 6.1).
             crc ^= 0x1864CFB
     return crc
 
@@ -120,9 +125,11 @@ def _head(data: bytes, offset: int) -> tuple[int, int, int]:
     first = data[offset]
     if not first & 0x80:
         raise FormError("this is not an OpenPGP packet")
+    # The new form. gpg writes keys and signatures in the old one, below.
     if first & 0x40:
         length, after = variable_length(data, offset + 1)
         return first & 0x3F, length, after
+    # Type 3 has no length and goes on to the end, whatever somebody adds there.
     size = (1, 2, 4, 0)[first & 3]
     if not size:
         raise FormError("a packet has no definite length")

@@ -13,6 +13,7 @@ from goferry.kernel import ed25519
 from goferry.kernel.packets import FormError, take, variable_length
 
 BINARY, TEXT = 0x00, 0x01
+# RFC 9580, sections 9.1 and 9.5. RSA is 1 and 3, as 2 only encrypts; 22 is EdDSALegacy, 27 its successor.
 HASHES = {8: "sha256", 9: "sha384", 10: "sha512", 11: "sha224", 12: "sha3_256", 14: "sha3_512"}
 WEAK_HASHES = {1: "MD5", 2: "SHA-1", 3: "RIPEMD-160"}
 RSA, DSA, ECDSA, EDDSA, ED25519 = (1, 3), 17, 19, 22, 27
@@ -38,6 +39,8 @@ _DIGEST_INFO = {  # RFC 8017, section 9.2, note 1
     "sha3_256": bytes.fromhex("3031300d060960864801650304020805000420"),
     "sha3_512": bytes.fromhex("3051300d060960864801650304020a05000440"),
 }
+# Types of subpackets (RFC 9580, section 5.2.3.7) that may be critical. 12 (Revocation Key) and 31 (Signature
+# Target) are not among them, as what they say is not carried out here.
 _KNOWN_CRITICAL = frozenset([2, 3, 4, 5, 6, 7, 9, 11, 16, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 32, 33, 34, 35])
 _NOTATION, _ISSUER, _ISSUER_FINGERPRINT = 20, 16, 33
 
@@ -136,12 +139,16 @@ def _subpackets(area: bytes, facts: dict[str, object], *, hashed: bool) -> None:
         content = take(area, offset, length)
         offset += length
         kind, value = content[0] & 0x7F, content[1:]
+        # The bit says: whoever does not understand this must not believe the rest. No notation is understood.
         if content[0] & 0x80 and (kind not in _KNOWN_CRITICAL or kind == _NOTATION):
             facts["odd"] = True
         if kind == 32:
+            # 32, Embedded Signature: it is checked by itself, so it may stand where nobody signs it.
             facts.setdefault("embedded", []).append(value)  # type: ignore[attr-defined]
         elif kind in (_ISSUER, _ISSUER_FINGERPRINT):
             facts.setdefault("issuers", set()).add(_issuer(kind, value))  # type: ignore[attr-defined]
+        # Signature Creation Time, Signature Expiration Time and Key Expiration Time (27, below, is Key
+        # Flags): what nobody signed is not believed.
         elif hashed and kind in (2, 3, 9):
             _say(
                 facts, {2: "created", 3: "lifetime", 9: "key_lifetime"}[kind], int.from_bytes(take(value, 0, 4), "big")
@@ -171,6 +178,7 @@ def with_issuer_id(body: bytes, fingerprint: str) -> bytes:
         return body
     at = 6 + int.from_bytes(body[4:6], "big")
     unhashed = body[at + 2 : at + 2 + int.from_bytes(body[at : at + 2], "big")]
+    # Its length is 9: the type, and the last eight bytes of the fingerprint.
     added = unhashed + bytes([9, _ISSUER]) + bytes.fromhex(fingerprint[-16:])
     return body[:at] + len(added).to_bytes(2, "big") + added + body[at + 2 + len(unhashed) :]
 
@@ -185,6 +193,7 @@ def check(signature: OpenpgpSignature, algorithm: int, key: bytes, covered: byte
     if signature.digest not in HASHES or signature.algorithm != algorithm:
         return False
     name = HASHES[signature.digest]
+    # Version 4's trailer (RFC 9580, section 5.2.4).
     trailer = b"\x04\xff" + len(signature.hashed).to_bytes(4, "big")
     digest = hashlib.new(name, covered + signature.hashed + trailer).digest()
     if digest[:2] != signature.prefix:
@@ -196,6 +205,7 @@ def check(signature: OpenpgpSignature, algorithm: int, key: bytes, covered: byte
     if algorithm == EDDSA:
         return _check_eddsa(signature.material, key, digest)
     if algorithm == ECDSA and mpi(signature.material, mpi(signature.material, 0)[1])[1] != len(signature.material):
+        # Tools differ in whether they tolerate what stands behind the numbers.
         raise FormError("an ECDSA signature that is not two numbers")
     raise Unsupported
 
@@ -203,6 +213,8 @@ def check(signature: OpenpgpSignature, algorithm: int, key: bytes, covered: byte
 def _check_eddsa(material: bytes, key: bytes, digest: bytes) -> bool:
     if not key.startswith(_ED25519_OID):
         raise Unsupported
+    # EdDSALegacy writes bytes as if they were numbers: 0x40 before the point, and no zero byte in front of R
+    # and S (RFC 9580, sections 11.2 and 5.2.3.3).
     point, end = mpi(key, len(_ED25519_OID))
     first, middle = mpi(material, 0)
     second, last = mpi(material, middle)
@@ -223,6 +235,7 @@ def _check_rsa(material: bytes, key: bytes, info: bytes) -> bool:
     value, end = mpi(material, 0)
     size = (modulus.bit_length() + 7) // 8
     number = int.from_bytes(value, "big")
+    # A number beyond the modulus would be a second form of the same signature.
     if end != len(material) or number >= modulus or not sound_rsa(key):
         return False
     expected = b"\0\1" + b"\xff" * (size - 3 - len(info)) + b"\0" + info

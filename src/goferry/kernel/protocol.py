@@ -60,6 +60,7 @@ def _number(value: Any) -> bool:
 
 
 def _milliseconds(value: Any) -> bool:
+    # By `type`, as true is an int for isinstance.
     return type(value) is int and 0 <= value <= MAX_MS
 
 

@@ -184,6 +184,7 @@ def _env(value: Any) -> bool:
 def _env_file(value: Any) -> bool:
     if not _text(value) or len(value) > 1000 or any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
         return False
+    # Relative and never upwards, as it is read below the target's folder; 255 bytes is what a name may have.
     return value[:1] != "/" and all(part != ".." and len(part.encode()) <= 255 for part in value.split("/"))
 
 

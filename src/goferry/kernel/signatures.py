@@ -106,8 +106,10 @@ def check(
 def _check_threshold(
     signers: Sequence[Signer], unchecked: Sequence[str], trust: TrustFile, missing_verifier: bool
 ) -> None:
+    # Keys count, however many signatures they made.
     if len({signer.id for signer in signers}) >= trust.threshold:
         return
+    # Told first: with a verifier the threshold may be met.
     if missing_verifier:
         raise VerifierMissing(
             f"{', '.join(unchecked)} cannot be checked on this machine",
@@ -151,6 +153,8 @@ def _check_minisign(data: bytes, message: bytes, keys: Sequence[TrustKey], now: 
             continue
         _check_role(key, name, text)
         openpgp.check_time(signature.created, now, name)
+        # Without a timestamp it counts as made now, so that a retired key's counts no more. That the time is
+        # the signer's is checked below.
         key.check_time(signature.created or now, now)
         minisign.check(key.minisign, message, signature, name, text.name)
         return Signer(key.id, key.format, name, signature.created)

@@ -21,6 +21,7 @@ def parse_time(text: str) -> int:
         seconds = int(datetime.fromisoformat(text[:-1]).replace(tzinfo=timezone.utc).timestamp())
     except ValueError:
         seconds = 0
+    # What is not written back as it was does not exist, such as a 30th of February.
     if format_time(seconds) != text:
         raise ValueError(f"not a time that exists: {text}")
     return seconds

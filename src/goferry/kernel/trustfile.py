@@ -157,6 +157,7 @@ class TrustKey:
             raise KeyRevoked(
                 f"key {self.id} is revoked since {format_time(self.revoked_at)} ({self.reason or 'no reason'})"
             )
+        # At both times, as the signer chooses one of them.
         if self.valid_from is not None and min(created, now) < self.valid_from:
             raise KeyNotYetValid(f"key {self.id} is valid from {format_time(self.valid_from)}")
         if self.valid_until is not None and max(created, now) >= self.valid_until:
@@ -214,6 +215,7 @@ def load(path: str | os.PathLike[str], role: str = "release") -> TrustFile:
     """
     try:
         with open(path, "rb") as file:
+            # One byte more tells what is too long from what just fits.
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise TrustFileMissing(
@@ -315,6 +317,7 @@ def _key(entry: Any, role: str) -> TrustKey:
         fields[name] = parse_time(fields[name]) if name in fields else None
     key = TrustKey(**{**fields, "scope": tuple(fields["scope"])})
     actual = _actual_id(key)
+    # People compare the id, and what counts is the key.
     if key.id != actual:
         raise ValueError(f"the id {key.id!a} is not that of its public part, {actual}")
     return key

@@ -112,10 +112,12 @@ def verify(
     Raises:
         Refusal: one of kernel.refusals.
     """
+    # All is opened below this one descriptor, whatever is put in the folder's place meanwhile.
     with _opened(folder) as root:
         data = _read_list(root, folder)
         signed = _read_signatures(root)
         signers, unchecked = signatures.check(signed, data, trust, openpgp, now)
+        # Only now: nothing of the list is read before somebody trusted vouches for it.
         listed = checksums.parse(data)
         single = isinstance(only, str)
         release = _read_manifest(root, listed, kinds, optional=single and only not in ("", MANIFEST))
@@ -172,6 +174,7 @@ def open_file(name: str, root: int) -> int:
         FolderUnreadable: the release's folder, or a file in it, cannot be opened.
     """
     try:
+        # O_NONBLOCK: a named pipe in the place of a file would keep us waiting for whoever writes to it.
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=root)
     except OSError as error:
         if error.errno == errno.ENOENT:
@@ -183,6 +186,7 @@ def open_file(name: str, root: int) -> int:
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise FileNotRegular(f"{shown(name)} is not a regular file")
+    # By another name somebody could write to the file, wherever that lies.
     if status.st_nlink != 1:
         os.close(descriptor)
         raise FileLinked(f"{shown(name)} has {status.st_nlink} names (hard links)")
@@ -308,6 +312,7 @@ def _check_entries(entries: Sequence[str], listed: dict[str, str], release: Mani
     missing = sorted(set(listed) - present)
     if missing:
         raise FileMissing(f"listed, but not there: {', '.join(missing[:3])}", missing=missing[:100])
+    # Only the signatures that sealing made: one that was laid beside them later is a stranger's.
     added = sorted(present - set(listed) - {LIST, *release.signatures})
     if added:
         raise FileUnlisted(
@@ -325,5 +330,6 @@ def _check_file(root: int, name: str, expected: str, release: Manifest | None) -
         digest, read = hash_file(descriptor)
     finally:
         os.close(descriptor)
+    # The size again: the file may have changed since it was compared.
     if digest != expected or read != size:
         raise FileAltered(f"{name} has SHA-256 {digest} instead of {expected}")

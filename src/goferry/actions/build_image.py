@@ -15,7 +15,7 @@ from goferry.runner.job import Job
 
 
 def run(job: Job) -> Mapping[str, Any]:
-    """Write the image into `dist` and list it there; a project without an image is told and is not a failure."""
+    """Write the image into `dist` and list it there; a project without an image gets a message and is not a failure."""
     from goferry.image.errors import ImageMainUnclear
 
     directory = shared.directory(job)

@@ -26,7 +26,7 @@ from goferry.runner.job import Job
 
 
 class _Made(Struct, frozen=True):
-    """What the outputs tell; of a dry run no artifacts, and `snapshot` is empty where nobody knows."""
+    """The outputs; of a dry run no artifacts, and `snapshot` is empty where nobody knows."""
 
     version: str
     commit: str

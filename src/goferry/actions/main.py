@@ -1,4 +1,4 @@
-"""The outer main of every action: outputs set, failures told by name, and no traceback in a log."""
+"""The outer main of every action: outputs set, failures reported by name, and no traceback in a log."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def _recovered(job: Job, run: notify.WorkflowRun, jobs: Mapping[str, str], when:
         environ=job.settings.environ,
     )
     if found.unknown:
-        job.warning(f"The run before is not known, so a recovery can't be told: {found.unknown}", title="notify")
+        job.warning(f"The run before is not known, so a recovery can't be reported: {found.unknown}", title="notify")
     return found.failed
 
 

@@ -1,4 +1,4 @@
-"""What deploy and rollback share: where to, with which key, and what to tell afterwards."""
+"""What deploy and rollback share: where to, with which key, and what to report afterwards."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def opened(job: Job, *, stream: Stream, out: Path | None = None) -> OpenProject:
 
 
 def meaning(job: Job, opened: OpenProject) -> str:
-    """Return what the push means for the project, as `push.meaning`; a tag that releases nothing is told of.
+    """Return what the push means for the project, as `push.meaning`; a tag that releases nothing is reported.
 
     Raises:
         TagUnreleased, TagForbidden: as `push.of_project`.

@@ -1,6 +1,6 @@
 """Why the go command could not have the modules that a project needs: its words, by name.
 
-Every stage that runs the go command asks here first: cmd/go tells all of it while it loads packages, before `go vet`
+Every stage that runs the go command asks here first: cmd/go reports all of it while it loads packages, before `go vet`
 has vetted anything and before anything is compiled.
 """
 

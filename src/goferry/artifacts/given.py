@@ -15,7 +15,7 @@ from goferry.kernel.refusals import FolderUnreadable
 MARKS = ("goferry.json", "SHA256SUMS")
 """Files by which a folder is one of a build or a release."""
 _LOOKED_AT, _TOLD = 2000, 3
-"""Folders that are looked at for one that may be meant, and those that are told."""
+"""Folders that are looked at for one that may be meant, and those that are shown."""
 
 
 def typed(path: Path) -> str:
@@ -29,7 +29,7 @@ def typed(path: Path) -> str:
 
 
 def refuse_absent(folder: Path) -> None:
-    """Refuse a folder that is not there; what else keeps one from being read is told by who opens it.
+    """Refuse a folder that is not there; what else keeps one from being read is reported by what opens it.
 
     Raises:
         FolderUnreadable: it does not exist, or is a file.

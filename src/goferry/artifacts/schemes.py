@@ -5,7 +5,7 @@
     calver  2026.8.2, v26.04, 20260802   numbers that begin with a year (calver.org), rc1 and the like behind them
     any     whatever holds no slash; without an order, and never a pre-release
 
-A scheme reads what stands in a tag behind its prefix; whether that can be part of file names is told by `plain`. It
+A scheme reads what stands in a tag behind its prefix; whether that can be part of file names is judged by `plain`. It
 orders what a release page shows as latest and nothing else: what a host takes is ordered by the release's sequence.
 """
 

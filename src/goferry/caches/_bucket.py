@@ -194,7 +194,7 @@ class Bucket:
 
     @contextlib.contextmanager
     def _asked(self, fine: frozenset[str] = frozenset()) -> Iterator[None]:
-        """Have whatever the library raises be told as a BucketFailed, but for codes that are `fine`.
+        """Raise whatever the library raises as a BucketFailed, but for codes that are `fine`.
 
         Raises:
             FileNotFoundError: there is no such object. BucketFailed: anything else.

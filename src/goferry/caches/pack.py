@@ -58,7 +58,7 @@ Take = Callable[[str, memoryview], bool]
 
 
 class PackUnusable(Exception):
-    """A pack can't be used; its words are the reason that a miss is told with."""
+    """A pack can't be used; its words are the reason that a miss reports."""
 
 
 class About(Struct, frozen=True):

@@ -143,5 +143,5 @@ def _planned(record: Foreseen) -> list[str]:
 
 
 def known(figure: int | None) -> str:
-    """Return a figure of a host, or that it told none."""
+    """Return a figure of a host, or that it gave none."""
     return "unknown" if figure is None else str(figure)

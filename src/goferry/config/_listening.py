@@ -1,6 +1,6 @@
-"""How a program learns where it listens, as its source tells: an environment variable or a flag, for address or port.
+"""How a program learns where it listens, as its source shows: an environment variable or a flag, for address or port.
 
-Every reader of the table yields names; `_judged` tells by a name's words, its default and its type whether it is that
+Every reader of the table yields names; `_judged` decides by a name's words, its default and its type whether it is that
 of the program's own address or port. A name with a word that is not known to be the program's (`SHOP_ADDR` of a program
 that is not called so) is a guess, and says so; one of another service (`REDIS_ADDR`) is none.
 """

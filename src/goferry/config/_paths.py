@@ -15,7 +15,7 @@ _GETENV = re.compile(rf"os\.Getenv\({STRING}\)")
 class Route:
     """A path of the program; `doubt` says why it may be another one, empty when it is plain.
 
-    `all` says that the route takes every path that no other one does: its answer tells nothing of the path.
+    `all` says that the route takes every path that no other one does: its answer says nothing of the path.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""The path at which a program tells its health: a route whose whole path is told by literals.
+"""The path at which a program reports its health: a route whose whole path is made of literals.
 
     r.PathPrefix("/api").Subrouter()         gorilla/mux
     r.Route("/api", func(r chi.Router) …)    chi, fiber; r.Mount("/api", sub); http.StripPrefix("/api", mux)
@@ -76,7 +76,7 @@ class _Unknown:
 
 
 def health(program: GoProgram) -> Route | None:
-    """Return the route that tells the program's health: a plain one before a guess, then by its name."""
+    """Return the route that reports the program's health: a plain one before a guess, then by its name."""
     found = list(itertools.islice(_candidates(program), _MANY))
     return min(found, key=lambda each: (bool(each.doubt), _rank(each.path)), default=None)
 

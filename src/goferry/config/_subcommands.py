@@ -18,7 +18,7 @@ from goferry.config._gocall import NEAR, receiver
 from goferry.config.gocode import STRING, Declaration, GoProgram, asked, brackets, spans
 
 SERVES = re.compile(r"\.(?:ListenAndServe(?:TLS)?|Serve(?:TLS)?)\(")
-"""What net/http is told to listen with."""
+"""The calls by which net/http listens."""
 _FRAMEWORKS = {
     "gin": re.compile(r"\.Run(?:TLS)?\(\s*[^)\s]"),
     "echo": re.compile(r"\.Start(?:TLS|Server|AutoTLS)?\(\s*[^)\s]"),
@@ -70,7 +70,7 @@ class _Command:
 
 
 class _Serving:
-    """Where something is named that serves, itself or by what it calls: told for all places of a program at once."""
+    """Where something is named that serves, itself or by what it calls: for all places of a program at once."""
 
     def __init__(self, program: GoProgram) -> None:
         self._program = program
@@ -151,7 +151,7 @@ class Commands:
             likely = [name for name in names if re.fullmatch("serve|server|start|run|web|api|daemon|listen|http", name)]
             if len(likely) == 1:
                 self.args = (likely[0],)
-            self.doubt = f"the program has commands ({_some(names)}), and which serves was not told from the source"
+            self.doubt = f"the program has commands ({_some(names)}), and the source does not show which one serves"
 
     def serving(self, command: frozenset[str] | None) -> bool:
         """Whether a flag of these commands (None: of all) is one of the command that serves."""

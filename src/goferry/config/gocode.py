@@ -1,6 +1,6 @@
 """Go source as text: the imports of a file and its top-level declarations, and which of them a program reaches.
 
-A scanner, not a parser, for what is told before there is a Go toolchain. It follows the Go specification's "Source file
+A scanner, not a parser, for what is asked before there is a toolchain. It follows the Go specification's "Source file
 organization": comments are blanked, so that places stay where they were, and brackets are counted outside of literals.
 
 `reached` follows calls by name: an identifier of the same package, `alias.Name` of an imported package of the
@@ -23,7 +23,7 @@ LEXEME = r"""(?s)//[^\n]*|/\*.*?(?:\*/|\Z)|`[^`]*`?|"(?:\\.|[^"\\\n])*"?|'(?:\\.
 SPAN = 50_000
 """Most characters of one call that are looked at: source of others may be of any size."""
 LONG = 2_000
-"""Most characters of one argument or expression: a longer one is nothing that could be told."""
+"""Most characters of one argument or expression: a longer one is nothing that could be shown."""
 STRING = r'(?:"(?:\\.|[^"\\\n])*"|`[^`\n]*`)'
 
 _KEYWORD = rf"(?m){LEXEME}|^(?:package|import|func|var|const|type)\b"

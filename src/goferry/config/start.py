@@ -70,7 +70,7 @@ def proposal(survey: Survey, versions: Mapping[str, str] | None = None, outer: s
 
 
 def names_services(survey: Survey) -> bool:
-    """Whether there is a main package of which it is plain how it is told where to listen."""
+    """Whether there is a main package of which it is plain how to say where it listens."""
     return any(main.serves and (main.listen or main.args) for main in survey.mains)
 
 
@@ -101,7 +101,7 @@ def _service(main: Main, name: str) -> list[str]:
     if health:
         pairs += [f"health: {health.path}"] if health.path != DEFAULT else []
         return [f"{name}: {{{', '.join(pairs)}}}{reason}"]
-    if main.socket:  # its contract says where it tells its health
+    if main.socket:  # its contract says where it reports its health
         return [f"{name}: {{{', '.join(pairs)}}}"]
     found = f"# no health path was recognised, so {DEFAULT} is asked; else add  {_other(main.root)}"
     return [f"{name}: {{{', '.join(pairs)}}}{reason}", found]
@@ -218,7 +218,7 @@ def _how(main: Main) -> str:
 
 
 def told(main: Main) -> str:
-    """Return how a main that serves is told where to listen, and where it tells its health."""
+    """Return how a main that serves is told where to listen, and where it reports its health."""
     ways = {
         option.ENV: "address from {name}",
         option.FLAG: "address from --{name}",

@@ -38,7 +38,7 @@ class Main:
 
     Attributes:
         socket: it takes its listening socket, which is best: it needs no port, so nobody can take it.
-        ways: how it can be told where to listen, plain ones first. health: its health route; None when none was found.
+        ways: how to say where it listens, plain ones first. health: its health route; None when none was found.
         root: its route of `/`, as far as it was looked for.
     """
 

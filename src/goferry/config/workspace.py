@@ -3,7 +3,7 @@
     builds.env says GOWORK in goferry.yml     → that: `off`, or a file
     else                                      → the nearest go.work from the folder up to the repository's top
 
-A go.work above the repository would replace modules, and no commit tells of it; the same holds for GOWORK in the
+A go.work above the repository would replace modules, and no commit shows it; the same holds for GOWORK in the
 caller's environment. Neither is used. Outside git there is no top, and every folder above is looked at, as Go does.
 """
 

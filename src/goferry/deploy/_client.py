@@ -149,7 +149,7 @@ class Agent:
         )
 
     def hang_up(self) -> None:
-        """End the stream from another thread: the agent undoes what is open, and who waits for an answer is told."""
+        """End the stream from another thread: the agent undoes what is open, and who waits for an answer gets one."""
         if self._writing.acquire(timeout=0.2):
             try:
                 self._close_input()

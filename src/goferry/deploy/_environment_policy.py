@@ -34,7 +34,7 @@ def judge_uncommitted(dist: Path, rule: str, environment: str = "") -> None:
     if listed is None or listed:
         shown = [printable(path, 200) for path in (listed or [])[:_SHOWN]]
         more = f", and {len(listed) - _SHOWN} more" if listed and len(listed) > _SHOWN else ""
-        what = f"has {', '.join(shown)}{more}" if listed else "does not tell whether it has any"
+        what = f"has {', '.join(shown)}{more}" if listed else "does not say whether it has any"
         raise UncommittedRefused(
             f"{where} takes nothing that the commit lacks; {release.project} {release.version} {what}",
             state="Nothing was changed.",

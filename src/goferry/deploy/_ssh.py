@@ -241,7 +241,7 @@ _UNREACHABLE = re.compile(
 
 
 def failure(address: Address, access: Access, code: int | None, errors: str) -> GoferryError | None:
-    """Return what ssh's end means, from its exit code and its messages; None when they tell nothing.
+    """Return what ssh's end means, from its exit code and its messages; None when they say nothing.
 
     Its own failures are 255; any other code is the remote command's.
     """

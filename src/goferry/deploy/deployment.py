@@ -24,7 +24,7 @@ class HostRecord:
 
     Attributes:
         version, previous: what serves there now, and what served before; empty when there is none, or nobody knows.
-        switch_ms: milliseconds, None when the host told none. gap_ms: service → milliseconds.
+        switch_ms: milliseconds, None when the host gave none. gap_ms: service → milliseconds.
         services: what changed there and serves. uploaded: bytes, None when nothing was to be sent.
     """
 

@@ -1,4 +1,4 @@
-"""What serves on a target, as its agent tells it in `status` and after a commit; read with suspicion (`reading`)."""
+"""What serves on a target, as its agent reports it in `status` and after a commit; read with suspicion (`reading`)."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class Status:
     """What a target shows of itself.
 
     Attributes:
-        live, stopped: what serves, and what was taken down; an older agent tells of nothing that was.
+        live, stopped: what serves, and what was taken down; an older agent reports none.
         recovered: what an earlier deploy had left and this question brought to its end. busy: another has the lock.
         floors: by project; of an older agent none.
         has_policy: whether the host has one for this key's project. notes: what its root should know.

@@ -1,6 +1,6 @@
-"""What serves now, told at every end of a deploy that is not a good one: refused, failed, rolled back or interrupted.
+"""What serves now, said at every end of a deploy that is not a good one: refused, failed, rolled back or interrupted.
 
-A host tells it with its error where it can, as `{service: {"version", "state"}}`; else it is asked once more, over a
+A host says it with its error where it can, as `{service: {"version", "state"}}`; else it is asked once more, over a
 connection of its own. Where no host had answered by then none is asked now: nothing was changed on any, and that is
 what is said. Nothing here changes how a deploy ended, and who can't be asked is said to be so.
 """
@@ -82,7 +82,7 @@ def _add(error: GoferryError, hosts: Mapping[str, Serving], *, local: bool) -> N
         return
     known = error.facts.get("hosts")
     records: dict[str, Any] = dict(known) if isinstance(known, dict) else {}
-    for name, host in hosts.items():  # what was told before the end is of then
+    for name, host in hosts.items():  # what was reported before the end is of then
         record = {key: value for key, value in dict(records.get(name, {})).items() if key != "serving"}
         records[name] = {**record, **host}
     error.facts = {**error.facts, "hosts": records}

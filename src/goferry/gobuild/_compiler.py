@@ -156,7 +156,7 @@ def killed(done: process.Completed) -> bool:
 
 
 def failure(done: process.Completed, target: str, places: Places) -> GoferryError:
-    """Return the named error for a go command that failed: its own words, with files told from the repository's top."""
+    """Return the named error for a go command that failed: its own words, with files as from the repository's top."""
     raw = said(done)
     text = shown(places.said(raw))
     state = "DIST is as it was before."

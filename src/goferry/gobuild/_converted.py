@@ -162,7 +162,7 @@ def _differing(index: PackageIndex, packed: Collection[str]) -> dict[str, bytes]
 def _compare(index: PackageIndex, name: str, found: dict[str, bytes]) -> bytes:
     entry, path = index.entries[name], index.root / name
     if entry.unseen or path.is_symlink() or not path.is_file():
-        return b""  # of what is unseen or missing gobuild.replaced tells
+        return b""  # gobuild.replaced reports what is unseen or missing
     data = _read(path)
     if entry.is_link or indexes.blob(data, len(entry.blob)) != entry.blob:
         found[name] = data

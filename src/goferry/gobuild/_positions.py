@@ -1,4 +1,4 @@
-"""Where Go's tools say something is, told from the repository's top: what an annotation needs, and a reader.
+"""Where Go's tools say something is, from the repository's top: what an annotation needs, and a reader.
 
     compiler, vet     ./store.go:7:2: undefined: x                       relative to the folder that go ran in
     go.mod, go.work   go.mod:3: unknown directive                        the same
@@ -56,7 +56,7 @@ class Places(Struct, frozen=True):
         return "" if folder == "." else f"-C {shlex.quote(folder)} "
 
     def said(self, text: str) -> str:
-        """Return what compiler, vet or the go command said, with files told from the repository's top."""
+        """Return what compiler, vet or the go command said, with files named from the repository's top."""
         return "\n".join(self._tool_line(line) for line in text.split("\n"))
 
     def tested(self, line: str) -> str:

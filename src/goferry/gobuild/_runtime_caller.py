@@ -25,7 +25,7 @@ _FORMAT = "{{if not .Standard}}{{$dir := .Dir}}" + _FILES + "{{end}}"
 def asked_for(facts: Facts, config: model.Project, toolchain: Toolchain, environ: Mapping[str, str]) -> bool:
     """Tell whether any source outside the standard library that the tests link asks for its caller's path.
 
-    When go can't list the source, the answer is yes: then nothing is trimmed, and the test itself tells what is wrong.
+    When go can't list the source, the answer is yes: then nothing is trimmed, and the test itself says what is wrong.
     """
     tags = tag_flags(config.builds)
     argv = [str(toolchain.go), "list", "-deps", "-test", "-f", _FORMAT, *tags, *facts.patterns]

@@ -191,7 +191,7 @@ def _lacking(revision: Revision, text: str, trigger: Trigger, *, wanted: bool) -
     if lack is None:
         return ()
     named = f"{text} is the version that was asked for" if wanted else f"this is a snapshot, {text}"
-    without = "it and its programs tell no commit and no time, and whether a file was changed is not known"
+    without = "it and its programs have no commit and no time, and whether a file was changed is not known"
     return (f"{lack.why}: {named}; {without}. {lack.job if trigger.runner else lack.machine}",)
 
 

@@ -128,7 +128,7 @@ def plan(
         warm: the target whose packages the tests have just compiled; the others get its processors.
 
     Raises:
-        CodeReplaced: it is a release, and the commit does not tell of everything that would be built.
+        CodeReplaced: it is a release, and the commit does not show everything that would be built.
         ArchiveFileInvalid: an archive would hold it in place of a program.
         ProjectNameInvalid: the project's name can't be the beginning of file names.
         ProgramCollision: two programs or archives would have the same name.
@@ -327,7 +327,7 @@ def _place(target: BuildTarget) -> dict[str, str]:
 
 
 def _refuse_collisions(steps: Sequence[BuildStep]) -> None:
-    """Refuse two files of one name; a step's `outputs` tell each name once, its `files` each program's."""
+    """Refuse two files of one name; a step's `outputs` have each name once, its `files` each program's."""
     seen: set[str] = set()
     for name in (name for step in steps for name in (step.files.values() or step.writes)):
         if name.lower() in seen:

@@ -61,7 +61,7 @@ def demand(found: Sequence[Replacement], *, snapshot: bool) -> None:
     shown = [printable(each.what, 300) for each in found[:_SHOWN]]
     more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
     raise CodeReplaced(
-        "\n".join(["the commit does not tell of what would be built:", *(f"  {line}" for line in shown + more)]),
+        "\n".join(["the commit does not show what would be built:", *(f"  {line}" for line in shown + more)]),
         state="Nothing was built.",
         advice=[
             *dict.fromkeys(printable(each.way, 300) for each in found),

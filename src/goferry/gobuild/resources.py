@@ -23,7 +23,7 @@ class Machine(Struct, frozen=True):
 def read(root: Path = Path("/")) -> Machine:
     """Return what the kernel and the control group (version 2, else 1) leave us; `root` is for tests.
 
-    A container's `/proc/meminfo` tells of the whole machine, so the smaller of the two counts.
+    A container's `/proc/meminfo` shows the whole machine, so the smaller of the two counts.
     """
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     group = root / "sys/fs/cgroup"

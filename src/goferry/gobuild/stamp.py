@@ -47,7 +47,7 @@ class Stamp(Struct, frozen=True):
     """What Go is to see.
 
     Attributes:
-        root: the repository's top. commit: its commit. dirty: whether the work tree is told as changed.
+        root: the repository's top. commit: its commit. dirty: whether the work tree counts as changed.
         files: path of a go.mod, relative to the root → module path.
         here: tags on the commit. before: tags on its parent.
         leaves: the build reads code from outside of the repository, by a path that starts in it.

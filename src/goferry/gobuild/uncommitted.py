@@ -73,7 +73,7 @@ def compiled(
 
 
 def kept(index: PackageIndex, before: Ledger, now: Mapping[str, str]) -> dict[str, str] | None:
-    """Return the list of an earlier build whose programs Go found unchanged, or None when it does not tell.
+    """Return the list of an earlier build whose programs Go found unchanged, or None when it does not say.
 
     The same programs were made of the same files; `now` is what `packed` says.
     """

@@ -8,7 +8,7 @@ Contract (what other rooms import; a module with `_` is private):
     kept_modules  modules that are kept between jobs
     versions      Go versions in Go's own order
     toolversion   which Go the go command really runs
-    earlier       what setup-go tells later steps of its job
+    earlier       what setup-go leaves to later steps of its job
 """
 
 from __future__ import annotations

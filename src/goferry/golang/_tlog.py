@@ -151,7 +151,7 @@ class TreeReader:
     Args:
         tree: the signed head.
         read_tiles: returns each tile's bytes (32 * width), from wherever.
-        keep: is told the tiles and their bytes once they are proven.
+        keep: called with the tiles and their bytes once they are proven.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What setup-go tells the later steps of its job: which Go it set up, and who chose it.
+"""What setup-go leaves to the later steps of its job: which Go it set up, and who chose it.
 
     GOFERRY_GO=1.25.4 asked         the input `go-version` or the option `--go-version`
     GOFERRY_GO=1.25.4 configured    `go.version` in goferry.yml

@@ -94,11 +94,11 @@ def tidy_diff(ctx: Context, toolchain: Toolchain, directory: Path, env: Mapping[
     """Check that go.mod and go.sum are tidy, without changing them (`go mod tidy -diff`, since Go 1.23).
 
     Raises:
-        ModulesUntidy: with the difference. ModulesInvalid, and those of artifacts.fetching: when it could not be told.
+        ModulesUntidy: with the difference. ModulesInvalid, and those of artifacts.fetching: when that failed.
     """
     with ctx.stream.span("go-mod-tidy") as span:
         if GoVersion(toolchain.version) < TIDY_DIFF_SINCE:
-            span.skip(f"Go {toolchain.version} cannot tell; 1.23 can")
+            span.skip(f"Go {toolchain.version} cannot do it; 1.23 can")
             return
         done = _go(toolchain, ["mod", "tidy", "-diff"], directory, ctx.settings, env)
         if done.code == 0:

@@ -98,7 +98,7 @@ class AgentSession:
         """Do what a request asks and return the answer; a payload belongs to `upload` alone.
 
         Raises:
-            GoferryError: what the client is to be told.
+            GoferryError: what the client is to be answered.
         """
         request = Request.of(header)
         if os.uname().sysname != "Linux":

@@ -96,7 +96,7 @@ def _port(of: str, place: Place) -> Check:
 
 
 def notes(host: HostFile, project: str) -> list[str]:
-    """Return what `status` tells of how a project's services are provisioned."""
+    """Return what `status` says of how a project's services are provisioned."""
     told = [_port(place.service, place) for place in host.projects.get(project, {}).values()]
     return ["; ".join([each.what, *each.advice]) for each in told if not each.ok]
 

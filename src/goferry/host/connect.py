@@ -1,8 +1,8 @@
 """The forced command of the deploy key: bytes between the ssh session and the agent's socket, and nothing else.
 
-Before the first byte of the client the agent is told for which project the key is: its line in authorized_keys says so,
+Before the first byte of the client the agent learns for which project the key is: its line in authorized_keys says so,
 and nothing that the client sends can say otherwise. Each direction ends by itself: when the client has sent all, the
-agent is told so and may still answer. What the client asked ssh to run (`SSH_ORIGINAL_COMMAND`) is never looked at.
+agent learns it and may still answer. What the client asked ssh to run (`SSH_ORIGINAL_COMMAND`) is never looked at.
 """
 
 from __future__ import annotations

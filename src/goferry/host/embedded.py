@@ -112,7 +112,7 @@ class Embedded(HostTarget):
         return {"provisioned": False, "project": self.bound, "policy": None, "projects": {}}
 
     def keep(self, project: str) -> int:  # noqa: ARG002
-        """As many as hosts keep that were told nothing."""
+        """As many as hosts keep by default."""
         return KEEP
 
     def _own_folders(self) -> Sequence[Path]:

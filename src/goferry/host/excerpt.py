@@ -1,4 +1,4 @@
-"""The part of a log that an error shows: its beginning and its end, with lines that repeat told once."""
+"""The part of a log that an error shows: its beginning and its end, with lines that repeat shown once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _VARIES = re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8,}|[0-9]+(?:[.:,_-][0-9]+)*(?
 
 
 def shown(lines: Sequence[str]) -> list[str]:
-    """Return what is shown of lines: repeats told once, and no more than the first and the last SHOWN of the rest."""
+    """Return what is shown of lines: repeats shown once, and no more than the first and the last SHOWN of the rest."""
     told = collapsed(lines)
     return told if len(told) <= 2 * SHOWN + 1 else [*told[:SHOWN], CUT, *told[-SHOWN:]]
 

@@ -91,7 +91,7 @@ class End:
         return not self.ended and not self.other.waiting
 
     def wanted(self) -> int:
-        """What epoll is to watch for; one that is gone would be told again and again, so only what it is needed for."""
+        """What epoll is to watch for; one that is gone would come up again and again, so only what it is needed for."""
         watched = (IN if self.listens() else 0) | (OUT if self.waiting else 0)
         return watched or (-1 if self.gone else 0)
 

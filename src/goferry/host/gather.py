@@ -89,6 +89,6 @@ def aside(work: Callable[[], T], seconds: float, after: Callable[[], None]) -> T
 def _do(work: Callable[[], T], outcome: Outcome[T]) -> None:
     try:
         outcome.value = work()
-    except Exception as error:  # noqa: BLE001  it is raised, or told, by who waits
+    except Exception as error:  # noqa: BLE001  it is raised, or reported, by who waits
         outcome.error = error
     outcome.done = True

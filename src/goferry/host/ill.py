@@ -85,7 +85,7 @@ def of_control(error: Exception) -> Ill:
 
 
 def heard(before: Ill, said: Ill, *, cut: bool) -> Ill:
-    """Return what is told when `said` follows `before`: its last answer, and that none came since.
+    """Return what is reported when `said` follows `before`: its last answer, and that none came since.
 
     `cut` says that the last question had less time than an answer may take: that none came then means nothing.
     """

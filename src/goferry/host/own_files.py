@@ -12,7 +12,7 @@ DATA = "/var/lib/goferry-data"
 def lines(folder: ServiceFolder, env_file: str) -> list[str]:
     """Return what to type where a service lacks variables or files; `env_file` is what its release names.
 
-    What is not known of its place is left out: what is known of a crash is told in any case.
+    What is not known of its place is left out: what is known of a crash is reported in any case.
     """
     try:
         variables, data = folder.root.own_files(folder, env_file)

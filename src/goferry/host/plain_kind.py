@@ -1,7 +1,7 @@
 """Services that listen by themselves where they are told, and know nothing of Goferry.
 
 Such a service owns its port. On a target without a proxy a candidate is proven on a private port; then the version
-before ends and the candidate is started again on the public one. That gap is measured and told.
+before ends and the candidate is started again on the public one. That gap is measured and reported.
 """
 
 from __future__ import annotations

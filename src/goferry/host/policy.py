@@ -54,7 +54,7 @@ def judge_environment(policy: Policy | None, environment: str) -> None:
 
 
 def as_record(policy: Policy | None) -> dict[str, Any] | None:
-    """Return what `hello` and `status` tell of it; JSON types, None without one."""
+    """Return what `hello` and `status` say of it; JSON types, None without one."""
     if policy is None:
         return None
     return {"accepts": policy.accepts, "environments": list(policy.environments), "keep": policy.keep}

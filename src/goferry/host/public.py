@@ -1,7 +1,7 @@
 """The public address of a provisioned service, as nginx serves it on the service's `port`: asked, and judged.
 
 An answer counts when it bears what nginx alone can say (kernel.probe): that this host's nginx passed the question on to
-the service's own link. What stands in the way else is told with the line to type: nginx is not running, its server file
+the service's own link. What else stands in the way comes with the line to type: nginx is not running, its server file
 is gone, nginx.conf does not include it, another server or program has the port, a folder is closed to nginx.
 """
 

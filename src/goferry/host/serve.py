@@ -148,7 +148,7 @@ class Line:
     def send(self, header: dict[str, Any]) -> None:
         """Send one frame; a client that no longer listens changes nothing.
 
-        What cannot be sent is told as an error: a client that waits for an answer must get one.
+        What cannot be sent is reported as an error: a client that waits for an answer must get one.
         """
         self._doing, self._told = str(header.get("progress", "")), time.monotonic()
         if self._deaf:
@@ -258,5 +258,5 @@ def _why(line: Line, state: str) -> GoferryError:
 def _answer(session: AgentSession, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
     try:
         return {"ok": True, **session.answer(request, payload)}
-    except Exception as error:  # noqa: BLE001  the client is told of a defect too
+    except Exception as error:  # noqa: BLE001  the client gets a defect as an answer too
         return {"ok": False, "error": as_frame(of_defect(error))}

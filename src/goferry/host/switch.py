@@ -101,10 +101,10 @@ class Link:
         return Routing(slots.live(folder))
 
     def accept(self, folder: ServiceFolder, change: Change) -> None:
-        """The link is followed already, so nothing is to be told."""
+        """The link is followed already, so there is nothing to report."""
 
     def drain(self, folder: ServiceFolder, old: Slot) -> None:
-        """No connection is kept, so nothing is to be told."""
+        """No connection is kept, so there is nothing to report."""
 
     def give_back(self, folder: ServiceFolder, change: Change, old: Slot) -> None:  # noqa: ARG002
         """Start the version before again unless it is well."""

@@ -67,7 +67,7 @@ def down(session: AgentSession, request: Request) -> dict[str, Any]:
 
 
 def _end_all(session: AgentSession, folders: list[ServiceFolder]) -> None:
-    """End every service; one that can't be ended is told last, and keeps no other from it."""
+    """End every service; one that can't be ended is reported last, and keeps no other from it."""
     failed: list[GoferryError] = []
     for folder in folders:
         try:

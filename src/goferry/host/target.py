@@ -189,7 +189,7 @@ class HostTarget(ABC):
         """Whether what has a service's folders is one."""
         return True
 
-    # What it tells
+    # What it reports
 
     @abstractmethod
     def about(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
     <64 lower-case hex digits><space><space><name><newline>
 
-one line a file, sorted by the name's UTF-8 bytes, nothing else. `sha256sum -c` accepts it; the reverse does not hold:
+one line per file, sorted by the name's UTF-8 bytes, nothing else. `sha256sum -c` accepts it; the reverse does not hold:
 what that tool tolerates (paths, CR, upper case, `*`, BSD lines, escapes, comments) is refused here.
 """
 

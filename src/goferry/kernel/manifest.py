@@ -129,7 +129,7 @@ class Manifest:
 
     @property
     def uncommitted(self) -> list[str] | None:
-        """The paths of files that the build read and the commit lacks; None when the release does not tell."""
+        """The paths of files that the build read and the commit lacks; None when the release does not say."""
         # Notes are kept as they come, so this one need not have its form.
         listed = self.notes.get(UNCOMMITTED)
         if type(listed) is not list:

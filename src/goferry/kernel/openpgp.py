@@ -110,8 +110,8 @@ def judge(
     """Decide whether `key`, which the signature names, may have made it.
 
     Raises:
-        KeyRevoked, KeyWeak, DigestWeak, KeyCannotSign, KeyExpired, SignatureExpired, SignatureInFuture: as their names
-            say.
+        KeyRevoked, KeyWeak, KeyCannotSign, KeyExpired: what the key, or the primary one that binds it, is.
+        DigestWeak, SignatureExpired, SignatureInFuture: what the signature is.
     """
     signature, packet = read
     primary = certificate.primary

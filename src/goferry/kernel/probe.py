@@ -2,7 +2,7 @@
 
 A request that bears the first half of the host's secret in ASKED is answered with ANSWERED beside the service's own
 answer: the secret's second half, nginx's upstream, that one's status, and the seconds that connecting took, or `-` when
-no connection came about. Without the secret nobody is told anything, and no service ever sees either half.
+no connection was made. Without the secret nobody gets an answer, and no service ever sees either half.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ Contract (what other rooms import; a module with `_` is private):
     report         the record as one HTML file
     summary        the record as the job's summary
     failed_step    what a failed step leaves behind
-    notify         what a team is told of a run
+    notify         the message that a team gets about a run
     notify_shapes  a message as services take it
     humanize       sizes, times and numbers for people
     markdown       text that Markdown takes as text

@@ -1,4 +1,4 @@
-"""The one event stream: every stage tells what it does here, and nothing prints on its own.
+"""The one event stream: every stage reports what it does here, and nothing prints on its own.
 
 An event is one change of a span: it started, made progress, or ended.
 

@@ -18,7 +18,7 @@ class FailedStep(Struct, frozen=True):
 
     Attributes:
         error: the error's name. what, state: as the error says them; several lines are possible.
-        advice: what to type next, a line each. exit_code: the process's; 0 where the file tells none.
+        advice: what to type next, a line each. exit_code: the process's; 0 where the file has none.
         docs: the address of the error's page. stage: what the step was in, `build linux/amd64`; empty at its start.
         lines: the last lines of its log. action: which of Goferry's actions it was.
     """
@@ -39,7 +39,7 @@ class FailedStep(Struct, frozen=True):
 
 
 def read(text: str) -> FailedStep | None:
-    """Return what the text of a failure.json tells, or None when it is not a JSON object."""
+    """Read the text of a failure.json, or None when it is not a JSON object."""
     try:
         facts = json.loads(text)
     except (ValueError, RecursionError):

@@ -44,7 +44,7 @@ def short_digest(digest: str) -> str:
 
 
 def number(key: str, value: Number) -> str:
-    """Return one entry of an event's numbers: its key tells the unit."""
+    """Return one entry of an event's numbers: its key gives the unit."""
     name = one_line(key.replace("_", " "), 40)
     if isinstance(value, str) and value.startswith(f"{key}:"):
         return one_line(value, 60)  # h1:…, which names itself

@@ -1,4 +1,4 @@
-"""What a team is told of a run: which jobs failed and why, the last lines, what to type.
+"""The message that a team gets about a run: which jobs failed and why, the last lines, what to type.
 
 Pure. The shapes that services take (JSON, Slack, Teams) are in observe.notify_shapes, the sending is in
 pipeline.notification.
@@ -23,9 +23,9 @@ from goferry.observe.failed_step import FailedStep
 from goferry.observe.markdown import code, escape, fence, table
 
 LINES = 15
-"""How many of a failure's last lines are told."""
+"""How many of a failure's last lines are shown."""
 FAILURES = 10
-"""How many failures are told in full."""
+"""How many failures are shown in full."""
 ICONS = {"failure": "❌", "cancelled": "🚫", "success": "✅", "recovery": "💚"}
 _WORDS = {"failure": "failed", "cancelled": "was cancelled", "success": "succeeded", "recovery": "works again"}
 _BAD = frozenset({"failure", "cancelled"})
@@ -40,7 +40,7 @@ _SECRETS = re.compile(
 
 
 class WorkflowRun(Struct, frozen=True):
-    """The run that is told of: `repository` as owner/name, `commit` in full, `url` its page."""
+    """The run that the message is about: `repository` as owner/name, `commit` in full, `url` its page."""
 
     repository: str = ""
     workflow: str = ""
@@ -53,7 +53,7 @@ class WorkflowRun(Struct, frozen=True):
 
 
 class DeliveryFailure(Struct, frozen=True):
-    """A failed step as it is told (observe.failed_step), each text bounded; `job` is the one that it ran in."""
+    """A failed step as the message has it (observe.failed_step), each text bounded; `job` is the one that it ran in."""
 
     job: str = ""
     action: str = ""
@@ -66,7 +66,7 @@ class DeliveryFailure(Struct, frozen=True):
 
     @classmethod
     def of(cls, step: FailedStep, job: str, secrets: Sequence[str] = ()) -> DeliveryFailure:
-        """Return what is told of an untrusted step: printable, bounded, and without the given secrets."""
+        """Return what the message says of an untrusted step: printable, bounded, and without the given secrets."""
 
         def text(value: str, limit: int) -> str:
             return redact(printable(value, limit), secrets)
@@ -88,7 +88,7 @@ class DeliveryFailure(Struct, frozen=True):
 
 
 class Message(Struct, frozen=True):
-    """What is told.
+    """What the message says.
 
     Attributes:
         conclusion: `failure`, `cancelled`, `success`, or `recovery` (a success after a failure).
@@ -127,7 +127,7 @@ def compose(
     # A job of a called workflow is not among the needs; its word counts only where a failed job gave none itself.
     silent = [name for name in bad if name not in {failure.job for failure in owned}]
     foreign = [failure for failure in failures if failure.job not in jobs] if silent else []
-    told = list(dict.fromkeys([*owned, *foreign]))  # legs of a matrix that failed alike are told once
+    told = list(dict.fromkeys([*owned, *foreign]))  # legs of a matrix that failed alike are shown once
     order = {name: index for index, name in enumerate(jobs)}
     told.sort(key=lambda failure: order.get(failure.job, len(order)))
     lost = [name for name in silent if jobs[name] == "failure"] if not foreign else []

@@ -13,7 +13,7 @@ _BRIEF = 0.05
 class PlainLines:
     """Writes a line when work starts, one when it ends, and one for each note.
 
-    Progress is left out, and so is inner work that ended well within 50 ms: a log tells facts, not motion.
+    Progress is left out, and so is inner work that ended well within 50 ms: a log has facts, not motion.
     """
 
     def __init__(self, file: TextIO) -> None:
@@ -22,7 +22,7 @@ class PlainLines:
         self._stages: dict[str, str] = {}
 
     def __call__(self, event: Event) -> None:
-        """Draw one event; a span inside one of the same name tells nothing new."""
+        """Draw one event; a span inside one of the same name says nothing new."""
         if event.kind == "start":
             self._stages[event.span] = event.stage
         if event.kind != "note" and echoes(event, self._stages.get(event.parent, "")):

@@ -52,7 +52,7 @@ def render(run: Run, events: Sequence[Event] = ()) -> str:
 
 
 def failure(error: GoferryError) -> str:
-    """Return the section that tells a failure: name, what happened, state, and what to type."""
+    """Return the section of a failure: name, what happened, state, and what to type."""
     lines = error.what.splitlines()
     parts = [f"## ❌ {escape(error.name)} (exit {error.exit_code})\n"]
     parts.append(fence(error.what, 6000) if len(lines) > 1 else escape(error.what, 2000) + "\n")

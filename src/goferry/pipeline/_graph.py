@@ -43,7 +43,7 @@ class ChainStep:
 
     Attributes:
         id: unique in the graph; also the stage's name in the event stream.
-        run: does it, and tells the event stream itself.
+        run: does it, and reports to the event stream itself.
         about: what it does, with its main values, as `--dry-run` shows it.
         needs: ids of the steps before it.
         reads: names in the folder that decide its outcome.
@@ -111,7 +111,7 @@ def choose(steps: Sequence[ChainStep], record: StepRecord, folder: Path) -> list
 
 
 def execute(steps: Sequence[ChainStep], record: StepRecord, folder: Path, stream: Stream) -> list[Choice]:
-    """Run the ordered steps that `choose` names; the record is saved after each. What is left out is told as skipped.
+    """Run the ordered steps that `choose` names; the record is saved after each. The rest is reported as skipped.
 
     A step that fails stops what needs it, directly or not; the others still run, and then its error is raised. An
     interruption stops everything at once: the steps done so far stay recorded.

@@ -96,7 +96,7 @@ def run(ctx: Context, request: RunOptions, opened: OpenProject) -> SealedRelease
     """Make the release where it is missing or anything that it is made of changed.
 
     Raises:
-        CodeReplaced: it is a release, and the commit does not tell of everything that would be built.
+        CodeReplaced: it is a release, and the commit does not show everything that would be built.
         OutputForeign, UpRunning: the output folder is not ours to replace.
         GoferryError: of the first stage that fails; the release that was there stays.
     """

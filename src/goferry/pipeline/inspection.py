@@ -1,4 +1,4 @@
-"""What `goferry inspect` tells: the project as Goferry sees it, and what a push would mean."""
+"""What `goferry inspect` prints: the project as Goferry sees it, and what a push would mean."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def beside(opened: OpenProject, settings: Settings) -> Beside:
         return Beside(build.beside(opened, default_out(opened.directory), settings))
     except GoferryError as error:
         first = printable(error.what.partition("\n")[0], 300)
-        return Beside({}, (f"what is built in beside the commit can't be told ({error.name}): {first}",))
+        return Beside({}, (f"what is built in beside the commit is unknown ({error.name}): {first}",))
 
 
 class InspectedProgram(Struct, frozen=True):
-    """A main package: `stamps` are the symbols that a build fills in, `build_info` the version that Go tells in it."""
+    """A main package: `stamps` are the symbols that a build fills in, `build_info` the version that Go puts in it."""
 
     path: str
     package: str
@@ -130,7 +130,7 @@ def record(opened: OpenProject, found: Beside) -> Inspection:
 
 
 def _build_info(opened: OpenProject, main: MainPackage) -> str:
-    """Return the version that `debug.ReadBuildInfo` tells in a program; empty where nothing is stamped."""
+    """Return the version that `debug.ReadBuildInfo` returns in a program; empty where nothing is stamped."""
     facts = opened.facts
     if not (opened.config.builds.buildvcs and facts.commit):
         return ""
@@ -147,7 +147,7 @@ def _build_info(opened: OpenProject, main: MainPackage) -> str:
 
 
 def suggestions(opened: OpenProject) -> list[str]:
-    """Return what the source tells and goferry.yml does not say: programs that serve, and another health path."""
+    """Return what the source shows and goferry.yml does not say: programs that serve, and another health path."""
     found = {main.path: main for main in survey.survey(opened.facts.directory).mains if main.module == "."}
     if not opened.config.services:
         serving = [main for main in found.values() if main.serves]

@@ -1,6 +1,6 @@
 """Telling the team: the facts of a run gathered, the run before asked for, the message sent to a webhook.
 
-The order is fixed: what can be known without a network is told first (annotation, summary), so that a webhook or an API
+The order is fixed: what is known without a network comes first (annotation, summary), so that a webhook or an API
 that fails hides nothing.
 """
 
@@ -64,7 +64,7 @@ class _Need(Struct, frozen=True):
 
 
 class _Ended(Struct, frozen=True):
-    """A run or an attempt as GitHub's API tells it: `conclusion` is null until it ended."""
+    """A run or an attempt as GitHub's API describes it: `conclusion` is null until it ended."""
 
     conclusion: str | None
     id: int = 0
@@ -100,7 +100,7 @@ def results(needs: str) -> dict[str, str]:
         raise NeedsInvalid(
             f"needs is not the context of that name as JSON: {printable(needs, 80)!r}",
             state="Nobody was told.",
-            advice=["write  needs: ${{ toJSON(needs) }}  and let the job need those that it tells of"],
+            advice=["write  needs: ${{ toJSON(needs) }}  and let the job need those that it reports on"],
         ) from error
     if not jobs:
         raise NeedsInvalid("needs names no job", state="Nobody was told.", advice=["give the job a  needs:  list"])

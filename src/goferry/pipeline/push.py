@@ -39,7 +39,7 @@ class TagForbidden(Misuse):
 
 @dataclass(frozen=True)
 class Push:
-    """What a push means for a project (see `meaning`), and what a person should be told of its tag, or nothing."""
+    """What a push means for a project (see `meaning`), and what a person should know of its tag, or nothing."""
 
     means: str
     notice: str = ""

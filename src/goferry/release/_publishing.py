@@ -86,7 +86,7 @@ def publish(
 
 
 def look(api: Api, transfer: Transfer, local: LocalRelease) -> Remote:
-    """Return what GitHub has for the tag; a digest that GitHub does not tell is had by downloading."""
+    """Return what GitHub has for the tag; a digest that GitHub does not give is had by downloading."""
     every = api.releases()
     wanted = {file.name: file.size for file in local.files}
     found = []

@@ -1,4 +1,4 @@
-"""The files through which a step tells the runner outputs, environment variables and folders for the PATH.
+"""The files through which a step gives the runner outputs, environment variables and folders for the PATH.
 
     NAME<<ghadelimiter_3f1c…        GITHUB_OUTPUT, GITHUB_ENV, GITHUB_STATE: a value between two lines that it
     any text                        can't contain

@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class EventContext:
-    """The run's facts, each empty where the runner does not tell.
+    """The run's facts, each empty where the runner does not say.
 
     Attributes:
         repository: `owner/name`. ref: `refs/heads/main`. ref_name: `main`. sha: the commit.

@@ -48,7 +48,7 @@ class Job:
         action: the action's name. environ: a copy of the environment, kept up to date by `export` and `add_path`.
         workspace: the checkout. temp: the runner's folder for this job. inputs: the step's inputs.
         context: repository, ref, commit and event; each is an attribute of the job as well.
-        events: all that the stream has told so far.
+        events: all that the stream has reported so far.
         surface: who reads the log: whoever wrote this step, or the caller of the reusable workflow that has it.
         debug: whether the run is repeated with debug logging. in_container: whether this is an action's container.
     """

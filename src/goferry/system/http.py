@@ -34,7 +34,7 @@ WAIT_MOST = 10.0
 WHOLE = 3600.0
 """Seconds that a download or an upload may take with all its attempts, at the longest."""
 _WORDS = 1 << 16
-"""Bytes of a body that tells of a failure that are kept."""
+"""Bytes that are kept of a failure's body."""
 
 Take = Callable[[bytes, int], None]
 
@@ -363,7 +363,7 @@ def _untrusted(url: str, error: Exception) -> CertificateUntrusted:
 
 
 def _words(response: urllib3.BaseHTTPResponse, pace: Pace) -> bytes:
-    """Return the beginning of a body that tells of a failure."""
+    """Return the beginning of a failure's body."""
     found = b""
     for block in response.stream(BLOCK, decode_content=False):
         found += block

@@ -1,4 +1,4 @@
-"""Keys as people hand them on: what became of a key's text on the way, told before a tool reads it.
+"""Keys as people hand them on: what became of a key's text on the way, found before a tool reads it.
 
 Tools say "invalid format" of a key that was pasted with an indent, lost its line ends or its last lines, or is base64
 of a key. What is harmless is undone here; all else is named. Whether it is the right kind of key, its reader says.

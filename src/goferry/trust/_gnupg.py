@@ -42,7 +42,7 @@ def load(data: bytes, passphrase: str, where: str, settings: Settings, *, called
         with _home(settings, found.binary, where) as home:
             return home.sign(message, primary, passphrase, where=where, called=called)
 
-    sign(b"", 0)  # a passphrase that does not fit is told before anything is built
+    sign(b"", 0)  # a passphrase that does not fit is reported before anything is built
     return SigningKey("openpgp", primary, public.decode("ascii"), sign)
 
 

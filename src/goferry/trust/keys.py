@@ -61,7 +61,7 @@ def load_signers(
 
 
 def load_signer(key: Path | Secret, *, settings: Settings) -> SigningKey:
-    """Read a secret key of either format, which its text tells.
+    """Read a secret key of either format, which its text shows.
 
     Raises:
         KeyUnusable, PassphraseWrong: as `load_signers`.

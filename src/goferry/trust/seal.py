@@ -80,7 +80,7 @@ def seal(
 
 
 def plan(folder: Path, signers: Sequence[SigningKey], *, now: int, sequence: int = 0) -> list[str]:
-    """Return what `seal` would do, one line a step, after checking the folder; writes nothing."""
+    """Return what `seal` would do, one line per step, after checking the folder; writes nothing."""
     _check_sequence(folder, sequence, now)
     names = [f"sign {LIST} with {signer.format} key {signer.id} as {signer.file}" for signer in signers]
     if is_sealed(folder):

@@ -146,7 +146,7 @@ def test_where_a_program_listens_is_read_from_its_source(case, written, tmp_path
         (
             main("github.com/alecthomas/kong", 'type Serve struct {\nListen string `help:"where" default:":80"`\n}\nvar cli struct {\nServe Serve `cmd:""`\nList List `cmd:""`\n}\nfunc (s *Serve) Run() { ' + SERVE + "}\nfunc main() { kong.Parse(&cli).Run() }"),
             'listen: {flag: --listen}, args: ["serve"]',
-            "which serves was not told from the source",
+            "the source does not show which one serves",
         ),
         (
             main("github.com/spf13/cobra flag", 'func main() { root.AddCommand(a, b); flag.String("listen", ":1", ""); }\nvar a = &cobra.Command{Use: "web", Run: serve}\nvar b = &cobra.Command{Use: "api", Run: serve}\nfunc serve() { ' + SERVE + "}"),

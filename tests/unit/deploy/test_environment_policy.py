@@ -37,8 +37,8 @@ def test_a_release_that_lists_nothing_is_taken(release):
     [
         ({"uncommitted": [FILE]}, "has web/dist/index.html"),
         ({"uncommitted": [{"path": "a\x1b[31m", "sha256": ""}]}, "has a"),
-        ({}, "does not tell"),
-        ({"uncommitted": "odd"}, "does not tell"),
+        ({}, "does not say"),
+        ({"uncommitted": "odd"}, "does not say"),
         ({"uncommitted": [7]}, "has "),
     ],
 )

@@ -206,7 +206,7 @@ def test_what_is_missing_for_want_of_a_commit_is_told_with_what_to_type(lack, ma
         ).hints[0]  # fmt: skip
 
     assert hint().startswith(f"{lack.why}: this is a snapshot, v0.0.0-")
-    assert "tell no commit and no time, and whether a file was changed is not known" in hint()
+    assert "have no commit and no time, and whether a file was changed is not known" in hint()
     assert machine in hint()
     assert job in hint(environ={"GITHUB_ACTIONS": "true"})
     assert f"{lack.why}: v1.2.3 is the version that was asked for; " in hint("v1.2.3")

@@ -1,4 +1,4 @@
-"""Whose keys may deploy which project: the login's authorized_keys, changed by what is told and by nothing else; pure.
+"""Whose keys may deploy which project: the login's authorized_keys, changed by the options and nothing else; pure.
 
 Each line is for one project, which its forced command says to the agent. sshd takes the first line of a key, so a key
 deploys one project. Lines of the first hosts name none; the agent takes them while the host has one project.

@@ -183,7 +183,7 @@ def _seen(facts: HostFacts, reads: Sequence[str]) -> tuple[tuple[str, str], ...]
 
 
 def _policies(wishes: Wishes, before: HostFile) -> dict[str, Policy]:
-    """Return the host's policies with what is told of this project; a project that is new there takes releases."""
+    """Return the host's policies with the options for this project; a project that is new there takes releases."""
     old = before.policy(wishes.project)
     told = wishes.accepts or wishes.environments or wishes.keep
     if not told and wishes.project in before.projects:

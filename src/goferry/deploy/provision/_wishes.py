@@ -32,7 +32,7 @@ def read(
     bind: str = "",
     install: bool = True,
 ) -> tuple[Wishes, list[str]]:
-    """Return the wishes, and notes for people; `policy` holds what was told of it, empty or 0 where nothing was.
+    """Return the wishes, and notes for people; `policy` holds what the options say of it, empty or 0 where nothing was.
 
     Raises:
         NothingToDeploy: when the project declares no services.
@@ -93,7 +93,7 @@ def _refuse_shared_ports(wanted: Sequence[WantedService]) -> None:
 
 
 def _listen(listen: model.Listen) -> str:
-    """Return the host file's word: how a service that gets a port is told of it, each release says for itself."""
+    """Return the host file's word: each release says for itself how a service learns its port."""
     for shape in SHAPES.values():
         for key in shape.listens:
             if getattr(listen, key):

@@ -91,7 +91,7 @@ def run(order: ProvisionOptions, *, settings: Settings, stream: Stream, dry_run:
 
 
 def _policy(order: ProvisionOptions) -> Policy:
-    """Return what was told of the project's policy: by flags, else by the environment."""
+    """Return what the options say of the project's policy: by flags, else by the environment."""
     rules = _environment(order).accepts if order.environment else ""
     return Policy(order.accepts or rules, (order.environment,) if order.environment else (), order.keep)
 

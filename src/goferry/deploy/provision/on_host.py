@@ -1,4 +1,4 @@
-"""Runs on the host that is provisioned, as root, by its Python alone: tells facts, or makes files be as they should.
+"""Runs on the host that is provisioned, as root, by its Python alone: reports facts, or makes files be as they should.
 
 It is sent over ssh with a JSON request behind it and prints one JSON object. `facts`, `diff` and `check` change
 nothing. `apply` makes all files be as they should and runs the commands whose files changed; when anything of it fails,

@@ -63,7 +63,7 @@ class Names:
 
 
 def names(ctx: Context, request: JobRequest) -> Names:
-    """Say what a job's packs are told apart by, for a cache that keeps entries by name.
+    """Say what distinguishes a job's packs, for a cache that keeps entries by name.
 
     Args and Raises: as for `restore`.
     """

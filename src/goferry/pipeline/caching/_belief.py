@@ -112,7 +112,7 @@ class Belief:
             yield found
 
     def find(self, where: str, kind: str, slot: CacheSlot, key: str) -> tuple[KeptPack | None, bool]:
-        """Return what `best` would yield, as far as notes tell; raises what it raises."""
+        """Return what `best` would yield, as far as notes say; raises what it raises."""
         found = self._first(where, kind, slot, key, lambda _kept: None)
         return (found[0], found[1]) if found else (None, False)
 

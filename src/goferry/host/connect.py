@@ -41,7 +41,7 @@ def connect(path: str, project: str) -> int:
     try:
         _copy(agent.fileno(), 1)
     finally:
-        # The child waits for a client that may keep its side open for ever; the agent hears nobody any more.
+        # The child waits for a client that may keep its side open forever; the agent hears nobody any more.
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     return 0

@@ -29,7 +29,7 @@ def collapsed(lines: Sequence[str]) -> list[str]:
     while at < len(lines):
         # `max` takes the first of equals, which is the smallest block that repeats.
         size, times = max(((size, _times(shapes, at, size)) for size in range(1, _BLOCK + 1)), key=_hidden)
-        # The line that tells of it costs one, so with fewer than two hidden nothing gets shorter.
+        # The line that says so costs one, so with fewer than two hidden nothing gets shorter.
         if _hidden((size, times)) < 2:
             told.append(lines[at])
             at += 1

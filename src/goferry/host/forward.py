@@ -143,7 +143,7 @@ class Forward:
             self._give_up()
 
     def _watch_entrance(self) -> None:
-        # Not watched while it is full: epoll would tell of the connections that wait there again and again.
+        # Not watched while it is full: epoll would report the connections that wait there again and again.
         wanted = self._count < MOST and not self._leaving
         if wanted and not self._listens:
             self._poll.register(self._entrance, IN)

@@ -240,7 +240,7 @@ def _ended(session: AgentSession, line: Line) -> int:
         error = of_defect(defect)
     else:
         error = _why(line, state)
-    # What is no frame ends the reading, so its sender counts as gone, and may still listen.
+    # What is not a frame ends the reading, so its sender counts as gone, and may still listen.
     if line.malformed or not line.gone():
         line.send({"ok": False, "error": as_frame(error)})
     return error.exit_code if line.malformed else 0

@@ -147,7 +147,7 @@ def described(text: str) -> Slot:
         ValueError, KeyError: when it is not a description of a slot.
     """
     record = json.loads(text)
-    # What decides between one start and starts for ever is read from no damaged value.
+    # What decides between one start and starts forever is read from no damaged value.
     if not isinstance(record, dict) or type(record.get("guarded")) is not bool:
         raise ValueError("the slot's file is damaged")
     for name in NEEDED:

@@ -176,7 +176,7 @@ class Store:
             state.write(folder, state.State(now, held))
         if transaction.kind == "deploy":
             state.raise_floor(self.root, transaction.project, change.sequence, transaction.digest)
-        # Last, as from here on the version is started again for ever, also at boot.
+        # Last, as from here on the version is started again forever, also at boot.
         slot = slots.read(folder, change.slot)
         if slot and not slot.guarded:
             slots.write(folder, slot._replace(guarded=True))

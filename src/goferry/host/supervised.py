@@ -184,7 +184,7 @@ def free_port() -> int:
 def refuse_taken(port: int) -> None:
     """Raise PortTaken when another program has the port."""
     with socket.socket() as probe:
-        # As supervisord does: connections of the version before in TIME_WAIT are no other program.
+        # As supervisord does: connections of the version before in TIME_WAIT are not another program.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

@@ -102,7 +102,7 @@ def _section(group: Group) -> list[str]:
         "numprocs=2",
         "autostart=false",
         # Every end but the shim's 77 is unexpected, and with startsecs=0 each start counts as one that
-        # succeeded: so supervisord starts a committed version again for ever.
+        # succeeded: so supervisord starts a committed version again forever.
         "autorestart=unexpected",
         f"exitcodes={shim.REFUSED}",
         "startsecs=0",

@@ -90,7 +90,7 @@ def _run(program: str, folder: str) -> list[list[str]]:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
-        # What can't be run can't tell; that is no verdict.
+        # A tool that can't be run can't tell; that is not a verdict.
         raise Unsupported from None
     # Not by splitlines, which also splits at characters that a user id may have.
     lines = done.stdout.decode("utf-8", "replace").split("\n")

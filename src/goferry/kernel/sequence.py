@@ -95,7 +95,7 @@ def check_admitted(release: Manifest, trust: ProjectTrust, now: int) -> None:
             clock.
     """
     created, manual = parse_time(release.created), trust.sequence == "manual"
-    # A number that people choose is no time; when it was sealed is one in any case.
+    # A number that people choose is not a time; when it was sealed is one in any case.
     ahead = created if manual else max(created, release.sequence)
     if ahead > now + DAY:
         raise ReleaseInFuture(

@@ -11,6 +11,7 @@ from goferry.observe.notify_shapes import SHAPES
 from goferry.pipeline import notification
 from goferry.runner.errors import InputInvalid
 from goferry.runner.job import Job
+from goferry.system.runner_variables import RunnerVariables
 
 _WHEN = ("failure", "recovery", "always")
 
@@ -70,7 +71,7 @@ def _recovered(job: Job, run: notify.WorkflowRun, jobs: Mapping[str, str], when:
         return False
     found = notification.before(
         run,
-        workflow_ref=job.environ.get("GITHUB_WORKFLOW_REF", ""),
+        workflow_ref=RunnerVariables.of(job.environ).github_workflow_ref,
         api_url=job.api_url,
         token=token,
         environ=job.settings.environ,

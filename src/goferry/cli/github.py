@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from goferry.kernel.errors import Misuse
+from goferry.system.runner_variables import RunnerVariables
 
 if TYPE_CHECKING:
     from goferry.release import GitHub
@@ -26,12 +27,13 @@ def github(repository: str) -> GitHub:
     """
     from goferry.release import GitHub
 
-    name = repository or os.environ.get("GITHUB_REPOSITORY", "")
+    given = RunnerVariables.of(os.environ)
+    name = repository or given.github_repository
     if not name:
         raise Misuse("no repository was named", advice=["name it:  --repository OWNER/NAME"])
     return GitHub(
         name,
-        token=(os.environ.get("GITHUB_TOKEN") or os.environ.get("GH_TOKEN") or "").strip(),
-        api_url=os.environ.get("GITHUB_API_URL") or "https://api.github.com",
-        server_url=os.environ.get("GITHUB_SERVER_URL") or "https://github.com",
+        token=(given.github_token or given.gh_token).strip(),
+        api_url=given.api,
+        server_url=given.server,
     )

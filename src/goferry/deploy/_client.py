@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from goferry.kernel import frames
 from goferry.kernel.errors import GoferryError, Misuse, printable
@@ -84,8 +84,8 @@ class Agent:
         self.pid, self.answered, self._begun = process.pid, False, False
 
     def ask(
-        self, request: str, heard: Callable[[str], None] = lambda _: None, payload: bytes = b"", **fields: Any
-    ) -> dict[str, Any]:
+        self, request: str, heard: Callable[[str], None] = lambda _: None, payload: bytes = b"", **fields: object
+    ) -> dict[str, object]:
         """Send one request and return its answer; `heard` gets each act as the host begins it.
 
         Raises:
@@ -107,7 +107,7 @@ class Agent:
             raise failure
         return answer
 
-    def _answer(self, heard: Callable[[str], None]) -> dict[str, Any]:
+    def _answer(self, heard: Callable[[str], None]) -> dict[str, object]:
         for _ in range(MOST):
             answer = self._next()
             if "progress" not in answer:
@@ -122,7 +122,7 @@ class Agent:
             while view:  # unbuffered: a pipe takes what it has room for
                 view = view[self._process.stdin.write(view) :]
 
-    def _next(self) -> dict[str, Any]:
+    def _next(self) -> dict[str, object]:
         assert self._process.stdout is not None
         with self._limited(PATIENCE):
             frame = frames.read(self._process.stdout)
@@ -201,19 +201,22 @@ class Agent:
             timer.cancel()
 
 
-def told(record: Any) -> GoferryError:
+_ERROR = ("name", "exit_code", "what", "state", "advice", "facts")
+
+
+def told(record: object) -> GoferryError:
     """Return the error that an answer carries, whatever the answer holds: a host must not choose what cannot be.
 
     Its name is a name, its exit code one of the documented ones and never 0.
     """
     fields = record if isinstance(record, dict) else {}
-    name, code, advice, facts = (fields.get(key) for key in ("name", "exit_code", "advice", "facts"))
+    name, code, what, state, advice, facts = (fields.get(key) for key in _ERROR)
     return from_frame(
         {
             "name": name if isinstance(name, str) and _NAME.fullmatch(name) else "host-failed",
             "exit_code": code,
-            "what": _text(fields.get("what")) or "the host refused without giving a reason",
-            "state": _text(fields.get("state")),
+            "what": _text(what) or "the host refused without giving a reason",
+            "state": _text(state),
             "advice": [line for line in advice[:20] if isinstance(line, str)] if isinstance(advice, list) else [],
             "facts": facts if isinstance(facts, dict) else {},
         }

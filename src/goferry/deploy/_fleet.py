@@ -20,6 +20,7 @@ from goferry.deploy._requests import DeployRequest, RollbackRequest
 from goferry.deploy._session import HostSession, connected
 from goferry.deploy.deployment import Deployment, Foreseen
 from goferry.deploy.options import Options, default_known_hosts, without_hosts
+from goferry.deploy.serving import Serving
 from goferry.kernel.errors import GoferryError, Misuse
 from goferry.observe.events import Span, Stream
 
@@ -167,11 +168,11 @@ class Fleet:
         found = _asked(self, settings, lambda session: session.logs(list(services), lines))
         return FleetLogs(_whole(found, {name: {"logs": each} for name, each in _answers(found).items()}))
 
-    def serving(self, settings: Settings) -> dict[str, serving.Serving]:
+    def serving(self, settings: Settings) -> dict[str, Serving]:
         """Return what each host serves now, asked over new connections; of who can't be asked the reason."""
         found = _asked(replace(self, connect_timeout=min(5, self.connect_timeout)), settings, HostSession.status)
         return {
-            name: serving.unknown(each) if isinstance(each, GoferryError) else serving.of_status(each)
+            name: serving.unknown(each) if isinstance(each, GoferryError) else Serving.of(each.live, busy=each.busy)
             for name, each in found.items()
         }
 

@@ -12,7 +12,7 @@ from goferry.kernel.errors import printable
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
 _SIX = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[A-Za-z0-9._-]{1,32})?")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
-_FORM = re.compile(r"(?:(?P<user>[^@]*)@)?(?:\[(?P<six>[^\]]*)\]|(?P<name>[^:\[\]@]*))(?::(?P<port>[0-9]{1,5}))?")
+_FORM = re.compile(r"(?:([^@]*)@)?(?:\[([^\]]*)\]|([^:\[\]@]*))(?::([0-9]{1,5}))?")
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,10 @@ def parse(text: str, user: str) -> Address:
     found = _FORM.fullmatch(text) or (_SIX.fullmatch(text) and _FORM.fullmatch(f"[{text}]"))
     if not found:
         raise _invalid(text)
-    name, pattern = (found["six"], _SIX) if found["six"] is not None else (found["name"], _NAME)
-    login, port = user if found["user"] is None else found["user"], int(found["port"] or 0)
-    if not (pattern.fullmatch(name) and _USER.fullmatch(login)) or (found["port"] and not 0 < port < 65536):
+    given, six, plain, digits = found.groups()
+    name, pattern = (plain, _NAME) if six is None else (six, _SIX)
+    login, port = user if given is None else given, int(digits or 0)
+    if not (pattern.fullmatch(name) and _USER.fullmatch(login)) or (digits and not 0 < port < 65536):
         raise _invalid(text)
     return Address(text, login, name, port)
 

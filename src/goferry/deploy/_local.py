@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from goferry.config.model import Environment
 from goferry.config.settings import Settings
@@ -23,6 +22,7 @@ from goferry.deploy.deployment import Deployment, Foreseen
 from goferry.deploy.errors import TargetMissing
 from goferry.deploy.live import Status
 from goferry.deploy.options import Options, without_hosts
+from goferry.deploy.serving import Serving
 from goferry.kernel.errors import GoferryError, Misuse, printable
 from goferry.observe.events import Span, Stream
 
@@ -107,7 +107,7 @@ class Local:
         self,
         stage: str,
         prepare: Callable[..., Prepared],
-        asked: Mapping[str, Any],
+        asked: Mapping[str, object],
         *,
         settings: Settings,
         stream: Stream,
@@ -149,9 +149,9 @@ class Local:
                 says.
         """
         self._found()
-        wanted: dict[str, Any] = {"project": project, "service": service, "dry_run": dry_run, "wait_ms": self._wait_ms}
         with self._session("purge", settings, stream) as (session, _):
-            return Purged.read(session.ask("purge", **wanted), dry_run=dry_run)
+            answer = session.ask("purge", project=project, service=service, dry_run=dry_run, wait_ms=self._wait_ms)
+            return Purged.read(answer, dry_run=dry_run)
 
     def _found(self) -> None:
         """Refuse a folder in which no deploy left anything, before an agent is started for it."""
@@ -162,17 +162,18 @@ class Local:
                 advice=["name the folder of the deploy:  --root DIR"],
             )
 
-    def _serving(self, settings: Settings, error: GoferryError) -> serving.Serving:
+    def _serving(self, settings: Settings, error: GoferryError) -> Serving:
         """Return what the target serves, as its error says or, when that says nothing, as it answers now."""
         known = error.facts.get("serving")
         if isinstance(known, dict):
-            return {"serving": serving.of_services(live.services(known))}
+            return Serving.of(live.services(known))
         try:
-            return serving.of_status(self.status(settings))
+            status = self.status(settings)
+            return Serving.of(status.live, busy=status.busy)
         except TargetMissing:
-            return {"serving": {}}
+            return Serving({})
         except GoferryError as other:
-            return {"unknown": str(other)}
+            return Serving({}, unknown=str(other))
 
     @property
     def _wait_ms(self) -> int:

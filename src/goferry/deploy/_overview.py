@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from goferry.deploy._upload import NO_POLICY
 from goferry.deploy.live import ServiceFloor, Services, Status
@@ -18,7 +18,7 @@ class Logs:
 
     logs: Mapping[str, list[str]]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return `{"logs": {service: [line]}}`."""
         return {"logs": dict(self.logs)}
 
@@ -34,7 +34,7 @@ class FleetLogs:
         """All hosts' together."""
         return _together(self.hosts)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return `{"logs": {service: [line]}, "hosts": {host: {service: [line]}}}`."""
         return {"logs": dict(self.logs), "hosts": {name: dict(logs) for name, logs in self.hosts.items()}}
 
@@ -83,7 +83,7 @@ class FleetStatus:
             heads = dict.fromkeys(self.hosts, alone)
         return tuple(heads[name] + text for name, status in self.hosts.items() for text in texts(status))
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return `{"hosts": {host: {"live": {service: {…}}, "recovered": [text], "busy": bool, …}}, "live", …}`.
 
         The others are all hosts' together.

@@ -29,7 +29,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from goferry.deploy._rollout_table import (
     BEFORE_LOCK,
@@ -132,10 +131,10 @@ class Rollout:
         """Return one host."""
         return next(each for each in self.hosts if each.name == name)
 
-    def having(self, *hosts: Host, **changes: Any) -> Rollout:
-        """Return the rollout with these hosts in place of those of their names, and other fields changed."""
+    def having(self, *hosts: Host) -> Rollout:
+        """Return the rollout with these hosts in place of those of their names."""
         known = {each.name: each for each in hosts}
-        return replace(self, hosts=tuple(known.get(each.name, each) for each in self.hosts), **changes)
+        return replace(self, hosts=tuple(known.get(each.name, each) for each in self.hosts))
 
     def among(self, *states: RolloutState) -> list[Host]:
         """Return the hosts that are in any of these states."""

@@ -11,7 +11,6 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from goferry.deploy import _client as client, _ssh as ssh, answers
 from goferry.deploy._hosts import Address
@@ -45,7 +44,7 @@ class HostSession:
     agent: client.Agent
     span: Span | None = None
 
-    def ask(self, request: str, heard: Heard = _deaf, **fields: Any) -> dict[str, Any]:
+    def ask(self, request: str, heard: Heard = _deaf, **fields: object) -> dict[str, object]:
         """Ask the agent; progress goes to the host's line and to `heard`.
 
         Raises:
@@ -56,7 +55,7 @@ class HostSession:
             self.progress(text)
             heard(text)
 
-        return self.agent.ask(request, hear, **fields)
+        return self.agent.ask(request, hear, b"", **fields)
 
     def progress(self, text: str) -> None:
         """Show how far the host is."""
@@ -77,11 +76,11 @@ class HostSession:
         """Ask who answers; also a sign of life to a host that waits for the others."""
         return Hello.read(self.ask("hello"))
 
-    def prepare(self, heard: Heard = _deaf, *, dry_run: bool = False, **fields: Any) -> Prepared:
+    def prepare(self, heard: Heard = _deaf, *, dry_run: bool = False, **fields: object) -> Prepared:
         """Have a release verified and started, up to where only the switch is missing."""
         return Prepared.read(self.ask("prepare", heard, dry_run=dry_run, **fields), dry_run=dry_run)
 
-    def rollback(self, heard: Heard = _deaf, *, dry_run: bool = False, **fields: Any) -> Prepared:
+    def rollback(self, heard: Heard = _deaf, *, dry_run: bool = False, **fields: object) -> Prepared:
         """Have a version that the host holds started, up to where only the switch is missing."""
         return Prepared.read(self.ask("rollback", heard, dry_run=dry_run, **fields), dry_run=dry_run)
 

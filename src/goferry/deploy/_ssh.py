@@ -12,6 +12,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from goferry.deploy import _known_hosts as known_hosts
 from goferry.deploy._hosts import Address
@@ -87,12 +88,10 @@ def argv(address: Address, access: Access, algorithms: Sequence[str] = (), comma
 
 
 def _pinned(access: Access, algorithms: Sequence[str]) -> dict[str, str]:
-    pinned = {}
-    if access.known_hosts is not None:
-        pinned = {"UserKnownHostsFile": _quoted(access.known_hosts), "GlobalKnownHostsFile": "none"}
-    if algorithms:
-        pinned["HostKeyAlgorithms"] = ",".join(algorithms)
-    return pinned
+    pinned = {"HostKeyAlgorithms": ",".join(algorithms)} if algorithms else {}
+    if access.known_hosts is None:
+        return pinned
+    return {"UserKnownHostsFile": _quoted(access.known_hosts), "GlobalKnownHostsFile": "none", **pinned}
 
 
 def _quoted(path: Path) -> str:
@@ -127,6 +126,14 @@ def pinned_algorithms(address: Address, access: Access, environ: Mapping[str, st
     return found
 
 
+class _Resolved(NamedTuple):
+    """What is gone by of a host's configuration, as `ssh -G` prints it (ssh_config(5))."""
+
+    hostname: str
+    port: str = "22"
+    hostkeyalias: str = "none"
+
+
 def _known_as(address: Address, access: Access, environ: Mapping[str, str]) -> list[str]:
     """Return the names under which ssh looks for the host's key, as its configuration resolves them."""
     words = argv(address, access)
@@ -134,10 +141,10 @@ def _known_as(address: Address, access: Access, environ: Mapping[str, str]) -> l
     said = dict(line.partition(" ")[::2] for line in done.text.splitlines())
     if done.code or "hostname" not in said:
         raise Misuse(f"ssh refuses its configuration for {address.text}: {_last(done.errors)}")
-    if said.get("hostkeyalias", "none") != "none":
-        return [said["hostkeyalias"]]
-    host, port = said["hostname"], said.get("port", "22")
-    return [host] if port == "22" else [f"[{host}]:{port}", host]
+    found = _Resolved(**{name: said[name] for name in _Resolved._fields if name in said})
+    if found.hostkeyalias != "none":
+        return [found.hostkeyalias]
+    return [found.hostname] if found.port == "22" else [f"[{found.hostname}]:{found.port}", found.hostname]
 
 
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK", "TMPDIR", "KRB5CCNAME")

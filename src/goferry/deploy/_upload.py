@@ -6,10 +6,10 @@ A file goes in blocks at offsets that the host names, so an upload that broke of
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from goferry.artifacts import given
 from goferry.deploy._client import Agent
@@ -126,8 +126,8 @@ def send(agent: Agent, items: Sequence[Item], transaction: str, told: Callable[[
 
 def _send(agent: Agent, item: Item, transaction: str) -> tuple[int, bool]:
     """Return how many bytes were sent, and whether the file is there; not so when its beginning was another's."""
-    about: dict[str, Any] = {"id": transaction, "name": item.name, "size": item.size, "sha256": item.sha256}
-    have = _have(agent.ask("upload", **about, offset=0), item)  # without a payload it asks how much is there
+    ask = partial(agent.ask, "upload", id=transaction, name=item.name, size=item.size, sha256=item.sha256)
+    have = _have(ask(offset=0), item)  # without a payload it asks how much is there
     start = have
     try:
         with item.path.open("rb") as file:
@@ -136,7 +136,7 @@ def _send(agent: Agent, item: Item, transaction: str) -> tuple[int, bool]:
                 block = file.read(min(BLOCK, item.size - have))
                 if not block:
                     raise FileMissing(f"{item.name} is shorter than the signed list says")
-                had, have = have, _have(agent.ask("upload", payload=block, **about, offset=have), item)
+                had, have = have, _have(ask(payload=block, offset=have), item)
                 if have <= had:
                     raise AgentLost(f"the host takes no more of {item.name}: it has {have} of {item.size} bytes")
     except OSError as error:
@@ -148,7 +148,7 @@ def _send(agent: Agent, item: Item, transaction: str) -> tuple[int, bool]:
     return item.size - start, True
 
 
-def _have(answer: dict[str, Any], item: Item) -> int:
+def _have(answer: Mapping[str, object], item: Item) -> int:
     have = answer.get("have")
     if type(have) is not int or not 0 <= have <= item.size:
         raise AgentLost(f"the host claims to have {printable(str(have), 40)} bytes of {item.name}")

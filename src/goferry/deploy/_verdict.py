@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
 
 from goferry.deploy._rollout import Host, Rollout
 from goferry.deploy._rollout_table import HostOutcome, RolloutState
@@ -61,12 +60,12 @@ def _of_lost(fleet: Rollout, stage: str) -> GoferryError:
     return _for_all(found, fleet, HostOutcome.UNKNOWN, state=line, advice=tuple(_advice(fleet, stage)))
 
 
-def _for_all(found: GoferryError, fleet: Rollout, outcome: str, **parts: Any) -> GoferryError:
+def _for_all(found: GoferryError, fleet: Rollout, outcome: str, **parts: object) -> GoferryError:
     """Return a host's error as the fleet's, with every host's part in its facts."""
     return retold(found, facts={**found.facts, "hosts": hosts_as_json(fleet.hosts), "outcome": str(outcome)}, **parts)
 
 
-def retold(found: GoferryError, **parts: Any) -> GoferryError:
+def retold(found: GoferryError, **parts: object) -> GoferryError:
     """Return a copy of an error, of its class and name, with other `what`, `state`, `advice` or `facts`."""
     made = copy.copy(found)
     made.__dict__.update(parts)

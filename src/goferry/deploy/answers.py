@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from goferry.deploy.live import Services, services
-from goferry.deploy.reading import Row, gaps, milliseconds, need, rows, text, texts, unlike, whole
+from goferry.deploy.reading import Answer, Row, rows, text, texts, unlike
 from goferry.kernel.errors import printable
 
 
@@ -32,24 +31,29 @@ class Hello:
     has_policy: bool
 
     @classmethod
-    def read(cls, answer: Row) -> Hello:
+    def read(cls, answer: Answer) -> Hello:
         """Read the answer to `hello`.
 
         Raises:
             AgentLost: without a platform, or with a list that is none.
         """
-        lists = {key: answer.get(key) or [] for key in ("critical", "held")}
-        for key, value in lists.items():
-            if type(value) is not list:
-                raise unlike(key, value)
+        critical, held = (_listed(answer, key) for key in ("critical", "held"))
+        row = Row(answer)
         return cls(
-            agent=whole(answer.get("agent")),
-            platform=need(answer, "platform", str),
-            critical=frozenset(texts(lists["critical"])),
-            held=frozenset(texts(lists["held"])),
-            project=text(answer.get("project")),
-            has_policy=answer.get("policy") is not None,
+            agent=row.whole("agent"),
+            platform=row.need("platform", str),
+            critical=critical,
+            held=held,
+            project=row.text("project"),
+            has_policy=row.given("policy"),
         )
+
+
+def _listed(answer: Answer, key: str) -> frozenset[str]:
+    value = answer.get(key) or []
+    if type(value) is not list:
+        raise unlike(key, value)
+    return frozenset(texts(value))
 
 
 @dataclass(frozen=True)
@@ -70,26 +74,31 @@ class ServiceChange:
     before_sequence: int
     slot: int | None
     port: int | None
-    said: Row = field(default_factory=dict, repr=False)
+    said: Answer = field(default_factory=dict, repr=False)
 
     @classmethod
-    def read(cls, row: Row) -> ServiceChange:
+    def read(cls, said: Answer) -> ServiceChange:
         """Read one row with suspicion."""
+        row = Row(said)
         return cls(
-            service=text(row.get("service")),
-            before=text(row.get("from")),
-            to=text(row.get("to")),
-            sequence=whole(row.get("sequence")) or 0,
-            before_sequence=whole(row.get("from_sequence")) or 0,
-            slot=whole(row.get("slot")),
-            port=whole(row.get("port"), 65535),
-            said=row,
+            service=row.text("service"),
+            before=row.text("from"),
+            to=row.text("to"),
+            sequence=row.count("sequence"),
+            before_sequence=row.count("from_sequence"),
+            slot=row.whole("slot"),
+            port=row.whole("port", 65535),
+            said=said,
         )
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the row with all that is drawn of it."""
         read = {"service": self.service, "from": self.before, "to": self.to, "slot": self.slot, "port": self.port}
         return {**self.said, **read}
+
+
+def _names_a_release(row: Row) -> bool:
+    return bool(row.text("service")) and row.whole("sequence") is not None
 
 
 @dataclass(frozen=True)
@@ -98,14 +107,15 @@ class DeployStep:
 
     act: str
     services: tuple[str, ...]
-    said: Row = field(default_factory=dict, repr=False)
+    said: Answer = field(default_factory=dict, repr=False)
 
     @classmethod
-    def read(cls, row: Row) -> DeployStep:
+    def read(cls, said: Answer) -> DeployStep:
         """Read one row with suspicion."""
-        return cls(text(row.get("act")), texts(row.get("services")), row)
+        row = Row(said)
+        return cls(row.text("act"), row.texts("services"), said)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the row with all that is drawn of it."""
         return {**self.said, "act": self.act, "services": list(self.services)}
 
@@ -127,26 +137,25 @@ class Prepared:
     acts: tuple[DeployStep, ...] = ()
 
     @classmethod
-    def read(cls, answer: Row, *, dry_run: bool = False) -> Prepared:
+    def read(cls, answer: Answer, *, dry_run: bool = False) -> Prepared:
         """Read the answer to `prepare` or `rollback`; nothing goes by that of a dry run.
 
         Raises:
             AgentLost: it does not say of which project it is, or which release of which service comes.
         """
+        row = Row(answer)
         if not dry_run:
-            need(answer, "project", str)
-            for row in need(answer, "changes", list):
-                if not (isinstance(row, dict) and text(row.get("service")) and whole(row.get("sequence")) is not None):
-                    raise unlike("changes", row)
-        said = answer.get("no_way_back")
-        closed = said if isinstance(said, dict) else {}
+            row.need("project", str)
+            for each in row.need("changes", list):
+                if not (isinstance(each, dict) and _names_a_release(Row(each))):
+                    raise unlike("changes", each)
         return cls(
-            project=text(answer.get("project")),
-            version=text(answer.get("version")),
-            changes=tuple(ServiceChange.read(row) for row in rows(answer.get("changes"))),
-            unchanged=bool(answer.get("unchanged")),
-            no_way_back={name: printable(text(why)) for name, why in closed.items()},
-            acts=tuple(DeployStep.read(row) for row in rows(answer.get("acts"))),
+            project=row.text("project"),
+            version=row.text("version"),
+            changes=tuple(ServiceChange.read(each) for each in row.rows("changes")),
+            unchanged=row.flag("unchanged"),
+            no_way_back={name: printable(text(why)) for name, why in row.named("no_way_back").items()},
+            acts=tuple(DeployStep.read(each) for each in row.rows("acts")),
         )
 
     def final(self, where: str = "") -> list[str]:
@@ -173,9 +182,10 @@ class Switched:
     gap_ms: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, answer: Row) -> Switched:
+    def read(cls, answer: Answer) -> Switched:
         """Read the answer to `switch`, of which nothing decides anything."""
-        return cls(milliseconds(answer.get("switch_ms")), gaps(answer))
+        row = Row(answer)
+        return cls(row.milliseconds("switch_ms"), row.gaps())
 
 
 @dataclass(frozen=True)
@@ -187,9 +197,10 @@ class Committed:
     services: Services = field(default_factory=dict)
 
     @classmethod
-    def read(cls, answer: Row) -> Committed:
+    def read(cls, answer: Answer) -> Committed:
         """Read the answer to `commit`, of which nothing decides anything."""
-        return cls(milliseconds(answer.get("switch_ms")), gaps(answer), services(answer.get("services")))
+        row = Row(answer)
+        return cls(row.milliseconds("switch_ms"), row.gaps(), services(row.named("services")))
 
 
 @dataclass(frozen=True)
@@ -200,15 +211,15 @@ class Stopped:
     dry_run: bool = False
 
     @classmethod
-    def read(cls, answer: Row, *, dry_run: bool) -> Stopped:
+    def read(cls, answer: Answer, *, dry_run: bool) -> Stopped:
         """Read the answer to `down`.
 
         Raises:
             AgentLost: it is none.
         """
-        return cls(texts(need(answer, "stopped", list)), dry_run)
+        return cls(texts(Row(answer).need("stopped", list)), dry_run)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return `{"stopped": [service], "dry_run"}`."""
         return {"stopped": list(self.stopped), "dry_run": self.dry_run}
 
@@ -222,11 +233,12 @@ class Removed:
     bytes: int
 
     @classmethod
-    def read(cls, row: Row) -> Removed:
+    def read(cls, said: Answer) -> Removed:
         """Read one row with suspicion."""
-        return cls(text(row.get("path")), whole(row.get("files")) or 0, whole(row.get("bytes")) or 0)
+        row = Row(said)
+        return cls(row.text("path"), row.count("files"), row.count("bytes"))
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return `{"path", "files", "bytes"}`."""
         return {"path": self.path, "files": self.files, "bytes": self.bytes}
 
@@ -240,16 +252,17 @@ class Purged:
     dry_run: bool = False
 
     @classmethod
-    def read(cls, answer: Row, *, dry_run: bool) -> Purged:
+    def read(cls, answer: Answer, *, dry_run: bool) -> Purged:
         """Read the answer to `purge`.
 
         Raises:
             AgentLost: it is none.
         """
-        removed = tuple(Removed.read(row) for row in rows(need(answer, "removed", list)))
-        return cls(removed, texts(need(answer, "stopped", list)), dry_run)
+        row = Row(answer)
+        removed = tuple(Removed.read(each) for each in rows(row.need("removed", list)))
+        return cls(removed, texts(row.need("stopped", list)), dry_run)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return `{"removed": [{"path", "files", "bytes"}], "stopped": [service], "dry_run"}`."""
         return {
             "removed": [each.as_json() for each in self.removed],
@@ -258,13 +271,13 @@ class Purged:
         }
 
 
-def logs(answer: Row) -> dict[str, list[str]]:
+def logs(answer: Answer) -> dict[str, list[str]]:
     """Read the answer to `logs`: service → its last lines.
 
     Raises:
         AgentLost: it is none.
     """
-    found = need(answer, "logs", dict)
+    found = Row(answer).need("logs", dict)
     for name, lines in found.items():
         if type(lines) is not list:
             raise unlike(f"logs of {name}", lines)

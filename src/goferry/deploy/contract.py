@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from goferry.config.model import Environment
 from goferry.config.settings import Settings
@@ -18,7 +18,7 @@ from goferry.observe.events import Stream
 class DeployRecord(Protocol):
     """What a command on a target came to."""
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return what `--json` prints; JSON types."""
 
 

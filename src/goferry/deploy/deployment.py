@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from goferry.deploy import serving
 from goferry.deploy._rollout import Host
 from goferry.deploy._rollout_table import HostOutcome
 from goferry.deploy.answers import DeployStep, Prepared, ServiceChange
 from goferry.deploy.live import Services
 from goferry.deploy.reading import versions
+from goferry.deploy.serving import served
 from goferry.kernel.errors import GoferryError
 
 
@@ -59,9 +58,9 @@ class HostRecord:
             failure=host.failure,
         )
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the record of one host of several."""
-        whole: dict[str, Any] = {
+        whole: dict[str, object] = {
             "version": self.version,
             "previous": self.previous,
             "switch_ms": self.switch_ms,
@@ -71,14 +70,14 @@ class HostRecord:
             "services": {name: each.as_json() for name, each in self.services.items()},
         }
         if self.services:
-            whole["serving"] = serving.of_services(self.services)
+            whole |= {"serving": served(self.services)}
         if self.no_way_back:
-            whole["no_way_back"] = dict(self.no_way_back)
+            whole |= {"no_way_back": dict(self.no_way_back)}
         if self.failure is not None:
             whole |= {"error": self.failure.name, "what": self.failure.what}
         return whole
 
-    def as_only(self) -> dict[str, Any]:
+    def as_only(self) -> dict[str, object]:
         """Return the record of a target that is not a host among several: the deployment's own says the rest."""
         return {
             "version": self.version,
@@ -86,11 +85,11 @@ class HostRecord:
             "outcome": str(self.outcome),
             "switch_ms": self.switch_ms,
             "gap_ms": dict(self.gap_ms),
-            "serving": serving.of_services(self.services),
+            "serving": served(self.services),
         }
 
 
-def hosts_as_json(hosts: Iterable[Host]) -> dict[str, Any]:
+def hosts_as_json(hosts: Iterable[Host]) -> dict[str, object]:
     """Return host → its record."""
     return {host.name: HostRecord.of(host).as_json() for host in hosts}
 
@@ -149,9 +148,9 @@ class Deployment:
         """Return what a person must look at although it went well."""
         return [f"{name} does not take its socket from Goferry: {gap} ms gap" for name, gap in self.gap_ms.items()]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the record that `--json` prints."""
-        alone = self.hosts["local"] if self.alone else None
+        alone = next(iter(self.hosts.values())) if self.alone else None
         return {
             "project": self.project,
             "version": self.version,
@@ -196,7 +195,7 @@ class Foreseen:
         """The longest list of any host."""
         return max((each.acts for each in self.hosts.values()), key=len)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the record that `--json` prints: of several hosts the longest plan, and each one's."""
         record = {
             "project": self.project,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from goferry.deploy.reading import Row, milliseconds, need, rows, text, texts, whole
+from goferry.deploy.reading import Answer, Row, milliseconds, text, texts, whole
 
 _FIELDS: Mapping[str, Callable[[object], Any]] = {
     "project": text,
@@ -52,10 +52,10 @@ class LiveService:
     gap_ms: int | None = None
     held: tuple[str, ...] = ()
     barred: bool = False
-    more: Row = field(default_factory=dict)
+    more: Answer = field(default_factory=dict)
 
     @classmethod
-    def read(cls, row: Row) -> LiveService:
+    def read(cls, row: Answer) -> LiveService:
         """Read one row with suspicion."""
         known = {name: read(row.get(name)) for name, read in _FIELDS.items()}
         return cls(**known, more={name: value for name, value in row.items() if name not in _FIELDS})
@@ -63,9 +63,9 @@ class LiveService:
     @property
     def unreached(self) -> str:
         """Why nobody reaches it at its public address; empty where somebody does, or nobody looked."""
-        return text(self.more.get("unreached"))
+        return Row(self.more).text("unreached")
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return all fields by name."""
         return {**{name: getattr(self, name) for name in _FIELDS}, "held": list(self.held), **self.more}
 
@@ -90,12 +90,12 @@ class FloorLowering:
     reason: str
 
     @classmethod
-    def read(cls, row: Row) -> FloorLowering:
+    def read(cls, said: Answer) -> FloorLowering:
         """Read one row with suspicion."""
-        before, to = (whole(row.get(key)) or 0 for key in ("from", "to"))
-        return cls(text(row.get("at")), before, to, text(row.get("reason")))
+        row = Row(said)
+        return cls(row.text("at"), row.count("from"), row.count("to"), row.text("reason"))
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return `{"from", "to", "at", "reason"}`."""
         return {"from": self.before, "to": self.to, "at": self.at, "reason": self.reason}
 
@@ -109,12 +109,13 @@ class ServiceFloor:
     lowered: tuple[FloorLowering, ...] = ()
 
     @classmethod
-    def read(cls, row: Row) -> ServiceFloor:
+    def read(cls, said: Answer) -> ServiceFloor:
         """Read one row with suspicion."""
-        lowered = tuple(FloorLowering.read(each) for each in rows(row.get("lowered")))
-        return cls(whole(row.get("sequence")) or 0, text(row.get("error")), lowered)
+        row = Row(said)
+        lowered = tuple(FloorLowering.read(each) for each in row.rows("lowered"))
+        return cls(row.count("sequence"), row.text("error"), lowered)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return `{"sequence", "error", "lowered": [{"from", "to", "at", "reason"}]}`."""
         return {"sequence": self.sequence, "error": self.error, "lowered": [each.as_json() for each in self.lowered]}
 
@@ -139,29 +140,28 @@ class Status:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, answer: Row) -> Status:
+    def read(cls, answer: Answer) -> Status:
         """Read the answer to `status`.
 
         Raises:
             AgentLost: it is not a status at all: nothing would be drawn, and that would say that nothing is deployed.
         """
-        need(answer, "live", dict, "status")
-        need(answer, "recovered", list, "status")
+        row = Row(answer, "status")
         return cls(
-            live=services(answer["live"]),
-            recovered=texts(answer["recovered"]),
-            busy=need(answer, "busy", bool, "status"),
-            stopped=services(answer.get("stopped")),
-            floors=_floors(answer.get("floors")),
-            has_policy=isinstance(answer.get("policy"), dict),
-            notes=texts(answer.get("notes")),
+            live=services(row.need("live", dict)),
+            recovered=texts(row.need("recovered", list)),
+            busy=row.need("busy", bool),
+            stopped=services(row.named("stopped")),
+            floors=_floors(row.named("floors")),
+            has_policy=row.has("policy"),
+            notes=row.texts("notes"),
         )
 
     def of(self, project: str) -> dict[str, LiveService]:
         """Return what is live of one project."""
         return {name: each for name, each in self.live.items() if each.project == project}
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return `{"live": {service: {…}}, "stopped", "recovered": [text], "busy": bool, "floors": {project: {…}}}`."""
         stopped = {
             name: {"project": one.project, "service": one.service, "version": one.version, "held": list(one.held)}
@@ -176,6 +176,5 @@ class Status:
         }
 
 
-def _floors(found: object) -> dict[str, ServiceFloor]:
-    rows = found.items() if isinstance(found, dict) else ()
-    return {text(project): ServiceFloor.read(row) for project, row in rows if isinstance(row, dict)}
+def _floors(found: Answer) -> dict[str, ServiceFloor]:
+    return {text(project): ServiceFloor.read(row) for project, row in found.items() if isinstance(row, dict)}

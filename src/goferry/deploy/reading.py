@@ -1,13 +1,13 @@
 """Reading what a host says with suspicion: a figure is one that can be, a text is a text, all else is left out.
 
 A deploy that happened is not called a failure because its host described it badly: what can't be drawn is not drawn.
-What a deploy goes by must have its type, else the whole answer counts as none (`need`).
+What a deploy goes by must have its type, else the whole answer counts as none (`Row.need`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import NamedTuple, TypeVar
 
 from goferry.kernel.errors import printable
 from goferry.kernel.outcomes import AgentLost
@@ -19,8 +19,8 @@ MOST = 2**53 - 1
 TEXT = 1000
 """Characters of a text that are kept."""
 
-Row = Mapping[str, Any]
-"""An answer, or a part of one, as the frame had it."""
+Answer = Mapping[str, object]
+"""An answer, or an object in one, as the frame had it."""
 T = TypeVar("T")
 
 
@@ -44,28 +44,9 @@ def texts(value: object) -> tuple[str, ...]:
     return tuple(text(each) for each in value if isinstance(each, str)) if isinstance(value, list) else ()
 
 
-def gaps(answer: Row) -> dict[str, int]:
-    """Return service → milliseconds in which it answered nobody; what is not a time is left out."""
-    found = answer.get("gap_ms")
-    read = {name: milliseconds(value) for name, value in found.items()} if isinstance(found, dict) else {}
-    return {name: value for name, value in read.items() if value is not None}
-
-
 def versions(found: Iterable[str]) -> str:
     """Return the versions, each once: a single one where they are alike, as in a release."""
     return ", ".join(sorted({*found} - {""}))
-
-
-def need(answer: Row, key: str, kind: type[T], what: str = "answer") -> T:
-    """Return a value that a deploy goes by.
-
-    Raises:
-        AgentLost: it is missing or of another type, so this is not the answer that was asked for.
-    """
-    value = answer.get(key)
-    if type(value) is not kind:
-        raise unlike(key, value, what)
-    return value
 
 
 def unlike(key: str, value: object, what: str = "answer") -> AgentLost:
@@ -76,6 +57,70 @@ def unlike(key: str, value: object, what: str = "answer") -> AgentLost:
     )
 
 
-def rows(value: object) -> list[Row]:
+class Row(NamedTuple):
+    """An object whose values are read by their keys, each as what it must be; `what` it is called in an error."""
+
+    said: Answer
+    what: str = "answer"
+
+    def whole(self, key: str, most: int = MOST) -> int | None:
+        """Return a whole number; see the function."""
+        return whole(self.said.get(key), most)
+
+    def count(self, key: str) -> int:
+        """Return a whole number, 0 where there is none."""
+        return whole(self.said.get(key)) or 0
+
+    def milliseconds(self, key: str) -> int | None:
+        """Return a time; see the function."""
+        return milliseconds(self.said.get(key))
+
+    def text(self, key: str) -> str:
+        """Return a text; see the function."""
+        return text(self.said.get(key))
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return the texts of a list; see the function."""
+        return texts(self.said.get(key))
+
+    def flag(self, key: str) -> bool:
+        """Return whether the host says so, in whatever way."""
+        return bool(self.said.get(key))
+
+    def given(self, key: str) -> bool:
+        """Return whether anything is said."""
+        return self.said.get(key) is not None
+
+    def has(self, key: str) -> bool:
+        """Return whether there is an object."""
+        return isinstance(self.said.get(key), dict)
+
+    def named(self, key: str) -> Answer:
+        """Return an object whose keys are names; without one an empty object."""
+        found = self.said.get(key)
+        return found if isinstance(found, dict) else {}
+
+    def rows(self, key: str) -> list[Answer]:
+        """Return the objects of a list; without one none."""
+        return rows(self.said.get(key))
+
+    def gaps(self) -> dict[str, int]:
+        """Return service → milliseconds in which it answered nobody; what is not a time is left out."""
+        read = {name: milliseconds(value) for name, value in self.named("gap_ms").items()}
+        return {name: value for name, value in read.items() if value is not None}
+
+    def need(self, key: str, kind: type[T]) -> T:
+        """Return a value that a deploy goes by.
+
+        Raises:
+            AgentLost: it is missing or of another type, so this is not the answer that was asked for.
+        """
+        value = self.said.get(key)
+        if type(value) is not kind:
+            raise unlike(key, value, self.what)
+        return value
+
+
+def rows(value: object) -> list[Answer]:
     """Return the objects of a list; anything else is empty."""
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

@@ -9,40 +9,65 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import NamedTuple
 
-from goferry.deploy.live import Services, Status
+from goferry.deploy.live import Services
 from goferry.kernel.errors import GoferryError, Interrupted
 
 UNTOUCHED = "Nothing was changed on any host."
-Serving = dict[str, Any]
-"""Of one host: `{"serving": {service: {"version", "state"}}, "busy": bool}`, or `{"unknown": why}`."""
 
 
-def of_status(status: Status) -> Serving:
-    """Return what a status says."""
-    return {"serving": of_services(status.live), "busy": status.busy}
+class Served(NamedTuple):
+    """A service that is live."""
+
+    version: str
+    state: str
+
+    def __str__(self) -> str:
+        """Return `v1.0.0`, or `v1.0.0 (unhealthy)`."""
+        return self.version + ("" if self.state in ("", "healthy") else f" ({self.state})")
 
 
-def of_services(services: Services) -> dict[str, dict[str, str]]:
-    """Return each service's version and state."""
+class Serving(NamedTuple):
+    """What one host serves.
+
+    Attributes:
+        services: by name. busy: whether another command works there; None where nobody looked.
+        unknown: why the host can't be asked; then nothing else is known.
+    """
+
+    services: Mapping[str, Served]
+    busy: bool | None = None
+    unknown: str = ""
+
+    @classmethod
+    def of(cls, services: Services, *, busy: bool | None = None) -> Serving:
+        """Return what is live."""
+        return cls({name: Served(each.version, each.state) for name, each in services.items()}, busy)
+
+    def __str__(self) -> str:
+        """Return one line: `api v1.0.0, web v2.0.0 (unhealthy)`."""
+        if self.unknown:
+            return f"nobody knows: {self.unknown}"
+        services = ", ".join(f"{name} {each}" for name, each in sorted(self.services.items()))
+        return (services or "nothing") + ("; a deploy is going on" if self.busy else "")
+
+    def as_json(self) -> dict[str, object]:
+        """Return `{"serving": {service: {"version", "state"}}, "busy": bool}`, or `{"unknown": why}`."""
+        if self.unknown:
+            return {"unknown": self.unknown}
+        told = {name: each._asdict() for name, each in self.services.items()}
+        return {"serving": told, **({} if self.busy is None else {"busy": self.busy})}
+
+
+def served(services: Services) -> dict[str, dict[str, str]]:
+    """Return each service's version and state, as records have it."""
     return {name: {"version": each.version, "state": each.state} for name, each in services.items()}
 
 
 def unknown(error: GoferryError) -> Serving:
     """Return what is said of a host that can't be asked."""
-    return {"unknown": f"{error.name}, {error.what}"}
-
-
-def text(host: Serving) -> str:
-    """Return one line: `api v1.0.0, web v2.0.0 (unhealthy)`."""
-    if "serving" not in host:
-        return f"nobody knows: {host.get('unknown', 'it can not be asked')}"
-    services = [
-        f"{name} {each['version']}" + ("" if each["state"] in ("", "healthy") else f" ({each['state']})")
-        for name, each in sorted(host["serving"].items())
-    ]
-    return (", ".join(services) or "nothing") + ("; a deploy is going on" if host.get("busy") else "")
+    return Serving({}, unknown=f"{error.name}, {error.what}")
 
 
 @contextlib.contextmanager
@@ -68,21 +93,21 @@ def untouched() -> contextlib.AbstractContextManager[None]:
 
 
 def _add(error: GoferryError, hosts: Mapping[str, Serving], *, local: bool) -> None:
-    lines = [f"{name}: {text(host)}" for name, host in hosts.items()]
+    lines = [f"{name}: {host}" for name, host in hosts.items()]
     if local:
-        lines = [f"Serving now: {text(host)}" for host in hosts.values()]
+        lines = [f"Serving now: {host}" for host in hosts.values()]
     else:
         lines = ["Serving now:", *lines] if lines else [UNTOUCHED]
     before = [] if error.state == "Nothing was changed." and lines == [UNTOUCHED] else [error.state]
     error.state = "\n".join([*before, *lines]).lstrip("\n")
     if local:
-        error.facts = {**error.facts, **next(iter(hosts.values()), {})}
+        error.facts = {**error.facts, **next((host.as_json() for host in hosts.values()), {})}
         return
     if not hosts:
         return
     known = error.facts.get("hosts")
-    records: dict[str, Any] = dict(known) if isinstance(known, dict) else {}
+    records: dict[str, Mapping[str, object]] = dict(known) if isinstance(known, dict) else {}
     for name, host in hosts.items():  # what was reported before the end is of then
-        record = {key: value for key, value in dict(records.get(name, {})).items() if key != "serving"}
-        records[name] = {**record, **host}
+        record = {key: value for key, value in records.get(name, {}).items() if key != "serving"}
+        records[name] = {**record, **host.as_json()}
     error.facts = {**error.facts, "hosts": records}

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from goferry.kernel.errors import printable
+from goferry.system.runner_variables import RunnerVariables
 
 WRITERS = frozenset(
     {
@@ -60,8 +61,9 @@ class Trigger(Struct, frozen=True):
             environ: the variables.
             tag: the tag that the workflow asks for.
         """
-        event, ref = environ.get("GITHUB_EVENT_NAME", ""), environ.get("GITHUB_REF", "")
-        return cls(event, ref, bool(event or ref or environ.get("GITHUB_ACTIONS") == "true"), tag)
+        given = RunnerVariables.of(environ)
+        event, ref = given.github_event_name, given.github_ref
+        return cls(event, ref, bool(event or ref or given.github_actions == "true"), tag)
 
     @property
     def tag(self) -> str:

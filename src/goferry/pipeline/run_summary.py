@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from goferry import artifacts
 from goferry.artifacts import Ledger
-from goferry.deploy import Deployment, reading
+from goferry.deploy import Deployment
 from goferry.deploy.deployment import HostRecord
+from goferry.deploy.reading import Row
 from goferry.gobuild.gate import Report
 from goferry.kernel.manifest import File, Manifest
 from goferry.observe.record import (
@@ -135,18 +136,18 @@ def of_undone(sentence: str, told: object) -> Run:
 def hosts(told: object) -> tuple[RunHost, ...]:
     """Return the hosts of a record in the order of their names; what is none, or of another type, is left out."""
     found = told if isinstance(told, dict) else {}
-    return tuple(
-        RunHost(
-            name=str(name),
-            version=reading.text(each.get("version")),
-            previous=reading.text(each.get("previous")),
-            switch_ms=reading.milliseconds(each.get("switch_ms")),
-            gap_ms=max(reading.gaps(each).values(), default=None),
-            uploaded=reading.whole(each.get("uploaded")),
-            outcome=reading.text(each.get("outcome")),
-        )
-        for name, each in sorted(found.items())
-        if isinstance(each, dict)
+    return tuple(_read_host(str(name), Row(each)) for name, each in sorted(found.items()) if isinstance(each, dict))
+
+
+def _read_host(name: str, row: Row) -> RunHost:
+    return RunHost(
+        name=name,
+        version=row.text("version"),
+        previous=row.text("previous"),
+        switch_ms=row.milliseconds("switch_ms"),
+        gap_ms=max(row.gaps().values(), default=None),
+        uploaded=row.whole("uploaded"),
+        outcome=row.text("outcome"),
     )
 
 

@@ -22,6 +22,7 @@ from goferry.release.errors import (
     TokenInvalid,
     TokenMissing,
 )
+from goferry.system.runner_variables import RunnerVariables
 
 _LARGEST_EVENT = 25 << 20
 _NEVER = 10**11
@@ -156,8 +157,9 @@ class _Event(Struct, frozen=True):
 
 def from_fork(environ: Mapping[str, str]) -> bool:
     """Whether a pull request from another repository runs this, by the event that the runner describes."""
-    path = environ.get("GITHUB_EVENT_PATH", "")
-    if not path or not environ.get("GITHUB_EVENT_NAME", "").startswith("pull_request"):
+    given = RunnerVariables.of(environ)
+    path = given.github_event_path
+    if not path or not given.github_event_name.startswith("pull_request"):
         return False
     try:
         with Path(path).open("rb") as file:
@@ -166,7 +168,7 @@ def from_fork(environ: Mapping[str, str]) -> bool:
         return True  # the fork's repository is null once it was deleted
     except (OSError, ValueError, RecursionError):
         return False
-    return event.pull_request.head.repo.full_name != environ.get("GITHUB_REPOSITORY", "")
+    return event.pull_request.head.repo.full_name != given.github_repository
 
 
 def _limited(headers: Mapping[str, str], said: str, what: str) -> RateLimited:

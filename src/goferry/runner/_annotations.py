@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from goferry.kernel.errors import printable
 from goferry.runner._workflow_commands import command
@@ -22,6 +22,19 @@ JOB = 50
 _KINDS = ("notice", "warning", "error")
 
 
+class AnnotationPlace(NamedTuple):
+    """What an annotation is headed with and where it is, in the order in which @actions/core writes the properties."""
+
+    title: str = ""
+    file: str = ""
+    line: int = 0
+    end_line: int = 0
+    column: int = 0
+
+
+NOWHERE = AnnotationPlace()
+
+
 class Annotations:
     """The annotations of one step; `write` gets one line at a time, `close` ends the step."""
 
@@ -31,12 +44,12 @@ class Annotations:
         self._count = count
         self._used = self._before()
         self._written = dict.fromkeys(_KINDS, 0)
-        self._held: dict[str, list[tuple[str, dict[str, Any]]]] = {kind: [] for kind in _KINDS}
+        self._held: dict[str, list[tuple[str, dict[str, str | int]]]] = {kind: [] for kind in _KINDS}
 
-    def add(self, kind: str, message: str, *, last: bool = False, **properties: Any) -> None:
+    def add(self, kind: str, message: str, place: AnnotationPlace = NOWHERE, *, last: bool = False) -> None:
         """Annotate; untrusted text is made printable here. `last`: it may take the kind's last place."""
         text = printable(message, 4000)
-        given = {key: _fit(value) for key, value in properties.items() if value}
+        given = {key: _fit(value) for key, value in place._asdict().items() if value}
         if self._written[kind] < STEP - 1 + last:
             self._annotate(kind, text, given)
             return
@@ -57,7 +70,7 @@ class Annotations:
             with contextlib.suppress(OSError):
                 self._count.write_text(f"{self._used}\n")
 
-    def _annotate(self, kind: str, text: str, properties: dict[str, Any]) -> None:
+    def _annotate(self, kind: str, text: str, properties: dict[str, str | int]) -> None:
         """Write an annotation while the job has room; an error is always written."""
         if self._used >= JOB and kind != "error":
             self._write(f"{kind}: {printable(' '.join(text.split()))}")
@@ -73,5 +86,5 @@ class Annotations:
             return 0
 
 
-def _fit(value: Any) -> Any:
+def _fit(value: str | int) -> str | int:
     return printable(" ".join(value.split()), 200) if isinstance(value, str) else value

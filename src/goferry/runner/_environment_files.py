@@ -15,7 +15,6 @@ import re
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from goferry.kernel.errors import printable
 from goferry.runner._workflow_commands import to_value
@@ -25,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def entry(name: str, value: Any, delimiter: str = "") -> str:
+def entry(name: str, value: object, delimiter: str = "") -> str:
     """Return the lines that give `name` its value, without the last line's end.
 
     Raises:

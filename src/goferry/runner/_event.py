@@ -4,9 +4,58 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
+
+from goferry.system.runner_variables import API, SERVER, RunnerVariables
+
+
+class WebhookEvent(NamedTuple):
+    """Whose code started a run, of the event's payload (GitHub docs, "Webhook events and payloads").
+
+    Repositories are `owner/name`, and empty where none is named: a fork that was deleted is null.
+
+    Attributes:
+        is_pull: whether it is about a pull request. head, base: the repositories of its two sides.
+        earlier_head: whose code ran in the run that a `workflow_run` follows. repository: whose workflow runs.
+    """
+
+    is_pull: bool = False
+    head: str = ""
+    base: str = ""
+    earlier_head: str = ""
+    repository: str = ""
+
+    @classmethod
+    def of_file(cls, path: str) -> WebhookEvent:
+        """Read the payload that the runner left in a file; one that can't be read names nobody."""
+        try:
+            said = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
+        except (OSError, ValueError, RecursionError):
+            return cls()
+        return cls(
+            isinstance(_within(said, "pull_request"), Mapping),
+            _full_name(said, "pull_request", "head", "repo"),
+            _full_name(said, "pull_request", "base", "repo"),
+            _full_name(said, "workflow_run", "head_repository"),
+            _full_name(said, "repository"),
+        )
+
+
+NO_EVENT = WebhookEvent()
+
+
+def _within(value: object, *keys: str) -> object:
+    """Return what stands at the end of a path of keys, or None."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _full_name(payload: object, *keys: str) -> str:
+    name = _within(payload, *keys, "full_name")
+    return name if isinstance(name, str) else ""
 
 
 @dataclass(frozen=True)
@@ -15,7 +64,7 @@ class EventContext:
 
     Attributes:
         repository: `owner/name`. ref: `refs/heads/main`. ref_name: `main`. sha: the commit.
-        event_name: `push`, `pull_request`, … event: its payload.
+        event_name: `push`, `pull_request`, … event: whose code it brought.
         run_id, run_attempt: of the workflow run. run_url: its page. job_name: the job's id in the workflow.
         server_url, api_url: GitHub's addresses, also on a server of one's own.
     """
@@ -25,31 +74,31 @@ class EventContext:
     ref_name: str = ""
     sha: str = ""
     event_name: str = ""
-    event: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    event: WebhookEvent = NO_EVENT
     run_id: str = ""
     run_attempt: str = ""
     workflow: str = ""
     job_name: str = ""
-    server_url: str = "https://github.com"
-    api_url: str = "https://api.github.com"
+    server_url: str = SERVER
+    api_url: str = API
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> EventContext:
-        """Read the default environment variables (GitHub docs, "Variables reference")."""
-        server = environ.get("GITHUB_SERVER_URL") or "https://github.com"
+        """Read the variables of the runner, and the event's file."""
+        given = RunnerVariables.of(environ)
         return cls(
-            repository=environ.get("GITHUB_REPOSITORY", ""),
-            ref=environ.get("GITHUB_REF", ""),
-            ref_name=environ.get("GITHUB_REF_NAME", ""),
-            sha=environ.get("GITHUB_SHA", ""),
-            event_name=environ.get("GITHUB_EVENT_NAME", ""),
-            event=_payload(environ.get("GITHUB_EVENT_PATH", "")),
-            run_id=environ.get("GITHUB_RUN_ID", ""),
-            run_attempt=environ.get("GITHUB_RUN_ATTEMPT", ""),
-            workflow=environ.get("GITHUB_WORKFLOW", ""),
-            job_name=environ.get("GITHUB_JOB", ""),
-            server_url=server.rstrip("/"),
-            api_url=(environ.get("GITHUB_API_URL") or "https://api.github.com").rstrip("/"),
+            repository=given.github_repository,
+            ref=given.github_ref,
+            ref_name=given.github_ref_name,
+            sha=given.github_sha,
+            event_name=given.github_event_name,
+            event=WebhookEvent.of_file(given.github_event_path),
+            run_id=given.github_run_id,
+            run_attempt=given.github_run_attempt,
+            workflow=given.github_workflow,
+            job_name=given.github_job,
+            server_url=given.server.rstrip("/"),
+            api_url=given.api.rstrip("/"),
         )
 
     @property
@@ -67,28 +116,7 @@ class EventContext:
         The first gets no secrets and may write nothing; the second (`workflow_run`) has both.
         """
         if self.event_name == "workflow_run":
-            head = _full_name(self.event.get("workflow_run"), "head_repository")
-            return head != _full_name(self.event, "repository")
-        pull = self.event.get("pull_request")
-        if not isinstance(pull, Mapping) or self.event_name == "pull_request_target":
+            return self.event.earlier_head != self.event.repository
+        if not self.event.is_pull or self.event_name == "pull_request_target":
             return False
-        head, base = _repository(pull, "head"), _repository(pull, "base")
-        return head != base
-
-
-def _repository(pull: Mapping[str, Any], side: str) -> str:
-    """Return the full name of a pull request's side; a deleted fork has none."""
-    return _full_name(pull.get(side), "repo")
-
-
-def _full_name(record: object, key: str) -> str:
-    repository = record.get(key) if isinstance(record, Mapping) else None
-    return str(repository.get("full_name", "")) if isinstance(repository, Mapping) else ""
-
-
-def _payload(path: str) -> dict[str, Any]:
-    try:
-        data = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return data if isinstance(data, dict) else {}
+        return self.event.head != self.event.base

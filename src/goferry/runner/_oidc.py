@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from goferry.kernel.errors import printable
 from goferry.runner.errors import OidcPermissionMissing, OidcUnavailable
+from goferry.system.runner_variables import RunnerVariables
 from goferry.system.urls import AddressInvalid, parse
 
 ATTEMPTS = 4
@@ -31,7 +32,8 @@ def request(
         OidcPermissionMissing: the job lacks `id-token: write`.
         OidcUnavailable: the issuer did not answer, or its answer holds no token.
     """
-    address, bearer = environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"), environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+    given = RunnerVariables.of(environ)
+    address, bearer = given.actions_id_token_request_url, given.actions_id_token_request_token
     if not address or not bearer:
         raise permission_missing(from_fork=from_fork)
     try:

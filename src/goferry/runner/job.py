@@ -19,7 +19,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import NamedTuple, TextIO
 
 from goferry.config.settings import Settings
 from goferry.kernel.errors import GoferryError, printable
@@ -31,7 +31,7 @@ from goferry.runner import (
     _ownership as ownership,
     child_environment,
 )
-from goferry.runner._annotations import Annotations
+from goferry.runner._annotations import AnnotationPlace, Annotations
 from goferry.runner._event import EventContext
 from goferry.runner._inputs import Inputs
 from goferry.runner._lines import GroupedLines
@@ -39,6 +39,7 @@ from goferry.runner._summaryfile import SummaryFile
 from goferry.runner._surface import CALLED, Surface, adapt
 from goferry.runner._workflow_commands import command, to_value
 from goferry.runner.errors import SecretMissing
+from goferry.system.runner_variables import RunnerVariables
 
 
 class Job:
@@ -47,7 +48,7 @@ class Job:
     Attributes:
         action: the action's name. environ: a copy of the environment, kept up to date by `export` and `add_path`.
         workspace: the checkout. temp: the runner's folder for this job. inputs: the step's inputs.
-        context: repository, ref, commit and event; each is an attribute of the job as well.
+        context: repository, ref, commit and event; most of it is an attribute of the job as well.
         events: all that the stream has reported so far.
         surface: who reads the log: whoever wrote this step, or the caller of the reusable workflow that has it.
         debug: whether the run is repeated with debug logging. in_container: whether this is an action's container.
@@ -57,16 +58,17 @@ class Job:
         """Read the step's environment; commands and lines go to `out`."""
         self.environ = dict(environ)
         self.action = action
-        self.workspace = Path(environ.get("GITHUB_WORKSPACE") or ".").absolute()
-        self.temp = Path(environ.get("RUNNER_TEMP") or tempfile.mkdtemp(prefix="goferry-")).absolute()
+        given = RunnerVariables.of(environ)
+        self.workspace = Path(given.github_workspace or ".").absolute()
+        self.temp = Path(given.runner_temp or tempfile.mkdtemp(prefix="goferry-")).absolute()
         self.inputs = Inputs(self.environ, self.workspace)
         self.context = EventContext.from_environ(environ)
-        self.debug = environ.get("RUNNER_DEBUG") == "1"
-        self.in_container = environ.get("GOFERRY_IN_CONTAINER") == "1"
+        self.debug = given.runner_debug == "1"
+        self.in_container = given.goferry_in_container == "1"
         self.events: list[Event] = []
         self._out = out
         self._annotations = Annotations(self.write, self.temp / "goferry" / "annotations")
-        summary = environ.get("GITHUB_STEP_SUMMARY", "")
+        summary = given.github_step_summary
         self._summary = SummaryFile(Path(summary) if summary else None)
         self._lines = GroupedLines(self.write, self._tell, debug=self.debug)
         self.surface = Surface.CALLER if environ.get(CALLED) else Surface.STEP
@@ -102,11 +104,6 @@ class Job:
     def event_name(self) -> str:
         """`push`, `pull_request`, …."""
         return self.context.event_name
-
-    @property
-    def event(self) -> Mapping[str, Any]:
-        """The event's payload."""
-        return self.context.event
 
     @property
     def from_fork(self) -> bool:
@@ -149,11 +146,11 @@ class Job:
             for line in text.split("\n"):
                 self.write(printable(line, 10_000))
 
-    def set_output(self, name: str, value: Any) -> None:
+    def set_output(self, name: str, value: object) -> None:
         """Set an output: text, a boolean (`true`, `false`), a number, or lists and mappings as compact JSON."""
         environment_files.append(self.environ, "OUTPUT", environment_files.entry(name, value))
 
-    def export(self, name: str, value: Any) -> None:
+    def export(self, name: str, value: object) -> None:
         """Set an environment variable for the job's later steps."""
         environment_files.append(self.environ, "ENV", environment_files.entry(name, value))
         self.environ[name] = to_value(value)
@@ -212,22 +209,22 @@ class Job:
         self, message: str, title: str = "", file: str = "", line: int = 0, end_line: int = 0, *, column: int = 0
     ) -> None:
         """Annotate the run, or a place in a file of the workspace, with what is good to know."""
-        self._annotations.add("notice", message, **_properties(title, file, line, end_line, column))
+        self._annotations.add("notice", message, AnnotationPlace(title, file, line, end_line, column))
 
     def warning(
         self, message: str, title: str = "", file: str = "", line: int = 0, end_line: int = 0, *, column: int = 0
     ) -> None:
         """Annotate with what a person should look at."""
-        self._annotations.add("warning", message, **_properties(title, file, line, end_line, column))
+        self._annotations.add("warning", message, AnnotationPlace(title, file, line, end_line, column))
 
     def error(
         self, message: str, title: str = "", file: str = "", line: int = 0, end_line: int = 0, *, column: int = 0
     ) -> None:
         """Annotate with what stops the step."""
-        self._annotations.add("error", message, **_properties(title, file, line, end_line, column))
+        self._annotations.add("error", message, AnnotationPlace(title, file, line, end_line, column))
 
     def _tell(self, kind: str, message: str, title: str) -> None:
-        self._annotations.add(kind, message, title=title)
+        self._annotations.add(kind, message, AnnotationPlace(title))
 
     @contextlib.contextmanager
     def group(self, title: str) -> Iterator[None]:
@@ -281,9 +278,9 @@ class Job:
         adapt(error, self.surface)
         self._print(error)
         first, *others = _spots(error)
-        self._annotations.add("error", _brief(error), last=True, **first.properties(error.name))
+        self._annotations.add("error", _brief(error), first.titled(error.name), last=True)
         for each in others:
-            self._annotations.add("error", each.message, **each.properties(error.name))
+            self._annotations.add("error", each.message, each.titled(error.name))
         stage = _stage(self.events)
         self.summary(summary.failure(error), urgent=True)
         last, secrets = [*lines] or [*self._lines.last], child_environment.secret_values(self.environ)
@@ -308,11 +305,6 @@ class Job:
             self.write(line)
 
 
-def _properties(title: str, file: str, line: int, end_line: int, column: int) -> dict[str, Any]:
-    """Return an annotation's properties in the order in which @actions/core writes them."""
-    return {"title": title, "file": file, "line": line, "end_line": end_line, "column": column}
-
-
 class _Spot(NamedTuple):
     """A place in a file of the repository, and what is said about it; no file: the run as a whole."""
 
@@ -321,20 +313,24 @@ class _Spot(NamedTuple):
     column: int = 0
     message: str = ""
 
-    def properties(self, title: str) -> dict[str, Any]:
-        return _properties(title, self.file, self.line, 0, self.column)
+    @classmethod
+    def read(cls, said: object) -> _Spot | None:
+        """Return the place that an error's facts name, or None where they name none."""
+        file, line, column, message = (said.get(key) if isinstance(said, dict) else None for key in cls._fields)
+        if not isinstance(file, str) or type(line) is not int:
+            return None
+        return cls(file, line, column if type(column) is int else 0, "" if message is None else str(message))
+
+    def titled(self, title: str) -> AnnotationPlace:
+        return AnnotationPlace(title, self.file, self.line, 0, self.column)
 
 
 def _spots(error: GoferryError) -> list[_Spot]:
     """Return where an error is: its own place, or that of each of its problems; at least one."""
     listed = error.facts.get("problems")
     whole = {**error.facts, "message": error.what}
-    found = [
-        _Spot(each["file"], each["line"], each.get("column") or 0, str(each.get("message", "")))
-        for each in (whole, *(listed if isinstance(listed, list) else ()))
-        if isinstance(each, dict) and isinstance(each.get("file"), str) and type(each.get("line")) is int
-    ]
-    return list(dict.fromkeys(found)) or [_Spot()]
+    found = [_Spot.read(each) for each in (whole, *(listed if isinstance(listed, list) else ()))]
+    return list(dict.fromkeys(each for each in found if each is not None)) or [_Spot()]
 
 
 def _brief(error: GoferryError) -> str:

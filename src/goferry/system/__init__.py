@@ -13,4 +13,5 @@ Contract (what other rooms import; a module with `_` is private):
     tools              which programs this machine has
     keytext            what became of a key's text on its way here
     openpgp_verifiers  OpenPGP verifiers beside the kernel's
+    runner_variables   what GitHub's runner says of its run
 """

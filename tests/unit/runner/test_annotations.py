@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from sampling import examples
 
-from goferry.runner._annotations import Annotations
+from goferry.runner._annotations import AnnotationPlace, Annotations
 
 
 def run(counts, count=None, fail=False):
@@ -57,7 +57,8 @@ def test_no_text_is_more_than_an_annotation(data, github, hostile_text):
     lines = []
     annotations = Annotations(lines.append)
     for _ in range(12):
-        annotations.add("error", data.draw(hostile_text), title=data.draw(hostile_text), file=data.draw(hostile_text))
+        place = AnnotationPlace(title=data.draw(hostile_text), file=data.draw(hostile_text))
+        annotations.add("error", data.draw(hostile_text), place)
     annotations.close()
     found = github.log("\n".join(lines))
     assert [name for name, _, _ in found] == ["error"] * 10

@@ -33,6 +33,7 @@ from goferry.kernel.trustfile import TrustFile
 from goferry.pipeline.caching._pack_report import PackRow, guarded
 from goferry.system import openpgp_verifiers
 from goferry.system.process import ToolMissing, run
+from goferry.system.runner_variables import RunnerVariables
 from goferry.trust import keys
 from goferry.trust.errors import KeyUnusable
 from goferry.trust.keys import Secret
@@ -180,12 +181,12 @@ def _believer(trust: TrustFile, repository: str, project: str, name: str, settin
 
 def repository(environ: Mapping[str, str], project: str) -> str:
     """Return what a repository is known by: its number on GitHub, which no other has, else the project's name."""
-    return environ.get("GITHUB_REPOSITORY_ID") or project
+    return RunnerVariables.of(environ).github_repository_id or project
 
 
 def stated(project: str, packs: Sequence[StatementEntry], directory: Path, settings: Settings) -> bytes:
     """Return the statement of packs that this job made, not signed yet."""
-    commit = _head(directory, settings) or settings.environ.get("GITHUB_SHA", "")
+    commit = _head(directory, settings) or RunnerVariables.of(settings.environ).github_sha
     return PackStatement(repository(settings.environ, project), project, commit, tuple(packs)).file
 
 
@@ -267,7 +268,7 @@ def _fit(path: Path, directory: Path, settings: Settings) -> PackStatement:
     environ = settings.environ
     mine = {
         "repository": repository(environ, said.project),
-        "commit": environ.get("GITHUB_SHA") or _head(directory, settings),
+        "commit": RunnerVariables.of(environ).github_sha or _head(directory, settings),
     }
     for what, own in mine.items():
         if getattr(said, what) != own:

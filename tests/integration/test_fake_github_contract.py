@@ -158,7 +158,7 @@ def no_waits(monkeypatch):
 def publish(dist, fake, front):
     fake.repository(REPOSITORY).tags["v1.4.0"] = COMMIT
     github = release.GitHub(REPOSITORY, fake.token({"contents": "write"}), front.url)
-    return github, release.publish(Context(SETTINGS, Stream()), dist, github=github, trust=None)
+    return github, release.publish(Context(SETTINGS, Stream()), dist, github=github, trust=None).as_json()
 
 
 def ask(front, fake, method, path, body=None, token=None):
@@ -185,7 +185,7 @@ def test_publish_and_download(dist, fake, front, tmp_path):
     github, record = publish(dist, fake, front)
     assert record["published"]
     release.download(Context(SETTINGS, Stream()), record["release"], tmp_path / "got", github=github)
-    assert release.publish(Context(SETTINGS, Stream()), dist, github=github, trust=None)["unchanged"]
+    assert release.publish(Context(SETTINGS, Stream()), dist, github=github, trust=None).unchanged
     assert front.violations == []
     assert {"list-releases", "get-ref", "get-tag", "list-assets", "delete-asset", "upload", "update-release"} <= {
         request.operation for request in fake.requests

@@ -241,7 +241,7 @@ def test_warm_or_cold_a_release_has_the_same_bytes_and_stands_published(machine,
         seal.seal(ctx, folder, [signer], now=sequence)
         names.append({path.name: path.read_bytes() for path in folder.iterdir()})
         hub = release.GitHub(REPOSITORY, token=fake_github.token({"contents": "write"}), api_url=fake_github.url)
-        return release.publish(ctx, folder, github=hub, trust=tmp_path / "release.trust")
+        return release.publish(ctx, folder, github=hub, trust=tmp_path / "release.trust").as_json()
 
     main = machine().begin("main", "refs/heads/main")
     main.restore(place, signed=True)

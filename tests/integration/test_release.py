@@ -87,7 +87,7 @@ def github(fake_github):
 
 def publish(dist, github, settings=SETTINGS, **options):
     folder, trust = dist
-    return release.publish(Context(settings, Stream()), folder, github=github, **{"trust": trust, **options})
+    return release.publish(Context(settings, Stream()), folder, github=github, **{"trust": trust, **options}).as_json()
 
 
 def there(fake, name=REPOSITORY):
@@ -734,7 +734,7 @@ def published(dist, github):
 
 
 def download(reference, folder, github, **options):
-    return release.download(Context(SETTINGS, Stream()), reference, folder, github=github, **options)
+    return release.download(Context(SETTINGS, Stream()), reference, folder, github=github, **options).as_json()
 
 
 def not_downloaded(reference, folder, github, **options):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from goferry import image
 from goferry.actions import shared
@@ -14,7 +13,7 @@ from goferry.observe.record import Run, RunImage
 from goferry.runner.job import Job
 
 
-def run(job: Job) -> Mapping[str, Any]:
+def run(job: Job) -> Mapping[str, object]:
     """Write the image into `dist` and list it there; a project without an image gets a message and is not a failure."""
     from goferry.image.errors import ImageMainUnclear
 
@@ -35,7 +34,8 @@ def run(job: Job) -> Mapping[str, Any]:
         return {"image": plan.reference, "digest": "", "file": file}
     with job.stream() as stream:
         made = image.write(plan, dist, ledger, stream)
-    told = RunImage(name=plan.reference, digest=made.meta["digest"], platforms=tuple(made.meta["manifests"]))
+    digest = made.meta["digest"]
+    told = RunImage(name=plan.reference, digest=digest, platforms=tuple(made.meta["manifests"]))
     job.summary(summary.render(Run(sentence=f"The image {plan.reference} is made", images=(told,))))
-    job.say(f"{plan.reference}  {made.meta['digest']}")
-    return {"image": plan.reference, "digest": made.meta["digest"], "file": file}
+    job.say(f"{plan.reference}  {digest}")
+    return {"image": plan.reference, "digest": digest, "file": file}

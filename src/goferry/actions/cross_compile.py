@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct, to_builtins
 
@@ -34,7 +33,7 @@ class _Made(Struct, frozen=True):
     artifacts: Sequence[RunArtifact] = ()
 
 
-def run(job: Job) -> Mapping[str, Any]:
+def run(job: Job) -> Mapping[str, object]:
     """Build into `out`, or join the tars of the folder that `merge` names."""
     directory = shared.directory(job)
     out = (directory / job.inputs.text("out", "dist")).absolute()

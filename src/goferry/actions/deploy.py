@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from goferry import deploy
 from goferry.actions import service, shared
@@ -16,7 +15,7 @@ from goferry.runner.job import Job
 from goferry.trust.verification import check_release
 
 
-def run(job: Job) -> Mapping[str, Any]:
+def run(job: Job) -> Mapping[str, object]:
     """Bring the release to every host; the hosts verify it, switch, and go back when it is not well."""
     with service.told(job), service.place(job) as where, job.stream() as stream:
         with serving.untouched():

@@ -6,7 +6,6 @@ import contextlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from goferry.actions import service, shared
 from goferry.config.context import Context
@@ -25,7 +24,7 @@ from goferry.runner.job import Job
 _PUBLISH = ("auto", "true", "false")
 
 
-def run(job: Job) -> Mapping[str, Any]:
+def run(job: Job) -> Mapping[str, object]:
     """Set up, test, build, image; with a key seal; on tags publish; with hosts deploy.
 
     Raises:
@@ -114,11 +113,11 @@ def _published(job: Job, dist: Path, stream: Stream) -> str:
     record = release.publish(
         Context(job.settings, stream), dist, github=shared.github(job), trust=shared.trust_file(job)
     )
-    job.say(f"{record['tag']} is published: {record['url']}", f"release {record['release']}")
-    return str(record["release"])
+    job.say(f"{record.tag} is published: {record.url}", f"release {record.release}")
+    return record.release
 
 
-def _deployed(job: Job, dist: Path) -> dict[str, Any]:
+def _deployed(job: Job, dist: Path) -> dict[str, object]:
     from goferry import deploy
 
     with service.place(job) as where, job.stream() as stream, service.told(job):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from goferry.actions import shared
 from goferry.pipeline import inspection, push
@@ -11,7 +10,7 @@ from goferry.runner.errors import InputInvalid
 from goferry.runner.job import Job
 
 
-def run(job: Job) -> Mapping[str, Any]:
+def run(job: Job) -> Mapping[str, object]:
     """Look at the repository; nothing in it changes.
 
     Raises:

@@ -80,7 +80,7 @@ def run(name: str, environ: Mapping[str, str], out: TextIO) -> int:
 
 def _failed(job: Job, error: GoferryError) -> int:
     """Tell a failure; what it knows for later steps (`outcome` of a deploy that went back) are outputs all the same."""
-    outputs: Any = error.facts.get("outputs")
+    outputs = error.facts.get("outputs")
     for key, value in (outputs if isinstance(outputs, dict) else {}).items():
         job.set_output(key, value)
     return job.fail(error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from goferry.kernel.errors import GoferryError
 from goferry.observe import notify
@@ -16,7 +15,7 @@ from goferry.system.runner_variables import RunnerVariables
 _WHEN = ("failure", "recovery", "always")
 
 
-def run(job: Job) -> Mapping[str, Any]:
+def run(job: Job) -> Mapping[str, object]:
     """Tell of the run by annotation and summary, and by the webhook where one is set; nothing of it fails the job.
 
     Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from goferry import release
 from goferry.actions import shared
@@ -16,7 +15,7 @@ from goferry.runner.job import Job
 _PRERELEASE = {"auto": None, "": None, "true": True, "false": False}
 
 
-def run(job: Job) -> Mapping[str, Any]:
+def run(job: Job) -> Mapping[str, object]:
     """Fill the draft, download it again, verify, and publish it once.
 
     Raises:
@@ -40,17 +39,15 @@ def run(job: Job) -> Mapping[str, Any]:
             dry_run=dry_run,
         )
     if dry_run:
-        job.say(*(record["steps"] or ["nothing to do: published already, with the same bytes"]))
+        job.say(*(record.steps or ["nothing to do: published already, with the same bytes"]))
     else:
-        state = (
-            "is published already" if record["unchanged"] else "is published" if record["published"] else "is a draft"
-        )
-        job.say(f"{record['tag']} {state}: {record['url']}", f"release {record['release']}")
-        job.summary(summary.render(Run(sentence=f"{record['tag']} {state}", release=record["release"]), job.events))
-    return {key: record.get(key, "") for key in ("release", "tag", "url", "digest")}
+        state = "is published already" if record.unchanged else "is published" if record.published else "is a draft"
+        job.say(f"{record.tag} {state}: {record.url}", f"release {record.release}")
+        job.summary(summary.render(Run(sentence=f"{record.tag} {state}", release=record.release), job.events))
+    return {"release": record.release, "tag": record.tag, "url": record.url, "digest": record.digest}
 
 
-def _check(job: Job) -> dict[str, Any]:
+def _check(job: Job) -> dict[str, object]:
     """Look whether GitHub would still take the release of the tag."""
     tag = job.inputs.text("tag")
     if not tag:

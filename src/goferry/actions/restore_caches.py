@@ -17,7 +17,7 @@ from goferry.pipeline import caching, entries
 from goferry.runner.job import Job
 
 
-def run(job: Job) -> Mapping[str, Any]:
+def run(job: Job) -> Mapping[str, object]:
     """Name the entries or, in the second step, restore from the folder that they filled.
 
     Raises:

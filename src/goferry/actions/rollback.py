@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from goferry import deploy
 from goferry.actions import service
 from goferry.runner.job import Job
 
 
-def run(job: Job) -> Mapping[str, Any]:
+def run(job: Job) -> Mapping[str, object]:
     """Bring the version `to`, else the version before, back on every host, without an upload."""
     with service.told(job), service.place(job) as where, job.stream() as stream:
         record = deploy.rollback(

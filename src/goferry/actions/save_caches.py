@@ -21,7 +21,7 @@ _EVER = 36_500.0
 _LIST = "list.json"
 
 
-def run(job: Job) -> Mapping[str, Any]:
+def run(job: Job) -> Mapping[str, object]:
     """Pack what is new and name the entries that it goes to; the others are empty.
 
     Raises:
@@ -45,7 +45,7 @@ def run(job: Job) -> Mapping[str, Any]:
     return {**outputs, "saved": len(saved), "bytes": sum(row.bytes for row in saved)}
 
 
-def _to_write(job: Job, request: caching.JobRequest, saved: Sequence[caching.PackRow]) -> dict[str, Any]:
+def _to_write(job: Job, request: caching.JobRequest, saved: Sequence[caching.PackRow]) -> dict[str, object]:
     """Return the folder, the names of the entries, and the list of what may be signed.
 
     What newer packs have replaced leaves the folder first: an entry holds what the job needs and no more.

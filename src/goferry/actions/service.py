@@ -6,7 +6,6 @@ import contextlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from goferry.actions import shared
 from goferry.deploy import destination as places, serving
@@ -80,7 +79,7 @@ def told(job: Job) -> Iterator[None]:
         raise
 
 
-def outputs(job: Job, found: Deployment | Foreseen, *, back: bool = False) -> dict[str, Any]:
+def outputs(job: Job, found: Deployment | Foreseen, *, back: bool = False) -> dict[str, object]:
     """Return the outputs of a deploy that went well, or of its dry run, and write the summary.
 
     `back`: it was a rollback, from which no further one leads on; else the summary shows the command of the way back.
@@ -100,7 +99,7 @@ def outputs(job: Job, found: Deployment | Foreseen, *, back: bool = False) -> di
     }
 
 
-def _without_services(host: HostRecord) -> dict[str, Any]:
+def _without_services(host: HostRecord) -> dict[str, object]:
     return {key: value for key, value in host.as_json().items() if key != "services"}
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from goferry import golang
 from goferry.actions import shared
@@ -25,7 +24,7 @@ from goferry.kernel.errors import printable
 from goferry.runner.job import Job
 
 
-def run(job: Job) -> Mapping[str, Any]:
+def run(job: Job) -> Mapping[str, object]:
     """Install Go, put it on the PATH, and tell the job's later steps."""
     loaded = load(shared.directory(job))
     config, asked = loaded.project, job.inputs.text("go-version")

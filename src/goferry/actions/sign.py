@@ -6,7 +6,6 @@ import contextlib
 import re
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from goferry.actions import shared
 from goferry.artifacts import tarball
@@ -22,7 +21,7 @@ from goferry.runner.job import Job
 from goferry.trust import seal
 
 
-def run(job: Job) -> Mapping[str, Any]:
+def run(job: Job) -> Mapping[str, object]:
     """Seal the folder, or sign a sealed one again."""
     if job.inputs.boolean("check"):
         return _check(job)
@@ -60,7 +59,7 @@ def run(job: Job) -> Mapping[str, Any]:
     }
 
 
-def _check(job: Job) -> dict[str, Any]:
+def _check(job: Job) -> dict[str, object]:
     """Prove that the keys of the step can sign, before anything is built for them."""
     signers = shared.signers(job)
     seal.check_formats(signers, _formats(job.inputs.text("formats")))

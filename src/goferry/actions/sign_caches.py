@@ -10,7 +10,6 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from goferry.actions import cache_entries, shared
 from goferry.kernel.files import sha256_file
@@ -23,7 +22,7 @@ _MOST = 200
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9.-]{0,200}-[0-9a-f]{8}")
 
 
-def run(job: Job) -> Mapping[str, Any]:
+def run(job: Job) -> Mapping[str, object]:
     """Name the entry or, in the second step, sign the lists.
 
     Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from goferry.actions import shared
 from goferry.config.context import Context
@@ -14,7 +13,7 @@ from goferry.pipeline.run_summary import of_gate
 from goferry.runner.job import Job
 
 
-def run(job: Job) -> Mapping[str, Any]:
+def run(job: Job) -> Mapping[str, object]:
     """Vet and test every package; nothing is built for other machines and nothing is written.
 
     Raises:

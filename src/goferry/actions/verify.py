@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from goferry.actions import shared
 from goferry.config.context import Context
@@ -15,7 +14,7 @@ from goferry.runner.job import Job
 from goferry.trust.verification import check_release
 
 
-def run(job: Job) -> Mapping[str, Any]:
+def run(job: Job) -> Mapping[str, object]:
     """Check signatures, list, manifest and every file; writes nothing but a download."""
     keys = trustfile.load(shared.trust_file(job))
     with job.stream() as stream:

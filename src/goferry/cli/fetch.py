@@ -39,11 +39,11 @@ def command(
             Context(settings(), stream), reference, out, github=github(of or repository), only=only, dry_run=dry_run
         )
     if dry_run:
-        output.result(record, *[f"download {name}" for name in record["downloaded"]])
+        output.result(record.as_json(), *[f"download {name}" for name in record.downloaded])
         return
     output.result(
-        record,
-        f"{record['project']} {record['version']}: {len(record['downloaded'])} files downloaded into {out}, "
-        f"{len(record['kept'])} there already",
+        record.as_json(),
+        f"{record.project} {record.version}: {len(record.downloaded)} files downloaded into {out}, "
+        f"{len(record.kept)} there already",
         f"next:  goferry verify {out} --trust goferry.trust",
     )

@@ -71,13 +71,12 @@ def command(output: Output, *, directory: Path, dry_run: bool) -> None:
     following = [f"{line}{where}" for line in (DEPLOYED if seen.configured or start.names_services(seen) else NEXT)]
     example_of, file = start.example(seen), place / "goferry.yml"
     notes = start.notes(seen)
-    record = {**start.as_json(seen, text), "notes": notes, "written": written, "ignored": bool(missing)}
-    record["next"] = following
     repository = top or directory
     once = (repository / ".github" / "workflows").is_dir() and not (repository / CACHE_NAME).exists()
-    record["signed_packs"] = list(SIGNED_PACKS) if once else []
+    packs = list(SIGNED_PACKS) if once else []
+    done = {"notes": notes, "written": written, "ignored": bool(missing), "next": following, "signed_packs": packs}
     output.result(
-        record,
+        {**start.as_json(seen, text), **done},
         *start.found(seen),
         *(f"note: {note}" for note in notes),
         verdict,
@@ -88,5 +87,5 @@ def command(output: Output, *, directory: Path, dry_run: bool) -> None:
         "next:",
         *(f"  {line}" for line in following),
         *(["to have releases on GitHub begin from signed packs, once, the last line under secrets:"] if once else []),
-        *(f"  {line}" for line in record["signed_packs"]),
+        *(f"  {line}" for line in packs),
     )

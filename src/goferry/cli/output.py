@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any
 
 import click
 from msgspec import Struct, field
@@ -42,7 +41,7 @@ class Output(Struct):
         with progress.renderer(sys.stderr, os.environ) as renderer:
             yield Stream([renderer, *self.renderers])
 
-    def result(self, record: Mapping[str, Any], *lines: str) -> None:
+    def result(self, record: Mapping[str, object], *lines: str) -> None:
         """Print the command's result: `record` with `"ok": true` as JSON, or `lines` for a person."""
         if self.json:
             sys.stdout.write(one_object({"ok": True, **record}))
@@ -51,7 +50,7 @@ class Output(Struct):
                 sys.stdout.write(printable(line, 10_000) + "\n")
 
 
-def one_object(record: Mapping[str, Any]) -> str:
+def one_object(record: Mapping[str, object]) -> str:
     """Return `record` as one line of JSON in which GitHub's runner finds no command.
 
     The runner takes `##[name]` anywhere in a line; the escape is JSON's own, so a parser reads the same value.
@@ -59,14 +58,14 @@ def one_object(record: Mapping[str, Any]) -> str:
     return json.dumps(record).replace("##[", "#\\u0023[") + "\n"
 
 
-def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def output_options(function: Callable[..., None]) -> Callable[..., None]:
     """Add --json and -q; the command gets `output: Output` as its first argument."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else on standard output.")
     @click.option("-q", "--quiet", is_flag=True, help="Print results only.")
     @wraps(function)
-    def wrapped(*args: Any, as_json: bool, quiet: bool, **kwargs: Any) -> Any:
-        return function(Output(json=as_json, quiet=quiet), *args, **kwargs)
+    def wrapped(*args: object, as_json: bool, quiet: bool, **kwargs: object) -> None:
+        function(Output(json=as_json, quiet=quiet), *args, **kwargs)
 
     return wrapped
 

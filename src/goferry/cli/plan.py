@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from goferry.pipeline.project import ProjectRequest
 
 
-def build_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def build_options(function: Callable[..., None]) -> Callable[..., None]:
     """Add what a command takes that plans a build; the command gets `prepare`, which plans it, telling a stream."""
 
     @project_options
@@ -30,13 +30,13 @@ def build_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )
     @click.option("--shard", metavar="I/N", default="", help="Part I of N of the targets; see goferry merge.")
     @wraps(function)
-    def wrapped(*args: Any, request: ProjectRequest, shard: str, **kwargs: Any) -> Any:
+    def wrapped(*args: object, request: ProjectRequest, shard: str, **kwargs: object) -> None:
         def prepare(stream: Stream) -> BuildJob:
             from goferry.pipeline import build
 
             return build.prepare(Context(settings(), stream), request, shard=shard)
 
-        return function(*args, prepare=prepare, **kwargs)
+        function(*args, prepare=prepare, **kwargs)
 
     return wrapped
 

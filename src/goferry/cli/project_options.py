@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -22,7 +21,7 @@ targets_option = click.option(
 )
 
 
-def project_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def project_options(function: Callable[..., None]) -> Callable[..., None]:
     """Add what every command takes that opens a project; it gets `request`, with its --out where it has one."""
     options = (
         directory_option,
@@ -35,18 +34,19 @@ def project_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def wrapped(
-        *args: Any,
+        *args: object,
         directory: Path,
         project: str,
         targets: tuple[str, ...],
         version: str,
         out: Path | None = None,
-        **kwargs: Any,
-    ) -> Any:
+        **kwargs: object,
+    ) -> None:
         from goferry.pipeline.project import ProjectRequest
 
-        return function(*args, request=ProjectRequest(directory, project, version, targets, out), **kwargs)
+        function(*args, request=ProjectRequest(directory, project, version, targets, out), **kwargs)
 
+    decorated: Callable[..., None] = wrapped
     for option in reversed(options):
-        wrapped = option(wrapped)
-    return wrapped
+        decorated = option(decorated)
+    return decorated

@@ -58,12 +58,12 @@ def command(
             dry_run=dry_run,
         )
     if dry_run:
-        output.result(record, *(record["steps"] or ["nothing to do: published already, with the same bytes"]))
+        output.result(record.as_json(), *(record.steps or ["nothing to do: published already, with the same bytes"]))
         return
-    state = "unchanged" if record["unchanged"] else "published" if record["published"] else "draft"
+    state = "unchanged" if record.unchanged else "published" if record.published else "draft"
     output.result(
-        record,
-        f"{state}: {record['tag']}, {len(record['uploaded'])} files uploaded, {len(record['kept'])} there already",
-        record["url"],
-        f"release {record['release']}",
+        record.as_json(),
+        f"{state}: {record.tag}, {len(record.uploaded)} files uploaded, {len(record.kept)} there already",
+        record.url,
+        f"release {record.release}",
     )

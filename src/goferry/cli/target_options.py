@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -63,13 +63,13 @@ _OPTIONS = (
 )
 
 
-def target_options(*, wait: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def target_options(*, wait: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Add the options that say where a command goes; the command gets them as one `options: deploy.options.Options`."""
 
-    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+    def add(function: Callable[..., None]) -> Callable[..., None]:
         @wraps(function)
         def wrapped(
-            *args: Any,
+            *args: object,
             target: str,
             root: Path | None,
             hosts: tuple[str, ...],
@@ -78,8 +78,8 @@ def target_options(*, wait: bool = True) -> Callable[[Callable[..., Any]], Calla
             environment: str,
             directory: Path,
             wait: float = 60.0,
-            **kwargs: Any,
-        ) -> Any:
+            **kwargs: object,
+        ) -> None:
             from goferry.deploy.options import Options
 
             options = Options(
@@ -92,9 +92,9 @@ def target_options(*, wait: bool = True) -> Callable[[Callable[..., Any]], Calla
                 environment=environment,
                 directory=directory,
             )
-            return function(*args, options=options, **kwargs)
+            function(*args, options=options, **kwargs)
 
-        decorated: Callable[..., Any] = wrapped
+        decorated: Callable[..., None] = wrapped
         for option in reversed((*_OPTIONS, *((wait_option,) if wait else ()))):
             decorated = option(decorated)
         return decorated

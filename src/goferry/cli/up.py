@@ -48,7 +48,11 @@ def command(
     root: Path | None,
     report: Path | None,
     dry_run: bool,
-    **options: Any,
+    keys: Path | None,
+    openpgp_key: Path | None,
+    minisign_key: Path | None,
+    trust: Path | None,
+    no_test: bool,
 ) -> None:
     """The whole way: test, build, image, sign, verify, deploy.
 
@@ -60,16 +64,16 @@ def command(
     from goferry.pipeline import chain, signing_keys, up
 
     chosen = signing_keys.choose(
-        folder=options["keys"],
-        openpgp=options["openpgp_key"],
-        minisign=options["minisign_key"],
-        trust=options["trust"],
+        folder=keys,
+        openpgp=openpgp_key,
+        minisign=minisign_key,
+        trust=trust,
         repository=request.directory,
     )
     where = (root or request.directory / ".goferry" / "root") if target else None
     surroundings = settings()
     deploys = bool(target) and ci_job.running(surroundings.environ)
-    order = up.UpOptions(chain.RunOptions(request, chosen, test=not options["no_test"], fresh=deploys), where, report)
+    order = up.UpOptions(chain.RunOptions(request, chosen, test=not no_test, fresh=deploys), where, report)
     if dry_run:
         with output.stream() as stream:
             choices = up.plan(Context(surroundings, stream), order)

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, NamedTuple
 
 from goferry.config.context import Context
 from goferry.kernel import checksums, manifest as manifests
@@ -34,6 +34,38 @@ from goferry.release._transfer import Transfer
 from goferry.release.errors import AssetAltered, AssetMissing, FolderOccupied, ReleaseMissing
 
 
+class Downloaded(NamedTuple):
+    """What a download brought, or in a dry run would bring; the files by their names, `kept` were there before."""
+
+    release: str
+    repository: str
+    project: str
+    version: str
+    tag: str
+    digest: str
+    folder: str
+    files: tuple[str, ...]
+    downloaded: tuple[str, ...]
+    kept: tuple[str, ...]
+    dry_run: bool = False
+
+    def as_json(self) -> dict[str, object]:
+        """Return the record that `--json` prints; `dry_run` is in that of a dry run alone."""
+        return {
+            "release": self.release,
+            "repository": self.repository,
+            "project": self.project,
+            "version": self.version,
+            "tag": self.tag,
+            "digest": self.digest,
+            "folder": self.folder,
+            "files": list(self.files),
+            "downloaded": list(self.downloaded),
+            "kept": list(self.kept),
+            **({"dry_run": True} if self.dry_run else {}),
+        }
+
+
 def download(
     ctx: Context,
     reference: str,
@@ -42,7 +74,7 @@ def download(
     github: GitHub,
     only: Sequence[str] = (),
     dry_run: bool = False,
-) -> dict[str, Any]:
+) -> Downloaded:
     """Bring a release's files into `folder`.
 
     Args:
@@ -52,10 +84,6 @@ def download(
         github: where; a token is needed for private repositories alone.
         only: names of files; empty: all. release.json, SHA256SUMS and the signatures always come along.
         dry_run: say what would be downloaded; release.json is read, nothing is written.
-
-    Returns:
-        `{"release": REFERENCE, "repository", "project", "version", "tag", "digest", "folder", "files": [names],
-        "downloaded": [names], "kept": [names]}`.
 
     Raises:
         ReferenceInvalid: it is not one.
@@ -77,19 +105,19 @@ def download(
         else:
             fetcher.fetch(missing)
         span.numbers.update(files=len(names), digest=wanted.digest)
-    return {
-        "release": str(replace(wanted, repository="")),
-        "repository": github.repository,
-        "project": fetcher.manifest.project,
-        "version": fetcher.manifest.version,
-        "tag": wanted.tag,
-        "digest": wanted.digest,
-        "folder": str(folder),
-        "files": names,
-        "downloaded": missing,
-        "kept": kept,
-        **({"dry_run": True} if dry_run else {}),
-    }
+    return Downloaded(
+        release=str(replace(wanted, repository="")),
+        repository=github.repository,
+        project=fetcher.manifest.project,
+        version=fetcher.manifest.version,
+        tag=wanted.tag,
+        digest=wanted.digest,
+        folder=str(folder),
+        files=tuple(names),
+        downloaded=tuple(missing),
+        kept=tuple(kept),
+        dry_run=dry_run,
+    )
 
 
 class _Fetcher:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import requests
 from github import Requester
+from urllib3 import PoolManager
 
 from goferry.system.connections import fitted
 from goferry.system.pace import paced
@@ -44,12 +45,12 @@ def within(seconds: float) -> Iterator[None]:
 class _Adapter(requests.adapters.HTTPAdapter):
     """requests' own, with connections that keep a pace."""
 
-    def init_poolmanager(self, *words: Any, **more: Any) -> None:
-        super().init_poolmanager(*words, **more)
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **more: object) -> None:
+        super().init_poolmanager(connections, maxsize, block, **more)
         fitted(self.poolmanager)
 
-    def proxy_manager_for(self, *words: Any, **more: Any) -> Any:
-        return fitted(super().proxy_manager_for(*words, **more))
+    def proxy_manager_for(self, proxy: str, **more: object) -> PoolManager:
+        return fitted(super().proxy_manager_for(proxy, **more))
 
 
 class _Answer(Requester.RequestsResponse):
@@ -116,7 +117,7 @@ class Plain(Secure):
 
     scheme = "http"
 
-    def __init__(self, host: str, port: int | None = None, **more: Any) -> None:
+    def __init__(self, host: str, port: int | None = None, **more: object) -> None:
         super().__init__(host, port or 80, **more)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from goferry.artifacts.schemes import named, valid_tag
 from goferry.config.context import Context
@@ -24,6 +24,45 @@ from goferry.release._transfer import Transfer
 from goferry.release.errors import AssetDamaged, GitHubUnexpected, TagMismatch
 
 
+class Publication(NamedTuple):
+    """What a publication came to, or in a dry run would come to.
+
+    Attributes:
+        release: the reference. tag, id, url: GitHub's; 0 and empty where it has no release yet.
+        digest: the SHA-256 of release.json. uploaded, kept: names of files. steps: lines for a person.
+    """
+
+    release: str
+    tag: str
+    id: int
+    url: str
+    digest: str
+    prerelease: bool
+    uploaded: tuple[str, ...]
+    kept: tuple[str, ...]
+    published: bool
+    unchanged: bool
+    steps: tuple[str, ...]
+    dry_run: bool = False
+
+    def as_json(self) -> dict[str, object]:
+        """Return the record that `--json` prints; `dry_run` is in that of a dry run alone."""
+        return {
+            "release": self.release,
+            "tag": self.tag,
+            "id": self.id,
+            "url": self.url,
+            "digest": self.digest,
+            "prerelease": self.prerelease,
+            "uploaded": list(self.uploaded),
+            "kept": list(self.kept),
+            "published": self.published,
+            "unchanged": self.unchanged,
+            "steps": list(self.steps),
+            **({"dry_run": True} if self.dry_run else {}),
+        }
+
+
 def publish(
     ctx: Context,
     dist: Path,
@@ -34,7 +73,7 @@ def publish(
     prerelease: bool | None = None,
     trust: Path | None,
     dry_run: bool = False,
-) -> dict[str, Any]:
+) -> Publication:
     """Publish the sealed folder `dist` as the release of its tag.
 
     Args:
@@ -46,10 +85,6 @@ def publish(
         prerelease: None: as its scheme reads the version, or as somebody marked the draft.
         trust: a trust file that the folder's signatures must satisfy first; None: they are not judged.
         dry_run: look, and return the steps.
-
-    Returns:
-        `{"release": REFERENCE, "tag", "id", "url", "digest", "uploaded": [names], "kept": [names],
-        "published": bool, "unchanged": bool, "steps": [lines]}`.
 
     Raises:
         Refusal, SnapshotRefused: the folder is not good, or no release.
@@ -75,7 +110,7 @@ def publish(
         planned = plan(local, remote)
         if dry_run:
             span.skip("a dry run")
-            return {**_record(local, planned, planned.release, published=False), "dry_run": True}
+            return _record(local, planned, planned.release)._replace(dry_run=True)
         if not planned.steps:
             span.skip("published already, with the same bytes")
             return _record(local, planned, planned.release, published=True)
@@ -241,18 +276,18 @@ def _damaged(release: GitHubRelease, name: str, why: str) -> AssetDamaged:
 
 
 def _record(
-    local: LocalRelease, planned: ReleasePlan, release: GitHubRelease | None, *, published: bool
-) -> dict[str, Any]:
-    return {
-        "release": reference.format(local.tag, local.digest),
-        "tag": local.tag,
-        "id": release.id if release else 0,
-        "url": release.url if release else "",
-        "digest": local.digest,
-        "prerelease": local.prerelease,
-        "uploaded": [step.name for step in planned.steps if step.do == "upload"],
-        "kept": list(planned.kept),
-        "published": published,
-        "unchanged": not planned.steps,
-        "steps": [str(step) for step in planned.steps],
-    }
+    local: LocalRelease, planned: ReleasePlan, release: GitHubRelease | None, *, published: bool = False
+) -> Publication:
+    return Publication(
+        release=reference.format(local.tag, local.digest),
+        tag=local.tag,
+        id=release.id if release else 0,
+        url=release.url if release else "",
+        digest=local.digest,
+        prerelease=local.prerelease,
+        uploaded=tuple(step.name for step in planned.steps if step.do == "upload"),
+        kept=tuple(planned.kept),
+        published=published,
+        unchanged=not planned.steps,
+        steps=tuple(str(step) for step in planned.steps),
+    )

@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from goferry.artifacts.schemes import Scheme
 from goferry.kernel.checksums import LIST
@@ -63,7 +62,7 @@ class ReleaseStep:
     latest: bool = False
     names: tuple[str, ...] = ()
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the fields that are set; JSON types."""
         return {
             key: list(value) if key == "names" else value for key, value in asdict(self).items() if value or key == "do"

@@ -54,9 +54,9 @@ def run(job: Job) -> Mapping[str, object]:
         release = _sealed(job, stream, tag=found.tag if publishes else "", fresh=deploys)
         outputs |= {"dist": job.relative(release.folder), "digest": release.verified.digest}
         if publishes:
-            outputs["release"] = _published(job, release.folder, stream)
+            outputs |= {"release": _published(job, release.folder, stream)}
     if deploys:
-        outputs["outcome"] = _deployed(job, release.folder)["outcome"]
+        outputs |= {"outcome": _deployed(job, release.folder)}
     return outputs
 
 
@@ -117,7 +117,7 @@ def _published(job: Job, dist: Path, stream: Stream) -> str:
     return record.release
 
 
-def _deployed(job: Job, dist: Path) -> dict[str, object]:
+def _deployed(job: Job, dist: Path) -> str:
     from goferry import deploy
 
     with service.place(job) as where, job.stream() as stream, service.told(job):
@@ -129,4 +129,4 @@ def _deployed(job: Job, dist: Path) -> dict[str, object]:
             accepts=where.accepts,
             uncommitted=where.uncommitted,
         )
-    return service.outputs(job, record)
+    return str(service.outputs(job, record)["outcome"])

@@ -62,20 +62,21 @@ def _known_hosts(job: Job) -> Iterator[Path | None]:
             yield path
 
 
+_UNDONE: dict[type[GoferryError], str] = {RolledBack: "rolled-back", FleetSplit: "split"}
+
+
 @contextlib.contextmanager
 def told(job: Job) -> Iterator[None]:
     """Set the outputs of a deploy that was undone before its error ends the step."""
     try:
         yield
-    except (RolledBack, FleetSplit) as error:
-        hosts = error.facts.get("hosts") or {}
-        job.set_output("outcome", "rolled-back" if isinstance(error, RolledBack) else "split")
-        job.set_output("hosts", hosts)
-        job.summary(summary.render(told_of.of_undone(error.what.splitlines()[0], hosts), job.events))
-        raise
     except GoferryError as error:
-        job.set_output("outcome", "failed")
-        job.set_output("hosts", error.facts.get("hosts") or {})
+        hosts = error.facts.get("hosts") or {}
+        undone = next((outcome for kind, outcome in _UNDONE.items() if isinstance(error, kind)), "")
+        job.set_output("outcome", undone or "failed")
+        job.set_output("hosts", hosts)
+        if undone:
+            job.summary(summary.render(told_of.of_undone(error.what.splitlines()[0], hosts), job.events))
         raise
 
 

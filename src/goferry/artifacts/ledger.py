@@ -111,9 +111,10 @@ class Artifact(Struct, frozen=True, forbid_unknown_fields=True):
         return str(self.meta.get("main", ""))
 
     @classmethod
-    def of_file(cls, path: Path, **fields: Any) -> Artifact:
+    def of_file(cls, path: Path, **fields: object) -> Artifact:
         """Describe a file that lies in the folder."""
-        return cls(name=path.name, size=path.stat().st_size, sha256=sha256_file(path), **fields)
+        told: dict[str, Any] = dict(fields)
+        return cls(name=path.name, size=path.stat().st_size, sha256=sha256_file(path), **told)
 
 
 class Ledger(Struct, forbid_unknown_fields=True):

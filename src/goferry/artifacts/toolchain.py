@@ -41,6 +41,6 @@ class Toolchain(Struct, frozen=True):
         path = os.pathsep.join(filter(None, [str(self.goroot / "bin"), base.get("PATH", "")]))
         return {**kept, "PATH": path, "GOTOOLCHAIN": "local", **settings}
 
-    def as_record(self) -> dict[str, Any]:
+    def as_record(self) -> dict[str, object]:
         """Return what the ledger and the release manifest keep."""
         return {"version": self.version, "source": self.source, "proof": self.proof, **dict(self.evidence)}

@@ -15,12 +15,15 @@ import io
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, TypedDict, cast
 
 from goferry.caches.storage import MOST_NOTE, PlaceUnknown, Stored
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 SCHEME = "s3://"
 CONNECT, READ = 5, 10
@@ -82,13 +85,33 @@ def opened(text: str) -> Bucket:
 class _Client(Protocol):
     """What of boto3's client is used; it has no types of its own."""
 
-    def get_object(self, **asked: object) -> dict[str, Any]: ...
+    def get_object(self, **asked: object) -> Mapping[str, _Stream]: ...
 
     def put_object(self, **asked: object) -> object: ...
 
     def delete_object(self, **asked: object) -> object: ...
 
-    def get_paginator(self, name: str) -> Any: ...
+    def get_paginator(self, name: str) -> _Paginator: ...
+
+
+class _Content(TypedDict):
+    """An object of a list."""
+
+    Key: str
+    Size: int
+    LastModified: datetime
+
+
+class _Page(TypedDict, total=False):
+    """A page of a list; one of nothing has no content."""
+
+    Contents: list[_Content]
+
+
+class _Paginator(Protocol):
+    """A list, page by page."""
+
+    def paginate(self, **asked: object) -> Iterable[_Page]: ...
 
 
 class _Stream(Protocol):
@@ -174,8 +197,7 @@ class Bucket:
             return self._made
 
     def _body(self, name: str) -> _Stream:
-        body: _Stream = self._client.get_object(Bucket=self._name, Key=self._prefix + name)["Body"]
-        return body
+        return self._client.get_object(Bucket=self._name, Key=self._prefix + name)["Body"]
 
     def _put(self, name: str, content: BinaryIO | bytes) -> None:
         with self._asked(fine=_THERE):
@@ -232,14 +254,15 @@ class _Body(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        room = memoryview(buffer)
         with self._asked():
-            data = self._some(len(buffer))
+            data = self._some(len(room))
         self._read += len(data)
         taken = time.monotonic() - self._since
         if taken > PATIENCE and self._read < taken * LEAST:
             raise BucketFailed(f"it came too slowly: {self._read} bytes in {taken:.0f} s")
-        buffer[: len(data)] = data
+        room[: len(data)] = data
         return len(data)
 
     def close(self) -> None:

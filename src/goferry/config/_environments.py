@@ -38,14 +38,14 @@ def problems(declared: Node | None, prefix: tuple[str, ...] = ()) -> list[Proble
     return found
 
 
-def resolve(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def resolve(declared: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str, object]]:
     """Return name → every key, built-in environments included; `declared` has no circles."""
     return {name: _resolve(name, declared) for name in sorted({*BUILT_IN, *declared})}
 
 
-def _resolve(name: str, declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _resolve(name: str, declared: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
     own = dict(declared.get(name, {}))
-    base = own.get("inherits", "")
+    base = str(own.get("inherits", ""))
     if base:
         return {**_resolve(base, declared), **own}
     if name in BUILT_IN:

@@ -36,7 +36,7 @@ class Node(Struct, frozen=True):
         """Return what a mapping has under a key; None where it has none, or this is not a mapping."""
         return self.value.get(name) if isinstance(self.value, dict) else None
 
-    def plain(self) -> Any:
+    def plain(self) -> object:
         """Return the value without positions."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}

@@ -30,7 +30,7 @@ def documentation(section: type) -> tuple[str, dict[str, str]]:
     return " ".join(head.split()), keys
 
 
-def schema() -> dict[str, Any]:
+def schema() -> dict[str, object]:
     """Return the JSON Schema (draft 2020-12) of goferry.yml, with a description for every section and key."""
     (root,), sections = msgspec.json.schema_components([model.Repository])
     for name, section in sections.items():

@@ -8,6 +8,7 @@ defaults: mappings are joined key by key, lists and scalars of the project repla
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 from msgspec import Struct
@@ -259,7 +260,7 @@ def _merge(base: Node, own: Node) -> Node:
 
 
 def _convert(node: Node, shown: str) -> model.Project:
-    plain = node.plain()
+    plain = cast("dict[str, Any]", node.plain())
     plain["environments"] = environments.resolve(plain.get("environments", {}))
     plain.pop("projects", None)
     try:

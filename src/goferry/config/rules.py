@@ -9,6 +9,7 @@ import posixpath
 import re
 from collections.abc import Callable
 from fnmatch import fnmatchcase
+from typing import Any, cast
 
 from goferry.config._node import Node
 from goferry.kernel import services
@@ -94,7 +95,7 @@ def _one_way(node: Node) -> str:
 
 def _learns(node: Node) -> str:
     """A service is told where to listen once at least, and one that takes its socket has no port to be told."""
-    declared = node.plain()
+    declared = cast("dict[str, Any]", node.plain())
     used = [name for text in services.texts(declared) for name in services.placeholders(text)]
     listen = declared.get("listen")
     told = [str(listen[key]) for key in ("env", "port-env") if listen and listen.get(key)]

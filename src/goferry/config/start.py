@@ -8,7 +8,6 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from goferry.config import _listening as listening, _option as option, aside, model
 from goferry.config._modulepath import last_name
@@ -240,7 +239,7 @@ def _health(health: Route | None) -> str:
     return f"health at {health.path}{guess}"
 
 
-def as_json(survey: Survey, text: str) -> dict[str, Any]:
+def as_json(survey: Survey, text: str) -> dict[str, object]:
     """Return the record of `--json`."""
     return {
         "modules": survey.modules,

@@ -102,7 +102,7 @@ class BuildPlan(Struct, frozen=True):
     stamp: Stamp | None = None
     slots: Mapping[str, CacheSlot] = field(default_factory=dict)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the plan without this machine's folders, for --dry-run --json and for golden tests."""
         header = {
             key: self.header[key] for key in ("project", "version", "commit", "date", "dirty", "snapshot", "shards")

@@ -19,7 +19,6 @@ import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -124,7 +123,7 @@ class Report:
         """The counts for `--json`."""
         return {"tests": self.tests, "tested": self.tested, "cached": self.cached}
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return counts and packages for `--json`."""
         return {
             **self.counts,

@@ -159,7 +159,7 @@ def trust_of_now(root: HostTarget, given: Path | None) -> TrustFile | None:
     return trustfile.load(path) if path else None
 
 
-def with_minimums(live: Mapping[str, Shown], root: HostTarget, given: Path | None) -> dict[str, Any]:
+def with_minimums(live: Mapping[str, Shown], root: HostTarget, given: Path | None) -> dict[str, object]:
     """Return what is live, each service with `barred`: whether the trust file lets it never be started again."""
     trust = None
     with contextlib.suppress(Refusal):

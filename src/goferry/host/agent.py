@@ -94,7 +94,7 @@ class AgentSession:
         """The open transaction's phase; empty without one."""
         return "" if self.engine is None else self.engine.transaction.phase
 
-    def answer(self, header: Mapping[str, Any], payload: bytes = b"") -> Record:
+    def answer(self, header: Mapping[str, object], payload: bytes = b"") -> Record:
         """Do what a request asks and return the answer; a payload belongs to `upload` alone.
 
         Raises:

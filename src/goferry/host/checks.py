@@ -10,7 +10,7 @@ import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from goferry.host import slots
 from goferry.host.public import FRONT, Public
@@ -41,7 +41,7 @@ class Check(NamedTuple):
         """Whether it is well: there is nothing to say."""
         return not self.what
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """Return `{"name", "of", "ok", "what", "advice": [line]}`."""
         return {"name": self.name, "of": self.of, "ok": self.ok, "what": self.what, "advice": list(self.advice)}
 

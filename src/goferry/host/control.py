@@ -12,7 +12,7 @@ import http.client
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.message import Message
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -60,20 +60,22 @@ class _Deadline(socket.socket):
             raise socket.timeout("timed out")
         self.settimeout(left)
 
-    def recv_into(self, *words: Any, **more: Any) -> int:
+    def recv_into(self, *words: object, **more: object) -> int:
         """Receive; http.client and its file objects read by this alone."""
         self.left()
-        got = super().recv_into(*words, **more)
+        receive: Callable[..., int] = super().recv_into
+        got = receive(*words, **more)
         self.room -= got
         self.ended = not got
         if self.room < 0:
             raise OSError("the answer does not end")
         return got
 
-    def sendall(self, *words: Any, **more: Any) -> None:
+    def sendall(self, *words: object, **more: object) -> None:
         """Send; Python's own sendall takes its timeout as a total."""
         self.left()
-        super().sendall(*words, **more)
+        send: Callable[..., None] = super().sendall
+        send(*words, **more)
 
 
 class Connection(http.client.HTTPConnection):
@@ -215,7 +217,7 @@ class Health(NamedTuple):
     digest: Any = None
 
     @classmethod
-    def of(cls, answer: Any, http: int = 0) -> Health:
+    def of(cls, answer: object, http: int = 0) -> Health:
         """Read it from an answer's JSON, which may be anything."""
         said = answer if isinstance(answer, dict) else {}
         return cls(http, *(said.get(name) for name in cls._fields[1:]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Callable
+from typing import Callable
 
 from goferry.host.state import State
 from goferry.kernel.errors import printable
@@ -124,7 +124,7 @@ def _names(services: Collection[str]) -> str:
     return printable(", ".join(sorted(services)))
 
 
-def as_steps(changes: Sequence[Change]) -> list[dict[str, Any]]:
+def as_steps(changes: Sequence[Change]) -> list[dict[str, object]]:
     """Return what a dry run shows of each change; JSON types."""
     return [
         {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Callable
 
 from goferry.host.direct import Direct
 from goferry.host.guard import Guard
@@ -107,7 +107,7 @@ class Embedded(HostTarget):
     def clear_former(self, folder: ServiceFolder) -> None:
         """Everything of a service is in its folder."""
 
-    def about(self) -> dict[str, Any]:
+    def about(self) -> dict[str, object]:
         """Return that it is not provisioned."""
         return {"provisioned": False, "project": self.bound, "policy": None, "projects": {}}
 

@@ -162,7 +162,7 @@ class Engine:
         self.transaction = transaction
         self.advance("begin", schema=SCHEMA, transaction=transaction.as_record(), **extension.Extension().as_record())
 
-    def advance(self, event: str, **details: Any) -> None:
+    def advance(self, event: str, **details: object) -> None:
         """Take one event and everything that follows from it without the client.
 
         Raises:

@@ -62,7 +62,7 @@ def run(root: Path, host: Path | None, asked: Lowering, environ: Mapping[str, st
     return 0
 
 
-def lower(root: HostTarget, asked: Lowering, environ: Mapping[str, str]) -> dict[str, Any]:
+def lower(root: HostTarget, asked: Lowering, environ: Mapping[str, str]) -> dict[str, object]:
     """Lower a project's floor and give up what lies above it; return the line that was noted.
 
     Raises:
@@ -111,7 +111,7 @@ def _number(floor: Floor | None) -> str:
     return "not set" if floor is None else str(floor.sequence)
 
 
-def shown(project: str, record: Mapping[str, Any]) -> str:
+def shown(project: str, record: Mapping[str, object]) -> str:
     """Return a lowering as a person reads it."""
     lowered = f"{project}: the floor was lowered from {record['from']} to {record['to']} on {record['at']}"
     return f"{lowered}: {record['reason']}"

@@ -16,7 +16,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from goferry.host import lock
 from goferry.host.layout import NAME
@@ -88,7 +88,7 @@ class Uploads:
         self._claimed: dict[str, int] = {}
         self._digests: dict[str, str] = {}
 
-    def receive(self, request: Request, payload: bytes) -> dict[str, Any]:
+    def receive(self, request: Request, payload: bytes) -> dict[str, object]:
         """Take one block of a file, as the function `receive` does; the folder is claimed with the first one."""
         self._root.prepare()
         identifier = request.id
@@ -118,7 +118,7 @@ class Uploads:
         self._digests.clear()
 
 
-def receive(root: HostTarget, request: Request, payload: bytes, digests: dict[str, str]) -> dict[str, Any]:
+def receive(root: HostTarget, request: Request, payload: bytes, digests: dict[str, str]) -> dict[str, object]:
     """Take one block of a file: `{"id", "name", "size", "sha256", "offset"}`; return `{"have": bytes, "done": bool}`.
 
     With another offset than the bytes that are there, nothing is written: the answer says where to go on. The folder is

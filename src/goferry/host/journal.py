@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from goferry.kernel import canonical
 from goferry.kernel.errors import Failed
@@ -51,14 +51,14 @@ class JournalFull(Failed):
     name = "journal-full"
 
 
-def encode(record: dict[str, Any]) -> bytes:
+def encode(record: dict[str, object]) -> bytes:
     """Return one line."""
     text = canonical.dumps(record)[:-1]
     # CRC-32 finds what a power cut tore. It is against nobody: the folder is the agent's alone.
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
-def decode(data: bytes) -> list[dict[str, Any]]:
+def decode(data: bytes) -> list[dict[str, object]]:
     """Return the records up to the first line that is torn or damaged."""
     records: list[dict[str, Any]] = []
     # What stands behind the last line feed was never finished.
@@ -87,9 +87,10 @@ class Result(NamedTuple):
     numbers: Mapping[str, int] = MappingProxyType({})
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Result:
+    def of(cls, record: Mapping[str, object]) -> Result:
         """Read it from a journal's last line."""
-        return cls(**{name: record[name] for name in cls._fields if name in record})
+        known: dict[str, Any] = {name: record[name] for name in cls._fields if name in record}
+        return cls(**known)
 
 
 @dataclass(frozen=True)
@@ -105,12 +106,12 @@ class JournalLine:
     more: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> JournalLine:
+    def of(cls, record: Mapping[str, object]) -> JournalLine:
         """Read it from the file's record."""
         more = {name: value for name, value in record.items() if name not in ("event", "phase")}
         return cls(str(record.get("event")), str(record.get("phase", "")), more)
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """Return what the file has; JSON types."""
         return {"event": self.event, **({"phase": self.phase} if self.phase else {}), **self.more}
 
@@ -120,9 +121,9 @@ class JournalLine:
         return Result.of(self.more.get("result") or {})
 
     @property
-    def transaction(self) -> Any:
+    def transaction(self) -> Mapping[str, object]:
         """What the first line says of it; not believed."""
-        return self.more.get("transaction")
+        return cast("Mapping[str, object]", self.more.get("transaction"))
 
 
 class Journal:

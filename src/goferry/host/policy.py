@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from goferry.kernel.errors import Refused, printable
 from goferry.kernel.hostfile import Policy
 from goferry.kernel.manifest import Manifest
@@ -53,7 +51,7 @@ def judge_environment(policy: Policy | None, environment: str) -> None:
     )
 
 
-def as_record(policy: Policy | None) -> dict[str, Any] | None:
+def as_record(policy: Policy | None) -> dict[str, object] | None:
     """Return what `hello` and `status` say of it; JSON types, None without one."""
     if policy is None:
         return None

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Callable
 
 from goferry.host import incoming, own_files, policy, unit
 from goferry.host.checks import notes
@@ -194,7 +194,7 @@ class Provisioned(HostTarget):
         """Whether the host file names it; what somebody else put there is left alone."""
         return folder.name in self.host.projects.get(folder.project, {})
 
-    def about(self) -> dict[str, Any]:
+    def about(self) -> dict[str, object]:
         """Return what the host file says of the project, or of all."""
         projects = {
             name: {service: {"port": place.port, "listen": place.listen} for service, place in places.items()}
@@ -204,7 +204,7 @@ class Provisioned(HostTarget):
         about = {"provisioned": True, "project": self.bound, "policy": policy.as_record(self.policy())}
         return {**about, "projects": projects}
 
-    def notes(self) -> dict[str, Any]:
+    def notes(self) -> dict[str, object]:
         """Return the policy, and what is not well with how the services are provisioned."""
         return {"policy": policy.as_record(self.policy()), "notes": notes(self.host, self.bound)}
 

@@ -145,7 +145,7 @@ class Line:
         """Whether another session needs this one's place."""
         return self.place is not None and self.place.wanted()
 
-    def send(self, header: dict[str, Any]) -> None:
+    def send(self, header: dict[str, object]) -> None:
         """Send one frame; a client that no longer listens changes nothing.
 
         What cannot be sent is reported as an error: a client that waits for an answer must get one.

@@ -44,7 +44,7 @@ class Template(NamedTuple):
     args: Sequence[str] = ()
     env: Mapping[str, str] = NOTHING
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """Return what the file holds; JSON types."""
         return {"args": list(self.args), "env": dict(self.env)}
 
@@ -88,7 +88,7 @@ class Slot(NamedTuple):
     rest: Mapping[str, Any] = NOTHING
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Slot:
+    def of(cls, record: Mapping[str, object]) -> Slot:
         """Read it; what an older agent did not write has its default.
 
         Raises ValueError or TypeError when it describes no slot.
@@ -101,7 +101,7 @@ class Slot(NamedTuple):
             known["template"] = Template(**known["template"])
         return cls(**known, rest=rest)
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """Return what the file holds; JSON types."""
         told = {} if self.template is None else {"template": self.template.record()}
         own = dict(zip(self._fields[:-2], self[:-2]))  # all but the template and the rest
@@ -233,12 +233,12 @@ class Start(NamedTuple):
     at: float = 0
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Start:
+    def of(cls, record: Mapping[str, object]) -> Start:
         """Read it from a file's JSON."""
-        known = dict(record)
+        known: dict[str, Any] = dict(record)
         return cls(known.get("attempt", ""), known.get("count", 0), known.get("at", 0))
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """Return what a file holds of it; JSON types."""
         return {"attempt": self.attempt, "count": self.row, "at": self.at}
 

@@ -167,7 +167,7 @@ def lowerings_file(root: HostTarget, project: str) -> Path:
     return root.project(project) / ".floor.jsonl"
 
 
-def lowerings(root: HostTarget, project: str) -> list[dict[str, Any]]:
+def lowerings(root: HostTarget, project: str) -> list[dict[str, object]]:
     """Return `{"event": "floor", "from", "to", "reason", "at"}` of each lowering, the oldest first."""
     try:
         return journal.decode(lowerings_file(root, project).read_bytes())

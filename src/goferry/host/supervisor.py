@@ -16,7 +16,7 @@ import time
 import xmlrpc.client
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from goferry.host import processes, shim
 from goferry.host.control import UnixConnection
@@ -123,13 +123,13 @@ class Transport(xmlrpc.client.Transport):
         super().__init__()
         self._path, self._seconds = path, seconds
 
-    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+    def make_connection(self, host: tuple[str, dict[str, str]] | str) -> http.client.HTTPConnection:
         """Return a new connection; it is kept where the base class closes it."""
         made = UnixConnection(self._path, self._seconds, ROOM)
         self._connection = host, made
         return made
 
-    def parse_response(self, response: Any) -> Any:
+    def parse_response(self, response: http.client.HTTPResponse) -> tuple[xmlrpc.client._Marshallable, ...]:
         """Return what was answered; an answer that does not end leaves no socket behind."""
         with contextlib.closing(response):
             return super().parse_response(response)
@@ -160,14 +160,14 @@ class Supervisor:
         except (OSError, ValueError, KeyError, TypeError):
             return Process()
 
-    def call(self, method: str, *arguments: Any) -> Any:
+    def call(self, method: str, *arguments: object) -> Sequence[Sequence[Sequence[str]]]:
         """Call `supervisor.METHOD`.
 
         Raises:
             GuardFailed: when it does not answer or says no.
         """
         try:
-            return self._call(method, *arguments)
+            return cast("Sequence[Sequence[Sequence[str]]]", self._call(method, *arguments))
         except xmlrpc.client.Fault as fault:
             raise GuardFailed(f"supervisord: {method}{arguments!r}: {fault.faultString}") from fault
 

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from goferry.host import slots, state
 from goferry.host.layout import NAME, ServiceFolder
@@ -50,7 +50,7 @@ class KeptPath(NamedTuple):
     bytes: int
 
 
-def down(session: AgentSession, request: Request) -> dict[str, Any]:
+def down(session: AgentSession, request: Request) -> dict[str, object]:
     """End every service and supervisord; what is stored, kept and noted stays.
 
     A provisioned host refuses: who may deploy a project there may not end the services of all.
@@ -90,7 +90,7 @@ def _end(session: AgentSession, folder: ServiceFolder) -> None:
         slots.clear(folder, number)
 
 
-def purge_asked(session: AgentSession, request: Request) -> dict[str, Any]:
+def purge_asked(session: AgentSession, request: Request) -> dict[str, object]:
     """Purge what a client names; a provisioned host refuses, as it does `down`."""
     kept_by_root = Refused(
         "what a provisioned host keeps is removed by its root alone",
@@ -140,7 +140,7 @@ class PurgedProject(NamedTuple):
     removed: list[KeptPath]
     stopped: list[str]
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """Return `{"removed": [{"path", "files", "bytes"}], "stopped": [name]}`."""
         return {"removed": [{**k._asdict(), "path": str(k.path)} for k in self.removed], "stopped": self.stopped}
 
@@ -203,7 +203,7 @@ def command(
     *,
     yes: bool,
     dry_run: bool,
-    write: Callable[[str], Any] = sys.stdout.write,
+    write: Callable[[str], object] = sys.stdout.write,
 ) -> int:
     """Purge on a provisioned host, for its root; without `yes` only say what would be removed. Return the exit code."""
     from goferry.host.agent import AgentSession  # which asks for `down` here

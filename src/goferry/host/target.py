@@ -192,10 +192,10 @@ class HostTarget(ABC):
     # What it reports
 
     @abstractmethod
-    def about(self) -> dict[str, Any]:
+    def about(self) -> dict[str, object]:
         """Return what `hello` answers of it: `{"provisioned", "project", "policy", "projects"}`."""
 
-    def notes(self) -> dict[str, Any]:
+    def notes(self) -> dict[str, object]:
         """Return what `status` adds."""
         return {}
 

@@ -73,7 +73,7 @@ class Choice:
     reason: str
 
 
-def digest_of(*facts: Any) -> str:
+def digest_of(*facts: object) -> str:
     """Return the key of JSON-like facts (floats as text): SHA-256 of their canonical JSON, lower-case hex."""
     return hashlib.sha256(canonical.dumps(_plain(facts))).hexdigest()
 

@@ -41,10 +41,10 @@ class _Plain(HTTPConnection):
         take(made.fileno())
         return made
 
-    def putrequest(self, *words: Any, **more: Any) -> None:
+    def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:
         if self.sock is not None:  # kept from an earlier request
             take(self.sock.fileno())
-        super().putrequest(*words, **more)
+        super().putrequest(method, url, skip_host, skip_accept_encoding)
 
 
 class _Secure(_Plain, HTTPSConnection):

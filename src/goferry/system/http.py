@@ -217,15 +217,15 @@ class Client:
                 continue
             if answer.status not in AGAIN:
                 return answer
-            problem = None
+            problem, later = None, answer.headers.get("retry-after", "")
             if attempt + 1 == self._attempts:
                 raise ServerFailing(
                     f"{shown(url)} answered HTTP {answer.status}, {self._attempts} times",
                     advice=["try again later"],
                     status=answer.status,
-                    retry_after=answer.headers.get("retry-after", ""),
+                    retry_after=later,
                 )
-            self._pause(attempt, number(answer.headers.get("retry-after", "")), until)
+            self._pause(attempt, number(later), until)
         raise ServerUnreachable(
             f"{shown(url)} did not answer, {self._attempts} times: {_reason(problem)}",
             advice=["look at the network, or name your proxy in HTTPS_PROXY"],

@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, cast
 
 RATE = 4 << 10
 """Bytes a second, on average over a span, that a transfer must bring."""
@@ -68,9 +68,9 @@ class Pace:
             if self._handle is not None:
                 self._handle.close()
 
-    def counted(self, body: IO[bytes]) -> Any:
+    def counted(self, body: IO[bytes]) -> IO[bytes]:
         """Return a body whose bytes count as they are sent."""
-        return _Counted(body, self)
+        return cast("IO[bytes]", _Counted(body, self))
 
 
 class _Counted:

@@ -17,14 +17,19 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str:
     """Return the proxy's address for `url`, or an empty text for a direct connection."""
     parts = urlsplit(url)
     names = ("HTTPS_PROXY", "https_proxy") if parts.scheme == "https" else ("http_proxy", "HTTP_PROXY")
-    proxy = next((environ[name] for name in names if environ.get(name)), "")
+    proxy = _first(environ, *names)
     # Under CGI, HTTP_PROXY can be a request's header "Proxy:" (httpoxy, CVE-2016-5385).
-    if parts.scheme == "http" and environ.get("REQUEST_METHOD"):
-        proxy = environ.get("http_proxy", "")
+    if parts.scheme == "http" and _first(environ, "REQUEST_METHOD"):
+        proxy = _first(environ, "http_proxy")
     host = parts.hostname or ""
     if not proxy or _loopback(host) or _excepted(host, parts.port, environ):
         return ""
     return proxy if "://" in proxy else "http://" + proxy
+
+
+def _first(environ: Mapping[str, str], *names: str) -> str:
+    """Return the first of these variables that is set and not empty, or an empty text."""
+    return next((value for value in map(environ.get, names) if value), "")
 
 
 def _loopback(host: str) -> bool:
@@ -37,7 +42,7 @@ def _loopback(host: str) -> bool:
 
 
 def _excepted(host: str, port: int | None, environ: Mapping[str, str]) -> bool:
-    listed = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
+    listed = _first(environ, "NO_PROXY", "no_proxy")
     return any(_matches(host, port, item.strip().lower()) for item in listed.split(",") if item.strip())
 
 
@@ -65,7 +70,8 @@ def authorization(url: str, environ: Mapping[str, str], header: str = "Authoriza
     if parts.username is not None:
         return {header: _basic(unquote(parts.username), unquote(parts.password or ""))}
     host = parts.hostname or ""
-    path = environ.get("NETRC") or (environ.get("HOME", "") and str(Path(environ["HOME"]) / ".netrc"))
+    home = _first(environ, "HOME")
+    path = _first(environ, "NETRC") or (home and str(Path(home) / ".netrc"))
     if not path or not (parts.scheme == "https" or _loopback(host)):
         return {}
     try:

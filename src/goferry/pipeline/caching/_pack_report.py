@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from goferry.caches.pack import PackUnusable
 from goferry.kernel.errors import printable
@@ -37,7 +36,7 @@ class PackRow:
     saves: float = 0.0
 
 
-def record(rows: Sequence[PackRow]) -> dict[str, Any]:
+def record(rows: Sequence[PackRow]) -> dict[str, object]:
     """Return what `--json` prints."""
     return {"packs": [asdict(row) for row in rows]}
 

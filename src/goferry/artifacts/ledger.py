@@ -209,7 +209,7 @@ class Ledger(Struct, forbid_unknown_fields=True):
             LedgerInvalid: when they are not a ledger of this schema.
         """
         try:
-            record = canonical.loads(data)
+            record: Any = canonical.loads(data)
             _demand(record.pop("schema") == SCHEMA, "another schema")
             entries = convert(record.pop("artifacts"), tuple[Artifact, ...])
             plain = all(entry.kind in KINDS and re.fullmatch(_NAME, entry.name) for entry in entries)

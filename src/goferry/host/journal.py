@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, cast
 
 from goferry.kernel import canonical
 from goferry.kernel.errors import Failed
+from goferry.kernel.fields import typed
 from goferry.kernel.files import sync_folder, write_atomically
 
 RESERVE, RESERVED = 1 << 20, ".reserve"
@@ -67,10 +68,9 @@ def decode(data: bytes) -> list[dict[str, object]]:
         if len(crc) != 8 or crc != b"%08x" % zlib.crc32(text):
             break
         try:
-            record = canonical.loads(text)
-        except ValueError:
+            records.append(typed(canonical.loads(text), dict, "a line"))
+        except (TypeError, ValueError):
             break
-        records.append(record)
     return records
 
 

@@ -10,13 +10,14 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from goferry.host import shim
 from goferry.host.layout import ServiceFolder
 from goferry.host.processes import Process
 from goferry.host.shim import Slot
 from goferry.kernel import canonical
+from goferry.kernel.fields import Fields, typed
 from goferry.kernel.files import write_atomically
 from goferry.kernel.machine import Change
 from goferry.kernel.outcomes import NotProvisioned
@@ -85,7 +86,7 @@ def attempt() -> str:
 def read(folder: ServiceFolder, number: int) -> Slot | None:
     """Return the slot's description, or None when the slot is empty, or its file damaged."""
     try:
-        return Slot.of(canonical.loads(folder.slot(number).read_bytes()))
+        return Slot.of(Fields(canonical.loads(folder.slot(number).read_bytes()), "a slot").record)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -150,7 +151,7 @@ def note_start(folder: ServiceFolder, slot: Slot, begin: Begin) -> None:
 def noted_start(folder: ServiceFolder, number: int) -> Begin:
     """Return what `note_start` noted of the slot's attempt; nothing when an older agent started it."""
     with contextlib.suppress(OSError, ValueError, TypeError):
-        record = canonical.loads(folder.since(number).read_bytes())
+        record: dict[str, Any] = typed(canonical.loads(folder.since(number).read_bytes()), dict, "a start")
         begin = Begin(**{name: value for name, value in record.items() if name in Begin._fields})
         if begin.attempt == (read(folder, number) or Slot()).attempt:
             return begin

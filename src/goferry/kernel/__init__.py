@@ -29,6 +29,7 @@ Contract (what other rooms import; a module with `_` is private):
     refusals        why a release is refused: a closed set
     errors          what an error is
     canonical       canonical JSON
+    fields          a JSON object whose fields are judged as they are read
     extension       `critical` and `notes`
     files           files that are whole or absent
     elf             ELF headers

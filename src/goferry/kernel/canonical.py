@@ -9,7 +9,6 @@ NaN, floats, integers of more than 64 digits, nesting deeper than 32 and more th
 from __future__ import annotations
 
 import json
-from typing import Any
 
 MAX_DEPTH = 32
 MAX_DIGITS = 64
@@ -20,7 +19,7 @@ MAX_INTEGER = 2**53 - 1
 """The largest integer that a double holds exactly (RFC 7493, section 2.2)."""
 
 
-def dumps(value: Any) -> bytes:
+def dumps(value: object) -> bytes:
     """Return `value` as canonical JSON with a final newline.
 
     Raises:
@@ -37,7 +36,7 @@ def dumps(value: Any) -> bytes:
     return data
 
 
-def loads(data: bytes, most: int = MAX_VALUES) -> Any:
+def loads(data: bytes, most: int = MAX_VALUES) -> object:
     """Parse JSON of at most `most` values strictly; the inverse of `dumps`, but tolerant of white space and key order.
 
     Raises:
@@ -72,8 +71,8 @@ def _refuse_many(data: bytes, most: int) -> None:
         raise ValueError(f"more than {most} values, or commas and brackets in texts")
 
 
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
+def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    result: dict[str, object] = {}
     for key, value in pairs:
         if key in result:
             raise ValueError(f"duplicate key {key[:80]!a}")
@@ -87,20 +86,20 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-def _no_float(text: str) -> Any:
+def _no_float(text: str) -> object:
     raise ValueError(f"floats have no canonical form: {text[:40]}")
 
 
-def _no_constant(name: str) -> Any:
+def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
 
-def _check(value: Any, most: int) -> bool:
+def _check(value: object, most: int) -> bool:
     """Refuse what has no canonical form, level by level; return whether a key has a character beyond U+FFFF."""
     # By levels and not by recursion, whose limit in Python would decide how deep is too deep.
     level, count, beyond = [value], 1, False
     for _ in range(MAX_DEPTH + 1):
-        below: list[Any] = []
+        below: list[object] = []
         for item in level:
             if type(item) is str:
                 continue
@@ -121,7 +120,7 @@ def _check(value: Any, most: int) -> bool:
     raise ValueError("nested too deeply")
 
 
-def _beyond(item: dict[Any, Any]) -> bool:
+def _beyond(item: dict[str, object]) -> bool:
     try:
         keys = "".join(item)
     except TypeError:
@@ -129,7 +128,7 @@ def _beyond(item: dict[Any, Any]) -> bool:
     return not keys.isascii() and max(keys) > "\uffff"
 
 
-def _ordered(value: Any) -> Any:
+def _ordered(value: object) -> object:
     """Return the value with each object's keys in the order of their UTF-16 code units."""
     if isinstance(value, dict):
         # Big-endian, so that the bytes sort as the code units do.

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from goferry.kernel import invisible
 
@@ -72,20 +71,20 @@ class GoferryError(Exception):
     name = "failed"
     exit_code = 1
 
-    def __init__(self, what: str, *, state: str = "", advice: Sequence[str] = (), **facts: Any) -> None:
+    def __init__(self, what: str, *, state: str = "", advice: Sequence[str] = (), **facts: object) -> None:
         """Keep the message's parts; each is made printable when shown, not here."""
         super().__init__(what)
         self.what = what
         self.state = state
         self.advice: tuple[str, ...] = tuple(advice)
-        self.facts: dict[str, Any] = facts
+        self.facts: dict[str, object] = facts
 
     @property
     def docs(self) -> str:
         """Where to read on."""
         return "docs/errors.md#" + self.name
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the object that `--json` prints: `{"ok": false, "error": NAME, "exit_code": N, "what": …, …}`."""
         return {
             # First, so that no fact takes the place of one of the others.
@@ -117,7 +116,7 @@ class Refused(GoferryError):
     name = "refused"
     exit_code = 3
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the error object with the name under `refusal` as well."""
         return {**super().as_json(), "refusal": self.name}
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from goferry.kernel.errors import printable
 from goferry.kernel.refusals import Refusal
@@ -36,15 +35,15 @@ class CriticalUnknown(Refusal):
 class Extension:
     """What the two places hold: name → any JSON value."""
 
-    critical: Mapping[str, Any] = field(default_factory=dict)
-    notes: Mapping[str, Any] = field(default_factory=dict)
+    critical: Mapping[str, object] = field(default_factory=dict)
+    notes: Mapping[str, object] = field(default_factory=dict)
 
-    def as_record(self) -> dict[str, Any]:
+    def as_record(self) -> dict[str, object]:
         """Return both places; JSON types."""
         return {"critical": dict(self.critical), "notes": dict(self.notes)}
 
 
-def read(record: Mapping[str, Any], what: str, known: Collection[str] = ()) -> Extension:
+def read(record: Mapping[str, object], what: str, known: Collection[str] = ()) -> Extension:
     """Return the places of `record`, either of which may be absent; `what` names the record in a refusal.
 
     Raises:
@@ -62,7 +61,7 @@ def read(record: Mapping[str, Any], what: str, known: Collection[str] = ()) -> E
     return Extension(critical, notes)
 
 
-def _names(value: Any, place: str) -> dict[str, Any]:
+def _names(value: object, place: str) -> dict[str, object]:
     if type(value) is not dict or len(value) > MAX_NAMES:
         raise TypeError(f"{place} is not an object of at most {MAX_NAMES} names")
     for name in value:

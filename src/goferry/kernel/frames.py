@@ -8,7 +8,7 @@ bound, and what is not a frame of this version is an error at its first wrong by
 from __future__ import annotations
 
 import struct
-from typing import IO, Any
+from typing import IO
 
 from goferry.kernel import canonical
 
@@ -23,7 +23,7 @@ class BadFrame(ValueError):
     """The bytes are not a frame of this version within the limits."""
 
 
-def encode(header: dict[str, Any], payload: bytes = b"") -> bytes:
+def encode(header: dict[str, object], payload: bytes = b"") -> bytes:
     """Return one frame.
 
     Raises:
@@ -35,7 +35,7 @@ def encode(header: dict[str, Any], payload: bytes = b"") -> bytes:
     return _HEAD.pack(b"GF", VERSION, len(text), len(payload)) + text + payload
 
 
-def read(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
+def read(stream: IO[bytes]) -> tuple[dict[str, object], bytes] | None:
     """Read one frame; None when the stream ends between frames.
 
     Raises:
@@ -65,7 +65,7 @@ def _refuse_other(begin: bytes) -> None:
     raise BadFrame(f"a frame of version {begin[2]}; this side speaks {VERSION}")
 
 
-def _header(data: bytes) -> dict[str, Any]:
+def _header(data: bytes) -> dict[str, object]:
     try:
         header = canonical.loads(data)
     except ValueError as error:

@@ -23,10 +23,10 @@ import hashlib
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
 from goferry.kernel import canonical, extension
 from goferry.kernel.errors import Refused, printable
+from goferry.kernel.fields import Fields
 from goferry.kernel.outcomes import NotProvisioned
 from goferry.kernel.services import PLAIN, SHAPES, Shape
 
@@ -217,18 +217,18 @@ class HostFile:
 
     def to_bytes(self) -> bytes:
         """Return the file's bytes."""
-        projects: dict[str, dict[str, Any]] = {
+        projects: dict[str, dict[str, object]] = {
             name: {"services": {place.service: _entry(place) for place in places.values()}}
             for name, places in self.projects.items()
         }
         for name, policy in self.policies.items():
-            projects[name]["policy"] = {**asdict(policy), "environments": list(policy.environments)}
+            projects[name]["policy"] = asdict(policy)
         record = {"schema": SCHEMA, "guard": self.guard, "switch": self.switch, "projects": projects}
         return canonical.dumps({**record, **self.places.as_record()})
 
 
-def _entry(place: Place) -> dict[str, Any]:
-    entry: dict[str, Any] = {"port": place.port, "listen": place.listen}
+def _entry(place: Place) -> dict[str, object]:
+    entry: dict[str, object] = {"port": place.port, "listen": place.listen}
     return {**entry, "backend": place.backend} if place.backend else entry
 
 
@@ -270,55 +270,57 @@ def _host(data: bytes, known: Known) -> HostFile:
     if len(data) > MAX_BYTES:
         raise ValueError(f"it has {len(data)} bytes; at most {MAX_BYTES} are read")
     record = canonical.loads(data)
-    schema = record.get("schema") if isinstance(record, dict) else None
-    if type(schema) is not int or schema not in SCHEMAS:
+    schema = Fields(record, "the file").maybe("schema", int) if isinstance(record, dict) else None
+    if schema not in SCHEMAS:
         raise ValueError(f"its schema is not one of {SCHEMAS}; a newer Goferry may have written it")
     newer = extension.PLACES if schema > 1 else ()
     fields = _object(record, "the file", ("schema", "guard", "switch", "projects", *newer))
-    extended = extension.read(fields, "host.json")
-    if fields["guard"] not in known.guards or fields["switch"] not in known.switches:
+    extended = extension.read(fields.record, "host.json")
+    guard, switch = fields.maybe("guard", str), fields.maybe("switch", str)
+    if guard is None or guard not in known.guards or switch is None or switch not in known.switches:
         raise ValueError("this agent knows no such guard or switch")
     projects, policies = {}, {}
-    for name, project in _named(fields["projects"], "projects").items():
+    for name, project in _named(fields, "projects").items():
         judged = schema > 1 and isinstance(project, dict) and "policy" in project
         entry = _object(project, "a project", ("services", "policy") if judged else ("services",))
         if judged:
-            policies[name] = _policy(name, entry["policy"])
-        services = _named(entry["services"], "services")
+            policies[name] = _policy(name, entry.value("policy"))
+        services = _named(entry, "services")
         projects[name] = {service: _place(name, service, entry, known) for service, entry in services.items()}
     _refuse_twins([place for places in projects.values() for place in places.values()])
-    return HostFile(fields["guard"], fields["switch"], projects, policies, extended)
+    return HostFile(guard, switch, projects, policies, extended)
 
 
-def _policy(project: str, record: Any) -> Policy:
+def _policy(project: str, record: object) -> Policy:
     entry = _object(record, f"the policy of {project}", ("accepts", "environments", "keep"))
-    names, keep = entry["environments"], entry["keep"]
-    if entry["accepts"] not in ACCEPTS:
+    accepts, names, keep = entry.maybe("accepts", str), entry.maybe("environments", list), entry.maybe("keep", int)
+    if accepts is None or accepts not in ACCEPTS:
         raise ValueError(f"{project}: accepts is none of {', '.join(ACCEPTS)}")
-    if type(names) is not list or not all(type(name) is str and _NAME.fullmatch(name) for name in names):
+    if names is None or not all(type(name) is str and _NAME.fullmatch(name) for name in names):
         raise ValueError(f"{project}: environments is not a list of names")
-    if type(keep) is not int or not 1 <= keep <= MAX_KEEP:
+    if keep is None or not 1 <= keep <= MAX_KEEP:
         raise ValueError(f"{project}: keep is not a number from 1 to {MAX_KEEP}")
-    return Policy(str(entry["accepts"]), tuple(names), keep)
+    return Policy(accepts, tuple(names), keep)
 
 
-def _place(project: str, service: str, record: Any, known: Known) -> Place:
+def _place(project: str, service: str, record: object, known: Known) -> Place:
     what = f"{project}/{service}"
-    listen = record.get("listen") if isinstance(record, dict) else None
-    if listen not in known.listens:
+    listen = Fields(record, what).maybe("listen", str) if isinstance(record, dict) else None
+    if listen is None or listen not in known.listens:
         raise ValueError(f"{what}: listen is none of {', '.join(known.listens)}")
-    place = Place(project, service, 0, str(listen), kinds=known.kinds)
+    place = Place(project, service, 0, listen, kinds=known.kinds)
     keys = ("port", "listen", "backend") if place.kind.ports else ("port", "listen")
     entry = _object(record, what, keys)
-    port, backend = _port(entry["port"], what), _port(entry["backend"], what) if place.kind.ports else 0
+    port, backend = _port(entry, "port", what), _port(entry, "backend", what) if place.kind.ports else 0
     # Ten ports from there on are the service's (loopback_ports), and no other's may lie among them.
     if backend % 10:
         raise ValueError(f"{what}: backend is not a multiple of ten")
     return replace(place, port=port, backend=backend)
 
 
-def _port(value: Any, what: str) -> int:
-    if type(value) is not int or not 0 < value <= 65535:
+def _port(entry: Fields, name: str, what: str) -> int:
+    value = entry.maybe(name, int)
+    if value is None or not 0 < value <= 65535:
         raise ValueError(f"{what}: a port is not a number from 1 to 65535")
     return value
 
@@ -328,7 +330,8 @@ def usable(name: str) -> bool:
     return bool(_NAME.fullmatch(name))
 
 
-def _named(value: Any, what: str) -> dict[str, Any]:
+def _named(fields: Fields, what: str) -> dict[str, object]:
+    value = fields.value(what)
     if not isinstance(value, dict):
         raise TypeError(f"{what} is not an object")
     for name in value:
@@ -337,10 +340,10 @@ def _named(value: Any, what: str) -> dict[str, Any]:
     return value
 
 
-def _object(value: Any, what: str, keys: tuple[str, ...]) -> dict[str, Any]:
+def _object(value: object, what: str, keys: tuple[str, ...]) -> Fields:
     if not isinstance(value, dict) or set(value) != set(keys):
         raise ValueError(f"{what} lacks a field or has an unknown one; it has {', '.join(keys)}")
-    return value
+    return Fields(value, what)
 
 
 def _refuse_twins(places: list[Place]) -> None:

@@ -25,9 +25,9 @@ store holds already.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+
+from goferry.kernel.fields import Fields
 
 IDLE, STAGING, VERIFIED, STARTED, HEALTHY = "IDLE", "STAGING", "VERIFIED", "STARTED", "HEALTHY"
 SWITCHING, SWITCHED, BAKING, COMMITTED, PRUNED = "SWITCHING", "SWITCHED", "BAKING", "COMMITTED", "PRUNED"
@@ -127,6 +127,31 @@ class Change:
     size: int = 0
     source: str = ""
 
+    @classmethod
+    def from_record(cls, record: object) -> Change:
+        """Read one of a transaction's.
+
+        Raises:
+            TypeError, ValueError: when it is none.
+        """
+        fields = Fields(record, "a change")
+        fields.only((), cls.__dataclass_fields__)
+        return cls(
+            service=fields.text("service"),
+            mode=fields.text("mode"),
+            slot=fields.number("slot"),
+            old_slot=fields.number("old_slot"),
+            sequence=fields.number("sequence"),
+            version=fields.text("version"),
+            sha256=fields.text("sha256"),
+            old_sequence=fields.number("old_sequence", cls.old_sequence),
+            old_version=fields.text("old_version", cls.old_version),
+            old_sha256=fields.text("old_sha256", cls.old_sha256),
+            port=fields.number("port", cls.port),
+            size=fields.number("size", cls.size),
+            source=fields.text("source", cls.source),
+        )
+
 
 @dataclass(frozen=True)
 class Transaction:
@@ -152,20 +177,30 @@ class Transaction:
     phase: str = IDLE
     baked: bool = False
 
-    def as_record(self) -> dict[str, Any]:
+    def as_record(self) -> dict[str, object]:
         """Return what the journal's first line keeps; JSON types."""
-        record = asdict(self)
-        record["changes"] = [asdict(change) for change in self.changes]
         # Where it stands follows from the lines after the first, which must have no other say in it.
-        del record["phase"], record["baked"]
-        return record
+        kept = {name: value for name, value in asdict(self).items() if name not in ("phase", "baked")}
+        return {**kept, "changes": [asdict(change) for change in self.changes]}
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Transaction:
-        """Read the journal's first line back; the phase is IDLE."""
-        fields = dict(record)
-        fields["changes"] = tuple(Change(**change) for change in fields["changes"])
-        return cls(**fields)
+    def from_record(cls, record: object) -> Transaction:
+        """Read the journal's first line back; the phase is IDLE.
+
+        Raises:
+            TypeError, ValueError: when it is none.
+        """
+        fields = Fields(record, "the transaction")
+        fields.only(("changes",), [name for name in cls.__dataclass_fields__ if name not in ("phase", "baked")])
+        return cls(
+            id=fields.text("id", cls.id),
+            kind=fields.text("kind", cls.kind),
+            project=fields.text("project", cls.project),
+            on_silence=fields.text("on_silence", cls.on_silence),
+            digest=fields.text("digest", cls.digest),
+            changes=tuple(Change.from_record(each) for each in fields.items("changes")),
+            trace=fields.text("trace", cls.trace),
+        )
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TypeVar
 
 from goferry.kernel import canonical, checksums, extension, invisible, services
+from goferry.kernel.fields import Fields
 from goferry.kernel.refusals import ManifestMalformed
 from goferry.kernel.times import parse_time
 
@@ -46,6 +47,7 @@ _IMAGE_DIGEST = re.compile("sha256:[0-9a-f]{64}")
 _COMMIT = re.compile("([0-9a-f]{40}([0-9a-f]{24})?)?")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~+/@-]{0,254}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
+_Ordered = TypeVar("_Ordered", str, bytes)
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class File:
     goos: str = ""
     goarch: str = ""
     variant: str = ""
-    meta: Mapping[str, Any] = field(default_factory=dict)
+    meta: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,23 +104,22 @@ class Manifest:
     created: str
     files: tuple[File, ...]
     images: tuple[ReleasedImage, ...] = ()
-    toolchain: Mapping[str, Any] = field(default_factory=dict)
-    services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    toolchain: Mapping[str, object] = field(default_factory=dict)
+    services: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     signatures: tuple[str, ...] = ()
     snapshot: bool = False
     dirty: bool = False
-    critical: Mapping[str, Any] = field(default_factory=dict)
-    notes: Mapping[str, Any] = field(default_factory=dict)
+    critical: Mapping[str, object] = field(default_factory=dict)
+    notes: Mapping[str, object] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def to_bytes(self) -> bytes:
         """Return the file's bytes."""
-        record = dict(_fields(self), files=[_fields(each) for each in self.files])
-        record["images"] = [_fields(each) for each in self.images]
-        record["flags"] = {"snapshot": record.pop("snapshot"), "dirty": record.pop("dirty")}
-        if self.schema == 1:
-            del record["critical"], record["notes"]
-        return canonical.dumps(record)
+        left_out = ("snapshot", "dirty", *(extension.PLACES if self.schema == 1 else ()))
+        record = {name: value for name, value in _fields(self).items() if name not in left_out}
+        flags = {"snapshot": self.snapshot, "dirty": self.dirty}
+        files, images = [_fields(each) for each in self.files], [_fields(each) for each in self.images]
+        return canonical.dumps({**record, "flags": flags, "files": files, "images": images})
 
     @property
     def why_no_release(self) -> str:
@@ -154,7 +155,7 @@ class Manifest:
         return {entry.name: entry for entry in self.files}
 
 
-def _fields(record: Any) -> dict[str, Any]:
+def _fields(record: Manifest | File | ReleasedImage) -> dict[str, object]:
     """Return a record's fields as they are; `dataclasses.asdict` copies each value in them, for seconds."""
     return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
@@ -182,98 +183,111 @@ def parse(data: bytes, kinds: Mapping[str, services.Shape] = services.SHAPES) ->
     return manifest
 
 
-def _manifest(record: Any, kinds: Mapping[str, services.Shape]) -> Manifest:
+def _manifest(record: object, kinds: Mapping[str, services.Shape]) -> Manifest:
     schema = _schema(record)
     names = [name for name in Manifest.__dataclass_fields__ if name not in ("snapshot", "dirty")]
     missing = extension.PLACES if schema == 1 else ()
     fields = _object(record, "the manifest", [name for name in (*names, "flags") if name not in missing])
-    places = extension.read(fields, MANIFEST, CRITICAL)
-    flags = _object(fields.pop("flags"), "flags", ["snapshot", "dirty"])
-    for flag, value in flags.items():
-        _typed(value, bool, flag)
-    for name in ("project", "module", "version", "commit", "created"):
-        _visible(fields[name], name)
-    for pattern, name in ((_NAME, "project"), (_WORD, "version"), (_COMMIT, "commit")):
-        _matches(pattern, fields[name], name)
-    parse_time(fields["created"])
+    places = extension.read(fields.record, MANIFEST, CRITICAL)
+    flags = _object(fields.mapping("flags"), "flags", ["snapshot", "dirty"])
+    snapshot, dirty = flags.flag("snapshot"), flags.flag("dirty")
+    project, module, version, commit, created = (
+        _visible(fields.text(name), name) for name in ("project", "module", "version", "commit", "created")
+    )
+    for pattern, name, value in ((_NAME, "project", project), (_WORD, "version", version), (_COMMIT, "commit", commit)):
+        _matches(pattern, value, name)
+    parse_time(created)
+    sequence = fields.number("sequence")
     # JSON's integers are exact below that alone.
-    if not 0 < _typed(fields["sequence"], int, "sequence") < 2**53:
-        raise ValueError(f"sequence {fields['sequence']} is out of range")
-    _typed(fields["toolchain"], dict, "toolchain")
-    declared = _typed(fields["services"], dict, "services")
-    if len(declared) > MAX_SERVICES:
-        raise ValueError(f"more than {MAX_SERVICES} services")
-    for name, service in declared.items():
-        services.check(name, service, kinds)
-        services.check_project(fields["project"])
-    files = tuple(_file(entry) for entry in _typed(fields.pop("files"), list, "files"))
-    images = tuple(_image(entry) for entry in _typed(fields.pop("images"), list, "images"))
-    signatures = _strings(fields.pop("signatures"), "signatures")
+    if not 0 < sequence < 2**53:
+        raise ValueError(f"sequence {sequence} is out of range")
+    toolchain = fields.mapping("toolchain")
+    declared = _services(fields, project, kinds)
+    files = tuple(_file(entry) for entry in fields.items("files"))
+    images = tuple(_image(entry) for entry in fields.items("images"))
+    signatures = tuple(fields.texts("signatures"))
     _sorted([entry.name.encode() for entry in files], "files")
-    _sorted(list(signatures), "signatures")
+    _sorted(signatures, "signatures")
     if not set(signatures) <= set(SIGNATURES.values()):
         raise ValueError("it names a signature format that this Goferry does not know")
-    by_name = {entry.name: entry for entry in files}
-    for image in images:
-        if by_name.get(image.file) is None or by_name[image.file].kind != "image":
-            raise ValueError(f"image {image.name} names a file that is not one")
-    fields.update(critical=places.critical, notes=places.notes)
-    return Manifest(files=files, images=images, signatures=tuple(signatures), **fields, **flags)
+    _refuse_strays(images, {entry.name: entry for entry in files})
+    return Manifest(
+        project=project,
+        module=module,
+        version=version,
+        commit=commit,
+        sequence=sequence,
+        created=created,
+        files=files,
+        images=images,
+        toolchain=toolchain,
+        services=declared,
+        signatures=signatures,
+        snapshot=snapshot,
+        dirty=dirty,
+        critical=places.critical,
+        notes=places.notes,
+        schema=schema,
+    )
 
 
-def _schema(record: Any) -> int:
-    schema = _typed(record, dict, "the manifest").get("schema")
-    if type(schema) is not int or schema not in SCHEMAS:
+def _schema(record: object) -> int:
+    schema = Fields(record, "the manifest").maybe("schema", int)
+    if schema not in SCHEMAS:
         raise ValueError(f"its schema is not one of {SCHEMAS}; a newer Goferry may have written it")
     return schema
 
 
-def _file(record: Any) -> File:
-    fields = _object(record, "a file", list(File.__dataclass_fields__))
-    _typed(fields["name"], str, "name")
-    for name in ("sha256", "kind", "goos", "goarch", "variant"):
-        _visible(fields[name], name)
-    _typed(fields["meta"], dict, "meta")
-    if _typed(fields["size"], int, "size") < 0:
+def _services(fields: Fields, project: str, kinds: Mapping[str, services.Shape]) -> dict[str, Mapping[str, object]]:
+    declared = fields.mapping("services")
+    if len(declared) > MAX_SERVICES:
+        raise ValueError(f"more than {MAX_SERVICES} services")
+    checked = {name: services.check(name, service, kinds) for name, service in declared.items()}
+    if checked:
+        services.check_project(project)
+    return checked
+
+
+def _refuse_strays(images: Sequence[ReleasedImage], by_name: Mapping[str, File]) -> None:
+    for image in images:
+        if image.file not in by_name or by_name[image.file].kind != "image":
+            raise ValueError(f"image {image.name} names a file that is not one")
+
+
+def _file(record: object) -> File:
+    fields = _object(record, "a file", File.__dataclass_fields__)
+    name = fields.text("name")
+    sha256, kind, goos, goarch, variant = (
+        _visible(fields.text(each), each) for each in ("sha256", "kind", "goos", "goarch", "variant")
+    )
+    meta, size = fields.mapping("meta"), fields.number("size")
+    if size < 0:
         raise ValueError("a size is negative")
-    _matches(_SHA256, fields["sha256"], "sha256")
-    if checksums.check_name(fields["name"].encode("utf-8")) in _RESERVED:
-        raise ValueError(f"it lists {fields['name']} as a file")
-    return File(**fields)
+    _matches(_SHA256, sha256, "sha256")
+    if checksums.check_name(name.encode("utf-8")) in _RESERVED:
+        raise ValueError(f"it lists {name} as a file")
+    return File(name, size, sha256, kind, goos, goarch, variant, meta)
 
 
-def _image(record: Any) -> ReleasedImage:
-    fields = _object(record, "an image", list(ReleasedImage.__dataclass_fields__))
-    for name in ("name", "digest", "file"):
-        _visible(fields[name], name)
-    _matches(_IMAGE_DIGEST, fields["digest"], "an image's digest")
-    platforms = [_visible(each, "a platform") for each in _strings(fields.pop("platforms"), "platforms")]
-    return ReleasedImage(platforms=tuple(platforms), **fields)
+def _image(record: object) -> ReleasedImage:
+    fields = _object(record, "an image", ReleasedImage.__dataclass_fields__)
+    name, digest, file = (_visible(fields.text(each), each) for each in ("name", "digest", "file"))
+    _matches(_IMAGE_DIGEST, digest, "an image's digest")
+    platforms = tuple(_visible(each, "a platform") for each in fields.texts("platforms"))
+    return ReleasedImage(name, digest, file, platforms)
 
 
-def _object(value: Any, what: str, keys: Sequence[str]) -> dict[str, Any]:
-    fields = dict(_typed(value, dict, what))
-    if set(fields) != set(keys):
-        odd = sorted(set(fields) ^ set(keys))
-        raise ValueError(f"{what} lacks or has an unknown field: {', '.join(odd[:3])[:200]}")
+def _object(value: object, what: str, keys: Collection[str]) -> Fields:
+    fields = Fields(value, what)
+    fields.only(keys)
     return fields
 
 
-def _typed(value: Any, kind: type, what: str) -> Any:
-    if type(value) is not kind:
-        raise TypeError(f"{what} is not of type {kind.__name__}")
-    return value
-
-
-def _visible(value: Any, what: str) -> str:
+def _visible(text: str, what: str) -> str:
     """Refuse a text with characters that nobody sees."""
-    if invisible.holds(_typed(value, str, what)):
-        raise ValueError(f"{what} holds invisible characters: {value[:80]!a}")
-    return str(value)
-
-
-def _strings(value: Any, what: str) -> list[str]:
-    return [_typed(item, str, what) for item in _typed(value, list, what)]
+    if invisible.holds(text):
+        raise ValueError(f"{what} holds invisible characters: {text[:80]!a}")
+    return text
 
 
 def _matches(pattern: re.Pattern[str], value: str, what: str) -> None:
@@ -281,6 +295,6 @@ def _matches(pattern: re.Pattern[str], value: str, what: str) -> None:
         raise ValueError(f"{what} is not well-formed: {value[:80]!a}")
 
 
-def _sorted(values: Sequence[Any], what: str) -> None:
+def _sorted(values: Sequence[_Ordered], what: str) -> None:
     if list(values) != sorted(set(values)):
         raise ValueError(f"{what} are not sorted, or one is listed twice")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from goferry.kernel.errors import Failed, GoferryError, Interrupted, Misuse, Refused, RolledBack, Unreachable
+from goferry.kernel.fields import Fields
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 REMOTE = range(1, 7)
@@ -275,7 +275,7 @@ def of_defect(error: Exception) -> GoferryError:
     return HostFailed(f"{type(error).__name__}: {error}")
 
 
-def as_frame(error: GoferryError) -> dict[str, Any]:
+def as_frame(error: GoferryError) -> dict[str, object]:
     """Return an error as a frame carries it."""
     return {
         "name": error.name,
@@ -287,25 +287,25 @@ def as_frame(error: GoferryError) -> dict[str, Any]:
     }
 
 
-def from_frame(record: Mapping[str, Any]) -> GoferryError:
+def from_frame(record: Mapping[str, object]) -> GoferryError:
     """Return the error that a frame carries, as its own class where this side knows it.
 
     The other side is not believed: an error of a known name has that class's exit code, any other one of 1 to 6, and
     nothing that it says is a person's interrupt here.
     """
-    name, code = str(record.get("name", "failed")), record.get("exit_code")
+    said = Fields(dict(record), "an error")
+    name, code = said.maybe("name", str) or Failed.name, said.maybe("exit_code", int)
     kinds = [kind for kind in _kinds(GoferryError) if kind.exit_code in REMOTE]
     named = [kind for kind in kinds if kind.__dict__.get("name") == name]
     if not named:
-        code = code if type(code) is int and code in REMOTE else Failed.exit_code
+        code = code if code in REMOTE else Failed.exit_code
         named = [kind for kind in kinds if kind.exit_code == code]
         name = name if name != Interrupted.name else Failed.name
+    what, state = said.maybe("what", str) or "", said.maybe("state", str) or ""
     # Not by the class's own __init__, which may take other arguments.
     error = GoferryError.__new__(named[0])
-    GoferryError.__init__(
-        error, str(record.get("what", "")), state=str(record.get("state", "")), advice=list(record.get("advice") or [])
-    )
-    error.facts = {str(key): value for key, value in dict(record.get("facts") or {}).items()}
+    GoferryError.__init__(error, what, state=state, advice=said.maybe("advice", list) or [])
+    error.facts = said.maybe("facts", dict) or {}
     error.name = name
     return error
 

@@ -19,6 +19,7 @@ from typing import Any, Callable, NamedTuple
 
 from goferry.kernel import extension, manifest
 from goferry.kernel.errors import Misuse, printable
+from goferry.kernel.fields import Fields
 
 AGENT = 2
 """What `hello` answers as `agent`; 1 was the first, which knows no open places."""
@@ -27,7 +28,7 @@ SILENCES = ("rollback", "commit")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _TRACE = re.compile("[0-9a-f]{32}")
 
-Check = Callable[[Any], bool]
+Check = Callable[[object], bool]
 
 
 class RequestMalformed(Misuse):
@@ -39,36 +40,36 @@ class RequestMalformed(Misuse):
     name = "request-malformed"
 
 
-def _text(value: Any) -> bool:
+def _text(value: object) -> bool:
     return type(value) is str and len(value) <= MAX_TEXT and "\0" not in value
 
 
-def _identifier(value: Any) -> bool:
+def _identifier(value: object) -> bool:
     return type(value) is str and bool(_IDENTIFIER.fullmatch(value))
 
 
-def _texts(value: Any) -> bool:
+def _texts(value: object) -> bool:
     return type(value) is list and len(value) <= MAX_LIST and all(_text(each) for each in value)
 
 
-def _flag(value: Any) -> bool:
+def _flag(value: object) -> bool:
     return type(value) is bool
 
 
-def _number(value: Any) -> bool:
+def _number(value: object) -> bool:
     return type(value) is int
 
 
-def _milliseconds(value: Any) -> bool:
+def _milliseconds(value: object) -> bool:
     # By `type`, as true is an int for isinstance.
     return type(value) is int and 0 <= value <= MAX_MS
 
 
-def _silence(value: Any) -> bool:
+def _silence(value: object) -> bool:
     return type(value) is str and value in SILENCES
 
 
-def _trace(value: Any) -> bool:
+def _trace(value: object) -> bool:
     return type(value) is str and bool(_TRACE.fullmatch(value))
 
 
@@ -101,20 +102,21 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
 }
 CRITICAL: frozenset[str] = frozenset()
 """Names in a request's `critical` that this agent knows."""
-ABOUT: dict[str, Any] = {"agent": AGENT, "critical": sorted(manifest.CRITICAL)}
+ABOUT: Mapping[str, object] = {"agent": AGENT, "critical": sorted(manifest.CRITICAL)}
 """What an agent says of itself to `hello`: its version, and the names in a release's `critical` that it knows."""
 
 
-def check(request: Mapping[str, Any]) -> str:
+def check(request: Mapping[str, object]) -> str:
     """Return the request's name when it is well-formed.
 
     Raises:
         RequestMalformed: when it is not. CriticalUnknown: when it needs what this agent does not know.
     """
-    name = request.get("request")
-    known = REQUESTS.get(name) if isinstance(name, str) else None
-    if known is None:
-        raise _malformed(f"the host agent knows no request {_shown(name)}")
+    fields = Fields(dict(request), "the request")
+    name = fields.maybe("request", str)
+    if name is None or name not in REQUESTS:
+        raise _malformed(f"the host agent knows no request {_shown(fields.value('request'))}")
+    known = REQUESTS[name]
     for field, value in request.items():
         fits = _trace if field == "trace" else known.get(field)
         if field in ("request", *extension.PLACES):
@@ -123,14 +125,14 @@ def check(request: Mapping[str, Any]) -> str:
             raise _malformed(f"{name} has no field {_shown(field)}")
         if not fits(value):
             raise _malformed(f"{field} of {name} can't be {_shown(value)}")
-    missing = [field for field in NEEDED.get(str(name), ()) if field not in request]
+    missing = [field for field in NEEDED.get(name, ()) if field not in request]
     if missing:
         raise _malformed(f"{name} lacks its {missing[0]}")
     try:
         extension.read(request, "the request", CRITICAL)
     except (TypeError, ValueError) as error:
         raise _malformed(f"{name}: {error}") from None
-    return str(name)
+    return name
 
 
 class Request(NamedTuple):
@@ -165,40 +167,42 @@ class Request(NamedTuple):
     lines: int = 50
 
     @classmethod
-    def of(cls, header: Mapping[str, Any]) -> Request:
+    def of(cls, header: Mapping[str, object]) -> Request:
         """Read it from a frame's header.
 
         Raises:
             RequestMalformed, CriticalUnknown: as `check` says.
         """
         check(header)
-        known = {name: header[name] for name in cls._fields if name in header}
-        return cls(**{**known, "services": tuple(known.get("services", ()))})
+        known: dict[str, Any] = {name: header[name] for name in cls._fields if name in header}
+        request = cls(**known)
+        return request._replace(services=tuple(request.services))
 
 
-def bind(project: str) -> dict[str, Any]:
+def bind(project: str) -> dict[str, object]:
     """Return the frame by which the forced command says for which project a key is; empty: its line names none."""
     return {"bind": {"project": project}}
 
 
-def bound(header: Mapping[str, Any]) -> str:
+def bound(header: Mapping[str, object]) -> str:
     """Return the project of a connection's first frame.
 
     Raises:
         RequestMalformed: when it is another frame.
     """
-    said = header.get("bind")
-    if set(header) != {"bind"} or type(said) is not dict or set(said) != {"project"} or not _text(said["project"]):
+    said = Fields(dict(header), "the frame").maybe("bind", dict) if set(header) == {"bind"} else None
+    project = Fields(said, "bind").maybe("project", str) if said and set(said) == {"project"} else None
+    if project is None or not _text(project):
         raise _malformed("the connection does not begin with the project of its key")
-    return str(said["project"])
+    return project
 
 
-def trace(request: Mapping[str, Any]) -> str:
+def trace(request: Mapping[str, object]) -> str:
     """Return a checked request's trace id, or an empty string."""
-    return str(request.get("trace", ""))
+    return Fields(dict(request), "the request").text("trace", "")
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return printable(ascii(value), 80)
 
 

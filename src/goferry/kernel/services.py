@@ -15,9 +15,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Callable, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from goferry.kernel import invisible
+
+if TYPE_CHECKING:
+    from typing import TypeGuard  # Python 3.10's
 
 MAX_MS = 86_400_000
 CRITICAL = "service-address"
@@ -37,7 +40,7 @@ class Declared(NamedTuple):
 
     main: str = ""
     binary: str = ""
-    listen: Mapping[str, Any] = {}
+    listen: Mapping[str, object] = {}
     health: str = "/healthz"
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = {}
@@ -48,10 +51,11 @@ class Declared(NamedTuple):
     drain_ms: int = 10_000
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Declared:
+    def of(cls, record: Mapping[str, object]) -> Declared:
         """Read a service of a release; what it leaves out has its default."""
-        known = {name: record[name] for name in cls._fields if record.get(name) is not None}
-        return cls(**{**known, "args": tuple(known.get("args", ()))})
+        known: dict[str, Any] = {name: record[name] for name in cls._fields if record.get(name) is not None}
+        declared = cls(**known)
+        return declared._replace(args=tuple(declared.args))
 
     def kind(self, kinds: Mapping[str, Shape]) -> str:
         """Return the name of its kind: the one that its key of `listen` means; one that says nothing is plain."""
@@ -62,8 +66,8 @@ class Declared(NamedTuple):
 DEFAULT = Declared()
 
 
-def check(name: str, record: Any, kinds: Mapping[str, Shape] | None = None) -> None:
-    """Refuse a service that is not well-formed, or of none of these kinds (SHAPES).
+def check(name: str, record: object, kinds: Mapping[str, Shape] | None = None) -> Mapping[str, object]:
+    """Return a service's record when it is well-formed, and of one of these kinds (SHAPES).
 
     Raises:
         ValueError, TypeError: with the service, the field and what is wrong.
@@ -78,6 +82,7 @@ def check(name: str, record: Any, kinds: Mapping[str, Shape] | None = None) -> N
             raise ValueError(f"service {name} has an unknown field: {key[:80]!a}")
         if not fits(value):
             raise ValueError(f"service {name}: {key} can't be {ascii(value)[:80]}")
+    return record
 
 
 def check_project(name: str) -> None:
@@ -90,7 +95,7 @@ def check_project(name: str) -> None:
         raise ValueError(f"{name[:80]!a} can't name a project that has services")
 
 
-def critical(services: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def critical(services: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
     """Return what the manifest of a release with these services needs in `critical`; pure."""
     needed = any(
         Declared.of(each).listen.get("port_env") or any(re.search(_PLACEHOLDER, text) for text in texts(each))
@@ -99,9 +104,10 @@ def critical(services: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {CRITICAL: {}} if needed else {}
 
 
-def texts(service: Mapping[str, Any]) -> list[str]:
+def texts(service: Mapping[str, object]) -> list[str]:
     """Return the texts of a declaration in which placeholders may stand."""
-    return [*(service.get("args") or []), *(service.get("env") or {}).values()]
+    declared = Declared.of(service)
+    return [*declared.args, *declared.env.values()]
 
 
 def placeholders(text: str) -> list[str]:
@@ -116,19 +122,19 @@ def template(text: str) -> str:
     )
 
 
-def _text(value: Any) -> bool:
+def _text(value: object) -> TypeGuard[str]:
     return type(value) is str and "\0" not in value and len(value) <= 100_000
 
 
-def _word(value: Any) -> bool:
+def _word(value: object) -> TypeGuard[str]:
     return _text(value) and bool(value)
 
 
-def _program(value: Any) -> bool:
+def _program(value: object) -> bool:
     return _word(value) and "/" not in value and not invisible.holds(value)
 
 
-def _variable(value: Any) -> bool:
+def _variable(value: object) -> bool:
     return type(value) is str and bool(re.fullmatch(VARIABLE, value))
 
 
@@ -143,7 +149,7 @@ class Shape(NamedTuple):
     """
 
     name: str
-    listens: Mapping[str, Callable[[Any], bool]]
+    listens: Mapping[str, Callable[[object], bool]]
     provisioned: tuple[str, ...]
     ports: bool
     way: str
@@ -159,44 +165,44 @@ SHAPES: Mapping[str, Shape] = {shape.name: shape for shape in (SOCKET, PLAIN)}
 """By name."""
 
 
-def _listen(value: Any, kinds: Mapping[str, Shape]) -> bool:
+def _listen(value: object, kinds: Mapping[str, Shape]) -> bool:
     if type(value) is not dict or len(value) > 1:
         return False
     return all(any(kind.listens.get(key, _nothing)(how) for kind in kinds.values()) for key, how in value.items())
 
 
-def _nothing(_: Any) -> bool:
+def _nothing(_: object) -> bool:
     return False
 
 
-def _health(value: Any) -> bool:
+def _health(value: object) -> bool:
     return type(value) is str and bool(re.fullmatch(_PATH, value))
 
 
-def _args(value: Any) -> bool:
+def _args(value: object) -> bool:
     return type(value) is list and all(_text(each) for each in value)
 
 
-def _env(value: Any) -> bool:
+def _env(value: object) -> bool:
     return type(value) is dict and all(re.fullmatch(VARIABLE, key) and _text(text) for key, text in value.items())
 
 
-def _env_file(value: Any) -> bool:
+def _env_file(value: object) -> bool:
     if not _text(value) or len(value) > 1000 or any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
         return False
     # Relative and never upwards, as it is read below the target's folder; 255 bytes is what a name may have.
     return value[:1] != "/" and all(part != ".." and len(part.encode()) <= 255 for part in value.split("/"))
 
 
-def _port(value: Any) -> bool:
+def _port(value: object) -> bool:
     return type(value) is int and 0 <= value <= 65535
 
 
-def _milliseconds(value: Any) -> bool:
+def _milliseconds(value: object) -> bool:
     return type(value) is int and 0 <= value <= MAX_MS
 
 
-_FIELDS: dict[str, Callable[[Any], bool]] = {
+_FIELDS: dict[str, Callable[[object], bool]] = {
     "main": _text,
     "binary": _program,
     "health": _health,

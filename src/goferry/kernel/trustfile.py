@@ -30,10 +30,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from goferry.kernel import canonical, certificate, extension, minisign
 from goferry.kernel.certificate import Certificate
+from goferry.kernel.fields import Fields
 from goferry.kernel.invisible import holds
 from goferry.kernel.packets import FormError
 from goferry.kernel.refusals import (
@@ -194,13 +194,16 @@ class TrustFile:
         """Return the file's bytes, indented for people; optional fields that say nothing are left out."""
         import json
 
-        record: dict[str, Any] = {"schema": SCHEMA, "threshold": self.threshold}
-        record["keys"] = [_record(key) for key in self.keys]
-        record["projects"] = {
-            name: {"sequence": each.sequence, "minimum": each.minimum} for name, each in self.projects.items()
+        whole: dict[str, object] = {
+            "schema": SCHEMA,
+            "threshold": self.threshold,
+            "keys": [_record(key) for key in self.keys],
+            "projects": {
+                name: {"sequence": each.sequence, "minimum": each.minimum} for name, each in self.projects.items()
+            },
+            **self.places.as_record(),
         }
-        record.update(self.places.as_record())
-        record = {name: value for name, value in record.items() if value or name not in _OPTIONAL}
+        record = {name: value for name, value in whole.items() if value or name not in _OPTIONAL}
         return json.dumps(record, indent=2).encode("ascii") + b"\n"
 
 
@@ -248,22 +251,23 @@ def parse(data: bytes, where: str = "the trust file", role: str = "release") -> 
         ) from None
 
 
-def _trust(record: Any, role: str) -> TrustFile:
-    schema = record.get("schema") if type(record) is dict else None
-    if type(schema) is not int or schema not in SCHEMAS:
+def _trust(record: object, role: str) -> TrustFile:
+    fields = Fields(record if type(record) is dict else {}, "the trust file")
+    schema = fields.maybe("schema", int)
+    if schema not in SCHEMAS:
         raise ValueError(f"its schema is not one of {SCHEMAS}; a newer Goferry may have written it")
     required, allowed = {"schema", "threshold", "keys"}, _OPTIONAL if schema == SCHEMA else ()
-    if not required <= set(record) <= required | set(allowed):
+    if not required <= set(fields) <= required | set(allowed):
         raise ValueError(f"it is not {{schema, threshold, keys{''.join(', ' + name for name in allowed)}}}")
-    places = extension.read(record, "the trust file")
-    listed, threshold = record["keys"], record["threshold"]
-    if type(listed) is not list or type(threshold) is not int:
+    places = extension.read(fields.record, "the trust file")
+    listed, threshold = fields.maybe("keys", list), fields.maybe("threshold", int)
+    if listed is None or threshold is None:
         raise ValueError("keys must be a list and threshold a number")
     keys = tuple(_key(entry, role) for entry in listed)
     if len({key.id for key in keys}) != len(keys):
         raise ValueError("a key is listed twice")
     _check_threshold(keys, threshold, role)
-    return TrustFile(keys, threshold, _projects(record.get("projects", {})), places)
+    return TrustFile(keys, threshold, _projects(fields), places)
 
 
 def _check_threshold(keys: Sequence[TrustKey], threshold: int, role: str) -> None:
@@ -285,37 +289,51 @@ def _check_threshold(keys: Sequence[TrustKey], threshold: int, role: str) -> Non
         )
 
 
-def _projects(record: Any) -> dict[str, ProjectTrust]:
-    if type(record) is not dict:
+def _projects(fields: Fields) -> dict[str, ProjectTrust]:
+    record = fields.maybe("projects", dict, {})
+    if record is None:
         raise ValueError("projects is not an object")
-    found = {}
-    for name, entry in record.items():
-        if not _PROJECT.fullmatch(name) or type(entry) is not dict or not set(entry) <= {"sequence", "minimum"}:
-            raise ValueError(f"{name[:80]!a} of projects is not {{sequence, minimum}}")
-        each = ProjectTrust(**entry)
-        if each.sequence not in SEQUENCES or type(each.minimum) is not int or not 0 <= each.minimum < 2**53:
-            raise ValueError(f"{name}: sequence is one of {', '.join(SEQUENCES)}, and minimum a sequence")
-        found[name] = each
-    return found
+    return {name: _project(name, entry) for name, entry in record.items()}
 
 
-def _key(entry: Any, role: str) -> TrustKey:
+def _project(name: str, entry: object) -> ProjectTrust:
+    if not _PROJECT.fullmatch(name) or type(entry) is not dict or not set(entry) <= {"sequence", "minimum"}:
+        raise ValueError(f"{name[:80]!a} of projects is not {{sequence, minimum}}")
+    fields, usual = Fields(entry, name), ProjectTrust()
+    sequence, minimum = fields.maybe("sequence", str, usual.sequence), fields.maybe("minimum", int, usual.minimum)
+    if sequence is None or sequence not in SEQUENCES or minimum is None or not 0 <= minimum < 2**53:
+        raise ValueError(f"{name}: sequence is one of {', '.join(SEQUENCES)}, and minimum a sequence")
+    return ProjectTrust(sequence, minimum)
+
+
+def _key(entry: object, role: str) -> TrustKey:
     if type(entry) is not dict or not set(_REQUIRED) <= set(entry) <= {*_REQUIRED, *_TIMES, "reason"}:
         raise ValueError(f"a key has exactly the fields {_REQUIRED} and may have {_TIMES}, reason")
-    fields: dict[str, Any] = dict(entry)
-    for name, value in fields.items():
+    for name, value in entry.items():
         if type(value) is not (list if name == "scope" else str):
             raise ValueError(f"{name} of a key is of a wrong type")
+    fields = Fields(entry, "a key")
     allowed: list[tuple[str, tuple[str, ...]]] = [("format", FORMATS), ("reason", ("", *REASONS))]
     for name, values in [*allowed, ("role", ROLES[role])]:
-        if fields.get(name, values[0]) not in values:
-            more = "; " + _ELSEWHERE[role] if name == "role" and fields[name] in _KNOWN else ""
+        said = fields.text(name, values[0])
+        if said not in values:
+            more = "; " + _ELSEWHERE[role] if name == "role" and said in _KNOWN else ""
             raise ValueError(f"{name} of a key is not one of {', '.join(filter(None, values))}{more}")
-    if not fields["scope"] or not all(type(name) is str and name and not holds(name) for name in fields["scope"]):
+    scope = fields.items("scope")
+    if not scope or not all(type(name) is str and name and not holds(name) for name in scope):
         raise ValueError('scope of a key lists project names, or is ["*"]')
-    for name in _TIMES:
-        fields[name] = parse_time(fields[name]) if name in fields else None
-    key = TrustKey(**{**fields, "scope": tuple(fields["scope"])})
+    valid_from, valid_until, revoked_at = (parse_time(fields.text(name)) if name in fields else None for name in _TIMES)
+    key = TrustKey(
+        id=fields.text("id"),
+        format=fields.text("format"),
+        public=fields.text("public"),
+        role=fields.text("role"),
+        scope=tuple(fields.texts("scope")),
+        valid_from=valid_from,
+        valid_until=valid_until,
+        revoked_at=revoked_at,
+        reason=fields.text("reason", ""),
+    )
     actual = _actual_id(key)
     # People compare the id, and what counts is the key.
     if key.id != actual:
@@ -330,12 +348,7 @@ def _actual_id(key: TrustKey) -> str:
         raise ValueError(f"the public part of key {key.id!a} cannot be read: {error}") from None
 
 
-def _record(key: TrustKey) -> dict[str, Any]:
-    record: dict[str, Any] = {name: getattr(key, name) for name in _REQUIRED}
-    record["scope"] = list(key.scope)
-    for name in _TIMES:
-        if getattr(key, name) is not None:
-            record[name] = format_time(getattr(key, name))
-    if key.reason:
-        record["reason"] = key.reason
-    return record
+def _record(key: TrustKey) -> dict[str, object]:
+    times = {name: format_time(at) for name in _TIMES for at in [getattr(key, name)] if at is not None}
+    reason = {"reason": key.reason} if key.reason else {}
+    return {**{name: getattr(key, name) for name in _REQUIRED}, **times, **reason}

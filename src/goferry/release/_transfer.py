@@ -188,7 +188,12 @@ def _attempt(request: Callable[[], Response]) -> tuple[int, Mapping[str, str], s
         answer = request()
     except ServerFailing as error:
         headers = {"retry-after": str(error.facts.get("retry_after", ""))}
-        return int(error.facts["status"]), {name: value for name, value in headers.items() if value}, error.what, None
+        return (
+            int(str(error.facts["status"])),
+            {name: value for name, value in headers.items() if value},
+            error.what,
+            None,
+        )
     except ServerUnreachable as error:
         return 0, {}, error.what, None
     return answer.status, answer.headers, _words(answer.body), answer

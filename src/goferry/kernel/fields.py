@@ -1,6 +1,6 @@
 """Reading a JSON object that somebody else wrote: each field is judged by its type as it is taken.
 
-An error names the field. Types are exact: `true` is no number, though Python's bool is an int.
+An error names the field. Types are exact: `true` does not count as a number, though Python's bool is an int.
 """
 
 from __future__ import annotations

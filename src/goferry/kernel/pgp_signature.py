@@ -180,6 +180,8 @@ def with_issuer_id(body: bytes, fingerprint: str) -> bytes:
     unhashed = body[at + 2 : at + 2 + int.from_bytes(body[at : at + 2], "big")]
     # Its length is 9: the type, and the last eight bytes of the fingerprint.
     added = unhashed + bytes([9, _ISSUER]) + bytes.fromhex(fingerprint[-16:])
+    if len(added) > 0xFFFF:  # the area's length has two octets; gpgv gets it as it is, and won't find its key
+        return body
     return body[:at] + len(added).to_bytes(2, "big") + added + body[at + 2 + len(unhashed) :]
 
 

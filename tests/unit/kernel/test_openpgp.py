@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings, strategies as st
 from sampling import examples
-from tests.parts.openpgp import BORN, Public, Secret, dated, detached
+from tests.parts.openpgp import BORN, Public, Secret, dated, detached, sub
 
 from goferry.kernel import certificate, gpgv, openpgp, packets, pgp_signature, signatures
 from goferry.kernel.packets import FormError, Surrounded
@@ -156,6 +156,16 @@ def test_an_id_that_several_keys_share_names_them_all():
     signature = pgp_signature.OpenpgpSignature(0, 22, 8, b"", b"", b"", issuers=("0123456789ABCDEF",))
     assert whole.signers_of(signature) == found
     assert whole.signers_of(replace(signature, issuers=(found[1].fingerprint, "0123456789ABCDEF"))) == [found[1]]
+
+
+def test_an_area_without_room_for_an_id_stays_as_it_is():
+    key = Secret("ed25519")
+    filler = b"".join(sub(100, bytes(8_000)) for _ in range(8)) + sub(100, bytes(1_506))
+    full = key.sign(0, MESSAGE, dated(BORN + 1) + key.fpr, filler)
+    assert 0xFFFF - 9 <= len(filler) <= 0xFFFF
+    assert pgp_signature.with_issuer_id(full, key.fingerprint) == full
+    roomy = key.sign(0, MESSAGE, dated(BORN + 1) + key.fpr, sub(100, b"x"))
+    assert len(pgp_signature.with_issuer_id(roomy, key.fingerprint)) == len(roomy) + 10
 
 
 def test_other_verifiers_see_the_judged_key_alone():

@@ -12,11 +12,13 @@ import itertools
 import json
 import os
 import pwd
+from dataclasses import replace
 
 import pytest
 from sampling import sample
 
 from goferry.deploy.provision import changes_on_host, on_host
+from goferry.deploy.provision._order_on_host import HostOrder
 
 WRITES = ("open", "mkdir", "rmdir", "chown", "chmod", "rename", "link", "unlink", "fsync", "fchown", "fchmod")
 ME = {"owner": pwd.getpwuid(os.geteuid()).pw_name, "group": grp.getgrgid(os.getegid()).gr_name}
@@ -120,7 +122,8 @@ class World:
             {"run": ["systemctl", "start", "a.socket"], **started},
             {"run": ["systemctl", "reload", "nginx"], "changed": [proxy], "again": ["systemctl", "reload", "nginx"]},
         ]  # fmt: skip
-        return {"entries": entries, "commands": commands, "install": [], "check": ["agent", "checks"], "trials": []}
+        said = {"do": "apply", "entries": entries, "commands": commands, "check": ["agent", "checks"]}
+        return HostOrder.of(said)
 
     def right(self):
         """Everything is as it should be, and was read by whom it is for."""
@@ -266,9 +269,9 @@ def test_what_an_older_run_that_was_cut_short_left_is_finished(make):
 def test_a_plan_that_was_made_from_other_files_is_refused(make):
     world = make()
     before, path = world.whole(), str(world.root / UNIT)
-    request = {**world.request(), "seen": {path: hashlib.sha256(b"what another project's run found").hexdigest()}}
+    seen = {path: hashlib.sha256(b"what another project's run found").hexdigest()}
     with pytest.raises(on_host.ChangeFailure, match="changed by somebody else") as told:
-        on_host.apply(request)
+        on_host.apply(replace(world.request(), seen=seen))
     assert (told.value.state, world.whole()) == ("Nothing was changed.", before)
 
 
@@ -290,4 +293,4 @@ def test_two_at_once_and_a_deploy_that_goes_on_are_waited_for(make, tmp_path, mo
 def test_what_an_agent_finds_of_many_services_is_read_whole(tmp_path):
     checks = [{"name": "port", "of": f"shop/{n}", "ok": True, "what": "x" * 500, "advice": []} for n in range(200)]
     (tmp_path / "checks.json").write_text(json.dumps({"checks": checks}) + "\n")
-    assert on_host.checks({"check": ["cat", str(tmp_path / "checks.json")]}) == checks
+    assert on_host.checks(("cat", str(tmp_path / "checks.json"))) == checks

@@ -12,7 +12,8 @@ from goferry.deploy._hosts import parse
 from goferry.deploy.provision import WantedService, Wishes, on_host, plan
 from goferry.deploy.provision._host_facts import GUARDS, PROXIES, read as read_facts
 from goferry.deploy.provision._nginx_proxy import NginxProxy
-from goferry.deploy.provision._perform import as_record, as_request, known_lines
+from goferry.deploy.provision._order_on_host import HostOrder
+from goferry.deploy.provision._perform import as_order, known_lines
 from goferry.deploy.provision._systemd_guard import SystemdGuard
 from goferry.deploy.provision._wishes import public_key, read as read_wishes
 from goferry.kernel import hostfile, probe
@@ -44,7 +45,7 @@ CASES = {
 def rendered(made):
     record = {
         "install": [list(words) for words in made.install],
-        "commands": [as_record(command) for command in made.commands],
+        "commands": [command.as_json() for command in made.commands],
         "notes": list(made.notes),
         "entries": [
             {"path": each.path, "mode": oct(each.mode), "owner": f"{each.owner}:{each.group}", "keep": each.keep,
@@ -271,7 +272,8 @@ def test_a_key_s_comment_can_not_add_a_line(tmp_path):
 
 
 def test_requests_are_json_and_known_hosts_lines_bear_the_name():
-    json.dumps(as_request(plan(SHOP, FACTS), do="apply"))
+    order = as_order(plan(SHOP, FACTS), do="apply")
+    assert HostOrder.of(json.loads(json.dumps(order.as_json()))) == order
     assert known_lines(parse("root@web:2222", "root"), [KEY]) == ["[web]:2222 " + " ".join(KEY.split()[:2])]
 
 

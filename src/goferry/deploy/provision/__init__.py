@@ -9,7 +9,7 @@ Contract (what other rooms import; a module with `_` is private):
 """
 
 from goferry.deploy.provision._host_plan import HostPlan, WantedService, Wishes, plan
+from goferry.deploy.provision._order_on_host import HostEntry
 from goferry.deploy.provision._perform import provision
-from goferry.deploy.provision.needs import HostEntry
 
 __all__ = ["HostEntry", "HostPlan", "WantedService", "Wishes", "plan", "provision"]

@@ -16,8 +16,9 @@ import msgspec
 from goferry.deploy._hosts import Address
 from goferry.deploy.errors import HostUnsuitable
 from goferry.deploy.provision._nginx_proxy import NginxProxy
+from goferry.deploy.provision._order_on_host import Words
 from goferry.deploy.provision._systemd_guard import SystemdGuard
-from goferry.deploy.provision.needs import Answered, HostAnswers, HostGuard, HostProxy, Words
+from goferry.deploy.provision.needs import Answered, HostAnswers, HostGuard, HostProxy
 from goferry.kernel.errors import printable
 from goferry.kernel.hostfile import Known
 from goferry.kernel.services import SHAPES

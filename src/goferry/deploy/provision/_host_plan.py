@@ -13,16 +13,8 @@ from dataclasses import dataclass, field, replace
 from goferry.deploy.errors import HostUnsuitable
 from goferry.deploy.provision import _authorized_keys as authorized_keys, _port_allocation as port_allocation
 from goferry.deploy.provision._host_facts import BaseFacts, HostFacts
-from goferry.deploy.provision.needs import (
-    LOGIN,
-    LOGIN_HOME,
-    Command,
-    HostEntry,
-    HostGuard,
-    HostProxy,
-    HostTrial,
-    Words,
-)
+from goferry.deploy.provision._order_on_host import Command, HostEntry, Words
+from goferry.deploy.provision.needs import LOGIN, LOGIN_HOME, HostGuard, HostProxy, HostTrial
 from goferry.kernel import hostfile, loopback_ports, probe
 from goferry.kernel.errors import printable
 from goferry.kernel.hostfile import HostFile, Place, Policy

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from goferry.deploy.provision import _template as template
-from goferry.deploy.provision.needs import Command, HostAnswers, HostEntry, HostGuard, Words
+from goferry.deploy.provision._order_on_host import Command, HostEntry, Words
+from goferry.deploy.provision.needs import HostAnswers, HostGuard
 from goferry.kernel import probe
 from goferry.kernel.hostfile import Place
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -20,15 +18,17 @@ from goferry.deploy.errors import HostKeyUnknown, HostUnsuitable, ProvisionFaile
 from goferry.deploy.provision import _host_facts as host_facts, _host_key as host_key
 from goferry.deploy.provision._host_facts import GUARDS, PROXIES, HostFacts
 from goferry.deploy.provision._host_plan import HostPlan, Wishes, plan
+from goferry.deploy.provision._order_on_host import HostOrder
 from goferry.deploy.provision._provision_record import HostCheck, ProvisionedHost, ProvisionRecord, shown
-from goferry.deploy.provision.needs import Command, HostEntry, HostGuard, HostProxy
+from goferry.deploy.provision.needs import HostGuard, HostProxy
 from goferry.kernel import hostfile
 from goferry.kernel.errors import printable
 from goferry.kernel.outcomes import AgentLost
 from goferry.observe.events import Span, Stream
 from goferry.system.process import run
 
-_SCRIPTS = ("changes_on_host", "on_host")
+_HERE = "goferry.deploy.provision."
+_SCRIPTS = ("goferry.kernel.fields", _HERE + "_order_on_host", _HERE + "changes_on_host", _HERE + "on_host")
 """What is sent, in this order: the last one is the program, and imports those before it."""
 _LOADER = """\
 import sys, types
@@ -46,12 +46,12 @@ class _Done(msgspec.Struct, frozen=True):
     changed: tuple[str, ...] = ()
     ran: tuple[str, ...] = ()
     trials: tuple[int, ...] = ()
-    checks: tuple[Any, ...] = ()
+    checks: tuple[object, ...] = ()
     error: str | None = None
     state: str = ""
 
 
-Ask = Callable[[dict[str, Any]], object]
+Ask = Callable[[HostOrder], object]
 """Sends the script on a host a request, and returns its answer."""
 
 
@@ -111,14 +111,14 @@ def on_one_host(
     asks, reads = host_facts.questions([*proxies, *guards])
 
     def look() -> HostFacts:
-        return host_facts.read(address, ask({"do": "facts", "asks": asks, "reads": reads}), proxies, guards)
+        return host_facts.read(address, ask(HostOrder("facts", tuple(asks), tuple(reads))), proxies, guards)
 
     span.progress("look")
     facts = look()
     made, installed = plan(wishes, facts), tuple[str, ...]()
     if made.install and do == "apply":
         span.progress("install")
-        order = as_request(replace(made, entries=(), commands=()), do="install")
+        order = as_order(replace(made, entries=(), commands=()), do="install")
         installed = shown(_done(address, ask(order)).ran)
         # The package starts the proxy with a page of its own, whose port must not count as another program's.
         facts = replace(facts, proxies=look().proxies)
@@ -126,7 +126,7 @@ def on_one_host(
     for note in made.notes:  # before anything changes: a person may have to act first
         span.note(note, "warning")
     span.progress("apply" if do == "apply" else "compare")
-    done = _done(address, ask(as_request(made, do=do)), "The packages that were installed stay." if installed else "")
+    done = _done(address, ask(as_order(made, do=do)), "The packages that were installed stay." if installed else "")
     planned = tuple(" ".join(words) for words in made.install) if do != "apply" else ()
     failed = (trial.note for trial, code in zip(made.trials, done.trials, strict=False) if code)
     host = ProvisionedHost(
@@ -162,45 +162,32 @@ def known_lines(address: Address, keys: Sequence[str]) -> list[str]:
     return [f"{name} {' '.join(key.split()[:2])}" for key in keys if len(key.split()) >= 2]
 
 
-def as_request(made: HostPlan, *, do: str) -> dict[str, Any]:
-    """Return a plan as the script on the host takes it; JSON types. `do` is `diff`, `check`, `install` or `apply`."""
-    return {
-        "do": do,
-        "install": [list(words) for words in made.install],
-        "entries": [_entry(entry) for entry in made.entries],
-        "commands": [as_record(command) for command in made.commands],
-        "check": [hostfile.AGENT, "check"],
-        "trials": [list(trial.run) for trial in made.trials],
-        "seen": dict(made.seen),
-    }
+def as_order(made: HostPlan, *, do: str) -> HostOrder:
+    """Return what the script on the host is asked for a plan; `do` is `diff`, `check`, `install` or `apply`."""
+    return HostOrder(
+        do,
+        install=made.install,
+        entries=made.entries,
+        commands=made.commands,
+        check=(hostfile.AGENT, "check"),
+        trials=tuple(trial.run for trial in made.trials),
+        seen=dict(made.seen),
+    )
 
 
-def as_record(command: Command) -> dict[str, Any]:
-    """Return a command as JSON types, reasons that it lacks left out."""
-    fields = asdict(command).items()
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in fields if value}
-
-
-def _entry(entry: HostEntry) -> dict[str, Any]:
-    record: dict[str, Any] = {"path": entry.path, "mode": entry.mode, "owner": entry.owner, "group": entry.group}
-    if entry.content is not None:
-        record |= {"content": base64.b64encode(entry.content).decode(), "keep": entry.keep}
-    return record
-
-
-def _ask(address: Address, access: ssh.Access, environ: Mapping[str, str], request: dict[str, Any]) -> dict[str, Any]:
+def _ask(address: Address, access: ssh.Access, environ: Mapping[str, str], order: HostOrder) -> dict[str, object]:
     try:
         algorithms = ssh.pinned_algorithms(address, access, environ)
     except HostKeyUnknown as error:
         raise host_key.unknown(error, address, access, environ) from None
-    scripts = {f"{__package__}.{name}": (Path(__file__).parent / f"{name}.py").read_bytes() for name in _SCRIPTS}
+    scripts = {name: _script(name) for name in _SCRIPTS}
     sizes = " ".join(f"{name} {len(script)}" for name, script in scripts.items())
     command = f"exec /usr/bin/python3 -I -c {shlex.quote(_LOADER)} {sizes}"
     words = ssh.argv(address, access, algorithms, [command])
     done = run(
         words,
         environ=ssh.spoken(environ),
-        stdin=b"".join(scripts.values()) + json.dumps(request).encode(),
+        stdin=b"".join(scripts.values()) + json.dumps(order.as_json()).encode(),
         timeout=TIMEOUT,
     )
     if done.code == 0:
@@ -216,7 +203,12 @@ def _ask(address: Address, access: ssh.Access, environ: Mapping[str, str], reque
     raise failed or ProvisionFailed(f"{address.text}: the script ended with {done.code}: {last}")
 
 
-def _answer(address: Address, output: bytes) -> dict[str, Any]:
+def _script(name: str) -> bytes:
+    """Return a module's source."""
+    return Path(__file__).parents[2].joinpath(*name.split(".")[1:]).with_suffix(".py").read_bytes()
+
+
+def _answer(address: Address, output: bytes) -> dict[str, object]:
     """Return the script's one object: the last line, whatever a login's shell printed before it."""
     try:
         answer = json.loads(output.decode("utf-8", "replace").strip().splitlines()[-1])

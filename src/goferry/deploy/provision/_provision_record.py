@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import msgspec
 
@@ -39,7 +38,7 @@ class HostCheck(msgspec.Struct, frozen=True):
         name, of, what = shown((found.name, found.of, found.what))
         return cls(name, of, found.ok, what, shown(found.advice))
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return `{"name", "of", "ok", "what", "advice": [line]}`."""
         return {"name": self.name, "of": self.of, "ok": self.ok, "what": self.what, "advice": list(self.advice)}
 
@@ -68,7 +67,7 @@ class ProvisionedHost:
         """Return the checks that are not well."""
         return [each for each in self.checks if not each.ok]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return JSON types, as perform.provision describes them."""
         return {
             "changed": list(self.changed),
@@ -96,11 +95,11 @@ class ProvisionRecord:
         hosts = {name: replace(host, notes=host.notes + notes.get(name, ())) for name, host in self.hosts.items()}
         return replace(self, hosts=hosts)
 
-    def hosts_as_json(self) -> dict[str, Any]:
+    def hosts_as_json(self) -> dict[str, object]:
         """Return `{host: {…}}`."""
         return {name: host.as_json() for name, host in self.hosts.items()}
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return `{"project", "hosts": {host: {…}}, "unchanged", "dry_run", "notes": [line], "next": [line]}`."""
         return {
             "project": self.project,

@@ -10,16 +10,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from goferry.deploy.provision import _template as template
-from goferry.deploy.provision.needs import (
-    LOGIN,
-    LOGIN_HOME,
-    Command,
-    HostAnswers,
-    HostEntry,
-    HostPart,
-    HostTrial,
-    Words,
-)
+from goferry.deploy.provision._order_on_host import Command, HostEntry, Words
+from goferry.deploy.provision.needs import LOGIN, LOGIN_HOME, HostAnswers, HostPart, HostTrial
 from goferry.kernel.hostfile import AGENT, AGENT_SOCKET, BARRED, HOST_FILE, LEAVE, ROOT, TRUST_FILE, TRUST_FOLDER, Place
 
 OLDEST = 247

@@ -6,7 +6,6 @@ is done, so the way back needs no room on the disk. A run that is cut short has 
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import errno
 import grp
@@ -17,17 +16,19 @@ import re
 import secrets
 import stat
 import subprocess
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, Callable
+from typing import Callable
 
-Record = dict[str, Any]
+from goferry.deploy.provision._order_on_host import Command, HostEntry, Words
+
 NOTE = "/etc/goferry/.changing"
 """Files that were changed by a run that did not end; their commands are still to be run."""
 NOT_FOUND = 5
 """systemctl's code for a unit that is not there (any more)."""
 
 
-def run(argv: list[str], timeout: float = 120, most: int = 2000) -> tuple[int, str]:
+def run(argv: Words, timeout: float = 120, most: int = 2000) -> tuple[int, str]:
     """Run a program; return its code and its output's end, `most` characters of it."""
     environ = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
     environ["DEBIAN_FRONTEND"] = "noninteractive"
@@ -60,23 +61,22 @@ def text(path: str) -> str:
     return (read(path) or b"").decode("utf-8", "replace")
 
 
-def same(entry: Record) -> bool:
+def same(entry: HostEntry) -> bool:
     """Whether a file or folder is as it should be already; a folder, or a file that is yours, may be a link to one."""
-    yours = entry.get("keep", True)
     try:
-        found = os.stat(entry["path"]) if yours else os.lstat(entry["path"])
+        found = os.stat(entry.path) if entry.yours else os.lstat(entry.path)
     except OSError:
         return False
-    if (found.st_uid, found.st_gid) != owner(entry) or found.st_mode & 0o7777 != entry["mode"]:
+    if (found.st_uid, found.st_gid) != owner(entry) or found.st_mode & 0o7777 != entry.mode:
         return False
-    if "content" not in entry:
+    if entry.content is None:
         return stat.S_ISDIR(found.st_mode)
-    return stat.S_ISREG(found.st_mode) and (yours or read(entry["path"]) == base64.b64decode(entry["content"]))
+    return stat.S_ISREG(found.st_mode) and (entry.yours or read(entry.path) == entry.content)
 
 
-def owner(entry: Record) -> tuple[int, int]:
+def owner(entry: HostEntry) -> tuple[int, int]:
     """Return the user's and group's numbers."""
-    return pwd.getpwnam(entry["owner"]).pw_uid, grp.getgrnam(entry["group"]).gr_gid
+    return pwd.getpwnam(entry.owner).pw_uid, grp.getgrnam(entry.group).gr_gid
 
 
 class ChangeFailure(Exception):
@@ -100,22 +100,22 @@ class Changes:
         self._staged: dict[str, str] = {}
         self._links: list[str] = []
         self._back: list[tuple[str, Callable[[], None]]] = []
-        self._again: list[list[str]] = []
+        self._again: list[Words] = []
         self._stays: list[str] = []
         self._left: list[str] = []
 
-    def stage(self, entry: Record) -> None:
+    def stage(self, entry: HostEntry) -> None:
         """Make a folder, or write a file beside its place."""
-        path = entry["path"]
-        if "content" not in entry:
+        path = entry.path
+        if entry.content is None:
             self._folder(path)
-        if "content" not in entry or (entry["keep"] and os.path.isfile(path)):
-            self._own(path, owner(entry), entry["mode"])
+        if entry.content is None or (entry.keep and os.path.isfile(path)):
+            self._own(path, owner(entry), entry.mode)
             self.changed.append(path)
         else:
             self._staged[path] = new = beside(path)
             self._back.append((new, partial(gone, new)))
-            write(new, base64.b64decode(entry["content"]), entry["mode"], owner(entry))
+            write(new, entry.content, entry.mode, owner(entry))
 
     def _folder(self, path: str) -> None:
         missing = []
@@ -159,16 +159,16 @@ class Changes:
         os.link(path, old, follow_symlinks=False)
         return partial(os.rename, old, path)
 
-    def obey(self, command: Record, owed: list[str]) -> None:
+    def obey(self, command: Command, owed: list[str]) -> None:
         """Run a command that has a reason."""
         if not due(command, self.changed + owed):
             return
-        if command.get("undo"):
-            self._back.append((" ".join(command["undo"]), partial(must, command["undo"])))
-        self._again += [command["again"]] if command.get("again") else []
-        self._stays += [command["stays"]] if command.get("stays") and asked(command) else []
-        must(command["run"])
-        self.ran.append(" ".join(command["run"]))
+        if command.undo:
+            self._back.append((" ".join(command.undo), partial(must, command.undo)))
+        self._again += [command.again] if command.again else []
+        self._stays += [command.stays] if command.stays and asked(command) else []
+        must(command.run)
+        self.ran.append(command.text)
 
     def done(self) -> None:
         """Forget the way back."""
@@ -199,9 +199,9 @@ def beside(path: str) -> str:
     return os.path.join(os.path.dirname(path), ".goferry." + secrets.token_hex(8))
 
 
-def sweep(entries: list[Record]) -> None:
+def sweep(entries: Sequence[HostEntry]) -> None:
     """Remove what a run that was cut short left beside the files."""
-    for folder in sorted({os.path.dirname(entry["path"]) for entry in entries}):
+    for folder in sorted({os.path.dirname(entry.path) for entry in entries}):
         for name in os.listdir(folder) if os.path.isdir(folder) else ():
             if re.fullmatch(r"\.goferry\.([0-9a-f]{16}|[a-z0-9_]{8})", name):
                 gone(os.path.join(folder, name))
@@ -242,12 +242,12 @@ def sync(folder: str) -> None:
         os.close(descriptor)
 
 
-def owed_by_note(request: Record) -> list[str]:
+def owed_by_note(entries: Sequence[HostEntry]) -> list[str]:
     """Return the files whose commands are owed by a run that was cut short."""
     try:
         return [str(path) for path in json.loads(text(NOTE) or "[]")]
     except ValueError:
-        return [entry["path"] for entry in request["entries"]]
+        return [entry.path for entry in entries]
 
 
 def note(paths: list[str]) -> None:
@@ -265,17 +265,17 @@ def note(paths: list[str]) -> None:
     sync(os.path.dirname(NOTE))
 
 
-def due(command: Record, changed: list[str]) -> bool:
+def due(command: Command, changed: list[str]) -> bool:
     """Whether a command has a reason: files under its prefixes changed, its question is answered no, or the user that
     it names is locked.
     """  # noqa: D205
-    touched = any(path.startswith(prefix) for path in changed for prefix in command.get("changed", []))
-    return touched or asked(command) or locked(command.get("locked", ""))
+    touched = any(path.startswith(prefix) for path in changed for prefix in command.changed)
+    return touched or asked(command) or locked(command.locked)
 
 
-def asked(command: Record) -> bool:
+def asked(command: Command) -> bool:
     """Whether a command's question is answered no."""
-    return bool(command.get("unless")) and run(command["unless"])[0] != 0
+    return bool(command.unless) and run(command.unless)[0] != 0
 
 
 def locked(user: str) -> bool:
@@ -284,7 +284,7 @@ def locked(user: str) -> bool:
     return any(field.startswith("!") for field in found)
 
 
-def must(words: list[str], timeout: float = 180) -> None:
+def must(words: Words, timeout: float = 180) -> None:
     """Run a command that has to succeed."""
     code, output = run(words, timeout)
     if code:

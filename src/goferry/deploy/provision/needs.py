@@ -8,9 +8,9 @@ class in a file of its own and a row of `facts.PROXIES` or `facts.GUARDS`. The c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Protocol, Self
 
+from goferry.deploy.provision._order_on_host import Command, HostEntry, Words
 from goferry.kernel import probe
 from goferry.kernel.hostfile import Place
 
@@ -18,45 +18,6 @@ LOGIN = "goferry"
 """The login of deploys."""
 LOGIN_HOME = "/var/lib/goferry-login"
 """Its home; root's, so that the login owns nothing at all."""
-
-Words = tuple[str, ...]
-"""A command: the program and its arguments."""
-
-
-@dataclass(frozen=True)
-class HostEntry:
-    """A file, or a folder where `content` is None; `keep`: made when absent and never overwritten."""
-
-    path: str
-    content: bytes | None = None
-    mode: int = 0o644
-    owner: str = "root"
-    group: str = "root"
-    keep: bool = False
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command and its reasons: any of them makes it run.
-
-    Attributes:
-        run: the words.
-        changed: path prefixes; a changed file under one is a reason.
-        unless: a question; its answer no (an exit code but 0) is a reason.
-        locked: a user; a locked password field is a reason.
-        undo: what takes the command back when something fails after it. again: what has to be run then, once the files
-            are as they were. stays: what it made that nothing takes back.
-        after: it is run when all else is done and deploys may go on, whose locks it takes.
-    """
-
-    run: Words
-    changed: tuple[str, ...] = ()
-    unless: Words = ()
-    locked: str = ""
-    undo: Words = ()
-    again: Words = ()
-    stays: str = ""
-    after: bool = False
 
 
 class HostPart(NamedTuple):

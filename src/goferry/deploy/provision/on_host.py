@@ -1,8 +1,8 @@
 """Runs on the host that is provisioned, as root, by its Python alone: reports facts, or makes files be as they should.
 
-It is sent over ssh with a JSON request behind it and prints one JSON object. `facts`, `diff` and `check` change
-nothing. `apply` makes all files be as they should and runs the commands whose files changed; when anything of it fails,
-what it had changed is brought back.
+It is sent over ssh with a JSON request behind it (`_order_on_host.HostOrder`) and prints one JSON object. `facts`,
+`diff` and `check` change nothing. `apply` makes all files be as they should and runs the commands whose files changed;
+when anything of it fails, what it had changed is brought back.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Callable
 
+from goferry.deploy.provision._order_on_host import Command, HostEntry, HostOrder, Words
 from goferry.deploy.provision.changes_on_host import (
     ChangeFailure,
     Changes,
-    Record,
     due,
     must,
     note,
@@ -32,14 +32,17 @@ from goferry.deploy.provision.changes_on_host import (
     sweep,
     text,
 )
+from goferry.kernel.fields import Fields
 
+Answer = dict[str, object]
+"""What is printed, JSON types."""
 LOCK = "/run/goferry-provision.lock"
 DEPLOYS = "/var/lib/goferry/.goferry/lock"
 PATIENCE, SETTLE, QUESTION = 60.0, 5.0, 30.0
 """Seconds: for another provision or a deploy to end, for the proxy to reload, and for one question."""
 
 
-def facts(request: Record) -> Record:
+def facts(order: HostOrder) -> Answer:
     """Return what the plan depends on, with what the commands of `asks` end with and the texts of the files of `reads`.
 
     What the proxy and the guard are like is asked by commands, which whoever knows them has sent.
@@ -60,8 +63,8 @@ def facts(request: Record) -> Record:
         "host_keys": [
             line for path in sorted(glob.glob("/etc/ssh/ssh_host_*_key.pub")) for line in [text(path).strip()]
         ],
-        "said": [run(words, QUESTION) for words in request["asks"]],
-        "texts": {path: text(path) for path in request["reads"]},
+        "said": [run(words, QUESTION) for words in order.asks],
+        "texts": {path: text(path) for path in order.reads},
     }
 
 
@@ -70,12 +73,12 @@ def control_groups(mount: str = "/sys/fs/cgroup") -> int:
     return 2 if any(os.path.isfile(mount + place) for place in ("/cgroup.procs", "/unified/cgroup.procs")) else 1
 
 
-def live() -> Record:
+def live() -> dict[str, str]:
     """Return the mode of each service's live version, by PROJECT/SERVICE."""
     found = {}
     for path in glob.glob("/var/lib/goferry/*/*/state.json"):
-        with contextlib.suppress(ValueError, KeyError, TypeError):  # nothing was ever live, or nobody can tell
-            found["/".join(path.split("/")[4:6])] = str(json.loads(text(path))["live"]["mode"])
+        with contextlib.suppress(ValueError, TypeError):  # nothing was ever live, or nobody can tell
+            found["/".join(path.split("/")[4:6])] = Fields(json.loads(text(path)), path).fields("live").text("mode")
     return found
 
 
@@ -90,7 +93,7 @@ def listening() -> list[int]:
     return sorted(found)
 
 
-def apply(request: Record) -> Record:
+def apply(order: HostOrder) -> Answer:
     """Do the plan, all of it or nothing; return `{"changed": [path], "ran": [text], "unchanged": bool, "checks"}`.
 
     What changes is noted before it does, so that a run that is cut short is made whole by the next one: it finds the
@@ -98,12 +101,12 @@ def apply(request: Record) -> Record:
     """
     with alone(LOCK, "another provision"):
         changes = Changes()
-        owed = owed_by_note(request)
+        owed = owed_by_note(order.entries)
         with alone(DEPLOYS, "a deploy"):
-            refuse_changed(request)
-            sweep(request["entries"])
+            refuse_changed(order)
+            sweep(order.entries)
             try:
-                later = carry_out(request, changes, owed)
+                later = carry_out(order, changes, owed)
             except Exception as error:
                 what = str(error) if isinstance(error, ChangeFailure) else f"{type(error).__name__}: {error}"
                 with deaf():
@@ -113,47 +116,46 @@ def apply(request: Record) -> Record:
             afterwards(later, changes)
     unchanged = not changes.changed and not changes.ran
     done = {"changed": changes.changed, "ran": changes.ran, "unchanged": unchanged}
-    trials = [run(words, QUESTION)[0] for words in request["trials"]]
-    return {**done, "trials": trials, "checks": settled_checks(request)}
+    trials = [run(words, QUESTION)[0] for words in order.trials]
+    return {**done, "trials": trials, "checks": settled_checks(order.check)}
 
 
-def install(request: Record) -> Record:
+def install(order: HostOrder) -> Answer:
     """Install packages; return `{"ran": [text]}`."""
-    for words in request["install"]:
+    for words in order.install:
         must(words, 600)
-    return {"ran": [" ".join(words) for words in request["install"]]}
+    return {"ran": [" ".join(words) for words in order.install]}
 
 
-def afterwards(commands: list[Record], changes: Changes) -> None:
+def afterwards(commands: list[Command], changes: Changes) -> None:
     """Run what takes the locks of deploys; until it is done the note says that it is owed."""
     for command in commands:
         try:
-            must(command["run"])
+            must(command.run)
         except ChangeFailure as error:
             state = "The files and units are in place and were taken; the same command runs this step again."
             raise ChangeFailure(str(error), state) from error
-        changes.ran.append(" ".join(command["run"]))
+        changes.ran.append(command.text)
     note([])
 
 
-def carry_out(request: Record, changes: Changes, owed: list[str]) -> list[Record]:
+def carry_out(order: HostOrder, changes: Changes, owed: list[str]) -> list[Command]:
     """Stage, swap, and run what is due; return the commands that are due afterwards."""
-    differing = [entry for entry in request["entries"] if not same(entry)]
-    for entry in differing:
+    for entry in differing(order.entries):
         changes.stage(entry)
     changes.swap(owed)
-    later = [each for each in request["commands"] if each.get("after") and due(each, changes.changed + owed)]
-    for command in request["commands"]:
-        if not command.get("after"):
+    later = [each for each in order.commands if each.after and due(each, changes.changed + owed)]
+    for command in order.commands:
+        if not command.after:
             changes.obey(command, owed)
     if not later:
         note([])
     return later
 
 
-def refuse_changed(request: Record) -> None:
+def refuse_changed(order: HostOrder) -> None:
     """Refuse a plan whose files somebody changed since they were looked at: it would undo that."""
-    for path, digest in request.get("seen", {}).items():
+    for path, digest in order.seen.items():
         if hashlib.sha256(text(path).encode()).hexdigest() != digest:
             raise ChangeFailure(f"{path} was changed by somebody else meanwhile", "Nothing was changed.")
 
@@ -190,36 +192,46 @@ def taken(descriptor: int) -> bool:
     return True
 
 
-def diff(request: Record) -> Record:
+def differing(entries: Sequence[HostEntry]) -> list[HostEntry]:
+    """Return the files and folders that are not as they should be."""
+    return [entry for entry in entries if not same(entry)]
+
+
+def diff(order: HostOrder) -> Answer:
     """Return what apply would write and run."""
-    changed = [entry["path"] for entry in request["entries"] if not same(entry)]
-    return {"changed": changed, "ran": [" ".join(each["run"]) for each in request["commands"] if due(each, changed)]}
+    changed = [entry.path for entry in differing(order.entries)]
+    return {"changed": changed, "ran": [each.text for each in order.commands if due(each, changed)]}
 
 
-def check(request: Record) -> Record:
+def check(order: HostOrder) -> Answer:
     """Return what differs, and the agent's own checks."""
-    return {**diff(request), "checks": checks(request)}
+    return {**diff(order), "checks": checks(order.check)}
 
 
-def checks(request: Record) -> list[Record]:
+def checks(words: Words) -> list[object]:
     """Return what the agent finds: `[{"name", "of", "ok", "what", "advice"}]`."""
-    code, output = run(request["check"], 60, most=16 << 20)  # several lines for each service of each project
+    code, output = run(words, 60, most=16 << 20)  # several lines for each service of each project
     try:
-        found = json.loads(output.strip().splitlines()[-1])["checks"]
-    except (ValueError, KeyError, IndexError, TypeError):
+        return Fields(json.loads(output.strip().splitlines()[-1]), "the answer").items("checks")
+    except (ValueError, IndexError, TypeError):
         what = f"the host agent's checks ended with {code}: {output.strip()[-500:]}"
         return [{"name": "agent", "of": "", "ok": False, "what": what, "advice": []}]
-    return list(found)
 
 
-def settled_checks(request: Record) -> list[Record]:
+def settled_checks(words: Words) -> list[object]:
     """Return the agent's checks, after a moment in which the proxy may take what it was given."""
     deadline = time.monotonic() + SETTLE
-    found = checks(request)
-    while any(each["name"] == "public-address" and not each["ok"] for each in found) and time.monotonic() < deadline:
+    found = checks(words)
+    while any(unreached(each) for each in found) and time.monotonic() < deadline:
         time.sleep(0.3)
-        found = checks(request)
+        found = checks(words)
     return found
+
+
+def unreached(check: object) -> bool:
+    """Whether one of the agent's checks is that of a public address, and not well."""
+    said = Fields(check, "a check")
+    return said.value("name") == "public-address" and not said.value("ok")
 
 
 @contextlib.contextmanager
@@ -239,11 +251,11 @@ def ended(*_: object) -> None:
 
 def main() -> None:
     """Answer the one request."""
-    request = json.loads(sys.stdin.buffer.read().decode())
+    order = HostOrder.of(json.loads(sys.stdin.buffer.read().decode()))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, ended)
     try:
-        answer = DOES[request["do"]](request)
+        answer: Answer = DOES[order.do](order)
     except ChangeFailure as error:
         answer = {"error": str(error), "state": error.state}
     except (OSError, KeyError) as error:
@@ -251,7 +263,7 @@ def main() -> None:
     sys.stdout.write(json.dumps(answer) + "\n")
 
 
-DOES: dict[str, Callable[[Record], Record]] = {
+DOES: dict[str, Callable[[HostOrder], Answer]] = {
     "facts": facts,
     "diff": diff,
     "check": check,

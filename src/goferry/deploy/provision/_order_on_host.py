@@ -1,0 +1,178 @@
+"""What the script on a host is asked, as both sides have it: the client makes the one request, the host reads it again.
+
+It is sent along with `on_host`.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+from goferry.kernel.fields import Fields, typed
+
+Words = tuple[str, ...]
+"""A command: the program and its arguments."""
+
+
+@dataclass(frozen=True)
+class HostEntry:
+    """A file, or a folder where `content` is None; `keep`: made when absent and never overwritten."""
+
+    path: str
+    content: bytes | None = None
+    mode: int = 0o644
+    owner: str = "root"
+    group: str = "root"
+    keep: bool = False
+
+    @property
+    def yours(self) -> bool:
+        """Whether what is there already may stay as it is, and be a link: a folder, or a file to keep."""
+        return self.keep or self.content is None
+
+    @classmethod
+    def of(cls, record: object) -> HostEntry:
+        """Read one of a request.
+
+        Raises:
+            TypeError, ValueError: when it is none.
+        """
+        said = Fields(record, "a file or folder")
+        content = base64.b64decode(said.text("content")) if "content" in said else None
+        path, owner, group = said.text("path"), said.text("owner"), said.text("group")
+        return cls(path, content, said.number("mode"), owner, group, said.flag("keep", default=False))
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as JSON types."""
+        record: dict[str, object] = {"path": self.path, "mode": self.mode, "owner": self.owner, "group": self.group}
+        if self.content is None:
+            return record
+        return {**record, "content": base64.b64encode(self.content).decode(), "keep": self.keep}
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command and its reasons: any of them makes it run.
+
+    Attributes:
+        run: the words.
+        changed: path prefixes; a changed file under one is a reason.
+        unless: a question; its answer no (an exit code but 0) is a reason.
+        locked: a user; a locked password field is a reason.
+        undo: what takes the command back when something fails after it. again: what has to be run then, once the files
+            are as they were. stays: what it made that nothing takes back.
+        after: it is run when all else is done and deploys may go on, whose locks it takes.
+    """
+
+    run: Words
+    changed: tuple[str, ...] = ()
+    unless: Words = ()
+    locked: str = ""
+    undo: Words = ()
+    again: Words = ()
+    stays: str = ""
+    after: bool = False
+
+    @property
+    def text(self) -> str:
+        """The words, for people."""
+        return " ".join(self.run)
+
+    @classmethod
+    def of(cls, record: object) -> Command:
+        """Read one of a request.
+
+        Raises:
+            TypeError, ValueError: when it is none.
+        """
+        said = Fields(record, "a command")
+        return cls(
+            run=tuple(said.texts("run")),
+            changed=_texts(said, "changed"),
+            unless=_texts(said, "unless"),
+            locked=said.text("locked", ""),
+            undo=_texts(said, "undo"),
+            again=_texts(said, "again"),
+            stays=said.text("stays", ""),
+            after=said.flag("after", default=False),
+        )
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as JSON types, reasons that it lacks left out."""
+        record = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: list(value) if type(value) is tuple else value for name, value in record.items() if value}
+
+
+@dataclass(frozen=True)
+class HostOrder:
+    """The one request.
+
+    Attributes:
+        do: one of `on_host.DOES`.
+        asks, reads: commands and files, of which `facts` tells how they end and what is in them.
+        install: commands that install packages. entries, commands: what the plan wants to be, and to be run.
+        check: the agent's own check. trials: commands that are run at the end, to be told how they end.
+        seen: path → SHA-256 of a file that the plan was made from.
+    """
+
+    do: str
+    asks: tuple[Words, ...] = ()
+    reads: tuple[str, ...] = ()
+    install: tuple[Words, ...] = ()
+    entries: tuple[HostEntry, ...] = ()
+    commands: tuple[Command, ...] = ()
+    check: Words = ()
+    trials: tuple[Words, ...] = ()
+    seen: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, record: object) -> HostOrder:
+        """Read a request.
+
+        Raises:
+            TypeError, ValueError: when it is none.
+        """
+        said = Fields(record, "the request")
+        return cls(
+            do=said.text("do"),
+            asks=_commands(said, "asks"),
+            reads=_texts(said, "reads"),
+            install=_commands(said, "install"),
+            entries=tuple(HostEntry.of(each) for each in _list(said, "entries")),
+            commands=tuple(Command.of(each) for each in _list(said, "commands")),
+            check=_texts(said, "check"),
+            trials=_commands(said, "trials"),
+            seen={path: typed(digest, str, "seen") for path, digest in _mapping(said, "seen").items()},
+        )
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as JSON types, without what is empty."""
+        whole = {
+            "do": self.do,
+            "asks": [list(words) for words in self.asks],
+            "reads": list(self.reads),
+            "install": [list(words) for words in self.install],
+            "entries": [entry.as_json() for entry in self.entries],
+            "commands": [command.as_json() for command in self.commands],
+            "check": list(self.check),
+            "trials": [list(words) for words in self.trials],
+            "seen": dict(self.seen),
+        }
+        return {name: value for name, value in whole.items() if value}
+
+
+def _list(said: Fields, name: str) -> list[object]:
+    return said.items(name) if name in said else []
+
+
+def _mapping(said: Fields, name: str) -> Mapping[str, object]:
+    return said.mapping(name) if name in said else {}
+
+
+def _texts(said: Fields, name: str) -> tuple[str, ...]:
+    return tuple(said.texts(name)) if name in said else ()
+
+
+def _commands(said: Fields, name: str) -> tuple[Words, ...]:
+    return tuple(tuple(typed(word, str, name) for word in typed(words, list, name)) for words in _list(said, name))

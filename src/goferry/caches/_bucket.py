@@ -15,10 +15,10 @@ import io
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, TypedDict, cast
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, cast
 
 from goferry.caches.storage import MOST_NOTE, PlaceUnknown, Stored
 
@@ -94,24 +94,10 @@ class _Client(Protocol):
     def get_paginator(self, name: str) -> _Paginator: ...
 
 
-class _Content(TypedDict):
-    """An object of a list."""
-
-    Key: str
-    Size: int
-    LastModified: datetime
-
-
-class _Page(TypedDict, total=False):
-    """A page of a list; one of nothing has no content."""
-
-    Contents: list[_Content]
-
-
 class _Paginator(Protocol):
     """A list, page by page."""
 
-    def paginate(self, **asked: object) -> Iterable[_Page]: ...
+    def paginate(self, **asked: object) -> Iterable[Mapping[str, Sequence[Mapping[str, object]]]]: ...
 
 
 class _Stream(Protocol):
@@ -128,6 +114,11 @@ class _Object(NamedTuple):
     key: str
     size: int
     modified: datetime
+
+    @classmethod
+    def of(cls, said: Mapping[str, object]) -> _Object:
+        key, size, modified = (said[name] for name in ("Key", "Size", "LastModified"))
+        return cls(str(key), cast("int", size), cast("datetime", modified))
 
 
 class Bucket:
@@ -211,7 +202,7 @@ class Bucket:
                 if number == _MOST_PAGES:
                     break
                 listed = page.get("Contents", [])
-                found += [_Object(each["Key"], int(each["Size"]), each["LastModified"]) for each in listed]
+                found += [_Object.of(each) for each in listed]
         return found
 
     @contextlib.contextmanager

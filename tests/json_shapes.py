@@ -23,9 +23,9 @@ import click
 import msgspec
 
 from goferry.cli.commands import COMMANDS
+from goferry.deploy import destination
 from goferry.deploy._overview import FleetLogs, FleetStatus, Logs
 from goferry.deploy.contract import ShownLogs, ShownStatus, Target
-from goferry.deploy.destination import TARGETS
 from goferry.deploy.live import LiveService, Status
 from goferry.gobuild import ledger_services
 from goferry.host.view import Shown, View
@@ -36,7 +36,7 @@ PLAIN = {str: TEXT, int: NUMBER, float: NUMBER, bool: FLAG, pathlib.Path: TEXT}
 CALLS = {"str": TEXT, "len": NUMBER, "round": NUMBER, "sum": NUMBER, "int": NUMBER, "bool": FLAG}
 SEQUENCES = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Iterator)
 CONTRACTS = {
-    Target: tuple(TARGETS.values()),
+    Target: tuple(map(destination.of_name, destination.TARGETS)),
     ShownStatus: (Status, FleetStatus),
     ShownLogs: (Logs, FleetLogs),
 }

@@ -6,11 +6,15 @@ JSON Schema and docs/configuration.md are generated from here.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from goferry.kernel import services
+
+TargetName = Literal["local", "ssh"]
+TARGETS: tuple[str, ...] = get_args(TargetName)
+"""Where a release can be deployed; what each one is, `deploy/_NAME_target.py` says."""
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
@@ -167,7 +171,7 @@ class Environment(Section, frozen=True, kw_only=True):
     dependencies: Literal["", "snapshots", "releases", "locked"] = ""
     accepts: Literal["", "snapshots", "releases"] = ""
     uncommitted: Literal["", "allowed", "refused"] = ""
-    target: Literal["", "local", "ssh"] = ""
+    target: Literal["", TargetName] = ""
     hosts: list[str] = []
     on_silence: Literal["", "rollback", "commit"] = ""
 

@@ -26,8 +26,8 @@ from pathlib import Path
 from goferry.artifacts import given
 from goferry.config.settings import Settings
 from goferry.deploy._environment_policy import judge_accepts, judge_uncommitted
-from goferry.deploy._fleet import Fleet
-from goferry.deploy._local import Local
+from goferry.deploy._local_target import Local
+from goferry.deploy._ssh_target import Fleet
 from goferry.deploy.answers import Purged, Stopped
 from goferry.deploy.contract import ShownLogs, ShownStatus, Target
 from goferry.deploy.deployment import Deployment, Foreseen, done

@@ -1,4 +1,4 @@
-"""What a target is: a place where a release can be brought into service. `place.TARGETS` names them all."""
+"""What a target is: a place where a release can be brought into service. `config.model.TARGETS` names them all."""
 
 from __future__ import annotations
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
 from dataclasses import dataclass
 
 from goferry.config import load, model
 from goferry.config.released import project_name
-from goferry.deploy._fleet import Fleet
-from goferry.deploy._local import Local
+from goferry.deploy._local_target import Local
 from goferry.deploy.contract import Target
 from goferry.deploy.options import Options
 from goferry.kernel.errors import Misuse, printable
 
-TARGETS: Mapping[str, type[Target]] = {"local": Local, "ssh": Fleet}
-"""Every target by its name, as `--target` and `environments` write it."""
+TARGETS = model.TARGETS
+"""Every target's name, as `--target` and `environments` write it; `_NAME_target` says in TARGET what it is."""
 
 
 class EnvironmentUnknown(Misuse):
@@ -58,8 +57,14 @@ def resolve(options: Options, *, verifies: bool = False) -> Destination:
     if name not in TARGETS:
         known = ["use:  --target local --root DIR", "or:  --target ssh --host HOST"]
         raise Misuse(f"--target {printable(name, 40)} is not known", advice=known)
-    target = TARGETS[name].of(options, rules, verifies=verifies)
+    target = of_name(name).of(options, rules, verifies=verifies)
     return Destination(target, rules.accepts, rules.uncommitted, project)
+
+
+def of_name(name: str) -> type[Target]:
+    """Return the class of one of the names in TARGETS."""
+    found: type[Target] = importlib.import_module(f"goferry.deploy._{name}_target").TARGET
+    return found
 
 
 def local_target(options: Options) -> Local:

@@ -18,7 +18,7 @@ class Options:
     """What a flag or an input said; empty where it said nothing.
 
     Attributes:
-        target: its name in `place.TARGETS`. hosts: as people write them.
+        target: its name in `config.model.TARGETS`. hosts: as people write them.
         root, trust: the local target's folder and trust file.
         identity, known_hosts: files for ssh. wait: seconds. on_silence: `rollback` or `commit`.
         environment: its name. directory: the repository's folder. project: which of several.

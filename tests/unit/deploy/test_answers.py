@@ -10,7 +10,7 @@ from unit.deploy.test_fleet_faults import Hosts, in_threads  # noqa: F401
 from goferry import deploy
 from goferry.cli.target_options import lines_of
 from goferry.deploy import reading as answers
-from goferry.deploy._fleet import Fleet
+from goferry.deploy._ssh_target import Fleet
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.outcomes import AgentLost
 from goferry.observe import summary

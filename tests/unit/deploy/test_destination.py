@@ -2,7 +2,7 @@
 
 import pytest
 
-from goferry.deploy.destination import resolve
+from goferry.deploy.destination import TARGETS, of_name, resolve
 from goferry.deploy.options import Options
 
 HOSTS = "environments: {production: {target: ssh, hosts: [web-1]}}\n"
@@ -27,3 +27,8 @@ def test_an_environment_names_its_project(tmp_path, files, project, name):
 def test_hosts_without_an_environment_name_none(tmp_path):
     (tmp_path / "goferry.yml").write_text("project: shop\n")
     assert resolve(Options(hosts=("web-1",), directory=tmp_path)).project == ""
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_each_name_of_a_target_is_one(name):
+    assert callable(of_name(name).of)

@@ -20,9 +20,9 @@ from unit.deploy.scripted_host import Connection
 from goferry import deploy
 from goferry.config.settings import Settings
 from goferry.deploy import _client as client, _performer as performer
-from goferry.deploy._fleet import Fleet
 from goferry.deploy._performer import Performer
 from goferry.deploy._rollout_table import AskKind
+from goferry.deploy._ssh_target import Fleet
 from goferry.kernel.errors import FleetSplit, GoferryError
 from goferry.kernel.manifest import Manifest
 from goferry.observe.events import Stream

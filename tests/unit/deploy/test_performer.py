@@ -5,7 +5,7 @@ from unit.deploy.test_fleet_faults import NEW, OLD, Hosts, in_threads  # noqa: F
 
 from goferry import deploy
 from goferry.deploy import _performer as performer
-from goferry.deploy._fleet import Fleet
+from goferry.deploy._ssh_target import Fleet
 from goferry.kernel.errors import GoferryError
 from goferry.observe.events import Stream
 

@@ -18,6 +18,7 @@ from goferry.deploy._rollout import Host
 from goferry.deploy._rollout_table import RolloutState
 from goferry.deploy._session import HostSession, transaction_id
 from goferry.deploy.answers import Committed, Prepared, Purged, Stopped
+from goferry.deploy.contract import Target
 from goferry.deploy.deployment import Deployment, Foreseen
 from goferry.deploy.errors import TargetMissing
 from goferry.deploy.live import Status
@@ -214,3 +215,7 @@ def _finished(
     for line in record.warnings():
         session.warn(line)
     return record
+
+
+TARGET: type[Target] = Local
+"""What `destination` finds by the target's name."""

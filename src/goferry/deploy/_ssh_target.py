@@ -18,6 +18,7 @@ from goferry.deploy._overview import FleetLogs, FleetStatus
 from goferry.deploy._performer import HostRequest, Performer
 from goferry.deploy._requests import DeployRequest, RollbackRequest
 from goferry.deploy._session import HostSession, connected
+from goferry.deploy.contract import Target
 from goferry.deploy.deployment import Deployment, Foreseen
 from goferry.deploy.options import Options, default_known_hosts, without_hosts
 from goferry.deploy.serving import Serving
@@ -202,3 +203,7 @@ def _whole(found: Mapping[str, T | GoferryError], told: Mapping[str, object]) ->
     if failure is not None:
         raise verdict.retold(failure, facts={**failure.facts, "hosts": dict(told)})
     return _answers(found)
+
+
+TARGET: type[Target] = Fleet
+"""What `destination` finds by the target's name."""

@@ -12,8 +12,8 @@ from goferry.deploy._hosts import parse
 from goferry.deploy.provision import WantedService, Wishes, on_host, plan
 from goferry.deploy.provision._host_facts import GUARDS, PROXIES, read as read_facts
 from goferry.deploy.provision._nginx_proxy import NginxProxy
-from goferry.deploy.provision._order_on_host import HostOrder
-from goferry.deploy.provision._perform import as_order, known_lines
+from goferry.deploy.provision._order_on_host import Command, HostEntry, HostOrder
+from goferry.deploy.provision._perform import LOADER, SCRIPTS, as_order, known_lines, script
 from goferry.deploy.provision._systemd_guard import SystemdGuard
 from goferry.deploy.provision._wishes import public_key, read as read_wishes
 from goferry.kernel import hostfile, probe
@@ -275,6 +275,19 @@ def test_requests_are_json_and_known_hosts_lines_bear_the_name():
     order = as_order(plan(SHOP, FACTS), do="apply")
     assert HostOrder.of(json.loads(json.dumps(order.as_json()))) == order
     assert known_lines(parse("root@web:2222", "root"), [KEY]) == ["[web]:2222 " + " ".join(KEY.split()[:2])]
+
+
+def test_what_is_sent_needs_nothing_but_python_on_the_host(tmp_path):
+    order = HostOrder("diff", entries=(HostEntry(str(tmp_path / "new"), b"x"),), commands=(Command(("true",), ("/",)),))
+    sent = {name: script(name) for name in SCRIPTS}
+    words = [str(word) for name, source in sent.items() for word in (name, len(source))]
+    done = subprocess.run(
+        ["/usr/bin/python3", "-I", "-c", LOADER, *words],
+        input=b"".join(sent.values()) + json.dumps(order.as_json()).encode(),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert json.loads(done.stdout) == {"changed": [str(tmp_path / "new")], "ran": ["true"]}
 
 
 @pytest.mark.parametrize(("said", "skipped"), [(0, False), (hostfile.BARRED, True), (1, False), (127, False)])

@@ -28,9 +28,9 @@ from goferry.observe.events import Span, Stream
 from goferry.system.process import run
 
 _HERE = "goferry.deploy.provision."
-_SCRIPTS = ("goferry.kernel.fields", _HERE + "_order_on_host", _HERE + "changes_on_host", _HERE + "on_host")
+SCRIPTS = ("goferry.kernel.fields", _HERE + "_order_on_host", _HERE + "changes_on_host", _HERE + "on_host")
 """What is sent, in this order: the last one is the program, and imports those before it."""
-_LOADER = """\
+LOADER = """\
 import sys, types
 for name, size in zip(sys.argv[1::2], sys.argv[2::2]):
     module = sys.modules[name] = types.ModuleType(name)
@@ -180,9 +180,9 @@ def _ask(address: Address, access: ssh.Access, environ: Mapping[str, str], order
         algorithms = ssh.pinned_algorithms(address, access, environ)
     except HostKeyUnknown as error:
         raise host_key.unknown(error, address, access, environ) from None
-    scripts = {name: _script(name) for name in _SCRIPTS}
+    scripts = {name: script(name) for name in SCRIPTS}
     sizes = " ".join(f"{name} {len(script)}" for name, script in scripts.items())
-    command = f"exec /usr/bin/python3 -I -c {shlex.quote(_LOADER)} {sizes}"
+    command = f"exec /usr/bin/python3 -I -c {shlex.quote(LOADER)} {sizes}"
     words = ssh.argv(address, access, algorithms, [command])
     done = run(
         words,
@@ -203,7 +203,7 @@ def _ask(address: Address, access: ssh.Access, environ: Mapping[str, str], order
     raise failed or ProvisionFailed(f"{address.text}: the script ended with {done.code}: {last}")
 
 
-def _script(name: str) -> bytes:
+def script(name: str) -> bytes:
     """Return a module's source."""
     return Path(__file__).parents[2].joinpath(*name.split(".")[1:]).with_suffix(".py").read_bytes()
 

@@ -8,7 +8,7 @@ Contract (what other rooms import; a module with `_` is private):
     contract     what a target is
     destination  which target a command goes to
     options      what a person said of it
-    deployment   what a deploy or a rollback came to
+    deployment   the result of a deploy or a rollback
     answers      a host's answers, read once into frozen types
     live         what serves on a target
     serving      what serves when a deploy does not end well
@@ -62,7 +62,7 @@ def deploy(
     accepts: str = "",
     uncommitted: str = "",
 ) -> Deployment | Foreseen:
-    """Bring the sealed release in `dist` into service; return what came of it, or in a dry run what would.
+    """Bring the sealed release in `dist` into service; return the result, or in a dry run what it would be.
 
     As JSON: `{"project", "version", "changes", "previous", "unchanged", "switch_ms", "gap_ms": {service: ms},
     "seconds", "services": {name: {"version", "previous", "url", "digest", "pid", "gap_ms", …}}, "outcome",
@@ -88,7 +88,7 @@ def deploy(
 
 
 def before_deploy(target: Target, settings: Settings) -> AbstractContextManager[None]:
-    """Have what ends the block say what serves: of a folder it is asked, and hosts were not connected to yet."""
+    """Make an error that leaves the block say what serves: a folder is asked, and hosts were not connected to yet."""
     return target.before_deploy(settings)
 
 
@@ -102,7 +102,7 @@ def rollback(
     stream: Stream,
     dry_run: bool = False,
 ) -> Deployment | Foreseen:
-    """Bring the version `to`, else the version before, into service again; returns the same as `deploy`."""
+    """Bring the version `to`, or else the previous version, back into service; returns the same as `deploy`."""
     return target.rollback(to=to, services=services, project=project, settings=settings, stream=stream, dry_run=dry_run)
 
 
@@ -121,14 +121,14 @@ def logs(target: Target, *, services: Sequence[str] = (), lines: int = 50, setti
 
 
 def down(target: Local, *, settings: Settings, stream: Stream, dry_run: bool = False) -> Stopped:
-    """End every service of the target and its supervisor; as JSON `{"stopped": [service], "dry_run"}`."""
+    """Stop every service of the target, and its supervisor; as JSON `{"stopped": [service], "dry_run"}`."""
     return target.down(settings=settings, stream=stream, dry_run=dry_run)
 
 
 def purge(
     target: Local, project: str, service: str = "", *, settings: Settings, stream: Stream, dry_run: bool = True
 ) -> Purged:
-    """Remove what the target keeps of a project or of one service, data and logs too, after ending what runs of it.
+    """Remove all that the target keeps of a project or of one service, data and logs too, after stopping it.
 
     As JSON `{"removed": [{"path", "files", "bytes"}], "stopped": [service], "dry_run"}`.
 

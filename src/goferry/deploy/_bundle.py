@@ -12,6 +12,7 @@ from pathlib import Path
 SHEBANG = b"#!/usr/bin/python3 -I\n"
 ROOMS = ("kernel", "host")
 _MAIN = b"import sys\n\nfrom goferry.host.__main__ import main\n\nsys.exit(main())\n"
+# The earliest time that a zip file can say.
 _TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -31,6 +32,7 @@ def _zipped(files: dict[str, bytes]) -> bytes:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, _TIME)
             entry.external_attr = 0o644 << 16
+            # Unix, also where the client is not: zipfile notes the system that it runs on.
             entry.create_system = 3
             archive.writestr(entry, files[name])  # stored: the interpreter needs no zlib, and starts faster
     return made.getvalue()

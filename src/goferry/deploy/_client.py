@@ -1,4 +1,4 @@
-"""The client's side of the host agent: starts it or reaches it, speaks frames with it, and never judges what it judges.
+"""The client side of the host agent: starts or reaches it and exchanges frames with it; the agent makes the decisions.
 
 The local target's agent is a process on this machine; a host's is reached through ssh. When the client is interrupted
 it ends the stream: the agent then undoes what was not committed, and is waited for.
@@ -24,28 +24,29 @@ from goferry.kernel.outcomes import AgentLost, from_frame
 from goferry.system.process import SECRETS, ToolMissing
 
 SETTLE, SOON = 120.0, 1.0
-"""Seconds in which an agent whose client left must have undone what was open, and then have ended."""
+"""Seconds an agent has to undo what is open once its client has left, and then to exit."""
 PATIENCE = 900.0
-"""Seconds in which an agent must say something, be it progress."""
+"""Seconds within which an agent must send something, if only progress."""
 LONGEST, LIMITS = 48 * 3600.0, {"hello": 300.0, "status": 300.0, "logs": 300.0}
-"""Seconds that a whole request may take, signs of progress included; what changes nothing is answered soon."""
+"""Seconds a whole request may take, however much progress it reports; requests that change nothing get less."""
 MOST = 20_000
-"""Signs of progress that one request may have: a day's bake has one a minute."""
+"""Progress messages allowed for one request; a bake of a day sends one a minute."""
 COMPLAINTS = 32 << 10
-"""Bytes of an agent's standard error that are kept, of its beginning and of its end each."""
+"""Bytes kept of an agent's standard error, of its beginning and its end each."""
 CHANGES = ("prepare", "rollback", "switch", "commit", "down", "purge")
-"""Requests that begin or go on with a change of the target."""
+"""Requests that start or continue a change to the target."""
 _NAME = re.compile("[a-z][a-z0-9-]{0,60}")
 
 Explain = Callable[[int | None, str], GoferryError | None]
-"""(exit code, standard error) → what an agent's end without an answer means, or None."""
+"""(exit code, standard error) → what it means that an agent ended without an answer, or None."""
 
 
 class _Complaints:
-    """What a program writes to standard error: read to its end, and only its beginning and its end kept."""
+    """A program's standard error: all of it is read, and only the beginning and the end are kept."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream, self._first, self._last = stream, b"", b""
+        # Always read: a program whose pipe of complaints is full blocks in the middle of its work.
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -57,13 +58,13 @@ class _Complaints:
                 self._last = (self._last + data[room:])[-COMPLAINTS:]
 
     def text(self) -> str:
-        """Return what was kept, after a moment for what is still on its way."""
+        """Return what was kept, after waiting a moment for output still in flight."""
         self._thread.join(1)
         return (self._first + self._last).decode("utf-8", "replace").strip()
 
 
 class Agent:
-    """A running agent; made by `opened`. `answered`: whether it said anything yet, be it a sign of progress."""
+    """A running agent; made by `opened`. `answered`: whether it has sent anything yet, if only progress."""
 
     def __init__(
         self,
@@ -86,12 +87,13 @@ class Agent:
     def ask(
         self, request: str, heard: Callable[[str], None] = lambda _: None, payload: bytes = b"", **fields: object
     ) -> dict[str, object]:
-        """Send one request and return its answer; `heard` gets each act as the host begins it.
+        """Send one request and return its answer; `heard` is called with each step as the host begins it.
 
         Raises:
             GoferryError: the host's own, by its name.
             AgentLost: when the agent ended or answered something else.
         """
+        # Before it is sent: a request that broke off on its way may have arrived all the same.
         self._begun = self._begun or request in CHANGES
         try:
             data = frames.encode({"request": request, **self._about, **fields}, payload)
@@ -134,6 +136,7 @@ class Agent:
     def _lost(self, why: str) -> GoferryError:
         code: int | None = None
         with contextlib.suppress(subprocess.TimeoutExpired):
+            # ssh closes its streams a moment before it ends, and its exit code says what happened.
             code = self._process.wait(3)
         said = self.complaints()
         known = self._explain(code, said)
@@ -149,7 +152,9 @@ class Agent:
         )
 
     def hang_up(self) -> None:
-        """End the stream from another thread: the agent undoes what is open, and who waits for an answer gets one."""
+        """End the stream from another thread: the agent undoes what is open, and a waiting thread gets an error."""
+        # A writer that is stuck holds this lock. Closing the pipe under it could hand its descriptor to
+        # another file; ending the program breaks the pipe instead.
         if self._writing.acquire(timeout=0.2):
             try:
                 self._close_input()
@@ -164,7 +169,7 @@ class Agent:
             self._process.stdin.close()
 
     def leave(self) -> None:
-        """End the stream and wait for the agent to settle: it then ends its own."""
+        """Close the stream and wait until the agent has undone what is open and closed its own."""
         self._close_input()
         settled = self._ended()
         assert self._process.stdout is not None
@@ -181,6 +186,7 @@ class Agent:
     def _ended(self) -> bool:
         """Read on until the agent ends its stream; return whether it did in time."""
         assert self._process.stdout is not None
+        # The pipe is unbuffered, so poll sees all that is unread; what is still said is of no use to anybody.
         descriptor, until = self._process.stdout.fileno(), time.monotonic() + self._settle
         said = select.poll()
         said.register(descriptor, select.POLLIN)
@@ -191,7 +197,8 @@ class Agent:
 
     @contextlib.contextmanager
     def _limited(self, seconds: float) -> Iterator[None]:
-        """End the program when the block is not over in time, whatever trickles through it."""
+        """Kill the program if the block does not finish in time, whatever trickles through."""
+        # No timeout of a read: each byte that trickles in would start it anew.
         timer = threading.Timer(seconds, self._process.kill)
         timer.daemon = True
         timer.start()
@@ -205,7 +212,7 @@ _ERROR = ("name", "exit_code", "what", "state", "advice", "facts")
 
 
 def told(record: object) -> GoferryError:
-    """Return the error that an answer carries, whatever the answer holds: a host must not choose what cannot be.
+    """Return the error in an answer, whatever the answer holds: a host must not invent an outcome.
 
     Its name is a name, its exit code one of the documented ones and never 0.
     """
@@ -253,6 +260,7 @@ def placed(line: str, where: str) -> str:
 
 def agent_argv(root: Path, trust: Path | None) -> list[str]:
     """Return the local agent's command line."""
+    # -I: neither PYTHONPATH nor a folder of the repository may bring modules into the agent.
     words = [sys.executable, "-I", "-m", "goferry.host", "serve", "--root", sendable(root)]
     return words + (["--trust", sendable(trust)] if trust else [])
 
@@ -271,8 +279,8 @@ def opened(
     """Run an agent for the block; it is in a session of its own, so a Ctrl-C here does not stop it half-way.
 
     `settle` is how long it may take to end after the block; `where` the options of commands on this target; `trace` the
-    run's trace id, which travels in each request. With `lingers` it may go on by itself when it has ended its stream,
-    with a recovery that nobody waits for.
+    run's trace id, which travels in each request. With `lingers` it may keep running after it has closed its
+    stream, to finish a recovery in the background.
 
     Raises:
         ToolMissing: when the program can't be started.
@@ -280,6 +288,7 @@ def opened(
     try:
         process = subprocess.Popen(
             argv,
+            # The agent starts services and their supervisor, which must not inherit a signing passphrase.
             env={key: value for key, value in environ.items() if key not in SECRETS},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

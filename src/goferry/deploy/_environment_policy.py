@@ -31,6 +31,7 @@ def judge_uncommitted(dist: Path, rule: str, environment: str = "") -> None:
         return
     release = read_release(dist)
     listed, where = release.uncommitted, printable(environment, 80) or "the environment"
+    # None is not an empty list: a release that keeps no such list may have any number of these files.
     if listed is None or listed:
         shown = [printable(path, 200) for path in (listed or [])[:_SHOWN]]
         more = f", and {len(listed) - _SHOWN} more" if listed and len(listed) > _SHOWN else ""

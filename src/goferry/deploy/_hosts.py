@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from goferry.deploy.errors import HostNameInvalid
 from goferry.kernel.errors import printable
 
+# Names never begin with a dash, which ssh would take for an option (`-oProxyCommand=…`).
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
 _SIX = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[A-Za-z0-9._-]{1,32})?")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
@@ -36,6 +37,7 @@ def parse(text: str, user: str) -> Address:
     Raises:
         HostNameInvalid: when it is none.
     """
+    # `web:22` is a name and a port; only what can't be one is read as an IPv6 address without brackets.
     found = _FORM.fullmatch(text) or (_SIX.fullmatch(text) and _FORM.fullmatch(f"[{text}]"))
     if not found:
         raise _invalid(text)
@@ -58,6 +60,8 @@ def parse_all(texts: Sequence[str], user: str) -> list[Address]:
         raise HostNameInvalid(
             "no host is named", advice=["name one:  --host HOST", "or hosts of an environment in goferry.yml"]
         )
+    # Without a port ssh's configuration decides, so `web` and `web:22` may be one host or two. Both are
+    # refused either way: a fleet that has a host twice would wait for its own lock.
     places = [(each.host.lower(), each.port or 22) for each in found]
     twice = [each.text for each, place in zip(found, places, strict=True) if places.count(place) > 1]
     if twice:

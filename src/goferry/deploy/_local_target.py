@@ -78,7 +78,7 @@ class Local:
         return f"--target local --root {shlex.quote(str(self.root))}"
 
     def before_deploy(self, settings: Settings) -> contextlib.AbstractContextManager[None]:
-        """Have what ends the block say what serves on the target now; see serving.told."""
+        """Make an error that leaves the block say what the target serves now; see serving.told."""
         return serving.told(lambda error: {NAME: self._serving(settings, error)}, local=True)
 
     def deploy(
@@ -89,6 +89,7 @@ class Local:
         Raises:
             GoferryError: as the host says: refusals (exit 3), failures before the switch (1), `rolled-back` (4).
         """
+        # The agent is this user's and reads the folder itself: nothing is uploaded.
         asked = {"dist": client.sendable(dist), "services": list(services)}
         return self._change("deploy", HostSession.prepare, asked, settings=settings, stream=stream, dry_run=dry_run)
 
@@ -137,13 +138,13 @@ class Local:
             return Logs(HostSession(_HERE, agent).logs(list(services), lines))
 
     def down(self, *, settings: Settings, stream: Stream, dry_run: bool) -> Stopped:
-        """End every service of the target and its supervisor; raises as `status` does."""
+        """Stop every service of the target, and its supervisor; raises as `status` does."""
         self._found()
         with self._session("down", settings, stream) as (session, _):
             return Stopped.read(session.ask("down", dry_run=dry_run, wait_ms=self._wait_ms), dry_run=dry_run)
 
     def purge(self, project: str, service: str, *, settings: Settings, stream: Stream, dry_run: bool) -> Purged:
-        """Remove what the target keeps of a project or of one service, data and logs too; what runs of it is ended.
+        """Remove all that the target keeps of a project or of one service, data and logs too, after stopping it.
 
         Raises:
             TargetMissing: nothing was ever deployed there. GoferryError: `nothing-kept`, `deploy-busy`, as the agent
@@ -164,7 +165,7 @@ class Local:
             )
 
     def _serving(self, settings: Settings, error: GoferryError) -> Serving:
-        """Return what the target serves, as its error says or, when that says nothing, as it answers now."""
+        """Return what the target serves: from the error if that says it, else by asking now."""
         known = error.facts.get("serving")
         if isinstance(known, dict):
             return Serving.of(live.services(known))
@@ -182,11 +183,12 @@ class Local:
 
     def _agent(self, settings: Settings, trace: str = "") -> contextlib.AbstractContextManager[client.Agent]:
         argv = self.argv or client.agent_argv(self.root, self.trust)
+        # After `status` an agent may go on with a recovery that nobody waits for; it must not be killed.
         return client.opened(argv, settings.environ, where=self.options, trace=trace, lingers=True)
 
     @contextlib.contextmanager
     def _session(self, stage: str, settings: Settings, stream: Stream) -> Iterator[tuple[HostSession, Span]]:
-        """Open the agent for the block, with a line on which its progress is seen."""
+        """Open the agent for the block, with a line that shows its progress."""
         with stream.span(stage, host=NAME) as span, self._agent(settings, stream.trace) as agent:
             yield HostSession(_HERE, agent, span), span
 
@@ -197,7 +199,7 @@ _HERE = Address(NAME, "", "")
 def _finished(
     session: HostSession, span: Span, prepared: Prepared, since: float, *, dry_run: bool
 ) -> Deployment | Foreseen:
-    """Go on from where only the switch is missing."""
+    """Switch and commit what has been prepared."""
     if dry_run:
         span.skip("dry run")
         return Foreseen({NAME: prepared}, alone=True)

@@ -1,4 +1,4 @@
-"""What targets show of themselves, as `--json` has it: status and logs, and those of a fleet together."""
+"""What targets report, as `--json` prints it: status and logs, and those of a fleet combined."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class FleetStatus:
 
     @property
     def stopped(self) -> Services:
-        """Nothing: a host's services are ended by its root."""
+        """Nothing: only root on the host stops its services."""
         return {}
 
     @property
     def recovered(self) -> tuple[str, ...]:
-        """What earlier deploys had left and this question brought to its end."""
+        """Unfinished deploys that this request brought to an end."""
         return self._of_each(lambda status: status.recovered, alone="")
 
     @property
@@ -67,12 +67,12 @@ class FleetStatus:
 
     @property
     def floors(self) -> Mapping[str, ServiceFloor]:
-        """The floors; a host of before them has none."""
+        """The floors; an older host has none."""
         return _together({name: status.floors for name, status in self.hosts.items()})
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the hosts' root should know."""
+        """What root on the hosts should know."""
         unjudged = tuple(f"{name}: {NO_POLICY}" for name, status in self.hosts.items() if not status.has_policy)
         return unjudged + self._of_each(lambda status: status.notes)
 

@@ -1,7 +1,7 @@
-"""Does what a rollout asks for: a thread per host, real time, and connections that stay open as long as it goes on.
+"""Does what a rollout asks for: a thread per host, real time, and connections that stay open until the end.
 
-Nothing is decided here. What a thread comes back with is an event, and so is a clock that ran out; the events are taken
-one at a time.
+Nothing is decided here. A thread's result is an event, and so is a timer that ran out; events are handled one at a
+time.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from goferry.kernel.errors import GoferryError, RolledBack, Unreachable
 from goferry.observe.events import Span, Stream
 
 HEARTBEAT = 15.0
-"""Seconds between two signs of life to a host that waits for the others; its own deadline is 60."""
+"""Seconds between two heartbeats to a host that waits for the others; its own deadline is 60."""
 RECHECK = 100.0
-"""Seconds in which a host that lost us has followed `on_silence`: its deadline of 60, and time to act."""
+"""Seconds in which a host that lost its client has followed `on_silence`: its deadline of 60, and time to act."""
 GATE = 30.0
-"""Seconds that the others wait for the first host's lock, at most: fleets that share it then queue there."""
+"""Seconds the other hosts wait for the first host's lock, at most; fleets that share that host queue there."""
 PAUSE = 1.0
 """Seconds between two looks at a host whose lock is held."""
 
 
 class HostRequest(Protocol):
-    """What every host is asked for: a release that is sent to it, or a version that it holds."""
+    """What every host is asked to do: deploy an uploaded release, or roll back to a version that it holds."""
 
     @property
     def stage(self) -> str:
@@ -45,30 +45,30 @@ class HostRequest(Protocol):
 
     @property
     def uploads(self) -> bool:
-        """Whether something is sent before."""
+        """Whether something is uploaded first."""
 
     @property
     def on_silence(self) -> str:
-        """What a host does when it hears no more: `rollback` or `commit`."""
+        """What a host does when its client disappears: `rollback` or `commit`."""
 
     @property
     def dry_run(self) -> bool:
-        """Whether it is only shown."""
+        """Whether to show only what would be done."""
 
     @property
     def environment(self) -> str:
-        """The environment that the hosts are asked for, or empty."""
+        """The environment named in requests, or empty."""
 
     def upload(self, session: HostSession, /) -> int:
-        """Send what the host needs; return the bytes."""
+        """Send what the host needs; return the number of bytes sent."""
 
     def prepare(self, session: HostSession, heard: Heard) -> Prepared:
-        """Bring the host to where only the switch is missing; `heard` gets its progress."""
+        """Prepare the host, so that only the switch is left to do; `heard` is called with its progress."""
 
 
 @dataclass
 class _Line:
-    """One host: its line on the screen, its connection, and another one over which it is looked at."""
+    """One host: its line on the screen, its connection, and a second one for looking at it afterwards."""
 
     address: Address
     span: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
@@ -104,6 +104,7 @@ class Performer:
         )
         self._access, self._request, self._settings, self._stream = access, request, settings, stream
         self._lines = {each.text: _Line(each) for each in hosts}
+        # Without a bound, so that a thread can leave its last event when nobody reads any more.
         self._events: SimpleQueue[RolloutEvent | BaseException] = SimpleQueue()
         self._due: dict[Ask, float] = {}
         self._tick = time.monotonic() + HEARTBEAT
@@ -129,7 +130,7 @@ class Performer:
 
     @contextlib.contextmanager
     def running(self, span: Span) -> Iterator[Rollout]:
-        """Go the whole way, and hold every connection for the block, in which the rollout is over."""
+        """Run the rollout to its end, and keep every connection open for the block."""
         self._span = span
         try:
             self._run()
@@ -145,6 +146,7 @@ class Performer:
         return session.span if session else None
 
     def _run(self) -> None:
+        # One thread per host is enough: no host is asked anything while it owes an answer (`Host.works`).
         with ThreadPoolExecutor(len(self._lines), thread_name_prefix="host") as pool:
             try:
                 asks = self._decide(RolloutEvent(EventKind.BEGIN))
@@ -155,6 +157,7 @@ class Performer:
                         return
                     asks = self._decide(self._next())
             except BaseException:
+                # A defect of ours, too: leaving the pool waits for threads, and those wait for hosts.
                 for ask in self._decide(RolloutEvent(EventKind.INTERRUPTED)):
                     self.perform(ask, pool)
                 raise
@@ -164,7 +167,7 @@ class Performer:
         return asks
 
     def perform(self, ask: Ask, pool: ThreadPoolExecutor) -> None:
-        """Begin what is asked for; its end is an event."""
+        """Start what is asked for; its completion is an event."""
         match ask.act:
             case AskKind.AWAIT_LOCK:
                 self._due[ask] = time.monotonic() + GATE
@@ -173,6 +176,7 @@ class Performer:
             case AskKind.WARN:
                 self._warn(ask.host)
             case AskKind.HANG_UP:
+                # From this thread: the host's own is blocked, waiting for the answer that this cuts short.
                 self._lines[ask.host].open.agent.hang_up()
             case _:
                 pool.submit(self._work, ask)
@@ -188,7 +192,7 @@ class Performer:
             self._events.put(RolloutEvent(EventKind.ANSWERED, ask.host, answer))
 
     def _next(self) -> RolloutEvent:
-        """Wait for what comes first: an answer, a clock that ran out, or the time for a sign of life."""
+        """Wait for whatever comes first: an answer, a timer, or the next heartbeat."""
         first = min(self._due, key=lambda ask: self._due[ask], default=None)
         until = self._tick if first is None else min(self._tick, self._due[first])
         try:
@@ -206,12 +210,13 @@ class Performer:
     def _connect(self, host: str) -> None:
         line = self._lines[host]
         span = line.span.enter_context(self._host_span(host))
+        # This only starts ssh: whether the host can be reached shows when it is asked something.
         way = connected(line.address, self._access, self._settings.environ, self._stream.trace, span)
         line.session = line.own.enter_context(way)
 
     @contextlib.contextmanager
     def _host_span(self, host: str) -> Iterator[Span]:
-        """Hold one host's line; at its end it says what came of the host."""
+        """Keep one host's line open; when it closes, it shows how the host ended."""
         with self._stream.span(self._request.stage, host=host, parent=self._span) as span:
             yield span
             ended = self.rollout.host(host)
@@ -225,6 +230,7 @@ class Performer:
             if text != "verify":
                 self._events.put(RolloutEvent(EventKind.LOCKED, host))
 
+        # While it waits for the lock the agent repeats its last progress, which is still "verify".
         first = host == self.rollout.hosts[0].name
         return self._request.prepare(self._lines[host].open, heard if first else lambda _: None)
 
@@ -232,14 +238,14 @@ class Performer:
         self._lines[host].open.hello()
 
     def _warn(self, host: str) -> None:
-        """Say before the switch that a commit there can't be taken back."""
+        """Warn, before the switch, that a commit there can't be undone."""
         divides = "; should another host fail at its commit, the hosts will serve two versions"
         prepared = self.rollout.host(host).prepared
         for line in prepared.final(f" on {host}") if prepared else ():
             self._lines[host].open.warn(line + (divides if len(self._lines) > 1 else ""))
 
     def _look(self, host: str) -> Status:
-        """Ask what serves, over a connection of its own; it stays open while the host is busy."""
+        """Ask what serves, over a new connection that stays open while the host is busy."""
         line = self._lines[host]
         if not self.rollout.host(host).reached:
             line.own.close()  # its agent has settled then, unless the line is dead: what serves now is what stays
@@ -262,20 +268,23 @@ class Performer:
             return status
 
     def _bring_back(self, host: str) -> None:
-        """Have the host bring back what served before, from what it holds."""
+        """Have the host go back to what it served before, from what it holds."""
         session, prepared = self._lines[host].open, self.rollout.host(host).prepared
         assert prepared is not None, "it was committed"
         for sequence, services in prepared.earlier().items():
+            # An older agent does not say which release served before; without one it goes one step back.
             which = {"sequence": sequence} if sequence else {}
             named = {"environment": self._request.environment} if self._request.environment else {}
             about: dict[str, Any] = {"project": prepared.project, "services": services, **which, **named}
+            # An id of its own: under the deploy's the host would answer with what that deploy came to.
             session.ask("rollback", id=transaction_id(), on_silence="rollback", wait_ms=60_000, **about)
             session.switch()
             session.commit()
 
 
 def _kind(error: GoferryError) -> EventKind:
-    """Return what an error means for its host: its word that it went back, that nobody knows, or a refusal."""
+    """Return what an error means for its host: it rolled back by itself, its state is unknown, or it refused."""
+    # An answer that can't be used (AgentLost) is one of Unreachable: nobody knows what the host did.
     if isinstance(error, RolledBack):
         return EventKind.UNDONE
     return EventKind.LOST if isinstance(error, Unreachable) else EventKind.REFUSED

@@ -1,4 +1,4 @@
-"""What is asked of every host of a fleet: to take a release that is sent to it, or to go back to one that it holds."""
+"""What every host of a fleet is asked to do: deploy an uploaded release, or roll back to one that it holds."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from goferry.kernel.manifest import Manifest
 
 @dataclass(frozen=True)
 class _Common:
-    """What both have.
+    """What both requests share.
 
     Attributes:
-        services: these alone; empty means all. environment: its name, or empty. wait: seconds, for another deploy.
-        id: of the transaction, the same on every host; a host that did it before answers what came of it.
+        services: the ones to change; empty means all. environment: its name, or empty. wait: seconds for a busy lock.
+        id: of the transaction, the same on every host; a host that has already run it replies with the result.
     """
 
     services: Sequence[str]
@@ -29,6 +29,7 @@ class _Common:
     on_silence: str
     wait: float
     dry_run: bool
+    # Made once for the fleet, so that a host which is asked twice knows the request again.
     id: str = field(default_factory=transaction_id)
 
     def _fields(self) -> dict[str, Any]:
@@ -52,7 +53,7 @@ class DeployRequest(_Common):
     uploads: bool = True
 
     def upload(self, session: HostSession) -> int:
-        """Send what the host lacks; return the bytes."""
+        """Send what the host lacks; return the number of bytes sent."""
         return upload.send_release(session, self.dist, self.release, self.services, self.id)
 
     def prepare(self, session: HostSession, heard: Heard) -> Prepared:
@@ -82,6 +83,7 @@ class RollbackRequest(_Common):
         to: dict[str, Any] = {"to": self.to} if self.to else {}
         answer = session.rollback(heard, project=self.project, **self._fields(), **to)
         if self.to and any(change.to != self.to for change in answer.changes):
+            # The agent has started a candidate by now, and would hold its lock until it gave this client up.
             session.abort()
             raise HostOutdated(
                 f"{session.address.text} would go back one step instead of to {printable(self.to, 80)}",

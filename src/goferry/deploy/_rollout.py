@@ -8,17 +8,17 @@ Several hosts go as one: all are prepared before any is switched, and either all
                     └ END (dry run)       └────────────────────────────┴ SETTLE ───────────── END
 
 A phase begins by asking the hosts that ENTERS names, all at once, and is over when none of them works any more;
-FOLLOWS says what comes then. What an event makes of its host is in MOVES (`rollout_table`). A host that waits for the
-others is greeted at each TICK, so that it does not take us for dead. Three rules go beyond one host:
+FOLLOWS says what comes next. How an event changes its host is in MOVES (`_rollout_table`). A host that waits for the
+others is greeted at each TICK, so that it does not give up on this client. Three rules go beyond one host:
 
     PREPARE   the others wait until the first host has its lock: fleets that share that host then queue there
     SWITCH    when one host fails, those that still watch theirs are let go at once, so that none serves a version to
               the end of its watch that was found bad elsewhere; not where silence commits
-    RECHECK, SETTLE   a host of which nobody knows what came of it is looked at over a new connection, which also lets
-              it recover; while somebody has its lock it is looked at again, for that may be our own transaction
+    RECHECK, SETTLE   a host whose state is unknown is looked at over a new connection, which also lets it recover;
+              while its lock is held it is looked at again, since the holder may be our own transaction
 
-Nothing is remembered here that the hosts do not know: after a crash of this side they follow `on_silence`, and the same
-command again ends at one version. Nothing is asked of a host whose connection was lost, but to be looked at.
+Nothing is remembered here that the hosts do not know: if this client crashes they follow `on_silence`, and running the
+command again brings them to one version. A host whose connection was lost is only looked at.
 
 Waves and a canary fleet are data for this machine: a list of groups of hosts instead of `hosts`, and `ENTERS` asks
 those of the group whose turn it is; after COMMIT (or a watch that the canary asks for) PREPARE follows for the next
@@ -54,7 +54,7 @@ Answer = Prepared | Switched | Committed | Status | int | None
 
 @dataclass(frozen=True)
 class Ask:
-    """One thing for the performer to do; `host` is empty for the clock of the whole fleet."""
+    """One thing for the performer to do; `host` is empty for a timer of the whole fleet."""
 
     act: AskKind
     host: str = ""
@@ -62,7 +62,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class RolloutEvent:
-    """One thing that happened, of an ask to `host` or to nobody; `failure` is what a host said, or how it was lost."""
+    """One thing that happened, to `host` or to the fleet; `failure` is a host's error, or says how it was lost."""
 
     kind: EventKind
     host: str = ""
@@ -72,12 +72,12 @@ class RolloutEvent:
 
 @dataclass(frozen=True)
 class Host:
-    """What is known of one host.
+    """What is known about one host.
 
     Attributes:
         prepared, switched, committed: its answers; None before. uploaded: bytes that were sent, None when none were.
         failure: what ended it here, if anything did.
-        lost: its connection is gone. let_go: we ended it, because of another host. greeted: it owes us an answer.
+        lost: its connection is gone. let_go: it was hung up on, because of another host. greeted: it has yet to reply.
     """
 
     name: str
@@ -93,12 +93,12 @@ class Host:
 
     @property
     def outcome(self) -> HostOutcome:
-        """What came of it; empty while it is open."""
+        """How it ended; empty while it is open."""
         return OUTCOMES.get(self.state, HostOutcome.OPEN)
 
     @property
     def works(self) -> bool:
-        """Whether something that was asked of it is not answered yet."""
+        """Whether it has yet to answer something."""
         return self.greeted or self.state not in IDLE
 
     @property
@@ -111,12 +111,12 @@ class Host:
 
 @dataclass(frozen=True)
 class Rollout:
-    """A change of several hosts: where it is.
+    """The state of a change to several hosts.
 
     Attributes:
         hosts: in the order in which fleets lock them. on_silence: `rollback` or `commit`.
         uploads: whether something is sent before a host prepares. dry_run: it ends where the switch would be.
-        locked: the first host has its lock. late: no host is looked at once more in this phase.
+        locked: the first host has its lock. late: time is up for looking at a busy host again in this phase.
     """
 
     hosts: tuple[Host, ...]
@@ -159,6 +159,7 @@ def _always(_: Rollout) -> bool:
 
 
 def _divided(fleet: Rollout) -> bool:
+    # With a host unknown, bringing the others back might not end the split, so that is left to a person.
     return bool(fleet.among(RolloutState.COMMITTED) and fleet.among(RolloutState.ROLLED_BACK)) and not fleet.among(
         RolloutState.UNKNOWN
     )
@@ -170,11 +171,13 @@ FOLLOWS: Mapping[Phase, tuple[tuple[Condition, Phase], ...]] = {
         (lambda fleet: fleet.failed, Phase.ABORT),
         (lambda fleet: fleet.dry_run, Phase.END),
         (lambda fleet: fleet.among(RolloutState.PREPARED), Phase.SWITCH),
+        # Nothing is prepared anywhere: all hosts serve the release, and are only asked what to report.
         (_always, Phase.SHOW),
     ),
     Phase.ABORT: ((_always, Phase.END),),
     Phase.SHOW: ((_always, Phase.END),),
     Phase.SWITCH: ((lambda fleet: fleet.failed, Phase.UNDO), (_always, Phase.COMMIT)),
+    # A host that was let go during its watch is still unknown here: only another look tells how it settled.
     Phase.UNDO: ((_always, Phase.SETTLE),),
     Phase.COMMIT: ((lambda fleet: fleet.among(RolloutState.UNKNOWN), Phase.RECHECK), (_always, Phase.END)),
     Phase.RECHECK: ((_divided, Phase.BRING_BACK), (_always, Phase.END)),
@@ -205,6 +208,7 @@ def _go_on(fleet: Rollout) -> tuple[Rollout, Asks]:
         if fleet.phase is Phase.PREPARE and phase is not Phase.ABORT:
             prepared = fleet.among(RolloutState.PREPARED)
             asks += [Ask(AskKind.WARN, each.name) for each in prepared if each.prepared and each.prepared.no_way_back]
+        # A clock of an earlier look may have run out in between; it must not cut the next look short.
         fleet = replace(fleet, phase=phase, late=False)
         if phase in ENTERS:
             before, state, act = ENTERS[phase]
@@ -220,13 +224,15 @@ def _begun(fleet: Rollout, _event: RolloutEvent) -> tuple[Rollout, Asks]:
 
 
 def _answered(fleet: Rollout, event: RolloutEvent) -> tuple[Rollout, Asks]:
-    """Take what came of an ask."""
+    """Handle the result of an ask."""
     host = fleet.host(event.host)
     if (host.state, event.kind) not in MOVES or not host.works:
         raise IllegalRolloutEvent(f"{event.kind} of {host.name}, which is {host.state.name}")
+    # The lock may be held by our own transaction, still on its way: what serves now need not stay.
     if host.state is RolloutState.LOOKING and isinstance(event.answer, Status) and event.answer.busy:
         if not fleet.late:
             return fleet, (Ask(AskKind.LOOK_AGAIN, host.name),)
+        # Busy to the end: without an answer the host stays unknown, which is all that can be said of it.
         event = replace(event, answer=None)
     after = _take(_moved(host, event), event.answer)
     fleet, asks = _let_through(fleet.having(after))
@@ -234,6 +240,8 @@ def _answered(fleet: Rollout, event: RolloutEvent) -> tuple[Rollout, Asks]:
         asks += (Ask(AskKind.AWAIT_LOCK, host.name),)
     if host.state is RolloutState.UPLOADING and after.state is RolloutState.PREPARING:
         asks += (Ask(AskKind.PREPARE, host.name),)
+    # The agent reads no request while it watches, but it notices at once when its client is gone: so hosts
+    # are hung up on. Where silence commits that would keep the bad version: there they are aborted later.
     if fleet.phase is Phase.SWITCH and event.kind in FAILURES and fleet.on_silence != "commit":
         watching = [each for each in fleet.among(RolloutState.SWITCHING) if each.reached]
         fleet = fleet.having(*(replace(each, let_go=True) for each in watching))
@@ -252,11 +260,12 @@ def _moved(host: Host, event: RolloutEvent) -> Host:
 
 
 def _take(host: Host, answer: Answer) -> Host:
-    """Return a host that moved with what its answer says."""
+    """Return a host that moved, with what its answer says filled in."""
     match answer:
         case Prepared():
             return replace(host, prepared=answer, state=RolloutState.UNCHANGED if answer.unchanged else host.state)
         case Switched():
+            # When the watch ended just as we hung up, the answer does not say what the host did then.
             return replace(host, switched=answer, state=RolloutState.UNKNOWN if host.let_go else host.state)
         case Committed():
             return replace(host, committed=answer)
@@ -271,15 +280,17 @@ def _take(host: Host, answer: Answer) -> Host:
 
 
 def _seen(host: Host, status: Status) -> Host:
-    """Return what came of a host by which release serves there now."""
+    """Return how a host ended, judged by the release that it serves now."""
     live = status.of(_project(host))
     serves = {each.service: each.sequence for each in live.values()}
     wanted = {change.service: change.sequence for change in host.prepared.changes} if host.prepared else {}
+    # Only a host that serves all of it counts as deployed: not a part, nor another deploy's version.
     if any(serves.get(service) != sequence for service, sequence in wanted.items()):
         return replace(host, state=RolloutState.ROLLED_BACK)
     switched = host.switched or Switched()
     changed = {name: each for name, each in live.items() if each.service in wanted}
     done = Committed(switched.switch_ms, switched.gap_ms, changed)
+    # What went wrong on the way, such as a line that was cut, does not count once the version serves.
     return replace(host, state=RolloutState.COMMITTED, failure=None, committed=done)
 
 
@@ -292,8 +303,9 @@ def _locked(fleet: Rollout, _event: RolloutEvent) -> tuple[Rollout, Asks]:
 
 
 def _let_through(fleet: Rollout) -> tuple[Rollout, Asks]:
-    """Have the hosts go on that wait for no lock any more; the first one never waits."""
+    """Let the hosts go on that no longer have to wait for the lock; the first one never waits."""
     first = fleet.hosts[0]
+    # A first host that failed, or was done before it reported its lock, must not hold the others back either.
     every = fleet.locked or first.state not in BEFORE_LOCK
     return _begin(fleet, [each for each in fleet.among(RolloutState.WAITING) if every or each is first])
 
@@ -308,6 +320,7 @@ def _begin(fleet: Rollout, hosts: list[Host]) -> tuple[Rollout, Asks]:
 def _timed_out(fleet: Rollout, event: RolloutEvent) -> tuple[Rollout, Asks]:
     if not event.host:
         return replace(fleet, late=True), ()
+    # Clocks are never stopped: for a host that went on long ago this finds nothing to begin.
     return _begin(fleet, [each for each in fleet.among(RolloutState.WAITING) if each.name == event.host])
 
 
@@ -316,12 +329,14 @@ def _ticked(fleet: Rollout, _event: RolloutEvent) -> tuple[Rollout, Asks]:
     waiting = [
         each for each in fleet.among(RolloutState.PREPARED, RolloutState.SWITCHED) if not (each.greeted or each.failure)
     ]
+    # One greeting at a time: a host that is slow to answer must not be sent one after the other.
     greeted = fleet.having(*(replace(each, greeted=True) for each in waiting))
     return greeted, tuple(Ask(AskKind.HELLO, each.name) for each in waiting)
 
 
 def _interrupted(fleet: Rollout, _event: RolloutEvent) -> tuple[Rollout, Asks]:
-    """Let all hosts go; each follows `on_silence`."""
+    """Hang up on all hosts; each follows `on_silence`."""
+    # Nothing is awaited here: the performer waits for each agent as it closes the connections.
     return replace(fleet, phase=Phase.END), tuple(
         Ask(AskKind.HANG_UP, each.name) for each in fleet.hosts if each.reached
     )

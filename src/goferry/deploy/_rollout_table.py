@@ -82,7 +82,7 @@ class EventKind(StrEnum):
 
 
 class HostOutcome(StrEnum):
-    """What came of a host, as the record says it."""
+    """How a host ended, as the record says it."""
 
     OPEN = ""
     DEPLOYED = "deployed"
@@ -101,7 +101,7 @@ OUTCOMES: Mapping[RolloutState, HostOutcome] = {
     RolloutState.FAILED: HostOutcome.FAILED,
     RolloutState.UNKNOWN: HostOutcome.UNKNOWN,
 }
-"""The states in which a host's course can end; any other one is still open."""
+"""The states in which a host can end; any other one is still open."""
 
 FAILURES = (EventKind.REFUSED, EventKind.UNDONE, EventKind.LOST)
 BEFORE_LOCK = (
@@ -112,7 +112,7 @@ BEFORE_LOCK = (
     RolloutState.PREPARING,
 )
 IDLE = (RolloutState.NEW, RolloutState.PREPARED, RolloutState.SWITCHED, *OUTCOMES)
-"""The states in which nothing is asked of a host but a greeting; in any other one it works."""
+"""The states in which a host is asked nothing but a greeting; in any other one it is working."""
 
 MOVES: Mapping[tuple[RolloutState, EventKind], RolloutState] = {
     (RolloutState.CONNECTING, EventKind.ANSWERED): RolloutState.WAITING,
@@ -130,6 +130,7 @@ MOVES: Mapping[tuple[RolloutState, EventKind], RolloutState] = {
     **{(RolloutState.ABORTING, kind): RolloutState.ABORTED for kind in (EventKind.ANSWERED, *FAILURES)},
     **{(RolloutState.SHOWING, kind): RolloutState.UNCHANGED for kind in (EventKind.ANSWERED, *FAILURES)},
     (RolloutState.SWITCHING, EventKind.ANSWERED): RolloutState.SWITCHED,  # or UNKNOWN, when it was let go meanwhile
+    # Of a switch only `rolled-back` proves that traffic is where it was; any other error leaves it open.
     (RolloutState.SWITCHING, EventKind.UNDONE): RolloutState.ROLLED_BACK,
     (RolloutState.SWITCHED, EventKind.ANSWERED): RolloutState.SWITCHED,  # greeted
     (RolloutState.SWITCHED, EventKind.UNDONE): RolloutState.ROLLED_BACK,
@@ -141,22 +142,25 @@ MOVES: Mapping[tuple[RolloutState, EventKind], RolloutState] = {
     (RolloutState.UNDOING, EventKind.ANSWERED): RolloutState.ROLLED_BACK,
     **{(RolloutState.UNDOING, kind): RolloutState.UNKNOWN for kind in FAILURES},
     (RolloutState.COMMITTING, EventKind.ANSWERED): RolloutState.COMMITTED,
+    # Also a refusal: the agent may have written the commit and have failed while it made its answer.
     **{(RolloutState.COMMITTING, kind): RolloutState.UNKNOWN for kind in FAILURES},
     **{
         (RolloutState.LOOKING, kind): RolloutState.UNKNOWN for kind in (EventKind.ANSWERED, *FAILURES)
     },  # or what is seen to serve
     (RolloutState.BRINGING_BACK, EventKind.ANSWERED): RolloutState.ROLLED_BACK,
+    # A way back that was refused, or was undone itself, leaves the host at what it had committed.
     (RolloutState.BRINGING_BACK, EventKind.REFUSED): RolloutState.COMMITTED,
     (RolloutState.BRINGING_BACK, EventKind.UNDONE): RolloutState.COMMITTED,
     (RolloutState.BRINGING_BACK, EventKind.LOST): RolloutState.UNKNOWN,
 }
-"""What the answer to the last ask makes of a host, by what the host was doing; see `_take` for what an answer adds."""
+"""A host's next state, by its state and the kind of event; see `_take` for what an answer adds."""
 
 ENTERS: Mapping[Phase, tuple[RolloutState, RolloutState, AskKind]] = {
     Phase.PREPARE: (RolloutState.NEW, RolloutState.CONNECTING, AskKind.CONNECT),
     Phase.ABORT: (RolloutState.PREPARED, RolloutState.ABORTING, AskKind.ABORT),
     Phase.SHOW: (RolloutState.UNCHANGED, RolloutState.SHOWING, AskKind.SHOW),
     Phase.SWITCH: (RolloutState.PREPARED, RolloutState.SWITCHING, AskKind.SWITCH),
+    # Only hosts whose watch has ended; those that still watched were hung up on when the first one failed.
     Phase.UNDO: (RolloutState.SWITCHED, RolloutState.UNDOING, AskKind.ABORT),
     Phase.COMMIT: (RolloutState.SWITCHED, RolloutState.COMMITTING, AskKind.COMMIT),
     Phase.RECHECK: (RolloutState.UNKNOWN, RolloutState.LOOKING, AskKind.LOOK),

@@ -1,4 +1,4 @@
-"""An open connection to one agent: what is asked over it, and the line on which a person sees how far it is.
+"""An open connection to one agent: the requests made over it, and the line that shows its progress.
 
 Each method is one request of the protocol (kernel.protocol); its answer is a frozen class of `answers`.
 """
@@ -19,7 +19,7 @@ from goferry.deploy.live import Status
 from goferry.observe.events import Span
 
 Heard = Callable[[str], None]
-"""Gets the host's progress, one text for each act that begins."""
+"""Called with the host's progress, one text for each step that begins."""
 
 
 def transaction_id() -> str:
@@ -37,7 +37,7 @@ class HostSession:
 
     Attributes:
         address: where the host is; its text is the host's name in messages.
-        agent: who answers. span: the host's line; None where nobody watches.
+        agent: the agent at the other end. span: the host's line; None without a display.
     """
 
     address: Address
@@ -63,33 +63,33 @@ class HostSession:
             self.span.progress(text)
 
     def warn(self, text: str) -> None:
-        """Leave something on the host's line that a person must look at."""
+        """Add a warning to the host's line."""
         if self.span is not None:
             self.span.note(text, "warning")
 
     def measure(self, **numbers: int) -> None:
-        """Leave numbers on the host's line."""
+        """Add numbers to the host's line."""
         if self.span is not None:
             self.span.numbers.update(numbers)
 
     def hello(self) -> Hello:
-        """Ask who answers; also a sign of life to a host that waits for the others."""
+        """Ask for the agent's capabilities; also a heartbeat for a host that waits for the others."""
         return Hello.read(self.ask("hello"))
 
     def prepare(self, heard: Heard = _deaf, *, dry_run: bool = False, **fields: object) -> Prepared:
-        """Have a release verified and started, up to where only the switch is missing."""
+        """Have a release verified and started, so that only the switch is left to do."""
         return Prepared.read(self.ask("prepare", heard, dry_run=dry_run, **fields), dry_run=dry_run)
 
     def rollback(self, heard: Heard = _deaf, *, dry_run: bool = False, **fields: object) -> Prepared:
-        """Have a version that the host holds started, up to where only the switch is missing."""
+        """Have a version that the host holds started, so that only the switch is left to do."""
         return Prepared.read(self.ask("rollback", heard, dry_run=dry_run, **fields), dry_run=dry_run)
 
     def switch(self) -> Switched:
-        """Have traffic brought to the candidates, and have them watched."""
+        """Move traffic to the candidates, and watch them."""
         return Switched.read(self.ask("switch"))
 
     def commit(self) -> Committed:
-        """Make it so."""
+        """Make the new version stay."""
         return Committed.read(self.ask("commit"))
 
     def abort(self) -> None:
@@ -116,10 +116,12 @@ def connected(
     """
     algorithms = ssh.pinned_algorithms(address, access, environ)
     with client.opened(
+        # For a deploy key sshd runs the forced command of authorized_keys instead, which names its project.
         ssh.argv(address, access, algorithms, [ssh.AGENT, "connect"]),
         ssh.spoken(environ),
         explain=lambda code, errors: ssh.failure(address, access, code, errors),
         where=f"--target ssh --host {address.text}" + (f" --identity {_identity(access)}" if access.identity else ""),
+        # The agent is a systemd unit there and undoes what is open by itself: ssh need not see its end.
         settle=10.0,
         trace=trace,
     ) as agent:

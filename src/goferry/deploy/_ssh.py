@@ -1,7 +1,7 @@
-"""The way to a host: the OpenSSH program, with everything that decides about security said on its command line.
+"""Runs OpenSSH to reach a host, with every option that matters for security set on its command line.
 
-A user's own ssh configuration is honoured for the way (jump hosts, ports, addresses, certificates, agents) and for
-nothing else: what is said here comes first, and ssh takes the first value that it meets.
+The user's own ssh configuration decides how a host is reached (jump hosts, ports, addresses, certificates, agents) and
+nothing else: the options set here come first, and ssh uses the first value that it finds.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ AGENT = "/usr/local/libexec/goferry-host"
 
 @dataclass(frozen=True)
 class Access:
-    """What opens a host.
+    """How to log in to a host.
 
     Attributes:
         identity: the private key's file; None means the user's own keys and agent.
         known_hosts: the hosts' keys; None means the user's own file.
         connect_timeout: seconds until a host counts as unreachable.
-        called: what messages call these files, by path, where a person knows them by another name.
+        called: names for these files in messages, by path, where people know them by another name.
     """
 
     identity: Path | None = None
@@ -49,30 +49,38 @@ class Access:
     called: Mapping[Path, str] = field(default_factory=dict)
 
     def name(self, path: Path) -> str:
-        """Return what a person calls a file: the secret's or input's name, else its path."""
+        """Return a file's name for messages: the secret's or input's name, else its path."""
         return self.called.get(path) or printable(str(path), 200)
 
 
 def argv(address: Address, access: Access, algorithms: Sequence[str] = (), command: Sequence[str] = ()) -> list[str]:
     """Return ssh's command line; pure."""
     options = {
+        # Nobody is there to type: ssh has to fail where it would ask for a passphrase or about a key.
         "BatchMode": "yes",
+        # Not accept-new, which believes whoever answers first.
         "StrictHostKeyChecking": "yes",
+        # Forwardings of the user's configuration would open ports for each deploy, or end it over one.
         "ClearAllForwardings": "yes",
         "ForwardAgent": "no",
         "ForwardX11": "no",
         "PermitLocalCommand": "no",
         "RequestTTY": "no",
         "Tunnel": "no",
+        # A connection that is shared was opened by other rules than these: its host key was judged elsewhere.
         "ControlMaster": "no",
         "ControlPath": "none",
+        # With one in the configuration ssh refuses to be given a command here.
         "RemoteCommand": "none",
+        # Keys are vouched for by people: not by the host itself, by DNS, or by a configured program.
         "UpdateHostKeys": "no",
         "VerifyHostKeyDNS": "no",
         "KnownHostsCommand": "none",
         "EscapeChar": "none",
+        # Any quieter level hides the messages by which `failure` tells one end from another.
         "LogLevel": "ERROR",
         "ConnectTimeout": str(access.connect_timeout),
+        # A dead line ends ssh after 30 seconds: within the 60 that a host gives a silent client.
         "ServerAliveInterval": "10",
         "ServerAliveCountMax": "3",
         **_pinned(access, algorithms),
@@ -81,6 +89,7 @@ def argv(address: Address, access: Access, algorithms: Sequence[str] = (), comma
     for name, value in options.items():
         words += ["-o", f"{name}={value}"]
     if access.identity is not None:
+        # Else ssh-agent's keys are offered too, and sshd hangs up at MaxAuthTries (6 by default).
         words += ["-o", "IdentitiesOnly=yes", "-o", f"IdentityFile={_quoted(access.identity)}"]
     if address.port:
         words += ["-p", str(address.port)]
@@ -91,19 +100,21 @@ def _pinned(access: Access, algorithms: Sequence[str]) -> dict[str, str]:
     pinned = {"HostKeyAlgorithms": ",".join(algorithms)} if algorithms else {}
     if access.known_hosts is None:
         return pinned
+    # This machine's /etc/ssh/ssh_known_hosts must not vouch for a key that the file does not pin.
     return {"UserKnownHostsFile": _quoted(access.known_hosts), "GlobalKnownHostsFile": "none", **pinned}
 
 
 def _quoted(path: Path) -> str:
     """Return a path as ssh_config(5) takes it: quoted for spaces, `%` doubled, since tokens are expanded."""
     text = str(path.absolute())
+    # A literal `${` can't be written there at all, and quotes and backslashes depend on the version of ssh.
     if '"' in text or "\\" in text or "${" in text or any(ord(letter) < 32 for letter in text):
         raise Misuse(f"ssh can't be given the path {printable(text, 200)}", advice=["choose a plainer folder"])
     return '"' + text.replace("%", "%%") + '"'
 
 
 def pinned_algorithms(address: Address, access: Access, environ: Mapping[str, str]) -> list[str]:
-    """Return what to ask the host's key for; [] where the user's own known_hosts decides.
+    """Return the key types to ask the host for; [] where the user's own known_hosts decides.
 
     Raises:
         HostKeyUnknown: when the file has no key for the host; nothing was connected to.
@@ -137,13 +148,16 @@ class _Resolved(NamedTuple):
 def _known_as(address: Address, access: Access, environ: Mapping[str, str]) -> list[str]:
     """Return the names under which ssh looks for the host's key, as its configuration resolves them."""
     words = argv(address, access)
+    # -G prints the configuration that these very words lead to, and connects to nothing.
     done = run([words[0], "-G", *words[1:]], environ=spoken(environ), timeout=30)
     said = dict(line.partition(" ")[::2] for line in done.text.splitlines())
     if done.code or "hostname" not in said:
         raise Misuse(f"ssh refuses its configuration for {address.text}: {_last(done.errors)}")
     found = _Resolved(**{name: said[name] for name in _Resolved._fields if name in said})
+    # An alias takes the place of the name and of the port.
     if found.hostkeyalias != "none":
         return [found.hostkeyalias]
+    # As ssh does: where the name with the port has no key, the bare one counts.
     return [found.hostname] if found.port == "22" else [f"[{found.hostname}]:{found.port}", found.hostname]
 
 
@@ -174,6 +188,7 @@ def check(access: Access, environ: Mapping[str, str]) -> None:
         raise DeployKeyUnusable(
             f"{name}: {error.strerror}", advice=["name the private key that deploys:  --identity FILE", MAKE_KEY]
         ) from error
+    # ssh passes over such a file with a warning, and then ends in "Permission denied".
     if mode & 0o077:
         raise DeployKeyUnusable(f"others may read {name}", advice=[f"chmod 600 {name}"])
     wrong = _form(data) if stat.S_ISREG(mode) else "is not a file"
@@ -194,7 +209,7 @@ _PUBLIC = re.compile(
 
 
 def _form(data: bytes) -> str:
-    """Return what is wrong with a private key's text, as the rest of a sentence about it."""
+    """Return what is wrong with a private key's text, to complete a sentence about it."""
     if keytext.plain(data) is not data:
         return "is UTF-16, or begins with a byte order mark; ssh reads plain text"
     if keytext.unwrapped(data) is not data:
@@ -218,6 +233,7 @@ def _form(data: bytes) -> str:
 def _unloadable(path: Path, environ: Mapping[str, str]) -> str:
     """Return why ssh can't load a key, as the rest of a sentence; empty when it can, or when an agent holds the key."""
     spoke = spoken(environ)
+    # With an empty passphrase it never asks for one; a key that has one then fails by that word.
     tested = run(["ssh-keygen", "-y", "-P", "", "-f", path], environ=spoke, timeout=30)
     if tested.code == 0:
         return ""
@@ -225,6 +241,7 @@ def _unloadable(path: Path, environ: Mapping[str, str]) -> str:
         return f"can't be loaded by ssh: {_last(tested.errors).replace(str(path), 'it')}"
     fingerprint = run(["ssh-keygen", "-l", "-f", path], environ=spoke, timeout=30).text.split()[1:2]
     agent = run(["ssh-add", "-l"], environ=spoke, timeout=30).text if "SSH_AUTH_SOCK" in spoke else ""
+    # ssh takes the agent's copy of the key that IdentityFile names, also with IdentitiesOnly.
     if fingerprint and fingerprint[0] in agent.split():
         return ""
     return "is protected by a passphrase, and nobody is there to type it"
@@ -239,7 +256,7 @@ _UNUSED = re.compile(
     "(?m)^.*(?:UNPROTECTED PRIVATE KEY|Load key |sign_and_send_pubkey: (?:signing failed|no mutual signature)|"
     "error in libcrypto|agent refused operation).*$"
 )
-"""What ssh says of a key that it has and can't sign with: a security key that is not plugged in, a broken file."""
+"""What ssh prints about a key that it can't sign with: a security key that is not plugged in, a broken file."""
 _UNREACHABLE = re.compile(
     r"Could not resolve|Connection refused|timed out|No route to host|unreachable|Connection (?:reset|closed)"
     r"|kex_exchange_identification|Broken pipe|not responding|Connection to .* closed|port 65535",
@@ -248,10 +265,11 @@ _UNREACHABLE = re.compile(
 
 
 def failure(address: Address, access: Access, code: int | None, errors: str) -> GoferryError | None:
-    """Return what ssh's end means, from its exit code and its messages; None when they say nothing.
+    """Return what ssh's exit code and messages mean, or None if they say nothing.
 
-    Its own failures are 255; any other code is the remote command's.
+    ssh's own failures exit with 255; any other code is the remote command's.
     """
+    # The remote shell's codes for a program that it can't run, or can't find.
     if code in (126, 127):
         return AgentMissing(
             f"{address.text} has no {AGENT}",
@@ -260,12 +278,14 @@ def failure(address: Address, access: Access, code: int | None, errors: str) -> 
         )
     if code != 255:
         return None
+    # First, since a jump host's ssh writes to the same standard error, in the same words.
     before = _on_the_way(address, errors)
     if before is not None:
         return before
     where = access.name(access.known_hosts) if access.known_hosts else "your known_hosts"
     if "REMOTE HOST IDENTIFICATION HAS CHANGED" in errors or "REVOKED HOST KEY" in errors:
         return _changed(address, where, errors)
+    # Only the pinned types were asked for: a host that was reinstalled without them ends here.
     if "no matching host key type" in errors:
         offered = printable(errors.rpartition("Their offer:")[2].strip(), 200)
         return HostKeyChanged(
@@ -294,7 +314,8 @@ def failure(address: Address, access: Access, code: int | None, errors: str) -> 
 
 
 def _on_the_way(address: Address, errors: str) -> GoferryError | None:
-    """Return what a jump host's ssh complained of: then our own ended because that did; None when none complained."""
+    """Return the error of a jump host's ssh, which ended ours; None if there is none."""
+    # What ssh says when the command that carries it (ProxyJump) ends before the host has spoken.
     if not re.search("kex_exchange_identification|UNKNOWN port 65535", errors):
         return None
     state, look = "Nothing was sent.", f"see the way:  ssh -G {address.host} | grep -i proxy"

@@ -1,4 +1,4 @@
-"""The target `ssh`: hosts that are reached over ssh, which change together; each does the work and judges it."""
+"""The target `ssh`: hosts reached over ssh that change together; each host does the work and makes the decisions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Fleet:
-    """Hosts that are reached over ssh, and how.
+    """Hosts, and how to reach them over ssh.
 
     Attributes:
         hosts: as people write them: `web-1`, `goferry@web-2:2222`.
@@ -38,7 +38,7 @@ class Fleet:
         known_hosts: the file with the hosts' keys; None means the user's own.
         wait: seconds to wait on each host for another deploy to end.
         on_silence: `rollback` or `commit`, should this side fall silent before it commits.
-        environment: the environment that the hosts are asked for, or empty; they may refuse another than theirs.
+        environment: the environment named in requests, or empty; a host may refuse one that is not its own.
         user: the login where none is written. connect_timeout: seconds.
         called: what messages call the files; see ssh.Access.
     """
@@ -79,26 +79,28 @@ class Fleet:
 
     @property
     def options(self) -> str:
-        """What commands on these hosts are given, as advice writes it."""
+        """The options that select these hosts, as advice prints them."""
         return "--host HOST"
 
     @property
     def access(self) -> ssh.Access:
-        """What opens the hosts."""
+        """How to log in to the hosts."""
         return ssh.Access(self.identity, self.known_hosts, self.connect_timeout, self.called)
 
     def addresses(self, settings: Settings) -> list[Address]:
-        """Return the hosts in the order in which fleets lock them; nothing is connected yet.
+        """Return the hosts in the order in which fleets lock them; nothing has been connected to yet.
 
         Raises:
             HostNameInvalid: one is written wrongly. DeployKeyUnusable, ToolMissing: none could be reached.
         """
         found = hosts.parse_all(self.hosts, self.user)
         ssh.check(self.access, settings.environ)
+        # By address, not as written: two clients that list the same hosts in another order would else each
+        # hold one lock and wait for the other's.
         return sorted(found, key=lambda each: (each.host, each.port))
 
     def before_deploy(self, settings: Settings) -> contextlib.AbstractContextManager[None]:  # noqa: ARG002
-        """Have what ends the block say that no host was changed: none was connected to."""
+        """Make an error that leaves the block say that no host was changed: none was connected to."""
         return serving.untouched()
 
     def deploy(
@@ -117,7 +119,7 @@ class Fleet:
     def rollback(
         self, *, to: str, services: Sequence[str], project: str, settings: Settings, stream: Stream, dry_run: bool
     ) -> Deployment | Foreseen:
-        """Bring the version `to`, else the version before, into service again on every host.
+        """Bring the version `to`, or else the previous version, back into service on every host.
 
         Raises:
             HostOutdated: a host's agent knows no `to`. And what `deploy` raises.
@@ -148,6 +150,7 @@ class Fleet:
             span.numbers["hosts"] = len(ended.hosts)
             lines: list[tuple[Span | None, int | None]] = [(span, record.switch_ms)]
             lines += [(performer.span(name), each.switch_ms) for name, each in record.hosts.items()]
+            # Within the block: a host's line ends with its connection, and takes no numbers after that.
             for line, switch_ms in lines:
                 if line is not None and switch_ms is not None:
                     line.numbers["switch_ms"] = switch_ms
@@ -170,7 +173,8 @@ class Fleet:
         return FleetLogs(_whole(found, {name: {"logs": each} for name, each in _answers(found).items()}))
 
     def serving(self, settings: Settings) -> dict[str, Serving]:
-        """Return what each host serves now, asked over new connections; of who can't be asked the reason."""
+        """Return what each host serves now, asked over new connections, or why it can't be asked."""
+        # The command has failed by now: nobody should wait long to read that a host can't be asked.
         found = _asked(replace(self, connect_timeout=min(5, self.connect_timeout)), settings, HostSession.status)
         return {
             name: serving.unknown(each) if isinstance(each, GoferryError) else Serving.of(each.live, busy=each.busy)
@@ -198,9 +202,10 @@ def _answers(found: Mapping[str, T | GoferryError]) -> dict[str, T]:
 
 
 def _whole(found: Mapping[str, T | GoferryError], told: Mapping[str, object]) -> dict[str, T]:
-    """Return the answers when all hosts gave one, else raise the first failure with what the others `told`."""
+    """Return the answers if every host gave one; else raise the first failure, with the others' answers (`told`)."""
     failure = next((each for each in found.values() if isinstance(each, GoferryError)), None)
     if failure is not None:
+        # One host that is down must not keep `--json` from what the others answered.
         raise verdict.retold(failure, facts={**failure.facts, "hosts": dict(told)})
     return _answers(found)
 

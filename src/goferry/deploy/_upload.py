@@ -1,6 +1,6 @@
 """Sending a sealed release: the host gets the signed lists, and of the files only the binaries that it can run.
 
-A file goes in blocks at offsets that the host names, so an upload that broke off goes on where it stopped.
+A file is sent in blocks at offsets that the host names, so an interrupted upload resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Item:
 
 
 def read_release(dist: Path) -> manifest.Manifest:
-    """Return what a sealed folder says that it is; nothing is believed of it before the host has verified it.
+    """Return the manifest of a sealed folder; it is not trusted before the host has verified it.
 
     Raises:
         FolderUnreadable: the release's folder, or a file in it, cannot be opened.
@@ -50,6 +50,7 @@ def read_release(dist: Path) -> manifest.Manifest:
     given.refuse_absent(dist)
     try:
         with (dist / manifest.MANIFEST).open("rb") as file:
+            # One byte more than is allowed, so that a file that is too large is refused and not cut.
             return manifest.parse(file.read(manifest.MAX_BYTES + 1))
     except OSError as error:
         raise ManifestMissing(
@@ -61,7 +62,7 @@ def read_release(dist: Path) -> manifest.Manifest:
 def send_release(
     session: HostSession, dist: Path, release: manifest.Manifest, services: Sequence[str], transaction: str
 ) -> int:
-    """Ask the host what it needs and send that; return how many bytes went over the line.
+    """Ask the host what it needs and send that; return the number of bytes sent.
 
     Raises:
         HostOutdated: its agent would not understand the release; nothing was sent. And what `send` raises.
@@ -69,6 +70,7 @@ def send_release(
     hello = session.hello()
     if hello.agent == 1 and release.schema > 1:
         raise _outdated(session, f"does not read releases of schema {release.schema}")
+    # The host would refuse it too, but only once everything was uploaded.
     unknown = sorted({*release.critical} - hello.critical)
     if unknown:
         raise _outdated(session, f"does not know {', '.join(unknown)}, which {release.version} needs")
@@ -105,13 +107,14 @@ def plan(
 
 
 def _item(path: Path) -> Item:
+    # The lists can't contain themselves, so their sizes and digests are taken from the disk.
     return Item(path, path.name, path.stat().st_size, sha256_file(path))
 
 
 def send(agent: Agent, items: Sequence[Item], transaction: str, told: Callable[[str], None]) -> int:
-    """Send the items; return how many bytes went over the line.
+    """Send the items; return the number of bytes sent.
 
-    A file that was continued and then was not the right one is sent once more, whole.
+    A resumed file that does not have the right digest in the end is sent again from the start.
 
     Raises:
         FileMissing: when one can't be read here. GoferryError: as the host says.
@@ -125,7 +128,7 @@ def send(agent: Agent, items: Sequence[Item], transaction: str, told: Callable[[
 
 
 def _send(agent: Agent, item: Item, transaction: str) -> tuple[int, bool]:
-    """Return how many bytes were sent, and whether the file is there; not so when its beginning was another's."""
+    """Return the number of bytes sent, and whether the file arrived; not if it resumed another file's beginning."""
     ask = partial(agent.ask, "upload", id=transaction, name=item.name, size=item.size, sha256=item.sha256)
     have = _have(ask(offset=0), item)  # without a payload it asks how much is there
     start = have
@@ -137,11 +140,13 @@ def _send(agent: Agent, item: Item, transaction: str) -> tuple[int, bool]:
                 if not block:
                     raise FileMissing(f"{item.name} is shorter than the signed list says")
                 had, have = have, _have(ask(payload=block, offset=have), item)
+                # Else a host that takes nothing would be sent the same block forever.
                 if have <= had:
                     raise AgentLost(f"the host takes no more of {item.name}: it has {have} of {item.size} bytes")
     except OSError as error:
         raise FileMissing(f"{item.name} can't be read: {error.strerror}") from error
     except UploadDamaged:
+        # All of it came from here, so sending it again would bring the same bytes.
         if not start:
             raise
         return item.size - start, False
@@ -150,6 +155,7 @@ def _send(agent: Agent, item: Item, transaction: str) -> tuple[int, bool]:
 
 def _have(answer: Mapping[str, object], item: Item) -> int:
     have = answer.get("have")
+    # Not isinstance: in Python True is an int, and would count as one byte.
     if type(have) is not int or not 0 <= have <= item.size:
         raise AgentLost(f"the host claims to have {printable(str(have), 40)} bytes of {item.name}")
     return have

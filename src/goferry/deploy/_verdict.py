@@ -1,4 +1,4 @@
-"""How a rollout that did not end well is said: one error for the whole fleet, with every host's part in it; pure."""
+"""The error of a rollout that did not end well: one for the whole fleet, with every host's part in it; pure."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ WELL = (RolloutState.COMMITTED, RolloutState.UNCHANGED)
 def error(fleet: Rollout, stage: str) -> GoferryError | None:
     """Return what ends a rollout that is over, or None when it ended well; `stage` is `deploy` or `rollback`.
 
-    It is the gravest host's own error with every host's part in it, or FleetSplit where the hosts may have come to
-    different ends.
+    It is the most serious host's error with every host's part in it, or FleetSplit where the hosts may have ended
+    differently.
     """
     if fleet.among(RolloutState.ABORTED, RolloutState.FAILED):
         return _of_worst(fleet, fleet.failed, "nothing was switched on any host")
@@ -27,6 +27,7 @@ def error(fleet: Rollout, stage: str) -> GoferryError | None:
         return next((host.failure for host in fleet.failed), None)  # it was only asked what serves
     if fleet.dry_run or len(fleet.among(*WELL)) == len(fleet.hosts):
         return None
+    # A single host can't be split from anything: its own error says more than FleetSplit would.
     if [host.outcome for host in fleet.hosts] == [HostOutcome.UNKNOWN]:
         return _of_lost(fleet, stage)
     if fleet.among(RolloutState.UNKNOWN, RolloutState.COMMITTED):
@@ -35,25 +36,26 @@ def error(fleet: Rollout, stage: str) -> GoferryError | None:
 
 
 def _of_worst(fleet: Rollout, failed: Sequence[Host], rest: str) -> GoferryError:
-    """Return the gravest host's error, with the fleet's whole story; `rest` says what serves elsewhere."""
+    """Return the most serious host's error, told for the whole fleet; `rest` says what serves elsewhere."""
     worst = max(failed, key=_weight)
     found = worst.failure or AgentLost(f"{worst.name} did not commit")
     what, state = found.what, found.state
     if len(fleet.hosts) > 1:
+        # The messages of ssh name the host already; those of its agent can't, as it does not know that name.
         what = what if worst.name in what else f"{worst.name}: {what}"
         state = "\n".join([state, *_lines(fleet), f"So {rest}."]).lstrip("\n")
     return _for_all(found, fleet, worst.outcome or HostOutcome.FAILED, what=what, state=state)
 
 
 def _weight(host: Host) -> tuple[bool, int]:
-    """Order hosts by their failures: what a host judged before what the line did."""
+    """Rank a host by its failure: what the host itself decided counts more than a lost connection."""
     failure = host.failure
     kind = 0 if isinstance(failure, Unreachable) else 1 if isinstance(failure, Failed) else 2
     return isinstance(failure, RolledBack), kind
 
 
 def _of_lost(fleet: Rollout, stage: str) -> GoferryError:
-    """Return the failure of the only host when nobody knows what serves there."""
+    """Return the failure of the only host when it is unknown what it serves."""
     (host,) = fleet.hosts
     found = host.failure or AgentLost(f"{host.name} did not answer")
     (line,) = _lines(fleet)
@@ -67,6 +69,7 @@ def _for_all(found: GoferryError, fleet: Rollout, outcome: str, **parts: object)
 
 def retold(found: GoferryError, **parts: object) -> GoferryError:
     """Return a copy of an error, of its class and name, with other `what`, `state`, `advice` or `facts`."""
+    # A copy, since the host's record shows the error in its own words beside what is said of the fleet.
     made = copy.copy(found)
     made.__dict__.update(parts)
     return made
@@ -83,7 +86,7 @@ def _of_divided(fleet: Rollout, stage: str) -> FleetSplit:
 
 
 def _advice(fleet: Rollout, stage: str) -> list[str]:
-    """Return what to type; a rollback is named, for without `--to` those that went back would go back again."""
+    """Return what to type; a rollback gets `--to`, for without it hosts that went back would go back again."""
     hosts = "".join(f" --host {host.name}" for host in fleet.hosts)
     again = "bring all to one version: run the same command again"
     if stage == "rollback":
@@ -94,7 +97,7 @@ def _advice(fleet: Rollout, stage: str) -> list[str]:
 
 
 def _lines(fleet: Rollout) -> list[str]:
-    """Return what came of each host, and what serves there."""
+    """Return how each host ended, and what it serves."""
     reasons = {host.name: f" ({host.failure.what})" if host.failure else "" for host in fleet.hosts}
     return [f"{host.name}: {host.outcome}, {_serving(host)}{reasons[host.name]}" for host in fleet.hosts]
 

@@ -1,6 +1,6 @@
-"""A host's answers to the requests of a deploy, each read once, where it arrives, into a frozen class.
+"""A host's answers to the requests of a deploy, each read once, on arrival, into a frozen class.
 
-An answer that lacks what a deploy goes by is AgentLost, and nothing goes on from it; see `reading` for all else.
+An answer that lacks what a deploy depends on raises AgentLost; see `reading` for all else.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from goferry.kernel.errors import printable
 
 @dataclass(frozen=True)
 class Hello:
-    """Who answers: what it can run, and what need not be sent.
+    """What an agent can do: what it runs, and what need not be sent to it.
 
     Attributes:
         agent: the version of its requests. platform: as Go writes it, `linux/amd64`.
@@ -37,6 +37,7 @@ class Hello:
         Raises:
             AgentLost: without a platform, or with a list that is none.
         """
+        # An older agent sends no such lists; one of another type means that this does not answer `hello`.
         critical, held = (_listed(answer, key) for key in ("critical", "held"))
         row = Row(answer)
         return cls(
@@ -78,7 +79,7 @@ class ServiceChange:
 
     @classmethod
     def read(cls, said: Answer) -> ServiceChange:
-        """Read one row with suspicion."""
+        """Read one row; malformed fields count as absent."""
         row = Row(said)
         return cls(
             service=row.text("service"),
@@ -94,6 +95,7 @@ class ServiceChange:
     def as_json(self) -> dict[str, object]:
         """Return the row with all that is drawn of it."""
         read = {"service": self.service, "from": self.before, "to": self.to, "slot": self.slot, "port": self.port}
+        # What was read comes last: a host can't have shown what was not judged.
         return {**self.said, **read}
 
 
@@ -111,7 +113,7 @@ class DeployStep:
 
     @classmethod
     def read(cls, said: Answer) -> DeployStep:
-        """Read one row with suspicion."""
+        """Read one row; malformed fields count as absent."""
         row = Row(said)
         return cls(row.text("act"), row.texts("services"), said)
 
@@ -122,11 +124,11 @@ class DeployStep:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A host at which only the switch is missing, or what a dry run shows of it.
+    """A host that is ready to switch, or what a dry run shows of it.
 
     Attributes:
         changes: one per service; none when `unchanged`. acts: of a dry run, what would be done.
-        no_way_back: service → why nothing will lead back to what it serves now.
+        no_way_back: service → why it can't be rolled back to what it serves now.
     """
 
     project: str
@@ -138,7 +140,7 @@ class Prepared:
 
     @classmethod
     def read(cls, answer: Answer, *, dry_run: bool = False) -> Prepared:
-        """Read the answer to `prepare` or `rollback`; nothing goes by that of a dry run.
+        """Read the answer to `prepare` or `rollback`; nothing depends on that of a dry run.
 
         Raises:
             AgentLost: it does not say of which project it is, or which release of which service comes.
@@ -146,6 +148,7 @@ class Prepared:
         row = Row(answer)
         if not dry_run:
             row.need("project", str)
+            # By these sequences a lost host is judged later: what serves there is compared with them.
             for each in row.need("changes", list):
                 if not (isinstance(each, dict) and _names_a_release(Row(each))):
                     raise unlike("changes", each)
@@ -159,7 +162,7 @@ class Prepared:
         )
 
     def final(self, where: str = "") -> list[str]:
-        """Return what a person is told before the switch of what can't be undone; `where` says on which host."""
+        """Return the warnings, for before the switch, about what can't be undone; `where` says on which host."""
         lines, before = [], {change.service: change.before for change in self.changes}
         for name, why in sorted(self.no_way_back.items()):
             what = printable(f"{name} {before.get(name, '')}", 200)
@@ -167,7 +170,7 @@ class Prepared:
         return lines
 
     def earlier(self) -> dict[int, list[str]]:
-        """Return the releases that served before, by sequence, each with its services; 0 where nobody said which."""
+        """Return the releases that served before, by sequence, each with its services; 0 where the host did not say."""
         found: dict[int, list[str]] = {}
         for change in self.changes:
             found.setdefault(change.before_sequence, []).append(change.service)
@@ -183,7 +186,7 @@ class Switched:
 
     @classmethod
     def read(cls, answer: Answer) -> Switched:
-        """Read the answer to `switch`, of which nothing decides anything."""
+        """Read the answer to `switch`, on which nothing depends."""
         row = Row(answer)
         return cls(row.milliseconds("switch_ms"), row.gaps())
 
@@ -198,7 +201,7 @@ class Committed:
 
     @classmethod
     def read(cls, answer: Answer) -> Committed:
-        """Read the answer to `commit`, of which nothing decides anything."""
+        """Read the answer to `commit`, on which nothing depends."""
         row = Row(answer)
         return cls(row.milliseconds("switch_ms"), row.gaps(), services(row.named("services")))
 
@@ -234,7 +237,7 @@ class Removed:
 
     @classmethod
     def read(cls, said: Answer) -> Removed:
-        """Read one row with suspicion."""
+        """Read one row; malformed fields count as absent."""
         row = Row(said)
         return cls(row.text("path"), row.count("files"), row.count("bytes"))
 

@@ -16,7 +16,7 @@ from goferry.observe.events import Stream
 
 
 class DeployRecord(Protocol):
-    """What a command on a target came to."""
+    """The result of a command on a target."""
 
     def as_json(self) -> dict[str, object]:
         """Return what `--json` prints; JSON types."""
@@ -55,7 +55,7 @@ class Target(Protocol):
 
     @classmethod
     def of(cls, options: Options, rules: Environment, *, verifies: bool) -> Self:
-        """Return the target that a person means; `rules` are the environment's, `verifies` demands what that needs.
+        """Return the target that the options mean; `rules` are the environment's. With `verifies`, it can verify.
 
         Raises:
             Misuse: something is missing, or was said that is another target's.
@@ -66,7 +66,7 @@ class Target(Protocol):
         """What commands on this target are given."""
 
     def before_deploy(self, settings: Settings) -> AbstractContextManager[None]:
-        """Have what ends the block say what serves; the block comes before anything is asked of the target."""
+        """Make an error that leaves the block say what serves; for what comes before the first request."""
 
     def deploy(
         self, dist: Path, *, services: Sequence[str], settings: Settings, stream: Stream, dry_run: bool
@@ -76,7 +76,7 @@ class Target(Protocol):
     def rollback(
         self, *, to: str, services: Sequence[str], project: str, settings: Settings, stream: Stream, dry_run: bool
     ) -> Deployment | Foreseen:
-        """Bring the version `to`, else the version before, into service again."""
+        """Bring the version `to`, or else the previous version, back into service."""
 
     def status(self, settings: Settings) -> ShownStatus:
         """Ask what serves."""

@@ -1,6 +1,6 @@
-"""What a deploy or a rollback came to, as `--json`, the job's summary and the report have it; one producer for all.
+"""The result of a deploy or a rollback, as `--json`, the job summary and the report show it; one producer for all.
 
-Every target makes it of the same things: the hosts of a rollout and their answers.
+Every target makes it from the same parts: the hosts of a rollout and their answers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class HostRecord:
     """One host's part.
 
     Attributes:
-        version, previous: what serves there now, and what served before; empty when there is none, or nobody knows.
+        version, previous: what serves there now, and what served before; empty if nothing does, or if it is unknown.
         switch_ms: milliseconds, None when the host gave none. gap_ms: service → milliseconds.
         services: what changed there and serves. uploaded: bytes, None when nothing was to be sent.
     """
@@ -39,7 +39,7 @@ class HostRecord:
 
     @classmethod
     def of(cls, host: Host) -> HostRecord:
-        """Return what is to be said of a host, wherever it is."""
+        """Return the record of a host in any state."""
         serves = host.outcome in (HostOutcome.DEPLOYED, HostOutcome.UNCHANGED)
         services = host.committed.services if serves and host.committed else {}
         prepared = host.prepared or Prepared("", "")
@@ -121,11 +121,13 @@ class Deployment:
     def of(cls, hosts: Sequence[Host], seconds: float, *, alone: bool = False) -> Deployment:
         """Return the record of hosts that are all committed or unchanged."""
         records = {host.name: HostRecord.of(host) for host in hosts}
+        # A host that had the version already knows of no changes, so one that changed speaks for all.
         lead = next((host for host in hosts if host.outcome is HostOutcome.DEPLOYED), hosts[0])
         prepared, mine = lead.prepared or Prepared("", ""), records[lead.name]
         gaps: dict[str, int] = {}
         for record in records.values():
             for name, gap in record.gap_ms.items():
+                # Hosts serve side by side, so their gaps do not add up: the worst one is the deploy's.
                 gaps[name] = max(gaps.get(name, 0), gap)
         times = [record.switch_ms for record in records.values() if record.switch_ms is not None]
         unchanged = lead.outcome is HostOutcome.UNCHANGED
@@ -135,6 +137,7 @@ class Deployment:
             changes=prepared.changes,
             previous=mine.previous,
             unchanged=unchanged,
+            # 0 says that nothing had to be switched; None that no host told how long it took.
             switch_ms=max(times, default=0 if unchanged else None),
             gap_ms=gaps,
             seconds=round(seconds, 3),
@@ -145,7 +148,7 @@ class Deployment:
         )
 
     def warnings(self) -> list[str]:
-        """Return what a person must look at although it went well."""
+        """Return what needs attention although the deploy went well."""
         return [f"{name} does not take its socket from Goferry: {gap} ms gap" for name, gap in self.gap_ms.items()]
 
     def as_json(self) -> dict[str, object]:
@@ -170,7 +173,7 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Foreseen:
-    """A dry run: what would happen on each host; `alone` as of a Deployment."""
+    """A dry run: what would happen on each host; `alone` as in Deployment."""
 
     hosts: Mapping[str, Prepared]
     alone: bool = False

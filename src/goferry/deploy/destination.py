@@ -1,4 +1,4 @@
-"""Where a command goes: what was said, else the environment in goferry.yml, else the default; resolved once."""
+"""Where a command goes: as its options say, else the environment in goferry.yml, else the default; resolved once."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Destination:
 
 
 def resolve(options: Options, *, verifies: bool = False) -> Destination:
-    """Return where a command goes; `verifies` demands a trust file of a target that has none of its own.
+    """Return where a command goes; with `verifies`, a target without a trust file of its own must be given one.
 
     Raises:
         EnvironmentUnknown: there is no such environment.
@@ -53,6 +53,7 @@ def resolve(options: Options, *, verifies: bool = False) -> Destination:
     loaded = _loaded(options) if options.environment else None
     rules = _rules(loaded, options.environment) if loaded else model.Environment()
     project = project_name(loaded) if loaded else ""
+    # A host on the command line means ssh, also in an environment whose target is another one.
     name = options.target or ("ssh" if options.hosts else "") or rules.target or "local"
     if name not in TARGETS:
         known = ["use:  --target local --root DIR", "or:  --target ssh --host HOST"]

@@ -33,7 +33,7 @@ _FIELDS: Mapping[str, Callable[[object], Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class LiveService:
-    """What is live of one service, or what was when it was taken down; `more` are a newer host's fields as they are."""
+    """What is live of one service, or was when it was taken down; `more` has the fields that a newer host adds."""
 
     project: str = ""
     service: str = ""
@@ -56,13 +56,13 @@ class LiveService:
 
     @classmethod
     def read(cls, row: Answer) -> LiveService:
-        """Read one row with suspicion."""
+        """Read one row; malformed fields count as absent."""
         known = {name: read(row.get(name)) for name, read in _FIELDS.items()}
         return cls(**known, more={name: value for name, value in row.items() if name not in _FIELDS})
 
     @property
     def unreached(self) -> str:
-        """Why nobody reaches it at its public address; empty where somebody does, or nobody looked."""
+        """Why it can't be reached at its public address; empty if it can, or if that was not checked."""
         return Row(self.more).text("unreached")
 
     def as_json(self) -> dict[str, object]:
@@ -91,7 +91,7 @@ class FloorLowering:
 
     @classmethod
     def read(cls, said: Answer) -> FloorLowering:
-        """Read one row with suspicion."""
+        """Read one row; malformed fields count as absent."""
         row = Row(said)
         return cls(row.text("at"), row.count("from"), row.count("to"), row.text("reason"))
 
@@ -110,7 +110,7 @@ class ServiceFloor:
 
     @classmethod
     def read(cls, said: Answer) -> ServiceFloor:
-        """Read one row with suspicion."""
+        """Read one row; malformed fields count as absent."""
         row = Row(said)
         lowered = tuple(FloorLowering.read(each) for each in row.rows("lowered"))
         return cls(row.count("sequence"), row.text("error"), lowered)
@@ -122,13 +122,13 @@ class ServiceFloor:
 
 @dataclass(frozen=True)
 class Status:
-    """What a target shows of itself.
+    """A target's status.
 
     Attributes:
         live, stopped: what serves, and what was taken down; an older agent reports none.
-        recovered: what an earlier deploy had left and this question brought to its end. busy: another has the lock.
-        floors: by project; of an older agent none.
-        has_policy: whether the host has one for this key's project. notes: what its root should know.
+        recovered: unfinished deploys that this request brought to an end. busy: another command has the lock.
+        floors: by project; none from an older agent.
+        has_policy: whether the host has one for this key's project. notes: what root on the host should know.
     """
 
     live: Services

@@ -1,4 +1,4 @@
-"""What a person said of where a command goes, before it is known what is there."""
+"""The options that say where a command goes, before anything is known about the target."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ KNOWN_HOSTS = Path(".goferry", "known_hosts")
 
 @dataclass(frozen=True)
 class Options:
-    """What a flag or an input said; empty where it said nothing.
+    """The values of flags or inputs; empty where none was given.
 
     Attributes:
         target: its name in `config.model.TARGETS`. hosts: as people write them.
         root, trust: the local target's folder and trust file.
         identity, known_hosts: files for ssh. wait: seconds. on_silence: `rollback` or `commit`.
         environment: its name. directory: the repository's folder. project: which of several.
-        called: what messages call files that a person knows by another name; see ssh.Access.
+        called: names of files in messages, where people know them by another name; see ssh.Access.
     """
 
     target: str = ""
@@ -40,7 +40,7 @@ class Options:
 
 
 def without_hosts(options: Options, hosts: Sequence[str] = (), how: str = "--host HOST") -> Misuse:
-    """Return the error of an environment that leads nowhere.
+    """Return the error of an environment without hosts to go to.
 
     `hosts` are those that it lists under another target; `how` a command takes hosts instead.
     """

@@ -1,4 +1,4 @@
-"""Reading what a host says with suspicion: a figure is one that can be, a text is a text, all else is left out.
+"""Reads a host's answers defensively: a number must be plausible, a text must be text, and all else is left out.
 
 A deploy that happened is not called a failure because its host described it badly: what can't be drawn is not drawn.
 What a deploy goes by must have its type, else the whole answer counts as none (`Row.need`).
@@ -13,11 +13,11 @@ from goferry.kernel.errors import printable
 from goferry.kernel.outcomes import AgentLost
 
 DAY = 24 * 3600 * 1000
-"""Milliseconds of the longest time that is believed."""
+"""The longest time that is believed, in milliseconds."""
 MOST = 2**53 - 1
 """The largest whole number that JSON carries everywhere (RFC 8259, section 6)."""
 TEXT = 1000
-"""Characters of a text that are kept."""
+"""How many characters of a text are kept."""
 
 Answer = Mapping[str, object]
 """An answer, or an object in one, as the frame had it."""
@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 def whole(value: object, most: int = MOST) -> int | None:
     """Return a whole number from 0 to `most`, or None for anything else: also for `true`, 1.5 and "7"."""
+    # Not isinstance: True is an int in Python, and JSON's `true` is not a number.
     return value if type(value) is int and 0 <= value <= most else None
 
 
@@ -50,7 +51,7 @@ def versions(found: Iterable[str]) -> str:
 
 
 def unlike(key: str, value: object, what: str = "answer") -> AgentLost:
-    """Return the error of an answer in which something that a deploy goes by is something else."""
+    """Return the error of an answer in which a value that a deploy depends on has another type."""
     return AgentLost(
         f"the host answered something that is not a {what}: {key} is {printable(repr(value), 80)}",
         advice=["provision it again with this version:  goferry provision HOST"],
@@ -110,7 +111,7 @@ class Row(NamedTuple):
         return {name: value for name, value in read.items() if value is not None}
 
     def need(self, key: str, kind: type[T]) -> T:
-        """Return a value that a deploy goes by.
+        """Return a value that a deploy depends on.
 
         Raises:
             AgentLost: it is missing or of another type, so this is not the answer that was asked for.

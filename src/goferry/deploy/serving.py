@@ -1,8 +1,8 @@
-"""What serves now, said at every end of a deploy that is not a good one: refused, failed, rolled back or interrupted.
+"""What serves now, reported whenever a deploy does not succeed: refused, failed, rolled back or interrupted.
 
-A host says it with its error where it can, as `{service: {"version", "state"}}`; else it is asked once more, over a
-connection of its own. Where no host had answered by then none is asked now: nothing was changed on any, and that is
-what is said. Nothing here changes how a deploy ended, and who can't be asked is said to be so.
+A host reports it with its error where it can, as `{service: {"version", "state"}}`; else it is asked again, over a new
+connection. If no host had answered by then, none is asked: nothing was changed on any, and the error says so. Nothing
+here changes how a deploy ended, and a host that can't be asked is reported as such.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ def unknown(error: GoferryError) -> Serving:
 
 @contextlib.contextmanager
 def told(ask: Callable[[GoferryError], Mapping[str, Serving]], *, local: bool = False) -> Iterator[None]:
-    """Have what leaves the block say what serves: an error in its state and its facts, an interrupt as an error.
+    """Add what serves to an error that leaves the block, in its state and its facts; an interrupt becomes an error.
 
-    `ask` returns each host's, or nothing where no host was reached; of the local target the one is named in no line.
+    `ask` returns it by host, or nothing if no host was reached; the local target's name is left out of the lines.
     """
     try:
         yield
@@ -82,13 +82,14 @@ def told(ask: Callable[[GoferryError], Mapping[str, Serving]], *, local: bool = 
         _add(error, ask(error), local=local)
         raise
     except KeyboardInterrupt as error:
+        # An interrupt carries no state; as an error it can tell what was left serving.
         stopped = Interrupted.by(error, "run the same command again to go on")
         _add(stopped, ask(stopped), local=local)
         raise stopped from None
 
 
 def untouched() -> contextlib.AbstractContextManager[None]:
-    """Have what leaves the block say that no host was changed: the block comes before anything is connected to."""
+    """Make an error that leaves the block say that no host was changed; for what comes before the first connection."""
     return told(lambda _: {})
 
 
@@ -98,6 +99,7 @@ def _add(error: GoferryError, hosts: Mapping[str, Serving], *, local: bool) -> N
         lines = [f"Serving now: {host}" for host in hosts.values()]
     else:
         lines = ["Serving now:", *lines] if lines else [UNTOUCHED]
+    # Both say the same; of a fleet the sentence about all hosts is the clearer one.
     before = [] if error.state == "Nothing was changed." and lines == [UNTOUCHED] else [error.state]
     error.state = "\n".join([*before, *lines]).lstrip("\n")
     if local:

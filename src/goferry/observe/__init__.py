@@ -5,7 +5,7 @@ Contract (what other rooms import; a module with `_` is private):
     events         what stages report
     progress       what a person sees while it runs
     plain          the stream as plain lines
-    record         what a run came to
+    record         the result of a run
     report         the record as one HTML file
     summary        the record as the job's summary
     failed_step    what a failed step leaves behind

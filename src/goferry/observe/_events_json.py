@@ -53,11 +53,13 @@ class EventLog:
     def __call__(self, event: Event) -> None:
         """Append one event."""
         self._file.write(as_line(event))
+        # A process that is killed leaves the lines that explain it.
         self._file.flush()
 
 
 def as_line(event: Event) -> str:
     """Return an event as one line of JSON with its newline; fields at their defaults are left out."""
+    # Most fields of most events are empty; `_EMPTY` puts back those that an event must have.
     record = {key: value for key, value in asdict(event).items() if value or key == "kind"}
     return json.dumps(record, separators=(",", ":")) + "\n"
 
@@ -76,6 +78,7 @@ def _event(line: str, where: str) -> Event:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
+        # A file of another's making may be nested deeper than Python reads.
         raise EventLogInvalid(f"{where} is not JSON: {error}") from error
     if not isinstance(record, dict):
         raise EventLogInvalid(f"{where} is not an event")

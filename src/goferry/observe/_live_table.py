@@ -64,6 +64,7 @@ class LiveTable:
     ) -> None:
         """Draw on `file`; NO_COLOR and COLUMNS are taken from `environ`."""
         colours = not environ.get("NO_COLOR")
+        # rich would read os.environ by itself, and the settings of a run come from one place.
         self.console = Console(file=file, no_color=not colours, _environ=environ, width=width, highlight=False)
         self._clock = clock
         self._rows: dict[str, TableRow] = {}
@@ -72,8 +73,10 @@ class LiveTable:
             get_renderable=self.draw,
             console=self.console,
             refresh_per_second=8,
+            # Else rich puts itself in the place of sys.stdout, to which the command prints its answer.
             redirect_stdout=False,
             redirect_stderr=False,
+            # The cursor can't go up beyond the top of the terminal: a taller table would be drawn twice.
             vertical_overflow="crop",
         )
 
@@ -106,8 +109,10 @@ class LiveTable:
     def draw(self) -> Group:
         """Return the table as it stands, cut to the terminal's height from the top."""
         width = self.console.width
+        # In cells, since some characters take two of them; a long note wraps to several lines.
         below = sum(max(1, -(-note.cell_len // width)) for note in self._notes)
         room = max(4, self.console.height - below - 1)
+        # A copy, since rich draws in a thread of its own while stages add rows.
         rows = [self._cells(row) for row in [row for row in list(self._rows.values()) if row.shown][-room:]]
         fits = widths([max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)], width)
         return Group(*(_line(row, fits) for row in rows), *self._notes)
@@ -157,6 +162,7 @@ def widths(needed: Sequence[int], total: int) -> list[int]:
 
 
 def _line(row: Sequence[Text], fits: Sequence[int]) -> Text:
+    # A line that wrapped would be two, of which the next redraw clears one.
     line = Text(no_wrap=True, overflow="crop")
     for column, (cell, width) in enumerate(zip(row, fits, strict=True)):
         if not width:

@@ -1,4 +1,4 @@
-"""What a run came to, in words: one sentence, and what a person has to look at. Pure; report and summary share it."""
+"""A run's result in words: one sentence, and what needs attention. Pure; report and summary share it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SERVING = frozenset({"deployed", "unchanged"})
 
 
 def sentence(run: Run) -> str:
-    """Return what the run came to, in one sentence: its producer's, else one made from the facts."""
+    """Return the run's result in one sentence: its producer's, else one made from the facts."""
     if run.sentence:
         return run.sentence
     parts = [_head(run)]
@@ -24,7 +24,7 @@ def sentence(run: Run) -> str:
 
 
 def warnings(run: Run, events: Sequence[Event]) -> list[str]:
-    """Return what a person must look at, each once: the record's own and the stream's warnings."""
+    """Return what needs attention, each once: the record's own and the stream's warnings."""
     found = list(run.warnings)
     for event in events:
         if event.kind == "note" and event.level == "warning":
@@ -40,6 +40,7 @@ def warnings(run: Run, events: Sequence[Event]) -> list[str]:
 def stopped(events: Sequence[Event]) -> list[Event]:
     """Return the ends of the spans that failed of themselves, not through one inside them."""
     ended = [event for event in events if event.kind == "end"]
+    # An error closes every span that it passes through with its name; the innermost one is where it happened.
     through = {(event.parent, event.outcome) for event in ended}
     return [
         event

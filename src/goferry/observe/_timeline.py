@@ -58,10 +58,12 @@ class Timeline(Struct, frozen=True):
 
 def lay_out(events: Sequence[Event]) -> Timeline:
     """Return the timeline of a run's events; spans that never ended are left out."""
+    # Of spans that began together the longest comes first: it is the one that the others are in.
     ended = sorted((event for event in events if event.kind == "end"), key=lambda event: (event.start, -event.end))
     if not ended:
         return Timeline((), (), HEAD)
     begin, finish = min(event.start for event in ended), max(event.end for event in ended)
+    # The scale divides by it, and a run may take no time at all.
     whole = max(finish - begin, 0.001)
     rows = _rows(ended, whole)[:_MOST_ROWS]
     scale = (WIDTH - LABELS - TAIL) / whole
@@ -76,6 +78,7 @@ def _rows(ended: Sequence[Event], whole: float) -> list[tuple[Event, int, str]]:
     known = {event.span for event in ended}
     stages = {event.span: event.stage for event in ended}
     for event in ended:
+        # A parent that never ended has no row; its children then stand at the top.
         children.setdefault(event.parent if event.parent in known else "", []).append(event)
     rows: list[tuple[Event, int, str]] = []
 
@@ -94,6 +97,7 @@ def _rows(ended: Sequence[Event], whole: float) -> list[tuple[Event, int, str]]:
 
 def _bar(event: Event, depth: int, label: str, *, index: int, begin: float, scale: float) -> Bar:
     left = LABELS + (event.start - begin) * scale
+    # Narrower bars can't be seen.
     width = max(event.seconds * scale, 2.5)
     return Bar(
         label=humanize.one_line(label, 30 - 2 * depth),

@@ -27,6 +27,7 @@ from goferry.kernel.errors import GoferryError
 Number = int | str
 
 
+# A Struct: dataclasses write and compile code at import, and a build with nothing to do would pay for it.
 class Event(Struct, frozen=True, forbid_unknown_fields=True):
     """One change of a span.
 
@@ -59,6 +60,7 @@ class Event(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def seconds(self) -> float:
         """How long the span took, or 0 while it runs."""
+        # The system's clock can be set back in between.
         return max(0.0, self.end - self.start) if self.end else 0.0
 
 
@@ -76,12 +78,12 @@ class Span:
         self.message = ""
 
     def progress(self, message: str, **numbers: Number) -> None:
-        """Say how far the work is; renderers may drop all but the newest."""
+        """Report progress; renderers may drop all but the newest."""
         self.numbers.update(numbers)
         self._stream.emit(replace(self.event, kind="progress", message=message, numbers=dict(self.numbers)))
 
     def note(self, message: str, level: str = "info") -> None:
-        """Say what a person may want to read later; `warning` is what a person must look at."""
+        """Report something worth reading later; a `warning` needs attention."""
         self._stream.emit(replace(self.event, kind="note", message=message, level=level))
 
     def skip(self, reason: str) -> None:
@@ -96,10 +98,12 @@ class Stream:
         self.renderers = list(renderers)
         self.trace = trace or os.urandom(16).hex()
         self._lock = threading.Lock()
+        # Each thread has spans of its own; work that is handed to another one names its parent.
         self._local = threading.local()
 
     def emit(self, event: Event) -> None:
         """Hand one event to every renderer, one at a time."""
+        # A renderer that emits an event would wait for itself here: none may.
         with self._lock:
             for renderer in self.renderers:
                 renderer(event)
@@ -111,6 +115,7 @@ class Stream:
         """Open a span; without `parent` it is a child of the span open in this thread."""
         stack: list[str] = self._local.__dict__.setdefault("stack", [])
         above = parent.event.span if parent else (stack[-1] if stack else "")
+        # The wall clock: events are read in other jobs and drawn beside those of other processes.
         event = Event("start", self.trace, os.urandom(8).hex(), above, stage, target, host, time.time())
         span = Span(self, replace(event, numbers=dict(numbers)))
         self.emit(span.event)
@@ -118,6 +123,7 @@ class Stream:
         try:
             yield span
         except BaseException as error:
+            # Also an interrupt: a span that never ended would be drawn as one that still runs.
             span.outcome = _outcome(error)
             span.message = span.message or str(error)
             if isinstance(error, KeyboardInterrupt) and not error.args:

@@ -1,7 +1,7 @@
 """failure.json: what a failed step leaves behind, and what a later job's notification is made of.
 
 The step that writes it is ours (runner.failure); the artifact that carries it to another job may have been written by
-anybody who can push to the repository, so it is read with suspicion: a field of another type is as good as absent.
+anybody who can push to the repository, so it is read defensively: a field of another type counts as absent.
 """
 
 from __future__ import annotations
@@ -53,4 +53,5 @@ def _told(value: object, default: object) -> Any:
     """Return a value where it is of its default's type: of a list the texts alone."""
     if isinstance(default, tuple):
         return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else default
+    # Not isinstance: True is an int in Python, and would be an exit code.
     return value if type(value) is type(default) else default

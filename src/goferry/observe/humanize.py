@@ -12,6 +12,7 @@ def size(count: float) -> str:
     """Return a number of bytes in SI units: `512 B`, `12 kB`, `7.9 MB`."""
     value = float(abs(count))
     sign = "-" if count < 0 else ""
+    # The limits lie where rounding goes up: 999.5 kB would be written as 1000 kB, and 99.95 MB as 100.0 MB.
     for unit in ("B", "kB", "MB", "GB"):
         if value < (1000 if unit == "B" else 999.5):
             return f"{sign}{value:.0f} {unit}" if unit in {"B", "kB"} or value >= 99.95 else f"{sign}{value:.1f} {unit}"
@@ -25,6 +26,7 @@ def seconds(value: float) -> str:
         return f"{value * 1000:.1f} ms" if value < 0.01 else f"{value * 1000:.0f} ms"
     if value < 1:
         return f"{value:.2f} s"
+    # As above: what rounds to 60.0 s is a minute.
     if value < 59.95:
         return f"{value:.1f} s"
     whole = round(value)

@@ -11,9 +11,12 @@ from collections.abc import Sequence
 
 from goferry.kernel.errors import printable
 
+# GitHub also reads `#12` as an issue, `:+1:` as an emoji, and `$…$` as mathematics.
 _SPECIAL = re.compile(r"[\\`*_\[\]<>&|~@$]|#(?=\d|#*(?:\s|$))|:(?=//|[\w+-]+:)")
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "|": "&#124;", "$": "&#36;", "@": "&#64;", ":": "&#58;"}
+# What makes a list, or of the line before it a heading, at the beginning of a line alone.
 _LEADING = re.compile(r"^(?=[-+=]+\s*$|[-+]\s)|^(\d+)(?=[.)](?:\s|$))")
+# GitHub makes a link of `www.` without a scheme, and a letter has no backslash form.
 _WWW = re.compile(r"(?i)\b(w)(?=ww\.)")
 _TAME = re.compile(r"[\w ./:@=+,%~^-]+", re.ASCII)
 _RUN = re.compile(r"`+")

@@ -72,6 +72,7 @@ class DeliveryFailure(Struct, frozen=True):
             return redact(printable(value, limit), secrets)
 
         def texts(values: Sequence[str], most: int) -> tuple[str, ...]:
+            # As one text, since a private key is known by its first and its last line.
             joined = redact("\n".join(printable(value, 300) for value in values[-most:]), secrets)
             return tuple(joined.split("\n")) if values else ()
 
@@ -105,7 +106,7 @@ class Message(Struct, frozen=True):
 
     @property
     def failed(self) -> bool:
-        """Whether somebody has to do something."""
+        """Whether the run needs attention."""
         return self.conclusion in _BAD
 
 
@@ -145,7 +146,9 @@ def _conclusion(jobs: Mapping[str, str], *, recovered: bool) -> str:
 
 def redact(text: str, secrets: Sequence[str] = ()) -> str:
     """Return text without the given secrets, and without what looks like a private key, a token or a password."""
+    # Its lines, too, as logs show them one by one. The longest first, since one may contain another.
     for secret in sorted({part for whole in secrets for part in (whole, *whole.splitlines())}, key=len, reverse=True):
+        # A shorter one is in every other word, and would blank out the message.
         if len(secret.strip()) >= 4:
             text = text.replace(secret.strip(), "***")
     return _SECRETS.sub("***", text)
@@ -171,7 +174,7 @@ def _causes(message: Message) -> str:
 
 
 def silence(job: str) -> str:
-    """Return what is said of a failed job that left no word."""
+    """Return the line about a failed job that left no failure.json."""
     return f"{job} left no word: its runner was lost, it ran out of time, or a step that is not Goferry's failed."
 
 

@@ -42,6 +42,7 @@ def shape_of(url: str) -> str:
     host = (urlsplit(url).hostname or "").lower()
     if host in {"hooks.slack.com", "hooks.slack-gov.com"}:
         return "slack"
+    # Each begins with its dot: else a domain that only ends in the same letters would count.
     teams = (".webhook.office.com", ".logic.azure.com", ".environment.api.powerplatform.com")
     return "teams" if host.endswith(teams) else "json"
 
@@ -116,6 +117,7 @@ def slack(message: Message) -> Payload:
     for failure in message.failures[:_SHOWN]:
         blocks += _slack_failure(failure)
     blocks += _slack_rest(message)
+    # A link that a person clicks on must lead to a page, whatever the record says.
     if message.run.url.startswith("https://"):
         link = f"<{_slack(message.run.url)}|Open the run>"
         blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": link}]})
@@ -151,7 +153,7 @@ def _slack_rest(message: Message) -> list[Payload]:
 
 
 def _section(text: str) -> Payload:
-    # Cut text ends a block of code that it was cut in.
+    # Cut text ends a block of code that it was cut in; four characters are left for the line that does.
     cut = _cut(text, SLACK_SECTION - 4)
     closed = cut + "\n```" if cut.count("```") % 2 else cut
     return {"type": "section", "text": {"type": "mrkdwn", "text": closed, "verbatim": True}}
@@ -176,6 +178,7 @@ def _cut(text: str, limit: int) -> str:
 def teams(message: Message) -> Payload:
     """Return the message for Teams: an Adaptive Card in a message's envelope, small enough to be taken."""
     card: Payload = {}
+    # Measured when encoded: Teams counts bytes, and what JSON and its keys add is more than the text.
     for shown, lines in ((_SHOWN, 15), (_SHOWN, 5), (2, 5), (1, 1)):
         kept = tuple(_shortened(failure, lines) for failure in message.failures[:shown])
         card = _card(replace(message, failures=kept), len(message.failures) - len(kept))

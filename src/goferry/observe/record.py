@@ -1,4 +1,4 @@
-"""What a run came to: the record that producers fill in and that report and summary draw. Types alone.
+"""The result of a run: the record that producers fill in and that report and summary draw. Types only.
 
 Producers are `pipeline.run_summary`, which makes a record of a sealed release, a build or a deploy, the actions, and
 the demo. A field that nobody measured is None, or empty, and then nothing is drawn in its place. A test
@@ -113,7 +113,7 @@ class RunHost(Struct, frozen=True):
     """A host of a fleet after a deploy or a rollback.
 
     Attributes:
-        version: what it serves now, and before: previous; each empty when there is none.
+        version, previous: what it serves now, and what it served before; each empty if there is none.
         switch_ms: as of a service. gap_ms: the longest time in which one of its services answered nobody.
         uploaded: bytes that were sent to it; None when nothing was to be sent, as in a rollback.
         outcome: `deployed`, `unchanged`, `rolled-back`, `aborted`, `failed` or `unknown`.
@@ -132,7 +132,7 @@ class Run(Struct, frozen=True):
     """A run that has ended.
 
     Attributes:
-        sentence: what it came to, where its producer says it; else one is made from the facts.
+        sentence: the result, where its producer says it; else one is made from the facts.
         commit: in hex. created: when it was sealed, RFC 3339. snapshot, dirty: as in release.json.
         seconds: from the first step to the last. release: the reference of a published release.
         environment: where it was deployed. outcome: `deployed`, `unchanged` or `rolled-back`.

@@ -41,7 +41,9 @@ def render(run: Run, events: Sequence[Event]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
+        # A misspelt name in the template fails, instead of drawing nothing.
         undefined=jinja2.StrictUndefined,
+        # Not isinstance: what is safe already is Markup, a subclass of str, and would lose that.
         finalize=lambda value: printable(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,

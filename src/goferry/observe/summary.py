@@ -1,4 +1,4 @@
-"""The job summary: what a run came to, as Markdown for GitHub's summary page; a renderer of the event stream.
+"""The job summary: a run's result as Markdown for GitHub's summary page; a renderer of the event stream.
 
 All of the record (observe.record) is untrusted and escaped. A long table ends with "and N more": the files that carry
 the whole are the release's own.
@@ -126,7 +126,7 @@ def _hosts(run: Run) -> str:
 
 
 def _nothing(host: RunHost) -> str:
-    """Return what stands for no version: of a host whose outcome says nothing of it, nobody knows."""
+    """Return what stands for no version: `none`, or nothing where the outcome leaves it unknown."""
     return "none" if host.outcome in {"deployed", "rolled-back"} else ""
 
 
@@ -222,6 +222,7 @@ def _trust(run: Run) -> str:
 def _table(columns: Sequence[Column[T]], rows: Sequence[T]) -> str:
     """Return a table of the columns that have a value somewhere, with at most ROWS rows."""
     cells = [[column.cell(row) for column in columns] for row in rows]
+    # Judged by all rows, also those that are not shown: columns must not depend on where the table is cut.
     used = [index for index in range(len(columns)) if any(line[index] for line in cells)]
     text = table(
         [columns[index].title for index in used],

@@ -26,7 +26,7 @@ def line(project: str, key: str) -> str:
 def changed(
     text: str, project: str, add: Sequence[str], remove: Collection[str], projects: Collection[str]
 ) -> tuple[str, list[str]]:
-    """Return authorized_keys with `add` let in for `project` and `remove` not any more, and notes for people.
+    """Return authorized_keys with the keys of `add` allowed for `project` and those of `remove` taken out, and notes.
 
     Keys are `type base64 comment`. `projects` are the host's, this one among them. Lines that are not for this project,
     and those of another form, stay as they are.
@@ -49,6 +49,7 @@ def changed(
                 f"the key {_comment(key)} is for {project} alone from now on; give another one for {', '.join(others)}"
             )
         if found != project:
+            # sshd goes by a key's first line, so an older one of the same key has to go.
             lines = [each for each in lines if not _is(each, blob)]
             lines.append(line(project, key))
     for key in remove:

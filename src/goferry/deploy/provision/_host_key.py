@@ -30,11 +30,14 @@ def meet(address: Address, access: ssh.Access, environ: Mapping[str, str]) -> st
     with tempfile.TemporaryDirectory(prefix="goferry-") as folder:
         file = Path(folder) / "known_hosts"
         words = ssh.argv(address, dataclasses.replace(access, known_hosts=file, identity=None))
+        # ssh writes the key into the throw-away file; ssh-keyscan would know nothing of jump hosts.
         words = ["StrictHostKeyChecking=accept-new" if each == "StrictHostKeyChecking=yes" else each for each in words]
+        # In front, since ssh takes the first value. Debian hashes names by default.
         done = run(
             [*words[:2], *_NEVER, "-o", "HashKnownHosts=no", *words[2:]], environ=ssh.spoken(environ), timeout=60
         )
         lines = file.read_text("utf-8", "replace").splitlines() if file.is_file() else []
+    # ssh always ends with 255 here, as nobody logs in: the file alone shows whether the host was reached.
     if lines and len(lines[0].split()) >= 3:
         return " ".join(lines[0].split()[:3])
     raise ssh.failure(address, access, 255, done.errors) or HostKeyUnknown(f"{address.text} shows no key")

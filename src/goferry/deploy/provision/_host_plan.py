@@ -1,6 +1,6 @@
 """What makes a host ready, from facts alone: `(wishes, facts) → files and commands`; pure.
 
-Files say how they must be, commands what they are run for, so doing a plan twice is doing it once.
+Files say how they must be, and commands what triggers them, so applying a plan twice is the same as once.
 """
 
 from __future__ import annotations
@@ -96,12 +96,14 @@ def plan(wishes: Wishes, facts: HostFacts) -> HostPlan:
     _refuse_unsuitable(wishes, base, before, proxy, guard)
     mine = port_allocation.of(wishes, before, base)
     port_allocation.refuse_meeting(mine, before)
+    # A service that is no longer declared may still serve: its place stays.
     kept = {place.service: place for place in before.projects.get(wishes.project, {}).values()}
     after = replace(
         before,
         projects={**before.projects, wishes.project: {**kept, **{p.service: p for p in mine}}},
         policies=_policies(wishes, before),
     )
+    # Judged as every later run and the agent will: a host file that is refused could not be mended from here.
     hostfile.parse(after.to_bytes(), facts.known)
     authorized, key_notes = authorized_keys.changed(
         base.authorized_keys, wishes.project, wishes.keys, wishes.removed, after.projects
@@ -123,12 +125,15 @@ def plan(wishes: Wishes, facts: HostFacts) -> HostPlan:
     for place, service in zip(mine, wishes.services, strict=True):
         former = formers.get(place.service)
         entries += guard.service(place, drain_seconds=service.drain_seconds, group=proxy.group, former=former)
+        # Made empty, so that it is root's alone before somebody writes the first secret into it.
         entries.append(HostEntry(place.env_file, b"", 0o600, keep=True))
         entries.append(proxy.site(place, bind=wishes.bind, ipv6=base.ipv6))
     entries.append(proxy.shared(wishes.secret))
     commands = (
+        # The check comes first: when the configuration is refused, only files have to be brought back.
         *proxy.checks(),
         *login.commands,
+        # sshd without PAM refuses a locked account's keys (`!`); `*` matches no password and locks nothing.
         Command(("usermod", "-p", "*", LOGIN), locked=LOGIN),
         *agent.commands,
         *proxy.commands(guard),
@@ -146,7 +151,7 @@ def plan(wishes: Wishes, facts: HostFacts) -> HostPlan:
 
 
 def _notes(mine: Sequence[Place], kept: Collection[str], formers: Collection[str]) -> Iterator[str]:
-    """Yield what people must know of the services."""
+    """Yield what people must know about the services."""
     for name in sorted(set(kept) - {place.service for place in mine}):
         yield f"{name} is no longer declared; the host stays ready for it"
     for name in formers:
@@ -175,23 +180,25 @@ def _seen(facts: HostFacts, reads: Sequence[str]) -> tuple[tuple[str, str], ...]
 
 
 def _policies(wishes: Wishes, before: HostFile) -> dict[str, Policy]:
-    """Return the host's policies with the options for this project; a project that is new there takes releases."""
+    """Return the host's policies, updated for this project; a project that is new there accepts releases."""
     old = before.policy(wishes.project)
     told = wishes.accepts or wishes.environments or wishes.keep
     if not told and wishes.project in before.projects:
         return dict(before.policies)
     base = old or Policy()
+    # No environment means any: to name the first one would refuse deploys that this host takes today.
     named = base.environments if old and not old.environments else (*base.environments, *wishes.environments)
     policy = Policy(wishes.accepts or base.accepts, tuple(sorted(set(named))), wishes.keep or base.keep)
     return {**before.policies, wishes.project: policy}
 
 
 def _authorized(text: str, facts: BaseFacts) -> list[HostEntry]:
-    """Return the login's keys where they change: what nobody spoke of is not even written again."""
+    """Return the login's authorized_keys if they change; else the file is not even written again."""
     return [HostEntry(AUTHORIZED_KEYS, text.encode())] if text != facts.authorized_keys else []
 
 
 def _refuse_unsuitable(wishes: Wishes, facts: BaseFacts, before: HostFile, proxy: HostProxy, guard: HostGuard) -> None:
+    # The file that projects once shared speaks only for those that are on the host already.
     trusted = wishes.project in facts.trusts or (facts.trust and wishes.project in before.projects)
     able = wishes.install and facts.apt
     lacked = guard.lacks()

@@ -25,6 +25,7 @@ _LIMITS: tuple[tuple[str, int, Callable[[Place], Iterable[str]]], ...] = (
         lambda place: [name(slot) for name in (place.unit, place.socket_unit, place.door_unit) for slot in SLOTS],
     ),
     ("the name of its files", FILE, lambda place: [place.stem + ".conf"]),
+    # The longest that systemd takes for `User=`.
     ("the name of its user", 31, lambda place: [place.user]),
 )
 

@@ -50,6 +50,7 @@ class NginxProxy:
         if found is None:
             return cls(include=include)  # the group is the one that Debian's package will bring
         group = answers.said[_WORKERS].output.strip()
+        # It becomes a line of a unit, which systemd reads as root.
         if not _GROUP.fullmatch(group):
             raise ValueError("the group of nginx's workers")
         return cls(tuple(int(part) for part in found[1].split(".")), group, include)

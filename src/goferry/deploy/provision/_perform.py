@@ -30,6 +30,8 @@ from goferry.system.process import run
 _HERE = "goferry.deploy.provision."
 SCRIPTS = ("goferry.kernel.fields", _HERE + "_order_on_host", _HERE + "changes_on_host", _HERE + "on_host")
 """What is sent, in this order: the last one is the program, and imports those before it."""
+# Through standard input, as one argument can't be longer than 128 KiB; and nothing is written on the host.
+# An import finds a module that stands in sys.modules by its full name, though its packages are not there.
 LOADER = """\
 import sys, types
 for name, size in zip(sys.argv[1::2], sys.argv[2::2]):
@@ -41,7 +43,7 @@ TIMEOUT = 1200.0
 
 
 class _Done(msgspec.Struct, frozen=True):
-    """The script's answer to all but `facts`; what its request does not bring about is missing."""
+    """The script's answer to all requests but `facts`; a request fills in only what it does."""
 
     changed: tuple[str, ...] = ()
     ran: tuple[str, ...] = ()
@@ -128,6 +130,7 @@ def on_one_host(
     span.progress("apply" if do == "apply" else "compare")
     done = _done(address, ask(as_order(made, do=do)), "The packages that were installed stay." if installed else "")
     planned = tuple(" ".join(words) for words in made.install) if do != "apply" else ()
+    # Not strict: only `apply` tries anything, so other answers have no codes.
     failed = (trial.note for trial, code in zip(made.trials, done.trials, strict=False) if code)
     host = ProvisionedHost(
         changed=shown(done.changed),
@@ -179,9 +182,11 @@ def _ask(address: Address, access: ssh.Access, environ: Mapping[str, str], order
     try:
         algorithms = ssh.pinned_algorithms(address, access, environ)
     except HostKeyUnknown as error:
+        # Here a host is met for the first time: the error shows the key that is to be compared.
         raise host_key.unknown(error, address, access, environ) from None
     scripts = {name: script(name) for name in SCRIPTS}
     sizes = " ".join(f"{name} {len(script)}" for name, script in scripts.items())
+    # exec, so that no shell of the login stands between sshd and the script.
     command = f"exec /usr/bin/python3 -I -c {shlex.quote(LOADER)} {sizes}"
     words = ssh.argv(address, access, algorithms, [command])
     done = run(
@@ -195,6 +200,7 @@ def _ask(address: Address, access: ssh.Access, environ: Mapping[str, str], order
     failed = ssh.failure(address, access, done.code, done.errors)
     if isinstance(failed, HostKeyUnknown):
         raise host_key.unknown(failed, address, access, environ)
+    # `ssh.failure` takes these codes for a missing agent; here it is Python that the shell did not find.
     if done.code in (126, 127):
         raise HostUnsuitable(
             f"{address.text} has no /usr/bin/python3", advice=["install it there:  apt-get install python3-minimal"]

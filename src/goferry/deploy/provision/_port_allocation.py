@@ -1,4 +1,4 @@
-"""Where a host's services have their places: ports that stay, and those that nobody else has; pure."""
+"""Assigns ports to a host's services: an assigned port stays, and no two services share one; pure."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ FIRST_PORT = 8080
 
 
 def of(wishes: Wishes, before: HostFile, facts: BaseFacts) -> list[Place]:
-    """Return each service's place: what it had stays, what is new gets a port that nobody has."""
+    """Return each service's place: an assigned port stays, and a new service gets a free one."""
     all_before = [place for services in before.projects.values() for place in services.values()]
     had = {place.service: place for place in before.projects.get(wishes.project, {}).values()}
+    # Also those on which nobody listens now: the proxy may be stopped.
     ports = {place.port for place in all_before} | {service.port for service in wishes.services}
     backends = {place.backend for place in all_before}
     found = []
@@ -33,6 +34,7 @@ def of(wishes: Wishes, before: HostFile, facts: BaseFacts) -> list[Place]:
         if place.kind.ports:
             backend = (old.backend if old else 0) or _free(RANGE.start, OWN_PORTS, backends)
             place = replace(place, backend=backend)
+        # A service that has had such a port since before this rule keeps it, and people are told.
         if port in RANGE and port != (old.port if old else 0):
             raise PortTaken(
                 f"{service.name} can't be served on port {port}: {RANGE.start} to {RANGE.stop - 1} are drawn for the "
@@ -40,6 +42,7 @@ def of(wishes: Wishes, before: HostFile, facts: BaseFacts) -> list[Place]:
                 state="Nothing was changed.",
                 advice=[f"choose another `port` for {service.name} in goferry.yml"],
             )
+        # On the ports of the host's services it is the proxy that listens.
         if port in facts.ports and port not in {place.port for place in all_before}:
             raise PortTaken(
                 f"another program of the host listens on port {port}",

@@ -30,7 +30,7 @@ class HostCheck(msgspec.Struct, frozen=True):
 
     @classmethod
     def read(cls, row: object) -> HostCheck:
-        """Read one with suspicion: what has another shape, as an older agent's may, is not well."""
+        """Read one check; one of another shape, as an older agent may send, counts as failed."""
         try:
             found = msgspec.convert(row, cls)
         except msgspec.ValidationError:
@@ -60,7 +60,7 @@ class ProvisionedHost:
 
     @property
     def unchanged(self) -> bool:
-        """Whether all was as it should be."""
+        """Whether nothing had to be changed."""
         return not (self.changed or self.ran)
 
     def closed(self) -> list[HostCheck]:

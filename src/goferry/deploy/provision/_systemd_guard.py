@@ -26,14 +26,15 @@ OLD_GROUPS = (
     "with a port are not kept apart during a deploy, and units are not kept from each other's ports; boot it with "
     "version 2:  systemd.unified_cgroup_hierarchy=1 on the kernel's command line"
 )
-"""Of a host whose kernel can't tell one slot of a service from the other (host.listener)."""
+"""Shown for a host whose kernel can't tell one slot of a service from the other (host.listener)."""
 
 _UNITS, _SYSUSERS = "/etc/systemd/system/", "/etc/sysusers.d/goferry.conf"
 _VERSION: Words = ("sh", "-c", "test -d /run/systemd/system && exec systemctl --version")
-"""systemd may be installed where another program is the first process, as in containers."""
+"""systemd may be installed and yet not run the host, as in containers."""
 _PRIVATE_USERS: Words = ("sh", "-c", template.text("systemd/private-users.sh"))
 _TAKE_PORT: Words = (
     "systemd-run", "--quiet", "--wait", "--collect",
+    # `+` runs it as root, as the services' own units do: the trial is worth nothing without it.
     "-p", f"ExecStartPre=+{AGENT} ports", "-p", "DynamicUser=yes", "-p", "NoNewPrivileges=yes",
     "-p", "CapabilityBoundingSet=", "/usr/bin/python3", "-I", "-c", template.text("systemd/take-port.txt"),
 )  # fmt: skip
@@ -41,7 +42,7 @@ _HARDENED = template.text("systemd/hardened.conf")
 _CONFINED = template.fill("systemd/confined.conf", root=ROOT, hardened=_HARDENED)
 _RECOVER = "goferry-recover.service"
 _ADOPT: Words = (AGENT, "adopt", "--root", ROOT, "--host-file", HOST_FILE)
-"""The agent brings what runs to what the units say now."""
+"""The agent makes what runs agree with the units as they are now."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,7 @@ class SystemdGuard:
             entrances=" ".join(way.socket_unit("%i") for way in ways),
             sockets="\n".join(f"Sockets={way.socket_unit('%i')}" for way in ways if not way.kind.ports),
             turn=place.turn("%i"),
+            # systemd fills in the slot as the last digit: a service's ports begin at a multiple of ten.
             own_port=f" {note} {backend // 10}%i" if note else "",
             env_file=place.env_file,
             leave=place.leave("%i"),
@@ -170,6 +172,7 @@ class SystemdGuard:
             Command(
                 ("systemctl", "reload", unit),
                 changed=(folder,),
+                # On the way back the unit may be stopped again, and a plain reload would fail for that alone.
                 again=("systemctl", "try-reload-or-restart", unit),
             ),
         )
@@ -182,8 +185,8 @@ def _unit(name: str, text: str) -> HostEntry:
 def _socket(place: Place, group: str, former: Place | None) -> str:
     """Return the unit of the sockets on which the proxy reaches the slots.
 
-    A socket of an empty slot is not opened at boot, lest it keeps those waiting who connect. Before a port it may be:
-    what it triggers refuses.
+    The socket of an empty slot is not opened at boot, since whoever connects would wait. In front of a port it may be
+    open: what it triggers refuses the connection.
     """
     filled = f"ConditionPathExists={ROOT}/{place.project}/{place.service}/slots/%i.json"
     return template.fill(

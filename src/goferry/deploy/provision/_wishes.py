@@ -58,6 +58,7 @@ def read(
     names.refuse([Place(project, each.name, each.port, each.listen) for each in wanted])
     _refuse_shared_ports(wanted)
     if trust is not None:
+        # Judged here, since on the host every deploy would be refused for a file that can't be used.
         trustfile.load(trust)
     wishes = Wishes(
         project=project,
@@ -93,7 +94,7 @@ def _refuse_shared_ports(wanted: Sequence[WantedService]) -> None:
 
 
 def _listen(listen: model.Listen) -> str:
-    """Return the host file's word: each release says for itself how a service learns its port."""
+    """Return the way to listen as the host file names it; how a service learns its port is up to each release."""
     for shape in SHAPES.values():
         for key in shape.listens:
             if getattr(listen, key):
@@ -128,5 +129,6 @@ def public_key(path: Path) -> str:
     found = _KEY.fullmatch(text)
     if not found:
         raise DeployKeyUnusable(f"{printable(str(path), 200)} is not a public key of OpenSSH's form")
+    # A comment is free text, and goes into a file that sshd reads and into messages.
     comment = re.sub(r"[^A-Za-z0-9@._+-]", "-", found[3] or "")[:60]
     return f"{found[1]} {found[2]} {comment}".strip()

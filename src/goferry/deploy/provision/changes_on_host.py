@@ -31,6 +31,7 @@ NOT_FOUND = 5
 def run(argv: Words, timeout: float = 120, most: int = 2000) -> tuple[int, str]:
     """Run a program; return its code and its output's end, `most` characters of it."""
     environ = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+    # A package that asks something would wait forever: nobody sees its question.
     environ["DEBIAN_FRONTEND"] = "noninteractive"
     try:
         done = subprocess.run(
@@ -114,6 +115,7 @@ class Changes:
             self.changed.append(path)
         else:
             self._staged[path] = new = beside(path)
+            # The way back first, here and below: an act that fails half-way leaves something, too.
             self._back.append((new, partial(gone, new)))
             write(new, entry.content, entry.mode, owner(entry))
 
@@ -140,6 +142,7 @@ class Changes:
     def swap(self, owed: list[str]) -> None:
         """Note what is going to change, and rename what is staged into place."""
         if self._staged or self.changed:
+            # The note stays when not all could be brought back: the next run then runs the commands.
             self._back.append((NOTE, lambda: None if self._left else note(owed)))
             note([*owed, *self.changed, *self._staged])
         for path, new in sorted(self._staged.items()):
@@ -156,6 +159,7 @@ class Changes:
             return partial(gone, path)
         old = beside(path)
         self._links.append(old)
+        # What is at the path may be a link itself, which has to come back as one.
         os.link(path, old, follow_symlinks=False)
         return partial(os.rename, old, path)
 
@@ -166,6 +170,7 @@ class Changes:
         if command.undo:
             self._back.append((" ".join(command.undo), partial(must, command.undo)))
         self._again += [command.again] if command.again else []
+        # Before it runs, for the question is answered yes afterwards.
         self._stays += [command.stays] if command.stays and asked(command) else []
         must(command.run)
         self.ran.append(command.text)
@@ -185,6 +190,7 @@ class Changes:
                 self._left.append(f"{what} ({error})")
         for words in self._again:
             code, output = run(words, 180)
+            # A unit whose file was new is gone again, and then nothing of it has to be restarted.
             if code not in (0, NOT_FOUND):
                 self._left.append(f"{' '.join(words)} ({output.strip()[-300:]})")
         self.done()
@@ -203,6 +209,7 @@ def sweep(entries: Sequence[HostEntry]) -> None:
     """Remove what a run that was cut short left beside the files."""
     for folder in sorted({os.path.dirname(entry.path) for entry in entries}):
         for name in os.listdir(folder) if os.path.isdir(folder) else ():
+            # Ours, and the names by tempfile that earlier versions used.
             if re.fullmatch(r"\.goferry\.([0-9a-f]{16}|[a-z0-9_]{8})", name):
                 gone(os.path.join(folder, name))
 
@@ -218,6 +225,7 @@ def empty(folder: str) -> None:
     try:
         os.rmdir(folder)
     except OSError as error:
+        # Somebody has put something there meanwhile: the folder is theirs now.
         if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
             raise
 
@@ -247,11 +255,12 @@ def owed_by_note(entries: Sequence[HostEntry]) -> list[str]:
     try:
         return [str(path) for path in json.loads(text(NOTE) or "[]")]
     except ValueError:
+        # A note that can't be read may have named anything, so everything counts as changed.
         return [entry.path for entry in entries]
 
 
 def note(paths: list[str]) -> None:
-    """Remember which files' commands are owed."""
+    """Record which files' commands are still due."""
     if not paths:
         gone(NOTE)
         return

@@ -21,7 +21,7 @@ from goferry.observe.events import Stream
 
 @dataclass(frozen=True)
 class ProvisionOptions:
-    """What was asked for; empty where nothing was said.
+    """The options of the command; empty where none was given.
 
     Attributes:
         hosts: else those of `environment`. directory, project: whose services. keys: public keys that may deploy.
@@ -102,8 +102,9 @@ def _environment(order: ProvisionOptions) -> model.Environment:
 
 
 def _refuse_unreached(record: ProvisionRecord) -> ProvisionRecord:
-    """Raise when nobody reaches a service of the project; return the record with another project's as a note."""
+    """Raise if a service of the project can't be reached; return the record with another project's as a note."""
     closed = {
+        # A version that serves and does not answer well (`answers`) was not broken by provisioning.
         name: [each for each in host.closed() if each.name in ("public-address", "agent")]
         for name, host in record.hosts.items()
     }

@@ -1,7 +1,7 @@
-"""What a proxy and a guard say of what they need on a host: the two contracts that provisioning walks, and their parts.
+"""What a proxy and a guard need on a host: the two contracts that provisioning works with, and their parts.
 
 A proxy takes traffic from the public to a service's link, a guard starts services and keeps them running. Each is a
-class in a file of its own and a row of `facts.PROXIES` or `facts.GUARDS`. The class says what to ask of a host (`asks`,
+class in a file of its own and a row of `_host_facts.PROXIES` or `GUARDS`. The class says what to ask of a host (`asks`,
 `reads`); `read` makes the answers an object, which says what the host then gets. Nothing else knows either by name.
 """
 
@@ -44,7 +44,7 @@ class Answered(NamedTuple):
 class HostAnswers(NamedTuple):
     """A host's answers to the questions of one row: by the command, and by the file's path, empty where there is none.
 
-    All of it is the host's word, and is read with suspicion.
+    All of it comes from the host, and is read defensively.
     """
 
     said: Mapping[Words, Answered]

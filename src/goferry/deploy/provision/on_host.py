@@ -1,8 +1,8 @@
-"""Runs on the host that is provisioned, as root, by its Python alone: reports facts, or makes files be as they should.
+"""Runs on the host being provisioned, as root, with its Python alone: reports facts, or puts files in place.
 
 It is sent over ssh with a JSON request behind it (`_order_on_host.HostOrder`) and prints one JSON object. `facts`,
-`diff` and `check` change nothing. `apply` makes all files be as they should and runs the commands whose files changed;
-when anything of it fails, what it had changed is brought back.
+`diff` and `check` change nothing. `apply` puts all files in place and runs the commands whose files changed; if
+anything fails, what it had changed is brought back.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ PATIENCE, SETTLE, QUESTION = 60.0, 5.0, 30.0
 def facts(order: HostOrder) -> Answer:
     """Return what the plan depends on, with what the commands of `asks` end with and the texts of the files of `reads`.
 
-    What the proxy and the guard are like is asked by commands, which whoever knows them has sent.
+    Questions about the proxy and the guard are commands, which the client's class for each has sent.
     """
     return {
         "user": os.geteuid(),
@@ -83,11 +83,12 @@ def live() -> dict[str, str]:
 
 
 def listening() -> list[int]:
-    """Return the TCP ports that somebody listens on."""
+    """Return the TCP ports that are being listened on."""
     found = set()
     for path in ("/proc/net/tcp", "/proc/net/tcp6"):
         for line in text(path).splitlines()[1:]:
             words = line.split()
+            # TCP_LISTEN, from the kernel's include/net/tcp_states.h.
             if words[3] == "0A":
                 found.add(int(words[1].rpartition(":")[2], 16))
     return sorted(found)
@@ -99,16 +100,20 @@ def apply(order: HostOrder) -> Answer:
     What changes is noted before it does, so that a run that is cut short is made whole by the next one: it finds the
     files right or wrong, and the commands that are owed in the note.
     """
+    # First the lock among provisions: one that waits for its turn must not keep deploys from theirs.
     with alone(LOCK, "another provision"):
         changes = Changes()
         owed = owed_by_note(order.entries)
+        # Not held for `afterwards`, whose commands take this lock themselves.
         with alone(DEPLOYS, "a deploy"):
+            # Under the lock, since another provision may have written these files since the plan was made.
             refuse_changed(order)
             sweep(order.entries)
             try:
                 later = carry_out(order, changes, owed)
             except Exception as error:
                 what = str(error) if isinstance(error, ChangeFailure) else f"{type(error).__name__}: {error}"
+                # A second SIGTERM in the middle of the way back would leave the host neither old nor new.
                 with deaf():
                     raise ChangeFailure(what, changes.bring_back()) from error
             changes.done()
@@ -128,7 +133,7 @@ def install(order: HostOrder) -> Answer:
 
 
 def afterwards(commands: list[Command], changes: Changes) -> None:
-    """Run what takes the locks of deploys; until it is done the note says that it is owed."""
+    """Run the commands that take the locks of deploys; until they are done the note says that they are due."""
     for command in commands:
         try:
             must(command.run)
@@ -162,7 +167,7 @@ def refuse_changed(order: HostOrder) -> None:
 
 @contextlib.contextmanager
 def alone(path: str, who: str) -> Iterator[None]:
-    """Be the only one that does what `who` says, for the block; a host that never had a deploy has no lock of them."""
+    """Hold a lock for the block; `who` says what else takes it. A host without deploys has no lock of deploys."""
     if path == DEPLOYS and not os.path.exists(path):
         yield
         return
@@ -177,6 +182,7 @@ def alone(path: str, who: str) -> Iterator[None]:
 def await_lock(descriptor: int, who: str) -> None:
     """Take a lock, or give up after PATIENCE seconds."""
     deadline = time.monotonic() + PATIENCE
+    # flock(2) knows no time limit, so the lock is tried again and again.
     while not taken(descriptor):
         if time.monotonic() > deadline:
             raise ChangeFailure(f"{who} is going on", "Nothing was changed.")
@@ -212,6 +218,7 @@ def checks(words: Words) -> list[object]:
     """Return what the agent finds: `[{"name", "of", "ok", "what", "advice"}]`."""
     code, output = run(words, 60, most=16 << 20)  # several lines for each service of each project
     try:
+        # Only the last line is the answer; standard error is in the same output.
         return Fields(json.loads(output.strip().splitlines()[-1]), "the answer").items("checks")
     except (ValueError, IndexError, TypeError):
         what = f"the host agent's checks ended with {code}: {output.strip()[-500:]}"
@@ -219,9 +226,10 @@ def checks(words: Words) -> list[object]:
 
 
 def settled_checks(words: Words) -> list[object]:
-    """Return the agent's checks, after a moment in which the proxy may take what it was given."""
+    """Return the agent's checks, once the proxy has had a moment to load its files."""
     deadline = time.monotonic() + SETTLE
     found = checks(words)
+    # A reload returns before nginx's new workers listen.
     while any(unreached(each) for each in found) and time.monotonic() < deadline:
         time.sleep(0.3)
         found = checks(words)
@@ -236,7 +244,7 @@ def unreached(check: object) -> bool:
 
 @contextlib.contextmanager
 def deaf() -> Iterator[None]:
-    """Heed no SIGTERM for the block."""
+    """Ignore SIGTERM for the block."""
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         yield
@@ -245,13 +253,14 @@ def deaf() -> Iterator[None]:
 
 
 def ended(*_: object) -> None:
-    """Let a SIGTERM be a failure like any other: what was changed is brought back."""
+    """Treat SIGTERM as a failure like any other: what was changed is brought back."""
     raise ChangeFailure("the run was ended by a signal")
 
 
 def main() -> None:
     """Answer the one request."""
     order = HostOrder.of(json.loads(sys.stdin.buffer.read().decode()))
+    # A connection that is cut must not stop the run: it goes on to its end.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, ended)
     try:

@@ -51,16 +51,13 @@ class HostAnswers(NamedTuple):
     texts: Mapping[str, str]
 
 
-class HostGuard(Protocol):
-    """What starts services and keeps them running, on one host."""
+class HostProgram(Protocol):
+    """What a guard and a proxy have in common: a program of the host, and what is asked of it."""
 
-    name: ClassVar[str]
-    """In host.json, as `guard`."""
     asks: ClassVar[tuple[Words, ...]]
     """Commands that answer what the host is like; they change nothing."""
     reads: ClassVar[tuple[str, ...]]
     """Files that services share, with texts to be kept: a plan is refused when one changed after it was read."""
-    trials: ClassVar[tuple[HostTrial, ...]]
 
     @classmethod
     def read(cls, answers: HostAnswers) -> Self:
@@ -73,6 +70,14 @@ class HostGuard(Protocol):
     @property
     def installed(self) -> bool:
         """Whether the host has it."""
+
+
+class HostGuard(HostProgram, Protocol):
+    """What starts services and keeps them running, on one host."""
+
+    name: ClassVar[str]
+    """In host.json, as `guard`."""
+    trials: ClassVar[tuple[HostTrial, ...]]
 
     def lacks(self) -> tuple[str, str] | None:
         """Return what keeps the host from having it, and the advice; None where all is well."""
@@ -97,31 +102,15 @@ class HostGuard(Protocol):
         """Return what keeps another program of the host running, and has it read its configuration folder again."""
 
 
-class HostProxy(Protocol):
+class HostProxy(HostProgram, Protocol):
     """What takes the public's traffic to the services' links, on one host."""
 
     name: ClassVar[str]
     """In host.json, as `switch`."""
-    asks: ClassVar[tuple[Words, ...]]
-    """As a guard's."""
-    reads: ClassVar[tuple[str, ...]]
-    """As a guard's."""
     package: ClassVar[str]
     """What apt-get installs."""
     clears: ClassVar[tuple[str, ...]]
     """Files that the package brings and that would be in the way."""
-
-    @classmethod
-    def read(cls, answers: HostAnswers) -> Self:
-        """Read a host's answers.
-
-        Raises:
-            ValueError: they can't be.
-        """
-
-    @property
-    def installed(self) -> bool:
-        """Whether the host has it."""
 
     @property
     def group(self) -> str:

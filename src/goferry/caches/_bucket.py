@@ -18,12 +18,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, cast
+from typing import BinaryIO, NamedTuple, Protocol, cast
 
 from goferry.caches.storage import MOST_NOTE, PlaceUnknown, Stored
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 SCHEME = "s3://"
 CONNECT, READ = 5, 10
@@ -245,8 +242,8 @@ class _Body(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        room = memoryview(buffer)
+    def readinto(self, buffer: object) -> int:
+        room = memoryview(cast("bytearray", buffer))
         with self._asked():
             data = self._some(len(room))
         self._read += len(data)

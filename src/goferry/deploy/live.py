@@ -146,7 +146,7 @@ class Status:
         Raises:
             AgentLost: it is not a status at all: nothing would be drawn, and that would say that nothing is deployed.
         """
-        row = Row(answer, "status")
+        row = Row(answer, "a status")
         return cls(
             live=services(row.need("live", dict)),
             recovered=texts(row.need("recovered", list)),

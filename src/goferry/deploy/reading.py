@@ -50,10 +50,10 @@ def versions(found: Iterable[str]) -> str:
     return ", ".join(sorted({*found} - {""}))
 
 
-def unlike(key: str, value: object, what: str = "answer") -> AgentLost:
+def unlike(key: str, value: object, what: str = "an answer") -> AgentLost:
     """Return the error of an answer in which a value that a deploy depends on has another type."""
     return AgentLost(
-        f"the host answered something that is not a {what}: {key} is {printable(repr(value), 80)}",
+        f"the host answered something that is not {what}: {key} is {printable(repr(value), 80)}",
         advice=["provision it again with this version:  goferry provision HOST"],
     )
 
@@ -62,7 +62,7 @@ class Row(NamedTuple):
     """An object whose values are read by their keys, each as what it must be; `what` it is called in an error."""
 
     said: Answer
-    what: str = "answer"
+    what: str = "an answer"
 
     def whole(self, key: str, most: int = MOST) -> int | None:
         """Return a whole number; see the function."""

@@ -234,5 +234,5 @@ def health(path: Path, target: str, seconds: float = SECONDS) -> Health:
     with contextlib.suppress(ValueError):
         answer = canonical.loads(body)
     if status == 200 and not isinstance(answer, dict):
-        raise ValueError("what it answers is not JSON object")
+        raise ValueError("what it answers is not a JSON object")
     return Health.of(answer, status)

@@ -13,12 +13,14 @@ from goferry.deploy.provision import WantedService, Wishes, on_host, plan
 from goferry.deploy.provision._host_facts import GUARDS, PROXIES, read as read_facts
 from goferry.deploy.provision._nginx_proxy import NginxProxy
 from goferry.deploy.provision._order_on_host import Command, HostEntry, HostOrder
-from goferry.deploy.provision._perform import LOADER, SCRIPTS, as_order, known_lines, script
+from goferry.deploy.provision._perform import LOADER, SCRIPTS, _answer, as_order, known_lines, script
+from goferry.deploy.provision._provision_record import HostCheck
 from goferry.deploy.provision._systemd_guard import SystemdGuard
 from goferry.deploy.provision._wishes import public_key, read as read_wishes
 from goferry.kernel import hostfile, probe
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.hostfile import HostFile, Place
+from goferry.kernel.outcomes import AgentLost
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "provision"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIvrSTAtI/cBS03iAAY0MIJTr3s3nZ6wzO7QZvd7WtZ4 ci"
@@ -254,6 +256,19 @@ def test_without_a_trust_file_nothing_is_planned():
 def test_facts_of_another_kind_are_refused(change):
     with pytest.raises(GoferryError, match="no usable facts"):
         read_facts(parse("web", "root"), {**ANSWER, **change}, PROXIES, GUARDS)
+
+
+def test_half_a_character_of_a_host_is_a_question_mark():
+    """A lone half of a surrogate pair, which JSON's escapes can name, can't be written anywhere."""
+    answer = _answer(parse("web", "root"), rb'{"a\ud800": ["\udfff", "\ud834\udd1e"], "what": "\ud800"}')
+    assert answer == {"a?": ["?", "\U0001d11e"], "what": "?"}
+    assert HostCheck.read(answer).what == "?"
+
+
+@pytest.mark.parametrize("output", [b"", b"[]", b"[" * 100_000, b'{"a":' * 100_000, b"1" * 5000, b"\xff"])
+def test_an_answer_that_is_not_an_object_is_an_error_with_a_name(output):
+    with pytest.raises(AgentLost):
+        _answer(parse("web", "root"), b"Welcome!\n" + output)
 
 
 @pytest.mark.parametrize(

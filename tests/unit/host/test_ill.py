@@ -168,7 +168,7 @@ def test_the_ports_of_a_process_are_those_on_which_it_listens(port):
     [
         (answer(404, body=b"404 page not found\n"), "HTTP 404 at /healthz", [NAME_PATH]),
         (answer(503, body=b'{"status": "starting"}'), "HTTP 503, status starting", [LONGER]),
-        (answer(200, body=b"ok"), "what it answers is not JSON object", [ill._CONTROL]),
+        (answer(200, body=b"ok"), "what it answers is not a JSON object", [ill._CONTROL]),
         (None, "nothing listens on its control socket", [ill._CONTROL, LONGER]),
     ],
 )

@@ -218,7 +218,9 @@ def _answer(address: Address, output: bytes) -> dict[str, object]:
     """Return the script's one object: the last line, whatever a login's shell printed before it."""
     try:
         answer = json.loads(output.decode("utf-8", "replace").strip().splitlines()[-1])
-    except (ValueError, IndexError):
+        # An escape can stand for half a character, which no file takes: such a half becomes a question mark.
+        answer = json.loads(json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace"))
+    except (ValueError, IndexError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
         raise _unlike(address)

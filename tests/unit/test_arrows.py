@@ -1,6 +1,7 @@
 """The house's arrows: imports go down only, stages don't know each other, the host runs on the standard library."""
 
 import ast
+import functools
 import re
 import sys
 from pathlib import Path
@@ -100,11 +101,15 @@ def test_only_the_edges_read_the_environment(room):
                 assert path.name in {"shim.py", "__main__.py"}, f"{path}:{node.lineno} reads the environment"
 
 
+@functools.cache
 def imported_modules(path):
-    """Yield every module of the house that a module imports, however it is written."""
-    for node in statements(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("goferry"):
-            yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+    """Return every module of the house that a module imports, however it is written."""
+    return {
+        name
+        for node in statements(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("goferry")
+        for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+    }
 
 
 PACKAGES = [path.parent for path in SOURCE.glob("*/**/__init__.py")]

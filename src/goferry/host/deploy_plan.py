@@ -1,4 +1,4 @@
-"""What a deploy would change, from facts alone: the release, the host's state, the wishes."""
+"""What a deploy would change, from facts alone: the release, the host's state, the request."""
 
 from __future__ import annotations
 

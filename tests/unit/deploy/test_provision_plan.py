@@ -9,14 +9,14 @@ from surveyed import ANSWER, facts
 
 from goferry.config.load import load
 from goferry.deploy._hosts import parse
-from goferry.deploy.provision import WantedService, Wishes, on_host, plan
+from goferry.deploy.provision import HostSpec, ServiceSpec, on_host, plan
 from goferry.deploy.provision._host_facts import GUARDS, PROXIES, read as read_facts
+from goferry.deploy.provision._host_spec import public_key, read as read_spec
 from goferry.deploy.provision._nginx_proxy import NginxProxy
 from goferry.deploy.provision._order_on_host import Command, HostEntry, HostOrder
 from goferry.deploy.provision._perform import LOADER, SCRIPTS, _answer, as_order, known_lines, script
 from goferry.deploy.provision._provision_record import HostCheck
 from goferry.deploy.provision._systemd_guard import SystemdGuard
-from goferry.deploy.provision._wishes import public_key, read as read_wishes
 from goferry.kernel import hostfile, probe
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.hostfile import HostFile, Place
@@ -26,9 +26,9 @@ GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "provision"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIvrSTAtI/cBS03iAAY0MIJTr3s3nZ6wzO7QZvd7WtZ4 ci"
 FACTS = facts()
 SECRET = probe.ProbeSecret("0" * 32, "f" * 32)
-SHOP = Wishes(
+SHOP = HostSpec(
     "shop",
-    (WantedService("api", "socket", 8080, 120), WantedService("web", "env")),
+    (ServiceSpec("api", "socket", 8080, 120), ServiceSpec("web", "env")),
     b"trust",
     (KEY,),
     b"agent",
@@ -38,7 +38,7 @@ CASES = {
     "bare": (SHOP, FACTS),
     "no-nginx": (SHOP, facts(proxy=NginxProxy())),
     "bound-newer": (
-        Wishes("shop", (WantedService("api", "socket", 8080),), b"trust", bind="127.0.0.1", secret=SECRET),
+        HostSpec("shop", (ServiceSpec("api", "socket", 8080),), b"trust", bind="127.0.0.1", secret=SECRET),
         facts(proxy=NginxProxy((1, 29, 7)), guard=SystemdGuard(252, private_users=True), ipv6=False),
     ),
 }
@@ -60,8 +60,8 @@ def rendered(made):
 
 @pytest.mark.parametrize("case", sorted(CASES))
 def test_golden_plans(case):
-    wishes, given = CASES[case]
-    assert rendered(plan(wishes, given)) == (GOLDEN / f"{case}.json").read_text(), "UPDATE: see tests/golden/provision"
+    spec, given = CASES[case]
+    assert rendered(plan(spec, given)) == (GOLDEN / f"{case}.json").read_text(), "UPDATE: see tests/golden/provision"
 
 
 def host_file(made):
@@ -71,10 +71,10 @@ def host_file(made):
 
 @pytest.mark.parametrize(("listens", "serves"), [("env", "socket"), ("socket", "plain")])
 def test_what_serves_can_be_started_again_although_the_next_version_listens_otherwise(listens, serves):
-    before = plan(Wishes("shop", (WantedService("api", "socket" if serves == "socket" else "env"),), b"trust"), FACTS)
+    before = plan(HostSpec("shop", (ServiceSpec("api", "socket" if serves == "socket" else "env"),), b"trust"), FACTS)
     live = {"shop/api": serves}
-    wishes = Wishes("shop", (WantedService("api", listens),), b"trust", secret=SECRET)
-    made = plan(wishes, facts(host_file=host_file(before), live=live))
+    spec = HostSpec("shop", (ServiceSpec("api", listens),), b"trust", secret=SECRET)
+    made = plan(spec, facts(host_file=host_file(before), live=live))
     files = {each.path.rpartition("/")[2]: (each.content or b"").decode() for each in made.entries}
     unit, entrance = files["goferry-shop-api@.service"], files["goferry-shop-api@.socket"]
     assert "Wants=goferry-shop-api@" in unit
@@ -84,13 +84,11 @@ def test_what_serves_can_be_started_again_although_the_next_version_listens_othe
     assert "ConditionPathExists" not in entrance
     assert "case %i in port*)" in files["goferry.door-shop-api@.service"]
     assert any("serves a version that listens in another way" in note for note in made.notes)
-    again = plan(
-        wishes, facts(host_file=host_file(made), live=live)
-    )  # by a pipeline that provisions before each deploy
+    again = plan(spec, facts(host_file=host_file(made), live=live))  # by a pipeline that provisions before each deploy
     assert {each.path: each.content for each in again.entries} == {each.path: each.content for each in made.entries}
     live = {"shop/api": "socket" if listens == "socket" else "plain"}
-    after = plan(wishes, facts(host_file=host_file(made), live=live))
-    alone = plan(wishes, facts(host_file=host_file(made)))
+    after = plan(spec, facts(host_file=host_file(made), live=live))
+    alone = plan(spec, facts(host_file=host_file(made)))
     assert after.entries == alone.entries
     assert "case %i" not in str(after.entries)
 
@@ -105,7 +103,7 @@ def test_the_secret_that_a_host_has_is_kept_and_shown_to_nobody():
     first = plan(SHOP, FACTS)
     (include,) = (each for each in first.entries if each.path == "/etc/nginx/conf.d/goferry.conf")
     assert include.mode == 0o600
-    other = Wishes("blog", (WantedService("web", "flag"),), b"trust")
+    other = HostSpec("blog", (ServiceSpec("web", "flag"),), b"trust")
     assert probe.secret(include.content.decode()) == SECRET != other.secret
     assert SECRET.asked not in repr(SHOP)
     second = plan(other, facts(NginxProxy((1, 22, 1), include=include.content.decode()), host_file=host_file(first)))
@@ -119,7 +117,7 @@ def test_the_secret_that_a_host_has_is_kept_and_shown_to_nobody():
 
 def test_another_project_keeps_its_place_and_ports_are_never_shared():
     first = plan(SHOP, FACTS)
-    other = Wishes("blog", (WantedService("web", "flag"), WantedService("api", "socket")), b"trust")
+    other = HostSpec("blog", (ServiceSpec("web", "flag"), ServiceSpec("api", "socket")), b"trust")
     second = plan(other, facts(host_file=host_file(first), ports=[22, 80, 8080, 8081]))
     found = hostfile.parse(host_file(second).encode()).projects
     assert set(found) == {"shop", "blog"}
@@ -130,7 +128,7 @@ def test_another_project_keeps_its_place_and_ports_are_never_shared():
 
 def test_a_service_that_is_gone_stays_and_is_told():
     first = plan(SHOP, FACTS)
-    later = plan(Wishes("shop", (WantedService("api", "socket", 8080),), b"trust"), facts(host_file=host_file(first)))
+    later = plan(HostSpec("shop", (ServiceSpec("api", "socket", 8080),), b"trust"), facts(host_file=host_file(first)))
     assert "web" in hostfile.parse(host_file(later).encode()).projects["shop"]
     assert later.notes == ("web is no longer declared; the host stays ready for it",)
 
@@ -155,22 +153,22 @@ def test_what_a_host_may_not_be(change, name, what):
 
 @pytest.mark.parametrize(("project", "service"), [("a-b", "c"), ("A", "b-c"), ("a-B", "C")])
 def test_names_that_would_meet_another_project_s_are_refused_by_name(project, service):
-    first = plan(Wishes("a", (WantedService("b-c", "socket"),), b"trust"), FACTS)
+    first = plan(HostSpec("a", (ServiceSpec("b-c", "socket"),), b"trust"), FACTS)
     with pytest.raises(GoferryError, match="b-c of project a ") as told:
-        plan(Wishes(project, (WantedService(service, "socket"),), b"trust"), facts(host_file=host_file(first)))
+        plan(HostSpec(project, (ServiceSpec(service, "socket"),), b"trust"), facts(host_file=host_file(first)))
     assert (told.value.name, told.value.exit_code) == ("service-name-unusable", 2)
 
 
 @pytest.mark.parametrize("listen", ["socket", "env"])
 def test_names_whose_socket_would_not_fit_are_refused_by_name(listen):
     project, long = "p" * 40, "s" * (107 - 40 - len("/var/lib/goferry///live.sock"))
-    made = plan(Wishes(project, (WantedService(long, listen),), b"trust"), FACTS)
+    made = plan(HostSpec(project, (ServiceSpec(long, listen),), b"trust"), FACTS)
     assert len(made.places[0].live_link) == 107
     with pytest.raises(GoferryError, match="108 bytes") as told:
-        plan(Wishes(project, (WantedService(long + "s", listen),), b"trust"), FACTS)
+        plan(HostSpec(project, (ServiceSpec(long + "s", listen),), b"trust"), FACTS)
     assert told.value.name == "service-name-unusable"
     kept = facts(host_file=host_file(made).replace(long, long + "ss"))  # what an older provision left half done
-    assert plan(Wishes(project, (WantedService("api", "socket"),), b"trust"), kept).places
+    assert plan(HostSpec(project, (ServiceSpec("api", "socket"),), b"trust"), kept).places
 
 
 def test_what_the_repository_alone_says_wrong_is_refused_before_a_host_is_named(tmp_path):
@@ -186,33 +184,33 @@ def test_what_the_repository_alone_says_wrong_is_refused_before_a_host_is_named(
     for name, text in [*cases.items(), ("service-name-unusable", long)]:
         (tmp_path / "goferry.yml").write_text(text)
         with pytest.raises(GoferryError) as told:
-            read_wishes(load(tmp_path), trust=None, keys=())
+            read_spec(load(tmp_path), trust=None, keys=())
         assert told.value.name == name
 
 
 def test_a_port_of_another_service_is_refused_by_name():
-    first = plan(Wishes("blog", (WantedService("web", "env", 9000),), b"trust"), FACTS)
+    first = plan(HostSpec("blog", (ServiceSpec("web", "env", 9000),), b"trust"), FACTS)
     there = facts(host_file=host_file(first))
     with pytest.raises(GoferryError, match="service web's of project blog") as told:
-        plan(Wishes("shop", (WantedService("api", "socket", 9000),), b"trust"), there)
+        plan(HostSpec("shop", (ServiceSpec("api", "socket", 9000),), b"trust"), there)
     assert told.value.name == "port-taken"
 
 
 def test_no_service_is_served_on_a_port_that_may_be_drawn_for_another():
-    first = plan(Wishes("blog", (WantedService("web", "env", 9000),), b"trust"), FACTS)
+    first = plan(HostSpec("blog", (ServiceSpec("web", "env", 9000),), b"trust"), FACTS)
     there = facts(host_file=host_file(first))
     for given, port in ((FACTS, 23_000), (there, 23_001), (there, 23_004), (there, 23_999)):
         with pytest.raises(GoferryError, match="are drawn for the host's services") as told:
-            plan(Wishes("shop", (WantedService("api", "socket", port),), b"trust"), given)
+            plan(HostSpec("shop", (ServiceSpec("api", "socket", port),), b"trust"), given)
         assert told.value.name == "port-taken"
     older = HostFile(projects={"shop": {"api": Place("shop", "api", 23_500, "socket")}})
     again = facts(host_file=older.to_bytes().decode())
-    assert plan(Wishes("shop", (WantedService("api", "socket", 23_500),), b"trust"), again).places[0].port == 23_500
+    assert plan(HostSpec("shop", (ServiceSpec("api", "socket", 23_500),), b"trust"), again).places[0].port == 23_500
 
 
 def test_a_port_that_a_host_gave_before_it_was_drawn_is_kept_and_told():
     host_file = HostFile(projects={"shop": {"api": Place("shop", "api", 23_005, "socket")}}).to_bytes().decode()
-    made = plan(Wishes("shop", (WantedService("api", "socket", 23_005),), b"trust"), facts(host_file=host_file))
+    made = plan(HostSpec("shop", (ServiceSpec("api", "socket", 23_005),), b"trust"), facts(host_file=host_file))
     assert [place.port for place in made.places] == [23_005]
     (told,) = [note for note in made.notes if "23005" in note]
     assert told.startswith("api is served on port 23005, one of 23000 to 23999")
@@ -234,7 +232,7 @@ def test_a_host_with_old_control_groups_alone_is_told_what_it_can_not_tell_apart
 
 def test_without_a_trust_file_nothing_is_planned():
     with pytest.raises(GoferryError, match="trust"):
-        plan(Wishes("shop", (WantedService("api", "socket"),)), FACTS)
+        plan(HostSpec("shop", (ServiceSpec("api", "socket"),)), FACTS)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import os
 import pytest
 from surveyed import facts
 
-from goferry.deploy.provision import WantedService, Wishes, _authorized_keys as authorized_keys, plan
+from goferry.deploy.provision import HostSpec, ServiceSpec, _authorized_keys as authorized_keys, plan
 from goferry.host import lock, policy, processes, serve
 from goferry.host.agent import AgentSession
 from goferry.host.provisioned import Provisioned
@@ -176,7 +176,7 @@ def test_a_line_without_a_project_gets_one_when_its_key_is_given_again():
 
 
 FACTS = facts()
-SHOP = Wishes("shop", (WantedService("api", "socket", 8080),), b"shop's", (ONE,), b"agent")
+SHOP = HostSpec("shop", (ServiceSpec("api", "socket", 8080),), b"shop's", (ONE,), b"agent")
 
 
 def written(made):
@@ -187,7 +187,7 @@ def test_a_second_project_changes_nothing_of_the_first():
     first = written(plan(SHOP, FACTS))
     keys_file = first["/var/lib/goferry-login/.ssh/authorized_keys"].decode()
     after = {"host_file": first[hostfile.HOST_FILE].decode(), "trusts": ["shop"], "authorized_keys": keys_file}
-    blog = Wishes("blog", (WantedService("web", "socket"),), b"blog's", (TWO,), b"agent", accepts="snapshots")
+    blog = HostSpec("blog", (ServiceSpec("web", "socket"),), b"blog's", (TWO,), b"agent", accepts="snapshots")
     second = written(plan(blog, facts(**after)))
     assert second["/etc/goferry/trust/blog.trust"] == b"blog's"
     assert not {"/etc/goferry/trust/shop.trust", "/etc/goferry/goferry.trust"} & set(second)
@@ -195,7 +195,7 @@ def test_a_second_project_changes_nothing_of_the_first():
     host = hostfile.parse(second[hostfile.HOST_FILE])
     assert (host.policy("shop"), host.policy("blog")) == (Policy("releases"), Policy("snapshots"))
     with pytest.raises(GoferryError, match="no trust file for blog"):
-        plan(Wishes("blog", (WantedService("web", "socket"),)), facts(**after, trust="shared"))
+        plan(HostSpec("blog", (ServiceSpec("web", "socket"),)), facts(**after, trust="shared"))
 
 
 @pytest.mark.parametrize(
@@ -207,10 +207,10 @@ def test_a_second_project_changes_nothing_of_the_first():
         ({"environments": ("production",)}, Policy("releases", ("production",))),
     ],
 )
-def test_a_project_of_a_first_host_has_no_policy_until_one_is_told(wishes, expected):
+def test_a_project_of_a_first_host_has_no_policy_until_one_is_told(spec, expected):
     one = HostFile(projects={"shop": HOST.projects["shop"]})
     there = facts(host_file=one.to_bytes().decode(), trust="theirs")
-    made = plan(Wishes("shop", (WantedService("api", "socket"),), agent=b"agent", **wishes), there)
+    made = plan(HostSpec("shop", (ServiceSpec("api", "socket"),), agent=b"agent", **spec), there)
     assert hostfile.parse(written(made)[hostfile.HOST_FILE]).policy("shop") == expected
     assert any("no policy" in note for note in made.notes) is (expected is None)
 
@@ -218,7 +218,7 @@ def test_a_project_of_a_first_host_has_no_policy_until_one_is_told(wishes, expec
 def test_environments_of_a_host_add_up():
     host = HostFile(projects={"shop": HOST.projects["shop"]}, policies={"shop": Policy("snapshots", ("staging",), 3)})
     there = facts(host_file=host.to_bytes().decode(), trusts=["shop"])
-    made = plan(Wishes("shop", (WantedService("api", "socket"),), agent=b"a", environments=("production",)), there)
+    made = plan(HostSpec("shop", (ServiceSpec("api", "socket"),), agent=b"a", environments=("production",)), there)
     expected = Policy("snapshots", ("production", "staging"), 3)
     assert hostfile.parse(written(made)[hostfile.HOST_FILE]).policy("shop") == expected
 

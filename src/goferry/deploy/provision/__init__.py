@@ -8,8 +8,8 @@ Contract (what other rooms import; a module with `_` is private):
     changes_on_host  its changes, each with its way back
 """
 
-from goferry.deploy.provision._host_plan import HostPlan, WantedService, Wishes, plan
+from goferry.deploy.provision._host_plan import HostPlan, HostSpec, ServiceSpec, plan
 from goferry.deploy.provision._order_on_host import HostEntry
 from goferry.deploy.provision._perform import provision
 
-__all__ = ["HostEntry", "HostPlan", "WantedService", "Wishes", "plan", "provision"]
+__all__ = ["HostEntry", "HostPlan", "HostSpec", "ServiceSpec", "plan", "provision"]

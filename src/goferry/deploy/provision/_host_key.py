@@ -21,7 +21,7 @@ from goferry.system.process import run
 _NEVER = ["-o", "PreferredAuthentications=none", "-o", "PubkeyAuthentication=no"]
 
 
-def meet(address: Address, access: ssh.Access, environ: Mapping[str, str]) -> str:
+def scan_key(address: Address, access: ssh.Access, environ: Mapping[str, str]) -> str:
     """Return the line for known_hosts of the key that the host shows now; nothing is authenticated or sent.
 
     Raises:
@@ -55,7 +55,7 @@ def confirm(address: Address, access: ssh.Access, environ: Mapping[str, str], ex
     Raises:
         HostKeyChanged: when the host shows another one; nothing is written.
     """
-    line = meet(address, access, environ)
+    line = scan_key(address, access, environ)
     if fingerprint(line) != expected.strip():
         raise HostKeyChanged(
             f"{address.text} shows {fingerprint(line)}, not {printable(expected, 80)}",
@@ -74,7 +74,7 @@ def confirm(address: Address, access: ssh.Access, environ: Mapping[str, str], ex
 
 def unknown(error: HostKeyUnknown, address: Address, access: ssh.Access, environ: Mapping[str, str]) -> HostKeyUnknown:
     """Return the error with what the host shows now and how to confirm it."""
-    line = meet(address, access, environ)
+    line = scan_key(address, access, environ)
     kind = re.sub(r"^(?:ssh-|ecdsa-sha2-)|-.*", "", line.split()[1]) or "ed25519"
     name = {"nistp256": "ecdsa", "nistp384": "ecdsa", "nistp521": "ecdsa"}.get(kind, kind)
     return HostKeyUnknown(

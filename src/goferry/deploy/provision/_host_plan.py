@@ -1,4 +1,4 @@
-"""What makes a host ready, from facts alone: `(wishes, facts) → files and commands`; pure.
+"""What makes a host ready, from facts alone: `(spec, facts) → files and commands`; pure.
 
 Files say how they must be, and commands what triggers them, so applying a plan twice is the same as once.
 """
@@ -23,7 +23,7 @@ AUTHORIZED_KEYS = LOGIN_HOME + "/.ssh/authorized_keys"
 
 
 @dataclass(frozen=True)
-class WantedService:
+class ServiceSpec:
     """One service as goferry.yml declares it: how it listens (`socket`, `env`, `flag`), its port or 0, its drain."""
 
     name: str
@@ -33,7 +33,7 @@ class WantedService:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class HostSpec:
     """What a host is to be ready for.
 
     Attributes:
@@ -48,7 +48,7 @@ class Wishes:
     """
 
     project: str
-    services: tuple[WantedService, ...]
+    services: tuple[ServiceSpec, ...]
     trust: bytes = b""
     keys: tuple[str, ...] = ()
     agent: bytes = b""
@@ -81,7 +81,7 @@ class HostPlan:
     seen: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
 
-def plan(wishes: Wishes, facts: HostFacts) -> HostPlan:
+def plan(spec: HostSpec, facts: HostFacts) -> HostPlan:
     """Return the plan for one host.
 
     Raises:
@@ -93,42 +93,42 @@ def plan(wishes: Wishes, facts: HostFacts) -> HostPlan:
     there = hostfile.parse(base.host_file.encode(), facts.known) if base.host_file else None
     proxy, guard = facts.proxy(there.switch if there else ""), facts.guard(there.guard if there else "")
     before = there or HostFile(guard.name, proxy.name)
-    _refuse_unsuitable(wishes, base, before, proxy, guard)
-    mine = port_allocation.of(wishes, before, base)
+    _refuse_unsuitable(spec, base, before, proxy, guard)
+    mine = port_allocation.of(spec, before, base)
     port_allocation.refuse_meeting(mine, before)
     # A service that is no longer declared may still serve: its place stays.
-    kept = {place.service: place for place in before.projects.get(wishes.project, {}).values()}
+    kept = {place.service: place for place in before.projects.get(spec.project, {}).values()}
     after = replace(
         before,
-        projects={**before.projects, wishes.project: {**kept, **{p.service: p for p in mine}}},
-        policies=_policies(wishes, before),
+        projects={**before.projects, spec.project: {**kept, **{p.service: p for p in mine}}},
+        policies=_policies(spec, before),
     )
     # Judged as every later run and the agent will: a host file that is refused could not be mended from here.
     hostfile.parse(after.to_bytes(), facts.known)
     authorized, key_notes = authorized_keys.changed(
-        base.authorized_keys, wishes.project, wishes.keys, wishes.removed, after.projects
+        base.authorized_keys, spec.project, spec.keys, spec.removed, after.projects
     )
     formers = port_allocation.formers(mine, before, base)
     login, agent = guard.login(), guard.agent()
     entries = [
         *_folders(),
         *proxy.folders(),
-        HostEntry(hostfile.AGENT, wishes.agent, 0o755),
+        HostEntry(hostfile.AGENT, spec.agent, 0o755),
         *login.entries,
         HostEntry(LOGIN_HOME, mode=0o755),
         HostEntry(LOGIN_HOME + "/.ssh", mode=0o755),
         *agent.entries,
         *_authorized(authorized, base),
-        *_trust(wishes),
+        *_trust(spec),
         HostEntry(hostfile.HOST_FILE, after.to_bytes()),
     ]
-    for place, service in zip(mine, wishes.services, strict=True):
+    for place, service in zip(mine, spec.services, strict=True):
         former = formers.get(place.service)
         entries += guard.service(place, drain_seconds=service.drain_seconds, group=proxy.group, former=former)
         # Made empty, so that it is root's alone before somebody writes the first secret into it.
         entries.append(HostEntry(place.env_file, b"", 0o600, keep=True))
-        entries.append(proxy.site(place, bind=wishes.bind, ipv6=base.ipv6))
-    entries.append(proxy.shared(wishes.secret))
+        entries.append(proxy.site(place, bind=spec.bind, ipv6=base.ipv6))
+    entries.append(proxy.shared(spec.secret))
     commands = (
         # The check comes first: when the configuration is refused, only files have to be brought back.
         *proxy.checks(),
@@ -142,9 +142,9 @@ def plan(wishes: Wishes, facts: HostFacts) -> HostPlan:
     return HostPlan(
         entries=tuple(entries),
         commands=tuple(sorted(commands, key=lambda command: command.after)),  # the sort is stable
-        install=_install(wishes, base, proxy),
+        install=_install(spec, base, proxy),
         places=tuple(mine),
-        notes=(*notes, *_policy_note(wishes, after), *key_notes),
+        notes=(*notes, *_policy_note(spec, after), *key_notes),
         trials=guard.trials,
         seen=_seen(facts, (*proxy.reads, *guard.reads)),
     )
@@ -164,11 +164,11 @@ def _notes(mine: Sequence[Place], kept: Collection[str], formers: Collection[str
             yield f"{what}; {loopback_ports.elsewhere(place.service)}"
 
 
-def _policy_note(wishes: Wishes, after: HostFile) -> list[str]:
+def _policy_note(spec: HostSpec, after: HostFile) -> list[str]:
     """Return what people must know of a project of the first hosts, which had no policies."""
-    if after.policy(wishes.project) is not None:
+    if after.policy(spec.project) is not None:
         return []
-    what = f"{wishes.project} has no policy on this host, which takes every signed release of it, snapshots too"
+    what = f"{spec.project} has no policy on this host, which takes every signed release of it, snapshots too"
     return [f"{what}; set one:  --accepts releases"]
 
 
@@ -179,17 +179,17 @@ def _seen(facts: HostFacts, reads: Sequence[str]) -> tuple[tuple[str, str], ...]
     return tuple((path, hashlib.sha256(text.encode()).hexdigest()) for path, text in files.items())
 
 
-def _policies(wishes: Wishes, before: HostFile) -> dict[str, Policy]:
+def _policies(spec: HostSpec, before: HostFile) -> dict[str, Policy]:
     """Return the host's policies, updated for this project; a project that is new there accepts releases."""
-    old = before.policy(wishes.project)
-    told = wishes.accepts or wishes.environments or wishes.keep
-    if not told and wishes.project in before.projects:
+    old = before.policy(spec.project)
+    told = spec.accepts or spec.environments or spec.keep
+    if not told and spec.project in before.projects:
         return dict(before.policies)
     base = old or Policy()
     # No environment means any: to name the first one would refuse deploys that this host takes today.
-    named = base.environments if old and not old.environments else (*base.environments, *wishes.environments)
-    policy = Policy(wishes.accepts or base.accepts, tuple(sorted(set(named))), wishes.keep or base.keep)
-    return {**before.policies, wishes.project: policy}
+    named = base.environments if old and not old.environments else (*base.environments, *spec.environments)
+    policy = Policy(spec.accepts or base.accepts, tuple(sorted(set(named))), spec.keep or base.keep)
+    return {**before.policies, spec.project: policy}
 
 
 def _authorized(text: str, facts: BaseFacts) -> list[HostEntry]:
@@ -197,10 +197,10 @@ def _authorized(text: str, facts: BaseFacts) -> list[HostEntry]:
     return [HostEntry(AUTHORIZED_KEYS, text.encode())] if text != facts.authorized_keys else []
 
 
-def _refuse_unsuitable(wishes: Wishes, facts: BaseFacts, before: HostFile, proxy: HostProxy, guard: HostGuard) -> None:
+def _refuse_unsuitable(spec: HostSpec, facts: BaseFacts, before: HostFile, proxy: HostProxy, guard: HostGuard) -> None:
     # The file that projects once shared speaks only for those that are on the host already.
-    trusted = wishes.project in facts.trusts or (facts.trust and wishes.project in before.projects)
-    able = wishes.install and facts.apt
+    trusted = spec.project in facts.trusts or (facts.trust and spec.project in before.projects)
+    able = spec.install and facts.apt
     lacked = guard.lacks()
     lacks = [
         (facts.user != 0, "the login is not root's", "log in as root:  --user root"),
@@ -213,8 +213,8 @@ def _refuse_unsuitable(wishes: Wishes, facts: BaseFacts, before: HostFile, proxy
             f"install it there:  apt-get install {proxy.package}",
         ),
         (
-            not wishes.trust and not trusted,
-            f"it has no trust file for {wishes.project} yet",
+            not spec.trust and not trusted,
+            f"it has no trust file for {spec.project} yet",
             "give one:  --trust goferry.trust",
         ),
     ]
@@ -239,13 +239,13 @@ def _folders() -> list[HostEntry]:
     ]
 
 
-def _trust(wishes: Wishes) -> list[HostEntry]:
+def _trust(spec: HostSpec) -> list[HostEntry]:
     """Return the project's own trust file; another project's, and the one that they once shared, stay as they are."""
-    return [HostEntry(hostfile.trust_file(wishes.project), wishes.trust)] if wishes.trust else []
+    return [HostEntry(hostfile.trust_file(spec.project), spec.trust)] if spec.trust else []
 
 
-def _install(wishes: Wishes, facts: BaseFacts, proxy: HostProxy) -> tuple[Words, ...]:
-    if proxy.installed or not wishes.install or not facts.apt:
+def _install(spec: HostSpec, facts: BaseFacts, proxy: HostProxy) -> tuple[Words, ...]:
+    if proxy.installed or not spec.install or not facts.apt:
         return ()
     return (
         ("apt-get", "-qq", "update"),

@@ -17,7 +17,7 @@ from goferry.deploy._hosts import Address, parse_all
 from goferry.deploy.errors import HostKeyUnknown, HostUnsuitable, ProvisionFailed
 from goferry.deploy.provision import _host_facts as host_facts, _host_key as host_key
 from goferry.deploy.provision._host_facts import GUARDS, PROXIES, HostFacts
-from goferry.deploy.provision._host_plan import HostPlan, Wishes, plan
+from goferry.deploy.provision._host_plan import HostPlan, HostSpec, plan
 from goferry.deploy.provision._order_on_host import HostOrder
 from goferry.deploy.provision._provision_record import HostCheck, ProvisionedHost, ProvisionRecord, shown
 from goferry.deploy.provision.needs import HostGuard, HostProxy
@@ -59,7 +59,7 @@ Ask = Callable[[HostOrder], object]
 
 def provision(
     hosts: Sequence[str],
-    wishes: Wishes,
+    spec: HostSpec,
     access: ssh.Access,
     *,
     user: str = "root",
@@ -87,13 +87,13 @@ def provision(
             if confirmed and known_hosts is not None:
                 host_key.confirm(address, access, settings.environ, confirmed, known_hosts)
             ask = partial(_ask, address, access, settings.environ)
-            record[address.text] = on_one_host(address, wishes, ask, span, do=do)
-    return ProvisionRecord(wishes.project, record, dry_run=do != "apply")
+            record[address.text] = on_one_host(address, spec, ask, span, do=do)
+    return ProvisionRecord(spec.project, record, dry_run=do != "apply")
 
 
 def on_one_host(
     address: Address,
-    wishes: Wishes,
+    spec: HostSpec,
     ask: Ask,
     span: Span,
     *,
@@ -117,14 +117,14 @@ def on_one_host(
 
     span.progress("look")
     facts = look()
-    made, installed = plan(wishes, facts), tuple[str, ...]()
+    made, installed = plan(spec, facts), tuple[str, ...]()
     if made.install and do == "apply":
         span.progress("install")
         order = as_order(replace(made, entries=(), commands=()), do="install")
         installed = shown(_done(address, ask(order)).ran)
         # The package starts the proxy with a page of its own, whose port must not count as another program's.
         facts = replace(facts, proxies=look().proxies)
-        made = plan(wishes, facts)
+        made = plan(spec, facts)
     for note in made.notes:  # before anything changes: a person may have to act first
         span.note(note, "warning")
     span.progress("apply" if do == "apply" else "compare")

@@ -14,23 +14,23 @@ from goferry.kernel.outcomes import PortTaken
 
 if TYPE_CHECKING:
     from goferry.deploy.provision._host_facts import BaseFacts
-    from goferry.deploy.provision._host_plan import Wishes
+    from goferry.deploy.provision._host_plan import HostSpec
 
 FIRST_PORT = 8080
 
 
-def of(wishes: Wishes, before: HostFile, facts: BaseFacts) -> list[Place]:
+def of(spec: HostSpec, before: HostFile, facts: BaseFacts) -> list[Place]:
     """Return each service's place: an assigned port stays, and a new service gets a free one."""
     all_before = [place for services in before.projects.values() for place in services.values()]
-    had = {place.service: place for place in before.projects.get(wishes.project, {}).values()}
+    had = {place.service: place for place in before.projects.get(spec.project, {}).values()}
     # Also those on which nobody listens now: the proxy may be stopped.
-    ports = {place.port for place in all_before} | {service.port for service in wishes.services}
+    ports = {place.port for place in all_before} | {service.port for service in spec.services}
     backends = {place.backend for place in all_before}
     found = []
-    for service in wishes.services:
+    for service in spec.services:
         old = had.get(service.name)
         port = service.port or (old.port if old else _free(FIRST_PORT, 1, ports | facts.ports))
-        place = Place(wishes.project, service.name, port, service.listen)
+        place = Place(spec.project, service.name, port, service.listen)
         if place.kind.ports:
             backend = (old.backend if old else 0) or _free(RANGE.start, OWN_PORTS, backends)
             place = replace(place, backend=backend)

@@ -139,12 +139,12 @@ class Changes:
         os.chown(path, *wanted)
         os.chmod(path, mode)
 
-    def swap(self, owed: list[str]) -> None:
+    def swap(self, pending: list[str]) -> None:
         """Note what is going to change, and rename what is staged into place."""
         if self._staged or self.changed:
             # The note stays when not all could be brought back: the next run then runs the commands.
-            self._back.append((NOTE, lambda: None if self._left else note(owed)))
-            note([*owed, *self.changed, *self._staged])
+            self._back.append((NOTE, lambda: None if self._left else note(pending)))
+            note([*pending, *self.changed, *self._staged])
         for path, new in sorted(self._staged.items()):
             self._back.append((path, self._keep(path)))
             os.rename(new, path)
@@ -163,16 +163,16 @@ class Changes:
         os.link(path, old, follow_symlinks=False)
         return partial(os.rename, old, path)
 
-    def obey(self, command: Command, owed: list[str]) -> None:
+    def run_command(self, command: Command, pending: list[str]) -> None:
         """Run a command that has a reason."""
-        if not due(command, self.changed + owed):
+        if not due(command, self.changed + pending):
             return
         if command.undo:
-            self._back.append((" ".join(command.undo), partial(must, command.undo)))
+            self._back.append((" ".join(command.undo), partial(check_call, command.undo)))
         self._again += [command.again] if command.again else []
         # Before it runs, for the question is answered yes afterwards.
         self._stays += [command.stays] if command.stays and asked(command) else []
-        must(command.run)
+        check_call(command.run)
         self.ran.append(command.text)
 
     def done(self) -> None:
@@ -250,8 +250,8 @@ def sync(folder: str) -> None:
         os.close(descriptor)
 
 
-def owed_by_note(entries: Sequence[HostEntry]) -> list[str]:
-    """Return the files whose commands are owed by a run that was cut short."""
+def pending_of_note(entries: Sequence[HostEntry]) -> list[str]:
+    """Return the files whose commands are pending of a run that was cut short."""
     try:
         return [str(path) for path in json.loads(text(NOTE) or "[]")]
     except ValueError:
@@ -293,7 +293,7 @@ def locked(user: str) -> bool:
     return any(field.startswith("!") for field in found)
 
 
-def must(words: Words, timeout: float = 180) -> None:
+def check_call(words: Words, timeout: float = 180) -> None:
     """Run a command that has to succeed."""
     code, output = run(words, timeout)
     if code:

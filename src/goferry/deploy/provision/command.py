@@ -1,4 +1,4 @@
-"""The whole of `goferry provision`: options → wishes → hosts → what to do next."""
+"""The whole of `goferry provision`: options → specification → hosts → what to do next."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from goferry.config.settings import Settings
 from goferry.deploy import _ssh as ssh, destination
 from goferry.deploy.errors import HostDiffers
 from goferry.deploy.options import KNOWN_HOSTS, Options, default_known_hosts, without_hosts
-from goferry.deploy.provision import _perform as perform, _wishes as wishes
+from goferry.deploy.provision import _host_spec as host_spec, _perform as perform
 from goferry.deploy.provision._provision_record import ProvisionedHost, ProvisionRecord
 from goferry.kernel.errors import Misuse
 from goferry.kernel.hostfile import Policy
@@ -53,13 +53,13 @@ def run(order: ProvisionOptions, *, settings: Settings, stream: Stream, dry_run:
     """Provision; return the record with what to do next.
 
     Raises:
-        what `wishes.read` and `perform.provision` raise. PublicAddressUnreachable: when all is in place and nobody
+        what `host_spec.read` and `perform.provision` raise. PublicAddressUnreachable: when all is in place and nobody
         reaches a service of the project. HostDiffers: when a check found something.
     """
     loaded = load.load(order.directory, project=order.project)
     default = loaded.directory / "goferry.trust"
     trust = order.trust or (default if default.is_file() else None)
-    wanted, notes = wishes.read(
+    wanted, notes = host_spec.read(
         loaded,
         trust=trust,
         keys=order.keys,

@@ -23,10 +23,10 @@ from goferry.deploy.provision._order_on_host import Command, HostEntry, HostOrde
 from goferry.deploy.provision.changes_on_host import (
     ChangeFailure,
     Changes,
+    check_call,
     due,
-    must,
     note,
-    owed_by_note,
+    pending_of_note,
     run,
     same,
     sweep,
@@ -98,19 +98,19 @@ def apply(order: HostOrder) -> Answer:
     """Do the plan, all of it or nothing; return `{"changed": [path], "ran": [text], "unchanged": bool, "checks"}`.
 
     What changes is noted before it does, so that a run that is cut short is made whole by the next one: it finds the
-    files right or wrong, and the commands that are owed in the note.
+    files right or wrong, and the pending commands in the note.
     """
     # First the lock among provisions: one that waits for its turn must not keep deploys from theirs.
     with alone(LOCK, "another provision"):
         changes = Changes()
-        owed = owed_by_note(order.entries)
+        pending = pending_of_note(order.entries)
         # Not held for `afterwards`, whose commands take this lock themselves.
         with alone(DEPLOYS, "a deploy"):
             # Under the lock, since another provision may have written these files since the plan was made.
             refuse_changed(order)
             sweep(order.entries)
             try:
-                later = carry_out(order, changes, owed)
+                later = carry_out(order, changes, pending)
             except Exception as error:
                 what = str(error) if isinstance(error, ChangeFailure) else f"{type(error).__name__}: {error}"
                 # A second SIGTERM in the middle of the way back would leave the host neither old nor new.
@@ -128,7 +128,7 @@ def apply(order: HostOrder) -> Answer:
 def install(order: HostOrder) -> Answer:
     """Install packages; return `{"ran": [text]}`."""
     for words in order.install:
-        must(words, 600)
+        check_call(words, 600)
     return {"ran": [" ".join(words) for words in order.install]}
 
 
@@ -136,7 +136,7 @@ def afterwards(commands: list[Command], changes: Changes) -> None:
     """Run the commands that take the locks of deploys; until they are done the note says that they are due."""
     for command in commands:
         try:
-            must(command.run)
+            check_call(command.run)
         except ChangeFailure as error:
             state = "The files and units are in place and were taken; the same command runs this step again."
             raise ChangeFailure(str(error), state) from error
@@ -144,15 +144,15 @@ def afterwards(commands: list[Command], changes: Changes) -> None:
     note([])
 
 
-def carry_out(order: HostOrder, changes: Changes, owed: list[str]) -> list[Command]:
+def carry_out(order: HostOrder, changes: Changes, pending: list[str]) -> list[Command]:
     """Stage, swap, and run what is due; return the commands that are due afterwards."""
     for entry in differing(order.entries):
         changes.stage(entry)
-    changes.swap(owed)
-    later = [each for each in order.commands if each.after and due(each, changes.changed + owed)]
+    changes.swap(pending)
+    later = [each for each in order.commands if each.after and due(each, changes.changed + pending)]
     for command in order.commands:
         if not command.after:
-            changes.obey(command, owed)
+            changes.run_command(command, pending)
     if not later:
         note([])
     return later

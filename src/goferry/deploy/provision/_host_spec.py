@@ -12,7 +12,7 @@ from goferry.config.load import Loaded
 from goferry.config.released import project_name
 from goferry.deploy.errors import DeployKeyUnusable
 from goferry.deploy.provision import _names as names
-from goferry.deploy.provision._host_plan import WantedService, Wishes
+from goferry.deploy.provision._host_plan import HostSpec, ServiceSpec
 from goferry.kernel import trustfile
 from goferry.kernel.errors import Misuse, printable
 from goferry.kernel.hostfile import Place, Policy
@@ -31,8 +31,8 @@ def read(
     policy: Policy | None = None,
     bind: str = "",
     install: bool = True,
-) -> tuple[Wishes, list[str]]:
-    """Return the wishes, and notes for people; `policy` holds what the options say of it, empty or 0 where nothing was.
+) -> tuple[HostSpec, list[str]]:
+    """Return the specification, and notes for people; `policy` holds what the options say of it, empty or 0 where nothing was.
 
     Raises:
         NothingToDeploy: when the project declares no services.
@@ -51,8 +51,7 @@ def read(
             advice=["let it look:  goferry init", "or:  services: {NAME: {main: ./cmd/NAME, listen: {env: ADDR}}}"],
         )
     wanted = tuple(
-        WantedService(name, _listen(each.listen), each.port, round(each.drain))
-        for name, each in sorted(services.items())
+        ServiceSpec(name, _listen(each.listen), each.port, round(each.drain)) for name, each in sorted(services.items())
     )
     project = project_name(loaded) or loaded.directory.name
     names.refuse([Place(project, each.name, each.port, each.listen) for each in wanted])
@@ -60,7 +59,7 @@ def read(
     if trust is not None:
         # Judged here, since on the host every deploy would be refused for a file that can't be used.
         trustfile.load(trust)
-    wishes = Wishes(
+    spec = HostSpec(
         project=project,
         services=wanted,
         trust=trust.read_bytes() if trust is not None else b"",
@@ -74,13 +73,13 @@ def read(
         install=install,
     )
     unused = [name for name, each in sorted(services.items()) if each.env_file]
-    place = f"/etc/goferry/env/{wishes.project}-"
-    return wishes, [
+    place = f"/etc/goferry/env/{spec.project}-"
+    return spec, [
         f"env-file of {name} is not read on this host: its secrets belong in {place}{name}" for name in unused
     ]
 
 
-def _refuse_shared_ports(wanted: Sequence[WantedService]) -> None:
+def _refuse_shared_ports(wanted: Sequence[ServiceSpec]) -> None:
     """Refuse a port that two services want."""
     had: dict[int, str] = {}
     for service in wanted:

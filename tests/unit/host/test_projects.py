@@ -199,7 +199,7 @@ def test_a_second_project_changes_nothing_of_the_first():
 
 
 @pytest.mark.parametrize(
-    ("wishes", "expected"),
+    ("spec", "expected"),
     [
         ({}, None),
         ({"accepts": "releases"}, Policy("releases")),

@@ -32,7 +32,7 @@ def read(
     bind: str = "",
     install: bool = True,
 ) -> tuple[HostSpec, list[str]]:
-    """Return the specification, and notes for people; `policy` holds what the options say of it, empty or 0 where nothing was.
+    """Return the specification, and notes for people; `policy` holds what the options say of it, empty or 0 by default.
 
     Raises:
         NothingToDeploy: when the project declares no services.

@@ -35,7 +35,7 @@ def run(job: Job) -> Mapping[str, object]:
     with job.stream() as stream:
         made = image.write(plan, dist, ledger, stream)
     digest = made.meta["digest"]
-    told = RunImage(name=plan.reference, digest=digest, platforms=tuple(made.meta["manifests"]))
-    job.summary(summary.render(Run(sentence=f"The image {plan.reference} is made", images=(told,))))
+    run_image = RunImage(name=plan.reference, digest=digest, platforms=tuple(made.meta["manifests"]))
+    job.summary(summary.render(Run(sentence=f"The image {plan.reference} is made", images=(run_image,))))
     job.say(f"{plan.reference}  {digest}")
     return {"image": plan.reference, "digest": digest, "file": file}

@@ -85,7 +85,7 @@ def forgiven(job: Job) -> Iterator[None]:
         job.warning(f"This job goes on without caches: {printable(str(error), 300)}", "no caches")
 
 
-def tell(job: Job, title: str, rows: Sequence[caching.PackRow]) -> None:
+def report(job: Job, title: str, rows: Sequence[caching.PackRow]) -> None:
     """Write rows to the log and, as a table, to the job's summary."""
     job.say(*caching.lines(rows))
     cells = [

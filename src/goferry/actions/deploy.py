@@ -17,7 +17,7 @@ from goferry.trust.verification import check_release
 
 def run(job: Job) -> Mapping[str, object]:
     """Bring the release to every host; the hosts verify it, switch, and go back when it is not well."""
-    with service.told(job), service.place(job) as where, job.stream() as stream:
+    with service.reporting(job), service.place(job) as where, job.stream() as stream:
         with serving.untouched():
             dist = shared.brought(job, stream=stream)
             _check(job, dist, stream)

@@ -102,8 +102,8 @@ def _sealed(job: Job, stream: Stream, *, tag: str, fresh: bool) -> chain.SealedR
     )
     began = time.monotonic()
     release = chain.run(Context(settings, stream), request, chain.open_run(Context(settings, stream), request))
-    told = of_release(release, trust=keys.trust, seconds=time.monotonic() - began)
-    job.summary(summary.render(told, job.events))
+    summed_up = of_release(release, trust=keys.trust, seconds=time.monotonic() - began)
+    job.summary(summary.render(summed_up, job.events))
     return release
 
 
@@ -120,7 +120,7 @@ def _published(job: Job, dist: Path, stream: Stream) -> str:
 def _deployed(job: Job, dist: Path) -> str:
     from goferry import deploy
 
-    with service.place(job) as where, job.stream() as stream, service.told(job):
+    with service.place(job) as where, job.stream() as stream, service.reporting(job):
         record = deploy.deploy(
             dist,
             where.target,

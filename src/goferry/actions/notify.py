@@ -26,9 +26,9 @@ def run(job: Job) -> Mapping[str, object]:
     jobs = notification.results(job.inputs.required("needs"))
     url, token = job.secret("GOFERRY_WEBHOOK_URL").strip(), job.inputs.text("token")
     job.mask(token)
-    told = _run(job)
+    run_facts = _run(job)
     failures = notification.failures(job.inputs.path("failures"), jobs, [url, token]) if _given(job) else []
-    message = notify.compose(told, jobs, failures, recovered=_recovered(job, told, jobs, when, token))
+    message = notify.compose(run_facts, jobs, failures, recovered=_recovered(job, run_facts, jobs, when, token))
     _tell(job, message)
     wanted = _wanted(message, when) and bool(url) and not job.inputs.boolean("dry-run")
     sent = wanted and _send(job, message, url, shape)

@@ -32,7 +32,7 @@ def run(job: Job) -> Mapping[str, object]:
         rows = caching.restore(
             Context(job.settings, stream), request, str(cache_entries.place(job)), signed=signed, trust=trust
         )
-        cache_entries.tell(job, "Restored", rows)
+        cache_entries.report(job, "Restored", rows)
     restored = [row for row in rows if row.done == "restored"]
     return {"restored": len(restored), "bytes": sum(row.bytes for row in restored)}
 

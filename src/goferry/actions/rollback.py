@@ -11,7 +11,7 @@ from goferry.runner.job import Job
 
 def run(job: Job) -> Mapping[str, object]:
     """Bring the version `to`, else the version before, back on every host, without an upload."""
-    with service.told(job), service.place(job) as where, job.stream() as stream:
+    with service.reporting(job), service.place(job) as where, job.stream() as stream:
         record = deploy.rollback(
             where.target,
             to=job.inputs.text("to"),

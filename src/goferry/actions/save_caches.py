@@ -38,7 +38,7 @@ def run(job: Job) -> Mapping[str, object]:
     with cache_entries.forgiven(job), job.stream() as stream:
         place.mkdir(parents=True, exist_ok=True)
         rows = caching.save(Context(job.settings, stream), request, str(place), listing=place / _LIST)
-        cache_entries.tell(job, "Kept", [row for row in rows if row.kind != "list"])
+        cache_entries.report(job, "Kept", [row for row in rows if row.kind != "list"])
     saved = [row for row in rows if row.done == "saved"]
     with cache_entries.forgiven(job):
         outputs = _to_write(job, request, saved) if saved else {}

@@ -14,7 +14,7 @@ from goferry.deploy.options import Options
 from goferry.kernel.errors import FleetSplit, GoferryError, RolledBack
 from goferry.observe import summary
 from goferry.observe.record import Run
-from goferry.pipeline import run_summary as told_of
+from goferry.pipeline import run_summary
 from goferry.runner.job import Job
 
 
@@ -66,7 +66,7 @@ _UNDONE: dict[type[GoferryError], str] = {RolledBack: "rolled-back", FleetSplit:
 
 
 @contextlib.contextmanager
-def told(job: Job) -> Iterator[None]:
+def reporting(job: Job) -> Iterator[None]:
     """Set the outputs of a deploy that was undone before its error ends the step."""
     try:
         yield
@@ -76,7 +76,7 @@ def told(job: Job) -> Iterator[None]:
         job.set_output("outcome", undone or "failed")
         job.set_output("hosts", hosts)
         if undone:
-            job.summary(summary.render(told_of.of_undone(error.what.splitlines()[0], hosts), job.events))
+            job.summary(summary.render(run_summary.of_undone(error.what.splitlines()[0], hosts), job.events))
         raise
 
 
@@ -115,8 +115,8 @@ def _foreseen(job: Job, found: Foreseen) -> None:
 def _run(job: Job, found: Deployment, *, back: bool) -> Run:
     environment = job.inputs.text("environment")
     if back:
-        return told_of.of_fleet(found, outcome="rolled-back", environment=environment)
-    command = told_of.way_back(found.project, environment, list(found.hosts), job.inputs.lines("services"))
-    return told_of.of_fleet(
+        return run_summary.of_fleet(found, outcome="rolled-back", environment=environment)
+    command = run_summary.way_back(found.project, environment, list(found.hosts), job.inputs.lines("services"))
+    return run_summary.of_fleet(
         found, outcome=found.outcome, environment=environment, go_back="" if found.unchanged else command
     )

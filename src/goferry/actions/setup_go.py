@@ -58,11 +58,11 @@ def _tell(job: Job, toolchain: Toolchain, chosen: EarlierGo) -> None:
 
 def _runs(job: Job, toolchain: Toolchain, directory: Path) -> str:
     """Return the Go that later steps run in the folder; Go decides it anew each time, by more than Goferry counts."""
-    runs, said = version_in(directory, toolchain, job.settings.environ)
+    runs, reason = version_in(directory, toolchain, job.settings.environ)
     if runs != toolchain.version:
         job.warning(
             f"Goferry set up Go {toolchain.version}, but the go command in this folder "
-            + (f"switches to Go {runs}" if runs else f"fails: {printable(said, 500)}")
+            + (f"switches to Go {runs}" if runs else f"fails: {printable(reason, 500)}")
             + ". A go.work above the repository or a variable such as GOWORK or GOTOOLCHAIN says so; Goferry's own "
             f"steps use Go {toolchain.version}. To have one Go, ask for it:  with: {{go-version: {toolchain.version}}}",
             "go-switches",

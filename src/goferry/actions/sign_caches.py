@@ -53,7 +53,7 @@ def run(job: Job) -> Mapping[str, object]:
         directory=shared.directory(job),
         settings=job.settings,
     )
-    cache_entries.tell(job, "Signed", rows)
+    cache_entries.report(job, "Signed", rows)
     _thin(place / entries.SIGNED)
     signed = sum(row.done == "signed" for row in rows)
     return {"signed": signed, **({"entry": entry.name} if signed else {})}

@@ -31,13 +31,13 @@ def run(job: Job) -> Mapping[str, object]:
             job.say(*(" ".join(words) for words in gate.commands(facts, config, answers=gate.RUN if fresh else ())))
             return dict.fromkeys(("tests", "cached", "packages"), "")
         report = gate.test(Context(job.settings, stream), facts, config, opened.toolchain, fresh=fresh)
-    told = Run(
+    run_record = Run(
         sentence=f"{facts.project} {facts.version}: {gate.sentence(report)}",
         commit=facts.commit,
         snapshot=facts.snapshot,
         dirty=facts.dirty,
         gate=of_gate(report),
     )
-    job.summary(summary.render(told, job.events))
+    job.summary(summary.render(run_record, job.events))
     job.say(*gate.lines(report))
     return {"tests": report.tests, "cached": report.cached, "packages": report.tested}

@@ -162,6 +162,6 @@ def fault(words: str, what: str, *, state: str = "Nothing was built.", chdir: st
     """
     for each in _FAULTS:
         if match := re.search(each.says, words):
-            said = {"chdir": chdir, **match.groupdict()}
-            return each.error(what, state=state, advice=[line.format_map(said).rstrip() for line in each.advice])
+            fields = {"chdir": chdir, **match.groupdict()}
+            return each.error(what, state=state, advice=[line.format_map(fields).rstrip() for line in each.advice])
     return None

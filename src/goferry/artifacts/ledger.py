@@ -113,8 +113,8 @@ class Artifact(Struct, frozen=True, forbid_unknown_fields=True):
     @classmethod
     def of_file(cls, path: Path, **fields: object) -> Artifact:
         """Describe a file that lies in the folder."""
-        told: dict[str, Any] = dict(fields)
-        return cls(name=path.name, size=path.stat().st_size, sha256=sha256_file(path), **told)
+        known: dict[str, Any] = dict(fields)
+        return cls(name=path.name, size=path.stat().st_size, sha256=sha256_file(path), **known)
 
 
 class Ledger(Struct, forbid_unknown_fields=True):

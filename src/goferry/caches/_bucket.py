@@ -113,8 +113,8 @@ class _Object(NamedTuple):
     modified: datetime
 
     @classmethod
-    def of(cls, said: Mapping[str, object]) -> _Object:
-        key, size, modified = (said[name] for name in ("Key", "Size", "LastModified"))
+    def of(cls, record: Mapping[str, object]) -> _Object:
+        key, size, modified = (record[name] for name in ("Key", "Size", "LastModified"))
         return cls(str(key), cast("int", size), cast("datetime", modified))
 
 
@@ -226,8 +226,8 @@ class Bucket:
 def _code(error: Exception) -> tuple[str, str]:
     """Return the code and the message of a server's answer, or the name of an error of the library's own."""
     answer = getattr(error, "response", None)
-    said = answer.get("Error", {}) if isinstance(answer, dict) else {}
-    return str(said.get("Code", "")) or type(error).__name__, str(said.get("Message", ""))
+    record = answer.get("Error", {}) if isinstance(answer, dict) else {}
+    return str(record.get("Code", "")) or type(error).__name__, str(record.get("Message", ""))
 
 
 class _Body(io.RawIOBase):

@@ -47,8 +47,8 @@ def identity(environ: Mapping[str, str]) -> str:
     system = _system(environ)
     if system is None:
         return ""
-    told = {name: environ.get(name, "") for name in (*system.names, *system.more)}
-    return json.dumps(told, separators=(",", ":"))
+    job_id = {name: environ.get(name, "") for name in (*system.names, *system.more)}
+    return json.dumps(job_id, separators=(",", ":"))
 
 
 def running(environ: Mapping[str, str]) -> bool:
@@ -62,18 +62,18 @@ def claim(cache: Path, environ: Mapping[str, str], what: Mapping[str, str]) -> N
     Raises:
         OSError: it can't be noted.
     """
-    told = identity(environ)
-    if told:
+    job_id = identity(environ)
+    if job_id:
         path = _claimed(cache, what)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_atomically(path, told.encode(), mode=0o600)
+        write_atomically(path, job_id.encode(), mode=0o600)
 
 
 def claimed(cache: Path, environ: Mapping[str, str], what: Mapping[str, str]) -> bool:
     """Whether this very job noted it, and nothing ran since that could have changed it."""
-    told = identity(environ)
+    job_id = identity(environ)
     try:
-        return bool(told) and _claimed(cache, what).read_bytes() == told.encode()
+        return bool(job_id) and _claimed(cache, what).read_bytes() == job_id.encode()
     except OSError:
         return False
 

@@ -157,10 +157,10 @@ class _Block:
     def __init__(self, frame: bytes, size: int) -> None:
         """Raise PackUnusable unless the frame says that it holds `size` bytes (RFC 8878, Frame_Content_Size)."""
         try:
-            said = zstd.get_frame_info(frame).decompressed_size
+            stated = zstd.get_frame_info(frame).decompressed_size
         except zstd.ZstdError as error:
             raise PackUnusable("a block is damaged") from error
-        if said != size:
+        if stated != size:
             raise PackUnusable("a block is not what the index says")
         self._unpacker, self._frame, self._left = zstd.ZstdDecompressor(), frame, memoryview(b"")
 

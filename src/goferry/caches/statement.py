@@ -57,7 +57,7 @@ class _Pack(Struct, frozen=True, forbid_unknown_fields=True):
     sha256: _Digest
 
 
-class _Said(Struct, frozen=True, forbid_unknown_fields=True):
+class _StatementDocument(Struct, frozen=True, forbid_unknown_fields=True):
     """A Statement as it lies in a file."""
 
     schema: Literal[1]
@@ -71,7 +71,7 @@ class _Signed(Struct, frozen=True, forbid_unknown_fields=True):
     """What lies beside a pack; `signatures` are by format."""
 
     schema: Literal[1]
-    statement: _Said
+    statement: _StatementDocument
     signatures: dict[str, str]
 
 
@@ -99,7 +99,7 @@ class PackStatement(Struct, frozen=True):
     @property
     def file(self) -> bytes:
         """What a file holds of it that is not signed yet."""
-        return _file(_said(self))
+        return _file(_document(self))
 
     @property
     def signed(self) -> bytes:
@@ -113,13 +113,13 @@ def parse(data: bytes) -> PackStatement:
     Raises:
         ValueError: it is none; the words say why.
     """
-    return _statement(msgspec.convert(canonical.loads(_limited(data)), _Said))
+    return _statement(msgspec.convert(canonical.loads(_limited(data)), _StatementDocument))
 
 
 def with_signatures(statement: PackStatement, signatures: Mapping[str, bytes]) -> bytes:
     """Return what lies beside a pack; `signatures` are by format."""
     texts = {name: text.decode("ascii") for name, text in signatures.items()}
-    return _file(_Signed(SCHEMA, _said(statement), texts))
+    return _file(_Signed(SCHEMA, _document(statement), texts))
 
 
 class Believer(Struct, frozen=True):
@@ -190,21 +190,21 @@ def _limited(data: bytes) -> bytes:
     return data
 
 
-def _statement(said: _Said) -> PackStatement:
-    return PackStatement(said.repository, said.project, said.commit, tuple(map(_entry, said.packs)))
+def _statement(document: _StatementDocument) -> PackStatement:
+    return PackStatement(document.repository, document.project, document.commit, tuple(map(_entry, document.packs)))
 
 
-def _entry(said: _Pack) -> StatementEntry:
-    slot = CacheSlot(said.go, said.goos, said.goarch, said.flags)
+def _entry(document: _Pack) -> StatementEntry:
+    slot = CacheSlot(document.go, document.goos, document.goarch, document.flags)
     # The name follows from the rest; it is in the file so that a person can find the folder.
-    if slot.name != said.slot:
-        raise ValueError(f"the slot {said.slot[:80]} is not that of its Go, target and flags")
-    return StatementEntry(said.kind, slot, said.sha256)
+    if slot.name != document.slot:
+        raise ValueError(f"the slot {document.slot[:80]} is not that of its Go, target and flags")
+    return StatementEntry(document.kind, slot, document.sha256)
 
 
-def _said(statement: PackStatement) -> _Said:
+def _document(statement: PackStatement) -> _StatementDocument:
     packs = tuple(_pack(each) for each in statement.packs)
-    return _Said(SCHEMA, statement.repository, statement.project, statement.commit, packs)
+    return _StatementDocument(SCHEMA, statement.repository, statement.project, statement.commit, packs)
 
 
 def _pack(entry: StatementEntry) -> _Pack:
@@ -212,7 +212,7 @@ def _pack(entry: StatementEntry) -> _Pack:
     return _Pack(entry.kind, slot.name, slot.go, slot.goos, slot.goarch, dict(slot.flags), entry.sha256)
 
 
-def _file(content: _Said | _Signed) -> bytes:
+def _file(content: _StatementDocument | _Signed) -> bytes:
     # Whoever checks a signature makes its text anew from what was read: only canonical JSON has one text for it.
     return canonical.dumps(msgspec.to_builtins(content))
 

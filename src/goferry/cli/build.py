@@ -38,5 +38,7 @@ def command(output: Output, *, prepare: Callable[[Stream], BuildJob], dry_run: b
         return
     rows = [f"  {artifact.name}  {artifact.size:,} bytes" for artifact in ledger.artifacts.values()]
     folder = typed(job.out)
-    told = [f"{ledger.project} {ledger.version} in {folder}", *rows, *(f"  {x}" for x in ledger.uncommitted_lines())]
-    output.result(to_builtins(build.record(ledger, job.out)), *told, f"next:  goferry sign {folder} --openpgp-key FILE")
+    lines = [f"{ledger.project} {ledger.version} in {folder}", *rows, *(f"  {x}" for x in ledger.uncommitted_lines())]
+    output.result(
+        to_builtins(build.record(ledger, job.out)), *lines, f"next:  goferry sign {folder} --openpgp-key FILE"
+    )

@@ -88,11 +88,11 @@ def words(name: str) -> frozenset[str]:
 
 def _judged(found: Found, own: frozenset[str]) -> tuple[str, str]:
     """Return the kind of way, or an empty text, and the doubt."""
-    said = words(found.name)
-    port = "port" in said
-    if not port and not said & _ADDRESS:
+    name_words = words(found.name)
+    port = "port" in name_words
+    if not port and not name_words & _ADDRESS:
         return "", ""
-    rest = said - _ADDRESS - _OWN - own - {"port"}
+    rest = name_words - _ADDRESS - _OWN - own - {"port"}
     if rest & _OTHERS:
         return "", ""
     if found.number or (found.default or "").isdigit():

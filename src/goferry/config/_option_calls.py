@@ -127,7 +127,7 @@ def kingpin(program: GoProgram, commands: Commands) -> Iterator[Found]:
             for method, opening in chained(declaration.text, match.end() - 1)
         }
         env = next(
-            (program.text(declaration, said) for method, said in chain.items() if _OF_ENV.fullmatch(method)), None
+            (program.text(declaration, texts) for method, texts in chain.items() if _OF_ENV.fullmatch(method)), None
         )
         default = plain(program, declaration, chain.get("Default", ""))
         number = any(map(_OF_NUMBER.fullmatch, chain))
@@ -156,8 +156,8 @@ def viper(program: GoProgram, commands: Commands) -> Iterator[Found]:
         prefix = (program.text(declaration, hit[1]) or "") if hit else prefix
         automatic = automatic or bool(_VIPER_AUTOMATIC.search(declaration.text))
         for match in _VIPER_REPLACER.finditer(declaration.text):
-            said = [program.text(declaration, text) or "" for text in arguments(declaration.text, match.end() - 1)]
-            swaps.update(zip(said[::2], said[1::2], strict=False))
+            texts = [program.text(declaration, text) or "" for text in arguments(declaration.text, match.end() - 1)]
+            swaps.update(zip(texts[::2], texts[1::2], strict=False))
     bound = {each.name: each.default for each in flags(program, commands) if each.default is not None}
     for declaration, _, given in calls(program, _VIPER_DEFAULT):
         key, value = (
@@ -175,11 +175,11 @@ def viper(program: GoProgram, commands: Commands) -> Iterator[Found]:
         return (swapped.sub(lambda match: swaps[match.group()], name) if swapped else name).upper()
 
     for declaration, match, given in calls(program, _VIPER_BIND):
-        said = [program.text(declaration, text) or "" for text in given]
-        name = (said[1] if len(said) > 1 else variable(said[0])) if said and said[0] else ""
+        texts = [program.text(declaration, text) or "" for text in given]
+        name = (texts[1] if len(texts) > 1 else variable(texts[0])) if texts and texts[0] else ""
         if name and ENVIRONMENT.fullmatch(name):
             where = declaration.where(match.start())
-            yield Found(ENV, name, where, declaration, match.start(), defaults.get(said[0]))
+            yield Found(ENV, name, where, declaration, match.start(), defaults.get(texts[0]))
     for declaration, match, given in calls(program, _VIPER_GET) if automatic else ():
         asked = program.text(declaration, given[0]) if len(given) == 1 else None
         owner = declaration.imports.get(match[1], "")

@@ -252,7 +252,7 @@ class Commands:
     def _kingpin(self) -> list[tuple[str, str]]:
         if not any("kingpin" in path for path in self._program.libraries):
             return []
-        return [(name, said[1:-1]) for each in self._program.reached for name, said in _KINGPIN.findall(each.text)]
+        return [(name, tag[1:-1]) for each in self._program.reached for name, tag in _KINGPIN.findall(each.text)]
 
     def _kong(self) -> list[tuple[str, str]]:
         """Return name and type of each command that a struct's field is."""
@@ -263,9 +263,9 @@ class Commands:
             for name, kind, tags in _KONG.findall(each.text) if each.kind in ("type", "var") else ():
                 if not _IS_COMMAND.search(tags):
                     continue
-                said = re.search(r'\bname:"([^"]+)"', tags)
+                tag = re.search(r'\bname:"([^"]+)"', tags)
                 plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
-                found.append((said[1] if said else plain, kind.rpartition(".")[2]))
+                found.append((tag[1] if tag else plain, kind.rpartition(".")[2]))
         return found
 
 

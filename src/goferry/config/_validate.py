@@ -111,8 +111,8 @@ def _wrong(node: Node, path: Path, prefix: Path, wanted: type) -> Problem:
     elif wanted is list and isinstance(node.value, str):
         hint = f"write a list:  [{node.source}]"
     shown = f" ({node.source})" if node.source else ""
-    said = f"{key or 'the file'} must be {'an integer' if wanted is int else _KINDS[wanted]}"
-    return _problem(node, (*prefix, *path), f"{said}, not {_kind(node)}{shown}", hint)
+    problem = f"{key or 'the file'} must be {'an integer' if wanted is int else _KINDS[wanted]}"
+    return _problem(node, (*prefix, *path), f"{problem}, not {_kind(node)}{shown}", hint)
 
 
 def _kind(node: Node) -> str:

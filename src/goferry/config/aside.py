@@ -32,15 +32,15 @@ def notes(mains: Sequence[str], module: str) -> list[str]:
     """
     aside = [path for path in mains if folder_of(path)]
     others = [path for path in mains if path not in aside]
-    told = []
+    hints = []
     if aside and others:
         shown = ", ".join(aside[:_SHOWN]) + (f" and {len(aside) - _SHOWN} more" if len(aside) > _SHOWN else "")
         whose = "lies in a folder of helpers and is" if len(aside) == 1 else "lie in folders of helpers and are"
         chosen = ", ".join(others[:_SHOWN]) + (", …" if len(others) > _SHOWN else "")
-        told.append(f"{shown} {whose} built too; to choose, in goferry.yml:  builds: {{mains: [{chosen}]}}")
+        hints.append(f"{shown} {whose} built too; to choose, in goferry.yml:  builds: {{mains: [{chosen}]}}")
     for path in mains:
         last = path.rpartition("/")[2]
         if path != "." and last in PLAIN:
             better = f"{path}/{last_name(module) or 'NAME'}"
-            told.append(f"{path} builds a program named {last}, as go install does; move it to {better} to name it so")
-    return told
+            hints.append(f"{path} builds a program named {last}, as go install does; move it to {better} to name it so")
+    return hints

@@ -357,9 +357,9 @@ class GoProgram:
 
     def text(self, declaration: Declaration, expression: str) -> str | None:
         """Return the text that an expression of a declaration has: a literal, or a constant's or variable's literal."""
-        said = literal(expression)
-        if said is not None:
-            return said
+        text_of_literal = literal(expression)
+        if text_of_literal is not None:
+            return text_of_literal
         parts = re.fullmatch(r"(?:(\w+)\.)?(\w+)", expression)
         if not parts:
             return None

@@ -79,7 +79,7 @@ def _own(names: list[str]) -> str:
     return f"{taken} is set by Goferry; choose another variable" if taken else ""
 
 
-def _told(node: Node) -> str:
+def _listens_once(node: Node) -> str:
     """A variable in which a service is told where it listens."""
     return _matches(services.VARIABLE, "a name of an environment variable")(node) or _own([str(node.value)])
 
@@ -98,8 +98,8 @@ def _learns(node: Node) -> str:
     declared = cast("dict[str, Any]", node.plain())
     used = [name for text in services.texts(declared) for name in services.placeholders(text)]
     listen = declared.get("listen")
-    told = [str(listen[key]) for key in ("env", "port-env") if listen and listen.get(key)]
-    twice = next((each for each in told if each in (declared.get("env") or {})), "")
+    keys = [str(listen[key]) for key in ("env", "port-env") if listen and listen.get(key)]
+    twice = next((each for each in keys if each in (declared.get("env") or {})), "")
     if twice:
         return f"{twice} is set by listen, so what env says of it would never be read; leave it out of env"
     if listen and listen.get("socket") and used:
@@ -134,8 +134,8 @@ RULES: dict[str, Check] = {
     "services.*.main": _path,
     "services.*": _learns,
     "services.*.listen": _one_way,
-    "services.*.listen.env": _optional(_told),
-    "services.*.listen.port-env": _optional(_told),
+    "services.*.listen.env": _optional(_listens_once),
+    "services.*.listen.port-env": _optional(_listens_once),
     "services.*.listen.flag": _optional(_matches(r"--?[A-Za-z][A-Za-z0-9._-]*", "a flag such as --listen")),
     "services.*.health": _matches(r"/[!-~]{0,1000}", "a path such as /healthz"),
     "services.*.env": lambda node: _variables(node) or _own(list(node.value)),

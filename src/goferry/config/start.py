@@ -92,10 +92,10 @@ def _service(main: Main, name: str) -> list[str]:
     pairs += [f"listen: {{{kind}: {value}}}" for kind, value in (listen(way) if way else main.listen).items()]
     words = args(way) if way else main.args
     pairs += [f"args: [{', '.join(json.dumps(word) for word in words)}]"] if words else []
-    reason = f"   # a guess: {_said(way.doubt)} ({_said(way.where)})" if way else ""
+    reason = f"   # a guess: {_comment(way.doubt)} ({_comment(way.where)})" if way else ""
     health = main.health
     if health and health.doubt:
-        why = f"a guess, so {DEFAULT} is asked: {_said(health.doubt)} ({_said(health.where)})"
+        why = f"a guess, so {DEFAULT} is asked: {_comment(health.doubt)} ({_comment(health.where)})"
         return [f"{name}:{reason}", *(f"  {pair}" for pair in pairs), f"  # health: {health.path}   # {why}"]
     if health:
         pairs += [f"health: {health.path}"] if health.path != DEFAULT else []
@@ -111,8 +111,8 @@ def _other(root: Route | None) -> str:
     if root is None:
         return "health: /PATH"
     if root.all:
-        return f"health: /PATH   # not / ({_said(root.where)}): it takes every path that no other route does"
-    return f"health: /   # a route ({_said(root.where)})"
+        return f"health: /PATH   # not / ({_comment(root.where)}): it takes every path that no other route does"
+    return f"health: /   # a route ({_comment(root.where)})"
 
 
 def _scalar(text: str) -> str:
@@ -120,7 +120,7 @@ def _scalar(text: str) -> str:
     return text if re.fullmatch(r"[A-Za-z0-9_./-]+", text) else json.dumps(text)
 
 
-def _said(text: str) -> str:
+def _comment(text: str) -> str:
     """Return text of the repository's source as a part of a comment: one line."""
     return " ".join(printable(text, 200).split())
 
@@ -213,10 +213,10 @@ def notes(survey: Survey) -> list[str]:
 
 
 def _how(main: Main) -> str:
-    return f", serves HTTP{told(main)}" if main.serves else ""
+    return f", serves HTTP{how_it_listens(main)}" if main.serves else ""
 
 
-def told(main: Main) -> str:
+def how_it_listens(main: Main) -> str:
     """Return how a main that serves is told where to listen, and where it reports its health."""
     ways = {
         option.ENV: "address from {name}",
@@ -226,7 +226,7 @@ def told(main: Main) -> str:
     }
     way = main.way or main.guess
     place = ways[way.kind].format(name=way.name) if way else "address not recognised"
-    place += f" (a guess: {_said(way.doubt)})" if way and way.doubt else ""
+    place += f" (a guess: {_comment(way.doubt)})" if way and way.doubt else ""
     place = "takes its listening socket, so it needs no port" if main.socket else place
     contract = main.socket and main.health is None
     return f", {place}, {f'health at {DEFAULT} by its contract' if contract else _health(main.health)}"
@@ -235,7 +235,7 @@ def told(main: Main) -> str:
 def _health(health: Route | None) -> str:
     if health is None:
         return f"no health path recognised: {DEFAULT} is asked, else say health:"
-    guess = f" (a guess: {_said(health.doubt)}, {_said(health.where)})" if health.doubt else ""
+    guess = f" (a guess: {_comment(health.doubt)}, {_comment(health.where)})" if health.doubt else ""
     return f"health at {health.path}{guess}"
 
 

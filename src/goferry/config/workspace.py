@@ -24,9 +24,9 @@ def gowork(directory: Path, env: Mapping[str, str]) -> str:
         directory: where the go command runs.
         env: `builds.env` of the configuration.
     """
-    said = env.get("GOWORK", "")
-    if said not in ("", "auto"):
-        return said
+    setting = env.get("GOWORK", "")
+    if setting not in ("", "auto"):
+        return setting
     folder = directory.resolve()
     top = repository(folder)
     for each in (folder, *folder.parents):

@@ -85,9 +85,9 @@ class Agent:
         self.pid, self.answered, self._begun = process.pid, False, False
 
     def ask(
-        self, request: str, heard: Callable[[str], None] = lambda _: None, payload: bytes = b"", **fields: object
+        self, request: str, on_progress: Callable[[str], None] = lambda _: None, payload: bytes = b"", **fields: object
     ) -> dict[str, object]:
-        """Send one request and return its answer; `heard` is called with each step as the host begins it.
+        """Send one request and return its answer; `on_progress` is called with each step as the host begins it.
 
         Raises:
             GoferryError: the host's own, by its name.
@@ -100,21 +100,21 @@ class Agent:
             with contextlib.suppress(BrokenPipeError):  # it may have said why before it ended
                 self._send(data)
             with self._limited(LIMITS.get(request, LONGEST)):
-                answer = self._answer(heard)
+                answer = self._answer(on_progress)
         except (OSError, ValueError) as error:  # BadFrame, or a stream that hang_up closed
             raise self._lost(printable(str(error), 200)) from error
         if answer.get("ok") is not True:
-            failure = told(answer.get("error"))
+            failure = error_of(answer.get("error"))
             failure.advice = tuple(placed(line, self._where) for line in failure.advice)
             raise failure
         return answer
 
-    def _answer(self, heard: Callable[[str], None]) -> dict[str, object]:
+    def _answer(self, on_progress: Callable[[str], None]) -> dict[str, object]:
         for _ in range(MOST):
             answer = self._next()
             if "progress" not in answer:
                 return answer
-            heard(printable(str(answer["progress"]), 200))
+            on_progress(printable(str(answer["progress"]), 200))
         raise OSError(f"more than {MOST:,} progress messages without an answer")
 
     def _send(self, data: bytes) -> None:
@@ -211,7 +211,7 @@ class Agent:
 _ERROR = ("name", "exit_code", "what", "state", "advice", "facts")
 
 
-def told(record: object) -> GoferryError:
+def error_of(record: object) -> GoferryError:
     """Return the error in an answer, whatever the answer holds: a host must not invent an outcome.
 
     Its name is a name, its exit code one of the documented ones and never 0.

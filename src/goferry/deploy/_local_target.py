@@ -58,8 +58,8 @@ class Local:
         Raises:
             Misuse: there is none, or something was said that is for hosts.
         """
-        said = {"--host": options.hosts, "--identity": options.identity, "--known-hosts": options.known_hosts}
-        strange = [flag for flag, value in said.items() if value]
+        given = {"--host": options.hosts, "--identity": options.identity, "--known-hosts": options.known_hosts}
+        strange = [flag for flag, value in given.items() if value]
         if strange:
             raise Misuse(f"{strange[0]} is for hosts, not for the local target", advice=["add:  --target ssh"])
         if options.root is None and options.environment and not options.target:
@@ -78,8 +78,8 @@ class Local:
         return f"--target local --root {shlex.quote(str(self.root))}"
 
     def before_deploy(self, settings: Settings) -> contextlib.AbstractContextManager[None]:
-        """Make an error that leaves the block say what the target serves now; see serving.told."""
-        return serving.told(lambda error: {NAME: self._serving(settings, error)}, local=True)
+        """Make an error that leaves the block say what the target serves now; see serving.reporting."""
+        return serving.reporting(lambda error: {NAME: self._serving(settings, error)}, local=True)
 
     def deploy(
         self, dist: Path, *, services: Sequence[str], settings: Settings, stream: Stream, dry_run: bool
@@ -117,8 +117,8 @@ class Local:
     ) -> Deployment | Foreseen:
         since = time.monotonic()
         common = {"id": transaction_id(), "wait_ms": self._wait_ms, "on_silence": self.on_silence, "dry_run": dry_run}
-        told = self.before_deploy(settings) if not dry_run else contextlib.nullcontext()
-        with told, self._session(stage, settings, stream) as (session, span):
+        before = self.before_deploy(settings) if not dry_run else contextlib.nullcontext()
+        with before, self._session(stage, settings, stream) as (session, span):
             return _finished(session, span, prepare(session, **common, **asked), since, dry_run=dry_run)
 
     def status(self, settings: Settings) -> Status:

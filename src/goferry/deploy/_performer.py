@@ -19,7 +19,7 @@ from goferry.deploy import _rollout as rollout
 from goferry.deploy._hosts import Address
 from goferry.deploy._rollout import Answer, Ask, Rollout, RolloutEvent
 from goferry.deploy._rollout_table import AskKind, EventKind, HostOutcome, Phase
-from goferry.deploy._session import Heard, HostSession, connected, transaction_id
+from goferry.deploy._session import HostSession, OnProgress, connected, transaction_id
 from goferry.deploy._ssh import Access
 from goferry.deploy.answers import Prepared
 from goferry.deploy.live import Status
@@ -62,8 +62,8 @@ class HostRequest(Protocol):
     def upload(self, session: HostSession, /) -> int:
         """Send what the host needs; return the number of bytes sent."""
 
-    def prepare(self, session: HostSession, heard: Heard) -> Prepared:
-        """Prepare the host, so that only the switch is left to do; `heard` is called with its progress."""
+    def prepare(self, session: HostSession, on_progress: OnProgress) -> Prepared:
+        """Prepare the host, so that only the switch is left to do; `on_progress` is called with its progress."""
 
 
 @dataclass
@@ -226,13 +226,13 @@ class Performer:
                 span.skip("live already")
 
     def _prepare(self, host: str) -> Prepared:
-        def heard(text: str) -> None:  # what follows "verify" is done with the lock
+        def on_progress(text: str) -> None:  # what follows "verify" is done with the lock
             if text != "verify":
                 self._events.put(RolloutEvent(EventKind.LOCKED, host))
 
         # While it waits for the lock the agent repeats its last progress, which is still "verify".
         first = host == self.rollout.hosts[0].name
-        return self._request.prepare(self._lines[host].open, heard if first else lambda _: None)
+        return self._request.prepare(self._lines[host].open, on_progress if first else lambda _: None)
 
     def _greet(self, host: str) -> None:
         self._lines[host].open.hello()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from goferry.deploy import _upload as upload
-from goferry.deploy._session import Heard, HostSession, transaction_id
+from goferry.deploy._session import HostSession, OnProgress, transaction_id
 from goferry.deploy.answers import Prepared
 from goferry.deploy.errors import HostOutdated
 from goferry.kernel.errors import printable
@@ -56,9 +56,9 @@ class DeployRequest(_Common):
         """Send what the host lacks; return the number of bytes sent."""
         return upload.send_release(session, self.dist, self.release, self.services, self.id)
 
-    def prepare(self, session: HostSession, heard: Heard) -> Prepared:
+    def prepare(self, session: HostSession, on_progress: OnProgress) -> Prepared:
         """Have what was sent verified and started."""
-        return session.prepare(heard, dist="incoming", **self._fields())
+        return session.prepare(on_progress, dist="incoming", **self._fields())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,14 +74,14 @@ class RollbackRequest(_Common):
         """Send nothing, for the host holds the version; return 0."""
         return 0
 
-    def prepare(self, session: HostSession, heard: Heard) -> Prepared:
+    def prepare(self, session: HostSession, on_progress: OnProgress) -> Prepared:
         """Have the version started.
 
         Raises:
             HostOutdated: the agent knows no `to`, and would go one step back.
         """
         to: dict[str, Any] = {"to": self.to} if self.to else {}
-        answer = session.rollback(heard, project=self.project, **self._fields(), **to)
+        answer = session.rollback(on_progress, project=self.project, **self._fields(), **to)
         if self.to and any(change.to != self.to for change in answer.changes):
             # The agent has started a candidate by now, and would hold its lock until it gave this client up.
             session.abort()

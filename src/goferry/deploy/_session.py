@@ -18,7 +18,7 @@ from goferry.deploy.answers import Committed, Hello, Prepared, Switched
 from goferry.deploy.live import Status
 from goferry.observe.events import Span
 
-Heard = Callable[[str], None]
+OnProgress = Callable[[str], None]
 """Called with the host's progress, one text for each step that begins."""
 
 
@@ -27,7 +27,7 @@ def transaction_id() -> str:
     return time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(4)
 
 
-def _deaf(_text: str) -> None:
+def _ignore(_text: str) -> None:
     """Hear nothing."""
 
 
@@ -44,18 +44,18 @@ class HostSession:
     agent: client.Agent
     span: Span | None = None
 
-    def ask(self, request: str, heard: Heard = _deaf, **fields: object) -> dict[str, object]:
-        """Ask the agent; progress goes to the host's line and to `heard`.
+    def ask(self, request: str, on_progress: OnProgress = _ignore, **fields: object) -> dict[str, object]:
+        """Ask the agent; progress goes to the host's line and to `on_progress`.
 
         Raises:
             GoferryError: the host's own. AgentLost: there is no answer.
         """
 
-        def hear(text: str) -> None:
+        def report(text: str) -> None:
             self.progress(text)
-            heard(text)
+            on_progress(text)
 
-        return self.agent.ask(request, hear, b"", **fields)
+        return self.agent.ask(request, report, b"", **fields)
 
     def progress(self, text: str) -> None:
         """Show how far the host is."""
@@ -76,13 +76,13 @@ class HostSession:
         """Ask for the agent's capabilities; also a heartbeat for a host that waits for the others."""
         return Hello.read(self.ask("hello"))
 
-    def prepare(self, heard: Heard = _deaf, *, dry_run: bool = False, **fields: object) -> Prepared:
+    def prepare(self, on_progress: OnProgress = _ignore, *, dry_run: bool = False, **fields: object) -> Prepared:
         """Have a release verified and started, so that only the switch is left to do."""
-        return Prepared.read(self.ask("prepare", heard, dry_run=dry_run, **fields), dry_run=dry_run)
+        return Prepared.read(self.ask("prepare", on_progress, dry_run=dry_run, **fields), dry_run=dry_run)
 
-    def rollback(self, heard: Heard = _deaf, *, dry_run: bool = False, **fields: object) -> Prepared:
+    def rollback(self, on_progress: OnProgress = _ignore, *, dry_run: bool = False, **fields: object) -> Prepared:
         """Have a version that the host holds started, so that only the switch is left to do."""
-        return Prepared.read(self.ask("rollback", heard, dry_run=dry_run, **fields), dry_run=dry_run)
+        return Prepared.read(self.ask("rollback", on_progress, dry_run=dry_run, **fields), dry_run=dry_run)
 
     def switch(self) -> Switched:
         """Move traffic to the candidates, and watch them."""

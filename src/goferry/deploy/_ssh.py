@@ -150,10 +150,10 @@ def _known_as(address: Address, access: Access, environ: Mapping[str, str]) -> l
     words = argv(address, access)
     # -G prints the configuration that these very words lead to, and connects to nothing.
     done = run([words[0], "-G", *words[1:]], environ=spoken(environ), timeout=30)
-    said = dict(line.partition(" ")[::2] for line in done.text.splitlines())
-    if done.code or "hostname" not in said:
+    settled = dict(line.partition(" ")[::2] for line in done.text.splitlines())
+    if done.code or "hostname" not in settled:
         raise Misuse(f"ssh refuses its configuration for {address.text}: {_last(done.errors)}")
-    found = _Resolved(**{name: said[name] for name in _Resolved._fields if name in said})
+    found = _Resolved(**{name: settled[name] for name in _Resolved._fields if name in settled})
     # An alias takes the place of the name and of the port.
     if found.hostkeyalias != "none":
         return [found.hostkeyalias]
@@ -248,8 +248,8 @@ def _unloadable(path: Path, environ: Mapping[str, str]) -> str:
 
 
 def _last(errors: str, lines: int = 1) -> str:
-    told = [line.strip() for line in errors.splitlines() if line.strip()]
-    return printable(" · ".join(told[-lines:]), 400)
+    messages = [line.strip() for line in errors.splitlines() if line.strip()]
+    return printable(" · ".join(messages[-lines:]), 400)
 
 
 _UNUSED = re.compile(

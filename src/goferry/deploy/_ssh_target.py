@@ -131,8 +131,8 @@ class Fleet:
         with serving.untouched():
             hosts = self.addresses(settings)
         performer = Performer(hosts, self.access, request, settings=settings, stream=stream)
-        told = serving.told(lambda _: self.serving(settings) if performer.reached else {})
-        with told if not request.dry_run else contextlib.nullcontext(), stream.span(request.stage) as span:
+        report = serving.reporting(lambda _: self.serving(settings) if performer.reached else {})
+        with report if not request.dry_run else contextlib.nullcontext(), stream.span(request.stage) as span:
             return self._changed(performer, request, span)
 
     def _changed(self, performer: Performer, request: HostRequest, span: Span) -> Deployment | Foreseen:

@@ -111,7 +111,7 @@ def _item(path: Path) -> Item:
     return Item(path, path.name, path.stat().st_size, sha256_file(path))
 
 
-def send(agent: Agent, items: Sequence[Item], transaction: str, told: Callable[[str], None]) -> int:
+def send(agent: Agent, items: Sequence[Item], transaction: str, on_progress: Callable[[str], None]) -> int:
     """Send the items; return the number of bytes sent.
 
     A resumed file that does not have the right digest in the end is sent again from the start.
@@ -121,7 +121,7 @@ def send(agent: Agent, items: Sequence[Item], transaction: str, told: Callable[[
     """
     sent = 0
     for item in items:
-        told(f"upload {item.name}")
+        on_progress(f"upload {item.name}")
         count, whole = _send(agent, item, transaction)
         sent += count if whole else count + _send(agent, item, transaction)[0]
     return sent

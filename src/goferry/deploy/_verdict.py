@@ -108,8 +108,8 @@ def _serving(host: Host) -> str:
         return "what served before serves"
     old = ", ".join(sorted({change.before or "nothing" for change in changes}))
     new = ", ".join(sorted({change.to for change in changes}))
-    told = {HostOutcome.DEPLOYED: f"{new} serves", HostOutcome.UNKNOWN: f"{old} or {new} serves"}
-    return told.get(host.outcome, f"{old} serves")
+    sentences = {HostOutcome.DEPLOYED: f"{new} serves", HostOutcome.UNKNOWN: f"{old} or {new} serves"}
+    return sentences.get(host.outcome, f"{old} serves")
 
 
 def _changes(host: Host) -> tuple[ServiceChange, ...]:

@@ -90,9 +90,9 @@ class FloorLowering:
     reason: str
 
     @classmethod
-    def read(cls, said: Answer) -> FloorLowering:
+    def read(cls, record: Answer) -> FloorLowering:
         """Read one row; malformed fields count as absent."""
-        row = Row(said)
+        row = Row(record)
         return cls(row.text("at"), row.count("from"), row.count("to"), row.text("reason"))
 
     def as_json(self) -> dict[str, object]:
@@ -109,9 +109,9 @@ class ServiceFloor:
     lowered: tuple[FloorLowering, ...] = ()
 
     @classmethod
-    def read(cls, said: Answer) -> ServiceFloor:
+    def read(cls, record: Answer) -> ServiceFloor:
         """Read one row; malformed fields count as absent."""
-        row = Row(said)
+        row = Row(record)
         lowered = tuple(FloorLowering.read(each) for each in row.rows("lowered"))
         return cls(row.count("sequence"), row.text("error"), lowered)
 

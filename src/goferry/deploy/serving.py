@@ -56,8 +56,8 @@ class Serving(NamedTuple):
         """Return `{"serving": {service: {"version", "state"}}, "busy": bool}`, or `{"unknown": why}`."""
         if self.unknown:
             return {"unknown": self.unknown}
-        told = {name: each._asdict() for name, each in self.services.items()}
-        return {"serving": told, **({} if self.busy is None else {"busy": self.busy})}
+        services = {name: each._asdict() for name, each in self.services.items()}
+        return {"serving": services, **({} if self.busy is None else {"busy": self.busy})}
 
 
 def served(services: Services) -> dict[str, dict[str, str]]:
@@ -71,7 +71,7 @@ def unknown(error: GoferryError) -> Serving:
 
 
 @contextlib.contextmanager
-def told(ask: Callable[[GoferryError], Mapping[str, Serving]], *, local: bool = False) -> Iterator[None]:
+def reporting(ask: Callable[[GoferryError], Mapping[str, Serving]], *, local: bool = False) -> Iterator[None]:
     """Add what serves to an error that leaves the block, in its state and its facts; an interrupt becomes an error.
 
     `ask` returns it by host, or nothing if no host was reached; the local target's name is left out of the lines.
@@ -90,7 +90,7 @@ def told(ask: Callable[[GoferryError], Mapping[str, Serving]], *, local: bool = 
 
 def untouched() -> contextlib.AbstractContextManager[None]:
     """Make an error that leaves the block say that no host was changed; for what comes before the first connection."""
-    return told(lambda _: {})
+    return reporting(lambda _: {})
 
 
 def _add(error: GoferryError, hosts: Mapping[str, Serving], *, local: bool) -> None:

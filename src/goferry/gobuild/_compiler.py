@@ -72,8 +72,8 @@ class Compiler(Struct):
         argv = list(argv) if self.stamping else _unstamped(argv)
         done = self._run(argv, env, span)
         if done.code and not self._stopped and _STATUS in done.errors:
-            said = done.errors.partition(_STATUS)[2].strip().splitlines()
-            span.note(f"programs carry no commit and version: {printable(said[0] if said else '', 200)}", "warning")
+            busy = done.errors.partition(_STATUS)[2].strip().splitlines()
+            span.note(f"programs carry no commit and version: {printable(busy[0] if busy else '', 200)}", "warning")
             argv = _unstamped(argv)
             done = self._run(argv, env, span)
         if done.code and not self._stopped and killed(done):
@@ -108,7 +108,7 @@ class Compiler(Struct):
         try:
             words = [str(self.toolchain.go), *argv[1:]]
             environ = {**self.environ, **env}
-            return process.run(words, environ=environ, cwd=self.directory, on_line=progress.hear, on_start=started)
+            return process.run(words, environ=environ, cwd=self.directory, on_line=progress.on_output, on_start=started)
         finally:
             with self._lock:
                 self._running.difference_update(held)
@@ -136,7 +136,7 @@ class _Progress:
         self.seen = 0
         self.total = -1
 
-    def hear(self, line: str) -> None:
+    def on_output(self, line: str) -> None:
         if not re.fullmatch(_PACKAGE, line):
             return
         self.seen += 1
@@ -157,8 +157,8 @@ def killed(done: process.Completed) -> bool:
 
 def failure(done: process.Completed, target: str, places: Places) -> GoferryError:
     """Return the named error for a go command that failed: its own words, with files as from the repository's top."""
-    raw = said(done)
-    text = shown(places.said(raw))
+    raw = messages(done)
+    text = shown(places.from_top(raw))
     state = "DIST is as it was before."
     if killed(done):
         advice = ["give the container more memory", "or build the targets in parts:  --shard 1/2"]
@@ -172,7 +172,7 @@ def failure(done: process.Completed, target: str, places: Places) -> GoferryErro
     )
 
 
-def said(done: process.Completed) -> str:
+def messages(done: process.Completed) -> str:
     """Return what a go command said, without the packages and modules that it was busy with."""
     lines = [line.rstrip() for line in done.errors.splitlines()]
     return "\n".join(line for line in lines if line and not re.fullmatch(_BUSY, line)) or f"go ended with {done.code}"

@@ -55,7 +55,7 @@ class Places(Struct, frozen=True):
         folder = os.path.relpath(self.directory, self.root).replace(os.sep, "/")
         return "" if folder == "." else f"-C {shlex.quote(folder)} "
 
-    def said(self, text: str) -> str:
+    def from_top(self, text: str) -> str:
         """Return what compiler, vet or the go command said, with files named from the repository's top."""
         return "\n".join(self._tool_line(line) for line in text.split("\n"))
 

@@ -45,9 +45,9 @@ def read(
         env = {"CGO_ENABLED": "0", **environ, **builds.env, **target.env}
         done = process.run(words, environ=env, cwd=directory)
         if done.code:
-            said = done.errors.strip()
+            stderr = done.errors.strip()
             advice = ["see:  go list -deps ./..."]
-            raise fetching.fault(said, said) or GoFailed(said, state="Nothing was built.", advice=advice)
+            raise fetching.fault(stderr, stderr) or GoFailed(stderr, state="Nothing was built.", advice=advice)
         found += read_by(golist.objects(done.text, GoPackage))
     return found
 

@@ -129,8 +129,8 @@ def _wanted(text: str, tags: Tags) -> tuple[str, bool, tuple[str, ...]]:
     version = semver.demand(text)
     major = major_of(tags.module)
     wrong = major >= 2 and version.major != major
-    said = f"{version.text} was asked for, but module {tags.module} is of major version {major}"
-    return _usable(version.text), not version.pseudo, (said,) if wrong else ()
+    notes = f"{version.text} was asked for, but module {tags.module} is of major version {major}"
+    return _usable(version.text), not version.pseudo, (notes,) if wrong else ()
 
 
 def _usable(text: str) -> str:
@@ -147,19 +147,19 @@ def _usable(text: str) -> str:
 def _found(revision: Revision, tags: Tags, trigger: Trigger) -> tuple[str, bool, tuple[str, ...]]:
     """Return the version of the commit, whether a tag says so, and what to say of it."""
     here = {tag: version for tag in revision.here if (version := tags.read(tag))}
-    said = tuple(_forbidden(tag, tags) for tag in revision.here if tags.kind(tag) is TagKind.FORBIDDEN)
+    notes = tuple(_forbidden(tag, tags) for tag in revision.here if tags.kind(tag) is TagKind.FORBIDDEN)
     pushed = next((version for tag, version in here.items() if trigger.names(tag)), None)
     if pushed:
-        return _usable(pushed.text), True, said
+        return _usable(pushed.text), True, notes
     if here and not trigger.runner and not any(schemes.plain(version.text) for version in here.values()):
         _usable(next(iter(here.values())).text)
     here = {tag: version for tag, version in here.items() if schemes.plain(version.text)}
     ordered = [version for version in here.values() if version.order is not None or len(here) == 1]
     if ordered:
-        return max(ordered, key=lambda version: (version.order or (), version.text)).text, True, said
+        return max(ordered, key=lambda version: (version.order or (), version.text)).text, True, notes
     if here:
         named = ", ".join(printable(tag, 60) for tag in sorted(here)[:3])
-        said += (f"the commit has several tags without an order, {named}; choose one:  --version VERSION",)
+        notes += (f"the commit has several tags without an order, {named}; choose one:  --version VERSION",)
     base = max(
         (found for tag in revision.before if (found := _based(tag, tags))),
         key=lambda found: found.order,
@@ -167,8 +167,8 @@ def _found(revision: Revision, tags: Tags, trigger: Trigger) -> tuple[str, bool,
     )
     stamp = datetime.fromtimestamp(revision.time or EPOCH, UTC).strftime("%Y%m%d%H%M%S")
     if revision.shallow and base is None:
-        said += ("a shallow clone hides older tags (fetch-depth: 0 does not):  git fetch --unshallow --tags",)
-    return semver.pseudo(base, major_of(tags.module), stamp, revision.commit or "0" * 12), False, said
+        notes += ("a shallow clone hides older tags (fetch-depth: 0 does not):  git fetch --unshallow --tags",)
+    return semver.pseudo(base, major_of(tags.module), stamp, revision.commit or "0" * 12), False, notes
 
 
 def _based(tag: str, tags: Tags) -> semver.SemanticVersion | None:

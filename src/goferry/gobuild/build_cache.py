@@ -74,11 +74,11 @@ class BuildCache(Struct, frozen=True):
             return warm.at(self.own)
         return warm.at(self.warm.gocache(slots[0])) if self.strict and slots else {}
 
-    def told(self, slots: Sequence[CacheSlot]) -> tuple[Compiled, ...]:
+    def compiled(self, slots: Sequence[CacheSlot]) -> tuple[Compiled, ...]:
         """Return what the ledger says: of each slot its name, COLD, PACKS or GOCACHE, and the packs."""
-        return tuple(self._told(slot) for slot in sorted({slot.name: slot for slot in slots}.values(), key=_name))
+        return tuple(self._of_slot(slot) for slot in sorted({slot.name: slot for slot in slots}.values(), key=_name))
 
-    def _told(self, slot: CacheSlot) -> Compiled:
+    def _of_slot(self, slot: CacheSlot) -> Compiled:
         packs = {} if self.own is not None else self.warm.packs(slot)
         listed = tuple(LedgerPack(kind, packs[kind].sha256, packs[kind].signed) for kind in sorted(packs))
         return Compiled(slot.name, PACKS if packs else COLD if self.strict else GOCACHE, listed)

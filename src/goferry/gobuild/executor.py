@@ -83,7 +83,7 @@ def build(
         )
         standing = [] if ground.strict else [*([EarlierBuild(out, old)] if old else []), *earlier]
         slots = list(plan.slots.values())
-        ledger.compiled = ground.told(slots)
+        ledger.compiled = ground.compiled(slots)
         environ = environ or environment.clean(ctx.settings.environ, toolchain, plan.directory)
         compiler = _seeing(plan, Compiler(toolchain, environ, plan.directory), work / "git", span)
         run = _Run(plan, out, work, compiler, standing, ground)

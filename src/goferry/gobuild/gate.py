@@ -226,11 +226,11 @@ def _tested(
     with stream.span("test") as span:
         results = Results(places, [word for word in testing if word == "-trimpath" or word.startswith("-tags=")])
 
-        def hear(line: str) -> None:
-            if results.hear(line):
+        def on_line(line: str) -> None:
+            if results.on_line(line):
                 span.progress(f"{len(results.finished)} packages tested, {results.tests} tests")
 
-        done = go(testing, {"GOROOT": str(toolchain.goroot)} if trimmed else {}, hear)
+        done = go(testing, {"GOROOT": str(toolchain.goroot)} if trimmed else {}, on_line)
         report = results.judge(done)
         span.numbers.update(packages=len(report.packages), tests=results.tests, cached=report.cached)
     return report
@@ -251,12 +251,12 @@ def commands(
 
 def lines(report: Report) -> list[str]:
     """Return the report for a person: a line a package that has tests, and the sum."""
-    told = []
+    parts = []
     for package in report.packages:
         if package.tests:
             how = "cached" if package.cached else f"{package.seconds:.1f} s"
-            told.append(f"  {package.package}  {package.tests} tests  {how}")
-    return [*told, sentence(report)]
+            parts.append(f"  {package.package}  {package.tests} tests  {how}")
+    return [*parts, sentence(report)]
 
 
 def sentence(report: Report) -> str:
@@ -303,7 +303,7 @@ class Results:
         self._outputs: dict[tuple[str, str], list[str]] = {}
         self._build: list[str] = []
 
-    def hear(self, line: str) -> bool:
+    def on_line(self, line: str) -> bool:
         """Take one line; tell whether it ended a package. Lines that are not events are go's own words."""
         try:
             found = json.loads(line)  # not into _Event at once: what is JSON, but no event, is not go's own words
@@ -334,19 +334,19 @@ class Results:
         failing = [package for package in report.packages if package.outcome == "fail"]
         if not done.code and not failing:
             return report
-        said = "\n".join([*self._build, done.errors]).strip()
+        messages = "\n".join([*self._build, done.errors]).strip()
         if not failing or compiler.killed(done):
-            stand_in = process.Completed(done.argv, done.code, b"", said.encode())
+            stand_in = process.Completed(done.argv, done.code, b"", messages.encode())
             error = compiler.failure(stand_in, "", self.places)
             if not isinstance(error, compiler.CompileFailed):
                 raise error
         chdir, flags = self.places.chdir, self.flags
         first = f"go test {chdir}{flags}-run '{_pattern(failing)}' {failing[0].package}" if failing else ""
         raise TestsFailed(
-            "\n".join(_told(failing, self.places.said(said))),
+            "\n".join(_report(failing, self.places.from_top(messages))),
             state="Nothing was built.",
             advice=[f"run it again:  {first}"] if first else [],
-            problems=self.problems or self.places.problems(said),
+            problems=self.problems or self.places.problems(messages),
             **report.as_json(),
         )
 
@@ -367,7 +367,7 @@ class Results:
             return False
         package.outcome, package.seconds = action, elapsed
         if action == "fail" and not package.failed:
-            built = [self.places.said(line) for line in self._build[-LAST:]]
+            built = [self.places.from_top(line) for line in self._build[-LAST:]]
             self.problems += self.places.problems("\n".join(self._build))
             package.output += [*built, *self._tested(package, "")]
         self.finished.add(package.package)
@@ -380,13 +380,13 @@ class Results:
         return [self.places.tested(line) for line in lines[-LAST:]]
 
 
-def _told(failing: Sequence[Package], said: str) -> list[str]:
+def _report(failing: Sequence[Package], messages: str) -> list[str]:
     lines: list[str] = []
     for package in failing:
         tests = ", ".join(package.failed) or "the package"
         lines.append(f"{package.package}: {tests} failed")
         lines += [f"  {line}" for line in package.output[-2 * LAST :]]
-    return lines or [said or "go test failed without a word"]
+    return lines or [messages or "go test failed without a word"]
 
 
 def _pattern(failing: Sequence[Package]) -> str:

@@ -170,8 +170,8 @@ def _complaints(package: GoPackage) -> list[str]:
     error = package.error
     if not error or package.name not in ("", "main"):
         return []
-    said = error.err.strip()
-    return [f"{error.pos}: {said}" if error.pos else said]
+    stderr = error.err.strip()
+    return [f"{error.pos}: {stderr}" if error.pos else stderr]
 
 
 def _unread(broken: Iterable[str], directory: Path) -> GoferryError:

@@ -104,9 +104,9 @@ def name(found: Mapping[str, Path], directory: Path) -> str:
 
 def _failed(done: process.Completed, directory: Path) -> GoferryError:
     places = Places.of(directory)
-    modules = fetching.fault(done.errors, places.said(done.errors.strip()), chdir=places.chdir)
+    modules = fetching.fault(done.errors, places.from_top(done.errors.strip()), chdir=places.chdir)
     return modules or GoFailed(
-        places.said(done.errors.strip()),
+        places.from_top(done.errors.strip()),
         state="Nothing was built.",
         advice=[f"see:  go list {places.chdir}-m"],
         problems=places.problems(done.errors),
@@ -118,9 +118,9 @@ def _outside(directory: Path, toolchain: Toolchain, environ: Mapping[str, str]) 
     done = process.run([toolchain.go, "list", "-find", "."], environ=environ, cwd=directory)
     places = Places.of(directory)
     file = places.within(Path(environ.get("GOWORK", ""))) or "go.work"
-    said = done.errors.strip() or "the module is not one of the workspace modules listed in go.work"
+    stderr = done.errors.strip() or "the module is not one of the workspace modules listed in go.work"
     return ModuleOutsideWorkspace(
-        f"{file}: {places.said(said)}",
+        f"{file}: {places.from_top(stderr)}",
         state="Nothing was built.",
         advice=[
             f"add the module and commit go.work:  go work use {places.chdir}.",

@@ -135,8 +135,8 @@ def _copied(file: Path, mode: str) -> bool:
     """Tell whether Go takes modules from the vendor folder beside a go.mod or go.work, and replaced ones too."""
     if mode or not (file.parent / "vendor" / "modules.txt").is_file():
         return mode == "vendor"
-    said = re.search(r"(?m)^go\s+1\.(\d+)", _text(file))
-    return said is not None and int(said[1]) >= (_WORK_VENDORED if file.name == "go.work" else _VENDORED)
+    go_line = re.search(r"(?m)^go\s+1\.(\d+)", _text(file))
+    return go_line is not None and int(go_line[1]) >= (_WORK_VENDORED if file.name == "go.work" else _VENDORED)
 
 
 def _workspace(directory: Path, environ: Mapping[str, str]) -> Path | None:

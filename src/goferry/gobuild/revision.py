@@ -241,5 +241,5 @@ def _elsewhere(root: Path, top: str) -> GitFailed:
 
 
 def _failed(done: process.Completed) -> GitFailed:
-    said = done.errors.strip() or f"git ended with {done.code}"
-    return GitFailed(said, state="Nothing was built.", advice=["look at it yourself:  git status"])
+    stderr = done.errors.strip() or f"git ended with {done.code}"
+    return GitFailed(stderr, state="Nothing was built.", advice=["look at it yourself:  git status"])

@@ -100,7 +100,7 @@ def plan(
     return Stamp(root, commit, dirty, files, tuple(here), tuple(before))
 
 
-def told(*, go: str, version: str, module: str, top: str, date: str, commit: str, dirty: bool) -> str:
+def main_version(*, go: str, version: str, module: str, top: str, date: str, commit: str, dirty: bool) -> str:
     """Return the version that Go stamps for a program of `module`: ours where Go can express it, else its own.
 
     Args:

@@ -26,9 +26,9 @@ def lines(newest: Sequence[str], modules: Mapping[str, str], programs: Sequence[
     for folder in programs:
         others = [prefix for other, prefix in prefixes.items() if other != folder]
         rule = tags.of(model.Version(), folder=folder, module=modules[folder], others=others)
-        said = needed(newest, rule)
-        if said:
-            found[folder] = said
+        proposed = needed(newest, rule)
+        if proposed:
+            found[folder] = proposed
     several = [folder for folder in found if not any(tag.startswith(prefixes[folder] or "\0") for tag in newest)]
     if len(several) > 1:
         reason = (

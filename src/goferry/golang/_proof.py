@@ -135,11 +135,11 @@ class Proof(Struct, frozen=True):
             raise ValueError(f"no proof: {error}") from error
 
     @classmethod
-    def of(cls, said: Written) -> Proof:
+    def of(cls, written: Written) -> Proof:
         """Take a proof as it lies in a file.
 
         Raises:
             ValueError: a part of its path is not base64.
         """
-        path = tuple(base64.b64decode(item, validate=True) for item in said.path)
-        return cls(said.module, said.version, said.index, said.record.encode(), said.head.encode(), path)
+        path = tuple(base64.b64decode(item, validate=True) for item in written.path)
+        return cls(written.module, written.version, written.index, written.record.encode(), written.head.encode(), path)

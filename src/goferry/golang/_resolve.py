@@ -192,9 +192,9 @@ def _hold_modules(path: Path, lines: gomod.Lines) -> None:
 def _of_file(found: _Files, version: GoVersion | None) -> WantedGo:
     name, lines = found.name, found.lines
     if version is None or version < TOOLCHAINS_SINCE:
-        said = f"{name}: go {lines.go}" if version else (f"{name} without a go line" if name else "no go.mod")
+        origin = f"{name}: go {lines.go}" if version else (f"{name} without a go line" if name else "no go.mod")
         rule = Spec("stable", "stable")
-        return WantedGo(rule, f"{said}; the newest release", minimum=True, floors=found.floors)
+        return WantedGo(rule, f"{origin}; the newest release", minimum=True, floors=found.floors)
     line = f"go {lines.go}" if lines.go and GoVersion(lines.go) == version else f"toolchain {lines.toolchain}"
     if version.is_language:
         rule = Spec(version.text, "language", version)

@@ -196,11 +196,11 @@ class _Setup:
         )
 
     def _wanted(self, span: Span) -> WantedGo:
-        request, said = self.request, self.goenv.get("GOWORK")
+        request, caller = self.request, self.goenv.get("GOWORK")
         counts = workspace.gowork(request.directory, request.config.builds.env)
-        if said not in ("", "auto", counts):
+        if caller not in ("", "auto", counts):
             span.note(
-                f"GOWORK={printable(said, 200)} of the environment is not used: what decides the build stands in the "
+                f"GOWORK={printable(caller, 200)} of the environment is not used: what decides the build stands in the "
                 "repository; if you mean it, write in goferry.yml:  builds: {env: {GOWORK: 'off'}}",
                 "warning",
             )

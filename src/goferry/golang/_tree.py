@@ -94,8 +94,8 @@ def survey(folder: Path) -> TreeSurvey:
                     elif not name.endswith("_test.go"):
                         seen = entry.stat(follow_symlinks=False)
                         roots = roots and of_root(seen)
-                        told = seen.st_size, seen.st_mode, seen.st_ino, seen.st_mtime_ns, seen.st_ctime_ns
-                        lines.append(f"{inner}{name}\0{told}\n")
+                        identity = seen.st_size, seen.st_mode, seen.st_ino, seen.st_mtime_ns, seen.st_ctime_ns
+                        lines.append(f"{inner}{name}\0{identity}\n")
         finally:
             os.close(opened)
     digest = hashlib.sha256("".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()

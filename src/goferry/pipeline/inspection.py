@@ -135,7 +135,7 @@ def _build_info(opened: OpenProject, main: MainPackage) -> str:
     if not (opened.config.builds.buildvcs and facts.commit):
         return ""
     modules = [path for path in facts.modules if main.package == path or main.package.startswith(path + "/")]
-    return stamp.told(
+    return stamp.main_version(
         go=facts.go,
         version=facts.version,
         module=max(modules, key=len, default=facts.module),
@@ -151,14 +151,14 @@ def suggestions(opened: OpenProject) -> list[str]:
     found = {main.path: main for main in survey.survey(opened.facts.directory).mains if main.module == "."}
     if not opened.config.services:
         serving = [main for main in found.values() if main.serves]
-        return [f"{main.path} serves HTTP{start.told(main)}; goferry init {_helps(main)}" for main in serving]
-    said = []
+        return [f"{main.path} serves HTTP{start.how_it_listens(main)}; goferry init {_helps(main)}" for main in serving]
+    notes = []
     for name, service in opened.config.services.items():
         main = found.get(mains.spelled(service.main))
         health = main.health if main else None
         if health and not health.doubt and service.health == start.DEFAULT != health.path:
-            said.append(f"services.{name} is asked at {start.DEFAULT}; its route is {health.path} ({health.where})")
-    return said
+            notes.append(f"services.{name} is asked at {start.DEFAULT}; its route is {health.path} ({health.where})")
+    return notes
 
 
 def _helps(main: survey.Main) -> str:
@@ -186,37 +186,37 @@ def lines(opened: OpenProject, found: Beside) -> list[str]:
     facts = opened.facts
     state = "changed since" if facts.dirty else "clean at"
     where = f"{state} {facts.commit[:12]}" if facts.commit else "no commit"
-    told = [f"{facts.project} {facts.version}  ({where}, {facts.date})", ""]
-    told.append(f"  module    {', '.join(facts.modules)}")
-    told.append(f"  go        {facts.go}, {opened.toolchain.proof}")
-    told.append(f"  config    {opened.file or 'none: every default'}")
-    told.append(f"  targets   {', '.join(str(target) for target in facts.targets)}")
+    shown = [f"{facts.project} {facts.version}  ({where}, {facts.date})", ""]
+    shown.append(f"  module    {', '.join(facts.modules)}")
+    shown.append(f"  go        {facts.go}, {opened.toolchain.proof}")
+    shown.append(f"  config    {opened.file or 'none: every default'}")
+    shown.append(f"  targets   {', '.join(str(target) for target in facts.targets)}")
     for main in facts.mains:
         some = "" if len(main.targets) == len(facts.targets) else f"  only {', '.join(main.targets)}"
         named = [*(f"main.{name}" for name in main.stamps), *(symbol for symbol, _ in main.variables)]
         stamps = f"  stamps {', '.join(named)}" if named else ""
-        told.append(f"  program   {main.program}  from {main.path}{stamps}{some}")
-    said = dict.fromkeys(_build_info(opened, main) for main in facts.mains)
-    told += [f"  go says   {info or 'nothing of version and commit'}" for info in said]
+        shown.append(f"  program   {main.program}  from {main.path}{stamps}{some}")
+    notes = dict.fromkeys(_build_info(opened, main) for main in facts.mains)
+    shown += [f"  go says   {info or 'nothing of version and commit'}" for info in notes]
     for name, service in ledger_services.services(opened.config, facts).items():
-        told.append(f"  service   {name}  runs {service['binary']}, health {service['health']}")
+        shown.append(f"  service   {name}  runs {service['binary']}, health {service['health']}")
     none = image.why_none(opened)
-    told.append(f"  image     {'none: ' + none if none else 'of one program; goferry image says more'}")
-    told += [f"  changed   {change}" for change in facts.changes[:5]]
+    shown.append(f"  image     {'none: ' + none if none else 'of one program; goferry image says more'}")
+    shown += [f"  changed   {change}" for change in facts.changes[:5]]
     if len(facts.changes) > 5:
-        told.append(f"            and {len(facts.changes) - 5} more")
-    told += [f"  replaced  {printable(each.what, 300)}: a release is refused" for each in facts.replaced[:5]]
+        shown.append(f"            and {len(facts.changes) - 5} more")
+    shown += [f"  replaced  {printable(each.what, 300)}: a release is refused" for each in facts.replaced[:5]]
     if len(facts.replaced) > 5:
-        told.append(f"            and {len(facts.replaced) - 5} more")
+        shown.append(f"            and {len(facts.replaced) - 5} more")
     listed = sorted(found.files)[:5]
-    told += [f"  beside    {printable(path, 200)} is built in and not in the commit" for path in listed]
+    shown += [f"  beside    {printable(path, 200)} is built in and not in the commit" for path in listed]
     if len(found.files) > 5:
-        told.append(f"            and {len(found.files) - 5} more")
-    told += [f"  note      {hint}" for hint in (*facts.hints, *found.unknown, *map(printable, suggestions(opened)))]
-    told += ["", "A push means:"]
+        shown.append(f"            and {len(found.files) - 5} more")
+    shown += [f"  note      {hint}" for hint in (*facts.hints, *found.unknown, *map(printable, suggestions(opened)))]
+    shown += ["", "A push means:"]
     width = max(len(ref) for ref in push(opened))
-    told += [f"  {ref:{width}}  {meaning}" for ref, meaning in push(opened).items()]
-    return told
+    shown += [f"  {ref:{width}}  {meaning}" for ref, meaning in push(opened).items()]
+    return shown
 
 
 def config_lines(opened: OpenProject) -> list[str]:

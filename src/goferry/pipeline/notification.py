@@ -175,10 +175,10 @@ def before(
             return Before(
                 unknown=f"GitHub answered HTTP {answer.status}: the job lacks  permissions: {{actions: read}}"
             )
-        told = json.loads(answer.body)
+        answered = json.loads(answer.body)
         if attempt > 1:
-            return Before(msgspec.convert(told, _Ended).conclusion or "")
-        return Before(_newest(msgspec.convert(told, _Runs), run.id))
+            return Before(msgspec.convert(answered, _Ended).conclusion or "")
+        return Before(_newest(msgspec.convert(answered, _Runs), run.id))
     except GoferryError as error:
         return Before(unknown=error.what)
     except (ValueError, RecursionError):
@@ -187,8 +187,8 @@ def before(
 
 def _newest(runs: _Runs, own: str) -> str:
     """Return the conclusion of the newest other run that came to one; cancelled and skipped runs say nothing."""
-    told = [run.conclusion or "" for run in runs.workflow_runs if str(run.id) != own]
-    return next((conclusion for conclusion in told if conclusion in _BAD | {"success"}), "")
+    answered = [run.conclusion or "" for run in runs.workflow_runs if str(run.id) != own]
+    return next((conclusion for conclusion in answered if conclusion in _BAD | {"success"}), "")
 
 
 def deliver(url: str, message: notify.Message, shape: str, environ: Mapping[str, str], *, wait: float = 1.0) -> str:

@@ -82,7 +82,7 @@ def of_build(ledger: Ledger, part: str = "", tested: Report | None = None) -> Ru
     )
 
 
-def of_compiled(told: Sequence[artifacts.Compiled]) -> tuple[RunCompiled, ...]:
+def of_compiled(reported: Sequence[artifacts.Compiled]) -> tuple[RunCompiled, ...]:
     """Return what a ledger says of what its programs were compiled from (`Ledger.compiled`)."""
     return tuple(
         RunCompiled(
@@ -90,7 +90,7 @@ def of_compiled(told: Sequence[artifacts.Compiled]) -> tuple[RunCompiled, ...]:
             source=each.source,
             packs=tuple(RunPack(kind=pack.kind, sha256=pack.sha256, signed=pack.signed) for pack in each.packs),
         )
-        for each in told
+        for each in reported
     )
 
 
@@ -116,26 +116,26 @@ def of_fleet(deployed: Deployment, *, outcome: str, environment: str = "", go_ba
     )
 
 
-def _host(name: str, told: HostRecord) -> RunHost:
+def _host(name: str, reported: HostRecord) -> RunHost:
     return RunHost(
         name=name,
-        version=told.version,
-        previous=told.previous,
-        switch_ms=told.switch_ms,
-        gap_ms=max(told.gap_ms.values(), default=None),
-        uploaded=told.uploaded,
-        outcome=told.outcome,
+        version=reported.version,
+        previous=reported.previous,
+        switch_ms=reported.switch_ms,
+        gap_ms=max(reported.gap_ms.values(), default=None),
+        uploaded=reported.uploaded,
+        outcome=reported.outcome,
     )
 
 
-def of_undone(sentence: str, told: object) -> Run:
+def of_undone(sentence: str, reported: object) -> Run:
     """Return the record of a deploy that failed: what it came to, and the hosts of the error's facts."""
-    return Run(sentence=sentence, hosts=hosts(told))
+    return Run(sentence=sentence, hosts=hosts(reported))
 
 
-def hosts(told: object) -> tuple[RunHost, ...]:
+def hosts(reported: object) -> tuple[RunHost, ...]:
     """Return the hosts of a record in the order of their names; what is none, or of another type, is left out."""
-    found = told if isinstance(told, dict) else {}
+    found = reported if isinstance(reported, dict) else {}
     return tuple(_read_host(str(name), Row(each)) for name, each in sorted(found.items()) if isinstance(each, dict))
 
 

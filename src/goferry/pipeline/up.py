@@ -93,7 +93,7 @@ def up(ctx: Context, order: UpOptions) -> UpResult:
     ctx.stream.renderers.append(events.append)
     request = order.request
     target = deploy.Local(order.root, request.keys.trust) if order.root else None
-    with _serving_told(target, ctx.settings):
+    with _reporting_what_serves(target, ctx.settings):
         opened = chain.open_run(ctx, request)
         if target:
             _refuse_without_services(opened)
@@ -106,11 +106,11 @@ def up(ctx: Context, order: UpOptions) -> UpResult:
     if order.report:
         from goferry.observe import report
 
-        told = run_summary.of_release(
+        record = run_summary.of_release(
             release, trust=request.keys.trust, seconds=seconds, deployed=done, root=order.root
         )
-        with _serving_told(target, ctx.settings):
-            report.write(order.report, told, events)
+        with _reporting_what_serves(target, ctx.settings):
+            report.write(order.report, record, events)
     return UpResult(
         project=release.manifest.project,
         version=release.manifest.version,
@@ -130,7 +130,7 @@ def _tests(report: Report) -> Tests:
     return Tests(report.tests, report.tested, report.cached)
 
 
-def _serving_told(target: deploy.Target | None, settings: Settings) -> contextlib.AbstractContextManager[None]:
+def _reporting_what_serves(target: deploy.Target | None, settings: Settings) -> contextlib.AbstractContextManager[None]:
     """Have what ends the block say what serves on the target, where there is one: nothing was switched in it."""
     return deploy.before_deploy(target, settings) if target else contextlib.nullcontext()
 

@@ -42,27 +42,27 @@ def refusal(
         github: the repository.
         fork: whether a pull request from a fork runs this.
     """
-    said = printable(message, 300)
+    shown = printable(message, 300)
     if retry.is_limit(status, headers, message):
-        return _limited(headers, said, what)
+        return _limited(headers, shown, what)
     if status == 401:
         return TokenInvalid(
-            f"GitHub did not accept the token (could not {what}): {said}",
+            f"GitHub did not accept the token (could not {what}): {shown}",
             advice=[_GIVE_TOKEN],
         )
     if status == 404 and not permission.endswith("write"):
         return not_found(github, fork=fork)
     if status in (403, 404):
-        return permission_missing(status, said, what=what, permission=permission, github=github, fork=fork)
+        return permission_missing(status, shown, what=what, permission=permission, github=github, fork=fork)
     if status == 0 or status >= 500:
         happened = f"answered HTTP {status}" if status else "did not answer"
         return GitHubFailing(
-            f"GitHub {happened}, {retry.ATTEMPTS} times (could not {what}): {said}",
+            f"GitHub {happened}, {retry.ATTEMPTS} times (could not {what}): {shown}",
             state="What was uploaded stays in the draft.",
             advice=["run the same command again; it goes on from there"],
             status=status,
         )
-    return GitHubUnexpected(f"GitHub would not {what} (HTTP {status}): {said}", status=status)
+    return GitHubUnexpected(f"GitHub would not {what} (HTTP {status}): {shown}", status=status)
 
 
 _GIVE_TOKEN = Advice(
@@ -73,12 +73,12 @@ _GIVE_TOKEN = Advice(
 
 
 def permission_missing(
-    status: int, said: str, *, what: str, permission: str, github: GitHub, fork: bool
+    status: int, shown: str, *, what: str, permission: str, github: GitHub, fork: bool
 ) -> GoferryError:
     """Return the error for a token that may not do something."""
     if fork:
         return PermissionMissing(
-            f"a pull request from a fork may not {what} in {github.repository} (HTTP {status}: {said})",
+            f"a pull request from a fork may not {what} in {github.repository} (HTTP {status}: {shown})",
             advice=[
                 "its token only reads, whatever the workflow's permissions say",
                 "release from a tag in the repository itself:  on: {push: {tags: ['v*']}}",
@@ -87,7 +87,7 @@ def permission_missing(
             fork=True,
         )
     return PermissionMissing(
-        f"the token may not {what} in {github.repository} (HTTP {status}: {said})",
+        f"the token may not {what} in {github.repository} (HTTP {status}: {shown})",
         advice=[
             Advice(
                 f"give the token that permission:  {permission}",
@@ -114,10 +114,10 @@ def not_found(github: GitHub, *, fork: bool) -> GoferryError:
     return NotFound(f"there is no repository {github.repository} for {who} (HTTP 404)", advice=advice)
 
 
-def thing_missing(what: str, said: str, *, permission: str, github: GitHub) -> ThingMissing:
+def thing_missing(what: str, shown: str, *, permission: str, github: GitHub) -> ThingMissing:
     """Return the error for what is not there in a repository that is."""
     return ThingMissing(
-        f"GitHub could not {what}: it is not there in {github.repository} (HTTP 404): {printable(said, 300)}",
+        f"GitHub could not {what}: it is not there in {github.repository} (HTTP 404): {printable(shown, 300)}",
         advice=[
             f"look whether somebody removed it:  gh release list --repo {github.repository}",
             Advice(
@@ -171,11 +171,11 @@ def from_fork(environ: Mapping[str, str]) -> bool:
     return event.pull_request.head.repo.full_name != given.github_repository
 
 
-def _limited(headers: Mapping[str, str], said: str, what: str) -> RateLimited:
+def _limited(headers: Mapping[str, str], shown: str, what: str) -> RateLimited:
     reset = retry.Limit.of(headers).reset
     when = "" if reset is None or reset >= _NEVER else time.strftime("%H:%M:%S UTC", time.gmtime(reset))
     return RateLimited(
-        f"GitHub limits this token's requests (could not {what}): {said}",
+        f"GitHub limits this token's requests (could not {what}): {shown}",
         state="What was uploaded stays in the draft.",
         advice=[f"run the same command again{' after ' + when if when else ' later'}; it goes on from there"],
     )

@@ -27,7 +27,7 @@ class LocalRelease:
         commit: hex, what the tag must point to.
         digest: the SHA-256 of release.json.
         files: everything in the folder, list and signatures too, sorted by name.
-        draft: leave it a draft. prerelease: mark it as one. told: a person said whether to.
+        draft: leave it a draft. prerelease: mark it as one. explicit: a person said whether to.
     """
 
     tag: str
@@ -39,7 +39,7 @@ class LocalRelease:
     prerelease: bool = False
     scheme: Scheme = SEMVER
     sealed: str = ""
-    told: bool = False
+    explicit: bool = False
 
     @property
     def size(self) -> int:

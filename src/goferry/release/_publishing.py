@@ -161,14 +161,14 @@ def _with_digest(asset: Asset, wanted: dict[str, int], transfer: Transfer) -> As
 def _local(
     manifest: Manifest, files: tuple[ReleaseFile, ...], *, tag: str, draft: bool, prerelease: bool | None
 ) -> LocalRelease:
-    said = named(manifest.notes, manifest.version)
-    tag = tag or said.tag
+    label = named(manifest.notes, manifest.version)
+    tag = tag or label.tag
     if not valid_tag(tag):
         raise TagMismatch(f"{tag[:200]!a} cannot be a release's tag", advice=["name it like the version, v1.4.0"])
-    pre = is_prerelease(manifest.version, said.scheme) if prerelease is None else prerelease
-    told = prerelease is not None
+    pre = is_prerelease(manifest.version, label.scheme) if prerelease is None else prerelease
+    explicit = prerelease is not None
     stated = tag, manifest.version, manifest.commit, manifest.digest, files, draft, pre
-    return LocalRelease(*stated, scheme=said.scheme, sealed=said.tag, told=told)
+    return LocalRelease(*stated, scheme=label.scheme, sealed=label.tag, explicit=explicit)
 
 
 class _Publisher:

@@ -169,7 +169,7 @@ def _check_size(local: LocalRelease) -> None:
 def as_marked(local: LocalRelease, remote: Remote) -> LocalRelease:
     """Return the release as a pre-release where somebody ticked that on GitHub, and nobody said otherwise here."""
     ticked = any(release.prerelease for release in remote.releases)
-    return local if local.told or not ticked else replace(local, prerelease=True)
+    return local if local.explicit or not ticked else replace(local, prerelease=True)
 
 
 def is_prerelease(version: str, scheme: Scheme) -> bool:

@@ -50,9 +50,9 @@ def is_limit(status: int, headers: Mapping[str, str], message: str) -> bool:
 
 def _limits(message: str) -> tuple[bool, bool]:
     """Whether GitHub's words are about a limit, and about a secondary one: older servers speak of abuse."""
-    said = message.lower()
-    secondary = "secondary rate limit" in said or "abuse detection" in said
-    return "rate limit" in said or secondary, secondary
+    text = message.lower()
+    secondary = "secondary rate limit" in text or "abuse detection" in text
+    return "rate limit" in text or secondary, secondary
 
 
 def wait_for(status: int, headers: Mapping[str, str], message: str, *, attempt: int, now: float) -> float | None:

@@ -205,8 +205,8 @@ def _words(body: bytes) -> str:
 
 def _asset(body: bytes) -> Asset:
     try:
-        said = msgspec.json.decode(body, type=_Uploaded)
+        uploaded = msgspec.json.decode(body, type=_Uploaded)
     except (ValueError, RecursionError):
         raise GitHubUnexpected("GitHub answered an upload with something that is not an asset") from None
-    algorithm, _, digest = (said.digest or "").partition(":")
-    return Asset(said.id, said.name, said.size, digest if algorithm == "sha256" else "", said.state)
+    algorithm, _, digest = (uploaded.digest or "").partition(":")
+    return Asset(uploaded.id, uploaded.name, uploaded.size, digest if algorithm == "sha256" else "", uploaded.state)

@@ -31,15 +31,15 @@ class WebhookEvent(NamedTuple):
     def of_file(cls, path: str) -> WebhookEvent:
         """Read the payload that the runner left in a file; one that can't be read names nobody."""
         try:
-            said = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
+            document = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
         except (OSError, ValueError, RecursionError):
             return cls()
         return cls(
-            isinstance(_within(said, "pull_request"), Mapping),
-            _full_name(said, "pull_request", "head", "repo"),
-            _full_name(said, "pull_request", "base", "repo"),
-            _full_name(said, "workflow_run", "head_repository"),
-            _full_name(said, "repository"),
+            isinstance(_within(document, "pull_request"), Mapping),
+            _full_name(document, "pull_request", "head", "repo"),
+            _full_name(document, "pull_request", "base", "repo"),
+            _full_name(document, "workflow_run", "head_repository"),
+            _full_name(document, "repository"),
         )
 
 

@@ -13,14 +13,14 @@ from goferry.observe.notify import redact
 
 def message(error: GoferryError) -> list[str]:
     """Return an error as lines for the log."""
-    told = [f"error: {error.name} (exit {error.exit_code})"]
+    shown = [f"error: {error.name} (exit {error.exit_code})"]
     paragraphs = [error.what.splitlines(), error.state.splitlines(), list(error.advice)]
     if error.name != Misuse.name:
         paragraphs.append([error.docs])
     for paragraph in paragraphs:
         if paragraph:
-            told += ["", *(printable(f"  {line}") for line in paragraph)]
-    return told
+            shown += ["", *(printable(f"  {line}") for line in paragraph)]
+    return shown
 
 
 def record(

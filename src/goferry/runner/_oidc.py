@@ -113,10 +113,10 @@ def _token(status: int, body: bytes) -> str:
         value = None
     if status == 200 and isinstance(value, str) and value:
         return value
-    raise _unavailable(f"answered HTTP {status}" + (" without a token" if status == 200 else f": {_said(body)}"))
+    raise _unavailable(f"answered HTTP {status}" + (" without a token" if status == 200 else f": {_message(body)}"))
 
 
-def _said(body: bytes) -> str:
+def _message(body: bytes) -> str:
     return printable(" ".join(body.decode("utf-8", "replace").split()), 200) or "no word"
 
 

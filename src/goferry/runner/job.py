@@ -314,9 +314,9 @@ class _Spot(NamedTuple):
     message: str = ""
 
     @classmethod
-    def read(cls, said: object) -> _Spot | None:
+    def read(cls, raw: object) -> _Spot | None:
         """Return the place that an error's facts name, or None where they name none."""
-        file, line, column, message = (said.get(key) if isinstance(said, dict) else None for key in cls._fields)
+        file, line, column, message = (raw.get(key) if isinstance(raw, dict) else None for key in cls._fields)
         if not isinstance(file, str) or type(line) is not int:
             return None
         return cls(file, line, column if type(column) is int else 0, "" if message is None else str(message))

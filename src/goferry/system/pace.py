@@ -57,7 +57,7 @@ class Pace:
                     if self._handle is not None:
                         self._handle.shutdown(socket.SHUT_RDWR)
 
-    def told(self) -> str:
+    def message(self) -> str:
         """Return what was too slow."""
         return f"too slow: {self.got} bytes in {time.monotonic() - self._since:.0f} s"
 
@@ -99,13 +99,13 @@ def paced(seconds: float, until: float = math.inf) -> Iterator[Pace]:
     except Exception as error:
         if not pace.cut:
             raise
-        raise TimeoutError(pace.told()) from error
+        raise TimeoutError(pace.message()) from error
     finally:
         _now.pace = None
         pace.end()
         thread.join()
     if pace.cut:
-        raise TimeoutError(pace.told())
+        raise TimeoutError(pace.message())
 
 
 def take(descriptor: int) -> None:

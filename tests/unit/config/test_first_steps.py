@@ -12,7 +12,7 @@ from goferry.cli.main import run
 from goferry.config.describe import schema
 from goferry.config.errors import ProjectUnknown
 from goferry.config.load import load, to_name
-from goferry.config.start import NoModule, proposal, told
+from goferry.config.start import NoModule, how_it_listens, proposal
 from goferry.config.survey import survey
 
 SERVER = 'package main\nimport (\n"net/http"\n"os"\n)\nfunc main() {\n%s\nhttp.ListenAndServe(addr, nil)\n}\n'
@@ -118,7 +118,7 @@ def test_a_service_that_can_take_its_socket_is_given_no_port(repository, root):
     assert load(directory).project.services["api"].listen.socket
     shop = next(main for main in survey(root / "examples/shop").mains if main.path == "./cmd/shop-server")
     assert shop.listen == {"socket": "true"}
-    assert told(shop).endswith("health at /healthz by its contract")
+    assert how_it_listens(shop).endswith("health at /healthz by its contract")
     shops = replace(survey(root / "examples/shop"), configured=False)
     assert proposal(shops) == "services:\n  shop-server: {main: ./cmd/shop-server, listen: {socket: true}}\n"
 

@@ -131,7 +131,7 @@ def test_a_dry_run_of_a_host_that_answers_in_another_type(tmp_path):
 
 
 def test_an_errors_text_that_is_none_is_left_out(tmp_path):
-    from goferry.deploy._client import told
+    from goferry.deploy._client import error_of
 
-    error = told({"name": "x-y", "what": {"a": 1}, "state": 7, "advice": [1, "do", None], "facts": []})
+    error = error_of({"name": "x-y", "what": {"a": 1}, "state": 7, "advice": [1, "do", None], "facts": []})
     assert (error.what, error.state, tuple(error.advice)) == ("the host refused without giving a reason", "", ("do",))

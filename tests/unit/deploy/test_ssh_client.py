@@ -261,7 +261,7 @@ def test_a_good_answer_is_read(hostile):
 
 def test_told_never_ends_well():
     for record in (None, 3, [], {}, {"exit_code": True}, {"exit_code": 0}, {"advice": "x"}, {"facts": 1}):
-        assert 1 <= client.told(record).exit_code <= 6
+        assert 1 <= client.error_of(record).exit_code <= 6
 
 
 def test_a_key_that_is_not_there_says_what_to_type(tmp_path):

@@ -51,7 +51,7 @@ def test_what_this_job_did_not_begin_has_no_part_in_a_release(warm, tmp_path, be
         working.whole = True
     ground.keep("build", [working])
     assert ground.environ([LINUX]) == working.environ
-    assert ground.told([LINUX]) == (Compiled(LINUX.name, "cold", ()),)
+    assert ground.compiled([LINUX]) == (Compiled(LINUX.name, "cold", ()),)
     assert warm.used(LINUX, "build") is None
 
 
@@ -65,7 +65,7 @@ def test_what_this_job_began_is_used_and_told(warm, tmp_path):
     ground.keep("build", [working])
     assert warm.used(LINUX, "build") is not None
     packs = tuple(LedgerPack(kind, "1" * 64, signed=True) for kind in ("deps", "own"))
-    assert ground.told([LINUX, DARWIN, LINUX]) == (
+    assert ground.compiled([LINUX, DARWIN, LINUX]) == (
         Compiled(DARWIN.name, "cold", ()),
         Compiled(LINUX.name, "packs", packs),
     )
@@ -77,12 +77,12 @@ def test_everything_else_uses_what_is_there(warm, tmp_path, environ, snapshot):
     with ground.working(LINUX, "build") as working:
         assert working.environ == {}
     assert ground.environ([LINUX]) == {}
-    assert ground.told([LINUX]) == (Compiled(LINUX.name, "gocache", ()),)
+    assert ground.compiled([LINUX]) == (Compiled(LINUX.name, "gocache", ()),)
     assert not list((tmp_path / "work").iterdir())
 
 
 def test_the_ledger_keeps_it_and_one_of_before_has_none(tmp_path, warm):
-    ledger = Ledger("shop", "v1.0.0", compiled=chosen(warm, tmp_path, CI).told([LINUX]))
+    ledger = Ledger("shop", "v1.0.0", compiled=chosen(warm, tmp_path, CI).compiled([LINUX]))
     ledger.save(tmp_path)
     assert Ledger.load(tmp_path) == ledger
     record = canonical.loads((tmp_path / "goferry.json").read_bytes())

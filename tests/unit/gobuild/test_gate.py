@@ -20,7 +20,7 @@ NOWHERE = Places(Path("/src/shop"), Path("/src/shop"), {})
 def events(*entries, places=NOWHERE, flags=()):
     results = Results(places, flags)
     for entry in entries:
-        results.hear(entry if isinstance(entry, str) else json.dumps(entry))
+        results.on_line(entry if isinstance(entry, str) else json.dumps(entry))
     return results
 
 
@@ -254,7 +254,7 @@ def test_hostile_file_names_in_problems_can_not_drive_a_terminal(nested):
     ],
 )
 def test_what_the_compiler_says_is_placed_in_the_repository(nested, line, expected):
-    assert nested.said(line.format(root=nested.root)) == (line if expected is None else expected)
+    assert nested.from_top(line.format(root=nested.root)) == (line if expected is None else expected)
 
 
 @pytest.mark.parametrize(

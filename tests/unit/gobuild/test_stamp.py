@@ -28,11 +28,13 @@ TOLD = [
 @pytest.mark.parametrize(("go", "version", "module", "top", "said"), TOLD)
 def test_what_go_will_say(go, version, module, top, said):
     dirty = version.endswith("+dirty")
-    told = stamp.told(
+    told = stamp.main_version(
         go=go, version=version, module=module, top=top, date="2026-11-23T04:03:22Z", commit=COMMIT, dirty=dirty
     )
     assert told == said
-    assert stamp.told(go=go, version=version, module=module, top=top, date="", commit="", dirty=False) == "(devel)"
+    assert (
+        stamp.main_version(go=go, version=version, module=module, top=top, date="", commit="", dirty=False) == "(devel)"
+    )
 
 
 @pytest.mark.parametrize(

@@ -182,8 +182,8 @@ def _seen(facts: HostFacts, reads: Sequence[str]) -> tuple[tuple[str, str], ...]
 def _policies(spec: HostSpec, before: HostFile) -> dict[str, Policy]:
     """Return the host's policies, updated for this project; a project that is new there accepts releases."""
     old = before.policy(spec.project)
-    told = spec.accepts or spec.environments or spec.keep
-    if not told and spec.project in before.projects:
+    spoken = spec.accepts or spec.environments or spec.keep
+    if not spoken and spec.project in before.projects:
         return dict(before.policies)
     base = old or Policy()
     # No environment means any: to name the first one would refuse deploys that this host takes today.

@@ -38,10 +38,10 @@ class HostEntry:
         Raises:
             TypeError, ValueError: when it is none.
         """
-        said = Fields(record, "a file or folder")
-        content = base64.b64decode(said.text("content")) if "content" in said else None
-        path, owner, group = said.text("path"), said.text("owner"), said.text("group")
-        return cls(path, content, said.number("mode"), owner, group, said.flag("keep", default=False))
+        given = Fields(record, "a file or folder")
+        content = base64.b64decode(given.text("content")) if "content" in given else None
+        path, owner, group = given.text("path"), given.text("owner"), given.text("group")
+        return cls(path, content, given.number("mode"), owner, group, given.flag("keep", default=False))
 
     def as_json(self) -> dict[str, object]:
         """Return it as JSON types."""
@@ -86,16 +86,16 @@ class Command:
         Raises:
             TypeError, ValueError: when it is none.
         """
-        said = Fields(record, "a command")
+        given = Fields(record, "a command")
         return cls(
-            run=tuple(said.texts("run")),
-            changed=_texts(said, "changed"),
-            unless=_texts(said, "unless"),
-            locked=said.text("locked", ""),
-            undo=_texts(said, "undo"),
-            again=_texts(said, "again"),
-            stays=said.text("stays", ""),
-            after=said.flag("after", default=False),
+            run=tuple(given.texts("run")),
+            changed=_texts(given, "changed"),
+            unless=_texts(given, "unless"),
+            locked=given.text("locked", ""),
+            undo=_texts(given, "undo"),
+            again=_texts(given, "again"),
+            stays=given.text("stays", ""),
+            after=given.flag("after", default=False),
         )
 
     def as_json(self) -> dict[str, object]:
@@ -133,17 +133,17 @@ class HostOrder:
         Raises:
             TypeError, ValueError: when it is none.
         """
-        said = Fields(record, "the request")
+        given = Fields(record, "the request")
         return cls(
-            do=said.text("do"),
-            asks=_commands(said, "asks"),
-            reads=_texts(said, "reads"),
-            install=_commands(said, "install"),
-            entries=tuple(HostEntry.of(each) for each in _list(said, "entries")),
-            commands=tuple(Command.of(each) for each in _list(said, "commands")),
-            check=_texts(said, "check"),
-            trials=_commands(said, "trials"),
-            seen={path: typed(digest, str, "seen") for path, digest in _mapping(said, "seen").items()},
+            do=given.text("do"),
+            asks=_commands(given, "asks"),
+            reads=_texts(given, "reads"),
+            install=_commands(given, "install"),
+            entries=tuple(HostEntry.of(each) for each in _list(given, "entries")),
+            commands=tuple(Command.of(each) for each in _list(given, "commands")),
+            check=_texts(given, "check"),
+            trials=_commands(given, "trials"),
+            seen={path: typed(digest, str, "seen") for path, digest in _mapping(given, "seen").items()},
         )
 
     def as_json(self) -> dict[str, object]:
@@ -162,17 +162,17 @@ class HostOrder:
         return {name: value for name, value in whole.items() if value}
 
 
-def _list(said: Fields, name: str) -> list[object]:
-    return said.items(name) if name in said else []
+def _list(given: Fields, name: str) -> list[object]:
+    return given.items(name) if name in given else []
 
 
-def _mapping(said: Fields, name: str) -> Mapping[str, object]:
-    return said.mapping(name) if name in said else {}
+def _mapping(given: Fields, name: str) -> Mapping[str, object]:
+    return given.mapping(name) if name in given else {}
 
 
-def _texts(said: Fields, name: str) -> tuple[str, ...]:
-    return tuple(said.texts(name)) if name in said else ()
+def _texts(given: Fields, name: str) -> tuple[str, ...]:
+    return tuple(given.texts(name)) if name in given else ()
 
 
-def _commands(said: Fields, name: str) -> tuple[Words, ...]:
-    return tuple(tuple(typed(word, str, name) for word in typed(words, list, name)) for words in _list(said, name))
+def _commands(given: Fields, name: str) -> tuple[Words, ...]:
+    return tuple(tuple(typed(word, str, name) for word in typed(words, list, name)) for words in _list(given, name))

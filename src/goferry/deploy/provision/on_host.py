@@ -238,8 +238,8 @@ def settled_checks(words: Words) -> list[object]:
 
 def unreached(check: object) -> bool:
     """Whether one of the agent's checks is that of a public address, and not well."""
-    said = Fields(check, "a check")
-    return said.value("name") == "public-address" and not said.value("ok")
+    asked = Fields(check, "a check")
+    return asked.value("name") == "public-address" and not asked.value("ok")
 
 
 @contextlib.contextmanager

@@ -68,8 +68,8 @@ def names(ctx: Context, request: JobRequest) -> Names:
     Args and Raises: as for `restore`.
     """
     ground = look(ctx, request)
-    told = {"works": " ".join(request.works), "machine": " ".join(host()), "slots": " ".join(sorted(ground.slots))}
-    return Names(ground.name, key_of(told)[:16], key_of(sums_of(ground).inputs), key_of(ground.decides))
+    about = {"works": " ".join(request.works), "machine": " ".join(host()), "slots": " ".join(sorted(ground.slots))}
+    return Names(ground.name, key_of(about)[:16], key_of(sums_of(ground).inputs), key_of(ground.decides))
 
 
 def restore(

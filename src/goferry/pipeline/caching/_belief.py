@@ -241,9 +241,9 @@ def sign(
             state="Nothing was signed.",
             advice=["list it there, or sign with the key that it lists"],
         )
-    said = [_fit(path, directory, settings) for path in files]
+    parsed = [_fit(path, directory, settings) for path in files]
     rows: list[PackRow] = []
-    for each in said:
+    for each in parsed:
         data = statement.with_signatures(each, {signer.format: signer.sign(each.signed, int(time.time()))})
         name = next((name for name in entry.scope if name != "*"), each.project)
         believer = _believer(loaded, each.repository, each.project, name, settings)
@@ -257,7 +257,7 @@ def _fit(path: Path, directory: Path, settings: Settings) -> PackStatement:
     """Read a list that this run may sign."""
     try:
         with path.open("rb") as file:
-            said = statement.parse(file.read(statement.MOST_BYTES + 1))
+            parsed = statement.parse(file.read(statement.MOST_BYTES + 1))
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else printable(str(error), 200)
         raise StatementInvalid(
@@ -267,17 +267,17 @@ def _fit(path: Path, directory: Path, settings: Settings) -> PackStatement:
         ) from None
     environ = settings.environ
     mine = {
-        "repository": repository(environ, said.project),
+        "repository": repository(environ, parsed.project),
         "commit": RunnerVariables.of(environ).github_sha or _head(directory, settings),
     }
     for what, own in mine.items():
-        if getattr(said, what) != own:
+        if getattr(parsed, what) != own:
             raise StatementForeign(
-                f"{path} is of {what} {getattr(said, what) or 'unknown'}, and this run is of {own or 'none'}",
+                f"{path} is of {what} {getattr(parsed, what) or 'unknown'}, and this run is of {own or 'none'}",
                 state="Nothing was signed.",
                 advice=["sign the lists of this run alone, in a checkout of its commit"],
             )
-    return said
+    return parsed
 
 
 def _laid(place: Storage | None, folder: str, data: bytes, believer: Believer, entry: StatementEntry) -> PackRow:

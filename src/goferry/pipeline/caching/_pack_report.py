@@ -43,15 +43,15 @@ def record(rows: Sequence[PackRow]) -> dict[str, object]:
 
 def lines(rows: Sequence[PackRow]) -> list[str]:
     """Return the rows for a person."""
-    told = []
+    shown_rows = []
     for row in rows:
         moved = f"  {size(row.bytes)}" if row.bytes else ""
         moved += f" in {row.seconds:.1f} s" if row.seconds else ""
         moved += f", in place of {row.saves:.0f} s" if row.saves >= 1 and row.done == "restored" else ""
         why = f"  {row.why}" if row.why else ""
         signed = "  signed" if row.signed and row.done != "signed" else ""
-        told.append(f"  {row.done:8}  {row.kind:7}  {row.slot}{moved}{signed}{why}")
-    return told
+        shown_rows.append(f"  {row.done:8}  {row.kind:7}  {row.slot}{moved}{signed}{why}")
+    return shown_rows
 
 
 def guarded(kind: str, slot: str, work: Callable[[], PackRow]) -> PackRow:

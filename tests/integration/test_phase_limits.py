@@ -18,8 +18,8 @@ from goferry.host import (
     gap,
     gather,
     guard,
+    health_check,
     lock,
-    look,
     processes,
     serve,
     slots,
@@ -59,7 +59,7 @@ def acts(host):
     """The acts of the engines that are made from now on, each with the time at which it began."""
     heard = []
     host.declared = SERVICE
-    host.tell = lambda text: heard.append((text.split()[0], time.monotonic()))
+    host.on_progress = lambda text: heard.append((text.split()[0], time.monotonic()))
     return heard
 
 
@@ -107,7 +107,7 @@ def test_a_version_before_that_drips_blocks_neither_the_way_back_nor_the_next_de
     made.advance("switch")
     assert made.transaction.phase == machine.IDLE  # settled: nobody has to end it
     assert between(acts, "unpoint", "return") < BUSY  # its link came back first
-    assert between(acts, "return", "stop") < look.SWITCH + 0.7 + 1 + BUSY
+    assert between(acts, "return", "stop") < health_check.SWITCH + 0.7 + 1 + BUSY
     assert slots.live(host.root.service("shop", "api")) == 0
     assert host.processes[PLACE.unit(0)].pid != pid  # it was started again, which did not help
     told = engine.rolled_back(made, made.failure, "HOST", host.switch.unreached)
@@ -217,7 +217,7 @@ def test_candidates_are_asked_side_by_side(host, drips):
     said = guarded.ask_all([(folder, slot)] * 30, 0.6)
     assert time.monotonic() - since < 0.6 + BUSY
     assert len(said) == 30
-    assert all("within 0.6 s" in each or each == look.LATE for each in said)
+    assert all("within 0.6 s" in each or each == health_check.LATE for each in said)
 
 
 @pytest.mark.parametrize("busy", [False, True], ids=["free", "held by another"])

@@ -31,7 +31,7 @@ class Machine:
 
     def __init__(self, root):
         self.root, self.processes, self.sockets, self.calls, self.failing = root, {}, set(), [], set()
-        self.declared, self.tell = {}, lambda _: None
+        self.declared, self.on_progress = {}, lambda _: None
         self.leaves = {}
         self.journal, self.invocations = [], {}
         self.closed = ""
@@ -41,7 +41,7 @@ class Machine:
         assert all(isinstance(word, str) for word in words)
         verb, units = words[1], words[words.index("--") + 1 :] if "--" in words else []
         out = "".join(getattr(self, verb.replace("-", "_"))(unit) or "" for unit in units) if units else "a line\n"
-        return systemd.Said(0, out, "")
+        return systemd.CommandResult(0, out, "")
 
     def put(self, path, data):
         self.leaves[path] = data
@@ -143,7 +143,7 @@ def host(tmp_path, monkeypatch):
         made.programs[f"v{number}"] = files.sha256_file(path)
     monkeypatch.setattr(control, "health", lambda path, *_: made.answer(path))
     monkeypatch.setattr(control, "ask", lambda path, *_: (made.answer(path).http, b"{}"))
-    monkeypatch.setattr(public.Public, "look", lambda _, __, ___, ____: made.look())
+    monkeypatch.setattr(public.PublicAddress, "check", lambda _, __, ___, ____: made.look())
     yield made
     made.power_cut()
 
@@ -180,7 +180,7 @@ def engine(host, version, **declared):
         Store(host.root, host.dist, Admitted(release, {}, 1_767_225_600)),
         guard,
         host.switch,
-        host.tell,
+        host.on_progress,
     )
 
 

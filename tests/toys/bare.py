@@ -22,10 +22,10 @@ class Bare:
     def port(self, folder, slot):
         return 0
 
-    def robbed(self, folder, slot):
+    def taken_port(self, folder, slot):
         return 0
 
-    def elsewhere(self, folder, slot):
+    def move_port(self, folder, slot):
         return slot
 
     def adopt(self, folder, slot):
@@ -61,7 +61,7 @@ class Bare:
             self.start(folder, slot)
         return True
 
-    def door(self, folder, slot):
+    def socket_path(self, folder, slot):
         return folder.path / str(slot.slot)
 
     def tail(self, folder, number, lines):

@@ -32,7 +32,7 @@ class Hashed(Link):
         drawn = int.from_bytes(hashlib.sha256(f"{routing.salt}:{user}".encode()).digest()[:8], "big") % 100
         return routing.candidate if drawn < routing.percent else routing.live
 
-    def publicly(self, folder, slot, seconds=2.0):
+    def check_public(self, folder, slot, seconds=2.0):
         return Finding()
 
     def address(self, folder, slot):

@@ -1,7 +1,7 @@
 """A kind of service that says nothing: it is well as long as its process runs."""
 
 from goferry.host import processes
-from goferry.host.ill import Ill
+from goferry.host.health_failure import NO_FAILURE, HealthFailure
 from goferry.host.public import Finding
 from goferry.kernel.services import Shape
 
@@ -24,9 +24,9 @@ class Silent:
         return 0
 
     def ask(self, guard, folder, slot, pid, seconds):
-        return Ill() if processes.started(pid) else Ill("it is gone")
+        return NO_FAILURE if processes.started(pid) else HealthFailure("it is gone")
 
-    def stranger(self, slot, body, pid):
+    def foreign_answer(self, slot, body, pid):
         return ""
 
     def accept(self, switch, folder, change):
@@ -42,5 +42,5 @@ class Silent:
     def restarted(self, folder, slot):
         pass
 
-    def reached(self, switch, folder, slot, seconds):
+    def check_public(self, switch, folder, slot, seconds):
         return Finding()

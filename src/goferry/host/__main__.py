@@ -69,14 +69,14 @@ def _places(parser: argparse.ArgumentParser) -> None:
 def _connect(words: list[str]) -> int:
     from goferry.host.connect import connect
 
-    said = dict(zip(words[::2], words[1::2]))
-    return connect(said.get("--socket", "/run/goferry/agent.sock"), said.get("--project", ""))
+    options = dict(zip(words[::2], words[1::2]))
+    return connect(options.get("--socket", "/run/goferry/agent.sock"), options.get("--project", ""))
 
 
 def _serve(words: list[str]) -> int:
     from pathlib import Path
 
-    from goferry.host.serve import Outlet, serve
+    from goferry.host.serve import ClientWriter, serve
 
     parser = _parser("serve")
     _places(parser)
@@ -84,7 +84,7 @@ def _serve(words: list[str]) -> int:
     parser.add_argument("--trust-folder", type=Path)
     options = parser.parse_args(words)
     reader = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115  unbuffered: its thread may outlive us
-    writer = Outlet(os.dup(1))
+    writer = ClientWriter(os.dup(1))
     os.dup2(2, 1)  # nothing but frames may reach the client's stream
     trust, own = options.trust, options.trust_folder
     try:

@@ -74,11 +74,11 @@ class AgentSession:
         trust: Path | None,
         environ: Mapping[str, str],
         *,
-        tell: Callable[[str], None] = lambda _: None,
+        on_progress: Callable[[str], None] = lambda _: None,
         gone: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`trust` names the trust file; `tell` hears each act, `gone` says that the client went away."""
-        self.root, self.trust, self.tell, self.gone = root, trust, tell, gone
+        """`trust` names the trust file; `on_progress` hears each act, `gone` says that the client went away."""
+        self.root, self.trust, self.on_progress, self.gone = root, trust, on_progress, gone
         self.guard = root.guard(environ, gone)
         self.traffic = TrafficActs(root, self.guard, root.switch(self.guard))
         self.view = View(root, self.guard, self.traffic)
@@ -121,7 +121,7 @@ class AgentSession:
         try:
             return kinds[request.request](request)
         except Exception as error:
-            raise self.view.told(of_defect(error), self._project_asked) from error
+            raise self.view.with_serving(of_defect(error), self._project_asked) from error
 
     def hello(self, _request: Request) -> Record:
         """Say who answers, what it can run, and which binaries need not be sent."""
@@ -135,7 +135,7 @@ class AgentSession:
         policy.judge_environment(self.root.policy(), request.environment)
         if self.trust is None:
             raise Refused("no trust file was given, so nothing can be verified", advice=["name it:  --trust FILE"])
-        self.tell("verify")
+        self.on_progress("verify")
         trust, now = trustfile.load(self.trust), int(time.time())
         wanted = list(request.services)
         try:
@@ -235,7 +235,7 @@ class AgentSession:
 
     def recovery(self, restore: bool = True) -> tuple[list[str], list[RecoveryFailure]]:
         """End what is unfinished, start what should run; return what was done and what failed."""
-        return recover(self.root, self.guard, self.traffic, self.tell, restore=restore)
+        return recover(self.root, self.guard, self.traffic, self.on_progress, restore=restore)
 
     def _transaction(
         self, request: Request, kind: str, project: str, changes: list[machine.Change], digest: str
@@ -256,9 +256,9 @@ class AgentSession:
         if stored is not None:
             return {**about, "phase": "IDLE", "stored": {**stored._asdict(), "numbers": dict(stored.numbers)}}
         entry = self.root.journal(transaction.project, transaction.id, transaction.kind)
-        engine = Engine(entry, store, self.guard, self.traffic, self.tell)
+        engine = Engine(entry, store, self.guard, self.traffic, self.on_progress)
         self.engine = engine
-        with self._given_up():
+        with self._unlocked_on_failure():
             engine.begin(transaction)
         self._raise_failure()
         return {**about, "phase": engine.transaction.phase}
@@ -270,7 +270,7 @@ class AgentSession:
 
     def switch(self, _request: Request) -> Record:
         """Bring traffic to the candidates and watch them for their bake time."""
-        with self._given_up():
+        with self._unlocked_on_failure():
             self._open().advance("switch")
         self._raise_undone()
         return {"phase": machine.BAKING, **self._open().numbers, "gap_ms": dict(self.traffic.gaps)}
@@ -278,7 +278,7 @@ class AgentSession:
     def commit(self, _request: Request) -> Record:
         """End the versions before; the candidates are the live ones."""
         engine = self._open()
-        with self._given_up():
+        with self._unlocked_on_failure():
             engine.advance("commit")
         self._raise_undone()
         self.root.committed(self.trust)
@@ -290,7 +290,7 @@ class AgentSession:
     def tend(self) -> None:
         """Go back when what serves uncommitted has died or fallen ill while its client takes its time."""
         if self.phase == machine.BAKING:
-            with self._given_up():
+            with self._unlocked_on_failure():
                 self._open().tend()
             # The engine stays, so that the client's next request is told why; the lock is for others now.
             if self.phase == machine.IDLE:
@@ -299,7 +299,7 @@ class AgentSession:
     def abort(self, _request: Request) -> Record:
         """Undo the open transaction, if any."""
         if self.engine is not None:
-            with self._given_up():
+            with self._unlocked_on_failure():
                 self.engine.advance("abort")
             self._close()
         return {"phase": machine.IDLE}
@@ -309,14 +309,14 @@ class AgentSession:
         engine = self.engine
         if engine is None:
             return ""
-        with self._given_up():
+        with self._unlocked_on_failure():
             if machine.waits(engine.transaction) and engine.transaction.phase != machine.IDLE:
                 engine.advance("silence")
         self._close()
         return (journal.outcome(engine.journal) or Result()).outcome  # type: ignore[arg-type]
 
     @contextlib.contextmanager
-    def _given_up(self) -> Iterator[None]:
+    def _unlocked_on_failure(self) -> Iterator[None]:
         """Drop the lock when an ending could not be finished, for whoever comes next to finish it."""
         try:
             yield

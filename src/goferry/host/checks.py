@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from goferry.host import slots
-from goferry.host.public import FRONT, Public
+from goferry.host.public import FRONT, PublicAddress
 from goferry.kernel import hostfile, loopback_ports
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.hostfile import HostFile, Place
@@ -46,12 +46,12 @@ class Check(NamedTuple):
         return {"name": self.name, "of": self.of, "ok": self.ok, "what": self.what, "advice": list(self.advice)}
 
 
-def of_host(root: Provisioned, public: Public) -> list[Check]:
+def of_host(root: Provisioned, public: PublicAddress) -> list[Check]:
     """Return every check of a provisioned host, in the order of `CHECKS`."""
     return [each for found in CHECKS for each in found(root, public)]
 
 
-def _public_addresses(root: Provisioned, public: Public) -> list[Check]:
+def _public_addresses(root: Provisioned, public: PublicAddress) -> list[Check]:
     """`public-address`: nginx serves it on its port. `answers`: what is deployed answers its health check there."""
     places = [place for services in root.host.projects.values() for place in services.values()]
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -59,11 +59,11 @@ def _public_addresses(root: Provisioned, public: Public) -> list[Check]:
         return [each for checks in found for each in checks]
 
 
-def _public_address(root: Provisioned, public: Public, place: Place) -> list[Check]:
+def _public_address(root: Provisioned, public: PublicAddress, place: Place) -> list[Check]:
     folder, of = root.service(place.project, place.service), f"{place.project}/{place.service}"
     live = slots.live(folder)
     slot = slots.read(folder, live) if live >= 0 else None
-    found = public.look(place, (slot.health if slot else "") or "/")
+    found = public.check(place, (slot.health if slot else "") or "/")
     if found.where == FRONT:
         what = f"{of} is not reached at {public.address(place)}: {found.what}"
         return [Check("public-address", of, what, found.advice)]
@@ -74,7 +74,7 @@ def _public_address(root: Provisioned, public: Public, place: Place) -> list[Che
     return checks
 
 
-def _policies(root: Provisioned, _public: Public) -> list[Check]:
+def _policies(root: Provisioned, _public: PublicAddress) -> list[Check]:
     """`policy`: the host says itself what it takes of a project."""
     missing = "has no policy on this host, which takes every signed release of it, snapshots too"
     advice = ("set one:  goferry provision HOST --accepts releases",)
@@ -84,7 +84,7 @@ def _policies(root: Provisioned, _public: Public) -> list[Check]:
     ]
 
 
-def _ports(root: Provisioned, _public: Public) -> list[Check]:
+def _ports(root: Provisioned, _public: PublicAddress) -> list[Check]:
     """`port`: the public port is none of those that services draw."""
     places = [place for services in root.host.projects.values() for place in services.values()]
     return [_port(f"{place.project}/{place.service}", place) for place in places]
@@ -97,11 +97,11 @@ def _port(of: str, place: Place) -> Check:
 
 def notes(host: HostFile, project: str) -> list[str]:
     """Return what `status` says of how a project's services are provisioned."""
-    told = [_port(place.service, place) for place in host.projects.get(project, {}).values()]
-    return ["; ".join([each.what, *each.advice]) for each in told if not each.ok]
+    checks = [_port(place.service, place) for place in host.projects.get(project, {}).values()]
+    return ["; ".join([each.what, *each.advice]) for each in checks if not each.ok]
 
 
-CHECKS: tuple[Callable[[Provisioned, Public], list[Check]], ...] = (_policies, _ports, _public_addresses)
+CHECKS: tuple[Callable[[Provisioned, PublicAddress], list[Check]], ...] = (_policies, _ports, _public_addresses)
 
 
 def command(root: Path = Path(hostfile.ROOT), host: Path = Path(hostfile.HOST_FILE)) -> int:
@@ -110,7 +110,7 @@ def command(root: Path = Path(hostfile.ROOT), host: Path = Path(hostfile.HOST_FI
     from goferry.host.tables import host_file
 
     try:
-        found = of_host(Provisioned(root, host_file(host) or HostFile()), Public())
+        found = of_host(Provisioned(root, host_file(host) or HostFile()), PublicAddress())
     except GoferryError as error:
         found = [Check(error.name, str(host), error.what, error.advice)]
     sys.stdout.write(json.dumps({"checks": [each.record() for each in found]}) + "\n")

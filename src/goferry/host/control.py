@@ -219,8 +219,8 @@ class Health(NamedTuple):
     @classmethod
     def of(cls, answer: object, http: int = 0) -> Health:
         """Read it from an answer's JSON, which may be anything."""
-        said = answer if isinstance(answer, dict) else {}
-        return cls(http, *(said.get(name) for name in cls._fields[1:]))
+        stated = answer if isinstance(answer, dict) else {}
+        return cls(http, *(stated.get(name) for name in cls._fields[1:]))
 
 
 def health(path: Path, target: str, seconds: float = SECONDS) -> Health:

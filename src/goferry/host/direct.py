@@ -51,9 +51,9 @@ class Direct(Link):
         super().restart(folder, slot)
         self.root.kind(slot.mode).restarted(folder, slot)
 
-    def publicly(self, folder: ServiceFolder, slot: Slot, seconds: float = control.SECONDS) -> Finding:
+    def check_public(self, folder: ServiceFolder, slot: Slot, seconds: float = control.SECONDS) -> Finding:
         """Ask on its public port, as its kind says."""
-        return self.root.kind(slot.mode).reached(self, folder, slot, seconds)
+        return self.root.kind(slot.mode).check_public(self, folder, slot, seconds)
 
     def address(self, folder: ServiceFolder, slot: Slot) -> str:  # noqa: ARG002
         """Return its own port's URL."""

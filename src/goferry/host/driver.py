@@ -30,10 +30,10 @@ class Driver(Protocol):
     def port(self, folder: ServiceFolder, slot: Slot) -> int:
         """Return the port on which a plain slot's process is to listen now."""
 
-    def robbed(self, folder: ServiceFolder, slot: Slot) -> int:
+    def taken_port(self, folder: ServiceFolder, slot: Slot) -> int:
         """Return a port that was given to a plain slot and that somebody else listens on, else 0."""
 
-    def elsewhere(self, folder: ServiceFolder, slot: Slot) -> Slot:
+    def move_port(self, folder: ServiceFolder, slot: Slot) -> Slot:
         """End a slot's process whose port was taken; return the slot as it is described for another one."""
 
     def adopt(self, folder: ServiceFolder, slot: Slot) -> None:
@@ -67,7 +67,7 @@ class Driver(Protocol):
         It returns without waiting for the process.
         """
 
-    def door(self, folder: ServiceFolder, slot: Slot) -> Path | None:
+    def socket_path(self, folder: ServiceFolder, slot: Slot) -> Path | None:
         """Return the unix socket on which the slot answers; None: `listen` on the loopback."""
 
     def tail(self, folder: ServiceFolder, number: int, lines: int) -> list[str]:

@@ -132,10 +132,10 @@ class Engine:
         store: StorePort,
         guard: GuardPort,
         switch: SwitchPort,
-        tell: Callable[[str], None] = lambda _: None,
+        on_progress: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`tell` hears each act as it begins: `start shop`."""
-        self.journal, self.guard, self.tell = journal, guard, tell
+        """`on_progress` hears each act as it begins: `start shop`."""
+        self.journal, self.guard, self.on_progress = journal, guard, on_progress
         self.transaction = Transaction()
         self.failure: GoferryError | None = None
         self.numbers: dict[str, int] = {}
@@ -227,11 +227,11 @@ class Engine:
 
     def _perform(self, act: machine.Act) -> None:
         if act.name == "watch":
-            self.tell("watch " + ", ".join(act.services))
+            self.on_progress("watch " + ", ".join(act.services))
             self.guard.watch(self.transaction)
             return
         for change in self.transaction.changes:
-            self.tell(f"{act.name} {change.service}")
+            self.on_progress(f"{act.name} {change.service}")
             self._do[act.name](self.transaction, change)
         if act.name in MEASURED:
             self.numbers[MEASURED[act.name]] = max(1, round((time.monotonic() - self._phase_since) * 1000))
@@ -271,12 +271,12 @@ def rolled_back(
     if closed:
         are = "is" if len(versions) == 1 else "are"
         serving = "\n  ".join([f"{', '.join(versions)} {are} live again, and nobody is served:", *closed])
-    told = [serving if versions else "Nothing serves: there was no version before."]
-    told += [f"{name}: nobody was served for {gap} ms." for name, gap in sorted(gaps.items())]
+    state = [serving if versions else "Nothing serves: there was no version before."]
+    state += [f"{name}: nobody was served for {gap} ms." for name, gap in sorted(gaps.items())]
     kind = RollbackFailed if closed else RolledBack
     return kind(
         failure.what,
-        state="\n".join([*told, failure.state]),
+        state="\n".join([*state, failure.state]),
         advice=[*failure.advice, "what is live:  goferry status " + place],
         cause=failure.name,
         gap_ms=dict(gaps),

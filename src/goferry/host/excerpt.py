@@ -17,28 +17,28 @@ _VARIES = re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8,}|[0-9]+(?:[.:,_-][0-9]+)*(?
 
 def shown(lines: Sequence[str]) -> list[str]:
     """Return what is shown of lines: repeats shown once, and no more than the first and the last SHOWN of the rest."""
-    told = collapsed(lines)
-    return told if len(told) <= 2 * SHOWN + 1 else [*told[:SHOWN], CUT, *told[-SHOWN:]]
+    excerpt = collapsed(lines)
+    return excerpt if len(excerpt) <= 2 * SHOWN + 1 else [*excerpt[:SHOWN], CUT, *excerpt[-SHOWN:]]
 
 
 def collapsed(lines: Sequence[str]) -> list[str]:
     """Return the lines with the first and the last of those that repeat, up to numbers, and how many are between."""
     shapes = [_VARIES.sub("#", line) for line in lines]
-    told: list[str] = []
+    excerpt: list[str] = []
     at = 0
     while at < len(lines):
         # `max` takes the first of equals, which is the smallest block that repeats.
         size, times = max(((size, _times(shapes, at, size)) for size in range(1, _BLOCK + 1)), key=_hidden)
         # The line that says so costs one, so with fewer than two hidden nothing gets shorter.
         if _hidden((size, times)) < 2:
-            told.append(lines[at])
+            excerpt.append(lines[at])
             at += 1
             continue
         end = at + size * times
         between = f"{times - 2} more like it" if size == 1 else f"these {size} lines {times - 2} more times"
-        told += [*lines[at : at + size], f"{CUT} {between}", *lines[end - size : end]]
+        excerpt += [*lines[at : at + size], f"{CUT} {between}", *lines[end - size : end]]
         at = end
-    return told
+    return excerpt
 
 
 def _times(shapes: Sequence[str], at: int, size: int) -> int:

@@ -27,7 +27,7 @@ MOST = 4096
 CHUNK = 64 << 10
 PATIENCE = 10.0
 """Seconds that the service's own queue may be full."""
-SAY_EVERY = 5.0
+LOG_INTERVAL = 5.0
 IN, OUT, GONE = select.EPOLLIN, select.EPOLLOUT, select.EPOLLHUP | select.EPOLLERR
 
 
@@ -44,29 +44,29 @@ class Gate:
         self._path, self._kernel, self._owns = path, kernel, owns
         self._proven: Listener | None = None
         # So far back that the first time is said at once, also just after the machine was started.
-        self._said = -SAY_EVERY
+        self._logged_at = -LOG_INTERVAL
 
     def find(self) -> Listener | None:
         """Return the service's listener; None when nobody listens or somebody else does."""
         # A socket keeps its control group: one with the same cookie needs no second proof.
-        if self._proven and self.still(self._proven):
+        if self._proven and self.still_listens(self._proven):
             return self._proven
         start = start_note.read(self._path)
         found = self._kernel.listener(start.port) if start.port else None
         if found and not self._owns(start.group, found):
-            self._say(f"port {found.port} is listened on by user {found.uid} outside of the unit: not connected")
+            self._log(f"port {found.port} is listened on by user {found.uid} outside of the unit: not connected")
             found = None
         self._proven = found
         return found
 
-    def still(self, listener: Listener) -> bool:
+    def still_listens(self, listener: Listener) -> bool:
         """Whether the very same socket would get a connection now."""
         now = self._kernel.listener(listener.port)
         return now is not None and now.key == listener.key
 
-    def _say(self, text: str) -> None:
-        if time.monotonic() - self._said >= SAY_EVERY:
-            self._said = time.monotonic()
+    def _log(self, text: str) -> None:
+        if time.monotonic() - self._logged_at >= LOG_INTERVAL:
+            self._logged_at = time.monotonic()
             sys.stderr.write(f"goferry: {text}\n")
             sys.stderr.flush()
 
@@ -198,7 +198,7 @@ class Forward:
     def _begin(self, pair: Pair) -> None:
         """Pass the first bytes on, now that it is known who got the connection."""
         # Had the port changed hands between the proof and the connect, another socket would listen there now.
-        if not self._gate.still(pair.listener):
+        if not self._gate.still_listens(pair.listener):
             self._drop(pair)
             return
         for end in (pair.client, pair.server):

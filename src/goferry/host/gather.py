@@ -14,7 +14,7 @@ from typing import Callable, Generic, TypeVar
 T = TypeVar("T")
 MOST = 40
 """Threads at once; the agent's unit has room for 192 tasks: a piece may ask side by side itself, and run a program."""
-LOOK = 0.05
+POLL_INTERVAL = 0.05
 """Seconds between two looks at whether waiting still makes sense."""
 
 
@@ -27,10 +27,12 @@ class Outcome(Generic[T]):
         self.error: Exception | None = None
 
 
-def gather(works: Sequence[Callable[[], T]], until: float, look: Callable[[], None] = lambda: None) -> list[Outcome[T]]:
+def gather(
+    works: Sequence[Callable[[], T]], until: float, on_wait: Callable[[], None] = lambda: None
+) -> list[Outcome[T]]:
     """Do all of `works`, at most MOST at once, until the monotonic time `until`; return each one's outcome.
 
-    `look` is called before and while they are waited for; what it raises ends the waiting.
+    `on_wait` is called before and while they are waited for; what it raises ends the waiting.
     """
     outcomes: list[Outcome[T]] = [Outcome() for _ in works]
     waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -51,13 +53,13 @@ def gather(works: Sequence[Callable[[], T]], until: float, look: Callable[[], No
         # Daemons: a piece that is late may hang, and must not keep the process.
         threading.Thread(target=work, daemon=True).start()
     missing = len(works)
-    look()
+    on_wait()
     while missing and time.monotonic() < until:
         try:
-            finished.get(timeout=max(0.001, min(LOOK, until - time.monotonic())))
+            finished.get(timeout=max(0.001, min(POLL_INTERVAL, until - time.monotonic())))
             missing -= 1
         except queue.Empty:
-            look()
+            on_wait()
     return outcomes
 
 

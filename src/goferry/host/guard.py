@@ -8,13 +8,13 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Callable, TypeVar
 
-from goferry.host import control, excerpt, ill, own_files, processes, shim, slots, state, store
+from goferry.host import control, excerpt, health_failure, own_files, processes, shim, slots, state, store
 from goferry.host.driver import Driver
 from goferry.host.engine import Silence
 from goferry.host.gather import gather
-from goferry.host.ill import Ill
+from goferry.host.health_check import BAD, GOOD, LATE, OVER, CheckResult
+from goferry.host.health_failure import NO_FAILURE, HealthFailure
 from goferry.host.layout import ServiceFolder
-from goferry.host.look import BAD, GOOD, LATE, OVER, Look
 from goferry.host.processes import Process
 from goferry.host.shim import Slot
 from goferry.host.watch import Watch
@@ -34,7 +34,7 @@ EVIDENCE = 3.0
 Asked = tuple[ServiceFolder, Slot]
 
 
-Blamed = TypeVar("Blamed", bound=GoferryError)
+LoggedError = TypeVar("LoggedError", bound=GoferryError)
 
 
 class Guard:
@@ -44,8 +44,8 @@ class Guard:
         """`gone` says that the client went away."""
         self.root, self.driver, self.gone = root, driver, gone
         self._started: dict[tuple[str, int], float] = {}
-        self._well: dict[tuple[str, int], float] = {}
-        self._blamed: dict[tuple[str, int], GoferryError] = {}
+        self._healthy_at: dict[tuple[str, int], float] = {}
+        self._awaiting_log: dict[tuple[str, int], GoferryError] = {}
         self._tended: Watch | None = None
 
     def start(self, transaction: Transaction, change: Change) -> None:
@@ -86,40 +86,41 @@ class Guard:
             HealthIdentity: the health check was answered by something other than the new version.
         """
         folder = self.root.service(transaction.project, change.service)
-        self.prove_slot(folder, change.slot, heed=True)
+        self.prove_slot(folder, change.slot, cancellable=True)
 
-    def prove_slot(self, folder: ServiceFolder, number: int, *, heed: bool = False) -> None:
-        """Wait until a slot's process is healthy and itself; `heed` gives up when the client has gone away.
+    def prove_slot(self, folder: ServiceFolder, number: int, *, cancellable: bool = False) -> None:
+        """Wait until a slot's process is healthy and itself; `cancellable` gives up when the client has gone away.
 
         The time to become ready counts from the slot's start; one that was kept waiting for its turn has a second yet.
         """
         slot = self.described(folder, number)
         since = self._started.get(_key(folder, number), time.monotonic())
         until = max(since + slot.ready_ms / 1000, time.monotonic() + OVER)
-        good, failed, moves, last, told, statuses = 0, 0, 0, Look(), Ill(), set()
+        good, failed, moves, last, reported, statuses = 0, 0, 0, CheckResult(), NO_FAILURE, set()
         while good < GOOD:
-            self.patience(0.02 if good else 0.01, heed=heed)
+            self.sleep(0.02 if good else 0.01, cancellable=cancellable)
             cut = until - time.monotonic() < control.SECONDS
-            before, last = last, self._look(folder, slot, until, heed=heed)
-            failed = failed + 1 if last.failure else 0
-            if last.failure and (failed == BAD or time.monotonic() > until):
-                raise last.failure
-            if last.robbed:
-                slot, moves, good, last = self._elsewhere(folder, slot, last.robbed, moves), moves + 1, 0, Look()
+            before, last = last, self._check(folder, slot, until, cancellable=cancellable)
+            failed = failed + 1 if last.error else 0
+            if last.error and (failed == BAD or time.monotonic() > until):
+                raise last.error
+            if last.taken_port:
+                slot = self._move_port(folder, slot, last.taken_port, moves)
+                moves, good, last = moves + 1, 0, CheckResult()
                 continue
             if last.ended:
                 raise self.crashed(folder, slot, "ended by itself: " + last.ended)
-            good = 0 if last.said else good + 1 if last.pid == before.pid else 1
-            statuses.add(last.said.status)
-            told = ill.heard(told, last.said, cut=cut)
+            good = 0 if last.failure else good + 1 if last.pid == before.pid else 1
+            statuses.add(last.failure.status)
+            reported = health_failure.followed_by(reported, last.failure, cut=cut)
             if good:
-                self.note_well(folder, number)
+                self.note_healthy(folder, number)
             if good < GOOD and time.monotonic() > until:
-                raise self._unready(folder, slot, told or LATE, steady=len(statuses - {0}) <= 1)
+                raise self._unready(folder, slot, reported or LATE, steady=len(statuses - {0}) <= 1)
         if processes.executable_digest(last.pid) != slot.sha256:
             raise HealthIdentity(f"process {last.pid} of {slot.service} does not run the released binary")
 
-    def _elsewhere(self, folder: ServiceFolder, slot: Slot, taken: int, moves: int) -> Slot:
+    def _move_port(self, folder: ServiceFolder, slot: Slot, taken: int, moves: int) -> Slot:
         """Start a slot anew on another port, as somebody took the one that it had been given before it could listen."""
         if moves == MOVES:
             raise PortTaken(
@@ -128,48 +129,50 @@ class Guard:
                 advice=[f"see who listens there:  ss -ltnp 'sport = :{taken}'"],
             )
         # A new attempt, as the shim starts one attempt of a candidate only once.
-        slot = self.driver.elsewhere(folder, slot)._replace(attempt=slots.attempt())
+        slot = self.driver.move_port(folder, slot)._replace(attempt=slots.attempt())
         slots.write(folder, slot)
         self.launch_slot(folder, slot)
         return slot
 
-    def _unready(self, folder: ServiceFolder, slot: Slot, said: Ill, *, steady: bool) -> CandidateUnhealthy:
+    def _unready(
+        self, folder: ServiceFolder, slot: Slot, failure: HealthFailure, *, steady: bool
+    ) -> CandidateUnhealthy:
         """Return the error; `steady` says that no HTTP answer was of another status, so that time alone mends none."""
-        longer = ["give it longer:  ready-within in goferry.yml"] if said.waits or not steady else []
+        longer = ["give it longer:  ready-within in goferry.yml"] if failure.transient or not steady else []
         error = CandidateUnhealthy(
-            f"{slot.service} {slot.version} was not healthy within {slot.ready_ms / 1000:g} s: {said}",
-            advice=[*said.advice, *longer, f"the log:  {self.driver.log(folder, slot.slot)}"],
+            f"{slot.service} {slot.version} was not healthy within {slot.ready_ms / 1000:g} s: {failure}",
+            advice=[*failure.advice, *longer, f"the log:  {self.driver.log(folder, slot.slot)}"],
         )
-        return self.blame(folder, slot.slot, error)
+        return self.attach_log(folder, slot.slot, error)
 
-    def note_well(self, folder: ServiceFolder, number: int) -> None:
+    def note_healthy(self, folder: ServiceFolder, number: int) -> None:
         """Remember that the slot answered well just now."""
-        self._well[_key(folder, number)] = time.monotonic()
+        self._healthy_at[_key(folder, number)] = time.monotonic()
 
-    def last_well(self, folder: ServiceFolder, number: int) -> float:
+    def last_healthy(self, folder: ServiceFolder, number: int) -> float:
         """Return the monotonic time of the slot's last good answer, 0 when it never gave one."""
-        return self._well.get(_key(folder, number), 0.0)
+        return self._healthy_at.get(_key(folder, number), 0.0)
 
-    def _look(self, folder: ServiceFolder, slot: Slot, until: float, *, heed: bool) -> Look:
+    def _check(self, folder: ServiceFolder, slot: Slot, until: float, *, cancellable: bool) -> CheckResult:
         """Look once at a slot that is to become healthy, whatever its supervisor and its service do until then."""
 
-        def work() -> Look:
+        def work() -> CheckResult:
             how = self.driver.ended(folder, slot)
             process = Process() if how else self.driver.running(folder, slot.slot)
-            said = Ill() if how else self.ask(folder, slot, max(0.05, until - time.monotonic()), process.pid)
-            robbed = self.driver.robbed(folder, slot) if how or said else 0
-            return Look(how, said, process.pid if processes.same(process) else 0, robbed=robbed)
+            failure = NO_FAILURE if how else self.ask(folder, slot, max(0.05, until - time.monotonic()), process.pid)
+            taken_port = self.driver.taken_port(folder, slot) if how or failure else 0
+            return CheckResult(how, failure, process.pid if processes.same(process) else 0, taken_port=taken_port)
 
         latest = time.monotonic() + max(0.1, min(control.SECONDS, until - time.monotonic()) + 0.1)
         # In a thread: it may hang, and meanwhile it is noticed when the client goes away.
-        (found,) = gather([work], latest, lambda: self.patience(0, heed=heed))
+        (found,) = gather([work], latest, lambda: self.sleep(0, cancellable=cancellable))
         if isinstance(found.error, GuardFailed):
-            return Look(said=Ill(found.error.what), failure=found.error)
+            return CheckResult(failure=HealthFailure(found.error.what), error=found.error)
         if found.error is not None:
             raise found.error
-        return found.value or Look(said=LATE)
+        return found.value or CheckResult(failure=LATE)
 
-    def ask(self, folder: ServiceFolder, slot: Slot, seconds: float = control.SECONDS, pid: int = -1) -> Ill:
+    def ask(self, folder: ServiceFolder, slot: Slot, seconds: float = control.SECONDS, pid: int = -1) -> HealthFailure:
         """Return what is wrong with what the slot's process (`pid`, where known) answers; nothing when it is well.
 
         Raises:
@@ -178,22 +181,22 @@ class Guard:
         pid = self.driver.running(folder, slot.slot).pid if pid < 0 else pid
         return self.root.kind(slot.mode).ask(self, folder, slot, pid, min(seconds, control.SECONDS))
 
-    def ask_all(self, asked: Sequence[Asked], seconds: float = control.SECONDS) -> list[Ill]:
+    def ask_all(self, asked: Sequence[Asked], seconds: float = control.SECONDS) -> list[HealthFailure]:
         """Ask several slots side by side, all within `seconds`; return what `ask` does of each, in order.
 
         Raises:
             HealthIdentity: when something else answers in the place of one.
         """
         works = [functools.partial(self.ask, folder, slot, seconds) for folder, slot in asked]
-        said = []
+        failures = []
         for found in gather(works, time.monotonic() + seconds + 0.1):
             if isinstance(found.error, GuardFailed):
-                said.append(Ill(found.error.what))
+                failures.append(HealthFailure(found.error.what))
             elif found.error is not None:
                 raise found.error
             else:
-                said.append(LATE if found.value is None else found.value)
-        return said
+                failures.append(LATE if found.value is None else found.value)
+        return failures
 
     def crashed(self, folder: ServiceFolder, slot: Slot, how: str) -> CandidateCrashed:
         """Return the error of a slot whose process ended, with the log that says why."""
@@ -202,18 +205,18 @@ class Guard:
             f"{slot.service} {slot.version} {printable(how, 120)}",
             advice=[*own_files.lines(folder, slot.env_file), log],
         )
-        return self.blame(folder, slot.slot, error)
+        return self.attach_log(folder, slot.slot, error)
 
-    def blame(self, folder: ServiceFolder, number: int, error: Blamed) -> Blamed:
+    def attach_log(self, folder: ServiceFolder, number: int, error: LoggedError) -> LoggedError:
         """Return the error of a slot, to which the end of its log is added when the slot is stopped.
 
         By then the version before serves again: nobody waits for a log.
         """
-        self._blamed[_key(folder, number)] = error
+        self._awaiting_log[_key(folder, number)] = error
         return error
 
     def _add_log(self, folder: ServiceFolder, number: int) -> None:
-        error = self._blamed.pop(_key(folder, number), None)
+        error = self._awaiting_log.pop(_key(folder, number), None)
         if error is not None:
             (found,) = gather([lambda: self.log_end(folder, number)], time.monotonic() + EVIDENCE)
             text = found.value or f"Its log: it can't be read: {found.error or LATE}"
@@ -241,7 +244,7 @@ class Guard:
             CandidateCrashed: the new version's process exited before it was healthy.
             CandidateUnhealthy: the new version runs but did not become healthy in time.
         """
-        Watch(self, transaction).through()
+        Watch(self, transaction).bake()
 
     def confirm(self, transaction: Transaction) -> None:
         """Look once more at all candidates, which waited for their client.
@@ -250,7 +253,7 @@ class Guard:
             CandidateCrashed: the new version's process exited before it was healthy.
             CandidateUnhealthy: the new version runs but did not become healthy in time.
         """
-        Watch(self, transaction).once()
+        Watch(self, transaction).check()
 
     def tend(self, transaction: Transaction) -> None:
         """Look in passing at all candidates, which serve and wait for their client.
@@ -261,7 +264,7 @@ class Guard:
         """
         if self._tended is None or self._tended.of != transaction.id:
             self._tended = Watch(self, transaction)
-        self._tended.glance()
+        self._tended.check_in_passing()
 
     def retire(self, transaction: Transaction, change: Change) -> None:
         """End the version before and empty its slot."""
@@ -330,13 +333,13 @@ class Guard:
             slots.write(folder, slot)
         return slot
 
-    def patience(self, seconds: float, *, heed: bool) -> None:
-        """Wait a moment; with `heed`, only while the client is there: what goes back or recovers needs no client.
+    def sleep(self, seconds: float, *, cancellable: bool) -> None:
+        """Sleep; with `cancellable`, only while the client is there: what goes back or recovers needs no client.
 
         Raises:
             Silence: when it has gone away.
         """
-        if heed and self.gone():
+        if cancellable and self.gone():
             raise Silence
         time.sleep(seconds)
 

@@ -204,7 +204,7 @@ def _bound(root: HostTarget, part: Path, name: str, missing: int) -> None:
     if not _make_room(root, place, missing):
         raise UploadRefused(f"uploads would take more than {MAX_TOTAL} bytes")
     if _free(place) < missing + MARGIN:
-        make_way(root, place)
+        remove_unclaimed(root, place)
     if _free(place) < missing + MARGIN:
         raise DiskFull(
             f"{name} needs {missing} bytes more and {MARGIN} to spare; {_free(place)} are free",
@@ -229,7 +229,7 @@ def _make_room(root: HostTarget, mine: Path, missing: int) -> bool:
         if total + missing <= MAX_TOTAL and count <= MAX_FOLDERS:
             break
         with contextlib.suppress(OSError):  # it was removed meanwhile
-            if other != mine and _remove_left(other):
+            if other != mine and _remove_unclaimed(other):
                 total, count = total - size, count - 1
     return total + missing <= MAX_TOTAL
 
@@ -292,19 +292,19 @@ def prune(root: HostTarget, age: float = STALE) -> None:
         for place in root.incoming.iterdir():
             with contextlib.suppress(OSError):
                 if time.time() - place.stat().st_mtime >= age:
-                    _remove_left(place)
+                    _remove_unclaimed(place)
 
 
-def make_way(root: HostTarget, mine: Path | None = None) -> None:
+def remove_unclaimed(root: HostTarget, mine: Path | None = None) -> None:
     """Remove what nobody uploads at this moment, in every project of the host: the disk is theirs together."""
     folders = root.uploads()
     for place in (place for folder in folders if folder.is_dir() for place in folder.iterdir()):
         with contextlib.suppress(OSError):
             if place != mine:
-                _remove_left(place)
+                _remove_unclaimed(place)
 
 
-def _remove_left(place: Path) -> bool:
+def _remove_unclaimed(place: Path) -> bool:
     """Remove an upload unless it is a session's; return whether it was."""
     descriptor = _locked(place)
     if descriptor < 0:

@@ -16,7 +16,7 @@ from goferry.kernel.services import Declared, Shape
 if TYPE_CHECKING:
     from goferry.host.direct import Direct
     from goferry.host.guard import Guard
-    from goferry.host.ill import Ill
+    from goferry.host.health_failure import HealthFailure
     from goferry.host.layout import ServiceFolder
     from goferry.host.public import Finding
     from goferry.host.shim import Slot, Template
@@ -47,14 +47,14 @@ class ServiceKind(Protocol):
     def shared_port(self, public: int) -> int:
         """Return the port whose listening socket both slots share there; 0 when each has its own."""
 
-    def ask(self, guard: Guard, folder: ServiceFolder, slot: Slot, pid: int, seconds: float) -> Ill:
+    def ask(self, guard: Guard, folder: ServiceFolder, slot: Slot, pid: int, seconds: float) -> HealthFailure:
         """Return what is wrong with what the slot's process answers.
 
         Raises:
             HealthIdentity: when something else answers in its place.
         """
 
-    def stranger(self, slot: Slot, body: bytes, pid: Callable[[], int]) -> str:
+    def foreign_answer(self, slot: Slot, body: bytes, pid: Callable[[], int]) -> str:
         """Return how an answer at the public address is another process's; empty where that can't be said.
 
         `pid` looks which process the slot's is, which takes a moment.
@@ -72,7 +72,7 @@ class ServiceKind(Protocol):
     def restarted(self, folder: ServiceFolder, slot: Slot) -> None:
         """Let a slot that was started outside of a deploy, and is healthy, take connections."""
 
-    def reached(self, switch: Direct, folder: ServiceFolder, slot: Slot, seconds: float) -> Finding:
+    def check_public(self, switch: Direct, folder: ServiceFolder, slot: Slot, seconds: float) -> Finding:
         """Return what comes of asking a live slot on its public port."""
 
 

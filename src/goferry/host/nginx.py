@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from goferry.host import control, slots
 from goferry.host.guard import Guard
+from goferry.host.health_check import BAD
 from goferry.host.layout import ServiceFolder
-from goferry.host.look import BAD
-from goferry.host.public import FRONT, SERVICE, Finding, Public
+from goferry.host.public import FRONT, SERVICE, Finding, PublicAddress
 from goferry.host.shim import Slot
 from goferry.host.switch import Link
 
@@ -27,29 +27,29 @@ class Nginx(Link):
 
     def __init__(self, root: HostTarget, guard: Guard) -> None:
         super().__init__(root, guard)
-        self.public = Public()
+        self.public = PublicAddress()
 
     def address(self, folder: ServiceFolder, slot: Slot) -> str:  # noqa: ARG002
         """Return where nginx serves the service."""
         return self.public.address(folder.place)
 
-    def publicly(self, folder: ServiceFolder, slot: Slot, seconds: float = control.SECONDS) -> Finding:
+    def check_public(self, folder: ServiceFolder, slot: Slot, seconds: float = control.SECONDS) -> Finding:
         """Return what comes of asking a live slot at its public address; an answer that is bad once is asked again."""
         deadline, found = time.monotonic() + seconds, Finding()
         for _ in range(BAD):
-            found = self._look(folder, slot, max(0.1, deadline - time.monotonic()))
+            found = self._check(folder, slot, max(0.1, deadline - time.monotonic()))
             if not found.where or time.monotonic() > deadline:
                 break
             time.sleep(0.05)
         return found
 
-    def _look(self, folder: ServiceFolder, slot: Slot, seconds: float) -> Finding:
-        found = self.public.look(folder.place, slot.health, seconds)
+    def _check(self, folder: ServiceFolder, slot: Slot, seconds: float) -> Finding:
+        found = self.public.check(folder.place, slot.health, seconds)
         if found.where:
             return found
         # nginx tells that it followed the link, not where to. Read after the answer, it led to this slot.
         if slots.live(folder) != slot.slot:
             return Finding(FRONT, f"{folder.live} does not name slot {slot.slot}")
         kind = self.root.kind(slot.mode)
-        wrong = kind.stranger(slot, found.body, lambda: self.guard.driver.running(folder, slot.slot).pid)
+        wrong = kind.foreign_answer(slot, found.body, lambda: self.guard.driver.running(folder, slot.slot).pid)
         return Finding(SERVICE, wrong) if wrong else found

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
-from goferry.host import control, ill, processes, slots
-from goferry.host.ill import Ill
+from goferry.host import control, health_failure, processes, slots
+from goferry.host.health_failure import NO_FAILURE, HealthFailure
 from goferry.host.public import SERVICE, Finding
 from goferry.host.shim import Template
 from goferry.kernel import services
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from goferry.kernel.machine import Change
 
 
-class _Told(NamedTuple):
+class _AddressSetting(NamedTuple):
     """How it learns its address: the one key of `listen` that is there."""
 
     env: str = ""
@@ -47,7 +47,9 @@ class PlainService:
         def text(value: str) -> str:
             return services.template(value) if filled else value.replace("%", "%%")
 
-        how = _Told(**{key: str(value) for key, value in declared.listen.items() if key in _Told._fields})
+        how = _AddressSetting(
+            **{key: str(value) for key, value in declared.listen.items() if key in _AddressSetting._fields}
+        )
         given = declared.env if filled else {}
         env = {key: text(value) for key, value in given.items() if key not in slots.OWN_VARIABLES}
         # What has no placeholder needs no template: the slot has it as it is.
@@ -69,22 +71,28 @@ class PlainService:
         """Each slot listens by itself."""
         return 0
 
-    def ask(self, guard: Guard, folder: ServiceFolder, slot: Slot, pid: int, seconds: float) -> Ill:
+    def ask(self, guard: Guard, folder: ServiceFolder, slot: Slot, pid: int, seconds: float) -> HealthFailure:
         """Ask where it listens. It can't say who it is, so its process must own the port."""
-        path, port = guard.driver.door(folder, slot), guard.driver.port(folder, slot)
-        way = control.UnixConnection(path, seconds) if path else control.PortConnection("127.0.0.1", port, seconds)
+        path, port = guard.driver.socket_path(folder, slot), guard.driver.port(folder, slot)
+        connection = (
+            control.UnixConnection(path, seconds) if path else control.PortConnection("127.0.0.1", port, seconds)
+        )
         try:
-            answer = control.fetch(way, "GET", slot.health, {})
+            answer = control.fetch(connection, "GET", slot.health, {})
         except OSError as error:
-            return ill.of_error(error) if processes.listened(port) else ill.deaf(slot, port, processes.ports(pid))
+            return (
+                health_failure.of_error(error)
+                if processes.listened(port)
+                else health_failure.not_listening(slot, port, processes.ports(pid))
+            )
         if answer.status != 200:
             location = str(answer.headers.get("Location") or "")
-            return ill.of_status(answer.status, slot.health, location=location, body=answer.body)
+            return health_failure.of_status(answer.status, slot.health, location=location, body=answer.body)
         if not processes.listens(pid, port):
-            return Ill(f"port {port} is answered by another process than {pid}")
-        return Ill()
+            return HealthFailure(f"port {port} is answered by another process than {pid}")
+        return NO_FAILURE
 
-    def stranger(self, slot: Slot, body: bytes, pid: Callable[[], int]) -> str:  # noqa: ARG002
+    def foreign_answer(self, slot: Slot, body: bytes, pid: Callable[[], int]) -> str:  # noqa: ARG002
         """It says nothing of itself."""
         return ""
 
@@ -105,7 +113,7 @@ class PlainService:
                 guard.end(folder, change.old_slot)
             gap.turn()
             guard.begin(folder, slot)
-            guard.prove_slot(folder, change.slot, heed=True)
+            guard.prove_slot(folder, change.slot, cancellable=True)
 
     def drain(self, folder: ServiceFolder, old: Slot) -> None:
         """It ended before the candidate was started."""
@@ -114,7 +122,7 @@ class PlainService:
         """Start the version before again on the public port, unless it still serves there."""
         if switch.well(folder, old):
             return
-        with switch.gap(change, old, switch.guard.last_well(folder, change.slot)) as gap:
+        with switch.gap(change, old, switch.guard.last_healthy(folder, change.slot)) as gap:
             switch.guard.end(folder, change.slot)
             switch.guard.end(folder, change.old_slot)
             gap.turn()
@@ -123,7 +131,7 @@ class PlainService:
     def restarted(self, folder: ServiceFolder, slot: Slot) -> None:
         """It listens, so it takes connections."""
 
-    def reached(self, switch: Direct, folder: ServiceFolder, slot: Slot, seconds: float) -> Finding:
+    def check_public(self, switch: Direct, folder: ServiceFolder, slot: Slot, seconds: float) -> Finding:
         """Its own port is the public one, where its health is asked anyway."""
         wrong = switch.guard.ask_all([(folder, slot)], seconds)[0]
         return Finding(SERVICE, wrong) if wrong else Finding()

@@ -43,9 +43,9 @@ def judge_environment(policy: Policy | None, environment: str) -> None:
     """
     if policy is None or not policy.environments or environment in policy.environments:
         return
-    said = f"for {printable(environment, 80)}" if environment else "for no environment"
+    asked_for = f"for {printable(environment, 80)}" if environment else "for no environment"
     raise EnvironmentRefused(
-        f"this host serves {', '.join(policy.environments)}; the deploy is {said}",
+        f"this host serves {', '.join(policy.environments)}; the deploy is {asked_for}",
         state="Nothing was changed.",
         advice=[f"say it:  --environment {policy.environments[0]}"],
     )

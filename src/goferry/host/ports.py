@@ -94,5 +94,5 @@ def free(port: int) -> int:
             if port:
                 return 0
             raise
-        # From here on somebody may take it before the service listens; `Systemd.robbed` finds that out.
+        # From here on somebody may take it before the service listens; `Systemd.taken_port` finds that out.
         return int(probe.getsockname()[1])

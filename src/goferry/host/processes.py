@@ -64,13 +64,13 @@ def end(process: Process, grace: float) -> bool:
 
     Return whether it is; one that waits for a disk may outlive its SIGKILL.
     """
-    for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, KILLED)):
+    for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, KILLED)):
         # Asked before each signal: the pid may be another process's by now.
         if not same(process):
             return True
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, number)
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + seconds
         # It may be no child of ours (systemd's, or a dead supervisor's), so it can't be waited for.
         while same(process) and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Callable, NamedTuple
 
 from goferry.host import control, processes, systemd
-from goferry.host.systemd import Said
+from goferry.host.systemd import CommandResult
 from goferry.kernel import probe
 from goferry.kernel.errors import GoferryError, printable
 from goferry.kernel.hostfile import Place
@@ -31,7 +31,7 @@ _LISTEN = re.compile(r"(?m)^\s*listen\s+(?:(\[[0-9A-Fa-f:.]+\]|[0-9.]+):)?([0-9]
 _INCLUDED = re.compile(r"(?m)^[^#\n]*?\binclude\s+([^;#\n]+);")
 _ANY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  read, not listened on
 """Where a wildcard is asked."""
-_TELLING = ("Server", "Location")
+_IDENTIFYING = ("Server", "Location")
 """Headers by which a person knows a foreign server again."""
 
 
@@ -49,10 +49,12 @@ class Finding(NamedTuple):
     body: bytes = b""
 
 
-class Public:
-    """The eyes on nginx; nothing here changes anything."""
+class PublicAddress:
+    """Asks nginx, and changes nothing."""
 
-    def __init__(self, run: Callable[[Sequence[str]], Said] = systemd.run, folder: Path = Path(probe.NGINX)) -> None:
+    def __init__(
+        self, run: Callable[[Sequence[str]], CommandResult] = systemd.run, folder: Path = Path(probe.NGINX)
+    ) -> None:
         """`run` runs a program, `folder` is nginx's; other ones in tests."""
         self._run, self._folder = run, folder
 
@@ -65,7 +67,7 @@ class Public:
         asked = [_ANY.get(bare, bare) for bare in (each.strip("[]") for each, port in found if int(port) == place.port)]
         return [address for address in asked if address != "::1" or _has_ipv6()] or asked
 
-    def look(self, place: Place, target: str, seconds: float = control.SECONDS) -> Finding:
+    def check(self, place: Place, target: str, seconds: float = control.SECONDS) -> Finding:
         """Ask for `target` on each address that nginx listens on for the service; return the first that is not well."""
         addresses, server = self._addresses(place), self._folder / probe.server_file(place)
         secret = probe.secret(_text(self._folder / probe.INCLUDE))
@@ -82,24 +84,24 @@ class Public:
         try:
             answer = control.fetch(connection, "GET", target, {probe.ASKED: secret.asked})
         except OSError as error:
-            return self._unheard(place, _url(address, place.port), str(error) or type(error).__name__)
+            return self._no_answer(place, _url(address, place.port), str(error) or type(error).__name__)
         served = str(answer.headers.get(probe.ANSWERED, "")).split()
         # Four words: nginx tries one upstream (proxy_next_upstream off), so each variable has a single value.
         if len(served) != 4 or served[0] != secret.answered:
-            return self._another(place, answer)
+            return self._other_server(place, answer)
         if served[1] != "unix:" + place.live_link:
             what = f"nginx passes port {place.port} on to {printable(served[1], 200)}"
             return Finding(FRONT, what, (_PROVISION,))
         # No connection was made: the 502 is nginx's own, and not the service's.
         if served[3] == "-":
-            return self._closed(place, target, seconds)
+            return self._not_connected(place, target, seconds)
         if answer.status != 200:
             location = answer.headers.get("Location")
-            said = f"HTTP {answer.status} at {target}" + (f" to {printable(location, 200)}" if location else "")
-            return Finding(SERVICE, said, body=answer.body)
+            answered = f"HTTP {answer.status} at {target}" + (f" to {printable(location, 200)}" if location else "")
+            return Finding(SERVICE, answered, body=answer.body)
         return Finding(body=answer.body)
 
-    def _unheard(self, place: Place, url: str, error: str) -> Finding:
+    def _no_answer(self, place: Place, url: str, error: str) -> Finding:
         """Say why nothing answers on the port."""
         if not self._runs():
             return Finding(FRONT, "nginx is not running", ("on the host:  systemctl start nginx.service",))
@@ -109,7 +111,7 @@ class Public:
             return Finding(FRONT, f"nginx runs and listens nowhere on port {place.port}", (_RELOAD, _LOG))
         return Finding(FRONT, f"nothing answers at {url}: {error}", (_RELOAD, _LOG))
 
-    def _another(self, place: Place, answer: control.Answer) -> Finding:
+    def _other_server(self, place: Place, answer: control.Answer) -> Finding:
         """Say who answered instead of the service's own server."""
         # nginx listens as root, so every other user is a stranger.
         strangers = sorted(processes.listeners(place.port) - {0})
@@ -118,19 +120,21 @@ class Public:
             return Finding(FRONT, what, (f"on the host:  ss -ltnp sport = :{place.port}",))
         if not self._included(place):
             return self._not_included(place)
-        told = [name + ": " + printable(answer.headers[name], 100) for name in _TELLING if name in answer.headers]
-        said = ", ".join([f"HTTP {answer.status}", *told])
+        headers = [
+            name + ": " + printable(answer.headers[name], 100) for name in _IDENTIFYING if name in answer.headers
+        ]
+        answered = ", ".join([f"HTTP {answer.status}", *headers])
         return Finding(
             FRONT,
-            f"another server answers on port {place.port} ({said})",
+            f"another server answers on port {place.port} ({answered})",
             (_RELOAD, f"which one, on the host:  nginx -T | grep -n 'listen.*{place.port}'"),
         )
 
-    def _closed(self, place: Place, target: str, seconds: float) -> Finding:
+    def _not_connected(self, place: Place, target: str, seconds: float) -> Finding:
         """Say why nginx could not connect to the service's link."""
         if not os.path.islink(place.live_link):
             return Finding(SERVICE, "nothing is deployed")
-        for path in _way(place.live_link):
+        for path in _folders_to(place.live_link):
             if not os.stat(path).st_mode & stat.S_IXOTH:
                 mode = stat.S_IMODE(os.stat(path).st_mode)
                 advice = (f"on the host:  chmod o+x {path}",)
@@ -171,7 +175,7 @@ def _includes(folder: Path, file: Path, seen: set[Path]) -> set[Path]:
     return seen
 
 
-def _way(link: str) -> Iterator[str]:
+def _folders_to(link: str) -> Iterator[str]:
     """Yield the folders that lead to a link and to what it names."""
     for path in (Path(link), Path(os.path.realpath(link))):
         yield from (str(parent) for parent in reversed(path.parents) if parent.is_dir())

@@ -36,7 +36,7 @@ def _each(root: Path, host: Path | None, environ: Mapping[str, str], do: Callabl
     try:
         targets = open_target(root, host).parts()
     except GoferryError as error:
-        return _told(error)
+        return _report(error)
     codes: list[int] = []
     threads = [threading.Thread(target=_one, args=(target, environ, do, codes)) for target in targets]
     for thread in threads:
@@ -54,7 +54,7 @@ def _one(
         session.take_lock(WAIT)
         codes += do(session)
     except Exception as error:  # noqa: BLE001  whatever it is, the unit must not count as done
-        codes.append(_told(of_defect(error)))
+        codes.append(_report(of_defect(error)))
 
 
 def _recover(session: AgentSession) -> list[int]:
@@ -71,6 +71,6 @@ def _adopt(session: AgentSession) -> list[int]:
     return []
 
 
-def _told(error: GoferryError) -> int:
+def _report(error: GoferryError) -> int:
     sys.stderr.write(f"goferry: {error.name}: {printable(error.what)}\n")
     return error.exit_code

@@ -23,7 +23,7 @@ from goferry.kernel.extension import CriticalUnknown
 from goferry.kernel.outcomes import of_defect
 
 Item = TypeVar("Item")
-Tell = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 
 class RecoveryFailure(NamedTuple):
@@ -41,7 +41,7 @@ def refuse(failures: Sequence[RecoveryFailure], project: str) -> None:
 
 
 def recover(
-    root: HostTarget, guard: Guard, traffic: TrafficActs, tell: Tell, *, restore: bool = True
+    root: HostTarget, guard: Guard, traffic: TrafficActs, on_progress: OnProgress, *, restore: bool = True
 ) -> tuple[list[str], list[RecoveryFailure]]:
     """Recover a target whose lock is held; return what was done, for people, and what failed.
 
@@ -49,13 +49,13 @@ def recover(
     """
     speaking = threading.Lock()
 
-    def tell_whole(text: str) -> None:
+    def report(text: str) -> None:
         # Projects are ended side by side, and a frame must not be cut by another one.
         with speaking:
-            tell(text)
+            on_progress(text)
 
     def finish(project: str) -> list[str]:
-        return _finish(root, project, lambda entry: Engine(entry, root.store(), guard, traffic, tell_whole))
+        return _finish(root, project, lambda entry: Engine(entry, root.store(), guard, traffic, report))
 
     def start(folder: ServiceFolder) -> list[str]:
         return [folder.name] if guard.restore(folder) else []

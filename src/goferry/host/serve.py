@@ -37,30 +37,30 @@ IDLE = 300.0
 are few, and one that only says hello would keep everybody else out. What it uploads gives it more time."""
 SLOWEST = 16_384
 """Bytes a second that an upload must bring on average."""
-QUIET = 60.0
+KEEP_ALIVE_SECONDS = 60.0
 """Seconds after which a client that waits hears from us again, while it is waited for the candidate."""
-AHEAD = 2
+READ_AHEAD = 2
 """Frames that are read before they are answered; a client that sends faster waits."""
 LONGEST = 3600.0
 """Seconds that a transaction waits in one phase, whatever else the client says: the lock is not its own."""
 TURN, WATCHED = 1.0, 0.05
 """Seconds after which a session without a transaction looks whether its place is wanted; and after which one whose
 candidates serve looks at them, while it waits for its client."""
-LOOKS = ("hello", "status", "logs")
+READ_ONLY_REQUESTS = ("hello", "status", "logs")
 """Requests that change nothing: a session that asks for nothing else is an idle one."""
-DEAF = 60.0
+WRITE_TIMEOUT = 60.0
 """Seconds in which a client must take something of what it is sent; one that does not is gone."""
 Frame = tuple[dict[str, Any], bytes]
 
 
-class Outlet:
-    """What the client hears: a descriptor on which nothing waits longer than DEAF for it to listen."""
+class ClientWriter:
+    """Writes to the client; a write that makes no progress for WRITE_TIMEOUT fails."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._room = select.poll()
         self._room.register(descriptor, select.POLLOUT)
-        self.hurried: Callable[[], bool] = lambda: False
+        self.place_wanted: Callable[[], bool] = lambda: False
 
     def write(self, data: bytes) -> int:
         """Write all of it.
@@ -68,14 +68,14 @@ class Outlet:
         Raises:
             TimeoutError: when the client has not taken it in time. OSError: when it is gone.
         """
-        deadline = time.monotonic() + DEAF
+        deadline = time.monotonic() + WRITE_TIMEOUT
         view = memoryview(data)
         while view:
             left = deadline - time.monotonic()
             if self._room.poll(max(0.0, min(left, TURN)) * 1000):
                 sent = os.write(self._descriptor, view[: select.PIPE_BUF])  # so much never blocks after the poll
                 view = view[sent:]
-            elif left <= TURN or self.hurried():
+            elif left <= TURN or self.place_wanted():
                 raise TimeoutError("the client does not listen")
         return len(data)
 
@@ -87,13 +87,13 @@ class Outlet:
         os.close(self._descriptor)
 
 
-class Line:
+class ClientConnection:
     """The connection to the client."""
 
-    def __init__(self, reader: IO[bytes], writer: Outlet | IO[bytes]) -> None:
-        self._writer, self._deaf = writer, False
-        self._doing, self._told = "", time.monotonic()
-        self._requests: queue.Queue[Frame | None] = queue.Queue(AHEAD)
+    def __init__(self, reader: IO[bytes], writer: ClientWriter | IO[bytes]) -> None:
+        self._writer, self._stalled = writer, False
+        self._last_progress, self._sent_at = "", time.monotonic()
+        self._requests: queue.Queue[Frame | None] = queue.Queue(READ_AHEAD)
         self.malformed = ""
         self.place: SessionPlace | None = None
         self._gone = threading.Event()
@@ -115,8 +115,8 @@ class Line:
 
     def gone(self) -> bool:
         """Whether the client has ended the stream (or sent what is not a frame); one that is there hears from us."""
-        if time.monotonic() - self._told > QUIET and not self._gone.is_set():
-            self.send({"progress": self._doing})
+        if time.monotonic() - self._sent_at > KEEP_ALIVE_SECONDS and not self._gone.is_set():
+            self.send({"progress": self._last_progress})
         return self._gone.is_set()
 
     def next(
@@ -127,7 +127,7 @@ class Line:
         `meanwhile` is called every `turn` seconds.
         """
         until = time.monotonic() + timeout
-        while not (self._deaf or (idle and self.wanted())):
+        while not (self._stalled or (idle and self.wanted())):
             left = until - time.monotonic()
             try:
                 frame = self._requests.get(timeout=max(0.0, min(left, turn)))
@@ -150,19 +150,21 @@ class Line:
 
         What cannot be sent is reported as an error: a client that waits for an answer must get one.
         """
-        self._doing, self._told = str(header.get("progress", "")), time.monotonic()
-        if self._deaf:
+        self._last_progress, self._sent_at = str(header.get("progress", "")), time.monotonic()
+        if self._stalled:
             return
         try:
             data = frames.encode(header)
         except ValueError as error:  # too large, or a surrogate of a path that is not UTF-8
-            told = HostFailed(f"the host's answer cannot be sent: {error}")
-            data = frames.encode({"progress": ""} if "progress" in header else {"ok": False, "error": as_frame(told)})
+            failure = HostFailed(f"the host's answer cannot be sent: {error}")
+            data = frames.encode(
+                {"progress": ""} if "progress" in header else {"ok": False, "error": as_frame(failure)}
+            )
         try:
             self._writer.write(data)
             self._writer.flush()
         except TimeoutError:  # it would hold the lock by not listening
-            self._deaf = True
+            self._stalled = True
             self._gone.set()
         except (OSError, ValueError):
             pass
@@ -170,7 +172,7 @@ class Line:
 
 def serve(
     reader: IO[bytes],
-    writer: Outlet | IO[bytes],
+    writer: ClientWriter | IO[bytes],
     root: Path,
     trust: Path | None,
     environ: Mapping[str, str],
@@ -184,7 +186,7 @@ def serve(
     `host` names the host file of a provisioned host; `own` the folder of its projects' own trust files, of which one
     takes the place of `trust`; `tables` what the agent can be made of.
     """
-    line = Line(reader, writer)
+    line = ClientConnection(reader, writer)
     try:
         target = open_target(root, host, tables).for_client(lambda: line.next(DEADLINE))
     except GoferryError as error:
@@ -193,17 +195,19 @@ def serve(
         return error.exit_code
     if own is not None and (own / (target.bound + ".trust")).exists():
         trust = own / (target.bound + ".trust")
-    session = AgentSession(target, trust, environ, tell=lambda text: line.send({"progress": text}), gone=line.gone)
+    session = AgentSession(
+        target, trust, environ, on_progress=lambda text: line.send({"progress": text}), gone=line.gone
+    )
     session.leave = line.wanted
-    if isinstance(writer, Outlet):
-        writer.hurried = lambda: session.engine is None and line.wanted()
+    if isinstance(writer, ClientWriter):
+        writer.place_wanted = lambda: session.engine is None and line.wanted()
     with target.session() as place:
         line.place = place
         return _served(session, line)
 
 
-def _served(session: AgentSession, line: Line) -> int:
-    phase, since, patience = "", time.monotonic(), IDLE
+def _served(session: AgentSession, line: ClientConnection) -> int:
+    phase, since, idle_left = "", time.monotonic(), IDLE
 
     def tend() -> None:
         with contextlib.suppress(Exception):  # what can't be ended now is ended by the next command
@@ -212,19 +216,19 @@ def _served(session: AgentSession, line: Line) -> int:
     while True:
         asked = time.monotonic()
         if session.phase != phase:
-            phase, since, patience = session.phase, asked, IDLE
-        left = min(DEADLINE, since + LONGEST - asked) if session.engine else patience
+            phase, since, idle_left = session.phase, asked, IDLE
+        left = min(DEADLINE, since + LONGEST - asked) if session.engine else idle_left
         turn = WATCHED if phase == BAKING else TURN
         frame = line.next(left, idle=session.engine is None, meanwhile=tend, turn=turn) if left > 0 else None
         if frame is None:
             return _ended(session, line)
-        patience = min(IDLE, patience - (time.monotonic() - asked) + len(frame[1]) / SLOWEST)
-        if line.place is not None and frame[0].get("request") not in LOOKS:
+        idle_left = min(IDLE, idle_left - (time.monotonic() - asked) + len(frame[1]) / SLOWEST)
+        if line.place is not None and frame[0].get("request") not in READ_ONLY_REQUESTS:
             line.place.used()
         line.send(_answer(session, *frame))
 
 
-CAME_TO = {
+SILENCE_STATES = {
     "": "No transaction was open, so nothing was undone.",
     "aborted": "What it had prepared was undone, and no traffic was touched.",
     "rolled-back": "Its transaction was undone: what served before serves again.",
@@ -232,10 +236,10 @@ CAME_TO = {
 }
 
 
-def _ended(session: AgentSession, line: Line) -> int:
+def _ended(session: AgentSession, line: ClientConnection) -> int:
     """End a session that nothing more is heard of, and tell a client that is still there how; return the exit code."""
     try:
-        state = CAME_TO.get(session.silence(), "The next command on the host ends what was begun.")
+        state = SILENCE_STATES.get(session.silence(), "The next command on the host ends what was begun.")
     except Exception as defect:  # noqa: BLE001  the next session tries again
         error = of_defect(defect)
     else:
@@ -246,10 +250,10 @@ def _ended(session: AgentSession, line: Line) -> int:
     return error.exit_code if line.malformed else 0
 
 
-def _why(line: Line, state: str) -> GoferryError:
+def _why(line: ClientConnection, state: str) -> GoferryError:
     if line.malformed:
         return MalformedFrame(f"the host agent was sent something else than a frame: {line.malformed}", state=state)
-    if state == CAME_TO[""]:
+    if state == SILENCE_STATES[""]:
         why = "others wait for its place" if line.wanted() else "it was asked for nothing that changes it"
         return SessionIdle(f"the host ended a session: {why}", state=state)
     return ClientSilent("nothing was heard of the client in time", state=state)

@@ -103,9 +103,9 @@ class Slot(NamedTuple):
 
     def record(self) -> dict[str, object]:
         """Return what the file holds; JSON types."""
-        told = {} if self.template is None else {"template": self.template.record()}
+        template = {} if self.template is None else {"template": self.template.record()}
         own = dict(zip(self._fields[:-2], self[:-2]))  # all but the template and the rest
-        return {**own, "args": list(self.args), "env": dict(self.env), **told, **self.rest}
+        return {**own, "args": list(self.args), "env": dict(self.env), **template, **self.rest}
 
     @property
     def shares(self) -> bool:

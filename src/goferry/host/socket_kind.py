@@ -11,10 +11,10 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Callable
 
-from goferry.host import control, ill, processes
+from goferry.host import control, health_failure, processes
 from goferry.host.control import Health
-from goferry.host.ill import Ill
-from goferry.host.look import BAD, insisted
+from goferry.host.health_check import BAD, retry
+from goferry.host.health_failure import NO_FAILURE, HealthFailure
 from goferry.host.public import FRONT, Finding
 from goferry.kernel import canonical
 from goferry.kernel.errors import GoferryError, printable
@@ -50,35 +50,35 @@ class SocketService:
         """Return the public port."""
         return public
 
-    def ask(self, guard: Guard, folder: ServiceFolder, slot: Slot, pid: int, seconds: float) -> Ill:
+    def ask(self, guard: Guard, folder: ServiceFolder, slot: Slot, pid: int, seconds: float) -> HealthFailure:
         """Ask on its control socket, where it says which process and which build it is.
 
         Raises:
             HealthIdentity: when another build answers.
         """
-        path = guard.driver.door(folder, slot)
+        path = guard.driver.socket_path(folder, slot)
         assert path is not None
         try:
             answer = control.health(path, slot.health, seconds)
         except (OSError, ValueError) as error:
-            return ill.of_control(error)
+            return health_failure.of_control(error)
         if answer.http != 200 and answer.status is not None:
-            said = f"HTTP {answer.http}, status {printable(str(answer.status), 100)}"
-            return Ill(said, status=answer.http)
+            message = f"HTTP {answer.http}, status {printable(str(answer.status), 100)}"
+            return HealthFailure(message, status=answer.http)
         if answer.http != 200:
-            return ill.of_status(answer.http, slot.health)
+            return health_failure.of_status(answer.http, slot.health)
         wrong = _wrong(answer, slot, pid)
         # Another process may still be ending, so that may pass. The right one of a wrong build stays wrong.
         if wrong and answer.pid != pid:
-            return Ill("; ".join(wrong))
+            return HealthFailure("; ".join(wrong))
         if wrong:
             raise HealthIdentity(
                 f"{slot.service} answers its health check with {'; '.join(wrong)}",
                 advice=["build with the version variable:  goferry build"],
             )
-        return Ill()
+        return NO_FAILURE
 
-    def stranger(self, slot: Slot, body: bytes, pid: Callable[[], int]) -> str:
+    def foreign_answer(self, slot: Slot, body: bytes, pid: Callable[[], int]) -> str:
         """Return in what the answer differs from what the slot's process would say of itself."""
         try:
             answer = canonical.loads(body)
@@ -92,44 +92,44 @@ class SocketService:
         Raises:
             CandidateUnhealthy: when it does not say that it does.
         """
-        _tell(folder, change.slot, "/accept", 200)
+        _post(folder, change.slot, "/accept", 200)
 
     def drain(self, folder: ServiceFolder, old: Slot) -> None:
         """Tell the version before to take no more; one that died meanwhile needs no telling."""
         with contextlib.suppress(GoferryError):
-            _tell(folder, old.slot, "/drain", 202, 1)
+            _post(folder, old.slot, "/drain", 202, 1)
 
     def give_back(self, switch: Direct, folder: ServiceFolder, change: Change, old: Slot) -> None:  # noqa: ARG002
         """Tell the version before to take connections again, or start it anew."""
         if switch.guard.driver.runs(folder, old):
             with contextlib.suppress(CandidateUnhealthy):
-                _tell(folder, old.slot, "/accept", 200)
+                _post(folder, old.slot, "/accept", 200)
                 return
         switch.guard.end(folder, old.slot)
         switch.restart(folder, old._replace(guarded=True))
 
     def restarted(self, folder: ServiceFolder, slot: Slot) -> None:
         """Tell it to take connections."""
-        _tell(folder, slot.slot, "/accept", 200)
+        _post(folder, slot.slot, "/accept", 200)
 
-    def reached(self, switch: Direct, folder: ServiceFolder, slot: Slot, seconds: float) -> Finding:
+    def check_public(self, switch: Direct, folder: ServiceFolder, slot: Slot, seconds: float) -> Finding:
         """Ask on the public port.
 
         Of the two that share a socket the version before may still answer what it took before it drained, so a few
         questions are put.
         """
-        said, pid = "", switch.guard.driver.running(folder, slot.slot).pid
+        problem, pid = "", switch.guard.driver.running(folder, slot.slot).pid
         until = time.monotonic() + seconds
         for _ in range(BAD):
             try:
                 body = control.ask_port(slot.port, slot.health, max(0.05, until - time.monotonic()))[1]
-                said = _other(body, pid)
+                problem = _other(body, pid)
             except OSError as error:
-                said = str(error)
-            if not said and processes.listens(pid, slot.port):
+                problem = str(error)
+            if not problem and processes.listens(pid, slot.port):
                 return Finding()
             time.sleep(0.05)
-        return Finding(FRONT, said or f"process {pid} does not listen on port {slot.port}")
+        return Finding(FRONT, problem or f"process {pid} does not listen on port {slot.port}")
 
 
 def _wrong(answer: Health, slot: Slot, pid: int) -> list[str]:
@@ -151,18 +151,18 @@ def _other(body: bytes, pid: int) -> str:
     return "" if other in (None, pid) else f"process {printable(str(other), 40)} answers instead of {pid}"
 
 
-def _tell(folder: ServiceFolder, number: int, target: str, wanted: int, tries: int = BAD) -> None:
-    said = "nothing"
+def _post(folder: ServiceFolder, number: int, target: str, wanted: int, tries: int = BAD) -> None:
+    answer = "nothing"
 
-    def told(seconds: float) -> bool:
-        nonlocal said
+    def post(seconds: float) -> bool:
+        nonlocal answer
         try:
             status, body = control.ask(folder.root.own / "run" / folder.control(number), "POST", target, seconds)
         except OSError as error:
-            said = str(error)
+            answer = str(error)
             return False
-        said = f"HTTP {status} {printable(body[:100].decode('utf-8', 'replace'))}"
+        answer = f"HTTP {status} {printable(body[:100].decode('utf-8', 'replace'))}"
         return status == wanted
 
-    if not insisted(told, tries):
-        raise CandidateUnhealthy(f"{folder.name} answered POST {target} with: {said}")
+    if not retry(post, tries):
+        raise CandidateUnhealthy(f"{folder.name} answered POST {target} with: {answer}")

@@ -104,7 +104,7 @@ class Store:
                         raise
                     _remove(part)
                     self._remove_unnamed(folder, {change.sha256})
-                    incoming.make_way(self.root)
+                    incoming.remove_unclaimed(self.root)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise self._full(folder, change) from error

@@ -41,7 +41,7 @@ class Supervised:
         """Return the port that the slot was described with."""
         return slot.listen
 
-    def robbed(self, folder: ServiceFolder, slot: Slot) -> int:
+    def taken_port(self, folder: ServiceFolder, slot: Slot) -> int:
         """Return a candidate's private port when another process listens on it, else 0; the public one can't be moved.
 
         All processes may be one user's here, so the process itself is what tells them apart.
@@ -50,7 +50,7 @@ class Supervised:
         taken = self.root.kind(slot.mode).shape.ports and port != slot.port and processes.listened(port)
         return port if taken and not processes.listens(pid, port) else 0
 
-    def elsewhere(self, folder: ServiceFolder, slot: Slot) -> Slot:
+    def move_port(self, folder: ServiceFolder, slot: Slot) -> Slot:
         """End the process; return the slot with another private port."""
         self.stop(folder, slot, 2.0)
         return shim.placed(slot, free_port())
@@ -137,7 +137,7 @@ class Supervised:
         self.start(folder, slot)
         return True
 
-    def door(self, folder: ServiceFolder, slot: Slot) -> Path | None:  # noqa: ARG002
+    def socket_path(self, folder: ServiceFolder, slot: Slot) -> Path | None:  # noqa: ARG002
         """Return the control socket of a service that follows the app contract."""
         return None if self.root.kind(slot.mode).shape.ports else self.root.own / "run" / slot.control
 

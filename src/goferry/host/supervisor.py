@@ -215,10 +215,10 @@ class Supervisor:
     def info(self, group: str, number: int) -> Info:
         """Return supervisord's view of a slot's process."""
         try:
-            said = self._call("getProcessInfo", f"{group}:{number}")
+            info = self._call("getProcessInfo", f"{group}:{number}")
         except xmlrpc.client.Fault:
             return Info()
-        return Info(int(said.get("pid", 0)), str(said.get("statename", "gone")), int(said.get("exitstatus", 0)))
+        return Info(int(info.get("pid", 0)), str(info.get("statename", "gone")), int(info.get("exitstatus", 0)))
 
     def knows(self, group: str) -> bool:
         """Whether supervisord runs and has the group."""
@@ -279,9 +279,9 @@ class Supervisor:
                     return
             time.sleep(0.03)
         code = process.poll()
-        said = (self.own / "supervisord.err").read_text("utf-8", "replace").strip().splitlines()[-5:]
+        stderr = (self.own / "supervisord.err").read_text("utf-8", "replace").strip().splitlines()[-5:]
         processes.end(processes.identity(process.pid), 2)
-        words = ": " + " / ".join(said) if said else ""
+        words = ": " + " / ".join(stderr) if stderr else ""
         if code is None:
             raise GuardFailed(
                 f"supervisord did not answer within {STARTS_WITHIN:g} s of its start{words}",

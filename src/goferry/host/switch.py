@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from goferry.host import control, slots
 from goferry.host.guard import Guard
+from goferry.host.health_check import retry
 from goferry.host.layout import ServiceFolder
-from goferry.host.look import insisted
 from goferry.host.public import Finding
 from goferry.host.shim import Slot
 from goferry.kernel.files import link_atomically, sync_folder
@@ -62,7 +62,7 @@ class Switch(Protocol):
     def restart(self, folder: ServiceFolder, slot: Slot) -> None:
         """Start a slot that served before, and wait until it is healthy and takes connections."""
 
-    def publicly(self, folder: ServiceFolder, slot: Slot, seconds: float) -> Finding:
+    def check_public(self, folder: ServiceFolder, slot: Slot, seconds: float) -> Finding:
         """Return what comes of asking a live slot at its public address, within `seconds`."""
 
     def address(self, folder: ServiceFolder, slot: Slot) -> str:
@@ -72,7 +72,7 @@ class Switch(Protocol):
 class Link:
     """A switch for which the `live` link is all: whoever follows it connects anew for each request, and keeps nothing.
 
-    What differs for another one is overridden; `publicly` and `address` must be.
+    What differs for another one is overridden; `check_public` and `address` must be.
     """
 
     def __init__(self, root: HostTarget, guard: Guard) -> None:
@@ -119,7 +119,7 @@ class Link:
 
     def returned(self, folder: ServiceFolder, old: Slot) -> Finding:
         """Ask where the public asks."""
-        return self.publicly(folder, old, control.SECONDS)
+        return self.check_public(folder, old, control.SECONDS)
 
     def restart(self, folder: ServiceFolder, slot: Slot) -> None:
         """Start it and wait until it is healthy."""
@@ -134,10 +134,10 @@ class Link:
             return not self.guard.ask_all([(folder, slot)], seconds)[0]
 
         with contextlib.suppress(HealthIdentity):
-            return self.guard.driver.runs(folder, slot) and insisted(asked)
+            return self.guard.driver.runs(folder, slot) and retry(asked)
         return False
 
-    def publicly(self, folder: ServiceFolder, slot: Slot, seconds: float = control.SECONDS) -> Finding:
+    def check_public(self, folder: ServiceFolder, slot: Slot, seconds: float = control.SECONDS) -> Finding:
         """Return what comes of asking a live slot at its public address."""
         raise NotImplementedError
 

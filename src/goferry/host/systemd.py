@@ -56,7 +56,7 @@ TURNS = threading.BoundedSemaphore(8)
 """So many programs run at once; the agent's unit bounds its tasks."""
 
 
-class Said(NamedTuple):
+class CommandResult(NamedTuple):
     """What a program answered: its exit code, output and complaints."""
 
     code: int
@@ -82,7 +82,7 @@ class UnitState(NamedTuple):
         return cls(**{name: value for name, value in lines if name in cls._fields})
 
 
-def run(words: Sequence[str]) -> Said:
+def run(words: Sequence[str]) -> CommandResult:
     """Run systemctl or journalctl.
 
     Raises:
@@ -107,7 +107,9 @@ def run(words: Sequence[str]) -> Said:
         raise GuardFailed(f"{words[0]}: {error}") from error
     finally:
         TURNS.release()
-    return Said(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+    return CommandResult(
+        done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+    )
 
 
 def _late(words: Sequence[str], seconds: float) -> GuardFailed:
@@ -154,7 +156,7 @@ class Systemd:
 
     def __init__(
         self,
-        run: Callable[[Sequence[str]], Said] = run,
+        run: Callable[[Sequence[str]], CommandResult] = run,
         stream: Callable[[Sequence[str]], Iterable[bytes]] = stream,
         put: Callable[[str, bytes], None] = write_atomically,
     ) -> None:
@@ -162,13 +164,13 @@ class Systemd:
         self._run, self._stream, self._put = run, stream, put
 
     def _systemctl(self, *words: str) -> str:
-        said = self._run(["systemctl", *words])
-        if said.code:
+        result = self._run(["systemctl", *words])
+        if result.code:
             raise GuardFailed(
-                f"systemctl {' '.join(words)}: {printable(said.err.strip(), 500) or f'exit code {said.code}'}",
+                f"systemctl {' '.join(words)}: {printable(result.err.strip(), 500) or f'exit code {result.code}'}",
                 advice=[f"look:  systemctl status {words[-1]}"],
             )
-        return said.out
+        return result.out
 
     def show(self, unit: str) -> UnitState:
         """Return what systemd says of a unit."""
@@ -188,7 +190,7 @@ class Systemd:
     def _note(self, folder: ServiceFolder, slot: Slot) -> start_note.Note:
         return start_note.read(folder.place.port_note(slot.slot))
 
-    def robbed(self, folder: ServiceFolder, slot: Slot) -> int:
+    def taken_port(self, folder: ServiceFolder, slot: Slot) -> int:
         """Return a port of the slot's last starts that a socket of another unit listens on, else 0."""
         if not _kind(folder, slot).ports:
             return 0
@@ -198,7 +200,7 @@ class Systemd:
             found = [kernel.listener(port) for port in (start.port, *start.before) if port]
         return next((each.port for each in found if each and not unit.owns(each)), 0)
 
-    def elsewhere(self, folder: ServiceFolder, slot: Slot) -> Slot:
+    def move_port(self, folder: ServiceFolder, slot: Slot) -> Slot:
         """End the process and leave its way in; the next start draws another port."""
         self._end(folder.place.unit(slot.slot), time.monotonic() + QUICK)
         return slot
@@ -244,9 +246,9 @@ class Systemd:
         # The socket first: with it systemd makes the folder in which the leave lies.
         self._systemctl("start", "--", folder.place.socket_unit(number))
         self._put(folder.place.leave(number), f"{LEAVE}={slot.attempt}\n".encode())
-        said = self._run(["systemctl", "start", "--", folder.place.unit(number)])
-        if said.code and self.show(folder.place.unit(number)).ActiveState != "failed":
-            raise GuardFailed(f"{folder.place.unit(number)}: {printable(said.err.strip(), 500)}")
+        result = self._run(["systemctl", "start", "--", folder.place.unit(number)])
+        if result.code and self.show(folder.place.unit(number)).ActiveState != "failed":
+            raise GuardFailed(f"{folder.place.unit(number)}: {printable(result.err.strip(), 500)}")
 
     def stop(self, folder: ServiceFolder, slot: Slot, grace: float) -> None:
         """End the service (SIGTERM, SIGKILL after `grace`), then its socket and what that triggered."""
@@ -315,7 +317,7 @@ class Systemd:
         self._systemctl("restart" if runs else "start", "--no-block", "--", unit)
         return True
 
-    def door(self, folder: ServiceFolder, slot: Slot) -> Path | None:
+    def socket_path(self, folder: ServiceFolder, slot: Slot) -> Path | None:
         """Return the slot's socket."""
         return Path(folder.place.serving(slot.mode).socket_path(slot.slot))
 

@@ -168,7 +168,7 @@ def purge(session: AgentSession, project: str, service: str, *, dry_run: bool, w
             # Measured again, as it may have changed while the lock was waited for.
             found = kept(root, project, service)
             for each in found:
-                session.tell(f"remove {each.path}")
+                session.on_progress(f"remove {each.path}")
                 _remove(each.path)
             _leave(root.project(project))
             session.guard.tidy()

@@ -145,7 +145,7 @@ class TrafficActs:
         """
         folder = self._folder(transaction, change)
         slot = self.guard.described(folder, change.slot)
-        found = self.publicly(folder, slot)
+        found = self.check_public(folder, slot)
         if found.where == FRONT:  # a candidate that answers nobody has no fault in front of it
             wrong = self.guard.ask_all([(folder, slot)], ITSELF)[0]
             found = Finding(SERVICE, wrong) if wrong else found
@@ -153,11 +153,11 @@ class TrafficActs:
             kind, how = _REACHED[found.where]
             what = f"{change.service} {change.version} {how} {self.address(folder, slot)}: {found.what}"
             error = kind(what, advice=found.advice)
-            raise self.guard.blame(folder, change.slot, error) if found.where == SERVICE else error
+            raise self.guard.attach_log(folder, change.slot, error) if found.where == SERVICE else error
 
-    def publicly(self, folder: ServiceFolder, slot: Slot, seconds: float = control.SECONDS) -> Finding:
+    def check_public(self, folder: ServiceFolder, slot: Slot, seconds: float = control.SECONDS) -> Finding:
         """Return what comes of asking a live slot at its public address, within `seconds`."""
-        return self.switch.publicly(folder, slot, seconds)
+        return self.switch.check_public(folder, slot, seconds)
 
     def address(self, folder: ServiceFolder, slot: Slot) -> str:
         """Return where the service is reached from this machine."""

@@ -66,7 +66,7 @@ class Shown(NamedTuple):
 
 
 class View:
-    """The eyes of one session; nothing here changes anything."""
+    """What one session shows; nothing here changes anything."""
 
     def __init__(self, root: HostTarget, guard: Guard, traffic: TrafficActs) -> None:
         self.root, self.guard, self.traffic = root, guard, traffic
@@ -115,9 +115,9 @@ class View:
     def _all(self, folders: Sequence[ServiceFolder]) -> list[Shown]:
         """Return what is live of several services, all asked side by side within SECONDS whatever they do."""
         found = gather([functools.partial(self.one, folder) for folder in folders], time.monotonic() + SECONDS)
-        return [outcome.value or self._untold(folders[number], outcome) for number, outcome in enumerate(found)]
+        return [outcome.value or self._unanswered(folders[number], outcome) for number, outcome in enumerate(found)]
 
-    def _untold(self, folder: ServiceFolder, outcome: Outcome[Shown]) -> Shown:
+    def _unanswered(self, folder: ServiceFolder, outcome: Outcome[Shown]) -> Shown:
         """Return what is known of a service that was not looked at in time, or could not be."""
         if outcome.error is not None and not isinstance(outcome.error, GoferryError):
             raise outcome.error
@@ -151,7 +151,7 @@ class View:
             advice=[f"name one:  --project {running[0]}"],
         )
 
-    def told(self, error: GoferryError, project: str) -> GoferryError:
+    def with_serving(self, error: GoferryError, project: str) -> GoferryError:
         """Return the error with what serves now of the project that was to change, if one was: `serving`."""
         if project:
             with contextlib.suppress(GoferryError, OSError):
@@ -167,8 +167,8 @@ class View:
         number = slots.live(folder)
         slot = slots.read(folder, number)
         process = self.guard.driver.running(folder, number) if number >= 0 else Process()
-        why = self._illness(folder, slot, process)
-        unreached = "" if why or slot is None else self.traffic.publicly(folder, slot, ASKED).what
+        why = self._unhealthy_why(folder, slot, process)
+        unreached = "" if why or slot is None else self.traffic.check_public(folder, slot, ASKED).what
         shown = self._shown(folder, slot, number, process, why, state.read(folder).history)
         return shown._replace(unreached=unreached)
 
@@ -214,7 +214,7 @@ class View:
             return {"sequence": 0, "lowered": lowered, "error": error.what}
         return {"sequence": found.sequence if found else 0, "lowered": lowered, "error": ""}
 
-    def _illness(self, folder: ServiceFolder, slot: Slot | None, process: Process) -> str:
+    def _unhealthy_why(self, folder: ServiceFolder, slot: Slot | None, process: Process) -> str:
         if slot is None or not processes.same(process):
             return "no process"
         try:
@@ -228,8 +228,8 @@ class View:
         folders = [folder for folder in self.root.services() if slots.live(folder) >= 0]
         folders = [folder for folder in folders if not wanted or folder.name in wanted]
         room = ROOM // max(1, len(folders))
-        told = [_newest(self.guard.driver.tail(each, slots.live(each), lines), room) for each in folders]
-        return {"logs": dict(zip(_unique(folders), told))}
+        logs = [_newest(self.guard.driver.tail(each, slots.live(each), lines), room) for each in folders]
+        return {"logs": dict(zip(_unique(folders), logs))}
 
 
 def _unique(folders: Sequence[ServiceFolder]) -> list[str]:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Callable
 
 from goferry.host import control, processes
 from goferry.host.gather import gather
-from goferry.host.ill import Ill
+from goferry.host.health_check import BAD, LATE, OVER
+from goferry.host.health_failure import HealthFailure
 from goferry.host.layout import ServiceFolder
-from goferry.host.look import BAD, LATE, OVER
 from goferry.host.processes import Process
 from goferry.host.shim import Slot
 from goferry.kernel.machine import Change, Transaction
@@ -28,7 +28,7 @@ from goferry.kernel.outcomes import CandidateUnhealthy, GuardFailed
 if TYPE_CHECKING:
     from goferry.host.guard import Guard
 
-PACE, STAGGER = 0.5, 1.0
+CHECK_INTERVAL, STAGGER = 0.5, 1.0
 """Seconds between two looks at how candidates answer that wait; and between two questions to one that lets us wait."""
 SILENT = 5.0
 """Seconds in which no question is answered, each with all its time, that say of a candidate that it is ill."""
@@ -46,7 +46,7 @@ class Watched:
     folder: ServiceFolder
     slot: Slot
     process: Process
-    well: float = 0.0
+    healthy_at: float = 0.0
 
 
 class Watch:
@@ -59,15 +59,15 @@ class Watch:
     def __init__(self, guard: Guard, transaction: Transaction) -> None:
         self._guard, self._project, self.of = guard, transaction.project, transaction.id
         self._asked = 0.0
-        self._watched = [self._begun(change) for change in transaction.changes]
+        self._watched = [self._candidate(change) for change in transaction.changes]
 
-    def _begun(self, change: Change) -> Watched:
+    def _candidate(self, change: Change) -> Watched:
         folder = self._guard.root.service(self._project, change.service)
         return Watched(
             folder, self._guard.described(folder, change.slot), self._guard.driver.running(folder, change.slot)
         )
 
-    def through(self) -> None:
+    def bake(self) -> None:
         """Watch them for the longest of their bake times; the last answer must be a good one.
 
         It is over OVER seconds after that. Towards the end they are not asked when they would have less time than they
@@ -81,72 +81,72 @@ class Watch:
         until = time.monotonic() + max(each.slot.bake_ms for each in self._watched) / 1000
         needed = 0.1
 
-        def look() -> None:
-            self._guard.patience(0, heed=True)
-            self._refuse_ended("ended " + WATCHED)
+        def raise_over() -> None:
+            self._guard.sleep(0, cancellable=True)
+            self._raise_ended("ended " + WATCHED)
 
         while time.monotonic() < until:
             since = time.monotonic()
             if until + OVER - since > needed:
-                self._ask(WATCHED, until + OVER, look)
+                self._ask(WATCHED, until + OVER, raise_over)
                 needed = max(needed, 2 * (time.monotonic() - since))
-            look()
-            self._guard.patience(0.05, heed=True)
+            raise_over()
+            self._guard.sleep(0.05, cancellable=True)
 
-    def once(self) -> None:
+    def check(self) -> None:
         """Look at them once more.
 
         Raises:
             CandidateCrashed: the new version's process exited before it was healthy.
             CandidateUnhealthy: the new version runs but did not become healthy in time.
         """
-        self._refuse_ended("ended " + WAITS)
+        self._raise_ended("ended " + WAITS)
         self._ask(WAITS)
 
-    def glance(self) -> None:
+    def check_in_passing(self) -> None:
         """Look whether they run, and now and then how they answer.
 
         Raises:
             CandidateCrashed: the new version's process exited before it was healthy.
             CandidateUnhealthy: the new version runs but did not become healthy in time.
         """
-        self._refuse_ended("ended " + WAITS)
-        if time.monotonic() - self._asked >= PACE:
-            self._ask(WAITS, look=lambda: self._refuse_ended("ended " + WAITS))
+        self._raise_ended("ended " + WAITS)
+        if time.monotonic() - self._asked >= CHECK_INTERVAL:
+            self._ask(WAITS, on_wait=lambda: self._raise_ended("ended " + WAITS))
             self._asked = time.monotonic()
 
-    def _ask(self, when: str, until: float = math.inf, look: Callable[[], None] = lambda: None) -> None:
+    def _ask(self, when: str, until: float = math.inf, on_wait: Callable[[], None] = lambda: None) -> None:
         """Ask each until it answers well, but no longer than until a monotonic time; raise of the first that is ill.
 
-        `look` is called while they are waited for; what it raises ends that.
+        `on_wait` is called while they are waited for; what it raises ends that.
         """
         until = min(until, time.monotonic() + SILENT)
-        found = gather([functools.partial(self._heard, each, until) for each in self._watched], until + 0.3, look)
+        found = gather([functools.partial(self._poll, each, until) for each in self._watched], until + 0.3, on_wait)
         for each, outcome in zip(self._watched, found):
             if outcome.error is not None:
                 raise outcome.error
-            said = LATE if outcome.value is None else outcome.value
-            if not said:
-                each.well = time.monotonic()
-                self._guard.note_well(each.folder, each.slot.slot)
-            elif not said.late or time.monotonic() - each.well >= control.SECONDS:
-                what = f"{each.slot.service} {each.slot.version} became ill {when}: {said}"
-                raise self._guard.blame(each.folder, each.slot.slot, CandidateUnhealthy(what))
+            failure = LATE if outcome.value is None else outcome.value
+            if not failure:
+                each.healthy_at = time.monotonic()
+                self._guard.note_healthy(each.folder, each.slot.slot)
+            elif not failure.late or time.monotonic() - each.healthy_at >= control.SECONDS:
+                what = f"{each.slot.service} {each.slot.version} became ill {when}: {failure}"
+                raise self._guard.attach_log(each.folder, each.slot.slot, CandidateUnhealthy(what))
 
-    def _heard(self, each: Watched, until: float) -> Ill:
+    def _poll(self, each: Watched, until: float) -> HealthFailure:
         """Return nothing once a question is answered well; else what is wrong with the last one of BAD bad answers."""
-        answers: queue.SimpleQueue[Ill | Exception] = queue.SimpleQueue()
+        answers: queue.SimpleQueue[HealthFailure | Exception] = queue.SimpleQueue()
 
         def ask() -> None:
             try:
                 seconds = max(0.05, until - time.monotonic())
                 answers.put(self._guard.ask(each.folder, each.slot, seconds, each.process.pid))
             except GuardFailed as error:
-                answers.put(Ill(error.what))
+                answers.put(HealthFailure(error.what))
             except Exception as error:  # noqa: BLE001  it is raised by who waits
                 answers.put(error)
 
-        bad, said, due = 0, LATE, time.monotonic()
+        bad, failure, due = 0, LATE, time.monotonic()
         while bad < BAD and time.monotonic() < until:
             if time.monotonic() >= due:
                 threading.Thread(target=ask, daemon=True).start()
@@ -160,13 +160,13 @@ class Watch:
             if not answer:
                 return answer
             # Silence says less than a bad answer that came before it.
-            if not answer.late or said.late:
-                said = answer
+            if not answer.late or failure.late:
+                failure = answer
             if not answer.late:
                 bad, due = bad + 1, time.monotonic() + 0.05
-        return said
+        return failure
 
-    def _refuse_ended(self, how: str) -> None:
+    def _raise_ended(self, how: str) -> None:
         for each in self._watched:
             if not processes.same(each.process):
                 raise self._guard.crashed(each.folder, each.slot, how)

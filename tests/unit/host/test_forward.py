@@ -237,7 +237,7 @@ class Late(forward.Gate):
             self.kept(self.squatter.accept()[0])
             self.squatter.close()
             self.kept(_squatter(listener.port))  # as the service would, started again
-        return super().still(listener)
+        return super().still_listens(listener)
 
     def kept(self, one):
         one.settimeout(5)

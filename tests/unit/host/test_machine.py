@@ -99,7 +99,7 @@ def test_the_outlook_of_a_dry_run_is_what_an_engine_does():
 
     engine = Engine(*[Host()] * 4)
     heard = []
-    engine.tell = heard.append
+    engine.on_progress = heard.append
     engine.begin(begun(("api", "worker")))
     engine.advance("switch")
     engine.advance("commit")

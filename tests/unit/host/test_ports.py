@@ -282,12 +282,12 @@ def test_the_embedded_target_tells_by_the_process_who_took_a_candidate_s_port(tm
     with subprocess.Popen(["sleep", "100"]) as other:
         for pid, taken in ((other.pid, port), (os.getpid(), 0)):
             folder.run(0).write_text(json.dumps(processes.identity(pid)._asdict()))
-            assert driver.robbed(folder, slot) == taken
+            assert driver.taken_port(folder, slot) == taken
         folder.run(0).write_text(json.dumps(processes.identity(other.pid)._asdict()))
-        assert driver.robbed(folder, slot._replace(port=port)) == 0  # the public one can't be moved
-        assert driver.robbed(folder, slot._replace(mode="socket")) == 0
-        moved = driver.elsewhere(folder, slot)
+        assert driver.taken_port(folder, slot._replace(port=port)) == 0  # the public one can't be moved
+        assert driver.taken_port(folder, slot._replace(mode="socket")) == 0
+        moved = driver.move_port(folder, slot)
         assert other.wait(5) == -15
     assert moved.listen != port
     assert moved.env == {"ADDR": f"127.0.0.1:{moved.listen}"}
-    assert driver.robbed(folder, moved) == 0
+    assert driver.taken_port(folder, moved) == 0

@@ -33,8 +33,8 @@ class Machine:
     def run(self, words):
         if words[1] != "show":
             self.started.append(words[1:])
-            return systemd.Said(0, "", "")
-        return systemd.Said(0, f"ActiveState={self.states.get(words[-1], 'inactive')}\nMainPID=0\n", "")
+            return systemd.CommandResult(0, "", "")
+        return systemd.CommandResult(0, f"ActiveState={self.states.get(words[-1], 'inactive')}\nMainPID=0\n", "")
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from goferry.system import process
 @pytest.mark.parametrize("answer", [{"ok": True, "log": "\udcff"}, {"ok": True, "text": "x" * frames.MAX_HEADER}])
 def test_an_answer_that_cannot_be_sent_is_told_as_an_error(answer):
     sent = io.BytesIO()
-    serve.Line(io.BytesIO(), sent).send(answer)
+    serve.ClientConnection(io.BytesIO(), sent).send(answer)
     sent.seek(0)
     told, _ = frames.read(sent)
     assert (told["ok"], told["error"]["name"]) == (False, "host-failed")
@@ -43,11 +43,11 @@ def test_a_client_that_waits_long_is_told_so_while_it_is_there(monkeypatch):
     ours, theirs = os.pipe()
     sent = io.BytesIO()
     with os.fdopen(ours, "rb", buffering=0) as reader:
-        line = serve.Line(reader, sent)
+        line = serve.ClientConnection(reader, sent)
         line.send({"progress": "watch api"})
         assert not line.gone()
         said = sent.getvalue()
-        monkeypatch.setattr(serve, "QUIET", -1.0)
+        monkeypatch.setattr(serve, "KEEP_ALIVE_SECONDS", -1.0)
         assert not line.gone()
         assert sent.getvalue() == said * 2
         os.close(theirs)
@@ -57,10 +57,10 @@ def test_a_client_that_waits_long_is_told_so_while_it_is_there(monkeypatch):
 
 
 def test_a_client_that_takes_nothing_is_gone_and_keeps_nobody_waiting(monkeypatch):
-    monkeypatch.setattr(serve, "DEAF", 0.2)
+    monkeypatch.setattr(serve, "WRITE_TIMEOUT", 0.2)
     ours, theirs = socket.socketpair()
     with ours, theirs, ours.makefile("rb", buffering=0) as reader:
-        line = serve.Line(reader, serve.Outlet(ours.fileno()))
+        line = serve.ClientConnection(reader, serve.ClientWriter(ours.fileno()))
         outlet = line._writer
         for _ in range(5):
             line.send({"ok": True, "logs": "x" * 900_000})
@@ -71,7 +71,7 @@ def test_a_client_that_takes_nothing_is_gone_and_keeps_nobody_waiting(monkeypatc
 
 
 def test_the_end_of_a_client_is_the_end_however_often_it_is_asked_for(monkeypatch):
-    line = serve.Line(io.BytesIO(), io.BytesIO())
+    line = serve.ClientConnection(io.BytesIO(), io.BytesIO())
     monkeypatch.setattr(serve, "TURN", 3600.0)
     assert [line.next(7200) for _ in range(3)] == [None] * 3
 
@@ -80,7 +80,7 @@ def test_an_outlet_sends_all_of_it_to_who_reads():
     ours, theirs = socket.socketpair()
     data = os.urandom(900_000)
     with ours, theirs:
-        sending = threading.Thread(target=serve.Outlet(ours.fileno()).write, args=(data,))
+        sending = threading.Thread(target=serve.ClientWriter(ours.fileno()).write, args=(data,))
         sending.start()
         heard = b""
         while len(heard) < len(data):
@@ -124,7 +124,7 @@ def test_signs_of_life_do_not_hold_the_lock_for_ever(monkeypatch, tmp_path):
     alive.start()
     with ours, theirs, ours.makefile("rb", buffering=0) as reader:
         serving = threading.Thread(
-            target=serve.serve, args=(reader, serve.Outlet(ours.fileno()), tmp_path, None, {}), daemon=True
+            target=serve.serve, args=(reader, serve.ClientWriter(ours.fileno()), tmp_path, None, {}), daemon=True
         )
         serving.start()
         serving.join(5)
@@ -153,7 +153,7 @@ def served(monkeypatch, tmp_path, request, payload=b"", pause=0.05, kind=Waiting
 
     asking = threading.Thread(target=ask, daemon=True)
     with ours, theirs, ours.makefile("rb", buffering=0) as reader:
-        outlet = serve.Outlet(ours.fileno())
+        outlet = serve.ClientWriter(ours.fileno())
         serving = threading.Thread(target=serve.serve, args=(reader, outlet, tmp_path, None, {}), daemon=True)
         serving.start()
         asking.start()
@@ -251,4 +251,4 @@ def test_a_client_that_falls_silent_and_is_still_there_is_told_what_became_of_it
     monkeypatch.setattr(serve, "LONGEST", 0.3)
     _, last = served(monkeypatch, tmp_path, "hello", kind=Waiting)
     assert last["error"]["name"] == "client-silent"
-    assert last["error"]["state"] == serve.CAME_TO["rolled-back"]
+    assert last["error"]["state"] == serve.SILENCE_STATES["rolled-back"]

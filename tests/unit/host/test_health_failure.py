@@ -8,7 +8,7 @@ from pathlib import Path
 import hostile
 import pytest
 
-from goferry.host import guard as guard_module, ill, look, processes, slots
+from goferry.host import guard as guard_module, health_check, health_failure, processes, slots
 from goferry.host.embedded import Embedded
 from goferry.host.guard import Guard
 from goferry.host.shim import Slot, Template
@@ -27,8 +27,8 @@ def answer(status, *headers, body=b"no"):
 class Driver:
     """A process that runs: this one."""
 
-    def __init__(self, port, door=None):
-        self._port, self._door = port, door
+    def __init__(self, port, socket_path=None):
+        self._port, self._socket_path = port, socket_path
 
     def ended(self, _folder, _slot):
         return ""
@@ -36,11 +36,11 @@ class Driver:
     def running(self, _folder, _number):
         return processes.identity(os.getpid())
 
-    def robbed(self, _folder, _slot):
+    def taken_port(self, _folder, _slot):
         return 0
 
-    def door(self, _folder, _slot):
-        return self._door
+    def socket_path(self, _folder, _slot):
+        return self._socket_path
 
     def port(self, _folder, _slot):
         return self._port
@@ -95,9 +95,9 @@ def asked(tmp_path, driver, mode="plain"):
         (
             b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
             "it speaks TLS at /healthz, and is asked in plain HTTP",
-            [ill._TLS],
+            [health_failure._TLS],
         ),
-        (b"\x15\x03\x01\x00\x02\x02\x46", "it speaks TLS, and is asked in plain HTTP", [ill._TLS]),
+        (b"\x15\x03\x01\x00\x02\x02\x46", "it speaks TLS, and is asked in plain HTTP", [health_failure._TLS]),
         (
             b"SSH-2.0-Go\r\n",
             "not an HTTP answer: SSH-2.0-Go",
@@ -133,11 +133,11 @@ def test_what_it_says_last_counts_whatever_comes_late(tmp_path, port, monkeypatc
 
 def test_late_questions_do_not_hide_what_was_answered():
     """A busy machine lets single questions be late, and a service that hangs in the end answered once."""
-    no, late = ill.of_status(404, "/healthz"), look.LATE
+    no, late = health_failure.of_status(404, "/healthz"), health_check.LATE
     hung = "HTTP 404 at /healthz; since then no answer in time"
-    told, heard = ill.Ill(), []
+    told, heard = health_failure.NO_FAILURE, []
     for said, cut in [(late, False), (no, False), (late, False), (late, True), (late, False), (no, True), (late, True)]:
-        told = ill.heard(told, said, cut=cut)
+        told = health_failure.followed_by(told, said, cut=cut)
         heard.append((str(told), told.status, list(told.advice)))
     assert [text for text, *_ in heard] == [str(late), str(no), hung, hung, hung, str(no), str(no)]
     assert {tuple(map(str, more)) for _, *more in heard[1:]} == {("404", str(list(no.advice)))}
@@ -150,7 +150,7 @@ def test_one_that_does_not_listen_is_told_where_it_should(tmp_path, port, elsewh
     what = f"nothing listens on 127.0.0.1:{port}, which it is told by ADDR"
     assert said == what + ("; it listens on port 8080" if elsewhere else "")
     own = ["or does its own configuration file say 8080? what stands there may count for more"] if elsewhere else []
-    assert advice == [ill._LISTEN, *own, LONGER, LOG]
+    assert advice == [health_failure._LISTEN, *own, LONGER, LOG]
 
 
 def test_the_ports_of_a_process_are_those_on_which_it_listens(port):
@@ -168,12 +168,12 @@ def test_the_ports_of_a_process_are_those_on_which_it_listens(port):
     [
         (answer(404, body=b"404 page not found\n"), "HTTP 404 at /healthz", [NAME_PATH]),
         (answer(503, body=b'{"status": "starting"}'), "HTTP 503, status starting", [LONGER]),
-        (answer(200, body=b"ok"), "what it answers is not a JSON object", [ill._CONTROL]),
-        (None, "nothing listens on its control socket", [ill._CONTROL, LONGER]),
+        (answer(200, body=b"ok"), "what it answers is not a JSON object", [health_failure._CONTROL]),
+        (None, "nothing listens on its control socket", [health_failure._CONTROL, LONGER]),
     ],
 )
 def test_a_service_of_the_app_contract_is_told_what_its_control_socket_lacks(tmp_path, monkeypatch, said, what, advice):
-    door = Path(tmp_path / "control.sock")
+    socket_path = Path(tmp_path / "control.sock")
     monkeypatch.setitem(hostile.KINDS, "steady", lambda: iter([(said, 0.0)]))
-    with hostile.listening(door, "steady") if said else contextlib.nullcontext():
-        assert asked(tmp_path, Driver(0, door), "socket") == (what, [*advice, LOG])
+    with hostile.listening(socket_path, "steady") if said else contextlib.nullcontext():
+        assert asked(tmp_path, Driver(0, socket_path), "socket") == (what, [*advice, LOG])

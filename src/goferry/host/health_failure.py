@@ -19,29 +19,30 @@ _SINCE = "; since then no answer in time"
 _ASKED_BY_HTTPS = b"client sent an http request to an https server"  # net/http
 
 
-class Ill(str):
-    """What is wrong, for a person; empty where all is well.
+class HealthFailure(str):
+    """Why a health check failed, for a person; empty where it passed.
 
     Attributes:
-        advice: what to do where it stays so. waits: whether more time alone may mend it.
+        advice: what to do where it stays so. transient: whether more time alone may mend it.
         status: the status of the HTTP answer, 0 where there was none. late: none came in time.
     """
 
-    __slots__ = ("advice", "late", "status", "waits")
+    __slots__ = ("advice", "late", "status", "transient")
     advice: tuple[str, ...]
-    waits: bool
+    transient: bool
     status: int
     late: bool
 
     def __new__(  # noqa: PYI034
-        cls, text: str = "", advice: Sequence[str] = (), *, waits: bool = True, status: int = 0, late: bool = False
-    ) -> Ill:
+        cls, text: str = "", advice: Sequence[str] = (), *, transient: bool = True, status: int = 0, late: bool = False
+    ) -> HealthFailure:
         """Make the words."""
         made = super().__new__(cls, text)
-        made.advice, made.waits, made.status, made.late = tuple(advice), waits, status, late
+        made.advice, made.transient, made.status, made.late = tuple(advice), transient, status, late
         return made
 
 
+NO_FAILURE = HealthFailure()
 _STATUSES: tuple[tuple[Sequence[int], bool, str], ...] = (
     (range(200, 300), False, "200 alone says that it is well"),
     (range(300, 400), False, "nothing is followed"),
@@ -52,61 +53,65 @@ _STATUSES: tuple[tuple[Sequence[int], bool, str], ...] = (
 """Which statuses, whether more time alone may mend them, and what to know of them; the first that fits counts."""
 
 
-def of_status(status: int, path: str, *, location: str = "", body: bytes = b"") -> Ill:
+def of_status(status: int, path: str, *, location: str = "", body: bytes = b"") -> HealthFailure:
     """Return what an HTTP answer other than 200 means, which `path` gave."""
     if status == 400 and _ASKED_BY_HTTPS in body[:200].lower():
-        return Ill(f"it speaks TLS at {path}, and is asked in plain HTTP", (_TLS,), waits=False, status=status)
-    waits, note = next(((waits, note) for among, waits, note in _STATUSES if status in among), (False, ""))
+        return HealthFailure(
+            f"it speaks TLS at {path}, and is asked in plain HTTP", (_TLS,), transient=False, status=status
+        )
+    transient, note = next(((transient, note) for among, transient, note in _STATUSES if status in among), (False, ""))
     to = f" to {printable(location, 200)}" if location else ""
     if location.startswith("https://") and 300 <= status < 400:
         note = "the check comes in plain HTTP"
     why = f"{note}: " if note else ""
     advice = f"{why}name a path that answers 200, at the service in goferry.yml:  health: /PATH"
-    return Ill(f"HTTP {status} at {path}{to}", () if waits else (advice,), waits=waits, status=status)
+    return HealthFailure(
+        f"HTTP {status} at {path}{to}", () if transient else (advice,), transient=transient, status=status
+    )
 
 
-def of_error(error: Exception) -> Ill:
+def of_error(error: Exception) -> HealthFailure:
     """Return what it means that no whole answer came."""
-    said = printable(str(error), 200) or type(error).__name__
+    message = printable(str(error), 200) or type(error).__name__
     if not isinstance(error, control.NotHTTP) or error.closed:
-        return Ill(said, late=isinstance(error, control.Late))
+        return HealthFailure(message, late=isinstance(error, control.Late))
     if error.tls:
-        return Ill("it speaks TLS, and is asked in plain HTTP", (_TLS,), waits=False)
-    return Ill(said, ("let it answer GET over HTTP/1.1 on the address that it is given",), waits=False)
+        return HealthFailure("it speaks TLS, and is asked in plain HTTP", (_TLS,), transient=False)
+    return HealthFailure(message, ("let it answer GET over HTTP/1.1 on the address that it is given",), transient=False)
 
 
-def of_control(error: Exception) -> Ill:
+def of_control(error: Exception) -> HealthFailure:
     """Return what it means that a service of the app contract does not answer as such on its control socket."""
     if isinstance(error, (FileNotFoundError, ConnectionRefusedError)):
-        return Ill("nothing listens on its control socket", (_CONTROL,))
+        return HealthFailure("nothing listens on its control socket", (_CONTROL,))
     if isinstance(error, ValueError):
-        return Ill(printable(str(error), 200), (_CONTROL,), waits=False)
+        return HealthFailure(printable(str(error), 200), (_CONTROL,), transient=False)
     return of_error(error)
 
 
-def heard(before: Ill, said: Ill, *, cut: bool) -> Ill:
-    """Return what is reported when `said` follows `before`: its last answer, and that none came since.
+def followed_by(before: HealthFailure, failure: HealthFailure, *, cut: bool) -> HealthFailure:
+    """Return what is reported when `failure` follows `before`: its last answer, and that none came since.
 
     `cut` says that the last question had less time than an answer may take: that none came then means nothing.
     """
-    if not said.late or not before or before.late:
-        return said
+    if not failure.late or not before or before.late:
+        return failure
     if cut or before.endswith(_SINCE):
         return before
-    return Ill(before + _SINCE, before.advice, waits=before.waits, status=before.status)
+    return HealthFailure(before + _SINCE, before.advice, transient=before.transient, status=before.status)
 
 
-def deaf(slot: Slot, port: int, elsewhere: Sequence[int]) -> Ill:
-    """Return that a plain service does not listen on its port; `elsewhere` are those on which its process does."""
-    told = ", ".join(_told(slot))
-    what = f"nothing listens on 127.0.0.1:{port}, which it is told{' by ' + told if told else ''}"
-    if not elsewhere:
-        return Ill(what, (_LISTEN,))
-    ports = ", ".join(map(str, elsewhere))
-    return Ill(f"{what}; it listens on port {ports}", (_LISTEN, _OWN_FILE.format(ports)))
+def not_listening(slot: Slot, port: int, other_ports: Sequence[int]) -> HealthFailure:
+    """Return that a plain service does not listen on its port; `other_ports` are those on which its process does."""
+    settings = ", ".join(_listen_settings(slot))
+    what = f"nothing listens on 127.0.0.1:{port}, which it is told{' by ' + settings if settings else ''}"
+    if not other_ports:
+        return HealthFailure(what, (_LISTEN,))
+    ports = ", ".join(map(str, other_ports))
+    return HealthFailure(f"{what}; it listens on port {ports}", (_LISTEN, _OWN_FILE.format(ports)))
 
 
-def _told(slot: Slot) -> Iterator[str]:
+def _listen_settings(slot: Slot) -> Iterator[str]:
     """Yield the variables and arguments that tell a service where to listen."""
     template = slot.template or Template()
     yield from (printable(name, 100) for name, text in sorted(template.env.items()) if "%(" in text)

@@ -232,7 +232,7 @@ class Late(forward.Gate):
         self.squatter = self.kept(_squatter(found.port))
         return found
 
-    def still(self, listener):
+    def still_listens(self, listener):
         if self.returns and len(self.opened) == 1:
             self.kept(self.squatter.accept()[0])
             self.squatter.close()

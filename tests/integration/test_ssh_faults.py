@@ -177,10 +177,10 @@ def test_an_upload_that_was_cut_goes_on(works, ready, monkeypatch):
     def cut_at(offset):
         whole = Agent.ask
 
-        def asked(agent, request, *arguments, payload=b"", **fields):
+        def asked(agent, request, *arguments, **fields):
             if request == "upload" and fields["offset"] >= offset:
                 os.kill(agent.pid, signal.SIGKILL)
-            return whole(agent, request, *arguments, payload=payload, **fields)
+            return whole(agent, request, *arguments, **fields)
 
         monkeypatch.setattr(Agent, "ask", asked)
         error = failed(dist, works.fleet(ready))

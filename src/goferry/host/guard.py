@@ -241,8 +241,7 @@ class Guard:
         """Watch all candidates for the longest of their bake times: the same processes, well all the while.
 
         Raises:
-            CandidateCrashed: the new version's process exited before it was healthy.
-            CandidateUnhealthy: the new version runs but did not become healthy in time.
+            CandidateCrashed: a process ended. CandidateUnhealthy: one does not answer well any more.
         """
         Watch(self, transaction).bake()
 
@@ -250,8 +249,7 @@ class Guard:
         """Look once more at all candidates, which waited for their client.
 
         Raises:
-            CandidateCrashed: the new version's process exited before it was healthy.
-            CandidateUnhealthy: the new version runs but did not become healthy in time.
+            CandidateCrashed: a process ended. CandidateUnhealthy: one does not answer well any more.
         """
         Watch(self, transaction).check()
 
@@ -259,8 +257,7 @@ class Guard:
         """Look in passing at all candidates, which serve and wait for their client.
 
         Raises:
-            CandidateCrashed: the new version's process exited before it was healthy.
-            CandidateUnhealthy: the new version runs but did not become healthy in time.
+            CandidateCrashed: a process ended. CandidateUnhealthy: one does not answer well any more.
         """
         if self._tended is None or self._tended.of != transaction.id:
             self._tended = Watch(self, transaction)

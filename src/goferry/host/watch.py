@@ -75,8 +75,7 @@ class Watch:
         client is asked again before the commit.
 
         Raises:
-            CandidateCrashed: the new version's process exited before it was healthy.
-            CandidateUnhealthy: the new version runs but did not become healthy in time.
+            CandidateCrashed: a process ended. CandidateUnhealthy: one does not answer well any more.
         """
         until = time.monotonic() + max(each.slot.bake_ms for each in self._watched) / 1000
         needed = 0.1
@@ -97,8 +96,7 @@ class Watch:
         """Look at them once more.
 
         Raises:
-            CandidateCrashed: the new version's process exited before it was healthy.
-            CandidateUnhealthy: the new version runs but did not become healthy in time.
+            CandidateCrashed: a process ended. CandidateUnhealthy: one does not answer well any more.
         """
         self._raise_ended("ended " + WAITS)
         self._ask(WAITS)
@@ -107,8 +105,7 @@ class Watch:
         """Look whether they run, and now and then how they answer.
 
         Raises:
-            CandidateCrashed: the new version's process exited before it was healthy.
-            CandidateUnhealthy: the new version runs but did not become healthy in time.
+            CandidateCrashed: a process ended. CandidateUnhealthy: one does not answer well any more.
         """
         self._raise_ended("ended " + WAITS)
         if time.monotonic() - self._asked >= CHECK_INTERVAL:

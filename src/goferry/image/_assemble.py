@@ -79,13 +79,7 @@ def export(plan: ImagePlan, folder: Path, out: str, stream: Stream) -> ImageReco
 
     Raises:
         ImageOutExists: when DIR is there and not empty.
-        ArtifactChanged: a file in dist/ is not the one that the ledger lists: it is missing, is a link, or
-            has another digest.
-        BinaryDynamic: the program needs a dynamic loader, which the image does not have, so it would not
-            start.
-        BinaryWrongPlatform: the program is for another platform than the ledger says.
-        ImageTooLarge: the unpacked image is larger than `image.max-size` in goferry.yml allows.
-        Nothing was written then.
+        ArtifactChanged, BinaryDynamic, BinaryWrongPlatform, ImageTooLarge: as `write`.
     """
     with stream.span("image") as span:
         target = Path(out.removeprefix("oci:")).absolute()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -109,10 +111,17 @@ def _wrong(node: Node, path: Path, prefix: Path, wanted: type) -> Problem:
     elif wanted is bool and node.source.lower() in _WORDS_FOR_BOOLEANS:
         hint = f"write {_WORDS_FOR_BOOLEANS[node.source.lower()]}"
     elif wanted is list and isinstance(node.value, str):
-        hint = f"write a list:  [{node.source}]"
+        hint = f"write a list:  [{_quoted(node.source)}]"
     shown = f" ({node.source})" if node.source else ""
     problem = f"{key or 'the file'} must be {'an integer' if wanted is int else _KINDS[wanted]}"
     return _problem(node, (*prefix, *path), f"{problem}, not {_kind(node)}{shown}", hint)
+
+
+def _quoted(source: str) -> str:
+    """Return a text as an entry of a list in brackets: in quotes where YAML would end it early or see more in it."""
+    if re.fullmatch(r"-?[\w./][\w./=@ +-]*", source):
+        return source
+    return json.dumps(source, ensure_ascii=False)
 
 
 def _kind(node: Node) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -80,12 +81,11 @@ def ours(out: Path) -> Ledger | None:
         DistSealed: when the folder is a finished release.
         DistForeign: when it holds files that the ledger does not list.
     """
-    if not out.exists():
+    there = next((path for path in (out, *out.parents) if os.path.lexists(path)), out)
+    if os.path.lexists(there) and not there.is_dir():
+        raise _unusable(f"{given.typed(there)} is not a folder")
+    if there != out:
         return None
-    if not out.is_dir():
-        raise DistForeign(
-            f"{given.typed(out)} is not a folder", state="Nothing was built.", advice=["choose another:  --out DIST"]
-        )
     refuse_sealed(out)
     try:
         ledger: Ledger | None = Ledger.load(out)
@@ -104,6 +104,10 @@ def ours(out: Path) -> Ledger | None:
     return ledger
 
 
+def _unusable(what: str) -> DistForeign:
+    return DistForeign(what, state="Nothing was built.", advice=["choose another:  --out DIST"])
+
+
 @contextlib.contextmanager
 def work(out: Path) -> Iterator[Path]:
     """Hold the out folder alone and yield an empty folder in it, which is gone after the block.
@@ -111,12 +115,14 @@ def work(out: Path) -> Iterator[Path]:
     A folder that the block left empty is removed, so that a failed first build leaves nothing.
 
     Raises:
-        DistBusy: when another process holds it.
+        DistBusy: when another process holds it. DistForeign: it can't be made.
     """
     created = not out.exists()
-    out.mkdir(parents=True, exist_ok=True)
     below = out / WORK
-    below.mkdir(exist_ok=True)
+    try:
+        below.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(f"{given.typed(out)} can't be made: {error.strerror}") from error
     try:
         with (below / ".lock").open("wb") as lock:
             try:

@@ -10,6 +10,11 @@ from goferry.gobuild.facts import Facts
 from goferry.kernel.errors import Misuse
 from goferry.kernel.services import Declared
 
+ALWAYS = {
+    "main", "binary", "listen", "health", "args", "env", "env_file", "port", "ready_within_ms", "bake_ms", "drain_ms",
+}  # fmt: skip
+"""The keys that every release says. A newer one is said where it isn't the default: older agents refuse it by name."""
+
 
 class ServiceUnknown(Misuse):
     """A service names a main package that is not part of this build.
@@ -44,7 +49,9 @@ def _record(name: str, service: model.Service, facts: Facts) -> dict[str, object
         )
     listen = {key: value for key, value in msgspec.structs.asdict(service.listen).items() if value}
     own: dict[str, object] = {"main": found.path, "binary": found.program, "listen": listen}
-    return {field: own[field] if field in own else _value(service, field) for field in Declared._fields}
+    record = {field: own[field] if field in own else _value(service, field) for field in Declared._fields}
+    defaults = Declared()._asdict()
+    return {field: value for field, value in record.items() if field in ALWAYS or value != defaults[field]}
 
 
 def _value(service: model.Service, field: str) -> object:

@@ -114,13 +114,13 @@ def refuse_exposed(folder: Path, settings: Settings, files: tuple[str, ...] = FI
     def git(*words: str) -> Completed | None:
         with contextlib.suppress(ToolMissing):
             return run(
-                ["git", "--literal-pathspecs", "-C", where, *words],
+                ["git", "-C", where, *words],
                 environ={**settings.environ, "LC_ALL": "C"},
                 timeout=30,
             )
         return None
 
-    tracked = git("ls-files", "-z", "--", str(real))
+    tracked = git("--literal-pathspecs", "ls-files", "-z", "--", str(real))
     if tracked is None or tracked.code:
         return
     found = tracked.text.split("\0")[0]
@@ -128,8 +128,10 @@ def refuse_exposed(folder: Path, settings: Settings, files: tuple[str, ...] = FI
     if (folder / ".git").exists():
         why = f"{folder} is a repository itself"
     elif not why and os.path.lexists(folder / ".gitignore"):
+        # It takes names, not patterns, and refuses --literal-pathspecs. It ends with 0 or 1; with anything else it
+        # could not say, and then nothing is written.
         ignored = git("check-ignore", "--", *(str(real / name) for name in files))
-        through = ignored is not None and len(ignored.text.splitlines()) < len(files)
+        through = ignored is not None and (ignored.code > 1 or len(ignored.text.splitlines()) < len(files))
         why = f"{folder / '.gitignore'} lets git add the keys" if through else ""
     if why:
         raise KeysExposed(

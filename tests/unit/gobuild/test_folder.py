@@ -1,9 +1,11 @@
 """What was built stands only if its tests pass and left it alone."""
 
+from pathlib import Path
+
 import pytest
 
 from goferry.artifacts import Artifact, Ledger
-from goferry.gobuild.folder import DistTouched, on_trial
+from goferry.gobuild.folder import DistForeign, DistTouched, on_trial, ours, work
 
 
 @pytest.fixture
@@ -57,3 +59,18 @@ def test_what_tests_touched_is_refused(built, change):
         change(out)
     assert not (out / "goferry.json").exists()
     assert not list(out.glob("shop_*"))
+
+
+@pytest.mark.parametrize("name", ["file", "file/dist", "file/a/b", "nowhere", "nowhere/dist"])
+def test_what_can_not_be_a_folder_is_refused_before_the_work(tmp_path, name):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "nowhere").symlink_to("absent")
+    with pytest.raises(DistForeign, match="is not a folder"):
+        ours(tmp_path / name)
+
+
+def test_a_folder_that_can_not_be_made_is_named():
+    out = Path("/proc/goferry")  # where root can make none either
+    assert ours(out) is None
+    with pytest.raises(DistForeign, match="can't be made"), work(out):
+        pass

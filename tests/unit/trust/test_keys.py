@@ -247,6 +247,18 @@ def test_keys_are_not_made_where_git_would_take_them(folder, dry_run, cache, rep
     assert sorted(repository.rglob("*")) == before
 
 
+@pytest.mark.parametrize("folder", ["KEYS", "co[a-z]*", "two\nlines"])
+def test_keys_are_made_beside_others_that_git_ignores(folder, repository, capsys):
+    """As `goferry init` says: keys of releases and of the cache in one folder."""
+    assert run(["keygen", "--out", str(repository / folder), "--json"]) == 0
+    assert run(["keygen", "--cache", "--out", str(repository / folder), "--json"]) == 0
+    capsys.readouterr()
+    assert run(["keygen", "--out", str(repository / folder), "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"] == "keys-exist"
+    git(repository, "add", ".")
+    assert git(repository, "status", "--porcelain", "-uall") == ""
+
+
 def test_no_document_has_a_key_made_in_a_repository():
     pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "src" / "goferry").rglob("*.py")]
     named = re.compile(r"ssh-keygen [^\n`]*-f (\S+)|--identity ([^\s\"`]+)")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from goferry.deploy._upload import NO_POLICY
 from goferry.deploy.live import ServiceFloor, Services, Status
@@ -12,8 +13,7 @@ from goferry.deploy.live import ServiceFloor, Services, Status
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Logs:
+class Logs(Struct, frozen=True):
     """The last lines of what is live: service → lines."""
 
     logs: Mapping[str, list[str]]
@@ -23,8 +23,7 @@ class Logs:
         return {"logs": dict(self.logs)}
 
 
-@dataclass(frozen=True)
-class FleetLogs:
+class FleetLogs(Struct, frozen=True):
     """The last lines of what is live on each host."""
 
     hosts: Mapping[str, Mapping[str, list[str]]]
@@ -39,8 +38,7 @@ class FleetLogs:
         return {"logs": dict(self.logs), "hosts": {name: dict(logs) for name, logs in self.hosts.items()}}
 
 
-@dataclass(frozen=True)
-class FleetStatus:
+class FleetStatus(Struct, frozen=True):
     """What each host serves, and all hosts together: by `host service` and `host project` where there are several."""
 
     hosts: Mapping[str, Status]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from goferry.deploy import _upload as upload
 from goferry.deploy._session import HostSession, OnProgress, transaction_id
@@ -15,8 +16,7 @@ from goferry.kernel.errors import printable
 from goferry.kernel.manifest import Manifest
 
 
-@dataclass(frozen=True)
-class _Common:
+class _Common(Struct, frozen=True):
     """What both requests share.
 
     Attributes:
@@ -43,8 +43,7 @@ class _Common:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeployRequest(_Common):
+class DeployRequest(_Common, frozen=True, kw_only=True):
     """A sealed release in the folder `dist`."""
 
     dist: Path
@@ -61,8 +60,7 @@ class DeployRequest(_Common):
         return session.prepare(on_progress, dist="incoming", **self._fields())
 
 
-@dataclass(frozen=True, kw_only=True)
-class RollbackRequest(_Common):
+class RollbackRequest(_Common, frozen=True, kw_only=True):
     """A version that the hosts hold: `to`, or when that is empty the one before; of `project`, or of the only one."""
 
     to: str

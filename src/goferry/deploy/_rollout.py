@@ -28,7 +28,9 @@ group, and a failure in any group leads to UNDO in that group and BRING_BACK in 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from goferry.deploy._rollout_table import (
     BEFORE_LOCK,
@@ -52,16 +54,14 @@ Answer = Prepared | Switched | Committed | Status | int | None
 """What an ask can bring: a host's answer, the bytes that were uploaded, or nothing."""
 
 
-@dataclass(frozen=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """One thing for the performer to do; `host` is empty for a timer of the whole fleet."""
 
     act: AskKind
     host: str = ""
 
 
-@dataclass(frozen=True)
-class RolloutEvent:
+class RolloutEvent(Struct, frozen=True):
     """One thing that happened, to `host` or to the fleet; `failure` is a host's error, or says how it was lost."""
 
     kind: EventKind
@@ -70,8 +70,7 @@ class RolloutEvent:
     failure: GoferryError | None = None
 
 
-@dataclass(frozen=True)
-class Host:
+class Host(Struct, frozen=True):
     """What is known about one host.
 
     Attributes:
@@ -109,8 +108,7 @@ class Host:
         )
 
 
-@dataclass(frozen=True)
-class Rollout:
+class Rollout(Struct, frozen=True):
     """The state of a change to several hosts.
 
     Attributes:

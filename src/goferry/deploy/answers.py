@@ -6,15 +6,15 @@ An answer that lacks what a deploy depends on raises AgentLost; see `reading` fo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from goferry.deploy.live import Services, services
 from goferry.deploy.reading import Answer, Row, rows, text, texts, unlike
 from goferry.kernel.errors import printable
 
 
-@dataclass(frozen=True)
-class Hello:
+class Hello(Struct, frozen=True):
     """What an agent can do: what it runs, and what need not be sent to it.
 
     Attributes:
@@ -57,8 +57,7 @@ def _listed(answer: Answer, key: str) -> frozenset[str]:
     return frozenset(texts(value))
 
 
-@dataclass(frozen=True)
-class ServiceChange:
+class ServiceChange(Struct, frozen=True):
     """What is to happen to one service.
 
     Attributes:
@@ -75,7 +74,7 @@ class ServiceChange:
     before_sequence: int
     slot: int | None
     port: int | None
-    said: Answer = field(default_factory=dict, repr=False)
+    said: Answer = {}
 
     @classmethod
     def read(cls, said: Answer) -> ServiceChange:
@@ -103,13 +102,12 @@ def _names_a_release(row: Row) -> bool:
     return bool(row.text("service")) and row.whole("sequence") is not None
 
 
-@dataclass(frozen=True)
-class DeployStep:
+class DeployStep(Struct, frozen=True):
     """One act that a deploy would do, and the services that it is done for; `said` as of a Change."""
 
     act: str
     services: tuple[str, ...]
-    said: Answer = field(default_factory=dict, repr=False)
+    said: Answer = {}
 
     @classmethod
     def read(cls, said: Answer) -> DeployStep:
@@ -122,8 +120,7 @@ class DeployStep:
         return {**self.said, "act": self.act, "services": list(self.services)}
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """A host that is ready to switch, or what a dry run shows of it.
 
     Attributes:
@@ -135,7 +132,7 @@ class Prepared:
     version: str
     changes: tuple[ServiceChange, ...] = ()
     unchanged: bool = False
-    no_way_back: Mapping[str, str] = field(default_factory=dict)
+    no_way_back: Mapping[str, str] = {}
     acts: tuple[DeployStep, ...] = ()
 
     @classmethod
@@ -177,12 +174,11 @@ class Prepared:
         return found
 
 
-@dataclass(frozen=True)
-class Switched:
+class Switched(Struct, frozen=True):
     """A host whose candidates take traffic and were watched; `gap_ms` is of services that answered nobody meanwhile."""
 
     switch_ms: int | None = None
-    gap_ms: Mapping[str, int] = field(default_factory=dict)
+    gap_ms: Mapping[str, int] = {}
 
     @classmethod
     def read(cls, answer: Answer) -> Switched:
@@ -191,13 +187,12 @@ class Switched:
         return cls(row.milliseconds("switch_ms"), row.gaps())
 
 
-@dataclass(frozen=True)
-class Committed:
+class Committed(Struct, frozen=True):
     """A host on which the new version stays; as `Switched`, with the services that changed as they are live now."""
 
     switch_ms: int | None = None
-    gap_ms: Mapping[str, int] = field(default_factory=dict)
-    services: Services = field(default_factory=dict)
+    gap_ms: Mapping[str, int] = {}
+    services: Services = {}
 
     @classmethod
     def read(cls, answer: Answer) -> Committed:
@@ -206,8 +201,7 @@ class Committed:
         return cls(row.milliseconds("switch_ms"), row.gaps(), services(row.named("services")))
 
 
-@dataclass(frozen=True)
-class Stopped:
+class Stopped(Struct, frozen=True):
     """A target that was taken down, or would be in a dry run: the services that ran."""
 
     stopped: tuple[str, ...]
@@ -227,8 +221,7 @@ class Stopped:
         return {"stopped": list(self.stopped), "dry_run": self.dry_run}
 
 
-@dataclass(frozen=True)
-class Removed:
+class Removed(Struct, frozen=True):
     """A file, link or folder that was removed, with the files in it and their bytes."""
 
     path: str
@@ -246,8 +239,7 @@ class Removed:
         return {"path": self.path, "files": self.files, "bytes": self.bytes}
 
 
-@dataclass(frozen=True)
-class Purged:
+class Purged(Struct, frozen=True):
     """What was removed for good, or would be in a dry run; `stopped` are the services that ran of it."""
 
     removed: tuple[Removed, ...]

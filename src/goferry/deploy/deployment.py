@@ -6,7 +6,8 @@ Every target makes it from the same parts: the hosts of a rollout and their answ
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from goferry.deploy._rollout import Host
 from goferry.deploy._rollout_table import HostOutcome
@@ -17,8 +18,7 @@ from goferry.deploy.serving import served
 from goferry.kernel.errors import GoferryError
 
 
-@dataclass(frozen=True)
-class HostRecord:
+class HostRecord(Struct, frozen=True):
     """One host's part.
 
     Attributes:
@@ -94,8 +94,7 @@ def hosts_as_json(hosts: Iterable[Host]) -> dict[str, object]:
     return {host.name: HostRecord.of(host).as_json() for host in hosts}
 
 
-@dataclass(frozen=True)
-class Deployment:
+class Deployment(Struct, frozen=True):
     """A deploy or a rollback that ended well.
 
     Attributes:
@@ -171,8 +170,7 @@ class Deployment:
         }
 
 
-@dataclass(frozen=True)
-class Foreseen:
+class Foreseen(Struct, frozen=True):
     """A dry run: what would happen on each host; `alone` as in Deployment."""
 
     hosts: Mapping[str, Prepared]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from goferry.deploy.reading import Answer, Row, milliseconds, text, texts, whole
 
@@ -31,8 +32,7 @@ _FIELDS: Mapping[str, Callable[[object], Any]] = {
 """The fields of a live service that are known here (host.view), and how each is read."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class LiveService:
+class LiveService(Struct, frozen=True, kw_only=True):
     """What is live of one service, or was when it was taken down; `more` has the fields that a newer host adds."""
 
     project: str = ""
@@ -52,7 +52,7 @@ class LiveService:
     gap_ms: int | None = None
     held: tuple[str, ...] = ()
     barred: bool = False
-    more: Answer = field(default_factory=dict)
+    more: Answer = {}
 
     @classmethod
     def read(cls, row: Answer) -> LiveService:
@@ -80,8 +80,7 @@ def services(found: object) -> dict[str, LiveService]:
     return {name: LiveService.read(row) for name, row in rows if isinstance(row, dict)}
 
 
-@dataclass(frozen=True)
-class FloorLowering:
+class FloorLowering(Struct, frozen=True):
     """One time that a host's root lowered a floor: when, from which sequence to which, and why."""
 
     at: str
@@ -100,8 +99,7 @@ class FloorLowering:
         return {"from": self.before, "to": self.to, "at": self.at, "reason": self.reason}
 
 
-@dataclass(frozen=True)
-class ServiceFloor:
+class ServiceFloor(Struct, frozen=True):
     """The sequence below which a host takes nothing of a project; `error` says why it can't be read."""
 
     sequence: int
@@ -120,8 +118,7 @@ class ServiceFloor:
         return {"sequence": self.sequence, "error": self.error, "lowered": [each.as_json() for each in self.lowered]}
 
 
-@dataclass(frozen=True)
-class Status:
+class Status(Struct, frozen=True):
     """A target's status.
 
     Attributes:
@@ -134,8 +131,8 @@ class Status:
     live: Services
     recovered: tuple[str, ...] = ()
     busy: bool = False
-    stopped: Services = field(default_factory=dict)
-    floors: Mapping[str, ServiceFloor] = field(default_factory=dict)
+    stopped: Services = {}
+    floors: Mapping[str, ServiceFloor] = {}
     has_policy: bool = False
     notes: tuple[str, ...] = ()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from goferry.deploy.errors import HostNameInvalid
 from goferry.kernel.errors import printable
@@ -16,8 +17,7 @@ _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 _FORM = re.compile(r"(?:([^@]*)@)?(?:\[([^\]]*)\]|([^:\[\]@]*))(?::([0-9]{1,5}))?")
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(Struct, frozen=True):
     """Where a host's sshd is.
 
     Attributes:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct
 
 from goferry.artifacts import given
 from goferry.deploy._client import Agent
@@ -29,8 +30,7 @@ NO_POLICY = (
 _MAKE = ("make it:  goferry build --out DIST", "seal it:  goferry sign DIST --openpgp-key FILE")
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(Struct, frozen=True):
     """One file to send: its path, name, bytes and lower-case SHA-256."""
 
     path: Path

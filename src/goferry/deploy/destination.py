@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from goferry.config import load, model
 from goferry.config.released import project_name
@@ -25,8 +26,7 @@ class EnvironmentUnknown(Misuse):
     name = "environment-unknown"
 
 
-@dataclass(frozen=True)
-class Destination:
+class Destination(Struct, frozen=True):
     """Where it goes.
 
     Attributes:

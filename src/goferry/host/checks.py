@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
@@ -53,6 +52,8 @@ def of_host(root: Provisioned, public: PublicAddress) -> list[Check]:
 
 def _public_addresses(root: Provisioned, public: PublicAddress) -> list[Check]:
     """`public-address`: nginx serves it on its port. `answers`: what is deployed answers its health check there."""
+    from concurrent.futures import ThreadPoolExecutor  # it brings logging, and most agents check nothing
+
     places = [place for services in root.host.projects.values() for place in services.values()]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = pool.map(lambda place: _public_address(root, public, place), places)

@@ -6,8 +6,8 @@ They are constants, passed on as arguments: nothing registers itself, so what an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from goferry.host.embedded import Embedded
 from goferry.host.kinds import KINDS, ServiceKind
@@ -20,14 +20,13 @@ TARGETS: Sequence[type[HostTarget]] = (Embedded, Provisioned)
 """The first that takes a host file, or none, is the target."""
 
 
-@dataclass(frozen=True)
-class Tables:
+class Tables(NamedTuple):
     """All of them. A guard and a switch are named by host.json, a kind of service by a release."""
 
     targets: Sequence[type[HostTarget]] = TARGETS
-    guards: Guards = field(default_factory=lambda: GUARDS)
-    switches: Switches = field(default_factory=lambda: SWITCHES)
-    kinds: Mapping[str, ServiceKind] = field(default_factory=lambda: KINDS)
+    guards: Guards = GUARDS
+    switches: Switches = SWITCHES
+    kinds: Mapping[str, ServiceKind] = KINDS
 
     @property
     def known(self) -> hostfile.Known:

@@ -30,7 +30,7 @@ host = simulated.host
 
 def longer(host, **more):
     """Return the tables of an agent, with the simulated systemd in the place of a real one."""
-    made = replace(TABLES, guards={**TABLES.guards, "systemd": lambda *_: simulated.driver(host)})
+    made = TABLES._replace(guards={**TABLES.guards, "systemd": lambda *_: simulated.driver(host)})
     return replace(made, **{name: {**getattr(made, name), **table} for name, table in more.items()})
 
 

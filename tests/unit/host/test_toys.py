@@ -31,7 +31,7 @@ host = simulated.host
 def longer(host, **more):
     """Return the tables of an agent, with the simulated systemd in the place of a real one."""
     made = TABLES._replace(guards={**TABLES.guards, "systemd": lambda *_: simulated.driver(host)})
-    return replace(made, **{name: {**getattr(made, name), **table} for name, table in more.items()})
+    return made._replace(**{name: {**getattr(made, name), **table} for name, table in more.items()})
 
 
 def opened(host, known, place=simulated.PLACE, **names):
@@ -132,7 +132,7 @@ LINES = ["begin", "staged", "started", "proven", "switch", "pointed", "routed", 
 @pytest.mark.parametrize("line", LINES)
 def test_a_target_that_nobody_knew_survives_a_kill_between_two_lines(host, monkeypatch, line):
     (host.root.path / "journals").mkdir(parents=True)
-    folder = opened(host, replace(longer(host), targets=(Apart, *TABLES.targets)))
+    folder = opened(host, longer(host)._replace(targets=(Apart, *TABLES.targets)))
     assert (type(host.root), host.root.client) == (Apart, "--target apart")
     monkeypatch.setattr(simulated, "engine", on_target)
     assert change(host, "deploy", "v1", "").failure is None

@@ -1,14 +1,20 @@
 """Values are types from their producer to their reader: how much of the source still reads dictionaries by name."""
 
 import ast
+import functools
 from collections import Counter
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "goferry"
 FILES = sorted(SOURCE.rglob("*.py"))
-TREES = {path: ast.parse(path.read_text()) for path in FILES}
 PER_THOUSAND = 6
 """Accesses by a string key in a thousand lines; sigstore-python has 2.6, h11 1.9, cibuildwheel 7.2."""
+
+
+@functools.cache
+def trees():
+    """Return file → its tree; parsed when a test asks, not wherever the tests are collected."""
+    return {path: ast.parse(path.read_text()) for path in FILES}
 
 
 def by_key(tree):
@@ -48,7 +54,7 @@ def test_an_access_by_key_is_found():
 
 def test_dictionaries_are_read_by_name_at_edges_alone():
     keys, lines = Counter(), Counter()
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         room = path.relative_to(SOURCE).parts[0]
         keys[room] += by_key(tree)
         lines[room] += len(path.read_text().splitlines())
@@ -58,8 +64,8 @@ def test_dictionaries_are_read_by_name_at_edges_alone():
 
 
 def test_no_public_function_takes_or_returns_anything():
-    assert not [f"{path.relative_to(SOURCE)}: {name}" for path, tree in TREES.items() for name in public_any(tree)]
+    assert not [f"{path.relative_to(SOURCE)}: {name}" for path, tree in trees().items() for name in public_any(tree)]
 
 
 def test_nobody_declares_a_dictionary_of_known_keys():
-    assert not [path for path, tree in TREES.items() if "TypedDict" in {getattr(n, "id", "") for n in ast.walk(tree)}]
+    assert not [path for path, tree in trees().items() if "TypedDict" in {getattr(n, "id", "") for n in ast.walk(tree)}]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -11,7 +10,8 @@ from typing import Any
 from msgspec import inspect
 
 from goferry.config import rules
-from goferry.config._node import Node
+from goferry.config._document import parse
+from goferry.config._node import DocumentError, Node
 from goferry.config.errors import Problem, nearest
 
 Path = tuple[str, ...]
@@ -118,10 +118,12 @@ def _wrong(node: Node, path: Path, prefix: Path, wanted: type) -> Problem:
 
 
 def _quoted(source: str) -> str:
-    """Return a text as an entry of a list in brackets: in quotes where YAML would end it early or see more in it."""
-    if re.fullmatch(r"-?[\w./][\w./=@ +-]*", source):
-        return source
-    return json.dumps(source, ensure_ascii=False)
+    """Return a text as an entry of a list in brackets, in quotes where it would be read as something else."""
+    try:
+        plain = parse(f"[{source}]".encode()).plain() == [source]
+    except DocumentError:
+        plain = False
+    return source if plain else json.dumps(source, ensure_ascii=False)
 
 
 def _kind(node: Node) -> str:

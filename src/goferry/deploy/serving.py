@@ -56,11 +56,10 @@ class Serving(NamedTuple):
         """Return `{"serving": {service: {"version", "state"}}, "busy": bool}`, or `{"unknown": why}`."""
         if self.unknown:
             return {"unknown": self.unknown}
-        services = {name: each._asdict() for name, each in self.services.items()}
-        return {"serving": services, **({} if self.busy is None else {"busy": self.busy})}
+        return {"serving": served(self.services), **({} if self.busy is None else {"busy": self.busy})}
 
 
-def served(services: Services) -> dict[str, dict[str, str]]:
+def served(services: Services | Mapping[str, Served]) -> dict[str, dict[str, str]]:
     """Return each service's version and state, as records have it."""
     return {name: {"version": each.version, "state": each.state} for name, each in services.items()}
 

@@ -81,8 +81,8 @@ def ours(out: Path) -> Ledger | None:
         DistSealed: when the folder is a finished release.
         DistForeign: when it holds files that the ledger does not list.
     """
-    there = next((path for path in (out, *out.parents) if os.path.lexists(path)), out)
-    if os.path.lexists(there) and not there.is_dir():
+    there = next(path for path in (out, *out.parents) if os.path.lexists(path))
+    if not there.is_dir():
         raise _unusable(f"{given.typed(there)} is not a folder")
     if there != out:
         return None

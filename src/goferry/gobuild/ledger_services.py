@@ -50,8 +50,8 @@ def _record(name: str, service: model.Service, facts: Facts) -> dict[str, object
     listen = {key: value for key, value in msgspec.structs.asdict(service.listen).items() if value}
     own: dict[str, object] = {"main": found.path, "binary": found.program, "listen": listen}
     record = {field: own[field] if field in own else _value(service, field) for field in Declared._fields}
-    defaults = Declared()._asdict()
-    return {field: value for field, value in record.items() if field in ALWAYS or value != defaults[field]}
+    usual = Declared._field_defaults
+    return {field: value for field, value in record.items() if field in ALWAYS or value != usual[field]}
 
 
 def _value(service: model.Service, field: str) -> object:

@@ -114,9 +114,10 @@ class Supervised:
         That is negative after a signal (supervisor.options, decode_wait_status).
         """
         info = self.supervisor.info(slot.group, slot.slot)
-        if info.state == "EXITED" and info.status == shim.REFUSED:
-            return "exited"  # the status is of the second start, which the shim refused; the first one's is not kept
         if info.state == "EXITED":
+            # That of a second start, which the shim refused: supervisord keeps no status of the first one.
+            if info.status == shim.REFUSED:
+                return "exited"
             return f"exited, status {info.status}" if info.status >= 0 else "ended by a signal"
         return "" if info.state in ("STARTING", "RUNNING") else info.state.lower()
 

@@ -83,17 +83,17 @@ class Fields:
         """Return true or false."""
         return self._typed(name, bool, default)
 
-    def items(self, name: str) -> list[object]:
+    def items(self, name: str, default: list[object] | None = None) -> list[object]:
         """Return a list."""
-        return cast("list[object]", self._typed(name, list, None))
+        return cast("list[object]", self._typed(name, list, default))
 
-    def texts(self, name: str) -> list[str]:
+    def texts(self, name: str, default: list[object] | None = None) -> list[str]:
         """Return a list of texts."""
-        return [typed(item, str, name) for item in self.items(name)]
+        return [typed(item, str, name) for item in self.items(name, default)]
 
-    def mapping(self, name: str) -> dict[str, object]:
+    def mapping(self, name: str, default: dict[str, object] | None = None) -> dict[str, object]:
         """Return an object as it is."""
-        return cast("dict[str, object]", self._typed(name, dict, None))
+        return cast("dict[str, object]", self._typed(name, dict, default))
 
     def fields(self, name: str) -> Fields:
         """Return an object whose fields are to be read."""

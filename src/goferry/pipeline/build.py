@@ -149,12 +149,12 @@ def record(ledger: Ledger, out: Path) -> Built:
 
 def lines(job: BuildJob) -> list[str]:
     """Return a plan for a person: a line a step, with its command."""
-    text = [f"{job.plan.header['project']} {job.plan.header['version']} into {given.typed(job.out)}"]
+    shown = [f"{job.plan.header['project']} {job.plan.header['version']} into {given.typed(job.out)}"]
     for step in job.plan.steps:
-        text.append(f"  {step.id}")
+        shown.append(f"  {step.id}")
         if step.argv:
             words = [*(f"{key}={value}" for key, value in sorted(step.env.items())), *step.argv]
-            text.append(f"      {shlex.join(words)}")
+            shown.append(f"      {shlex.join(words)}")
         else:
-            text.append(f"      {step.writes[0]} from {', '.join(step.reads)}")
-    return text
+            shown.append(f"      {step.writes[0]} from {', '.join(step.reads)}")
+    return shown

@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from goferry.host import supervisor
-from goferry.host.supervisor import Supervisor
+from goferry.host import shim, supervisor
+from goferry.host.embedded import Embedded
+from goferry.host.supervised import Supervised
+from goferry.host.supervisor import Info, Supervisor
 from goferry.kernel.outcomes import GuardFailed
 
 
@@ -36,3 +39,21 @@ def test_a_start_that_fails_is_told_from_one_that_takes_too_long(tmp_path, monke
     with pytest.raises(GuardFailed) as caught:
         Started(tmp_path, program).begin()
     assert (caught.value.what, caught.value.advice) == (said, advice)
+
+
+@pytest.mark.parametrize(
+    ("info", "says"),
+    [
+        (Info(0, "EXITED", 3), "exited, status 3"),
+        (Info(0, "EXITED", 0), "exited, status 0"),
+        (Info(0, "EXITED", shim.REFUSED), "exited"),
+        (Info(0, "EXITED", -9), "ended by a signal"),
+        (Info(0, "FATAL", 0), "fatal"),
+        (Info(7, "RUNNING", 0), ""),
+    ],
+)
+def test_a_process_that_ended_is_described_by_its_own_status_alone(tmp_path, monkeypatch, info, says):
+    """supervisord starts a candidate again, which the shim refuses: that status is Goferry's and not the service's."""
+    driver = Supervised(Embedded(tmp_path), {})
+    monkeypatch.setattr(driver.supervisor, "info", lambda *_: info)
+    assert driver.ended(None, SimpleNamespace(group="g", slot=0)) == says

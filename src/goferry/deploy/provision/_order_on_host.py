@@ -89,11 +89,11 @@ class Command:
         given = Fields(record, "a command")
         return cls(
             run=tuple(given.texts("run")),
-            changed=_texts(given, "changed"),
-            unless=_texts(given, "unless"),
+            changed=tuple(given.texts("changed", [])),
+            unless=tuple(given.texts("unless", [])),
             locked=given.text("locked", ""),
-            undo=_texts(given, "undo"),
-            again=_texts(given, "again"),
+            undo=tuple(given.texts("undo", [])),
+            again=tuple(given.texts("again", [])),
             stays=given.text("stays", ""),
             after=given.flag("after", default=False),
         )
@@ -137,13 +137,13 @@ class HostOrder:
         return cls(
             do=given.text("do"),
             asks=_commands(given, "asks"),
-            reads=_texts(given, "reads"),
+            reads=tuple(given.texts("reads", [])),
             install=_commands(given, "install"),
-            entries=tuple(HostEntry.of(each) for each in _list(given, "entries")),
-            commands=tuple(Command.of(each) for each in _list(given, "commands")),
-            check=_texts(given, "check"),
+            entries=tuple(HostEntry.of(each) for each in given.items("entries", [])),
+            commands=tuple(Command.of(each) for each in given.items("commands", [])),
+            check=tuple(given.texts("check", [])),
             trials=_commands(given, "trials"),
-            seen={path: typed(digest, str, "seen") for path, digest in _mapping(given, "seen").items()},
+            seen={path: typed(digest, str, "seen") for path, digest in given.mapping("seen", {}).items()},
         )
 
     def as_json(self) -> dict[str, object]:
@@ -162,17 +162,5 @@ class HostOrder:
         return {name: value for name, value in whole.items() if value}
 
 
-def _list(given: Fields, name: str) -> list[object]:
-    return given.items(name) if name in given else []
-
-
-def _mapping(given: Fields, name: str) -> Mapping[str, object]:
-    return given.mapping(name) if name in given else {}
-
-
-def _texts(given: Fields, name: str) -> tuple[str, ...]:
-    return tuple(given.texts(name)) if name in given else ()
-
-
 def _commands(given: Fields, name: str) -> tuple[Words, ...]:
-    return tuple(tuple(typed(word, str, name) for word in typed(words, list, name)) for words in _list(given, name))
+    return tuple(tuple(typed(word, str, name) for word in typed(words, list, name)) for words in given.items(name, []))

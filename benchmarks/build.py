@@ -105,7 +105,9 @@ class Bench:
         """Look, plan and build, as `goferry build` does."""
         settings = Settings(self._environ(cache), self.base / "goferry")
         config = model.Project()
-        found = facts.look(self.source, self.toolchain, settings, config, wanted=self._version, asked=self.targets)
+        found = facts.inspect_repository(
+            self.source, self.toolchain, settings, config, wanted=self._version, asked=self.targets
+        )
         made = build_plan.plan(found, config, resources.read())
         shutil.rmtree(self.base / "ours", ignore_errors=True)
         executor.build(Context(settings, Stream()), made, self.toolchain, self.base / "ours")

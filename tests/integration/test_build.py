@@ -83,7 +83,7 @@ class Work:
         self.toolchain, self.settings, self.events = toolchain, settings, []
 
     def look(self, root, config=None, **options):
-        return facts.look(root, self.toolchain, self.settings, config or model.Project(), **options)
+        return facts.inspect_repository(root, self.toolchain, self.settings, config or model.Project(), **options)
 
     def build(self, root, out, config=None, *, targets=("linux/amd64",), shard=None, **options):
         config = config or model.Project()
@@ -442,7 +442,7 @@ if os.environ.get("BECOME"):  # after the imports: this Python may lie where onl
     os.setuid(int(os.environ["BECOME"]))
 toolchain = Toolchain(version, Path(goroot), "machine", "unproven")
 settings = Settings(dict(os.environ), Path(os.environ["HOME"]))
-found = facts.look(Path(root), toolchain, settings, model.Project(), asked=["linux/amd64"], out=Path(out))
+found = facts.inspect_repository(Path(root), toolchain, settings, model.Project(), asked=["linux/amd64"], out=Path(out))
 made = build_plan.plan(found, model.Project(), resources.Machine(*map(int, os.environ["MACHINE"].split())))
 executor.build(Context(settings, Stream()), made, toolchain, Path(out))
 """
@@ -580,7 +580,7 @@ def test_tags_of_other_modules_are_told_from_ones_own(work, tmp_path):
         at = Settings.from_environ(
             {**work.settings.environ, "GITHUB_EVENT_NAME": "push", "GITHUB_REF": f"refs/tags/{tag}"}
         )
-        found = facts.look(root / folder, work.toolchain, at, config or model.Project(), others=["b-"])
+        found = facts.inspect_repository(root / folder, work.toolchain, at, config or model.Project(), others=["b-"])
         return found.tags.kind(tag).name
 
     assert [kind(".", tag) for tag in ("v1.0.0", "api/v2.0.0", "b-1.2.3", "web/v1.0.0")] == [

@@ -632,5 +632,5 @@ def test_a_grafted_subkey_without_back_signature_cannot_sign(bench, gpg, keys):
 def test_a_certify_only_key_cannot_sign(bench, signers, gpg, keys):
     # gpg refuses to make such a signature, so the certificate alone is judged.
     found = certificate.read(gpg.public(keys["certify"]).encode())
-    standing = found.standing(found.primary)
-    assert (standing.signs, standing.bound) == (False, True)
+    status = found.key_status(found.primary)
+    assert (status.signs, status.bound) == (False, True)

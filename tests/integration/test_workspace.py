@@ -32,7 +32,7 @@ def write(root, files):
 def look(toolchain, settings):
     def at(directory, **builds):
         config = model.Project(builds=model.Builds(targets=["linux/amd64"], **builds))
-        return facts.look(directory, toolchain, settings, config)
+        return facts.inspect_repository(directory, toolchain, settings, config)
 
     return at
 

@@ -1,4 +1,4 @@
-"""A made-up project's fields, as `gobuild.facts.look` would find them, but for its programs and targets."""
+"""A made-up project's fields, as `gobuild.facts.inspect_repository` would find them, but for its programs and targets."""
 
 from pathlib import Path
 

@@ -9,7 +9,7 @@ from goferry.kernel.services import Shape
 class Silent:
     """Declared by `listen: {nothing: WHY}`."""
 
-    shape = Shape("silent", {"nothing": lambda why: isinstance(why, str)}, ("nothing",), ports=False, way="")
+    shape = Shape("silent", {"nothing": lambda why: isinstance(why, str)}, ("nothing",), ports=False, slot_prefix="")
 
     def variables(self, declared):
         return {"SILENT_BECAUSE": declared.listen["nothing"]}

@@ -19,7 +19,7 @@ def run(job: Job) -> Mapping[str, object]:
     """Bring the release to every host; the hosts verify it, switch, and go back when it is not well."""
     with service.reporting(job), service.place(job) as where, job.stream() as stream:
         with serving.untouched():
-            dist = shared.brought(job, stream=stream)
+            dist = shared.release_folder(job, stream=stream)
             _check(job, dist, stream)
         record = deploy.deploy(
             dist,

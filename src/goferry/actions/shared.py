@@ -155,7 +155,7 @@ def github(job: Job) -> GitHub:
     return GitHub(job.repository, token, job.api_url, job.server_url)
 
 
-def brought(job: Job, *, stream: Stream) -> Path:
+def release_folder(job: Job, *, stream: Stream) -> Path:
     """Return the folder that holds the release: what `release` names, downloaded and checked, else `dist`'s.
 
     Raises:

@@ -21,7 +21,7 @@ def run(job: Job) -> Mapping[str, object]:
         if job.inputs.boolean("dry-run"):
             job.say("would check signatures, list, manifest and every file, and write nothing")
             return dict.fromkeys(("version", "digest", "sequence", "signers", "dist"), "")
-        dist = shared.brought(job, stream=stream)
+        dist = shared.release_folder(job, stream=stream)
         verified = check_release(
             Context(job.settings, stream), dist, keys, project=job.inputs.text("project"), only=job.inputs.text("only")
         )

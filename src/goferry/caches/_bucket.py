@@ -268,7 +268,7 @@ def _client() -> _Client:
         boto3, botocore = importlib.import_module("boto3"), importlib.import_module("botocore.config")
     except ImportError:
         raise BucketFailed("for buckets boto3 is missing: install it beside goferry, or goferry[s3]") from None
-    ways = {
+    options = {
         "connect_timeout": CONNECT,
         "read_timeout": READ,
         "retries": {"total_max_attempts": ATTEMPTS, "mode": "standard"},
@@ -279,10 +279,10 @@ def _client() -> _Client:
     try:
         session = boto3.session.Session()
         region = session.region_name or "us-east-1"
-        client = session.client("s3", region_name=region, config=botocore.Config(**ways))
+        client = session.client("s3", region_name=region, config=botocore.Config(**options))
         if not re.match(r"https://[^/]+\.amazonaws\.com(\.cn)?(/|$)", client.meta.endpoint_url):
-            ways["s3"] = {"addressing_style": "path"}  # few of them have a name for each bucket
-            client = session.client("s3", region_name=region, config=botocore.Config(**ways))
+            options["s3"] = {"addressing_style": "path"}  # few of them have a name for each bucket
+            client = session.client("s3", region_name=region, config=botocore.Config(**options))
     except Exception as error:  # noqa: BLE001  a profile, an address or a file of settings that is none: each its own
         raise BucketFailed(f"boto3 can't be set up: {error}") from None
     return cast("_Client", client)

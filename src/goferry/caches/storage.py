@@ -162,7 +162,7 @@ def candidates(place: Storage, where: str, key: str) -> Iterator[tuple[KeptPack,
     names = [name for name in place.names(where) if _NAME.fullmatch(name)]
     exact = [name for name in names if name.endswith("-" + key)]
     for name in dict.fromkeys([*reversed(exact), *reversed(names)]):
-        kept = look(place, where, name)
+        kept = read_note(place, where, name)
         if kept is not None:
             yield kept, name in exact
 
@@ -177,7 +177,7 @@ def put(place: Storage, kept: KeptPack, pack: Path) -> bool:
     return place.put(kept.where, kept.name, pack, json.dumps(note, sort_keys=True).encode())
 
 
-def look(place: Storage, where: str, name: str) -> KeptPack | None:
+def read_note(place: Storage, where: str, name: str) -> KeptPack | None:
     """Return what is known of a pack; None where its note is damaged or gone.
 
     Raises:

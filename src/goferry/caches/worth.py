@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Self, cast
 
 from goferry.caches.pack import PackUnusable
-from goferry.caches.storage import KeptPack, Storage, Stored, look
+from goferry.caches.storage import KeptPack, Storage, Stored, read_note
 
 DEADLINE = 300.0
 """Seconds for all packs of a job together."""
@@ -49,7 +49,7 @@ class Worthwhile:
         Raises:
             PackUnusable: reading it would not pay; so does a later `read`, once that shows.
         """
-        kept = look(self._place, where, name)
+        kept = read_note(self._place, where, name)
         if kept and 0 < kept.seconds < least(kept.size, kept.files):
             raise PackUnusable(f"making it anew takes {kept.seconds:.1f} s, bringing it would take longer")
         return cast("BinaryIO", _Paced(self._place.open(where, name), kept, self))

@@ -54,12 +54,12 @@ def _resolve(name: str, declared: Mapping[str, Mapping[str, object]]) -> dict[st
 
 
 def _circle(name: str, bases: Mapping[str, str]) -> str:
-    way = [name]
-    while way[-1] in _all_bases(bases):
-        following = _all_bases(bases)[way[-1]]
-        if following in way:
-            return " → ".join([*way, following])
-        way.append(following)
+    chain = [name]
+    while chain[-1] in _all_bases(bases):
+        following = _all_bases(bases)[chain[-1]]
+        if following in chain:
+            return " → ".join([*chain, following])
+        chain.append(following)
     return ""
 
 

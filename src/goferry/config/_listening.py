@@ -44,8 +44,8 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way to tell the program where to listen.
+class ListenOption:
+    """An option that says where the program listens.
 
     Attributes:
         kind: of ORDER. name: of the variable or flag (without dashes). where: `file:line`.
@@ -60,8 +60,8 @@ class Way:
     doubt: str = ""
 
 
-def ways(program: GoProgram, commands: Commands, own: frozenset[str]) -> tuple[Way, ...]:
-    """Return the ways that were recognised, the best first.
+def listen_options(program: GoProgram, commands: Commands, own: frozenset[str]) -> tuple[ListenOption, ...]:
+    """Return the options that were recognised, the best first.
 
     Args:
         program: what to read.
@@ -77,8 +77,8 @@ def ways(program: GoProgram, commands: Commands, own: frozenset[str]) -> tuple[W
         kind, doubt = kinds[id(each)]
         if kind and not (port and kind in (ENV, FLAG) and _host_alone(each)):
             reason = doubt or each.doubt or commands.doubt
-            result.append(Way(kind, each.name, each.where, commands.args, reason))
-    return tuple(sorted(dict.fromkeys(result), key=lambda way: (bool(way.doubt), ORDER.index(way.kind))))
+            result.append(ListenOption(kind, each.name, each.where, commands.args, reason))
+    return tuple(sorted(dict.fromkeys(result), key=lambda each: (bool(each.doubt), ORDER.index(each.kind))))
 
 
 def words(name: str) -> frozenset[str]:
@@ -87,7 +87,7 @@ def words(name: str) -> frozenset[str]:
 
 
 def _judged(found: Found, own: frozenset[str]) -> tuple[str, str]:
-    """Return the kind of way, or an empty text, and the doubt."""
+    """Return the kind of option, or an empty text, and the doubt."""
     name_words = words(found.name)
     port = "port" in name_words
     if not port and not name_words & _ADDRESS:

@@ -84,7 +84,7 @@ def struct_flags(program: GoProgram, commands: Commands) -> Iterator[Found]:
         inside = spans(declaration.text, match.end() - 1)
         end = inside[-1][1] if inside else match.end()
         env, name, value = (
-            _said(program, declaration, declaration.first(pattern, match.end(), end))
+            _text_of(program, declaration, declaration.first(pattern, match.end(), end))
             for pattern in (_ENTRY_ENV, _ENTRY_NAME, _ENTRY_VALUE)
         )
         command = commands.of_position(declaration, match.start())
@@ -92,7 +92,7 @@ def struct_flags(program: GoProgram, commands: Commands) -> Iterator[Found]:
         yield from _one(declaration, match.start(), _first(env), _first(name), default, number, command)
 
 
-def _said(program: GoProgram, declaration: Declaration, hit: re.Match[str] | None) -> str:
+def _text_of(program: GoProgram, declaration: Declaration, hit: re.Match[str] | None) -> str:
     return (program.text(declaration, hit[1]) or hit[1]) if hit else ""
 
 

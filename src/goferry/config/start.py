@@ -87,12 +87,12 @@ def _services(mains: list[Main], survey: Survey, indent: str) -> str:
 
 def _service(main: Main, name: str) -> list[str]:
     """Return the lines of a service: one, and more where something about it is not plain."""
-    way = main.guess
+    guess = main.guess
     pairs = [f"main: {_scalar(main.path)}"]
-    pairs += [f"listen: {{{kind}: {value}}}" for kind, value in (listen(way) if way else main.listen).items()]
-    words = args(way) if way else main.args
+    pairs += [f"listen: {{{kind}: {value}}}" for kind, value in (listen(guess) if guess else main.listen).items()]
+    words = args(guess) if guess else main.args
     pairs += [f"args: [{', '.join(json.dumps(word) for word in words)}]"] if words else []
-    reason = f"   # a guess: {_comment(way.doubt)} ({_comment(way.where)})" if way else ""
+    reason = f"   # a guess: {_comment(guess.doubt)} ({_comment(guess.where)})" if guess else ""
     health = main.health
     if health and health.doubt:
         why = f"a guess, so {DEFAULT} is asked: {_comment(health.doubt)} ({_comment(health.where)})"
@@ -218,15 +218,15 @@ def _how(main: Main) -> str:
 
 def how_it_listens(main: Main) -> str:
     """Return how a main that serves is told where to listen, and where it reports its health."""
-    ways = {
+    texts = {
         option.ENV: "address from {name}",
         option.FLAG: "address from --{name}",
         listening.PORT_ENV: "port from {name}",
         listening.PORT_FLAG: "port from --{name}",
     }
-    way = main.way or main.guess
-    place = ways[way.kind].format(name=way.name) if way else "address not recognised"
-    place += f" (a guess: {_comment(way.doubt)})" if way and way.doubt else ""
+    found = main.listen_option or main.guess
+    place = texts[found.kind].format(name=found.name) if found else "address not recognised"
+    place += f" (a guess: {_comment(found.doubt)})" if found and found.doubt else ""
     place = "takes its listening socket, so it needs no port" if main.socket else place
     contract = main.socket and main.health is None
     return f", {place}, {f'health at {DEFAULT} by its contract' if contract else _health(main.health)}"

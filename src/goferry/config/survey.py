@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goferry.config import _listening as listening, _option as option, _routes as routes, gocode
-from goferry.config._listening import Way
+from goferry.config._listening import ListenOption
 from goferry.config._paths import Route
 from goferry.config._subcommands import Commands, serves
 from goferry.config.gocode import Code, Declaration
@@ -38,7 +38,7 @@ class Main:
 
     Attributes:
         socket: it takes its listening socket, which is best: it needs no port, so nobody can take it.
-        ways: how to say where it listens, plain ones first. health: its health route; None when none was found.
+        listen_options: plain ones first. health: its health route; None when none was found.
         root: its route of `/`, as far as it was looked for.
     """
 
@@ -46,43 +46,45 @@ class Main:
     path: str
     serves: bool = False
     socket: bool = False
-    ways: tuple[Way, ...] = ()
+    listen_options: tuple[ListenOption, ...] = ()
     health: Route | None = None
     root: Route | None = None
 
     @property
-    def way(self) -> Way | None:
-        """Return the way that is taken, or None when nothing plain was recognised."""
-        return self.ways[0] if self.ways and not self.ways[0].doubt else None
+    def listen_option(self) -> ListenOption | None:
+        """Return the option that is taken, or None when nothing plain was recognised."""
+        return next((each for each in self.listen_options[:1] if not each.doubt), None)
 
     @property
-    def guess(self) -> Way | None:
-        """Return the likeliest way where none is plain."""
-        return self.ways[0] if self.ways and self.ways[0].doubt and not self.socket else None
+    def guess(self) -> ListenOption | None:
+        """Return the likeliest option where none is plain."""
+        if self.socket:
+            return None
+        return next((each for each in self.listen_options[:1] if each.doubt), None)
 
     @property
     def listen(self) -> dict[str, str]:
         """Return the service's `listen`, or an empty mapping when nothing was recognised."""
-        return {"socket": "true"} if self.socket else listen(self.way)
+        return {"socket": "true"} if self.socket else listen(self.listen_option)
 
     @property
     def args(self) -> list[str]:
         """Return the service's `args`: the command that serves, and a flag for the port alone."""
-        return [] if self.socket else args(self.way)
+        return [] if self.socket else args(self.listen_option)
 
 
-def listen(way: Way | None) -> dict[str, str]:
-    """Return the `listen` of a way; empty for a flag of the port alone, which is an argument."""
-    if way is None or way.kind == listening.PORT_FLAG:
+def listen(found: ListenOption | None) -> dict[str, str]:
+    """Return the `listen` of an option; empty for a flag of the port alone, which is an argument."""
+    if found is None or found.kind == listening.PORT_FLAG:
         return {}
-    return {way.kind: f"--{way.name}" if way.kind == option.FLAG else way.name}
+    return {found.kind: f"--{found.name}" if found.kind == option.FLAG else found.name}
 
 
-def args(way: Way | None) -> list[str]:
-    """Return the `args` of a way."""
-    if way is None:
+def args(found: ListenOption | None) -> list[str]:
+    """Return the `args` of an option."""
+    if found is None:
         return []
-    return [*way.args, *([f"--{way.name}={{port}}"] if way.kind == listening.PORT_FLAG else [])]
+    return [*found.args, *([f"--{found.name}={{port}}"] if found.kind == listening.PORT_FLAG else [])]
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ def _main(folder: str, sources: Mapping[str, str], modules: Mapping[str, str], c
         path,
         serves=True,
         socket=socket,
-        ways=listening.ways(program, Commands(program), _own_words(modules[home], inner)),
+        listen_options=listening.listen_options(program, Commands(program), _own_words(modules[home], inner)),
         health=health,
         root=None if health else routes.root(program),
     )

@@ -211,8 +211,8 @@ class Performer:
         line = self._lines[host]
         span = line.span.enter_context(self._host_span(host))
         # This only starts ssh: whether the host can be reached shows when it is asked something.
-        way = connected(line.address, self._access, self._settings.environ, self._stream.trace, span)
-        line.session = line.own.enter_context(way)
+        session = connected(line.address, self._access, self._settings.environ, self._stream.trace, span)
+        line.session = line.own.enter_context(session)
 
     @contextlib.contextmanager
     def _host_span(self, host: str) -> Iterator[Span]:
@@ -249,9 +249,9 @@ class Performer:
         line = self._lines[host]
         if not self.rollout.host(host).reached:
             line.own.close()  # its agent has settled then, unless the line is dead: what serves now is what stays
-        way = connected(line.address, self._access, self._settings.environ, self._stream.trace)
+        session = connected(line.address, self._access, self._settings.environ, self._stream.trace)
         line.anew.close()
-        line.looking = line.anew.enter_context(way)
+        line.looking = line.anew.enter_context(session)
         return self._seen(line)
 
     def _look_again(self, host: str) -> Status:

@@ -1,6 +1,6 @@
 """Building: what a repository is, what a build would do, and doing it.
 
-facts.look ──► build_plan.plan ──► executor.build ──► DIST with its ledger ──► merge.merge (of shards)
+facts.inspect_repository ──► build_plan.plan ──► executor.build ──► DIST with its ledger ──► merge.merge (of shards)
                gate.test (before the build)
 
 Contract (what other rooms import; a module with `_` is private):

@@ -46,25 +46,25 @@ class Parallelism(Struct, frozen=True):
 
 
 def choose(count: int, machine: Machine) -> list[Parallelism]:
-    """Return the pace of each of `count` targets.
+    """Return the parallelism of each of `count` targets.
 
     As many run at once as there are processors and memory for; those that are left over for a last, smaller wave share
     all processors among fewer.
     """
     slots = max(1, min(count, machine.cpus, machine.memory // (_BASE + LIMIT)))
     rest = count % slots
-    full = [_pace(slots, machine)] * (count - rest)
-    return full + ([_pace(rest, machine)] * rest if rest else [])
+    full = [_share_of(slots, machine)] * (count - rest)
+    return full + ([_share_of(rest, machine)] * rest if rest else [])
 
 
 def choose_around(targets: Sequence[str], machine: Machine, warm: str) -> list[Parallelism]:
-    """Return the pace of each target; one that is compiled already only links, and takes no share from the others."""
+    """Return the parallelism of each target; one that is compiled already only links, and takes nothing from others."""
     cold = iter(choose(sum(target != warm for target in targets), machine))
     (alone,) = choose(1, machine)
     return [alone if target == warm else next(cold) for target in targets]
 
 
-def _pace(slots: int, machine: Machine) -> Parallelism:
+def _share_of(slots: int, machine: Machine) -> Parallelism:
     share = machine.memory // slots
     cpus = max(1, min(machine.cpus // slots, (share - _BASE) // LIMIT))
     need = _BASE + LIMIT * cpus

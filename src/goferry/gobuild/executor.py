@@ -81,12 +81,12 @@ def build(
         ground = BuildCache.choose(
             Warm(ctx.settings.cache, plan.directory), ctx.settings.environ, work, snapshot=ledger.snapshot
         )
-        standing = [] if ground.strict else [*([EarlierBuild(out, old)] if old else []), *earlier]
+        earlier_builds = [] if ground.strict else [*([EarlierBuild(out, old)] if old else []), *earlier]
         slots = list(plan.slots.values())
         ledger.compiled = ground.compiled(slots)
         environ = environ or environment.clean(ctx.settings.environ, toolchain, plan.directory)
         compiler = _seeing(plan, Compiler(toolchain, environ, plan.directory), work / "git", span)
-        run = _Run(plan, out, work, compiler, standing, ground)
+        run = _Run(plan, out, work, compiler, earlier_builds, ground)
         schedule.run(plan.steps, plan.machine, lambda step: run.step(step, ctx.stream, span), run.compiler.stop)
         ground.keep(KIND, run.works)
         for artifact in run.artifacts.values():
@@ -127,7 +127,7 @@ class _Run(Struct):
     out: Path
     work: Path
     compiler: Compiler
-    standing: Sequence[EarlierBuild]
+    earlier_builds: Sequence[EarlierBuild]
     ground: BuildCache
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     sources: list[EarlierBuild | None] = field(default_factory=list)
@@ -181,7 +181,7 @@ class _Run(Struct):
 
         A copy and not a link: what stands is not touched, not even its times.
         """
-        earlier = next((each for each in self.standing if name in each.ledger.artifacts), None)
+        earlier = next((each for each in self.earlier_builds if name in each.ledger.artifacts), None)
         if earlier is None:
             return None
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -199,7 +199,7 @@ class _Run(Struct):
         members = {member: Path(self._path(source)) for member, source in step.members.items()}
         inputs = archives.inputs(members, self.plan.epoch, self._known(step))
         fields = {**step.outputs[name], "meta": {**step.outputs[name]["meta"], "inputs": inputs}}
-        for earlier in self.standing:
+        for earlier in self.earlier_builds:
             before = earlier.ledger.artifacts.get(name)
             if before and before.meta.get("inputs") == inputs:
                 copy = self.work / f"{name}.kept"

@@ -1,6 +1,7 @@
 """What a repository is: its module, its main packages for each target, its version; found by looking, never by asking.
 
-`look` runs `go list` once a target (main packages differ by GOOS and by build tags) and git once, and changes nothing.
+`inspect_repository` runs `go list` once a target (main packages differ by GOOS and by build tags) and git once, and
+changes nothing.
 Everything after it is pure.
 """
 
@@ -105,7 +106,7 @@ class Facts(Struct, frozen=True):
         return f"Facts({self.project!r}, {self.version!r})"
 
 
-def look(
+def inspect_repository(
     directory: Path,
     toolchain: Toolchain,
     settings: Settings,
@@ -156,17 +157,19 @@ def look(
             found=found,
             cache=settings.cache,
         )
-        stand = asked_git()
-    root = stand.root or directory
-    index = indexes.read(root, settings.environ) if stand.commit else None
+        found_revision = asked_git()
+    root = found_revision.root or directory
+    index = indexes.read(root, settings.environ) if found_revision.commit else None
     flags = config.builds.env.get("GOFLAGS", "")
     folder = os.path.relpath(directory, root).replace(os.sep, "/")
     module = project_modules.name(found, directory)
-    changes = tuple(_counting(stand.changes, root, directory, out))
+    changes = tuple(_counting(found_revision.changes, root, directory, out))
     trigger = Trigger.from_environ(settings.environ, tag=tag)
     rule = tags.of(config.version, folder=folder, module=module, others=[*others, *_neighbours(trigger, root, folder)])
-    rule = rule.after(stand.before)
-    standing = version.choose(stand, tags=rule, trigger=trigger, wanted=wanted, environ=settings.environ, dirty=changes)
+    rule = rule.after(found_revision.before)
+    chosen_version = version.choose(
+        found_revision, tags=rule, trigger=trigger, wanted=wanted, environ=settings.environ, dirty=changes
+    )
     packed = extra_files.find(directory, root, config.builds.files)
     other = converted.Converted()
     if index:
@@ -176,7 +179,7 @@ def look(
             settings.environ,
             lambda: _read(*asked_of_go),
             packed=[directory / name for name in packed],
-            release=not (standing.snapshot or standing.dirty),
+            release=not (chosen_version.snapshot or chosen_version.dirty),
         )
     return Facts(
         directory=directory,
@@ -189,27 +192,29 @@ def look(
         patterns=patterns,
         targets=chosen,
         mains=packages,
-        version=standing.version,
-        commit=standing.commit,
-        date=standing.date,
-        epoch=standing.epoch,
-        dirty=standing.dirty,
-        bears=standing.bears,
-        snapshot=standing.snapshot,
-        tag=standing.tag,
+        version=chosen_version.version,
+        commit=chosen_version.commit,
+        date=chosen_version.date,
+        epoch=chosen_version.epoch,
+        dirty=chosen_version.dirty,
+        bears=chosen_version.bears,
+        snapshot=chosen_version.snapshot,
+        tag=chosen_version.tag,
         tags=rule,
-        here=stand.here,
+        here=found_revision.here,
         changes=changes,
         hints=(
-            *standing.hints,
+            *chosen_version.hints,
             *extra_files.left_out(directory, root),
             *converted.hints(other),
             *([] if config.builds.mains else aside.notes([main.path for main in packages], module)),
         ),
         extra_files=packed,
-        commit_date=datetime.fromtimestamp(stand.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if stand.commit else "",
+        commit_date=datetime.fromtimestamp(found_revision.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if found_revision.commit
+        else "",
         top=stamp.module_of(root / "go.mod"),
-        lack=stand.lack,
+        lack=found_revision.lack,
         index=index,
         replaced=(
             (*replaced.find(index, directory, list(found.values()), environ, flags), *other.replaced) if index else ()

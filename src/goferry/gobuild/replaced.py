@@ -44,17 +44,17 @@ class CodeReplaced(Refused):
 
 
 class Replacement(Struct, frozen=True):
-    """One such thing: `what` it is with its path, and the `way` out of it, a command where there is one."""
+    """One such thing: `what` it is with its path, and the `remedy`, a command where there is one."""
 
     what: str
-    way: str
+    remedy: str
 
 
 def demand(found: Sequence[Replacement], *, snapshot: bool) -> None:
     """Refuse a release for replacements; a snapshot may have them.
 
     Raises:
-        CodeReplaced: naming each and the way out.
+        CodeReplaced: naming each and its remedy.
     """
     if snapshot or not found:
         return
@@ -64,7 +64,7 @@ def demand(found: Sequence[Replacement], *, snapshot: bool) -> None:
         "\n".join(["the commit does not show what would be built:", *(f"  {line}" for line in shown + more)]),
         state="Nothing was built.",
         advice=[
-            *dict.fromkeys(printable(each.way, 300) for each in found),
+            *dict.fromkeys(printable(each.remedy, 300) for each in found),
             "or build a snapshot: off the tag's commit",
         ],
         files=[each.what for each in found],
@@ -186,8 +186,8 @@ def _module_file(index: PackageIndex, file: Path, *, copied: bool) -> Iterator[R
     """Yield what a go.mod or go.work replaces; where Go takes `copied` modules, it looks at those in their stead."""
     name = index.name(file)
     if not index.holds(file):
-        way = "build without it: remove it, or set GOWORK to off in builds.env"
-        yield Replacement(f"{name} is not committed", f"commit it:  git add -f {file.name}" if _in(name) else way)
+        remedy = "build without it: remove it, or set GOWORK to off in builds.env"
+        yield Replacement(f"{name} is not committed", f"commit it:  git add -f {file.name}" if _in(name) else remedy)
     yield from _targets(index, file, file.parent, ("use",) if copied else ("use", "replace"))
 
 
@@ -209,15 +209,17 @@ def _vendored(index: PackageIndex, folder: Path) -> Iterator[Replacement]:
     """Yield what a vendor folder holds that git does not keep; without modules.txt Go does not look at it."""
     if not (folder / "modules.txt").is_file():
         return
-    way = "build without it, by the checksums of go.sum:  rm -r vendor  (or commit it whole:  git add -f vendor)"
+    remedy = "build without it, by the checksums of go.sum:  rm -r vendor  (or commit it whole:  git add -f vendor)"
     if not index.holds(folder / "modules.txt"):
-        yield Replacement(f"{index.name(folder)}/ is not committed and stands in place of the modules in go.sum", way)
+        yield Replacement(
+            f"{index.name(folder)}/ is not committed and stands in place of the modules in go.sum", remedy
+        )
         return
     for base, _folders, files in os.walk(folder):
         for name in sorted(files):
             path = Path(base, name)
             if indexes.source(name) and not index.holds(path):
-                yield Replacement(f"{index.name(path)} is not committed", way)
+                yield Replacement(f"{index.name(path)} is not committed", remedy)
 
 
 def _links(index: PackageIndex) -> Iterator[Replacement]:

@@ -86,12 +86,12 @@ def _install(
 ) -> Toolchain:
     key = sources.database.key
     with place.locked():
-        kept = toolchain_store.look(place, version, goos, goarch, watch=sources.watch, key=key)
+        kept = toolchain_store.read_installed(place, version, goos, goarch, watch=sources.watch, key=key)
         if kept.toolchain:
             return kept.toolchain
         with place.workspace() as folder:
             module_version = toolchain_store.module_version(version, goos, goarch)
-            proof = _brought(folder / "brought", module_version, sources, stream)
+            proof = _extract_kept_zip(folder / "brought", module_version, sources, stream)
             root = folder / "brought"
             if proof is None:
                 with stream.span("toolchain-download", target=f"{goos}/{goarch}") as span:
@@ -108,7 +108,7 @@ def _install(
     return toolchain_store.toolchain(place.root, version, proof, key)
 
 
-def _brought(root: Path, version: str, sources: Sources, stream: Stream) -> Proof | None:
+def _extract_kept_zip(root: Path, version: str, sources: Sources, stream: Stream) -> Proof | None:
     """Extract the zip that was brought here, which goes then; None where there is none, or it is not what is proven."""
     if not sources.zipped.is_file():
         return None

@@ -273,7 +273,7 @@ class _Setup:
     def _proven(self, resolved: Resolved, span: Span) -> Toolchain | None:
         """Return what was installed and proven before."""
         for place in toolchain_store.places(self.ctx.settings, resolved.version, self.goos, self.goarch):
-            kept = toolchain_store.look(
+            kept = toolchain_store.read_installed(
                 place,
                 resolved.version,
                 self.goos,

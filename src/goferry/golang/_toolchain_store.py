@@ -162,7 +162,7 @@ class KeptToolchain(Struct, frozen=True):
     why: str = ""
 
 
-def look(
+def read_installed(
     place: ToolchainPlace,
     version: str,
     goos: str,

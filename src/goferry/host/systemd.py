@@ -259,8 +259,8 @@ class Systemd:
         while port and processes.connections(port) and time.monotonic() < deadline - 2:
             time.sleep(0.05)  # a plain service ends at once on SIGTERM: let its last answers go first
         self._end(place.unit(number), deadline)
-        ways = [place.serving(mode) for mode in place.kinds]  # the slot may have listened in the other one
-        units = [unit for way in ways for unit in (way.socket_unit(number), way.door_unit(number))]
+        places = [place.serving(mode) for mode in place.kinds]  # the slot may have listened in the other one
+        units = [unit for each in places for unit in (each.socket_unit(number), each.door_unit(number))]
         self._systemctl("stop", "--", *units)
         # Sets NRestarts to 0 as well, by which `ended` knows a candidate that was started again.
         self._run(["systemctl", "reset-failed", "--", place.unit(number)])

@@ -72,7 +72,7 @@ class CertificateKey:
 
 
 @dataclass(frozen=True)
-class Standing:
+class KeyStatus:
     """What the newest statements that hold say about a key.
 
     Attributes:
@@ -130,10 +130,10 @@ class Certificate:
         """Return the keys that the signature names: more than one when an id of 16 digits is that of several."""
         return [key for key in (self.primary, *self.subkeys) if signature.names(key.fingerprint)]
 
-    def standing(self, key: CertificateKey) -> Standing:
+    def key_status(self, key: CertificateKey) -> KeyStatus:
         """Return what the certificate says about one of its keys, by the newest statement that holds."""
         part = next(part for part in (self.head, *self.tail) if part.key is key)
-        return _standing(self.primary, part)
+        return _key_status(self.primary, part)
 
     def reduced_to(self, key: CertificateKey) -> bytes:
         """Return the certificate as packets with this key alone beside the primary one, for other verifiers.
@@ -228,7 +228,7 @@ def _newest(part: Part) -> list[CertificateStatement]:
     return sorted(part.statements, key=lambda statement: -statement.signature.created)[:TRIES]
 
 
-def _standing(primary: CertificateKey, part: Part) -> Standing:
+def _key_status(primary: CertificateKey, part: Part) -> KeyStatus:
     holding: list[CertificateStatement] = []
     verdicts: list[bool | None] = []
     for statement in _newest(part):
@@ -237,14 +237,14 @@ def _standing(primary: CertificateKey, part: Part) -> Standing:
             break
         # Not passed over for an older one: it may be the owner's newer word, and if not it only refuses.
         if statement.signature.digest in pgp_signature.WEAK_HASHES:
-            return Standing(since=statement.signature.created, weak_digest=True)
+            return KeyStatus(since=statement.signature.created, weak_digest=True)
         verdict = _verdict(statement.signature, primary, primary.hashable + statement.covered)
         if verdict is not False:
             holding.append(statement)
             # One with a critical part that is not known proves nothing, and no older one speaks in its place.
             verdicts.append(False if statement.signature.odd else verdict)
     if not holding:
-        return Standing(untried=max(0, len(part.statements) - TRIES))
+        return KeyStatus(untried=max(0, len(part.statements) - TRIES))
     return _summed(primary, part.key, [statement.signature for statement in holding], verdicts)
 
 
@@ -253,7 +253,7 @@ def _summed(
     key: CertificateKey,
     signatures: Sequence[OpenpgpSignature],
     verdicts: Sequence[bool | None],
-) -> Standing:
+) -> KeyStatus:
     # A key's time counts from its making, a statement's from its own; the earliest end counts.
     ends = [key.created + signature.key_lifetime for signature in signatures if signature.key_lifetime]
     ends += [signature.created + signature.lifetime for signature in signatures if signature.lifetime]
@@ -264,7 +264,7 @@ def _summed(
     if key is not primary and signs and bound is not False:
         agreed = _back_signed(key, signatures, primary.hashable + key.hashable)
         bound = agreed if agreed is not True else bound
-    return Standing(bound, signs, min(ends) if ends else None, signatures[0].created)
+    return KeyStatus(bound, signs, min(ends) if ends else None, signatures[0].created)
 
 
 def _back_signed(key: CertificateKey, bindings: Sequence[OpenpgpSignature], covered: bytes) -> bool | None:

@@ -115,7 +115,7 @@ class Place:
         A plain service's are named otherwise than an older Goferry named them, when systemd-socket-proxyd passed on
         what came: so both can be there while a host is upgraded.
         """
-        return str(slot) if self.former else f"{self.kind.way}{slot}"
+        return str(slot) if self.former else f"{self.kind.slot_prefix}{slot}"
 
     def socket_unit(self, slot: int | str) -> str:
         """The socket on which a slot is reached; `goferry-shop-api@0.socket`, `goferry-shop-web@port0.socket`."""

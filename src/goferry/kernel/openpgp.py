@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from goferry.kernel import gpgv, packets, pgp_signature
-from goferry.kernel.certificate import TRIES, Certificate, CertificateKey, Standing, Verifier
+from goferry.kernel.certificate import TRIES, Certificate, CertificateKey, KeyStatus, Verifier
 from goferry.kernel.pgp_signature import OpenpgpSignature, Unsupported
 from goferry.kernel.refusals import (
     DigestWeak,
@@ -121,9 +121,9 @@ def judge(
             raise KeyRevoked(f"{where} was made by key {part.fingerprint}, which its owner revoked")
         if part.weak:
             raise KeyWeak(f"{where} was made by key {part.fingerprint}, which is DSA, short RSA or of an odd curve")
-    above, own = certificate.standing(primary), certificate.standing(key)
-    _check_standing(primary, above, signature, now, where)
-    _check_standing(key, own, signature, now, where)
+    above, own = certificate.key_status(primary), certificate.key_status(key)
+    _check_status(primary, above, signature, now, where)
+    _check_status(key, own, signature, now, where)
     if above.untried or own.untried:
         raise KeyCannotSign(
             f"of the statements about key {key.fingerprint} the newest {TRIES} are not its owner's",
@@ -155,16 +155,16 @@ def check_time(created: int, now: int, where: str) -> None:
         )
 
 
-def _check_standing(key: CertificateKey, standing: Standing, signature: OpenpgpSignature, now: int, where: str) -> None:
-    if standing.weak_digest:
+def _check_status(key: CertificateKey, status: KeyStatus, signature: OpenpgpSignature, now: int, where: str) -> None:
+    if status.weak_digest:
         raise DigestWeak(
             f"key {key.fingerprint}, which made {where}, certifies itself with SHA-1 or MD5",
             advice=[f"renew it:  gpg --cert-digest-algo SHA512 --quick-set-expire {key.fingerprint} 2y"],
         )
     # At both times: the signature's is chosen by whoever makes it, and a date in the past revives no key.
-    if standing.expires is not None and standing.expires <= max(now, signature.created):
+    if status.expires is not None and status.expires <= max(now, signature.created):
         raise KeyExpired(
-            f"{where} was made by key {key.fingerprint}, which expired at {format_time(standing.expires)}",
+            f"{where} was made by key {key.fingerprint}, which expired at {format_time(status.expires)}",
             advice=["put the key's renewed public part into the trust file, or sign with a newer key"],
         )
 

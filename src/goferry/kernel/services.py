@@ -145,20 +145,21 @@ class Shape(NamedTuple):
         name: in journals, slots and answers, as their `mode`.
         listens: the keys of `listen` that mean it in a release, and what each may hold.
         provisioned: those that host.json has.
-        ports: each slot's process is given a port of its own. way: what the names of a slot's socket begin with.
+        ports: each slot's process is given a port of its own.
+        slot_prefix: what the names of a slot's socket begin with.
     """
 
     name: str
     listens: Mapping[str, Callable[[object], bool]]
     provisioned: tuple[str, ...]
     ports: bool
-    way: str
+    slot_prefix: str
 
 
-SOCKET = Shape("socket", {"socket": lambda how: how is True}, ("socket",), ports=False, way="")
+SOCKET = Shape("socket", {"socket": lambda how: how is True}, ("socket",), ports=False, slot_prefix="")
 """It takes its listening socket by LISTEN_FDS and follows the app contract."""
 PLAIN = Shape(
-    "plain", {"env": _variable, "port_env": _variable, "flag": _word}, ("env", "flag"), ports=True, way="port"
+    "plain", {"env": _variable, "port_env": _variable, "flag": _word}, ("env", "flag"), ports=True, slot_prefix="port"
 )
 """It listens by itself where it is told, and knows nothing of Goferry."""
 SHAPES: Mapping[str, Shape] = {shape.name: shape for shape in (SOCKET, PLAIN)}

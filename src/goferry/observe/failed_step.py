@@ -46,10 +46,10 @@ def read(text: str) -> FailedStep | None:
         return None
     if not isinstance(facts, dict):
         return None
-    return FailedStep(**{name: _told(facts.get(name), default) for name, default in asdict(FailedStep()).items()})
+    return FailedStep(**{name: _typed(facts.get(name), default) for name, default in asdict(FailedStep()).items()})
 
 
-def _told(value: object, default: object) -> Any:
+def _typed(value: object, default: object) -> Any:
     """Return a value where it is of its default's type: of a list the texts alone."""
     if isinstance(default, tuple):
         return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else default

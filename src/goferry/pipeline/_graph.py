@@ -5,9 +5,9 @@
         Step("image", run=image, needs=("build",), reads=("api_linux_amd64",), key=…, writes=("api_oci.tar",)),
     ]
     record = Record.load(folder / "state.json")
-    for choice in choose(order(steps), record, folder):   # what --dry-run prints
+    for choice in choose(sort_steps(steps), record, folder):   # what --dry-run prints
         …
-    execute(order(steps), record, folder, stream)         # executes exactly those
+    execute(sort_steps(steps), record, folder, stream)         # executes exactly those
 
 A step is left out when everything that it needs was left out, its key is the recorded one, and the bytes that it reads
 and wrote are the recorded ones. A key is a digest of what decides the outcome: configuration, sources, toolchain.
@@ -78,7 +78,7 @@ def digest_of(*facts: object) -> str:
     return hashlib.sha256(canonical.dumps(_plain(facts))).hexdigest()
 
 
-def order(steps: Sequence[ChainStep]) -> list[ChainStep]:
+def sort_steps(steps: Sequence[ChainStep]) -> list[ChainStep]:
     """Return the steps so that each comes after what it needs; otherwise in the order given (Kahn's algorithm, stable).
 
     Raises:

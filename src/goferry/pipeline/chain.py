@@ -113,7 +113,7 @@ def run(ctx: Context, request: RunOptions, opened: OpenProject) -> SealedRelease
         if stands:
             chain.keep_modules(record)
             staging.discard()
-            graph.execute(chain.sealing(staging.out), chain.standing, staging.out, ctx.stream)
+            graph.execute(chain.sealing(staging.out), chain.record, staging.out, ctx.stream)
         else:
             choices += graph.execute(chain.sealing(staging.work), record, staging.work, ctx.stream)
             staging.publish()
@@ -130,7 +130,7 @@ class _Chain:
     def __init__(self, ctx: Context, request: RunOptions, opened: OpenProject) -> None:
         self.ctx, self.request, self.opened = ctx, request, opened
         self.staging = Staging((request.project.out or default_out(opened.directory)).absolute())
-        self.standing = StepRecord.load(self.staging.state)
+        self.record = StepRecord.load(self.staging.state)
         self.ledger: Ledger | None = None
         self.verified: Verified | None = None
         self.tested: gate.Report | None = None
@@ -148,18 +148,18 @@ class _Chain:
         """
         path = self.staging.work_state
         done = StepRecord.load(path).steps if self.resumes else {}
-        before = {name: each for name, each in self.standing.steps.items() if name == "modules"}
+        before = {name: each for name, each in self.record.steps.items() if name == "modules"}
         return StepRecord(path, {**before, **done})
 
     def keep_modules(self, record: StepRecord) -> None:
         """Note with the release that stands which modules are in the cache now."""
-        if self.standing.steps.get("modules") != record.steps["modules"]:
-            self.standing.remember("modules", record.steps["modules"])
+        if self.record.steps.get("modules") != record.steps["modules"]:
+            self.record.remember("modules", record.steps["modules"])
 
     def stands(self) -> bool:
         """Tell whether the release in the output's place is the one that this run would make; after the build."""
         kept = self._kept
-        if kept is None or self.ledger is None or _told(kept) != _told(self.ledger):
+        if kept is None or self.ledger is None or _build_facts(kept) != _build_facts(self.ledger):
             return False
         return not any(choice.runs and choice.step.key for choice in self._choose_sealing())
 
@@ -176,7 +176,7 @@ class _Chain:
         return [choice if choice.runs else Choice(choice.step, runs=new, reason=reason) for choice in choices]
 
     def _choose_sealing(self) -> list[Choice]:
-        return graph.choose(self.sealing(self.staging.out), self.standing, self.staging.out)
+        return graph.choose(self.sealing(self.staging.out), self.record, self.staging.out)
 
     @cached_property
     def _kept(self) -> Ledger | None:
@@ -206,11 +206,11 @@ class _Chain:
                 writes_now=_listed(where),
             )
         )
-        return graph.order(steps)
+        return graph.sort_steps(steps)
 
     def sealing(self, where: Path) -> list[ChainStep]:
         """Return the steps from the programs to the release, working in `where`; after the build."""
-        built = digest_of(_told(self.ledger)) if self.ledger else ""
+        built = digest_of(_build_facts(self.ledger)) if self.ledger else ""
         steps: list[ChainStep] = []
         if self.request.image and image.wanted(self.opened):
             key = digest_of(built, "image", msgspec.to_builtins(self.opened.config.image))
@@ -231,7 +231,7 @@ class _Chain:
             ),
             ChainStep("verify", lambda: self._verify(where), f"against {self.request.keys.trust}", needs=("sign",)),
         ]
-        return graph.order(steps)
+        return graph.sort_steps(steps)
 
     @cached_property
     def _modules_key(self) -> str:
@@ -302,12 +302,12 @@ class _Chain:
         self.verified = check_release(self.ctx, where, trust, project=self.opened.name)
 
 
-def _told(ledger: Ledger) -> dict[str, Any]:
+def _build_facts(ledger: Ledger) -> dict[str, Any]:
     """Return what a build's ledger says: all but the image, which comes after it, and what is of the run alone."""
     record = asdict(replace(ledger, trace="", compiled=()))
     artifacts = [each for _, each in sorted(ledger.artifacts.items()) if each.kind != "image"]
-    told: dict[str, Any] = msgspec.to_builtins({**record, "artifacts": artifacts})
-    return told
+    facts: dict[str, Any] = msgspec.to_builtins({**record, "artifacts": artifacts})
+    return facts
 
 
 def _listed(where: Path, kind: str = "") -> Callable[[], list[str]]:

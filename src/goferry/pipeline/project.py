@@ -59,7 +59,7 @@ def open_project(ctx: Context, request: ProjectRequest) -> OpenProject:
     """Load the configuration, set up Go and look at the repository; changes nothing in it.
 
     Raises:
-        ConfigInvalid, and what `golang.setup_go` and `gobuild.facts.look` raise.
+        ConfigInvalid, and what `golang.setup_go` and `gobuild.facts.inspect_repository` raise.
     """
     loaded = load(request.directory, project=request.project)
     config = loaded.project
@@ -69,7 +69,7 @@ def open_project(ctx: Context, request: ProjectRequest) -> OpenProject:
         toolchain = golang.setup_go(ctx, go)
         span.numbers.update(version=toolchain.version, proof=toolchain.proof)
     with ctx.stream.span("inspect") as span:
-        found = facts.look(
+        found = facts.inspect_repository(
             loaded.directory,
             toolchain,
             ctx.settings,

@@ -102,10 +102,10 @@ def publish(
     with ctx.stream.span("release", target=local.tag) as span:
         if not github.token:
             span.note("without a token drafts are not seen, and only a public repository is")
-        remote = look(api, transfer, local)
-        if stands := _standing(manifest, local, remote, transfer, trust=trust, settings=ctx.settings):
+        remote = read_remote(api, transfer, local)
+        if before := _published_before(manifest, local, remote, transfer, trust=trust, settings=ctx.settings):
             span.note(f"{local.tag} was published with these files before, sealed another time: that release stands")
-            local, remote = stands, look(api, transfer, stands)
+            local, remote = before, read_remote(api, transfer, before)
         local = as_marked(local, remote)
         planned = plan(local, remote)
         if dry_run:
@@ -120,7 +120,7 @@ def publish(
     return _record(local, planned, release, published=published)
 
 
-def look(api: Api, transfer: Transfer, local: LocalRelease) -> Remote:
+def read_remote(api: Api, transfer: Transfer, local: LocalRelease) -> Remote:
     """Return what GitHub has for the tag; a digest that GitHub does not give is had by downloading."""
     every = api.releases()
     wanted = {file.name: file.size for file in local.files}
@@ -133,7 +133,7 @@ def look(api: Api, transfer: Transfer, local: LocalRelease) -> Remote:
     return Remote(api.tag_commit(local.tag), tuple(found), published)
 
 
-def _standing(
+def _published_before(
     manifest: Manifest,
     local: LocalRelease,
     remote: Remote,
@@ -149,7 +149,7 @@ def _standing(
     there = next((asset for asset in published.assets if asset.name == MANIFEST), None)
     if there is None or there.sha256 == local.digest:
         return None
-    return resealed.standing(manifest, local, published, transfer, trust=trust, settings=settings)
+    return resealed.published_before(manifest, local, published, transfer, trust=trust, settings=settings)
 
 
 def _with_digest(asset: Asset, wanted: dict[str, int], transfer: Transfer) -> Asset:

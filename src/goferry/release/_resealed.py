@@ -24,7 +24,7 @@ from goferry.release._transfer import Transfer
 from goferry.system import openpgp_verifiers
 
 
-def standing(
+def published_before(
     mine: Manifest,
     local: LocalRelease,
     published: GitHubRelease,

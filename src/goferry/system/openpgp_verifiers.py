@@ -42,7 +42,7 @@ def by_sequoia(certificate: Certificate, key: CertificateKey, message: bytes, pa
 
     signature = pgp_signature.parse(next(split(packet))[1])
     involved = (certificate.primary, key)
-    renewed = any(certificate.standing(part).since > signature.created for part in involved)
+    renewed = any(certificate.key_status(part).since > signature.created for part in involved)
     if renewed or not {part.curve for part in involved} <= {*_CURVES, ""}:
         raise Unsupported
 

@@ -76,7 +76,7 @@ class _Home:
             raise passphrase_wrong(where, called if passphrase else "")
         if "INV_SGNR" in status or "KEYEXPIRED" in status:
             raise KeyUnusable(f"{where} has no key that may sign now", advice=openpgp_key.ANOTHER)
-        raise SigningFailed("gpg did not sign: " + _said(done.errors))
+        raise SigningFailed("gpg did not sign: " + _last_message(done.errors))
 
 
 @contextlib.contextmanager
@@ -86,7 +86,9 @@ def _home(settings: Settings, data: bytes, where: str) -> Iterator[_Home]:
     try:
         imported = home.gpg(["--import"], data)
         if "IMPORT_OK" not in imported.errors:
-            raise KeyUnusable(f"gpg does not take {where}: {_said(imported.errors)}", advice=openpgp_key.ANOTHER)
+            raise KeyUnusable(
+                f"gpg does not take {where}: {_last_message(imported.errors)}", advice=openpgp_key.ANOTHER
+            )
         yield home
     finally:
         with contextlib.suppress(Exception):
@@ -94,7 +96,7 @@ def _home(settings: Settings, data: bytes, where: str) -> Iterator[_Home]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _said(errors: str) -> str:
+def _last_message(errors: str) -> str:
     """Return the last thing that gpg said to a person."""
-    told = [line.removeprefix("gpg: ") for line in errors.splitlines() if line.startswith("gpg: ")]
-    return told[-1][:300] if told else "it says nothing"
+    messages = [line.removeprefix("gpg: ") for line in errors.splitlines() if line.startswith("gpg: ")]
+    return messages[-1][:300] if messages else "it says nothing"

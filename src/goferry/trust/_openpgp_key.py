@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from goferry.kernel import certificate, packets
-from goferry.kernel.certificate import Certificate, Standing
+from goferry.kernel.certificate import Certificate, KeyStatus
 from goferry.kernel.packets import FormError
 from goferry.kernel.times import format_time
 from goferry.system import keytext
@@ -171,12 +171,12 @@ def _judge(key: OpenpgpSecretKey, where: str, now: int) -> None:
         raise KeyUnusable(f"{where} holds public keys alone; signing needs the secret ones", advice=ANOTHER)
     if public.primary.revoked:
         raise KeyUnusable(f"{where} is revoked", advice=("sign with the key that replaces it",))
-    _in_time(public.standing(public.primary), where, now)
+    _in_time(public.key_status(public.primary), where, now)
     if public.primary.weak:
         raise KeyUnusable(f"{where} {_WEAK}", advice=ANOTHER_KIND)
-    standings = {each: public.standing(each) for each in (public.primary, *public.subkeys)}
-    signing = {each: standing for each, standing in standings.items() if standing.signs and standing.bound is not False}
-    if any(standing.weak_digest for standing in standings.values()) and not signing:
+    statuses = {each: public.key_status(each) for each in (public.primary, *public.subkeys)}
+    signing = {each: status for each, status in statuses.items() if status.signs and status.bound is not False}
+    if any(status.weak_digest for status in statuses.values()) and not signing:
         raise KeyUnusable(
             f"{where} certifies itself with SHA-1 or MD5, which no host takes",
             advice=(
@@ -216,14 +216,14 @@ def _on_card(key: OpenpgpSecretKey, where: str) -> KeyUnusable:
     )
 
 
-def _over(standing: Standing, now: int) -> bool:
-    return standing.expires is not None and standing.expires <= now
+def _over(status: KeyStatus, now: int) -> bool:
+    return status.expires is not None and status.expires <= now
 
 
-def _in_time(standing: Standing, where: str, now: int) -> None:
-    if standing.expires is not None and standing.expires <= now:
+def _in_time(status: KeyStatus, where: str, now: int) -> None:
+    if status.expires is not None and status.expires <= now:
         raise KeyUnusable(
-            f"{where} expired at {format_time(standing.expires)}",
+            f"{where} expired at {format_time(status.expires)}",
             advice=(
                 "extend it and put it into the trust file again:  gpg --quick-set-expire FINGERPRINT 2y",
                 ANOTHER[0],

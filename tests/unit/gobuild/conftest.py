@@ -1,4 +1,4 @@
-"""A made-up project, as `facts.look` would find it."""
+"""A made-up project, as `facts.inspect_repository` would find it."""
 
 import pytest
 from facts import SHOP

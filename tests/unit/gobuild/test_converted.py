@@ -79,9 +79,9 @@ def test_line_ends_of_this_machine_are_told_of_what_is_released(tmp_path, settin
     assert told(found) == ["LICENSE", "main.go", "pages/index.html"]
     assert "other line ends" in found.replaced[0].what
     assert find(root, release=False) == converted.Converted()
-    way = found.replaced[0].way.partition(":  ")[2]
+    remedy = found.replaced[0].remedy.partition(":  ")[2]
     git(root, "config", "--unset-all", "core.attributesFile") if "core.attributesFile" in str(settings) else None
-    subprocess.run(["bash", "-c", way], cwd=root, check=True)
+    subprocess.run(["bash", "-c", remedy], cwd=root, check=True)
     assert find(root) == converted.Converted()
 
 
@@ -140,7 +140,7 @@ def test_a_link_that_became_a_plain_file_is_told(tmp_path):
     assert (root / "pages/link").read_text() == "index.html"
     found = find(root)
     assert told(found) == ["pages/link"]
-    subprocess.run(["bash", "-c", found.replaced[0].way.partition(":  ")[2]], cwd=root, check=True)
+    subprocess.run(["bash", "-c", found.replaced[0].remedy.partition(":  ")[2]], cwd=root, check=True)
     assert find(root) == converted.Converted()
 
 

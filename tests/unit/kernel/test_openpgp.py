@@ -179,9 +179,9 @@ def test_other_verifiers_see_the_judged_key_alone():
 
 def test_a_certificate_of_sequoia(signer):
     found = signer.as_trust_key().certificate
-    standings = [found.standing(key) for key in (found.primary, *found.subkeys)]
-    assert standings[0].bound
-    assert [standing.signs and standing.bound for standing in standings[1:]].count(True) == 1
+    statuses = [found.key_status(key) for key in (found.primary, *found.subkeys)]
+    assert statuses[0].bound
+    assert [status.signs and status.bound for status in statuses[1:]].count(True) == 1
     assert found.primary.fingerprint == signer.id
 
 

@@ -5,7 +5,7 @@ from sampling import examples
 from goferry.kernel.errors import Failed
 from goferry.observe.events import Stream
 from goferry.pipeline import _graph as graph
-from goferry.pipeline._graph import ChainStep, PlanCycle, choose, digest_of, execute, order
+from goferry.pipeline._graph import ChainStep, PlanCycle, choose, digest_of, execute, sort_steps
 from goferry.pipeline._step_record import StepRecord
 
 
@@ -35,7 +35,7 @@ def shop(tmp_path):
 
         def steps(self):
             key = digest_of(self.source)
-            return order([
+            return sort_steps([
                 self.step("test", key=key),
                 self.step("build", key=key, writes=("api",)),
                 self.step("image", key=digest_of("image"), needs=("build",), reads=("api",), writes=("api.tar",)),
@@ -159,12 +159,12 @@ def test_events_tell_what_ran_and_what_was_skipped(shop):
 @pytest.mark.parametrize("needs", [{"a": ("b",), "b": ("a",)}, {"a": ("a",)}, {"a": ("missing",)}])
 def test_circles_and_strangers_are_errors(needs):
     with pytest.raises(PlanCycle, match="a"):
-        order([ChainStep(name, lambda: None, needs=before) for name, before in needs.items()])
+        sort_steps([ChainStep(name, lambda: None, needs=before) for name, before in needs.items()])
 
 
 def test_an_id_stands_once():
     with pytest.raises(PlanCycle):
-        order([ChainStep("a", lambda: None), ChainStep("a", lambda: None)])
+        sort_steps([ChainStep("a", lambda: None), ChainStep("a", lambda: None)])
 
 
 @given(st.permutations(range(8)), st.data())
@@ -176,14 +176,14 @@ def test_every_step_comes_after_what_it_needs(shuffled, data):
         )
 
     steps = [ChainStep(str(number), lambda: None, needs=needs(number)) for number in shuffled]
-    ordered = [int(step.id) for step in order(steps)]
+    ordered = [int(step.id) for step in sort_steps(steps)]
     for step in steps:
         assert all(ordered.index(int(name)) < ordered.index(int(step.id)) for name in step.needs)
 
 
 def test_the_order_given_stays_where_nothing_forbids_it():
     steps = [ChainStep(name, lambda: None) for name in "cab"]
-    assert graph.order(steps) == steps
+    assert graph.sort_steps(steps) == steps
 
 
 def test_a_key_tells_facts_apart():

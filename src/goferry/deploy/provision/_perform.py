@@ -112,18 +112,18 @@ def on_one_host(
     """
     asks, reads = host_facts.questions([*proxies, *guards])
 
-    def look() -> HostFacts:
+    def read_facts() -> HostFacts:
         return host_facts.read(address, ask(HostOrder("facts", tuple(asks), tuple(reads))), proxies, guards)
 
     span.progress("look")
-    facts = look()
+    facts = read_facts()
     made, installed = plan(spec, facts), tuple[str, ...]()
     if made.install and do == "apply":
         span.progress("install")
         order = as_order(replace(made, entries=(), commands=()), do="install")
         installed = shown(_done(address, ask(order)).ran)
         # The package starts the proxy with a page of its own, whose port must not count as another program's.
-        facts = replace(facts, proxies=look().proxies)
+        facts = replace(facts, proxies=read_facts().proxies)
         made = plan(spec, facts)
     for note in made.notes:  # before anything changes: a person may have to act first
         span.note(note, "warning")

@@ -133,8 +133,8 @@ class SystemdGuard:
         With a `former` place the unit starts both ways in until the next deploy: what serves must come back after a
         crash and at boot.
         """
-        ways = [place] if former is None else [place, former]
-        backend = max(way.backend for way in ways)
+        places = [place] if former is None else [place, former]
+        backend = max(each.backend for each in places)
         note = place.port_note("%i") if backend else ""
         return template.fill(
             "systemd/service@.service",
@@ -146,8 +146,8 @@ class SystemdGuard:
             agent=AGENT,
             barred=str(BARRED),
             leave_variable=LEAVE,
-            entrances=" ".join(way.socket_unit("%i") for way in ways),
-            sockets="\n".join(f"Sockets={way.socket_unit('%i')}" for way in ways if not way.kind.ports),
+            entrances=" ".join(each.socket_unit("%i") for each in places),
+            sockets="\n".join(f"Sockets={each.socket_unit('%i')}" for each in places if not each.kind.ports),
             turn=place.turn("%i"),
             # systemd fills in the slot as the last digit: a service's ports begin at a multiple of ten.
             own_port=f" {note} {backend // 10}%i" if note else "",

@@ -29,7 +29,7 @@ from goferry.pipeline.caching._bring import looked_up, restore_modules, restore_
 from goferry.pipeline.caching._pack_report import PackRow, guarded, lines, record
 from goferry.pipeline.caching._take import listed, save_modules, save_slot
 from goferry.pipeline.caching._toolchain_zip import restore_toolchain, save_toolchain
-from goferry.pipeline.caching.scope import ALL, MODULES, JobRequest, Scope, asked, key_of, look, sums_of
+from goferry.pipeline.caching.scope import ALL, MODULES, JobRequest, Scope, asked, key_of, open_scope, sums_of
 
 __all__ = [
     "JobRequest",
@@ -67,7 +67,7 @@ def names(ctx: Context, request: JobRequest) -> Names:
 
     Args and Raises: as for `restore`.
     """
-    ground = look(ctx, request)
+    ground = open_scope(ctx, request)
     about = {"works": " ".join(request.works), "machine": " ".join(host()), "slots": " ".join(sorted(ground.slots))}
     return Names(ground.name, key_of(about)[:16], key_of(sums_of(ground).inputs), key_of(ground.decides))
 
@@ -97,7 +97,7 @@ def restore(
     """
     where = worth.Worthwhile(places.opened(place), deadline)
     go = restore_toolchain(ctx, asked(load(request.directory, project=request.project), request), where)
-    ground = look(ctx, request)
+    ground = open_scope(ctx, request)
     try:
         if signed:
             ground = _believing(ground, where, trust, ctx.settings)
@@ -128,7 +128,7 @@ def save(
     packs this job made of nothing but signed ones (caches.statement), for `sign`.
     """
     where = places.opened(place)
-    ground = look(ctx, request)
+    ground = open_scope(ctx, request)
     proven = ground.warm.proven(identity(ctx.settings.environ))
     ground = replace(ground, dry=dry_run, proven=proven)
     with ctx.stream.span("cache-save") as span:
@@ -154,7 +154,7 @@ def status(
     Args and Raises: as for `restore`.
     """
     where = places.opened(place)
-    ground = _believing(look(ctx, request), where, trust, ctx.settings)
+    ground = _believing(open_scope(ctx, request), where, trust, ctx.settings)
     look_up = partial(looked_up, ground, where, signed=signed)
     rows = [guarded(MODULES, ALL, partial(look_up, MODULES, None, sums_of(ground).inputs))]
     for slot in ground.slots.values():
@@ -179,7 +179,7 @@ def prune(place: str, *, keep: int, days: float, dry_run: bool = False) -> list[
         for each in places.surplus(where.all(), keep, days, time.time()):
             owner, kind, slot = each.where.split("/")
             if not dry_run:
-                kept = places.look(where, each.where, each.name)
+                kept = places.read_note(where, each.where, each.name)
                 where.remove(each.where, each.name)
                 if kept:
                     where.remove(f"{owner}/{statement.WHERE}", kept.sha256)

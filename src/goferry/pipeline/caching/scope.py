@@ -116,7 +116,7 @@ class Scope:
         return Path(self.environ["GOMODCACHE"])
 
 
-def look(ctx: Context, request: JobRequest) -> Scope:
+def open_scope(ctx: Context, request: JobRequest) -> Scope:
     """Open a project as far as its packs ask for; raises what opening one raises."""
     loaded = load(request.directory, project=request.project)
     gomodules.require(loaded.directory)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from dataclasses import asdict
 
 from goferry.host.public import Finding
 from goferry.host.switch import Link
@@ -20,7 +19,7 @@ class Hashed(Link):
     def apply(self, folder, routing):
         super().apply(folder, Routing(routing.settled.live))
         if folder.path.is_dir():
-            write_atomically(folder.path / "shares", json.dumps(asdict(routing)).encode())
+            write_atomically(folder.path / "shares", json.dumps(routing._asdict()).encode())
 
     def read_back(self, folder):
         told = Routing(**json.loads((folder.path / "shares").read_bytes()))

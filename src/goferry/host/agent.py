@@ -15,7 +15,6 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
@@ -353,7 +352,7 @@ class AgentSession:
 
     def _state(self, project: str, name: str) -> state.State:
         folder = self.root.service(project, name)
-        return replace(state.read(folder), running=slots.live(folder))
+        return state.read(folder)._replace(running=slots.live(folder))
 
     def status(self, _request: Request) -> Record:
         """Say what is live; recovers first when no other session works on the target."""

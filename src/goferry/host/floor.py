@@ -12,7 +12,6 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -103,7 +102,7 @@ def _lower(root: HostTarget, asked: Lowering) -> dict[str, Any]:
         kept = state.read(folder)
         if kept.live:
             held = history.above(kept.history, to, kept.live.sequence)
-            state.write(folder, replace(kept, history=held))
+            state.write(folder, kept._replace(history=held))
     return record
 
 

@@ -8,11 +8,10 @@ not to the `v3` that somebody left on purpose. Any one that is held can be named
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class HistoryEntry:
+class HistoryEntry(NamedTuple):
     """One release of one service.
 
     Attributes:
@@ -60,11 +59,11 @@ def committed(
     """
     limit = None if floor is None else max(floor, live.sequence)
     others = [
-        replace(entry, left=entry.left or live.sequence < entry.sequence <= was)
+        entry._replace(left=entry.left or live.sequence < entry.sequence <= was)
         for entry in history
         if entry.sequence != live.sequence and (limit is None or entry.sequence <= limit)
     ]
-    return _kept([*others, replace(live, left=False)], live.sequence, keep)
+    return _kept([*others, live._replace(left=False)], live.sequence, keep)
 
 
 def above(history: Sequence[HistoryEntry], floor: int, live: int) -> History:

@@ -12,7 +12,6 @@ up to there may serve still, and raises the floor no more.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,8 +41,7 @@ class StateDamaged(Failed):
     name = "state-damaged"
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(NamedTuple):
     """What `.floor.json` says: the floor, and up to which sequence releases were given up above it."""
 
     floor: Floor
@@ -70,8 +68,7 @@ class Live(NamedTuple):
         return HistoryEntry(self.sequence, self.version, self.sha256, self.mode, self.port, digest)
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """A service's.
 
     Attributes:
@@ -132,7 +129,7 @@ def write(folder: ServiceFolder, state: State) -> None:
     record = {
         "schema": SCHEMA,
         "live": state.live._asdict() if state.live else None,
-        "history": [asdict(entry) for entry in state.history],
+        "history": [entry._asdict() for entry in state.history],
         "stopped": state.stopped,
     }
     write_atomically(folder.state, canonical.dumps(record), 0o600)

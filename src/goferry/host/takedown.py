@@ -12,7 +12,6 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
@@ -82,7 +81,7 @@ def _end(session: AgentSession, folder: ServiceFolder) -> None:
     now = state.read(folder)
     # Noted, and its link gone, before anything ends: no recovery starts again what is ended on purpose.
     if now.live is not None:
-        state.write(folder, replace(now, stopped=True))
+        state.write(folder, now._replace(stopped=True))
     with contextlib.suppress(FileNotFoundError):
         folder.live.unlink()
     for number in (0, 1):

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Callable
+from typing import Callable, NamedTuple
 
 from goferry.kernel import packets, pgp_signature
 from goferry.kernel.packets import FormError
@@ -34,8 +33,7 @@ _DIRECT, _BINDING, _BACK, _REVOKED, _SUBKEY_REVOKED = 0x1F, 0x18, 0x19, 0x20, 0x
 Packet = tuple[int, bytes]
 
 
-@dataclass(frozen=True)
-class CertificateKey:
+class CertificateKey(NamedTuple):
     """A primary key or subkey.
 
     Attributes:
@@ -71,8 +69,7 @@ class CertificateKey:
         return b"\x99" + len(self.body).to_bytes(2, "big") + self.body
 
 
-@dataclass(frozen=True)
-class KeyStatus:
+class KeyStatus(NamedTuple):
     """What the newest statements that hold say about a key.
 
     Attributes:
@@ -91,8 +88,7 @@ class KeyStatus:
     untried: int = 0
 
 
-@dataclass(frozen=True)
-class CertificateStatement:
+class CertificateStatement(NamedTuple):
     """A signature in a certificate, what it covers beside the primary key, and the packet's body."""
 
     signature: OpenpgpSignature
@@ -100,8 +96,7 @@ class CertificateStatement:
     body: bytes
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """A key, and the packets that follow it, in order; `statements`: those that the primary key claims to have made."""
 
     key: CertificateKey
@@ -109,12 +104,11 @@ class Part:
     statements: tuple[CertificateStatement, ...] = ()
 
 
-@dataclass(frozen=True)
-class Certificate:
+class Certificate(NamedTuple):
     """A primary key and its subkeys."""
 
     head: Part
-    tail: tuple[Part, ...] = field(default_factory=tuple)
+    tail: tuple[Part, ...] = ()
 
     @property
     def primary(self) -> CertificateKey:

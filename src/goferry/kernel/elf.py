@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import IO
+from typing import IO, NamedTuple
 
 _PT_INTERP = 3
 _ET_EXEC, _ET_DYN = 2, 3
@@ -29,8 +28,7 @@ _MACHINES = {
 }
 
 
-@dataclass(frozen=True)
-class Elf:
+class Elf(NamedTuple):
     """An executable's platform.
 
     Attributes:

@@ -26,6 +26,7 @@ store holds already.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from typing import NamedTuple
 
 from goferry.kernel.fields import Fields
 
@@ -203,8 +204,7 @@ class Transaction:
         )
 
 
-@dataclass(frozen=True)
-class Act:
+class Act(NamedTuple):
     """One thing to do: its name and the services it is done for, in order."""
 
     name: str

@@ -15,7 +15,7 @@ import base64
 import binascii
 import hashlib
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from goferry.kernel import ed25519
 from goferry.kernel.refusals import SignatureMalformed, SignatureNotSingle, SignatureWrong
@@ -25,8 +25,7 @@ _UNTRUSTED, _TRUSTED = b"untrusted comment: ", b"trusted comment: "
 _TIMESTAMP = re.compile(rb"(?:^|\t)timestamp:([0-9]{1,11})(?:\t|$)")
 
 
-@dataclass(frozen=True)
-class MinisignSignature:
+class MinisignSignature(NamedTuple):
     """A parsed signature file.
 
     Attributes:
@@ -42,8 +41,7 @@ class MinisignSignature:
     created: int
 
 
-@dataclass(frozen=True)
-class PublicKey:
+class PublicKey(NamedTuple):
     """A public key: its id (16 upper-case hex digits) and its 32 bytes."""
 
     key_id: str

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from goferry.kernel import gpgv, packets, pgp_signature
 from goferry.kernel.certificate import TRIES, Certificate, CertificateKey, KeyStatus, Verifier
@@ -86,8 +86,7 @@ def _check_form(signature: OpenpgpSignature, where: str) -> None:
         raise DigestWeak(f"{where} uses {weak}", advice=["sign again with SHA-256 or SHA-512"])
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(NamedTuple):
     """A key that may have made a signature, if the arithmetic says so too.
 
     Attributes:

@@ -7,7 +7,7 @@ another verifier must decide, never that the signature is good.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from goferry.kernel import ed25519
 from goferry.kernel.packets import FormError, take, variable_length
@@ -49,8 +49,7 @@ class Unsupported(Exception):
     """The algorithm is not checked in pure Python."""
 
 
-@dataclass(frozen=True)
-class OpenpgpSignature:
+class OpenpgpSignature(NamedTuple):
     """A parsed signature packet.
 
     Attributes:
@@ -77,7 +76,7 @@ class OpenpgpSignature:
     key_lifetime: int = 0
     flags: int = -1
     issuers: tuple[str, ...] = ()
-    embedded: tuple[bytes, ...] = field(default_factory=tuple)
+    embedded: tuple[bytes, ...] = ()
     odd: bool = False
 
     @property

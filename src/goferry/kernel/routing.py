@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 NOBODY = -1
 """In the place of a slot."""
 
 
-@dataclass(frozen=True)
-class Routing:
+class Routing(NamedTuple):
     """What is wanted, or what is so.
 
     Attributes:
@@ -43,4 +42,4 @@ class Routing:
 
     def undone(self) -> Routing:
         """Return the same with nothing for the candidate."""
-        return replace(self, percent=0, header="")
+        return self._replace(percent=0, header="")

@@ -6,7 +6,7 @@ A signature of a format that the trust file has no key for cannot be judged; it 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from goferry.kernel import minisign, openpgp
 from goferry.kernel.certificate import Verifier
@@ -25,8 +25,7 @@ from goferry.kernel.refusals import (
 from goferry.kernel.trustfile import TrustFile, TrustKey
 
 
-@dataclass(frozen=True)
-class Signer:
+class Signer(NamedTuple):
     """Who signed: the trust file's key id, its format, the signature file's name, and the signature's time or 0."""
 
     id: str
@@ -35,8 +34,7 @@ class Signer:
     created: int
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(NamedTuple):
     """What is signed.
 
     Attributes:

@@ -22,6 +22,7 @@ import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from goferry.kernel import checksums, invisible, manifest, signatures
 from goferry.kernel.certificate import Verifier
@@ -52,8 +53,7 @@ from goferry.kernel.trustfile import TrustFile
 _BLOCK = 1 << 20
 
 
-@dataclass(frozen=True)
-class Floor:
+class Floor(NamedTuple):
     """The newest release that was admitted: its sequence and its manifest's SHA-256.
 
     The digest is empty when a person set the floor: then any release of that sequence is fine.

@@ -1,7 +1,6 @@
 """What a deploy changes, from the release and the host's state; what a slot and supervisord are told."""
 
 import struct
-from dataclasses import replace
 
 import pytest
 
@@ -58,7 +57,7 @@ def test_what_is_live_already_is_no_change():
 
 
 def test_after_down_the_same_release_is_a_change():
-    (change,) = deploy(release(), {"api": replace(live(1, 5, "a"), running=-1)})
+    (change,) = deploy(release(), {"api": live(1, 5, "a")._replace(running=-1)})
     assert (change.slot, change.old_slot) == (0, -1)
 
 

@@ -1,7 +1,5 @@
 """What is held, which release each rollback goes to, and what is refused by name."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, strategies as st
 
@@ -180,7 +178,7 @@ def test_of_two_releases_of_one_version_the_newest_is_meant_and_a_sequence_means
 def test_a_change_takes_the_free_slot_and_the_place_that_serves():
     (change,) = rollback_plan.plan(states(api=Service(4, 5)), RollbackWanted())
     assert (change.slot, change.old_slot, change.version, change.old_version, change.port) == (1, 0, "v4", "v5", 81)
-    stopped = {"api": replace(Service(4, 5).state, running=-1)}
+    stopped = {"api": Service(4, 5).state._replace(running=-1)}
     (change,) = rollback_plan.plan(stopped, RollbackWanted(version="v5"))
     assert (change.slot, change.old_slot, change.version) == (0, -1, "v5")
 

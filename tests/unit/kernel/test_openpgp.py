@@ -1,6 +1,5 @@
 import base64
 import time
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -155,7 +154,7 @@ def test_an_id_that_several_keys_share_names_them_all():
     whole = certificate.Certificate(certificate.Part(found[0]), tuple(certificate.Part(key) for key in found[1:]))
     signature = pgp_signature.OpenpgpSignature(0, 22, 8, b"", b"", b"", issuers=("0123456789ABCDEF",))
     assert whole.signers_of(signature) == found
-    assert whole.signers_of(replace(signature, issuers=(found[1].fingerprint, "0123456789ABCDEF"))) == [found[1]]
+    assert whole.signers_of(signature._replace(issuers=(found[1].fingerprint, "0123456789ABCDEF"))) == [found[1]]
 
 
 def test_an_area_without_room_for_an_id_stays_as_it_is():

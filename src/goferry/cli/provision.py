@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from goferry.cli import sudo_password
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
 from goferry.cli.target_options import directory_option, environment_option, identity_option, known_hosts_option
 
@@ -14,7 +15,7 @@ from goferry.cli.target_options import directory_option, environment_option, ide
     epilog=example(
         "goferry provision web-1 --deploy-key ~/.ssh/shop_deploy.pub --trust goferry.trust",
         "goferry provision --environment production --identity ~/.ssh/id_ed25519 --dry-run",
-        "goferry provision web-1 --check",
+        "goferry provision web-1 --user ubuntu --check",
     )
 )
 @click.argument("hosts", nargs=-1)
@@ -51,7 +52,12 @@ from goferry.cli.target_options import directory_option, environment_option, ide
 @click.option(
     "--trust", type=click.Path(path_type=Path), help="The trust file.  [default: goferry.trust, if it is there]"
 )
-@click.option("--user", default="root", show_default=True, help="The login that sets the host up.")
+@click.option(
+    "--user",
+    default="root",
+    show_default=True,
+    help="The login that sets the host up: root, or one that may use sudo.",
+)
 @identity_option
 @known_hosts_option
 @click.option("--host-key", default="", help="The host's key fingerprint (SHA256:…), compared on the host's console.")
@@ -83,8 +89,9 @@ def command(
 ) -> None:
     """Make hosts ready for deploys over ssh.
 
-    Debian hosts with sshd and python3 get the agent, its login, hardened units and a proxy. What is right already
-    stays as it is, so a second run changes nothing. A deploy then needs the deploy key alone, which opens no shell.
+    Debian, Ubuntu and RHEL-like hosts with sshd and python3 get the agent, its login, hardened units and a proxy. What
+    is right already stays as it is, so a second run changes nothing. A deploy then needs the deploy key alone, which
+    opens no shell.
     """
     from goferry.deploy.provision import command as work
 
@@ -107,5 +114,7 @@ def command(
         check=check,
     )
     with output.stream() as stream:
-        record = work.run(order, settings=settings(), stream=stream, dry_run=dry_run)
+        record = work.run(
+            order, settings=settings(), stream=stream, dry_run=dry_run, ask_password=sudo_password.asker()
+        )
     output.result(record.as_json(), *work.lines(record))

@@ -114,6 +114,26 @@ class HostUnsuitable(Misuse):
     name = "host-unsuitable"
 
 
+class SudoPasswordNeeded(Misuse):
+    """The host's sudo asks for a password, and there is no terminal to type it on.
+
+    Usual causes: a job of a pipeline logs in as a user whose sudo wants a password. A terminal asks for it, once a
+    host; without one, sudo has to let the login go without.
+    """
+
+    name = "sudo-password-needed"
+
+
+class SudoRefused(Refused):
+    """The host's sudo does not let the login become root.
+
+    Usual causes: a mistyped password, a user who is not among the host's administrators, or a sudoers file that wants
+    a terminal (`requiretty`).
+    """
+
+    name = "sudo-refused"
+
+
 class ProvisionFailed(Failed):
     """A step of provisioning failed on the host; what the run had changed there was brought back, as the message says.
 

@@ -1,6 +1,7 @@
 """Provisioning as data: golden plans, ports that stay, what is refused, and the script on a folder of its own."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from goferry.deploy.provision._host_facts import GUARDS, PROXIES, read as read_f
 from goferry.deploy.provision._host_spec import public_key, read as read_spec
 from goferry.deploy.provision._nginx_proxy import NginxProxy
 from goferry.deploy.provision._order_on_host import Command, HostEntry, HostOrder
-from goferry.deploy.provision._perform import LOADER, SCRIPTS, _answer, as_order, known_lines, script
+from goferry.deploy.provision._perform import SCRIPTS, as_order, known_lines
 from goferry.deploy.provision._provision_record import HostCheck
+from goferry.deploy.provision._root_shell import LOADER, answer, script
 from goferry.deploy.provision._systemd_guard import SystemdGuard
 from goferry.kernel import hostfile, probe
 from goferry.kernel.errors import GoferryError
@@ -26,6 +28,10 @@ GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "provision"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIvrSTAtI/cBS03iAAY0MIJTr3s3nZ6wzO7QZvd7WtZ4 ci"
 FACTS = facts()
 SECRET = probe.ProbeSecret("0" * 32, "f" * 32)
+RHEL = {
+    "release": 'NAME="Red Hat Enterprise Linux"\nID="rhel"\nPRETTY_NAME="Red Hat Enterprise Linux 9.4 (Plow)"\n',
+    "selinux": "enforcing",
+}
 SHOP = HostSpec(
     "shop",
     (ServiceSpec("api", "socket", 8080, 120), ServiceSpec("web", "env")),
@@ -37,6 +43,10 @@ SHOP = HostSpec(
 CASES = {
     "bare": (SHOP, FACTS),
     "no-nginx": (SHOP, facts(proxy=NginxProxy())),
+    "ubuntu": (SHOP, facts(proxy=NginxProxy(), release='PRETTY_NAME="Ubuntu 24.04.1 LTS"\n', guard=SystemdGuard(255))),
+    "rhel-bare": (SHOP, facts(proxy=NginxProxy(), found=["/usr/bin/dnf"], **RHEL)),
+    "rhel": (SHOP, facts(proxy=NginxProxy((1, 20, 1), "nginx"), found=["/usr/bin/dnf"], **RHEL)),
+    "unknown-with-nginx": (SHOP, facts(release='PRETTY_NAME="Arch Linux"\n', found=[])),
     "bound-newer": (
         HostSpec("shop", (ServiceSpec("api", "socket", 8080),), b"trust", bind="127.0.0.1", secret=SECRET),
         facts(proxy=NginxProxy((1, 29, 7)), guard=SystemdGuard(252, private_users=True), ipv6=False),
@@ -61,7 +71,9 @@ def rendered(made):
 @pytest.mark.parametrize("case", sorted(CASES))
 def test_golden_plans(case):
     spec, given = CASES[case]
-    assert rendered(plan(spec, given)) == (GOLDEN / f"{case}.json").read_text(), "UPDATE: see tests/golden/provision"
+    if os.environ.get("GOFERRY_WRITE_GOLDEN"):
+        (GOLDEN / f"{case}.json").write_text(rendered(plan(spec, given)))
+    assert rendered(plan(spec, given)) == (GOLDEN / f"{case}.json").read_text(), "GOFERRY_WRITE_GOLDEN=1 writes it"
 
 
 def host_file(made):
@@ -140,7 +152,11 @@ def test_a_service_that_is_gone_stays_and_is_told():
         ({"system": "Darwin"}, "host-unsuitable", "Darwin"),
         ({"python": [3, 8, 1]}, "host-unsuitable", "3.8.1"),
         ({"guard": SystemdGuard()}, "host-unsuitable", "not running"),
-        ({"proxy": NginxProxy(), "apt": False}, "host-unsuitable", "nginx"),
+        (
+            {"proxy": NginxProxy(), "found": []},
+            "host-unsuitable",
+            "Debian GNU/Linux 12 .* has no nginx, and no apt-get",
+        ),
         ({"ports": [8080]}, "port-taken", "8080"),
         ({"host_file": "{}"}, "host-file-invalid", "host.json"),
     ],
@@ -258,15 +274,15 @@ def test_facts_of_another_kind_are_refused(change):
 
 def test_half_a_character_of_a_host_is_a_question_mark():
     """A lone half of a surrogate pair, which JSON's escapes can name, can't be written anywhere."""
-    answer = _answer(parse("web", "root"), rb'{"a\ud800": ["\udfff", "\ud834\udd1e"], "what": "\ud800"}')
-    assert answer == {"a?": ["?", "\U0001d11e"], "what": "?"}
-    assert HostCheck.read(answer).what == "?"
+    found = answer(parse("web", "root"), rb'{"a\ud800": ["\udfff", "\ud834\udd1e"], "what": "\ud800"}')
+    assert found == {"a?": ["?", "\U0001d11e"], "what": "?"}
+    assert HostCheck.read(found).what == "?"
 
 
 @pytest.mark.parametrize("output", [b"", b"[]", b"[" * 100_000, b'{"a":' * 100_000, b"1" * 5000, b"\xff"])
 def test_an_answer_that_is_not_an_object_is_an_error_with_a_name(output):
     with pytest.raises(AgentLost):
-        _answer(parse("web", "root"), b"Welcome!\n" + output)
+        answer(parse("web", "root"), b"Welcome!\n" + output)
 
 
 @pytest.mark.parametrize(
@@ -295,8 +311,8 @@ def test_what_is_sent_needs_nothing_but_python_on_the_host(tmp_path):
     sent = {name: script(name) for name in SCRIPTS}
     words = [str(word) for name, source in sent.items() for word in (name, len(source))]
     done = subprocess.run(
-        ["/usr/bin/python3", "-I", "-c", LOADER, *words],
-        input=b"".join(sent.values()) + json.dumps(order.as_json()).encode(),
+        ["/usr/bin/python3", "-I", "-c", LOADER, "mark", *words],
+        input=b"a password that sudo left\nmark\n" + b"".join(sent.values()) + json.dumps(order.as_json()).encode(),
         stdout=subprocess.PIPE,
         check=True,
     )

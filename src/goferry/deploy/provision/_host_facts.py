@@ -6,6 +6,7 @@ answers themselves, so what they are about stands in their files alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -15,8 +16,10 @@ import msgspec
 
 from goferry.deploy._hosts import Address
 from goferry.deploy.errors import HostUnsuitable
+from goferry.deploy.provision import _package_managers as package_managers
 from goferry.deploy.provision._nginx_proxy import NginxProxy
 from goferry.deploy.provision._order_on_host import Words
+from goferry.deploy.provision._package_managers import PackageManager
 from goferry.deploy.provision._systemd_guard import SystemdGuard
 from goferry.deploy.provision.needs import Answered, HostAnswers, HostGuard, HostProxy
 from goferry.kernel.errors import printable
@@ -33,17 +36,20 @@ class BaseFacts(msgspec.Struct, frozen=True):
     """What `on_host.facts` finds out of every host.
 
     Attributes:
-        user: the login's number. system: the kernel's name. python: its version. apt: whether there is apt-get.
+        user: the number of the user that asked. system: the kernel's name. python: its version.
+        release: the text of os-release. selinux: `enforcing` or `permissive`; empty where it is not on.
         ipv6: whether it has IPv6. control_groups: their newest version. ports: on which somebody listens.
         host_file: the text of host.json, empty where there is none. live: `PROJECT/SERVICE` → mode of what is live.
         trust: the text of the trust file that projects share. trusts: projects that have one of their own.
         authorized_keys: the text of the login's file. host_keys: the host's public keys, a line each.
+        found: which of the asked paths are there.
     """
 
     user: int
     system: str
     python: tuple[int, int, int]
-    apt: bool
+    release: str
+    selinux: Literal["", "enforcing", "permissive"]
     ipv6: bool
     control_groups: Literal[1, 2]
     ports: frozenset[int]
@@ -53,6 +59,13 @@ class BaseFacts(msgspec.Struct, frozen=True):
     trusts: frozenset[str]
     authorized_keys: str
     host_keys: tuple[str, ...] = ()
+    found: frozenset[str] = frozenset()
+
+    @property
+    def distribution(self) -> str:
+        """What the system calls itself, for people."""
+        named = re.search(r'(?m)^PRETTY_NAME="?([^"\n]{1,80})', self.release)
+        return printable(named[1], 80) if named else "this system"
 
 
 class _Sheet(BaseFacts, frozen=True):
@@ -80,6 +93,11 @@ class HostFacts:
     def known(self) -> Known:
         """What this host's host.json may name."""
         return Known(tuple(guard.name for guard in self.guards), tuple(proxy.name for proxy in self.proxies))
+
+    @property
+    def packages(self) -> PackageManager | None:
+        """The host's package manager, where it is one that is known."""
+        return package_managers.found(self.base.found)
 
     def proxy(self, name: str) -> HostProxy:
         """Return the proxy of this name; without a name the first that the host has, else the table's first."""

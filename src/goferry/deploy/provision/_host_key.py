@@ -76,13 +76,14 @@ def unknown(error: HostKeyUnknown, address: Address, access: ssh.Access, environ
     """Return the error with what the host shows now and how to confirm it."""
     line = scan_key(address, access, environ)
     kind = re.sub(r"^(?:ssh-|ecdsa-sha2-)|-.*", "", line.split()[1]) or "ed25519"
+    user = "" if address.user == "root" or "@" in address.text else f" --user {address.user}"
     name = {"nistp256": "ecdsa", "nistp384": "ecdsa", "nistp521": "ecdsa"}.get(kind, kind)
     return HostKeyUnknown(
         f"{error.what}; it shows {line.split()[1]} {fingerprint(line)}",
         state="Nothing was sent.",
         advice=[
             f"on the host's own console:  ssh-keygen -lf /etc/ssh/ssh_host_{name}_key.pub",
-            f"only when the two agree:  goferry provision {address.text} --host-key {fingerprint(line)}",
+            f"only when the two agree:  goferry provision {address.text}{user} --host-key {fingerprint(line)}",
         ],
         host=address.text,
         fingerprint=fingerprint(line),

@@ -11,13 +11,18 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from goferry.deploy.errors import HostUnsuitable
-from goferry.deploy.provision import _authorized_keys as authorized_keys, _port_allocation as port_allocation
+from goferry.deploy.provision import (
+    _authorized_keys as authorized_keys,
+    _port_allocation as port_allocation,
+    _selinux_policy as selinux_policy,
+)
 from goferry.deploy.provision._host_facts import BaseFacts, HostFacts
 from goferry.deploy.provision._order_on_host import Command, HostEntry, Words
+from goferry.deploy.provision._package_managers import PACKAGE_MANAGERS
 from goferry.deploy.provision.needs import LOGIN, LOGIN_HOME, HostGuard, HostProxy, HostTrial
 from goferry.kernel import hostfile, loopback_ports, probe
 from goferry.kernel.errors import printable
-from goferry.kernel.hostfile import HostFile, Place, Policy
+from goferry.kernel.hostfile import HostFile, HostFileInvalid, Place, Policy
 
 AUTHORIZED_KEYS = LOGIN_HOME + "/.ssh/authorized_keys"
 
@@ -90,10 +95,10 @@ def plan(spec: HostSpec, facts: HostFacts) -> HostPlan:
         DeployKeyTaken: when a key is another project's. HostFileInvalid: when its host.json was damaged.
     """
     base = facts.base
-    there = hostfile.parse(base.host_file.encode(), facts.known) if base.host_file else None
+    there = _host_file(facts)
     proxy, guard = facts.proxy(there.switch if there else ""), facts.guard(there.guard if there else "")
     before = there or HostFile(guard.name, proxy.name)
-    _refuse_unsuitable(spec, base, before, proxy, guard)
+    _refuse_unsuitable(spec, facts, before, proxy, guard)
     mine = port_allocation.of(spec, before, base)
     port_allocation.refuse_meeting(mine, before)
     # A service that is no longer declared may still serve: its place stays.
@@ -109,7 +114,7 @@ def plan(spec: HostSpec, facts: HostFacts) -> HostPlan:
         base.authorized_keys, spec.project, spec.keys, spec.removed, after.projects
     )
     formers = port_allocation.formers(mine, before, base)
-    login, agent = guard.login(), guard.agent()
+    login, agent, policy = guard.login(), guard.agent(), selinux_policy.part(base.selinux)
     entries = [
         *_folders(),
         *proxy.folders(),
@@ -118,6 +123,7 @@ def plan(spec: HostSpec, facts: HostFacts) -> HostPlan:
         HostEntry(LOGIN_HOME, mode=0o755),
         HostEntry(LOGIN_HOME + "/.ssh", mode=0o755),
         *agent.entries,
+        *policy.entries,
         *_authorized(authorized, base),
         *_trust(spec),
         HostEntry(hostfile.HOST_FILE, after.to_bytes()),
@@ -135,6 +141,7 @@ def plan(spec: HostSpec, facts: HostFacts) -> HostPlan:
         *login.commands,
         # sshd without PAM refuses a locked account's keys (`!`); `*` matches no password and locks nothing.
         Command(("usermod", "-p", "*", LOGIN), locked=LOGIN),
+        *policy.commands,
         *agent.commands,
         *proxy.commands(guard),
     )
@@ -142,12 +149,31 @@ def plan(spec: HostSpec, facts: HostFacts) -> HostPlan:
     return HostPlan(
         entries=tuple(entries),
         commands=tuple(sorted(commands, key=lambda command: command.after)),  # the sort is stable
-        install=_install(spec, base, proxy),
+        install=_install(spec, facts, proxy),
         places=tuple(mine),
         notes=(*notes, *_policy_note(spec, after), *key_notes),
         trials=guard.trials,
         seen=_seen(facts, (*proxy.reads, *guard.reads)),
     )
+
+
+def _host_file(facts: HostFacts) -> HostFile | None:
+    """Read what the host was provisioned with.
+
+    Raises:
+        HostFileInvalid: as it says; not with the advice to provision it, which is what failed.
+    """
+    try:
+        return hostfile.parse(facts.base.host_file.encode(), facts.known) if facts.base.host_file else None
+    except HostFileInvalid as error:
+        raise HostFileInvalid(
+            error.what,
+            state="Nothing was changed.",
+            advice=[
+                "a newer Goferry may have written it: run that one",
+                "what was edited by hand is put right by hand, as root on the host, in /etc/goferry/host.json",
+            ],
+        ) from None
 
 
 def _notes(mine: Sequence[Place], kept: Collection[str], formers: Collection[str]) -> Iterator[str]:
@@ -197,21 +223,16 @@ def _authorized(text: str, facts: BaseFacts) -> list[HostEntry]:
     return [HostEntry(AUTHORIZED_KEYS, text.encode())] if text != facts.authorized_keys else []
 
 
-def _refuse_unsuitable(spec: HostSpec, facts: BaseFacts, before: HostFile, proxy: HostProxy, guard: HostGuard) -> None:
+def _refuse_unsuitable(spec: HostSpec, facts: HostFacts, before: HostFile, proxy: HostProxy, guard: HostGuard) -> None:
+    base, lacked = facts.base, guard.lacks()
     # The file that projects once shared speaks only for those that are on the host already.
-    trusted = spec.project in facts.trusts or (facts.trust and spec.project in before.projects)
-    able = spec.install and facts.apt
-    lacked = guard.lacks()
+    trusted = spec.project in base.trusts or (base.trust and spec.project in before.projects)
     lacks = [
-        (facts.user != 0, "the login is not root's", "log in as root:  --user root"),
-        (facts.system != "Linux", f"it runs {printable(facts.system, 40)}", "take a Linux host"),
-        (facts.python < (3, 9), f"its Python is {_version(facts.python)}", "Python 3.9 or later is needed"),
+        (base.user != 0, "the login does not become root there", "log in as a user who may use sudo:  --user NAME"),
+        (base.system != "Linux", f"it runs {printable(base.system, 40)}", "take a Linux host"),
+        (base.python < (3, 9), f"its Python is {_version(base.python)}", "Python 3.9 or later is needed"),
         (lacked is not None, *(lacked or ("", ""))),
-        (
-            not proxy.installed and not able,
-            f"it has no {proxy.name}",
-            f"install it there:  apt-get install {proxy.package}",
-        ),
+        (not proxy.installed and not (spec.install and facts.packages), *_without_proxy(facts, proxy)),
         (
             not spec.trust and not trusted,
             f"it has no trust file for {spec.project} yet",
@@ -223,6 +244,18 @@ def _refuse_unsuitable(spec: HostSpec, facts: BaseFacts, before: HostFile, proxy
             raise HostUnsuitable(
                 f"the host can't be provisioned: {what}", state="Nothing was changed.", advice=[advice]
             )
+
+
+def _without_proxy(facts: HostFacts, proxy: HostProxy) -> tuple[str, str]:
+    """Return what is said of a host that has no proxy and is given none, and the advice."""
+    if facts.packages:
+        package = facts.packages.package(proxy.name)
+        return f"it has no {proxy.name}", f"install it there:  {facts.packages.name} install {package}"
+    managers = " or ".join(each.name for each in PACKAGE_MANAGERS)
+    return (
+        f"{facts.base.distribution} has no {proxy.name}, and no {managers} to install it with",
+        f"install {proxy.name} there by the system's own means, then run the same command again",
+    )
 
 
 def _version(parts: Sequence[int]) -> str:
@@ -244,11 +277,8 @@ def _trust(spec: HostSpec) -> list[HostEntry]:
     return [HostEntry(hostfile.trust_file(spec.project), spec.trust)] if spec.trust else []
 
 
-def _install(spec: HostSpec, facts: BaseFacts, proxy: HostProxy) -> tuple[Words, ...]:
-    if proxy.installed or not spec.install or not facts.apt:
+def _install(spec: HostSpec, facts: HostFacts, proxy: HostProxy) -> tuple[Words, ...]:
+    if proxy.installed or not spec.install or not facts.packages:
         return ()
-    return (
-        ("apt-get", "-qq", "update"),
-        ("apt-get", "-qq", "install", "-y", "--no-install-recommends", proxy.package),
-        *(("rm", "-f", path) for path in proxy.clears),
-    )
+    clears = (("rm", "-f", path) for path in proxy.clears)
+    return (*facts.packages.install(facts.packages.package(proxy.name)), *clears)

@@ -35,7 +35,6 @@ class NginxProxy:
     name: ClassVar[str] = "nginx"
     asks: ClassVar[tuple[Words, ...]] = (_VERSION, _WORKERS)
     reads: ClassVar[tuple[str, ...]] = (_INCLUDE,)
-    package: ClassVar[str] = "nginx-light"
     clears: ClassVar[tuple[str, ...]] = (_FOLDER + "sites-enabled/default",)  # the package's page, which has port 80
 
     @classmethod

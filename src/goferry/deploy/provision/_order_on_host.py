@@ -110,7 +110,8 @@ class HostOrder:
 
     Attributes:
         do: one of `on_host.DOES`.
-        asks, reads: commands and files, of which `facts` tells how they end and what is in them.
+        asks, reads, finds: commands, files and paths, of which `facts` tells how they end, what is in them, and which
+            are there.
         install: commands that install packages. entries, commands: what the plan wants to be, and to be run.
         check: the agent's own check. trials: commands that are run at the end, to be told how they end.
         seen: path → SHA-256 of a file that the plan was made from.
@@ -119,6 +120,7 @@ class HostOrder:
     do: str
     asks: tuple[Words, ...] = ()
     reads: tuple[str, ...] = ()
+    finds: tuple[str, ...] = ()
     install: tuple[Words, ...] = ()
     entries: tuple[HostEntry, ...] = ()
     commands: tuple[Command, ...] = ()
@@ -138,6 +140,7 @@ class HostOrder:
             do=given.text("do"),
             asks=_commands(given, "asks"),
             reads=tuple(given.texts("reads", [])),
+            finds=tuple(given.texts("finds", [])),
             install=_commands(given, "install"),
             entries=tuple(HostEntry.of(each) for each in given.items("entries", [])),
             commands=tuple(Command.of(each) for each in given.items("commands", [])),
@@ -152,6 +155,7 @@ class HostOrder:
             "do": self.do,
             "asks": [list(words) for words in self.asks],
             "reads": list(self.reads),
+            "finds": list(self.finds),
             "install": [list(words) for words in self.install],
             "entries": [entry.as_json() for entry in self.entries],
             "commands": [command.as_json() for command in self.commands],

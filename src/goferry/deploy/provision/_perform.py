@@ -1,12 +1,9 @@
-"""Carries out a provisioning plan: one script of the standard library, sent over ssh to root's Python on the host."""
+"""Carries out a provisioning plan: one script of the standard library, run by root's Python on the host."""
 
 from __future__ import annotations
 
-import json
-import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -14,32 +11,24 @@ import msgspec
 from goferry.config.settings import Settings
 from goferry.deploy import _ssh as ssh
 from goferry.deploy._hosts import Address, parse_all
-from goferry.deploy.errors import HostKeyUnknown, HostUnsuitable, ProvisionFailed
-from goferry.deploy.provision import _host_facts as host_facts, _host_key as host_key
+from goferry.deploy.errors import ProvisionFailed
+from goferry.deploy.provision import _host_facts as host_facts, _host_key as host_key, _root_shell as root_shell
 from goferry.deploy.provision._host_facts import GUARDS, PROXIES, HostFacts
 from goferry.deploy.provision._host_plan import HostPlan, HostSpec, plan
 from goferry.deploy.provision._order_on_host import HostOrder
+from goferry.deploy.provision._package_managers import PACKAGE_MANAGERS
 from goferry.deploy.provision._provision_record import HostCheck, ProvisionedHost, ProvisionRecord, shown
+from goferry.deploy.provision._root_shell import AskPassword, RootShell
 from goferry.deploy.provision.needs import HostGuard, HostProxy
 from goferry.kernel import hostfile
 from goferry.kernel.errors import printable
-from goferry.kernel.outcomes import AgentLost
 from goferry.observe.events import Span, Stream
-from goferry.system.process import run
 
 _HERE = "goferry.deploy.provision."
 SCRIPTS = ("goferry.kernel.fields", _HERE + "_order_on_host", _HERE + "changes_on_host", _HERE + "on_host")
 """What is sent, in this order: the last one is the program, and imports those before it."""
-# Through standard input, as one argument can't be longer than 128 KiB; and nothing is written on the host.
-# An import finds a module that stands in sys.modules by its full name, though its packages are not there.
-LOADER = """\
-import sys, types
-for name, size in zip(sys.argv[1::2], sys.argv[2::2]):
-    module = sys.modules[name] = types.ModuleType(name)
-    exec(compile(sys.stdin.buffer.read(int(size)), name, "exec"), module.__dict__)
-module.main()
-"""
-TIMEOUT = 1200.0
+
+FINDS = tuple(each.program for each in PACKAGE_MANAGERS)
 
 
 class _Done(msgspec.Struct, frozen=True):
@@ -65,6 +54,7 @@ def provision(
     user: str = "root",
     confirmed: str = "",
     known_hosts: Path | None = None,
+    ask_password: AskPassword | None = None,
     settings: Settings,
     stream: Stream,
     dry_run: bool = False,
@@ -73,22 +63,47 @@ def provision(
     """Make hosts ready, one after the other.
 
     A dry run and a check change nothing, and name what would be changed and run; a dry run has no checks. `confirmed`
-    is the fingerprint that a person has compared; the host's key is then added to `known_hosts`.
+    is the fingerprint that a person has compared; the host's key is then added to `known_hosts`. `ask_password` asks
+    for what sudo wants of a login that is not root's; None where nobody is there to type it.
 
     Raises:
-        HostKeyUnknown: of a host that was never met, with its fingerprint. HostUnsuitable, ProvisionFailed, and what
-        `ssh.failure` names.
+        HostUnsuitable, ProvisionFailed, and what `open_root_shells` raises.
     """
     addresses = parse_all(hosts, user)
     ssh.check(access, settings.environ)
     record, do = dict[str, ProvisionedHost](), "check" if check else "diff" if dry_run else "apply"
-    for address in addresses:
+    shells = open_root_shells(addresses, access, settings, confirmed, known_hosts, ask_password)
+    for address, shell in zip(addresses, shells, strict=True):
         with stream.span("provision", host=address.text) as span:
-            if confirmed and known_hosts is not None:
-                host_key.confirm(address, access, settings.environ, confirmed, known_hosts)
-            ask = partial(_ask, address, access, settings.environ)
-            record[address.text] = on_one_host(address, spec, ask, span, do=do)
+            record[address.text] = on_one_host(address, spec, asking(shell), span, do=do)
     return ProvisionRecord(spec.project, record, dry_run=do != "apply")
+
+
+def open_root_shells(
+    addresses: Sequence[Address],
+    access: ssh.Access,
+    settings: Settings,
+    confirmed: str = "",
+    known_hosts: Path | None = None,
+    ask_password: AskPassword | None = None,
+) -> list[RootShell]:
+    """Find out how to be root on each host, before any of them is changed or a password interrupts what is drawn.
+
+    Raises:
+        HostKeyChanged: when a host shows another key than the one that a person has compared.
+        What `root_shell.open_root_shell` raises.
+    """
+    found = []
+    for address in addresses:
+        if confirmed and known_hosts is not None:
+            host_key.confirm(address, access, settings.environ, confirmed, known_hosts)
+        found.append(root_shell.open_root_shell(address, access, settings.environ, ask_password))
+    return found
+
+
+def asking(shell: RootShell) -> Ask:
+    """Return what asks the script on a host."""
+    return lambda request: shell.ask(request, SCRIPTS)
 
 
 def on_one_host(
@@ -113,7 +128,7 @@ def on_one_host(
     asks, reads = host_facts.questions([*proxies, *guards])
 
     def read_facts() -> HostFacts:
-        return host_facts.read(address, ask(HostOrder("facts", tuple(asks), tuple(reads))), proxies, guards)
+        return host_facts.read(address, ask(HostOrder("facts", tuple(asks), tuple(reads), FINDS)), proxies, guards)
 
     span.progress("look")
     facts = read_facts()
@@ -149,7 +164,7 @@ def _done(address: Address, answer: object, more: str = "") -> _Done:
     try:
         done = msgspec.convert(answer, _Done)
     except msgspec.ValidationError:
-        raise _unlike(address) from None
+        raise root_shell.unlike(address) from None
     if done.error is not None:
         raise ProvisionFailed(
             f"{address.text}: {printable(done.error, 1500)}",
@@ -175,60 +190,4 @@ def as_order(made: HostPlan, *, do: str) -> HostOrder:
         check=(hostfile.AGENT, "check"),
         trials=tuple(trial.run for trial in made.trials),
         seen=dict(made.seen),
-    )
-
-
-def _ask(address: Address, access: ssh.Access, environ: Mapping[str, str], order: HostOrder) -> dict[str, object]:
-    try:
-        algorithms = ssh.pinned_algorithms(address, access, environ)
-    except HostKeyUnknown as error:
-        # Here a host is met for the first time: the error shows the key that is to be compared.
-        raise host_key.unknown(error, address, access, environ) from None
-    scripts = {name: script(name) for name in SCRIPTS}
-    sizes = " ".join(f"{name} {len(script)}" for name, script in scripts.items())
-    # exec, so that no shell of the login stands between sshd and the script.
-    command = f"exec /usr/bin/python3 -I -c {shlex.quote(LOADER)} {sizes}"
-    words = ssh.argv(address, access, algorithms, [command])
-    done = run(
-        words,
-        environ=ssh.spoken(environ),
-        stdin=b"".join(scripts.values()) + json.dumps(order.as_json()).encode(),
-        timeout=TIMEOUT,
-    )
-    if done.code == 0:
-        return _answer(address, done.stdout)
-    failed = ssh.failure(address, access, done.code, done.errors)
-    if isinstance(failed, HostKeyUnknown):
-        raise host_key.unknown(failed, address, access, environ)
-    # `ssh.failure` takes these codes for a missing agent; here it is Python that the shell did not find.
-    if done.code in (126, 127):
-        raise HostUnsuitable(
-            f"{address.text} has no /usr/bin/python3", advice=["install it there:  apt-get install python3-minimal"]
-        )
-    last = printable(done.errors.strip().splitlines()[-1], 300) if done.errors.strip() else "it said nothing"
-    raise failed or ProvisionFailed(f"{address.text}: the script ended with {done.code}: {last}")
-
-
-def script(name: str) -> bytes:
-    """Return a module's source."""
-    return Path(__file__).parents[2].joinpath(*name.split(".")[1:]).with_suffix(".py").read_bytes()
-
-
-def _answer(address: Address, output: bytes) -> dict[str, object]:
-    """Return the script's one object: the last line, whatever a login's shell printed before it."""
-    try:
-        answer = json.loads(output.decode("utf-8", "replace").strip().splitlines()[-1])
-        # An escape can stand for half a character, which no file takes: such a half becomes a question mark.
-        answer = json.loads(json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace"))
-    except (ValueError, IndexError, RecursionError):
-        answer = None
-    if not isinstance(answer, dict):
-        raise _unlike(address)
-    return answer
-
-
-def _unlike(address: Address) -> AgentLost:
-    return AgentLost(
-        f"{address.text} answered something else than the script's object",
-        state="What was done there is not known; run it again.",
     )

@@ -13,6 +13,7 @@ from goferry.deploy.errors import HostDiffers
 from goferry.deploy.options import KNOWN_HOSTS, Options, default_known_hosts, without_hosts
 from goferry.deploy.provision import _host_spec as host_spec, _perform as perform
 from goferry.deploy.provision._provision_record import ProvisionedHost, ProvisionRecord
+from goferry.deploy.provision._root_shell import AskPassword
 from goferry.kernel.errors import Misuse
 from goferry.kernel.hostfile import Policy
 from goferry.kernel.outcomes import PublicAddressUnreachable
@@ -49,8 +50,15 @@ class ProvisionOptions:
     check: bool = False
 
 
-def run(order: ProvisionOptions, *, settings: Settings, stream: Stream, dry_run: bool) -> ProvisionRecord:
-    """Provision; return the record with what to do next.
+def run(
+    order: ProvisionOptions,
+    *,
+    settings: Settings,
+    stream: Stream,
+    dry_run: bool,
+    ask_password: AskPassword | None = None,
+) -> ProvisionRecord:
+    """Provision; return the record with what to do next. `ask_password` asks for sudo's, where somebody can type it.
 
     Raises:
         what `host_spec.read` and `perform.provision` raise. PublicAddressUnreachable: when all is in place and nobody
@@ -78,6 +86,7 @@ def run(order: ProvisionOptions, *, settings: Settings, stream: Stream, dry_run:
         user=order.user,
         confirmed=order.host_key,
         known_hosts=known,
+        ask_password=ask_password,
         settings=settings,
         stream=stream,
         dry_run=dry_run,

@@ -107,10 +107,8 @@ class HostProxy(HostProgram, Protocol):
 
     name: ClassVar[str]
     """In host.json, as `switch`."""
-    package: ClassVar[str]
-    """What apt-get installs."""
     clears: ClassVar[tuple[str, ...]]
-    """Files that the package brings and that would be in the way."""
+    """Files that its package may bring and that would be in the way."""
 
     @property
     def group(self) -> str:

@@ -51,7 +51,8 @@ def facts(order: HostOrder) -> Answer:
         "user": os.geteuid(),
         "system": os.uname().sysname,
         "python": list(sys.version_info[:3]),
-        "apt": os.path.exists("/usr/bin/apt-get"),
+        "release": text("/etc/os-release") or text("/usr/lib/os-release"),
+        "selinux": {"0": "permissive", "1": "enforcing"}.get(text("/sys/fs/selinux/enforce").strip(), ""),
         "ipv6": os.path.exists("/proc/net/if_inet6"),
         "control_groups": control_groups(),
         "ports": listening(),
@@ -65,6 +66,7 @@ def facts(order: HostOrder) -> Answer:
         ],
         "said": [run(words, QUESTION) for words in order.asks],
         "texts": {path: text(path) for path in order.reads},
+        "found": [path for path in order.finds if os.path.exists(path)],
     }
 
 

@@ -493,7 +493,7 @@ HOSTS = {
 
 
 def of_commands():
-    """Return command → the shape of its object, errors aside."""
+    """Return command → the shape of its object, or a list of one where it prints many; errors aside."""
     found = {}
     for name, (module, _) in COMMANDS.items():
         command = importlib.import_module(f"goferry.cli.{module}").command
@@ -504,7 +504,7 @@ def of_commands():
         )
         for called, one in each.items():
             shape = _results(one.callback)
-            found[called] = {"ok": FLAG, **tidied(shape)} if isinstance(shape, dict) else ANY
+            found[called] = {"ok": FLAG, **tidied(shape)} if isinstance(shape, dict) else tidied(shape) or ANY
     return found
 
 
@@ -517,6 +517,8 @@ def _results(function):
         first = node.args[0]
         if isinstance(node.func, ast.Attribute) and node.func.attr == "result":
             found = merged(found, scope.shape(first))
+        elif isinstance(node.func, ast.Attribute) and node.func.attr == "each":
+            found = merged(found, [scope.shape(first)])  # a line of JSON each
         elif isinstance(first, ast.Name) and first.id == "output" and inspect.isfunction(scope.found(node.func)):
             found = merged(found, _results(scope.found(node.func)))
     return found

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(
     r"(?:<!-- not run: (?P<reason>[^>]+) -->\n)?```(?:sh|shell|bash|console)\n(?P<body>.*?)```", re.DOTALL
 )
-RUN = ["docs/tutorial.md", "docs/trust.md", "docs/deploy.md", "docs/image.md", "docs/caches.md"]
+RUN = ["docs/tutorial.md", "docs/trust.md", "docs/deploy.md", "docs/operate.md", "docs/image.md", "docs/caches.md"]
 """Run by test_docs.py."""
 ELSEWHERE = ["docs/ssh.md"]
 """Run on a real host by test_ssh_faults.py."""

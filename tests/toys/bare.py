@@ -5,6 +5,7 @@ import time
 from typing import ClassVar
 
 from goferry.host import processes
+from goferry.host.log_parts import PartPage
 from goferry.host.processes import Process
 
 
@@ -69,6 +70,9 @@ class Bare:
 
     def head(self, folder, number, lines):
         return []
+
+    def page(self, parts, query):
+        return PartPage([])
 
     def log(self, folder, number):
         return "nowhere"

@@ -49,6 +49,11 @@ class Output(Struct):
             for line in lines:
                 sys.stdout.write(printable(line, 10_000) + "\n")
 
+    def each(self, record: Mapping[str, object], line: str) -> None:
+        """Print one of many results at once: `record` as a line of JSON, or `line` for a person."""
+        sys.stdout.write(one_object(record) if self.json else printable(line, 10_000) + "\n")
+        sys.stdout.flush()
+
 
 def one_object(record: Mapping[str, object]) -> str:
     """Return `record` as one line of JSON in which GitHub's runner finds no command.

@@ -27,7 +27,7 @@ SETTLE, SOON = 120.0, 1.0
 """Seconds an agent has to undo what is open once its client has left, and then to exit."""
 PATIENCE = 900.0
 """Seconds within which an agent must send something, if only progress."""
-LONGEST, LIMITS = 48 * 3600.0, {"hello": 300.0, "status": 300.0, "logs": 300.0}
+LONGEST, LIMITS = 48 * 3600.0, {"hello": 300.0, "status": 300.0, "logs": 300.0, "read-logs": 60.0}
 """Seconds a whole request may take, however much progress it reports; requests that change nothing get less."""
 MOST = 20_000
 """Progress messages allowed for one request; a bake of a day sends one a minute."""

@@ -7,6 +7,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from goferry.config.model import Environment
@@ -22,6 +23,7 @@ from goferry.deploy.contract import Target
 from goferry.deploy.deployment import Deployment, Foreseen
 from goferry.deploy.errors import TargetMissing
 from goferry.deploy.live import Status
+from goferry.deploy.log_lines import Source
 from goferry.deploy.options import Options, without_hosts
 from goferry.deploy.serving import Serving
 from goferry.kernel.errors import GoferryError, Misuse, printable
@@ -136,6 +138,16 @@ class Local:
         self._found()
         with self._agent(settings) as agent:
             return Logs(HostSession(_HERE, agent).logs(list(services), lines))
+
+    def sources(self, settings: Settings) -> Mapping[str, Source]:
+        """Return how to reach the agent; raises as `status` does."""
+        self._found()
+        return {NAME: partial(self._reading, settings)}
+
+    @contextlib.contextmanager
+    def _reading(self, settings: Settings) -> Iterator[HostSession]:
+        with self._agent(settings) as agent:
+            yield HostSession(_HERE, agent)
 
     def down(self, *, settings: Settings, stream: Stream, dry_run: bool) -> Stopped:
         """Stop every service of the target, and its supervisor; raises as `status` does."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +21,7 @@ from goferry.deploy._requests import DeployRequest, RollbackRequest
 from goferry.deploy._session import HostSession, connected
 from goferry.deploy.contract import Target
 from goferry.deploy.deployment import Deployment, Foreseen
+from goferry.deploy.log_lines import Source
 from goferry.deploy.options import Options, default_known_hosts, without_hosts
 from goferry.deploy.serving import Serving
 from goferry.kernel.errors import GoferryError, Misuse
@@ -171,6 +173,11 @@ class Fleet:
         """Ask every host for the last lines of what is live; raises as `status` does."""
         found = _asked(self, settings, lambda session: session.logs(list(services), lines))
         return FleetLogs(_whole(found, {name: {"logs": each} for name, each in _answers(found).items()}))
+
+    def sources(self, settings: Settings) -> Mapping[str, Source]:
+        """Return how to connect to each host."""
+        hosts = self.addresses(settings)
+        return {host.text: partial(connected, host, self.access, settings.environ) for host in hosts}
 
     def serving(self, settings: Settings) -> dict[str, Serving]:
         """Return what each host serves now, asked over new connections, or why it can't be asked."""

@@ -11,6 +11,7 @@ from goferry.config.model import Environment
 from goferry.config.settings import Settings
 from goferry.deploy.deployment import Deployment, Foreseen
 from goferry.deploy.live import ServiceFloor, Services
+from goferry.deploy.log_lines import Source
 from goferry.deploy.options import Options
 from goferry.observe.events import Stream
 
@@ -83,3 +84,6 @@ class Target(Protocol):
 
     def logs(self, services: Sequence[str], lines: int, settings: Settings) -> ShownLogs:
         """Ask for the last lines that the live versions wrote."""
+
+    def sources(self, settings: Settings) -> Mapping[str, Source]:
+        """Return, by the name of each host, how to connect to it for questions that change nothing."""

@@ -3,7 +3,7 @@
     hello     who answers                     switch   traffic to the candidate, then its bake
     upload    take a block of a file          commit   make it so        abort   undo
     prepare   verify, stage, start, prove
-    rollback  prove the version before        status   what is live      logs, down, purge
+    rollback  prove the version before        status   what is live      logs, read-logs, down, purge
 
 `prepare` and `rollback` take the target's lock and keep it until the transaction is over. Whoever takes the lock first
 brings an unfinished transaction of a dead agent to its end.
@@ -114,6 +114,7 @@ class AgentSession:
             "abort": self.abort,
             "status": self.status,
             "logs": self.view.logs,
+            "read-logs": self.view.read_logs,
             "down": lambda asked: takedown.down(self, asked),
             "purge": lambda asked: takedown.purge_asked(self, asked),
         }

@@ -5,11 +5,12 @@ Behind it stand supervisord (host.supervised) and systemd (host.systemd); in the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from goferry.host.layout import ServiceFolder
+from goferry.host.log_parts import LogPart, PageQuery, PartPage
 from goferry.host.processes import Process
 from goferry.host.shim import Slot
 from goferry.kernel.machine import Change
@@ -75,6 +76,13 @@ class Driver(Protocol):
 
     def head(self, folder: ServiceFolder, number: int, lines: int) -> list[str]:
         """Return the first ones."""
+
+    def page(self, parts: Sequence[LogPart], query: PageQuery) -> PartPage:
+        """Return a page of what versions wrote.
+
+        Raises:
+            LogWithoutTimes: when they are to be selected by their times, and have none.
+        """
 
     def log(self, folder: ServiceFolder, number: int) -> str:
         """Return where a person reads on: a path or a command."""

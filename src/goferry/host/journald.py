@@ -17,11 +17,14 @@ class JournalEntry(NamedTuple):
 
     Attributes:
         message: its lines. stamp: when, in microseconds since the epoch. invocation: of the unit that wrote it.
+        unit: that unit. cursor: the entry's place in the journal.
     """
 
     message: str = ""
     stamp: int = 0
     invocation: str = ""
+    unit: str = ""
+    cursor: str = ""
 
     @classmethod
     def of(cls, data: bytes) -> JournalEntry:
@@ -35,7 +38,10 @@ class JournalEntry(NamedTuple):
         # journald writes its numbers as strings, and a field that an entry has twice as a list.
         stamp = record.get("__REALTIME_TIMESTAMP")
         micros = number(stamp) if isinstance(stamp, str) else None
-        return cls(_text(record.get("MESSAGE")), micros or 0, str(record.get("_SYSTEMD_INVOCATION_ID")))
+        invocation, unit, cursor = (
+            str(record.get(name, "")) for name in ("_SYSTEMD_INVOCATION_ID", "_SYSTEMD_UNIT", "__CURSOR")
+        )
+        return cls(_text(record.get("MESSAGE")), micros or 0, invocation, unit, cursor)
 
     def lines(self) -> list[str]:
         """Return its lines, each behind its time."""

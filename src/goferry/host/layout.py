@@ -86,6 +86,11 @@ class ServiceFolder:
         """The file that says where the log of the slot's version begins."""
         return self.slots / f"{number}.since"
 
+    @property
+    def starts(self) -> Path:
+        """The list of starts: which version's log begins where in which slot."""
+        return self.slots / "starts.jsonl"
+
     def log_file(self, number: int) -> Path:
         """Where the slot's output goes."""
         return self.log / f"{number}.log"

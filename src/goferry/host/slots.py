@@ -12,12 +12,12 @@ import secrets
 from collections.abc import Mapping
 from typing import IO, Any, NamedTuple
 
-from goferry.host import shim
+from goferry.host import bounded_lines, shim
 from goferry.host.layout import ServiceFolder
 from goferry.host.processes import Process
 from goferry.host.shim import Slot
 from goferry.kernel import canonical
-from goferry.kernel.fields import Fields, typed
+from goferry.kernel.fields import Fields
 from goferry.kernel.files import write_atomically
 from goferry.kernel.machine import Change
 from goferry.kernel.outcomes import NotProvisioned
@@ -25,6 +25,8 @@ from goferry.kernel.services import Declared
 
 MAX_LOG = 4 << 20
 """Bytes that are read of one log file; supervisord begins a new one after one megabyte."""
+MAX_STARTS = 64 << 10
+"""Bytes that are kept of the list of starts: some hundreds."""
 MARK = 64
 """Bytes before a log's beginning by which its file is known again."""
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TZ")
@@ -142,20 +144,31 @@ class Begin(NamedTuple):
 
 def note_start(folder: ServiceFolder, slot: Slot, begin: Begin) -> None:
     """Note where the log of what is started now begins; a disk that is full keeps nothing from starting."""
+    noted = begin._replace(attempt=slot.attempt)._asdict()
+    record = {name: value for name, value in noted.items() if value is not None}
     with contextlib.suppress(OSError):
-        noted = begin._replace(attempt=slot.attempt)._asdict()
-        record = {name: value for name, value in noted.items() if value is not None}
         write_atomically(folder.since(slot.slot), canonical.dumps(record), 0o600)
+        bounded_lines.append(folder.starts, {**record, "slot": slot.slot, "version": slot.version}, MAX_STARTS)
 
 
 def noted_start(folder: ServiceFolder, number: int) -> Begin:
     """Return what `note_start` noted of the slot's attempt; nothing when an older agent started it."""
     with contextlib.suppress(OSError, ValueError, TypeError):
-        record: dict[str, Any] = typed(canonical.loads(folder.since(number).read_bytes()), dict, "a start")
-        begin = Begin(**{name: value for name, value in record.items() if name in Begin._fields})
+        begin = begin_of(Fields(canonical.loads(folder.since(number).read_bytes()), "a start"))
         if begin.attempt == (read(folder, number) or Slot()).attempt:
             return begin
     return Begin()
+
+
+def begin_of(fields: Fields) -> Begin:
+    """Read it from what `note_start` wrote.
+
+    Raises:
+        TypeError, ValueError: when it is none.
+    """
+    known: dict[str, Any] = {name: fields.number(name) for name in ("inode", "offset", "since") if name in fields}
+    known.update((name, fields.text(name)) for name in ("attempt", "mark", "before") if name in fields)
+    return Begin(**known)
 
 
 def end_of_log(folder: ServiceFolder, number: int) -> Begin:

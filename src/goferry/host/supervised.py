@@ -7,12 +7,13 @@ import errno
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from goferry.host import processes, shim, slots
+from goferry.host import log_files, processes, shim, slots
 from goferry.host.layout import ServiceFolder
+from goferry.host.log_parts import LogPart, PageQuery, PartPage
 from goferry.host.processes import Process
 from goferry.host.shim import Slot
 from goferry.host.supervisor import Group, Supervisor
@@ -151,6 +152,10 @@ class Supervised:
     def head(self, folder: ServiceFolder, number: int, lines: int) -> list[str]:
         """Return the first ones."""
         return slots.lines(folder, number)[: max(1, lines)]
+
+    def page(self, parts: Sequence[LogPart], query: PageQuery) -> PartPage:
+        """Return a page of what versions wrote, from their slots' files."""
+        return log_files.read(parts, query)
 
     def log(self, folder: ServiceFolder, number: int) -> str:
         """Return the log file."""

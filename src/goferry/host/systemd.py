@@ -19,9 +19,10 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, NamedTuple
 
-from goferry.host import listener, processes, slots, start_note
+from goferry.host import journal_page, listener, processes, slots, start_note
 from goferry.host.journald import JournalEntry
 from goferry.host.layout import ServiceFolder
+from goferry.host.log_parts import LogPart, PageQuery, PartPage
 from goferry.host.processes import Process
 from goferry.host.shim import Slot
 from goferry.kernel.errors import printable
@@ -39,7 +40,7 @@ JOURNAL = (
     "--quiet",
     "--all",
     "--output=json",
-    "--output-fields=MESSAGE,_SYSTEMD_INVOCATION_ID",
+    "--output-fields=MESSAGE,_SYSTEMD_INVOCATION_ID,_SYSTEMD_UNIT",
 )
 SECONDS, ENTRY = 2.0, 1 << 20
 """What reading the journal once may take: seconds, and bytes of an entry."""
@@ -359,6 +360,16 @@ class Systemd:
             return [f"--since=@{seconds}.{micros:06}", unit]
         invocation = self.show(folder.place.unit(number)).InvocationID
         return ["_SYSTEMD_INVOCATION_ID=" + invocation, unit] if _INVOCATION.fullmatch(invocation) else []
+
+    def page(self, parts: Sequence[LogPart], query: PageQuery) -> PartPage:
+        """Return a page of what versions wrote, from systemd's journal."""
+        if not query.after:
+            with contextlib.suppress(GuardFailed):
+                self._run(["journalctl", "--sync"])
+        units = [part.folder.place.unit(part.slot) for part in parts]
+        older = {unit for part, unit in zip(parts, units) if part.begin.since is None}
+        invocations = {unit: self.show(unit).InvocationID for unit in older}
+        return journal_page.read(parts, units, invocations, query, lambda words: self._stream([*JOURNAL, *words]))
 
     def log(self, folder: ServiceFolder, number: int) -> str:
         """Return the command that shows the unit's journal."""

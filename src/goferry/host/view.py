@@ -9,10 +9,11 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from goferry.host import admission, history, processes, slots, state
+from goferry.host import admission, history, log_parts, processes, slots, state
 from goferry.host.gather import Outcome, gather
 from goferry.host.guard import Guard
 from goferry.host.layout import ServiceFolder
+from goferry.host.log_parts import LogPart, PageQuery
 from goferry.host.processes import Process
 from goferry.host.shim import Slot
 from goferry.host.target import HostTarget
@@ -230,6 +231,29 @@ class View:
         room = ROOM // max(1, len(folders))
         logs = [_newest(self.guard.driver.tail(each, slots.live(each), lines), room) for each in folders]
         return {"logs": dict(zip(_unique(folders), logs))}
+
+    def read_logs(self, request: Request) -> Record:
+        """Return a page of what the live versions wrote, or of what one version wrote whenever it ran.
+
+        `{"parts": [{"service", "version"}], "lines": [[number of the part, microseconds, text]], "after", "more"}`.
+        """
+        everything = list(self.root.services())
+        names = dict(zip(everything, _unique(everything)))
+        folders = [each for each in everything if not request.services or each.name in request.services]
+        parts = [part for each in folders for part in self._parts(each, names[each], request)]
+        if request.version and not parts:
+            raise log_parts.not_kept(request.version)
+        query = PageQuery(max(0, request.since_ms) * 1000, max(0, request.lines), request.after)
+        page = self.guard.driver.page(parts, query)
+        shown = [{"service": part.name, "version": part.version} for part in parts]
+        return {"parts": shown, "lines": page.lines, "after": list(page.after), "more": page.more}
+
+    def _parts(self, folder: ServiceFolder, name: str, request: Request) -> list[LogPart]:
+        if request.version:
+            return log_parts.of_version(folder, name, request.version)
+        live = slots.live(folder)
+        wanted = (0, 1) if request.candidates else (live,)
+        return [log_parts.of_slot(folder, name, each) for each in wanted if each >= 0 and slots.read(folder, each)]
 
 
 def _unique(folders: Sequence[ServiceFolder]) -> list[str]:

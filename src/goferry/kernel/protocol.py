@@ -90,6 +90,14 @@ REQUESTS: Mapping[str, Mapping[str, Check]] = {
     "abort": {},
     "status": {},
     "logs": {"services": _texts, "lines": _number},
+    "read-logs": {
+        "services": _texts,
+        "version": _text,
+        "since_ms": _number,
+        "lines": _number,
+        "after": _texts,
+        "candidates": _flag,
+    },
     "down": {"wait_ms": _milliseconds, "dry_run": _flag},
     "purge": {"project": _identifier, "service": _text, "wait_ms": _milliseconds, "dry_run": _flag},
 }
@@ -144,7 +152,9 @@ class Request(NamedTuple):
         services: those that are meant; empty: all. project, service: whose. to, sequence: which release comes back.
         wait_ms: how long it waits for the target's lock. on_silence: one of SILENCES.
         dry_run: whether to say only what would be done; None where the request does not say.
-        name, size, sha256, offset: of a file, and where its block begins. lines: of each log.
+        name, size, sha256, offset: of a file, and where its block begins.
+        lines: of each log, or of all together. version: whose logs; empty: the live one's. since_ms: since the epoch.
+        after: where the page before ended. candidates: whether what is starting or ending is read too.
     """
 
     request: str
@@ -165,6 +175,10 @@ class Request(NamedTuple):
     sha256: str = ""
     offset: int = -1
     lines: int = 50
+    version: str = ""
+    since_ms: int = 0
+    after: tuple[str, ...] = ()
+    candidates: bool = False
 
     @classmethod
     def of(cls, header: Mapping[str, object]) -> Request:
@@ -176,7 +190,7 @@ class Request(NamedTuple):
         check(header)
         known: dict[str, Any] = {name: header[name] for name in cls._fields if name in header}
         request = cls(**known)
-        return request._replace(services=tuple(request.services))
+        return request._replace(services=tuple(request.services), after=tuple(request.after))
 
 
 def bind(project: str) -> dict[str, object]:

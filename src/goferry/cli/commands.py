@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rollback": ("rollback", "Go back to a version that was live before, without an upload."),
     "status": ("status", "Show what is live on a target."),
     "logs": ("logs", "Show what services wrote, on one host or all."),
+    "history": ("history", "Show what was deployed and rolled back, and what came of it."),
     "down": ("down", "Stop what was deployed to a local target: every service and their supervisor."),
     "purge": ("purge", "Remove what a local target keeps: data, logs, releases, history."),
     "up": ("up", "The whole way: test, build, image, sign, verify, deploy."),

@@ -12,6 +12,7 @@ Contract (what other rooms import; a module with `_` is private):
     answers      a host's answers, read once into frozen types
     live         what serves on a target
     log_lines    what services wrote, line by line, of all hosts in one order
+    past_deploys  what was deployed and rolled back, as hosts record it
     serving      what serves when a deploy does not end well
     reading      judging what a host says
     provision    making a bare host ready

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from goferry.kernel import frames
@@ -27,7 +28,7 @@ SETTLE, SOON = 120.0, 1.0
 """Seconds an agent has to undo what is open once its client has left, and then to exit."""
 PATIENCE = 900.0
 """Seconds within which an agent must send something, if only progress."""
-LONGEST, LIMITS = 48 * 3600.0, {"hello": 300.0, "status": 300.0, "logs": 300.0, "read-logs": 60.0}
+LONGEST, LIMITS = 48 * 3600.0, {"hello": 300.0, "status": 300.0, "logs": 300.0, "read-logs": 60.0, "history": 60.0}
 """Seconds a whole request may take, however much progress it reports; requests that change nothing get less."""
 MOST = 20_000
 """Progress messages allowed for one request; a bake of a day sends one a minute."""
@@ -75,10 +76,12 @@ class Agent:
         trace: str = "",
         *,
         lingers: bool = False,
+        notes: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         assert process.stderr is not None
         self._lingers = lingers
-        self._about = {"trace": trace} if trace else {}
+        # An agent that knows of no notes keeps to the rest.
+        self._about = {**({"trace": trace} if trace else {}), **({"notes": dict(notes)} if notes else {})}
         self._process, self._explain, self._where, self._settle = process, explain, where, settle
         self.complaints = _Complaints(process.stderr).text
         self._writing = threading.Lock()
@@ -265,6 +268,20 @@ def agent_argv(root: Path, trust: Path | None) -> list[str]:
     return words + (["--trust", sendable(trust)] if trust else [])
 
 
+def asker(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return who asks and from which run, as a host notes it with what it does: the actor of GitHub's run, or the user.
+
+    A host takes it as said: what it believes is the deploy key.
+    """
+    if environ.get("GITHUB_ACTIONS") == "true":
+        names = ("GITHUB_ACTOR", "GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
+        actor, server, repository, run = (environ.get(name, "") for name in names)
+        found = {"by": actor, "run": f"{server}/{repository}/actions/runs/{run}" if run else ""}
+    else:
+        found = {"by": environ.get("USER", "") or environ.get("LOGNAME", "")}
+    return {name: printable(value, 200) for name, value in found.items() if value}
+
+
 @contextlib.contextmanager
 def opened(
     argv: Sequence[str],
@@ -298,7 +315,7 @@ def opened(
         )
     except OSError as error:
         raise ToolMissing(f"cannot start {argv[0]}: {error.strerror}") from error
-    agent = Agent(process, explain, where, settle, trace, lingers=lingers)
+    agent = Agent(process, explain, where, settle, trace, lingers=lingers, notes=asker(environ) if trace else {})
     try:
         yield agent
     finally:

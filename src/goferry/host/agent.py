@@ -3,7 +3,7 @@
     hello     who answers                     switch   traffic to the candidate, then its bake
     upload    take a block of a file          commit   make it so        abort   undo
     prepare   verify, stage, start, prove
-    rollback  prove the version before        status   what is live      logs, read-logs, down, purge
+    rollback  prove the version before        status   what is live      logs, read-logs, history, down, purge
 
 `prepare` and `rollback` take the target's lock and keep it until the transaction is over. Whoever takes the lock first
 brings an unfinished transaction of a dead agent to its end.
@@ -12,6 +12,7 @@ brings an unfinished transaction of a dead agent to its end.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ from typing import Any, Callable
 from goferry.host import (
     admission,
     deploy_plan,
+    deploy_record,
     executable,
     incoming,
     journal,
@@ -115,6 +117,7 @@ class AgentSession:
             "status": self.status,
             "logs": self.view.logs,
             "read-logs": self.view.read_logs,
+            "history": self.view.history,
             "down": lambda asked: takedown.down(self, asked),
             "purge": lambda asked: takedown.purge_asked(self, asked),
         }
@@ -157,7 +160,7 @@ class AgentSession:
                 transaction = self._transaction(request, "deploy", release.project, changes, verified.digest)
                 store = self.root.store(source, Admitted(release, verified.proof, now))
                 final = closed(self.root, release.project, changes, self.root.policy(), trust)
-                return {**self._begin(request, transaction, store, release.version), "no_way_back": final}
+                return {**self._begin(request, transaction, store, release.version, release), "no_way_back": final}
         except DeployBusy:
             sent = False  # what was sent is for the next try
             raise
@@ -243,7 +246,14 @@ class AgentSession:
         silence = request.on_silence
         return Transaction(request.id, kind, project, silence, digest, tuple(changes), trace=self._trace)
 
-    def _begin(self, request: Request, transaction: Transaction, store: Store, version: str) -> Record:
+    def _begin(
+        self,
+        request: Request,
+        transaction: Transaction,
+        store: Store,
+        version: str,
+        release: Manifest | None = None,
+    ) -> Record:
         steps = deploy_plan.as_steps(transaction.changes)
         about = {"project": transaction.project, "changes": steps, "version": version}
         if not transaction.changes:
@@ -256,10 +266,12 @@ class AgentSession:
         if stored is not None:
             return {**about, "phase": "IDLE", "stored": {**stored._asdict(), "numbers": dict(stored.numbers)}}
         entry = self.root.journal(transaction.project, transaction.id, transaction.kind)
-        engine = Engine(entry, store, self.guard, self.traffic, self.on_progress)
+        note_end = functools.partial(deploy_record.catch_up, self.root, transaction.project)
+        engine = Engine(entry, store, self.guard, self.traffic, self.on_progress, note_end)
         self.engine = engine
+        notes = deploy_record.notes_of(release, request.environment, request.notes, self.root.key)
         with self._unlocked_on_failure():
-            engine.begin(transaction)
+            engine.begin(transaction, notes)
         self._raise_failure()
         return {**about, "phase": engine.transaction.phase}
 

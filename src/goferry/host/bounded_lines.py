@@ -37,11 +37,13 @@ def _newest(data: bytes, room: int) -> bytes:
     return data if len(data) <= room else data[-room:].partition(b"\n")[2]
 
 
-def read(path: Path) -> list[dict[str, object]]:
-    """Return the records, the oldest first; none when there is no file."""
+def read(path: Path, tail: int = 0) -> list[dict[str, object]]:
+    """Return the records, the oldest first; of the last `tail` bytes alone where that is given."""
     found: list[dict[str, object]] = []
-    with contextlib.suppress(FileNotFoundError):
-        for line in path.read_bytes().split(b"\n")[:-1]:
+    with contextlib.suppress(FileNotFoundError), open(str(path), "rb") as file:
+        if tail:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - tail))
+        for line in file.read().split(b"\n")[:-1]:
             # One by one: `decode` stops at a line that is damaged, and those behind it are good.
             found += journal.decode(line + b"\n")
     return found

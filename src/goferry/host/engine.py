@@ -133,9 +133,10 @@ class Engine:
         guard: GuardPort,
         switch: SwitchPort,
         on_progress: Callable[[str], None] = lambda _: None,
+        on_settled: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_progress` hears each act as it begins: `start shop`."""
-        self.journal, self.guard, self.on_progress = journal, guard, on_progress
+        """`on_progress` hears each act as it begins: `start shop`; `on_settled` is called when all is over."""
+        self.journal, self.guard, self.on_progress, self._on_settled = journal, guard, on_progress, on_settled
         self.transaction = Transaction()
         self.failure: GoferryError | None = None
         self.numbers: dict[str, int] = {}
@@ -157,10 +158,11 @@ class Engine:
             "discard": store.discard,
         }
 
-    def begin(self, transaction: Transaction) -> None:
-        """Start a transaction and go on until the client must speak, or it is over."""
+    def begin(self, transaction: Transaction, notes: Mapping[str, object] = MappingProxyType({})) -> None:
+        """Start a transaction and go on until the client must speak, or it is over; `notes` are kept with it."""
         self.transaction = transaction
-        self.advance("begin", schema=SCHEMA, transaction=transaction.as_record(), **extension.Extension().as_record())
+        places = extension.Extension(notes=notes).as_record()
+        self.advance("begin", schema=SCHEMA, transaction=transaction.as_record(), **places)
 
     def advance(self, event: str, **details: object) -> None:
         """Take one event and everything that follows from it without the client.
@@ -201,7 +203,7 @@ class Engine:
             details = {"result": self.result()._asdict()}
         try:
             # The line before its acts: after a kill acts are done again, and none was done without a line.
-            self.journal.append(JournalLine(event, transaction.phase, details))
+            self.journal.append(JournalLine(event, transaction.phase, {**details, "at": time.time_ns() // 1_000_000}))
         except OSError as error:  # no act of it has begun
             # Nothing stands behind an ending, and before `begin` nothing is to be undone: these are raised.
             if transaction.phase in machine.ENDINGS or self.transaction.phase in (machine.IDLE, *machine.ENDINGS):
@@ -214,6 +216,8 @@ class Engine:
             self._phase_since = time.monotonic()
         # Only now: as long as the line is not on the disk, the transaction stands in the phase before.
         self.transaction = transaction
+        if event == "settled":
+            self._on_settled()
         try:
             for act in acts:
                 self._perform(act)
@@ -293,12 +297,17 @@ def replay(lines: Sequence[JournalLine]) -> Transaction:
     transaction = Transaction()
     for line in lines:
         if line.event == "begin":
-            transaction = _begun(line)
+            transaction = begun(line)
         transaction, _ = machine.step(transaction, line.event)
     return transaction
 
 
-def _begun(line: JournalLine) -> Transaction:
+def begun(line: JournalLine) -> Transaction:
+    """Return the transaction of a journal's first line.
+
+    Raises:
+        JournalUnreadable, CriticalUnknown: when a newer agent wrote it.
+    """
     schema = line.more.get("schema", 1)
     if type(schema) is not int or schema not in SCHEMAS:
         raise JournalUnreadable(f"a journal of schema {ascii(schema)[:40]}; this agent reads {SCHEMAS}")

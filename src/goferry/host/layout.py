@@ -3,7 +3,7 @@
     <root>/.goferry/            lock · shim.py · supervisord.conf, .log, .json · bin/python · run/ (sockets, mode 0700)
                                 trust → the trust file of the last deploy
     <root>/<project>/.journal/<transaction>.jsonl
-    <root>/<project>/.floor.json, .floor.jsonl (each lowering)
+    <root>/<project>/.floor.json, .floor.jsonl (each lowering), .deploys.jsonl (what came of each transaction)
     <root>/<project>/<service>/ state.json · live → slots/N.json · slots/ · releases/<sequence>/ · store/<sha256>
                                 log/ · data/ (the service's working folder, the same for every version)
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Callable, NamedTuple, TypeVar
 
-from goferry.host import incoming, journal
+from goferry.host import deploy_record, incoming, journal
 from goferry.host.engine import Engine, JournalUnreadable, resume
 from goferry.host.gather import gather
 from goferry.host.guard import Guard
@@ -107,6 +107,8 @@ def _finish(root: HostTarget, project: str, engine: Callable[[journal.Journal], 
             entry.path.unlink()
         elif _resumed(course, entry):
             done.append(course.transaction.id)
+    # Before any is removed: what came of each outlives its journal.
+    deploy_record.catch_up(root, project)
     journal.prune(folder)
     return done
 

@@ -46,7 +46,7 @@ LONGEST = 3600.0
 TURN, WATCHED = 1.0, 0.05
 """Seconds after which a session without a transaction looks whether its place is wanted; and after which one whose
 candidates serve looks at them, while it waits for its client."""
-READ_ONLY_REQUESTS = ("hello", "status", "logs", "read-logs")
+READ_ONLY_REQUESTS = ("hello", "status", "logs", "read-logs", "history")
 """Requests that change nothing: a session that asks for nothing else is an idle one."""
 WRITE_TIMEOUT = 60.0
 """Seconds in which a client must take something of what it is sent; one that does not is gone."""

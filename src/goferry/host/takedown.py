@@ -26,7 +26,7 @@ from goferry.kernel.protocol import Request
 if TYPE_CHECKING:
     from goferry.host.agent import AgentSession
 
-OWN = (".journal", ".floor.json", ".floor.jsonl", ".incoming")
+OWN = (".journal", ".floor.json", ".floor.jsonl", ".deploys.jsonl", ".incoming")
 """What the agent keeps of a project beside its services; the lock stays, as others may wait for it."""
 WAIT = 60.0
 """Seconds that another change of the target may take."""

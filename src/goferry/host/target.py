@@ -43,11 +43,12 @@ class HostTarget(ABC):
         bound: the one project that is seen, or empty: all of them. incoming: where its uploads arrive.
         kinds: the kinds of service that it can run, by name.
         live: the name of the link in a service's folder that names the live slot, whatever the switch does beside it.
-        client: how a client names the target.
+        client: how a client names the target. key: the fingerprint of the client's key, where that is known.
     """
 
     live: str
     client: str
+    key: str = ""
 
     def __init__(self, path: Path, kinds: Mapping[str, ServiceKind], bound: str = "") -> None:
         self.path, self.kinds, self.bound = path.absolute(), kinds, bound

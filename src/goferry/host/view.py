@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from goferry.host import admission, history, log_parts, processes, slots, state
+from goferry.host import admission, deploy_record, history, log_parts, processes, slots, state
 from goferry.host.gather import Outcome, gather
 from goferry.host.guard import Guard
 from goferry.host.layout import ServiceFolder
@@ -247,6 +247,10 @@ class View:
         page = self.guard.driver.page(parts, query)
         shown = [{"service": part.name, "version": part.version} for part in parts]
         return {"parts": shown, "lines": page.lines, "after": list(page.after), "more": page.more}
+
+    def history(self, request: Request) -> Record:
+        """Return a page of what was deployed and rolled back here, the newest first."""
+        return deploy_record.page(self.root, request.project, request.since_ms, request.skip, request.limit)
 
     def _parts(self, folder: ServiceFolder, name: str, request: Request) -> list[LogPart]:
         if request.version:

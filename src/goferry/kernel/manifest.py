@@ -38,6 +38,8 @@ MAX_VALUES = canonical.MAX_VALUES - 50_000
 MAX_SERVICES = 1000
 UNCOMMITTED = "uncommitted"
 """The note that lists `{"path", "sha256"}` of each file that was built in and the commit lacks; older ones lack it."""
+COMMIT_TIME = "commit-time"
+"""The note that says when the commit was made, in the form of `created`; older ones lack it."""
 SIGNATURES = {"openpgp": "SHA256SUMS.asc", "minisign": "SHA256SUMS.minisig"}
 """Signature format → the name of its file."""
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Callable, NamedTuple
 
 from goferry.kernel import extension, manifest
@@ -98,6 +99,7 @@ REQUESTS: Mapping[str, Mapping[str, Check]] = {
         "after": _texts,
         "candidates": _flag,
     },
+    "history": {"project": _text, "since_ms": _number, "skip": _number, "limit": _number},
     "down": {"wait_ms": _milliseconds, "dry_run": _flag},
     "purge": {"project": _identifier, "service": _text, "wait_ms": _milliseconds, "dry_run": _flag},
 }
@@ -155,6 +157,7 @@ class Request(NamedTuple):
         name, size, sha256, offset: of a file, and where its block begins.
         lines: of each log, or of all together. version: whose logs; empty: the live one's. since_ms: since the epoch.
         after: where the page before ended. candidates: whether what is starting or ending is read too.
+        skip, limit: of the newest deploys. notes: what whoever knows of it may read (kernel.extension).
     """
 
     request: str
@@ -179,6 +182,9 @@ class Request(NamedTuple):
     since_ms: int = 0
     after: tuple[str, ...] = ()
     candidates: bool = False
+    skip: int = 0
+    limit: int = 0
+    notes: Mapping[str, object] = MappingProxyType({})
 
     @classmethod
     def of(cls, header: Mapping[str, object]) -> Request:

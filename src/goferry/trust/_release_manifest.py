@@ -98,9 +98,10 @@ def describe(ledger: Ledger, *, sequence: int, now: int, signatures: Iterable[st
 
 
 def _notes(ledger: Ledger) -> dict[str, Any]:
-    """Return what whoever knows of it may read: what was built in beside the commit, and the tag."""
+    """Return what whoever knows of it may read: what was built in beside the commit, its time, and the tag."""
     beside = {manifest.UNCOMMITTED: [asdict(each) for each in ledger.uncommitted]} if ledger.commit else {}
-    return {**beside, **Named(SCHEMES.get(ledger.scheme, SCHEMES["any"]), ledger.tag).as_note(ledger.version)}
+    when = {manifest.COMMIT_TIME: ledger.date} if ledger.commit and ledger.date else {}
+    return {**beside, **when, **Named(SCHEMES.get(ledger.scheme, SCHEMES["any"]), ledger.tag).as_note(ledger.version)}
 
 
 def list_of(release: Manifest) -> bytes:

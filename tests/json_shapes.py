@@ -516,9 +516,15 @@ def _results(function):
             continue
         first = node.args[0]
         if isinstance(node.func, ast.Attribute) and node.func.attr == "result":
-            found = merged(found, scope.shape(first))
+            found = _either(found, scope.shape(first))
         elif isinstance(node.func, ast.Attribute) and node.func.attr == "each":
-            found = merged(found, [scope.shape(first)])  # a line of JSON each
+            found = _either(found, [scope.shape(first)])  # a line of JSON each
         elif isinstance(first, ast.Name) and first.id == "output" and inspect.isfunction(scope.found(node.func)):
-            found = merged(found, _results(scope.found(node.func)))
+            found = _either(found, _results(scope.found(node.func)))
     return found
+
+
+def _either(one, other):
+    """Return the shape of what a command prints: its one object, else of each of many."""
+    pair = [each for each in (one, other) if isinstance(each, dict)]
+    return pair[0] if len(pair) == 1 else merged(one, other)

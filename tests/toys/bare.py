@@ -74,6 +74,9 @@ class Bare:
     def page(self, parts, query):
         return PartPage([])
 
+    def restarts(self, folder, slot):
+        return -1
+
     def log(self, folder, number):
         return "nowhere"
 

@@ -10,6 +10,7 @@ Contract (what other rooms import; a module with `_` is private):
     options      what a person said of it
     deployment   the result of a deploy or a rollback
     answers      a host's answers, read once into frozen types
+    held         what a target holds: versions, sizes, free space
     live         what serves on a target
     log_lines    what services wrote, line by line, of all hosts in one order
     past_deploys  what was deployed and rolled back, as hosts record it
@@ -108,13 +109,15 @@ def rollback(
     return target.rollback(to=to, services=services, project=project, settings=settings, stream=stream, dry_run=dry_run)
 
 
-def status(target: Target, *, settings: Settings) -> ShownStatus:
+def status(target: Target, *, settings: Settings, details: bool = False) -> ShownStatus:
     """Return what serves; as JSON `{"live": {service: {…}}, "recovered": [text], "busy": bool, "floors"}`.
+
+    With `details`, what the target holds too (`held.Held`).
 
     Raises:
         TargetMissing: nothing was ever deployed there. GoferryError: as the host says.
     """
-    return target.status(settings)
+    return target.status(settings, details=details)
 
 
 def logs(target: Target, *, services: Sequence[str] = (), lines: int = 50, settings: Settings) -> ShownLogs:

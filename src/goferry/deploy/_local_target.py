@@ -123,15 +123,15 @@ class Local:
         with before, self._session(stage, settings, stream) as (session, span):
             return _finished(session, span, prepare(session, **common, **asked), since, dry_run=dry_run)
 
-    def status(self, settings: Settings) -> Status:
-        """Ask what serves.
+    def status(self, settings: Settings, *, details: bool = False) -> Status:
+        """Ask what serves, and with `details` what the target holds.
 
         Raises:
             TargetMissing: nothing was ever deployed there.
         """
         self._found()
         with self._agent(settings) as agent:
-            return HostSession(_HERE, agent).status()
+            return HostSession(_HERE, agent).status(details=details)
 
     def logs(self, services: Sequence[str], lines: int, settings: Settings) -> Logs:
         """Ask for the last lines of what is live; raises as `status` does."""

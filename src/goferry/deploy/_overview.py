@@ -8,6 +8,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from goferry.deploy._upload import NO_POLICY
+from goferry.deploy.held import Held
 from goferry.deploy.live import ServiceFloor, Services, Status
 
 T = TypeVar("T")
@@ -73,6 +74,11 @@ class FleetStatus(Struct, frozen=True):
         """What root on the hosts should know."""
         unjudged = tuple(f"{name}: {NO_POLICY}" for name, status in self.hosts.items() if not status.has_policy)
         return unjudged + self._of_each(lambda status: status.notes)
+
+    @property
+    def holds(self) -> Mapping[str, Held]:
+        """What is held, by the host's name."""
+        return {name: status.held for name, status in self.hosts.items() if status.held is not None}
 
     def _of_each(self, texts: Callable[[Status], Iterable[str]], alone: str | None = None) -> tuple[str, ...]:
         """Return all hosts' texts, each behind its host's name; of one host behind `alone`, where that is given."""

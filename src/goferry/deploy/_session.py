@@ -96,9 +96,10 @@ class HostSession:
         """Undo what is open."""
         self.ask("abort")
 
-    def status(self) -> Status:
-        """Ask what serves."""
-        return Status.read(self.ask("status"))
+    def status(self, *, details: bool = False) -> Status:
+        """Ask what serves, and with `details` what the target holds."""
+        # As a note: an agent that knows of none answers with the rest.
+        return Status.read(self.ask("status", notes={"details": True}) if details else self.ask("status"))
 
     def logs(self, services: list[str], lines: int) -> dict[str, list[str]]:
         """Return service → the last lines of what is live."""

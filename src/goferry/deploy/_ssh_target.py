@@ -160,13 +160,13 @@ class Fleet:
                 span.note(text, "warning")
             return record
 
-    def status(self, settings: Settings) -> FleetStatus:
-        """Ask every host what serves there.
+    def status(self, settings: Settings, *, details: bool = False) -> FleetStatus:
+        """Ask every host what serves there, and with `details` what it holds.
 
         Raises:
             GoferryError: the first host's that can't say, with what the others answered under `hosts` in its facts.
         """
-        found = _asked(self, settings, HostSession.status)
+        found = _asked(self, settings, lambda session: session.status(details=details))
         return FleetStatus(_whole(found, {name: each.as_json() for name, each in _answers(found).items()}))
 
     def logs(self, services: Sequence[str], lines: int, settings: Settings) -> FleetLogs:

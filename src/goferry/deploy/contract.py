@@ -10,6 +10,7 @@ from typing import Protocol, Self
 from goferry.config.model import Environment
 from goferry.config.settings import Settings
 from goferry.deploy.deployment import Deployment, Foreseen
+from goferry.deploy.held import Held
 from goferry.deploy.live import ServiceFloor, Services
 from goferry.deploy.log_lines import Source
 from goferry.deploy.options import Options
@@ -46,6 +47,8 @@ class ShownStatus(DeployRecord, Protocol):
     def floors(self) -> Mapping[str, ServiceFloor]: ...  # noqa: D102
     @property
     def notes(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def holds(self) -> Mapping[str, Held]: ...  # noqa: D102
 
 
 class Target(Protocol):
@@ -79,8 +82,8 @@ class Target(Protocol):
     ) -> Deployment | Foreseen:
         """Bring the version `to`, or else the previous version, back into service."""
 
-    def status(self, settings: Settings) -> ShownStatus:
-        """Ask what serves."""
+    def status(self, settings: Settings, *, details: bool = False) -> ShownStatus:
+        """Ask what serves, and with `details` what the target holds."""
 
     def logs(self, services: Sequence[str], lines: int, settings: Settings) -> ShownLogs:
         """Ask for the last lines that the live versions wrote."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from goferry.deploy.held import Held
 from goferry.deploy.reading import Answer, Row, milliseconds, text, texts, whole
 
 _FIELDS: Mapping[str, Callable[[object], Any]] = {
@@ -126,6 +127,7 @@ class Status(Struct, frozen=True):
         recovered: unfinished deploys that this request brought to an end. busy: another command has the lock.
         floors: by project; none from an older agent.
         has_policy: whether the host has one for this key's project. notes: what root on the host should know.
+        held: what the target holds, where that was asked for; None from an older agent.
     """
 
     live: Services
@@ -135,6 +137,7 @@ class Status(Struct, frozen=True):
     floors: Mapping[str, ServiceFloor] = {}
     has_policy: bool = False
     notes: tuple[str, ...] = ()
+    held: Held | None = None
 
     @classmethod
     def read(cls, answer: Answer) -> Status:
@@ -152,14 +155,23 @@ class Status(Struct, frozen=True):
             floors=_floors(row.named("floors")),
             has_policy=row.has("policy"),
             notes=row.texts("notes"),
+            held=Held.read(row.named("details")) if row.has("details") else None,
         )
+
+    @property
+    def holds(self) -> Mapping[str, Held]:
+        """What is held, by the host's name, which is empty for this machine; nothing where it was not asked for."""
+        return {} if self.held is None else {"": self.held}
 
     def of(self, project: str) -> dict[str, LiveService]:
         """Return what is live of one project."""
         return {name: each for name, each in self.live.items() if each.project == project}
 
     def as_json(self) -> dict[str, object]:
-        """Return `{"live": {service: {…}}, "stopped", "recovered": [text], "busy": bool, "floors": {project: {…}}}`."""
+        """Return `{"live": {service: {…}}, "stopped", "recovered": [text], "busy": bool, "floors": {project: {…}}}`.
+
+        With `details`, where they were asked for: what the target holds (`held.Held`).
+        """
         stopped = {
             name: {"project": one.project, "service": one.service, "version": one.version, "held": list(one.held)}
             for name, one in self.stopped.items()
@@ -170,7 +182,12 @@ class Status(Struct, frozen=True):
             "recovered": list(self.recovered),
             "busy": self.busy,
             "floors": {project: floor.as_json() for project, floor in self.floors.items()},
+            **({"details": _details(self.held)} if self.held else {}),
         }
+
+
+def _details(held: Held) -> dict[str, object]:
+    return held.as_json()
 
 
 def _floors(found: Answer) -> dict[str, ServiceFloor]:

@@ -367,7 +367,7 @@ class AgentSession:
         folder = self.root.service(project, name)
         return state.read(folder)._replace(running=slots.live(folder))
 
-    def status(self, _request: Request) -> Record:
+    def status(self, request: Request) -> Record:
         """Say what is live; recovers first when no other session works on the target."""
         # Looking makes no folders where nothing was ever deployed.
         if not self.root.path.is_dir() or not self.root.own.is_dir():
@@ -381,7 +381,7 @@ class AgentSession:
         live = admission.with_minimums(self.view.live(), self.root, self.trust)
         shown: Record = {"live": live, "stopped": self.view.stopped(), "floors": self.view.floors()}
         shown.update(recovered=recovered or [], busy=recovered is None)
-        return {**shown, **self.root.notes()}
+        return {**shown, **self.root.notes(), **self.view.details(request)}
 
     def _recovered(self) -> list[str]:
         done, failed = self.recovery()

@@ -84,6 +84,9 @@ class Driver(Protocol):
             LogWithoutTimes: when they are to be selected by their times, and have none.
         """
 
+    def restarts(self, folder: ServiceFolder, slot: Slot) -> int:
+        """Return how often the slot's process was started again since its deploy; -1 where nobody counts."""
+
     def log(self, folder: ServiceFolder, number: int) -> str:
         """Return where a person reads on: a path or a command."""
 

@@ -53,6 +53,7 @@ class Provisioned(HostTarget):
 
     live = "live.sock"
     client = "--target ssh --host HOST"
+    journal_folders = (Path("/var/log/journal"), Path("/run/log/journal"))
 
     def __init__(
         self,

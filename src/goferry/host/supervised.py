@@ -157,6 +157,10 @@ class Supervised:
         """Return a page of what versions wrote, from their slots' files."""
         return log_files.read(parts, query)
 
+    def restarts(self, folder: ServiceFolder, slot: Slot) -> int:  # noqa: ARG002
+        """Return that supervisord counts none."""
+        return -1
+
     def log(self, folder: ServiceFolder, number: int) -> str:
         """Return the log file."""
         return str(folder.log_file(number))

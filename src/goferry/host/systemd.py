@@ -371,6 +371,10 @@ class Systemd:
         invocations = {unit: self.show(unit).InvocationID for unit in older}
         return journal_page.read(parts, units, invocations, query, lambda words: self._stream([*JOURNAL, *words]))
 
+    def restarts(self, folder: ServiceFolder, slot: Slot) -> int:
+        """Return what systemd counts; a start by hand, and the next deploy, begin anew."""
+        return int(self.show(folder.place.unit(slot.slot)).NRestarts or 0)
+
     def log(self, folder: ServiceFolder, number: int) -> str:
         """Return the command that shows the unit's journal."""
         since = slots.noted_start(folder, number).since

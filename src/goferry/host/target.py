@@ -39,6 +39,7 @@ class HostTarget(ABC):
     """What an agent works on: a folder, or what one project has of it.
 
     Attributes:
+        journal_folders: where systemd's journal lies, which all services share; none where they have files.
         path: the folder. own: the agent's own in it.
         bound: the one project that is seen, or empty: all of them. incoming: where its uploads arrive.
         kinds: the kinds of service that it can run, by name.
@@ -49,6 +50,7 @@ class HostTarget(ABC):
     live: str
     client: str
     key: str = ""
+    journal_folders: Sequence[Path] = ()
 
     def __init__(self, path: Path, kinds: Mapping[str, ServiceKind], bound: str = "") -> None:
         self.path, self.kinds, self.bound = path.absolute(), kinds, bound

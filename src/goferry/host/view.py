@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from goferry.host import admission, deploy_record, history, log_parts, processes, slots, state
+from goferry.host import admission, deploy_record, details, history, log_parts, processes, slots, state
 from goferry.host.gather import Outcome, gather
 from goferry.host.guard import Guard
 from goferry.host.layout import ServiceFolder
@@ -34,6 +34,8 @@ LOWERED = 5
 """Lowerings of a floor that are shown, the last ones."""
 ASKED = 1.5
 """Seconds of these that the public address has, after the service itself answered well."""
+DETAILS = "details"
+"""The note by which a client asks for more with the status, and what the answer calls it; older agents say nothing."""
 ROOM = frames.MAX_HEADER // 2
 """Bytes of logs in one answer."""
 
@@ -247,6 +249,13 @@ class View:
         page = self.guard.driver.page(parts, query)
         shown = [{"service": part.name, "version": part.version} for part in parts]
         return {"parts": shown, "lines": page.lines, "after": list(page.after), "more": page.more}
+
+    def details(self, request: Request) -> Record:
+        """Return what the target holds of each service, where the notes of the request ask for it."""
+        if request.notes.get(DETAILS) is not True:
+            return {}
+        folders = list(self.root.services())
+        return {DETAILS: details.of_target(self.root, self.guard.driver, list(zip(folders, _unique(folders))))}
 
     def history(self, request: Request) -> Record:
         """Return a page of what was deployed and rolled back here, the newest first."""

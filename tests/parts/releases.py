@@ -85,12 +85,13 @@ class Works:
             self.built[key] = out
         return self.built[key]
 
-    def release(self, version, services=("shop", "plain"), fault="", snapshot=False, sequence=0):
+    def release(self, version, services=("shop", "plain"), fault="", snapshot=False, sequence=0, date=""):
         self.count += 1
         folder = self.folder / f"dist-{self.count}"
         folder.mkdir()
         goos, goarch = executable.host_platform()
-        ledger = Ledger(self.project, version, module="example.com/shop", snapshot=snapshot)
+        commit = "c" * 40 if date else ""
+        ledger = Ledger(self.project, version, module="example.com/shop", snapshot=snapshot, commit=commit, date=date)
         for name in services:
             path = folder / f"{name}_{goos}_{goarch}"
             shutil.copy(self.binary(name, version, fault), path)

@@ -77,7 +77,10 @@ class Follower:
 
     def stop(self):
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(20), self.process.stderr.read()
+        code = self.process.wait(20)
+        self.thread.join(5)
+        with self.process.stdout, self.process.stderr as complaints:
+            return code, complaints.read()
 
 
 def test_two_hosts_are_read_while_they_are_deployed_to(tmp_path, part, systemd_hosts):

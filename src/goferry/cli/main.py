@@ -68,9 +68,8 @@ def run(argv: Sequence[str]) -> int:
     as_json = "--json" in argv
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        goferry.main(args=list(argv), prog_name="goferry", standalone_mode=False)
-    except click.exceptions.Exit as done:
-        return done.exit_code
+        # It returns the code of a click.exceptions.Exit, and else what the command does, which is nothing.
+        code = goferry.main(args=list(argv), prog_name="goferry", standalone_mode=False)
     except click.ClickException as error:
         context = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "goferry COMMAND"
         hint = f"see the options:  {context} --help"
@@ -89,7 +88,7 @@ def run(argv: Sequence[str]) -> int:
         return show(InternalError(f"{type(error).__name__}: {error}", advice=[hint]), as_json=as_json)
     finally:
         signal.signal(signal.SIGTERM, previous)
-    return 0
+    return code if type(code) is int else 0
 
 
 def show(error: GoferryError, *, as_json: bool) -> int:

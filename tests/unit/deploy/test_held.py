@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from hypothesis import given, strategies as st
 
 from goferry import deploy
-from goferry.cli import status as cli
+from goferry.cli import main, status as cli
 from goferry.deploy._overview import FleetStatus
 from goferry.deploy.errors import HostUnreachable
 from goferry.deploy.held import Held
@@ -104,6 +104,11 @@ def test_a_pipe_gets_what_changes(monkeypatch):
         "NOW a deploy is going on",
     ]
     assert done.exit_code == 130
+
+
+def test_watching_ends_with_its_own_code(monkeypatch):
+    Watched(monkeypatch, status(), KeyboardInterrupt())
+    assert main.run(["status", "--target", "local", "--root", "run", "--watch"]) == 130
 
 
 def test_as_json_a_change_is_an_object(monkeypatch):

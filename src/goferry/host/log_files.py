@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,19 +20,37 @@ from goferry.kernel import frames
 
 MOST, ROOM = 2000, frames.MAX_HEADER // 2
 """Lines of one page, and bytes of them as JSON."""
+MARK = 32
+"""Bytes before a place by which its file is known again."""
 MAX_LOG = 4 << 20
 """Bytes that are read of one file; supervisord begins a new one after one megabyte."""
 _LINE = re.compile(rb"[^\n]*\n")
 """A line; what has no line feed yet is still being written."""
-_AFTER = re.compile(r"([0-9]{1,20}):([0-9]{1,20})")
+_AFTER = re.compile(r"([0-9]{1,20}):([0-9]{1,20}):((?:[0-9a-f]{2}){0,64})")
 
 
 class _File(NamedTuple):
-    """A file of a slot's log: its bytes from `first` on."""
+    """A file of a slot's log, and from where to where it is read."""
 
     inode: int
-    first: int
     data: bytes
+    first: int
+    stop: int
+
+    @property
+    def text(self) -> bytes:
+        """What is read of it."""
+        return self.data[self.first : self.stop]
+
+    def place(self, offset: int) -> str:
+        """Return how a place in it is written: the inode, the offset, and how it ends there."""
+        return f"{self.inode}:{offset}:{self.data[max(0, offset - MARK) : offset].hex()}"
+
+    def has(self, inode: int | None, offset: int, mark: str) -> bool:
+        """Whether a place is in it; a later file may have the inode of one that is gone."""
+        known = self.inode == inode and 0 <= offset <= len(self.data)
+        ends = self.data[max(0, offset - len(mark) // 2) : offset]
+        return known and ends.hex() == mark
 
 
 def read(parts: Sequence[LogPart], query: PageQuery) -> PartPage:
@@ -45,16 +63,15 @@ def read(parts: Sequence[LogPart], query: PageQuery) -> PartPage:
         raise LogWithoutTimes(
             "lines of a local target's logs have no time", advice=["say how many:  --lines N", "or whose:  --version"]
         )
-    places = _places(query.after)
     lines: list[PartLine] = []
-    after: dict[int, int] = {}
+    after: dict[int, str] = {}
     room, more = ROOM, False
     for number, part in enumerate(parts):
-        files = _since(_window(part), places)
+        files = _behind(_window(part), query.after)
         skip = _all_but_last(files, query.lines) if query.lines and not query.after else 0
         for file in files:
             at = file.first
-            for data in _LINE.findall(file.data):
+            for data in _LINE.findall(file.text):
                 skip -= 1
                 if skip < 0:
                     if room < 0 or len(lines) >= MOST:
@@ -64,62 +81,48 @@ def read(parts: Sequence[LogPart], query: PageQuery) -> PartPage:
                     room -= len(json.dumps(text)) + 30
                     lines.append(PartLine(number, 0, text))
                 at += len(data)
-            after[file.inode] = at
+            after[file.inode] = file.place(at)
             if more:
                 break
-    return PartPage(lines, tuple(f"{inode}:{offset}" for inode, offset in after.items()), more)
-
-
-def _places(after: Sequence[str]) -> dict[int, int]:
-    """Return inode → how far its file was read."""
-    found = [_AFTER.fullmatch(text) for text in after]
-    return {int(each[1]): int(each[2]) for each in found if each}
+    return PartPage(lines, tuple(after.values()), more)
 
 
 def _window(part: LogPart) -> list[_File]:
     """Return the files of a part, cut to what is its own, the oldest first."""
     current = part.folder.log_file(part.slot)
     files = [file for path in (current.with_name(current.name + ".1"), current) for file in _read(path)]
-    first = next((number for number in reversed(range(len(files))) if _is(files[number], part.begin)), -1)
+    first = _newest(files, part.begin)
     # Where its beginning was rotated away, what is left of it begins with the oldest file.
-    last, stop = len(files) - 1, -1
-    if part.end is not None:
-        last = next((number for number in reversed(range(len(files))) if _is(files[number], part.end)), -1)
-        stop = part.end.offset or 0
-    found = files[max(0, first) : last + 1]
-    if stop >= 0 and found:
-        found[-1] = found[-1]._replace(data=found[-1].data[:stop])
-    if first >= 0 and found:
-        found[0] = _from(found[0], part.begin.offset or 0)
-    return found
+    last = len(files) - 1 if part.end is None else _newest(files, part.end)
+    if part.end is not None and last >= 0:
+        files[last] = files[last]._replace(stop=part.end.offset or 0)
+    if first >= 0:
+        files[first] = files[first]._replace(first=part.begin.offset or 0)
+    return files[max(0, first) : last + 1]
+
+
+def _newest(files: Sequence[_File], noted: Begin) -> int:
+    """Return the number of the file that was noted, -1 when it is gone."""
+    found = [number for number, file in enumerate(files) if file.has(noted.inode, noted.offset or 0, noted.mark or "")]
+    return found[-1] if found else -1
 
 
 def _read(path: Path) -> list[_File]:
     with contextlib.suppress(OSError), open(str(path), "rb") as file:
-        return [_File(os.fstat(file.fileno()).st_ino, 0, file.read(MAX_LOG))]
+        data = file.read(MAX_LOG)
+        return [_File(os.fstat(file.fileno()).st_ino, data, 0, len(data))]
     return []
 
 
-def _is(file: _File, noted: Begin) -> bool:
-    """Whether it is the file that was noted; a later one may have its inode."""
-    offset, mark = noted.offset or 0, bytes.fromhex(noted.mark or "")
-    known = file.inode == noted.inode and 0 <= offset <= len(file.data)
-    return known and file.data[max(0, offset - len(mark)) : offset] == mark
-
-
-def _from(file: _File, offset: int) -> _File:
-    return file._replace(first=offset, data=file.data[offset - file.first :])
-
-
-def _since(files: list[_File], places: Mapping[int, int]) -> list[_File]:
+def _behind(files: list[_File], after: Sequence[str]) -> list[_File]:
     """Return what lies behind the place that was read to last; all of it when the file of that is gone."""
+    places = [(int(each[1]), int(each[2]), each[3]) for each in map(_AFTER.fullmatch, after) if each]
     for number in reversed(range(len(files))):
-        file = files[number]
-        offset = places.get(file.inode, -1)
-        if file.first <= offset <= file.first + len(file.data):
-            return [_from(file, offset), *files[number + 1 :]]
+        for inode, offset, mark in places:
+            if files[number].has(inode, offset, mark):
+                return [files[number]._replace(first=max(files[number].first, offset)), *files[number + 1 :]]
     return files
 
 
 def _all_but_last(files: Sequence[_File], lines: int) -> int:
-    return max(0, sum(file.data.count(b"\n") for file in files) - lines)
+    return max(0, sum(file.text.count(b"\n") for file in files) - lines)

@@ -53,6 +53,8 @@ def _sections() -> list[tuple[str, type]]:
         ("sign", model.Sign),
         ("services.NAME", model.Service),
         ("services.NAME.listen", model.Listen),
+        ("services.NAME.tls", model.Tls),
+        ("services.NAME.proxy", model.ReverseProxy),
         ("environments.NAME", model.Environment),
     ]
 

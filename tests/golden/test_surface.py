@@ -64,23 +64,23 @@ PLACES = [
 ]
 
 
-def added(place):
+def added(place, _):
     place["something-new"] = "string"
 
 
-def removed(place):
-    place.pop(max(place))
+def removed(place, before):
+    place.pop(max(before))  # what is new since then may go without a word
 
 
-def renamed(place):
-    place["something-new"] = place.pop(max(place))
+def renamed(place, before):
+    place["something-new"] = place.pop(max(before))
 
 
 @pytest.mark.parametrize("change", [added, removed, renamed])
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: " > ".join(map(str, place)))
 def test_what_is_added_removed_or_renamed_fails(now, place, change):
     other = copy.deepcopy(now)
-    change(functools.reduce(lambda value, key: value[key], place, other))
+    change(*(functools.reduce(lambda value, key: value[key], place, surface) for surface in (other, BEFORE)))
     unlisted, _ = judged(other)
     assert len(unlisted) == (2 if change is renamed else 1), unlisted
     assert unlisted[0].startswith(" > ".join("[]" if key == 0 else key for key in place))

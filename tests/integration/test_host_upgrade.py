@@ -5,11 +5,7 @@ a new one at the old host either work or are refused by name.
 """
 
 import functools
-import http.client
-import json
-import select
 import subprocess
-import threading
 import time
 
 import pytest
@@ -17,6 +13,7 @@ import releases
 from earlier import FIRST, PROJECTS, UNTYPED, Earlier
 from releases import SETTINGS, fetch
 from sampling import full
+from traffic import Traffic, nothing_lost
 
 from goferry import deploy
 from goferry.artifacts import Ledger
@@ -32,62 +29,6 @@ services:
 """
 CONTRACT = "  shop: {main: ./cmd/shop-server, listen: {socket: true}, port: 8080}\n"
 PORTS = {8080: "/healthz", 8081: "/", 8082: "/"}
-
-
-class Traffic:
-    """Clients that ask each port all the time, one that keeps its connection and one that does not."""
-
-    def __init__(self, host, ports=tuple(PORTS)):
-        self.host, self.ending, self.again = host, threading.Event(), 0
-        self.good, self.bad, self.versions = dict.fromkeys(ports, 0), [], {port: set() for port in ports}
-        self.threads = [
-            threading.Thread(target=self.work, args=(port, keep)) for port in ports for keep in (True, False)
-        ]
-        for thread in self.threads:
-            thread.start()
-
-    def work(self, port, keep):
-        connection = None
-        while not self.ending.is_set():
-            if connection and (connection.sock is None or select.select([connection.sock], [], [], 0)[0]):
-                # nginx ends idle connections when it is reloaded, and clients look for that before they ask (as Go's
-                # net/http and urllib3 do): no request was on its way
-                connection.close()
-                connection = None
-            fresh = connection is None
-            connection = connection or http.client.HTTPConnection("127.0.0.1", self.host.ports[port], timeout=20)
-            try:
-                connection.request("POST", PORTS[port], b"x" * 100)
-                answer = connection.getresponse()
-                body = answer.read()
-                if answer.status < 500:  # whatever it says, the service said it
-                    self.good[port] += 1
-                    self.versions[port].add(body[:6])
-                else:
-                    self.bad.append((port, answer.status))
-            except (OSError, http.client.HTTPException) as error:
-                if isinstance(error, http.client.RemoteDisconnected) and not fresh:
-                    # it was ended idle while the request was on its way: asked again, as Go's net/http does, and counted
-                    self.again += 1
-                else:
-                    self.bad.append((port, repr(error)))
-                connection.close()
-                connection = None
-            if not keep and connection is not None:
-                connection.close()
-                connection = None
-            time.sleep(0.02)  # the machine is small, and a request that is lost is lost at any rate
-
-        if connection is not None:
-            connection.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.ending.set()
-        for thread in self.threads:
-            thread.join()
 
 
 class Before:
@@ -186,7 +127,7 @@ def test_a_running_host_is_upgraded_under_traffic(before, systemd_host, commit):
     in_run = "ls -d /run/goferry-slots/*/ /run/private/goferry-slots/*/ 2>/dev/null"
     if commit == PROJECTS:
         assert "shop-plain" in host.run(in_run, check=False)  # where services could fill what systemd needs
-    with Traffic(host, (8080, 8081)) as traffic:
+    with Traffic(host, {port: PORTS[port] for port in (8080, 8081)}) as traffic:
         time.sleep(1)
         upgrade(shop, host)
         assert host.run(in_run, check=False) == ""
@@ -202,13 +143,6 @@ def test_a_running_host_is_upgraded_under_traffic(before, systemd_host, commit):
         assert shop.rollback(host, to="v1.1.0")["version"] == "v1.1.0"
     nothing_lost(traffic)
     assert traffic.versions[8081] == {b"v1.2.0", b"v1.2.1", b"v1.3.0", b"v1.1.0"}
-
-
-def nothing_lost(traffic):
-    assert traffic.bad == [], traffic.bad[:5]
-    assert min(traffic.good.values()) > 100, traffic.good
-    assert traffic.again <= 20, traffic.again  # a few at each reload of nginx, and none of a fresh connection
-    print(json.dumps({"requests": traffic.good, "lost": len(traffic.bad), "again": traffic.again}))
 
 
 def test_a_running_host_of_the_first_schema_is_upgraded_under_traffic(before, systemd_host):
@@ -232,7 +166,7 @@ def test_a_running_host_of_the_first_schema_is_upgraded_under_traffic(before, sy
     assert deploy.status(works["shop"].fleet(host), settings=SETTINGS).as_json()["live"]
 
     was = kept(host)
-    with Traffic(host) as traffic:
+    with Traffic(host, PORTS) as traffic:
         time.sleep(1)
         for name in ("shop", "blog"):
             (record,) = upgrade(works[name], host).values()

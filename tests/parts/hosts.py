@@ -27,7 +27,7 @@ import pytest
 
 PARTS = Path(__file__).resolve().parent
 IMAGE = "goferry-test-host"
-PORTS = (80, 8080, 8081, 8082, 8083)
+PORTS = (80, 443, 8080, 8081, 8082, 8083)
 """What a host publishes beside its port 22."""
 
 

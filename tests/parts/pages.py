@@ -14,8 +14,8 @@ BLOCK = re.compile(
 )
 RUN = ["docs/tutorial.md", "docs/trust.md", "docs/deploy.md", "docs/operate.md", "docs/image.md", "docs/caches.md"]
 """Run by test_docs.py."""
-ELSEWHERE = ["docs/ssh.md"]
-"""Run on a real host by test_ssh_faults.py."""
+ELSEWHERE = ["docs/ssh.md", "docs/proxy.md"]
+"""Run on real hosts by test_ssh_faults.py and test_proxy.py."""
 
 
 def pages() -> list[str]:

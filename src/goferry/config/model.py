@@ -124,6 +124,36 @@ class Listen(Section, frozen=True, kw_only=True):
     socket: bool = False
 
 
+class Tls(Section, frozen=True, kw_only=True):
+    """The certificate by which an ssh host serves the service's domains; nginx reads its files whenever it is reloaded.
+
+    Attributes:
+        certificate: the file on the host with the certificate and its chain (`/etc/…/fullchain.pem`).
+        key: the file on the host with its private key (`/etc/…/privkey.pem`).
+    """
+
+    certificate: str = ""
+    key: str = ""
+
+
+class ReverseProxy(Section, frozen=True, kw_only=True):
+    """How nginx passes requests on to the service on an ssh host.
+
+    Attributes:
+        timeout: seconds without a byte to or from the service after which nginx ends a request with 504.
+        body-size: the largest request body (`100MB`; KB, MB and GB are of 1024); empty means no limit.
+        websockets: whether connections may be upgraded.
+        buffering: whether nginx may hold back parts of an answer; `false` for server-sent events.
+        grpc: whether requests by a domain are passed on by HTTP/2 without TLS (h2c), as gRPC needs; wants `tls`.
+    """
+
+    timeout: float = 60.0
+    body_size: str = ""
+    websockets: bool = True
+    buffering: bool = True
+    grpc: bool = False
+
+
 class Service(Section, frozen=True, kw_only=True):
     """A process that is deployed.
 
@@ -134,7 +164,13 @@ class Service(Section, frozen=True, kw_only=True):
         args: more arguments; `{host}`, `{port}`, `{address}` (`127.0.0.1:PORT`) and `{url}` are where it listens.
         env: more environment variables, with the same placeholders; secrets belong in env-file.
         env-file: a file on the host with KEY=VALUE lines, read when the process starts.
-        port: the public port on 127.0.0.1; 0 means one that the host picks once and keeps.
+        port: the public port on 127.0.0.1; 0 means one that the host picks once and keeps, for itself alone where the
+            service has a domain.
+        domain: the name under which an ssh host serves it on port 80, or 443 with `tls` (`api.example.com`).
+        domains: several such names, instead of `domain`; `*.example.com` is every name below.
+        path: what the paths of the domain begin with that are this service's (`/api/`); they are passed on as they are.
+        tls: the certificate for its domains.
+        proxy: how nginx passes requests on to it.
         ready-within: seconds from start to the first good health answer.
         bake: seconds that the new version is watched after the switch before it is committed.
         drain: seconds that the old version may take to finish its requests.
@@ -147,6 +183,11 @@ class Service(Section, frozen=True, kw_only=True):
     env: dict[str, str] = {}
     env_file: str = ""
     port: int = services.DEFAULT.port
+    domain: str = ""
+    domains: list[str] = []
+    path: str = "/"
+    tls: Tls = Tls()
+    proxy: ReverseProxy = ReverseProxy()
     ready_within: float = services.DEFAULT.ready_within_ms / 1000
     bake: float = services.DEFAULT.bake_ms / 1000
     drain: float = services.DEFAULT.drain_ms / 1000

@@ -11,8 +11,11 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any, cast
 
+import msgspec
+
+from goferry.config import model, site_rules
 from goferry.config._node import Node
-from goferry.kernel import services
+from goferry.kernel import services, sites
 
 Check = Callable[[Node], str]
 
@@ -132,7 +135,8 @@ RULES: dict[str, Check] = {
     "image.env": _variables,
     "image.ports.*": _text(_ports),
     "services.*.main": _path,
-    "services.*": _learns,
+    "services": lambda node: site_rules.shared(msgspec.convert(node.plain(), dict[str, model.Service])),
+    "services.*": lambda node: _learns(node) or site_rules.service(msgspec.convert(node.plain(), model.Service)),
     "services.*.listen": _one_way,
     "services.*.listen.env": _optional(_listens_once),
     "services.*.listen.port-env": _optional(_listens_once),
@@ -141,6 +145,13 @@ RULES: dict[str, Check] = {
     "services.*.env": lambda node: _variables(node) or _own(list(node.value)),
     "services.*.env-file": _optional(_path),
     "services.*.port": _at_least(0, 65535, ""),
+    "services.*.domain": _optional(_text(sites.domain_wrong)),
+    "services.*.domains.*": _text(sites.domain_wrong),
+    "services.*.path": _text(sites.path_wrong),
+    "services.*.tls.certificate": _text(sites.file_wrong),
+    "services.*.tls.key": _text(sites.file_wrong),
+    "services.*.proxy.timeout": _at_least(1, 86_400, " seconds"),
+    "services.*.proxy.body-size": _optional(_text(site_rules.size_wrong)),
     "services.*.ready-within": _seconds,
     "services.*.bake": _seconds,
     "services.*.drain": _seconds,

@@ -162,3 +162,21 @@ class ServiceNameUnusable(Misuse):
     """
 
     name = "service-name-unusable"
+
+
+class CertificateUnusable(Misuse):
+    """A certificate or key that goferry.yml names for a service's domain can't be used on the host.
+
+    Usual causes: it was not issued yet, a typing error in `tls`, another certificate's key, or one with a password.
+    """
+
+    name = "certificate-unusable"
+
+
+class DomainTaken(Misuse):
+    """The service's domain and path, or the domain's certificate, are another service's on that host.
+
+    Usual causes: two projects name the same domain without different paths, or each its own certificate for it.
+    """
+
+    name = "domain-taken"

@@ -45,7 +45,7 @@ class NotHTTP(OSError):
     tls = False
 
 
-class _Deadline(socket.socket):
+class Limits(socket.socket):
     """A socket on which nothing happens after `until`, and from which no more than `room` bytes are read."""
 
     until = 0.0
@@ -100,15 +100,15 @@ class Connection(http.client.HTTPConnection):
         """Return the answer, when its head is whole; the end of the stream passes for that in http.client."""
         sock = self.sock
         response = super().getresponse()
-        if isinstance(sock, _Deadline) and sock.ended:
+        if isinstance(sock, Limits) and sock.ended:
             response.close()
             raise http.client.IncompleteRead(b"")
         return response
 
-    def _socket(self) -> _Deadline:
+    def _socket(self) -> Limits:
         raise NotImplementedError
 
-    def _reach(self, sock: _Deadline) -> None:
+    def _reach(self, sock: Limits) -> None:
         raise NotImplementedError
 
 
@@ -122,10 +122,10 @@ class UnixConnection(Connection):
         super().__init__(seconds, room)
         self._path = path
 
-    def _socket(self) -> _Deadline:
-        return _Deadline(socket.AF_UNIX, socket.SOCK_STREAM)
+    def _socket(self) -> Limits:
+        return Limits(socket.AF_UNIX, socket.SOCK_STREAM)
 
-    def _reach(self, sock: _Deadline) -> None:
+    def _reach(self, sock: Limits) -> None:
         folder = os.open(str(self._path.parent), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             sock.connect(f"/proc/self/fd/{folder}/{self._path.name}")
@@ -140,10 +140,10 @@ class PortConnection(Connection):
         super().__init__(seconds, room)
         self._address = (address, port)
 
-    def _socket(self) -> _Deadline:
-        return _Deadline(socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET, socket.SOCK_STREAM)
+    def _socket(self) -> Limits:
+        return Limits(socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET, socket.SOCK_STREAM)
 
-    def _reach(self, sock: _Deadline) -> None:
+    def _reach(self, sock: Limits) -> None:
         sock.connect(self._address)
 
 

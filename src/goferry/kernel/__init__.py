@@ -22,6 +22,7 @@ Contract (what other rooms import; a module with `_` is private):
     ed25519         Ed25519 (RFC 8032)
     hostfile        `/etc/goferry/host.json`
     services        a service as it is declared
+    sites           where the public reaches a service by name
     routing         where traffic goes: declared, and read back
     probe           how nginx proves that it serves a service
     loopback_ports  ports of plain services

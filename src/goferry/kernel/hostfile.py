@@ -6,10 +6,11 @@ Canonical JSON of schema 2, written by provisioning alone; no other field is acc
         "services": {"api": {"listen": "socket", "port": 8080},
                      "web": {"listen": "env", "port": 8081, "backend": 23180}},
         "policy": {"accepts": "releases", "environments": ["production"], "keep": 5}}},
-     "critical": {…}, "notes": {…}}
+     "critical": {…}, "notes": {"sites": {"shop": {"web": {"domains": ["example.com"], "path": "/", …}}}, …}}
 
-Schema 1, which is still read, has neither `policy` nor the last two, which are for capabilities to come
-(kernel.extension). A project without a policy takes what hosts took before there were any: every signed release.
+Schema 1, which is still read, has neither `policy` nor the last two, which are for capabilities that came later
+(kernel.extension): an agent that knows nothing of `sites` (kernel.sites) goes on without them. A project without a
+policy takes what hosts took before there were any: every signed release.
 
 `port` is where nginx listens. `listen` says how the service gets its own place: `socket` by socket activation, `env` or
 `flag` by an address. Such a service listens on 127.0.0.1, on a port that is drawn for each start (host.ports): one of
@@ -24,11 +25,12 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
-from goferry.kernel import canonical, extension
+from goferry.kernel import canonical, extension, sites
 from goferry.kernel.errors import Refused, printable
 from goferry.kernel.fields import Fields
 from goferry.kernel.outcomes import NotProvisioned
 from goferry.kernel.services import PLAIN, SHAPES, Shape
+from goferry.kernel.sites import NOWHERE, Site
 
 SCHEMA = 2
 SCHEMAS = (1, 2)
@@ -53,6 +55,8 @@ BARRED = 78
 LEAVE = "GOFERRY_LEAVE"
 """The variable by which a slot's unit tells the shim which attempt may start though nobody committed it."""
 
+_SITES = "sites"
+"""The note that says by which domains services are served."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _USER = re.compile("[a-z][a-z0-9-]{0,30}")
 
@@ -74,6 +78,7 @@ class Place:
         project, service: its names.
         port: where the proxy listens for it. listen: what a kind of service has as `provisioned`.
         backend: the first of its own ports on 127.0.0.1, or 0 for a service that gets its socket.
+        site: the domains that the proxy serves it by besides.
         former: its units are still an older Goferry's; the file does not say it, the host's unit does.
         kinds: the kinds of service that are known.
     """
@@ -83,6 +88,7 @@ class Place:
     port: int
     listen: str
     backend: int = 0
+    site: Site = NOWHERE
     former: bool = False
     kinds: Mapping[str, Shape] = field(default_factory=lambda: SHAPES, compare=False, repr=False)
 
@@ -224,7 +230,13 @@ class HostFile:
         for name, policy in self.policies.items():
             projects[name]["policy"] = asdict(policy)
         record = {"schema": SCHEMA, "guard": self.guard, "switch": self.switch, "projects": projects}
-        return canonical.dumps({**record, **self.places.as_record()})
+        named = {
+            name: {place.service: place.site.as_record() for place in places.values() if place.site != NOWHERE}
+            for name, places in self.projects.items()
+        }
+        noted = {name: services for name, services in named.items() if services}
+        notes = {**self.places.notes, _SITES: noted} if noted else self.places.notes
+        return canonical.dumps({**record, **replace(self.places, notes=notes).as_record()})
 
 
 def _entry(place: Place) -> dict[str, object]:
@@ -288,7 +300,24 @@ def _host(data: bytes, known: Known) -> HostFile:
         services = _named(entry, "services")
         projects[name] = {service: _place(name, service, entry, known) for service, entry in services.items()}
     _refuse_twins([place for places in projects.values() for place in places.values()])
-    return HostFile(guard, switch, projects, policies, extended)
+    notes = dict(extended.notes)
+    sited = _sited(projects, notes.pop(_SITES, {}))
+    return HostFile(guard, switch, sited, policies, replace(extended, notes=notes))
+
+
+def _sited(projects: Mapping[str, Mapping[str, Place]], record: object) -> dict[str, dict[str, Place]]:
+    """Return the places with what the note says of their sites; what it says of others counts for nothing."""
+    noted = Fields(record, _SITES)
+    found = {}
+    for project, places in projects.items():
+        services = Fields(noted.mapping(project, {}), f"the sites of {project}")
+        found[project] = {
+            name: replace(place, site=sites.read(services.mapping(name), f"the site of {project}/{name}"))
+            if name in services
+            else place
+            for name, place in places.items()
+        }
+    return found
 
 
 def _policy(project: str, record: object) -> Policy:

@@ -123,11 +123,11 @@ class PortTaken(Failed):
 
 
 class PublicAddressUnreachable(Failed):
-    """The service can't be reached at its public address, the port on which the proxy serves it.
+    """The service can't be reached at its public address: the port on which the proxy serves it, or one of its domains.
 
     Usual causes: nginx is stopped or rejected its configuration; its file for the service is missing; nginx.conf does
-    not include it; another server or program has the port; nginx may not enter a folder on the way to the socket. The
-    message says which it is, and what to type.
+    not include it; another server or program has the port or the domain; nginx may not enter a folder on the way to the
+    socket. The message says which it is, and what to type.
     """
 
     name = "public-address-unreachable"

@@ -38,6 +38,11 @@ def secret(text: str) -> ProbeSecret | None:
     return ProbeSecret(found.group(1), found.group(2)) if found else None
 
 
+def location_file(place: Place) -> str:
+    """Return the file of a service's part of its domains' servers, in nginx's folder."""
+    return f"goferry/{place.stem}.location"
+
+
 def server_file(place: Place) -> str:
     """Return the file of a service's server and upstream, in nginx's folder."""
     return f"goferry/{place.stem}.conf"

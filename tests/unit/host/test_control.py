@@ -64,7 +64,7 @@ def test_whatever_bytes_come_the_outcome_is_an_answer_or_an_oserror(data):
 
     class Paired(control.Connection):
         def _socket(self):
-            return control._Deadline(fileno=ours.detach())
+            return control.Limits(fileno=ours.detach())
 
         def _reach(self, _sock):
             pass

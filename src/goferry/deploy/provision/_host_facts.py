@@ -17,6 +17,7 @@ import msgspec
 from goferry.deploy._hosts import Address
 from goferry.deploy.errors import HostUnsuitable
 from goferry.deploy.provision import _package_managers as package_managers
+from goferry.deploy.provision._certificate_files import Certified
 from goferry.deploy.provision._nginx_proxy import NginxProxy
 from goferry.deploy.provision._order_on_host import Words
 from goferry.deploy.provision._package_managers import PackageManager
@@ -25,6 +26,7 @@ from goferry.deploy.provision.needs import Answered, HostAnswers, HostGuard, Hos
 from goferry.kernel.errors import printable
 from goferry.kernel.hostfile import Known
 from goferry.kernel.services import SHAPES
+from goferry.kernel.sites import CertificateFiles
 
 PROXIES: tuple[type[HostProxy], ...] = (NginxProxy,)
 """The proxies that a host may have; a host that has none and names none gets the first."""
@@ -82,12 +84,14 @@ class HostFacts:
     Attributes:
         base: what every host is asked. proxies, guards: the rows as the host has them, in the tables' order.
         texts: the files that the rows read, by their paths.
+        certificates: what was found of each that was asked about.
     """
 
     base: BaseFacts
     proxies: tuple[HostProxy, ...]
     guards: tuple[HostGuard, ...]
     texts: Mapping[str, str] = field(default_factory=dict)
+    certificates: Mapping[CertificateFiles, Answered] = field(default_factory=dict)
 
     @property
     def known(self) -> Known:
@@ -113,13 +117,21 @@ class HostFacts:
 Rows = Sequence[type[HostProxy] | type[HostGuard]]
 
 
-def questions(rows: Rows) -> tuple[list[Words], list[str]]:
+Certificates = Sequence[Certified]
+
+
+def questions(rows: Rows, certificates: Certificates = ()) -> tuple[list[Words], list[str]]:
     """Return the commands to run on a host, and the files to read there."""
-    return list(chain.from_iterable(row.asks for row in rows)), list(chain.from_iterable(row.reads for row in rows))
+    asks = [*chain.from_iterable(row.asks for row in rows), *(each.question for each in certificates)]
+    return asks, list(chain.from_iterable(row.reads for row in rows))
 
 
 def read(
-    address: Address, answer: object, proxies: Sequence[type[HostProxy]], guards: Sequence[type[HostGuard]]
+    address: Address,
+    answer: object,
+    proxies: Sequence[type[HostProxy]],
+    guards: Sequence[type[HostGuard]],
+    certificates: Certificates = (),
 ) -> HostFacts:
     """Return the facts of a host's answer, JSON types, to `questions` of these rows.
 
@@ -127,20 +139,25 @@ def read(
         HostUnsuitable: when something in it has another type, or can't be.
     """
     try:
-        return _read(answer, proxies, guards)
+        return _read(answer, proxies, guards, certificates)
     except ValueError as error:  # msgspec's error is one
         why = answer.get("error", error) if isinstance(answer, dict) else error
         raise HostUnsuitable(f"{address.text} gave no usable facts: {printable(str(why), 300)}") from None
 
 
-def _read(answer: object, proxies: Sequence[type[HostProxy]], guards: Sequence[type[HostGuard]]) -> HostFacts:
+def _read(
+    answer: object,
+    proxies: Sequence[type[HostProxy]],
+    guards: Sequence[type[HostGuard]],
+    certificates: Certificates,
+) -> HostFacts:
     sheet = msgspec.convert(answer, _Sheet)
     if strange := set(sheet.live.values()) - set(SHAPES):
         raise ValueError(f"what is live has the mode {min(strange)}")
-    asked, files = questions([*proxies, *guards])
+    asked, files = questions([*proxies, *guards], certificates)
     if len(sheet.said) != len(asked) or set(sheet.texts) != set(files):
         raise ValueError("not every question is answered")
     said = {words: Answered(*each) for words, each in zip(asked, sheet.said, strict=True)}
     answers = HostAnswers(said, sheet.texts)
     found = tuple(row.read(answers) for row in proxies), tuple(row.read(answers) for row in guards)
-    return HostFacts(sheet, *found, sheet.texts)
+    return HostFacts(sheet, *found, sheet.texts, {each.files: said[each.question] for each in certificates})

@@ -13,28 +13,39 @@ from dataclasses import dataclass, field, replace
 from goferry.deploy.errors import HostUnsuitable
 from goferry.deploy.provision import (
     _authorized_keys as authorized_keys,
+    _certificate_files as certificate_files,
+    _domain_allocation as domain_allocation,
     _port_allocation as port_allocation,
     _selinux_policy as selinux_policy,
 )
+from goferry.deploy.provision._certificate_files import Certified
 from goferry.deploy.provision._host_facts import BaseFacts, HostFacts
 from goferry.deploy.provision._order_on_host import Command, HostEntry, Words
 from goferry.deploy.provision._package_managers import PACKAGE_MANAGERS
-from goferry.deploy.provision.needs import LOGIN, LOGIN_HOME, HostGuard, HostProxy, HostTrial
+from goferry.deploy.provision.needs import LOGIN, LOGIN_HOME, USUAL, HostGuard, HostProxy, HostTrial, ProxySettings
 from goferry.kernel import hostfile, loopback_ports, probe
 from goferry.kernel.errors import printable
 from goferry.kernel.hostfile import HostFile, HostFileInvalid, Place, Policy
+from goferry.kernel.sites import NOWHERE, Site
 
 AUTHORIZED_KEYS = LOGIN_HOME + "/.ssh/authorized_keys"
 
 
 @dataclass(frozen=True)
 class ServiceSpec:
-    """One service as goferry.yml declares it: how it listens (`socket`, `env`, `flag`), its port or 0, its drain."""
+    """One service as goferry.yml declares it.
+
+    Attributes:
+        listen: how it listens (`socket`, `env`, `flag`). port: its public one, or 0. site: its domains.
+        proxy: how requests are passed on to it.
+    """
 
     name: str
     listen: str
     port: int = 0
     drain_seconds: int = 10
+    site: Site = NOWHERE
+    proxy: ProxySettings = USUAL
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,11 @@ class HostSpec:
         default_factory=lambda: probe.ProbeSecret(secrets.token_hex(16), secrets.token_hex(16)), repr=False
     )
 
+    @property
+    def certificates(self) -> tuple[Certified, ...]:
+        """The certificates that its services name."""
+        return certificate_files.of(each.site for each in self.services)
+
 
 @dataclass(frozen=True)
 class HostPlan:
@@ -92,6 +108,7 @@ def plan(spec: HostSpec, facts: HostFacts) -> HostPlan:
     Raises:
         HostUnsuitable: when the host lacks what can't be installed. PortTaken: when a port is another program's or
         service's. ServiceNameUnusable: when a name meets another project's.
+        DomainTaken: when a domain is another service's. CertificateUnusable: when the host can't use a certificate.
         DeployKeyTaken: when a key is another project's. HostFileInvalid: when its host.json was damaged.
     """
     base = facts.base
@@ -103,11 +120,14 @@ def plan(spec: HostSpec, facts: HostFacts) -> HostPlan:
     port_allocation.refuse_meeting(mine, before)
     # A service that is no longer declared may still serve: its place stays.
     kept = {place.service: place for place in before.projects.get(spec.project, {}).values()}
-    after = replace(
-        before,
-        projects={**before.projects, spec.project: {**kept, **{p.service: p for p in mine}}},
-        policies=_policies(spec, before),
-    )
+    declared = {place.service: place for place in mine}
+    undeclared = {name: place for name, place in kept.items() if name not in declared}
+    served = {**domain_allocation.taken_over(undeclared, mine), **declared}
+    after = replace(before, projects={**before.projects, spec.project: served}, policies=_policies(spec, before))
+    everywhere = [place for places in after.projects.values() for place in places.values()]
+    others = [place for place in everywhere if place not in mine]
+    domain_allocation.refuse(mine, others, base.ports, proxy.ports)
+    certificate_files.refuse([(each.name, each.site.files) for each in spec.services], facts.certificates)
     # Judged as every later run and the agent will: a host file that is refused could not be mended from here.
     hostfile.parse(after.to_bytes(), facts.known)
     authorized, key_notes = authorized_keys.changed(
@@ -133,8 +153,8 @@ def plan(spec: HostSpec, facts: HostFacts) -> HostPlan:
         entries += guard.service(place, drain_seconds=service.drain_seconds, group=proxy.group, former=former)
         # Made empty, so that it is root's alone before somebody writes the first secret into it.
         entries.append(HostEntry(place.env_file, b"", 0o600, keep=True))
-        entries.append(proxy.site(place, bind=spec.bind, ipv6=base.ipv6))
-    entries.append(proxy.shared(spec.secret))
+        entries += proxy.service(place, service.proxy, bind=spec.bind, ipv6=base.ipv6)
+    entries += [*proxy.domains(everywhere, ipv6=base.ipv6), proxy.shared(spec.secret)]
     commands = (
         # The check comes first: when the configuration is refused, only files have to be brought back.
         *proxy.checks(),
@@ -145,7 +165,12 @@ def plan(spec: HostSpec, facts: HostFacts) -> HostPlan:
         *agent.commands,
         *proxy.commands(guard),
     )
-    notes = (*_notes(mine, kept, formers), *guard.notes(base.control_groups))
+    notes = (
+        *_notes(mine, kept, formers),
+        *domain_allocation.notes(undeclared, mine),
+        *certificate_files.notes(facts.certificates),
+        *guard.notes(base.control_groups),
+    )
     return HostPlan(
         entries=tuple(entries),
         commands=tuple(sorted(commands, key=lambda command: command.after)),  # the sort is stable

@@ -7,12 +7,13 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from goferry.config import model
+from goferry.config import model, site_rules
 from goferry.config.load import Loaded
 from goferry.config.released import project_name
 from goferry.deploy.errors import DeployKeyUnusable
 from goferry.deploy.provision import _names as names
 from goferry.deploy.provision._host_plan import HostSpec, ServiceSpec
+from goferry.deploy.provision.needs import ProxySettings
 from goferry.kernel import trustfile
 from goferry.kernel.errors import Misuse, printable
 from goferry.kernel.hostfile import Place, Policy
@@ -50,9 +51,8 @@ def read(
             "goferry.yml declares no services, so there is nothing to be ready for",
             advice=["let it look:  goferry init", "or:  services: {NAME: {main: ./cmd/NAME, listen: {env: ADDR}}}"],
         )
-    wanted = tuple(
-        ServiceSpec(name, _listen(each.listen), each.port, round(each.drain)) for name, each in sorted(services.items())
-    )
+    address = _bind(bind)
+    wanted = tuple(_service(name, each, address) for name, each in sorted(services.items()))
     project = project_name(loaded) or loaded.directory.name
     names.refuse([Place(project, each.name, each.port, each.listen) for each in wanted])
     _refuse_shared_ports(wanted)
@@ -69,7 +69,7 @@ def read(
         environments=policy.environments if policy else (),
         keep=policy.keep if policy else 0,
         agent=bundle(),
-        bind=_bind(bind),
+        bind=address,
         install=install,
     )
     unused = [name for name, each in sorted(services.items()) if each.env_file]
@@ -77,6 +77,22 @@ def read(
     return spec, [
         f"env-file of {name} is not read on this host: its secrets belong in {place}{name}" for name in unused
     ]
+
+
+def _service(name: str, declared: model.Service, bind: str) -> ServiceSpec:
+    site, proxy = site_rules.site(declared), declared.proxy
+    settings = ProxySettings(
+        # What nginx does anyway is left to its own configuration.
+        timeout_ms=round(proxy.timeout * 1000) if proxy.timeout != model.ReverseProxy().timeout else 0,
+        body=site_rules.size(proxy.body_size),
+        websockets=proxy.websockets,
+        buffering=proxy.buffering,
+        grpc=proxy.grpc,
+        closed=bool(site.domains) and not declared.port,
+    )
+    if site.domains:
+        site = site._replace(bind=bind)
+    return ServiceSpec(name, _listen(declared.listen), declared.port, round(declared.drain), site, settings)
 
 
 def _refuse_shared_ports(wanted: Sequence[ServiceSpec]) -> None:

@@ -125,10 +125,11 @@ def on_one_host(
             back, as the message says.
         What `host_plan.plan` and `ask` raise.
     """
-    asks, reads = host_facts.questions([*proxies, *guards])
+    asks, reads = host_facts.questions([*proxies, *guards], spec.certificates)
 
     def read_facts() -> HostFacts:
-        return host_facts.read(address, ask(HostOrder("facts", tuple(asks), tuple(reads), FINDS)), proxies, guards)
+        answer = ask(HostOrder("facts", tuple(asks), tuple(reads), FINDS))
+        return host_facts.read(address, answer, proxies, guards, spec.certificates)
 
     span.progress("look")
     facts = read_facts()

@@ -30,7 +30,7 @@ def of(spec: HostSpec, before: HostFile, facts: BaseFacts) -> list[Place]:
     for service in spec.services:
         old = had.get(service.name)
         port = service.port or (old.port if old else _free(FIRST_PORT, 1, ports | facts.ports))
-        place = Place(spec.project, service.name, port, service.listen)
+        place = Place(spec.project, service.name, port, service.listen, site=service.site)
         if place.kind.ports:
             backend = (old.backend if old else 0) or _free(RANGE.start, OWN_PORTS, backends)
             place = replace(place, backend=backend)
@@ -47,7 +47,10 @@ def of(spec: HostSpec, before: HostFile, facts: BaseFacts) -> list[Place]:
             raise PortTaken(
                 f"another program of the host listens on port {port}",
                 state="Nothing was changed.",
-                advice=[f"choose another `port` for {service.name} in goferry.yml, or end that program"],
+                advice=[
+                    f"choose another `port` for {service.name} in goferry.yml, or end that program",
+                    "where it is nginx with a site of its own, give the service a `domain` instead of the port",
+                ],
             )
         ports.add(port)
         backends.add(place.backend)

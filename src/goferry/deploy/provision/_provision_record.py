@@ -73,7 +73,10 @@ class ProvisionedHost:
             "changed": list(self.changed),
             "ran": list(self.ran),
             "unchanged": self.unchanged,
-            "services": {place.service: {"port": place.port, "listen": place.listen} for place in self.services},
+            "services": {
+                place.service: {"port": place.port, "listen": place.listen, "domains": list(place.site.domains)}
+                for place in self.services
+            },
             "notes": list(self.notes),
             "known_hosts": list(self.known_hosts),
             "checks": [each.as_json() for each in self.checks],

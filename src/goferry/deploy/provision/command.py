@@ -15,7 +15,7 @@ from goferry.deploy.provision import _host_spec as host_spec, _perform as perfor
 from goferry.deploy.provision._provision_record import ProvisionedHost, ProvisionRecord
 from goferry.deploy.provision._root_shell import AskPassword
 from goferry.kernel.errors import Misuse
-from goferry.kernel.hostfile import Policy
+from goferry.kernel.hostfile import Place, Policy
 from goferry.kernel.outcomes import PublicAddressUnreachable
 from goferry.observe.events import Stream
 
@@ -177,6 +177,10 @@ def _next(order: ProvisionOptions, record: ProvisionRecord, built: Path) -> tupl
     return (deploy, f"goferry status {where} --identity DEPLOY_KEY")
 
 
+def _where(place: Place) -> str:
+    return f"at {place.site.url}, and on port {place.port}" if place.site.url else f"on port {place.port}"
+
+
 def lines(record: ProvisionRecord) -> list[str]:
     """Return what a person reads."""
     text = []
@@ -184,7 +188,7 @@ def lines(record: ProvisionRecord) -> list[str]:
         verb = "would change" if record.dry_run else "changed"
         text += [f"{name}: unchanged"] if host.unchanged else [f"{name}: {verb}"]
         text += [f"  {each}" for each in (*host.changed, *(f"$ {words}" for words in host.ran))]
-        text += [f"  {place.service} will be served on port {place.port}" for place in host.services]
+        text += [f"  {place.service} will be served {_where(place)}" for place in host.services]
         text += [f"  ok: {each.name} {each.of}".rstrip() for each in host.checks if each.ok]
         text += [f"  note: {note}" for note in host.notes]
     keys = [line for host in record.hosts.values() for line in host.known_hosts]

@@ -7,7 +7,7 @@ class in a file of its own and a row of `_host_facts.PROXIES` or `GUARDS`. The c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar, NamedTuple, Protocol, Self
 
 from goferry.deploy.provision._order_on_host import Command, HostEntry, Words
@@ -32,6 +32,27 @@ class HostTrial(NamedTuple):
 
     run: Words
     note: str
+
+
+class ProxySettings(NamedTuple):
+    """How a proxy passes requests on to a service, as goferry.yml's `proxy` says it.
+
+    Attributes:
+        timeout_ms: without a byte; 0 for the proxy's own. body: most bytes of a request's; 0 for no limit.
+        websockets: whether a connection may be upgraded. buffering: whether an answer may be held back.
+        grpc: whether what comes by a domain is passed on by HTTP/2 without TLS.
+        closed: whether the service's port is for this host alone, as its public has a domain.
+    """
+
+    timeout_ms: int = 0
+    body: int = 0
+    websockets: bool = True
+    buffering: bool = True
+    grpc: bool = False
+    closed: bool = False
+
+
+USUAL = ProxySettings()
 
 
 class Answered(NamedTuple):
@@ -114,11 +135,26 @@ class HostProxy(HostProgram, Protocol):
     def group(self) -> str:
         """The group that its workers run as."""
 
+    @property
+    def ports(self) -> Collection[int]:
+        """The TCP ports that it listens on now, for whatever it serves."""
+
     def folders(self) -> tuple[HostEntry, ...]:
         """Return the folders that its files lie in."""
 
-    def site(self, place: Place, *, bind: str, ipv6: bool) -> HostEntry:
-        """Return what serves a service on its port; `bind` is the address, empty for every one."""
+    def service(self, place: Place, settings: ProxySettings, *, bind: str, ipv6: bool) -> tuple[HostEntry, ...]:
+        """Return what serves a service on its port, and at the path of its domains; `bind` is the port's address,
+        empty for every one.
+        """  # noqa: D205
+
+    def domains(self, places: Sequence[Place], *, ipv6: bool) -> tuple[HostEntry, ...]:
+        """Return what serves the domains of all services of the host; a domain may be that of several."""
+
+    def own_files(self, place: Place) -> tuple[str, ...]:
+        """Return the files that are its own for a service, there or not: what may be removed with the service."""
+
+    def own_folder(self, place: Place) -> str:
+        """Return the folder of what the host's operator adds for a service, which nobody else touches or removes."""
 
     def shared(self, secret: probe.ProbeSecret) -> HostEntry:
         """Return what all services share; a secret that the host has already is kept instead of this one."""

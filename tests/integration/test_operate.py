@@ -135,6 +135,14 @@ def test_two_hosts_are_read_while_they_are_deployed_to(tmp_path, part, systemd_h
     assert first[-1]["committed_at"] == "2026-01-01T00:00:00Z"
     assert first[-1]["seconds"] > 0
 
+    # Each deploy of the two hosts counts once.
+    figures = reader.json("metrics")["projects"]["shop"]
+    assert figures["deploys"] == {"committed": 2, "rolled_back": 0, "aborted": 1, "rollbacks": 1}
+    assert (figures["failed"], figures["change_failure_rate"]) == (1, 0.5)
+    assert figures["lead_time_seconds"]["count"] == 2
+    assert 0 < figures["recovery_time_seconds"]["median"] < 300
+    assert [each["hosts"] for each in figures["recent"]] == [2, 2, 2]
+
     # A host that is gone hides nothing of the other.
     hosts[1].run("systemctl stop goferry-agent.socket 'goferry-agent@*.service'")
     words = reader.argv("logs", "--json")

@@ -31,7 +31,8 @@ def run(job: Job) -> Mapping[str, object]:
             accepts=where.accepts,
             uncommitted=where.uncommitted,
         )
-    return service.outputs(job, record)
+        trend = service.trend(job, where, record)
+    return service.outputs(job, record, trend=trend)
 
 
 def _check(job: Job, dist: Path, stream: Stream) -> None:

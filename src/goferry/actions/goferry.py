@@ -129,4 +129,5 @@ def _deployed(job: Job, dist: Path) -> str:
             accepts=where.accepts,
             uncommitted=where.uncommitted,
         )
-    return str(service.outputs(job, record)["outcome"])
+        trend = service.trend(job, where, record)
+    return str(service.outputs(job, record, trend=trend)["outcome"])

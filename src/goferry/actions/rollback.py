@@ -21,4 +21,5 @@ def run(job: Job) -> Mapping[str, object]:
             stream=stream,
             dry_run=job.inputs.boolean("dry-run"),
         )
-    return service.outputs(job, record, back=True)
+        trend = service.trend(job, where, record)
+    return service.outputs(job, record, back=True, trend=trend)

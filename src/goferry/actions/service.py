@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from goferry.actions import shared
-from goferry.deploy import destination as places, serving
+from goferry.deploy import destination as places, past_deploys, serving
 from goferry.deploy.deployment import Deployment, Foreseen, HostRecord
 from goferry.deploy.options import Options
 from goferry.kernel.errors import FleetSplit, GoferryError, RolledBack
 from goferry.observe import summary
-from goferry.observe.record import Run
-from goferry.pipeline import run_summary
+from goferry.observe.record import Run, RunTrend
+from goferry.pipeline import delivery_figures, run_summary
 from goferry.runner.job import Job
+
+TREND = 30 * 86_400.0
+"""Seconds of which the summary shows how deploys do."""
 
 
 @contextlib.contextmanager
@@ -80,16 +86,37 @@ def reporting(job: Job) -> Iterator[None]:
         raise
 
 
-def outputs(job: Job, found: Deployment | Foreseen, *, back: bool = False) -> dict[str, object]:
+def trend(job: Job, where: places.Destination, found: Deployment | Foreseen) -> RunTrend | None:
+    """Return how deploys of the project do, this one among them; None where a host can't say, or nothing was done.
+
+    A deploy that went well is not called a failure because of it.
+    """
+    if isinstance(found, Foreseen):
+        return None
+    now = time.time()
+    try:
+        past = past_deploys.read(where.target.sources(job.settings), project=found.project)
+        past.raise_failure()
+    except GoferryError as error:
+        job.say(f"how deploys do is not shown: {error.name}")
+        return None
+    figures = delivery_figures.figures(past.deploys, now=now, seconds=TREND)
+    return next((run_summary.of_trend(each) for each in figures if each.project == found.project), None)
+
+
+def outputs(
+    job: Job, found: Deployment | Foreseen, *, back: bool = False, trend: RunTrend | None = None
+) -> dict[str, object]:
     """Return the outputs of a deploy that went well, or of its dry run, and write the summary.
 
     `back`: it was a rollback, from which no further one leads on; else the summary shows the command of the way back.
+    `trend`: how deploys do, for the summary.
     """
     if isinstance(found, Foreseen):
         _foreseen(job, found)
         return {"version": found.version, "previous": "", "outcome": "", "hosts": {}, "switch-ms": ""}
     hosts = {name: _without_services(host) for name, host in found.hosts.items()}
-    job.summary(summary.render(_run(job, found, back=back), job.events))
+    job.summary(summary.render(replace(_run(job, found, back=back), trend=trend), job.events))
     job.say(f"{found.project} {found.version} is {found.outcome} on {len(hosts)} of {len(hosts)} hosts")
     return {
         "version": found.version,

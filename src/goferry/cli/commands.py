@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("status", "Show what is live on a target."),
     "logs": ("logs", "Show what services wrote, on one host or all."),
     "history": ("history", "Show what was deployed and rolled back, and what came of it."),
+    "metrics": ("metrics", "Show how deploys do: how often, how fast, how many fail, and how soon that is mended."),
     "down": ("down", "Stop what was deployed to a local target: every service and their supervisor."),
     "purge": ("purge", "Remove what a local target keeps: data, logs, releases, history."),
     "up": ("up", "The whole way: test, build, image, sign, verify, deploy."),

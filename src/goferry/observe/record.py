@@ -128,6 +128,21 @@ class RunHost(Struct, frozen=True):
     outcome: str = ""
 
 
+class RunTrend(Struct, frozen=True):
+    """How deploys of the project do (observe.delivery), as a person reads it.
+
+    Attributes:
+        window: how long the time is that the figures are of. recent: the last deploys as marks, the newest last.
+    """
+
+    window: str
+    recent: str
+    frequency: str
+    lead_time: str
+    failure_rate: str
+    recovery_time: str
+
+
 class Run(Struct, frozen=True):
     """A run that has ended.
 
@@ -136,7 +151,8 @@ class Run(Struct, frozen=True):
         commit: in hex. created: when it was sealed, RFC 3339. snapshot, dirty: as in release.json.
         seconds: from the first step to the last. release: the reference of a published release.
         environment: where it was deployed. outcome: `deployed`, `unchanged` or `rolled-back`.
-        comparison: the same load over a bare restart. go_back: commands of the way back.
+        comparison: the same load over a bare restart. trend: of the deploys before and this one.
+        go_back: commands of the way back.
         warnings: what a person must look at, besides the warnings of the event stream.
     """
 
@@ -160,5 +176,6 @@ class Run(Struct, frozen=True):
     services: tuple[RunService, ...] = ()
     hosts: tuple[RunHost, ...] = ()
     comparison: Traffic | None = None
+    trend: RunTrend | None = None
     go_back: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -36,8 +36,8 @@ def write(path: Path, run: Run, events: Sequence[Event]) -> None:
     write_atomically(path, render(run, events).encode("utf-8"))
 
 
-def render(run: Run, events: Sequence[Event]) -> str:
-    """Return the report's HTML."""
+def pages() -> jinja2.Environment:
+    """Return what draws the HTML pages of this room: it escapes what it is given, and writes out what nobody sees."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -49,13 +49,22 @@ def render(run: Run, events: Sequence[Event]) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(size=_size, seconds=_seconds, ms=_milliseconds, count=humanize.count)
-    return environment.get_template(TEMPLATE).render(
-        run=run,
-        sentence=sentence(run),
-        tiles=tiles(run),
-        timeline=lay_out(events),
-        warnings=warnings(run, events),
-        stopped=stopped(events),
+    return environment
+
+
+def render(run: Run, events: Sequence[Event]) -> str:
+    """Return the report's HTML."""
+    return (
+        pages()
+        .get_template(TEMPLATE)
+        .render(
+            run=run,
+            sentence=sentence(run),
+            tiles=tiles(run),
+            timeline=lay_out(events),
+            warnings=warnings(run, events),
+            stopped=stopped(events),
+        )
     )
 
 

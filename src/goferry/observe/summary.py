@@ -17,7 +17,7 @@ from goferry.observe._outcome import sentence, stopped, warnings
 from goferry.observe._timeline import LABELS, TAIL, WIDTH, Bar, lay_out
 from goferry.observe.events import Event
 from goferry.observe.markdown import code, escape, fence, table
-from goferry.observe.record import Run, RunCompiled, RunGate, RunHost
+from goferry.observe.record import Run, RunCompiled, RunGate, RunHost, RunTrend
 
 ROWS = 60
 """How many rows of a table are shown."""
@@ -47,6 +47,7 @@ def render(run: Run, events: Sequence[Event] = ()) -> str:
         _section("Tests", _gate(run)),
         _section("Artifacts", _artifacts(run)),
         _section("Trust", _trust(run)),
+        _section(f"Deploys of the last {run.trend.window}", _trend(run.trend)) if run.trend else "",
     ]
     return "\n".join(part for part in parts if part)
 
@@ -190,6 +191,20 @@ _ARTIFACTS = (
     Column[_Made]("target", lambda made: made.target),
     Column[_Made]("size", lambda made: "" if made.size is None else humanize.size(made.size), right=True),
     Column[_Made]("SHA-256", lambda made: code(humanize.short_digest(made.digest))),
+)
+
+
+def _trend(trend: RunTrend) -> str:
+    """Return how deploys do, in one line."""
+    return _table(_TREND, [trend])
+
+
+_TREND = (
+    Column[RunTrend]("the last deploys", lambda trend: escape(trend.recent)),
+    Column[RunTrend]("frequency", lambda trend: escape(trend.frequency)),
+    Column[RunTrend]("lead time", lambda trend: escape(trend.lead_time)),
+    Column[RunTrend]("change failure rate", lambda trend: escape(trend.failure_rate)),
+    Column[RunTrend]("recovery time", lambda trend: escape(trend.recovery_time)),
 )
 
 

@@ -13,6 +13,7 @@ Contract (what other rooms import; a module with `_` is private):
     entries            entries of GitHub's cache
     signing_keys       which keys a run signs with
     run_summary        makes the record of a run
+    delivery_figures   how deploys do
     notification       sends the message to the team
     rendering          workflows for runners without `uses: $/…`
     starter_workflows  an organisation's starter workflows

@@ -16,6 +16,8 @@ from goferry.deploy.deployment import HostRecord
 from goferry.deploy.reading import Row
 from goferry.gobuild.gate import Report
 from goferry.kernel.manifest import File, Manifest
+from goferry.observe import delivery
+from goferry.observe.delivery import Delivery
 from goferry.observe.record import (
     Run,
     RunArtifact,
@@ -27,6 +29,7 @@ from goferry.observe.record import (
     RunService,
     RunSigner,
     RunToolchain,
+    RunTrend,
     Trust,
 )
 from goferry.pipeline.chain import SealedRelease
@@ -113,6 +116,18 @@ def of_fleet(deployed: Deployment, *, outcome: str, environment: str = "", go_ba
         outcome=outcome,
         hosts=tuple(_host(name, each) for name, each in sorted(deployed.hosts.items())),
         go_back=(go_back,) if go_back and any(host.previous for host in deployed.hosts.values()) else (),
+    )
+
+
+def of_trend(found: Delivery) -> RunTrend:
+    """Return a project's figures as a summary shows them."""
+    return RunTrend(
+        window=delivery.window(found.seconds),
+        recent=delivery.trend(found.recent),
+        frequency=delivery.frequency(found),
+        lead_time=delivery.spread(found.lead_time, "not known"),
+        failure_rate=delivery.failures(found),
+        recovery_time=delivery.spread(found.recovery_time, "nothing to recover from"),
     )
 
 

@@ -12,7 +12,7 @@ from goferry.trust._minisign_key import MinisignSecretKey
 from goferry.trust.signer import clean_trust
 
 TRUST = clean_trust([MinisignSecretKey.generate().signer()]).to_bytes()
-ON_A_TARGET = ["status", "status --logs 5", "logs", "logs -f", "history", "rollback", "rollback --dry-run", "down", "down --dry-run", "purge shop --yes", "purge shop"]  # fmt: skip
+ON_A_TARGET = ["status", "status --logs 5", "logs", "logs -f", "history", "metrics", "rollback", "rollback --dry-run", "down", "down --dry-run", "purge shop --yes", "purge shop"]  # fmt: skip
 
 
 @pytest.mark.parametrize("own", [False, True])

@@ -263,7 +263,7 @@ _FAMILIES = (
         lambda each: _p90(each.lead_time),
     ),
     (
-        "goferry_recovery_time_median_seconds", "gauge", "From a failed deployment's traffic to a good one's: the median.",
+        "goferry_recovery_time_median_seconds", "gauge", "From a failed deployment's traffic to a good one's: median.",
         lambda each: _median(each.recovery_time),
     ),
     (

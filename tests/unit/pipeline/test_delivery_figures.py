@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from goferry.deploy.past_deploys import PastDeploy
 from goferry.observe import delivery, delivery_page
@@ -129,6 +129,7 @@ def test_projects_are_told_apart():
         max_size=12,
     )
 )
+@settings(deadline=None, max_examples=40)
 def test_figures_of_any_records_are_in_their_ranges(deploys):
     for each in delivery_figures.figures(deploys, now=NOW, seconds=30 * DAY):
         assert each.failure_rate is None or 0 <= each.failure_rate <= 1

@@ -129,9 +129,11 @@ def test_a_redirect_to_https_is_followed_as_another_service_has_the_certificate(
 
 
 def test_tls_has_the_limits_of_every_other_question(certificate):
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections wait in its backlog
-        with pytest.raises(OSError, match=r"timed out|no whole answer"):
-            control.fetch(Door("127.0.0.1", silent.getsockname()[1], "a.example", True).connection(0.3), "GET", "/", {})
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,  # connections wait in its backlog
+        pytest.raises(OSError, match=r"timed out|no whole answer"),
+    ):
+        control.fetch(Door("127.0.0.1", silent.getsockname()[1], "a.example", True).connection(0.3), "GET", "/", {})
     listener = socket.create_server(("127.0.0.1", 0))
 
     def drip():

@@ -99,6 +99,33 @@ def test_rollbacks_walk_back_under_traffic_and_a_named_version_comes_back(site, 
     assert (refused.returncode, json.loads(refused.stdout)["error"]) == (3, "sequence-below-minimum")
 
 
+def test_a_restart_takes_the_env_file_of_now_under_traffic_and_a_crash_that_of_the_proof(site):
+    secrets = site.root / "api.env"
+    site.root.mkdir()
+    secrets.write_text("SECRET=one\n")
+    port = site.deploy(site.release(1, env_file="api.env"))["services"]["api"]["port"]
+    with Clients(port) as clients:
+        secrets.write_text("SECRET=two\n")
+        assert site.live()["api"]["newer_values"]
+        done = deploy.restart(site.target(), settings=SETTINGS, stream=Stream()).as_json()
+    assert (clients.lost, clients.heard) == ([], {"v1.0.0"})
+    assert (done["version"], done["previous"], done["gap_ms"]) == ("v1.0.0", "v1.0.0", {})
+    live = site.live()["api"]
+    assert (live["state"], live["newer_values"]) == ("healthy", False)
+    assert "SECRET=two" in get(port, "/env")
+    secrets.write_text("GOMEMLIMIT=none\n")  # with which Go's runtime starts no program
+    with pytest.raises(GoferryError) as told:
+        deploy.restart(site.target(), settings=SETTINGS, stream=Stream())
+    assert told.value.name == "candidate-crashed"
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        get(port, "/die")
+    deadline = time.monotonic() + 20
+    while site.live()["api"]["pid"] in (0, live["pid"]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert "SECRET=two" in get(port, "/env")
+    assert site.live()["api"]["newer_values"]
+
+
 def test_a_rollback_without_a_trust_file_is_judged_by_that_of_the_last_deploy(site, tmp_path):
     trust = tmp_path / "goferry.trust"
     trust.write_bytes((site.workshop.keys / "goferry.trust").read_bytes())

@@ -10,7 +10,7 @@ import time
 
 import pytest
 import releases
-from earlier import FIRST, PROJECTS, UNTYPED, Earlier
+from earlier import FIRST, PROJECTS, READS_FILES, UNTYPED, Earlier
 from releases import SETTINGS, fetch
 from sampling import full
 from traffic import Traffic, nothing_lost
@@ -143,6 +143,41 @@ def test_a_running_host_is_upgraded_under_traffic(before, systemd_host, commit):
         assert shop.rollback(host, to="v1.1.0")["version"] == "v1.1.0"
     nothing_lost(traffic)
     assert traffic.versions[8081] == {b"v1.2.0", b"v1.2.1", b"v1.3.0", b"v1.1.0"}
+
+
+def test_what_an_earlier_goferry_deployed_keeps_its_values_from_the_upgrade_on(before, systemd_host):
+    before = before(READS_FILES)
+    host, shop = systemd_host, before.works["shop"]
+    before.provision("shop")
+    host.run("printf 'SECRET=ours\\n' >/etc/goferry/env/shop-plain")
+    before.deploy(before.release("shop", "v1.0.0", ("shop", "plain"), releases.BEGIN - 100))
+    with pytest.raises(GoferryError) as told:
+        deploy.restart(shop.fleet(host), settings=SETTINGS, stream=Stream())
+    assert (told.value.name, told.value.exit_code) == ("host-outdated", 2)
+    with Traffic(host, (8080, 8081)) as traffic:
+        upgrade(shop, host)
+        host.run("printf 'SECRET=new\\n' >/etc/goferry/env/shop-plain")
+        time.sleep(1)
+    nothing_lost(traffic)
+    slot = deploy.status(shop.fleet(host), settings=SETTINGS).as_json()["live"]["plain"]["slot"]
+    host.run(f"systemctl restart goferry-shop-plain@{slot}.service")
+    deadline = time.monotonic() + 30
+    while not (answer := plain_answers(host)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert answer == "v1.0.0 ours\n"
+    with Traffic(host, (8080, 8081)) as traffic:
+        time.sleep(1)
+        done = deploy.restart(shop.fleet(host), settings=SETTINGS, stream=Stream()).as_json()
+        time.sleep(1)
+    nothing_lost(traffic)
+    assert (done["version"], fetch(host, 8081)) == ("v1.0.0", "v1.0.0 new\n")
+
+
+def plain_answers(host):
+    try:
+        return fetch(host, 8081)
+    except OSError:
+        return ""
 
 
 def test_a_running_host_of_the_first_schema_is_upgraded_under_traffic(before, systemd_host):

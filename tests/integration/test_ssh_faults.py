@@ -363,7 +363,7 @@ def test_a_bare_host_gets_nginx(works, systemd_host, monkeypatch):
 def test_the_page_s_commands(works, systemd_host, own_ssh, tmp_path):
     """docs/ssh.md in order, on a host that serves a version already; `web-1` is what the user's ssh_config says."""
     works.provision(systemd_host)
-    works.deploy(release(works, "v1.0.0"), systemd_host)
+    works.deploy(works.release("v1.0.0"), systemd_host)
     config = f"Host web-1\n  HostName 127.0.0.1\n  Port {systemd_host.port}\n  IdentityFile {systemd_host.root_key}\n"
     work = tmp_path / "work"
     shutil.copytree(release(works, "v1.1.0"), work / "dist")

@@ -22,6 +22,8 @@ PROJECTS = "fee9634a4286974c2825bdc5cb108c92076ba12a"
 """Writes schema 2; each project has its keys, its trust and its policy."""
 UNTYPED = "f0f38e1c1cc815ad40f853fd298bdd7a3ef866b7"
 """The last one whose agent read and wrote its files as dictionaries."""
+READS_FILES = "8e31348ded8aa4630b0847e494abf290c9dab261"
+"""The last one whose units read a service's environment file at every start."""
 _RUN = "import sys; sys.path.insert(0, sys.argv.pop(1)); from goferry.__main__ import main; main()"
 
 

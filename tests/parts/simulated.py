@@ -17,7 +17,7 @@ from goferry.host.engine import Engine
 from goferry.host.provisioned import Provisioned
 from goferry.host.store import Admitted, Store
 from goferry.host.traffic import TrafficActs
-from goferry.kernel import canonical, files, machine
+from goferry.kernel import canonical, envfile, files, machine
 from goferry.kernel.hostfile import HostFile, Place
 from goferry.kernel.machine import Change, Transaction
 from goferry.kernel.manifest import File, Manifest
@@ -35,6 +35,7 @@ class Machine:
         self.leaves = {}
         self.journal, self.invocations = [], {}
         self.closed = ""
+        self.values = {}
 
     def run(self, words):
         self.calls.append(words)
@@ -71,6 +72,8 @@ class Machine:
             slot = slots.read(folder, int(unit[-9]))
             path = folder.blob(slot.sha256)
             self.processes[unit] = subprocess.Popen([path, "1000"])
+            copy = folder.environment(slot.slot)
+            self.values[unit] = envfile.values(copy.read_bytes()) if copy.exists() else None
             self.invocations[unit] = os.urandom(16).hex()
             self.write(unit, "starting " + slot.version)
             while os.readlink(f"/proc/{self.processes[unit].pid}/exe") != str(path.resolve()):
@@ -121,6 +124,11 @@ class Machine:
             return public.Finding(self.closed and public.FRONT, self.closed, body=canonical.dumps(answer._asdict()))
         except OSError as error:
             return public.Finding(public.SERVICE, str(error))
+
+    def given(self):
+        """The values that what serves was started with."""
+        place = os.readlink(self.root.service("shop", "api").live)
+        return self.values[PLACE.unit(int(Path(place).stem))]
 
     def serving(self):
         try:

@@ -19,6 +19,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "provision": ("provision", "Make hosts ready for deploys over ssh."),
     "deploy": ("deploy", "Bring the sealed release in DIST into service, blue-green."),
     "rollback": ("rollback", "Go back to a version that was live before, without an upload."),
+    "restart": ("restart", "Start what serves again, with its environment as it is now."),
+    "env": ("env", "Set, unset and list a service's secrets on hosts."),
     "status": ("status", "Show what is live on a target."),
     "logs": ("logs", "Show what services wrote, on one host or all."),
     "history": ("history", "Show what was deployed and rolled back, and what came of it."),

@@ -75,6 +75,9 @@ def _text(status: ShownStatus, options: str, *, details: bool) -> list[str]:
     for name, live in sorted(status.live.items()):
         if live.barred:
             shown.append(f"{name} is below the trust file's minimum: once it ends it is not started again")
+        if live.newer_values:
+            what = f"{name} was started before its environment was changed; it gets the newer values by:"
+            shown.append(f"{what}  goferry restart {shlex.quote(live.service or name)} {options}")
         if live.held:
             held = ", ".join(live.held)
             back = f"{name} can go back: {held} ({live.previous} is next)"

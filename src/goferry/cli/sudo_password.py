@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 
-def asker() -> Callable[[str], str] | None:
-    """Return what asks on the terminal, without showing what is typed; None where there is no terminal."""
-    if not sys.stdin.isatty():
+def asker(terminal: TextIO | None = None) -> Callable[[str], str] | None:
+    """Return what asks on the terminal, without showing what is typed; None where there is no terminal.
+
+    `terminal` is the stream that shows it: standard input, unless a command reads that from elsewhere.
+    """
+    if not (terminal or sys.stdin).isatty():
         return None
 
     def ask(prompt: str) -> str:

@@ -122,6 +122,7 @@ def _served(services: Services, host: str) -> list[str]:
     lines = []
     for name, service in sorted(services.items()):
         before = f" (before: {service.previous})" if service.previous else ""
+        before = " (started again)" if service.previous == service.version else before
         where = f" at {service.url}" if service.url else ""
         lines.append(f"{host}{name} {service.version} is live{where}{before}")
         if service.gap_ms:

@@ -49,6 +49,7 @@ __all__ = [
     "judge_accepts",
     "logs",
     "purge",
+    "restart",
     "rollback",
     "status",
 ]
@@ -109,10 +110,25 @@ def rollback(
     return target.rollback(to=to, services=services, project=project, settings=settings, stream=stream, dry_run=dry_run)
 
 
+def restart(
+    target: Target,
+    *,
+    services: Sequence[str] = (),
+    project: str = "",
+    settings: Settings,
+    stream: Stream,
+    dry_run: bool = False,
+) -> Deployment | Foreseen:
+    """Start what serves again on the other slot, with its environment as it is now; returns the same as `deploy`."""
+    return target.restart(services=services, project=project, settings=settings, stream=stream, dry_run=dry_run)
+
+
 def status(target: Target, *, settings: Settings, details: bool = False) -> ShownStatus:
     """Return what serves; as JSON `{"live": {service: {…}}, "recovered": [text], "busy": bool, "floors"}`.
 
     With `details`, what the target holds too (`held.Held`).
+
+    A service's `newer_values` says that its environment was changed since it was started, which waits for a restart.
 
     Raises:
         TargetMissing: nothing was ever deployed there. GoferryError: as the host says.

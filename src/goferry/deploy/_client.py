@@ -34,7 +34,7 @@ MOST = 20_000
 """Progress messages allowed for one request; a bake of a day sends one a minute."""
 COMPLAINTS = 32 << 10
 """Bytes kept of an agent's standard error, of its beginning and its end each."""
-CHANGES = ("prepare", "rollback", "switch", "commit", "down", "purge")
+CHANGES = ("prepare", "rollback", "restart", "switch", "commit", "down", "purge")
 """Requests that start or continue a change to the target."""
 _NAME = re.compile("[a-z][a-z0-9-]{0,60}")
 

@@ -107,6 +107,14 @@ class Local:
         asked = {"services": list(services), "project": project, **({"to": to} if to else {})}
         return self._change("rollback", HostSession.rollback, asked, settings=settings, stream=stream, dry_run=dry_run)
 
+    def restart(
+        self, *, services: Sequence[str], project: str, settings: Settings, stream: Stream, dry_run: bool
+    ) -> Deployment | Foreseen:
+        """Start what serves again, with its env-file as it is now; raises as `rollback` does."""
+        self._found()
+        asked = {"services": list(services), "project": project}
+        return self._change("restart", HostSession.restart, asked, settings=settings, stream=stream, dry_run=dry_run)
+
     def _change(
         self,
         stage: str,

@@ -37,11 +37,11 @@ PAUSE = 1.0
 
 
 class HostRequest(Protocol):
-    """What every host is asked to do: deploy an uploaded release, or roll back to a version that it holds."""
+    """What every host is asked to do: deploy an uploaded release, roll back to one that it holds, or restart."""
 
     @property
     def stage(self) -> str:
-        """The command: `deploy` or `rollback`."""
+        """The command: `deploy`, `rollback` or `restart`."""
 
     @property
     def uploads(self) -> bool:

@@ -1,4 +1,4 @@
-"""What every host of a fleet is asked to do: deploy an uploaded release, or roll back to one that it holds."""
+"""What every host of a fleet is asked to do: deploy an uploaded release, roll back to one that it holds, or restart."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from goferry.kernel.manifest import Manifest
 
 
 class _Common(Struct, frozen=True):
-    """What both requests share.
+    """What the requests share.
 
     Attributes:
         services: the ones to change; empty means all. environment: its name, or empty. wait: seconds for a busy lock.
@@ -89,3 +89,23 @@ class RollbackRequest(_Common, frozen=True, kw_only=True):
                 advice=["provision it again with this version:  goferry provision HOST"],
             )
         return answer
+
+
+class RestartRequest(_Common, frozen=True, kw_only=True):
+    """What serves, brought up anew with the environment of now; of `project`, or of the only one."""
+
+    project: str
+    stage: str = "restart"
+    uploads: bool = False
+
+    def upload(self, _session: HostSession) -> int:
+        """Send nothing, for it serves there; return 0."""
+        return 0
+
+    def prepare(self, session: HostSession, on_progress: OnProgress) -> Prepared:
+        """Have it started.
+
+        Raises:
+            HostOutdated: the agent knows no restarts.
+        """
+        return session.restart(on_progress, project=self.project, **self._fields())

@@ -139,6 +139,12 @@ class Rollout(Struct, frozen=True):
         return [each for each in self.hosts if each.state in states]
 
     @property
+    def restarts(self) -> bool:
+        """Whether it brings up what serves already."""
+        changes = [change for host in self.hosts if host.prepared for change in host.prepared.changes]
+        return bool(changes) and all(change.restarts for change in changes)
+
+    @property
     def failed(self) -> list[Host]:
         """The hosts that failed."""
         return [each for each in self.hosts if each.failure is not None]
@@ -158,8 +164,9 @@ def _always(_: Rollout) -> bool:
 
 def _divided(fleet: Rollout) -> bool:
     # With a host unknown, bringing the others back might not end the split, so that is left to a person.
-    return bool(fleet.among(RolloutState.COMMITTED) and fleet.among(RolloutState.ROLLED_BACK)) and not fleet.among(
-        RolloutState.UNKNOWN
+    # After a restart both serve one release, and the values that the one had before are gone.
+    return bool(fleet.among(RolloutState.COMMITTED) and fleet.among(RolloutState.ROLLED_BACK)) and not (
+        fleet.among(RolloutState.UNKNOWN) or fleet.restarts
     )
 
 
@@ -280,10 +287,10 @@ def _take(host: Host, answer: Answer) -> Host:
 def _seen(host: Host, status: Status) -> Host:
     """Return how a host ended, judged by the release that it serves now."""
     live = status.of(_project(host))
-    serves = {each.service: each.sequence for each in live.values()}
-    wanted = {change.service: change.sequence for change in host.prepared.changes} if host.prepared else {}
+    serves = {each.service: each for each in live.values()}
+    wanted = {change.service: change for change in host.prepared.changes} if host.prepared else {}
     # Only a host that serves all of it counts as deployed: not a part, nor another deploy's version.
-    if any(serves.get(service) != sequence for service, sequence in wanted.items()):
+    if not all(service in serves and change.serves(serves[service]) for service, change in wanted.items()):
         return replace(host, state=RolloutState.ROLLED_BACK)
     switched = host.switched or Switched()
     changed = {name: each for name, each in live.items() if each.service in wanted}

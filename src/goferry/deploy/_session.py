@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from goferry.deploy import _client as client, _ssh as ssh, answers
 from goferry.deploy._hosts import Address
 from goferry.deploy.answers import Committed, Hello, Prepared, Switched
+from goferry.deploy.errors import HostOutdated
 from goferry.deploy.live import Status
+from goferry.kernel.protocol import RequestMalformed
 from goferry.observe.events import Span
 
 OnProgress = Callable[[str], None]
@@ -83,6 +85,23 @@ class HostSession:
     def rollback(self, on_progress: OnProgress = _ignore, *, dry_run: bool = False, **fields: object) -> Prepared:
         """Have a version that the host holds started, so that only the switch is left to do."""
         return Prepared.read(self.ask("rollback", on_progress, dry_run=dry_run, **fields), dry_run=dry_run)
+
+    def restart(self, on_progress: OnProgress = _ignore, *, dry_run: bool = False, **fields: object) -> Prepared:
+        """Have the version that serves started again beside itself, so that only the switch is left to do.
+
+        Raises:
+            HostOutdated: the agent knows no restarts. GoferryError: the host's own.
+        """
+        try:
+            answer = self.ask("restart", on_progress, dry_run=dry_run, **fields)
+        except RequestMalformed as error:
+            # An agent of before has no such request, and refuses it before it does anything.
+            raise HostOutdated(
+                f"{self.address.text}: its agent is older than restarts",
+                state="Nothing was changed.",
+                advice=["provision it again with this version:  goferry provision HOST"],
+            ) from error
+        return Prepared.read(answer, dry_run=dry_run)
 
     def switch(self) -> Switched:
         """Move traffic to the candidates, and watch them."""

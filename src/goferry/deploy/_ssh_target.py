@@ -17,7 +17,7 @@ from goferry.deploy import _hosts as hosts, _ssh as ssh, _upload as upload, _ver
 from goferry.deploy._hosts import Address
 from goferry.deploy._overview import FleetLogs, FleetStatus
 from goferry.deploy._performer import HostRequest, Performer
-from goferry.deploy._requests import DeployRequest, RollbackRequest
+from goferry.deploy._requests import DeployRequest, RestartRequest, RollbackRequest
 from goferry.deploy._session import HostSession, connected
 from goferry.deploy.contract import Target
 from goferry.deploy.deployment import Deployment, Foreseen
@@ -128,6 +128,17 @@ class Fleet:
         """
         common = (services, self.environment, self.on_silence, self.wait, dry_run)
         return self._change(RollbackRequest(*common, to=to, project=project), settings, stream)
+
+    def restart(
+        self, *, services: Sequence[str], project: str, settings: Settings, stream: Stream, dry_run: bool
+    ) -> Deployment | Foreseen:
+        """Start what serves again on every host, with its environment as it is now.
+
+        Raises:
+            HostOutdated: a host's agent knows no restarts. And what `deploy` raises.
+        """
+        common = (services, self.environment, self.on_silence, self.wait, dry_run)
+        return self._change(RestartRequest(*common, project=project), settings, stream)
 
     def _change(self, request: HostRequest, settings: Settings, stream: Stream) -> Deployment | Foreseen:
         with serving.untouched():

@@ -16,7 +16,7 @@ WELL = (RolloutState.COMMITTED, RolloutState.UNCHANGED)
 
 
 def error(fleet: Rollout, stage: str) -> GoferryError | None:
-    """Return what ends a rollout that is over, or None when it ended well; `stage` is `deploy` or `rollback`.
+    """Return what ends a rollout that is over, or None when it ended well; `stage` is the command.
 
     It is the most serious host's error with every host's part in it, or FleetSplit where the hosts may have ended
     differently.
@@ -89,6 +89,8 @@ def _advice(fleet: Rollout, stage: str) -> list[str]:
     """Return what to type; a rollback gets `--to`, for without it hosts that went back would go back again."""
     hosts = "".join(f" --host {host.name}" for host in fleet.hosts)
     again = "bring all to one version: run the same command again"
+    if fleet.restarts:
+        again = "start all with the values of now: run the same command again"
     if stage == "rollback":
         versions = {change.to for host in fleet.hosts for change in _changes(host)}
         to = printable(versions.pop(), 80) if len(versions) == 1 else "VERSION"

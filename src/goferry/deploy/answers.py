@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from goferry.deploy.live import Services, services
+from goferry.deploy.live import LiveService, Services, services
 from goferry.deploy.reading import Answer, Row, rows, text, texts, unlike
 from goferry.kernel.errors import printable
 
@@ -90,6 +90,15 @@ class ServiceChange(Struct, frozen=True):
             port=row.whole("port", 65535),
             said=said,
         )
+
+    @property
+    def restarts(self) -> bool:
+        """Whether it is a restart: the release that serves takes its own place."""
+        return self.before_sequence == self.sequence
+
+    def serves(self, live: LiveService) -> bool:
+        """Whether what is live is what it was to be; after a restart the slot alone tells it from what was."""
+        return live.sequence == self.sequence and not (self.restarts and live.slot != self.slot)
 
     def as_json(self) -> dict[str, object]:
         """Return the row with all that is drawn of it."""

@@ -82,6 +82,11 @@ class Target(Protocol):
     ) -> Deployment | Foreseen:
         """Bring the version `to`, or else the previous version, back into service."""
 
+    def restart(
+        self, *, services: Sequence[str], project: str, settings: Settings, stream: Stream, dry_run: bool
+    ) -> Deployment | Foreseen:
+        """Start what serves again, with its environment as it is now."""
+
     def status(self, settings: Settings, *, details: bool = False) -> ShownStatus:
         """Ask what serves, and with `details` what the target holds."""
 

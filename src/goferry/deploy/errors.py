@@ -153,6 +153,37 @@ class HostDiffers(Failed):
     name = "host-differs"
 
 
+class VariableLineInvalid(Misuse):
+    """A line of standard input is not NAME=VALUE, so no variable was set on any host.
+
+    Usual causes: a value of several lines, whose later ones have no name; `export` before the name; a file that
+    Windows wrote; or a value that systemd takes from no file, such as one with control characters. Lines are named by
+    their numbers: nothing of them is shown.
+    """
+
+    name = "variable-line-invalid"
+
+
+class VariableRefused(Refused):
+    """A service may not be given a variable of that name, as it would decide what is started instead of being a value.
+
+    These are `LD_*`, `LISTEN_*`, `NOTIFY_SOCKET` and `GOFERRY_*`; and `GODEBUG`, which switches checks of Go's
+    libraries off, without `--allow-godebug`.
+    """
+
+    name = "variable-refused"
+
+
+class EnvironmentFileInvalid(Failed):
+    """The service's environment file on the host can't be changed, as systemd would not read it as it looks.
+
+    Usual causes: an edit by hand left a quote open, or a comment ends with a backslash. The message names the line;
+    mend it on the host.
+    """
+
+    name = "environment-file-invalid"
+
+
 class ServiceNameUnusable(Misuse):
     """A host can't use this project or service name: a socket's path would be too long, or two names would collide.
 

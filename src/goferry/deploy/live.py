@@ -29,6 +29,7 @@ _FIELDS: Mapping[str, Callable[[object], Any]] = {
     "gap_ms": milliseconds,
     "held": texts,
     "barred": bool,
+    "newer_values": bool,
 }
 """The fields of a live service that are known here (host.view), and how each is read."""
 
@@ -53,6 +54,7 @@ class LiveService(Struct, frozen=True, kw_only=True):
     gap_ms: int | None = None
     held: tuple[str, ...] = ()
     barred: bool = False
+    newer_values: bool = False
     more: Answer = {}
 
     @classmethod

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from goferry.host import history, state
+from goferry.host import history, shim, slots, state
 from goferry.host.layout import ServiceFolder
 from goferry.host.store import ADMISSION, stored_release
 from goferry.host.target import HostTarget
@@ -187,6 +187,27 @@ def allow_back(folder: ServiceFolder, change: Change, trust: TrustFile) -> None:
         error.state = "Nothing was changed."
         error.advice = ("see what else is held:  goferry status", "then:  goferry rollback --to VERSION")
         raise
+
+
+def allow_restart(root: HostTarget, folders: Mapping[str, ServiceFolder], changes: Iterable[Change]) -> None:
+    """Judge what serves when it is started again on purpose: as any of its starts is, by the minimum alone.
+
+    Revocation and policy judge what comes into service, and it serves already. Who withdraws a key is likely to change
+    secrets in the same hour, and must not be kept from it.
+
+    Raises:
+        SequenceBelowMinimum: the release's sequence is below the minimum that the trust file sets for its
+            project, so it is not started.
+    """
+    for change in changes:
+        slot = slots.read(folders[change.service], change.old_slot)
+        why = shim.below_minimum(slot, root.trust_of(slot.project)) if slot else ""
+        if why:
+            raise sequence.SequenceBelowMinimum(
+                f"{change.service} can't be started again: {why}",
+                state="Nothing was changed.",
+                advice=["deploy a newer release, or lower `minimum` in the trust file"],
+            )
 
 
 def _check_proof(folder: ServiceFolder, change: Change, trust: TrustFile) -> None:

@@ -4,9 +4,10 @@
     upload    take a block of a file          commit   make it so        abort   undo
     prepare   verify, stage, start, prove
     rollback  prove the version before        status   what is live      logs, read-logs, history, down, purge
+    restart   prove the version that serves, with the environment of now
 
-`prepare` and `rollback` take the target's lock and keep it until the transaction is over. Whoever takes the lock first
-brings an unfinished transaction of a dead agent to its end.
+`prepare`, `rollback` and `restart` take the target's lock and keep it until the transaction is over. Whoever takes the
+lock first brings an unfinished transaction of a dead agent to its end.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from goferry.host import (
     deploy_plan,
     deploy_record,
     executable,
+    held_release,
     incoming,
     journal,
     lock,
     policy,
-    rollback_plan,
     slots,
     state,
     takedown,
@@ -36,9 +37,8 @@ from goferry.host import (
 from goferry.host.engine import Engine, rolled_back
 from goferry.host.gather import aside
 from goferry.host.journal import Result
-from goferry.host.layout import ServiceFolder
 from goferry.host.recovery import RecoveryFailure, recover, refuse
-from goferry.host.store import Admitted, Store, held, services_of, stored_release
+from goferry.host.store import Admitted, Store, held, refuse_missing
 from goferry.host.target import HostTarget
 from goferry.host.traffic import TrafficActs
 from goferry.host.view import View
@@ -54,12 +54,12 @@ from goferry.kernel.outcomes import (
     of_defect,
 )
 from goferry.kernel.protocol import Request
-from goferry.kernel.refusals import FileMissing
 from goferry.kernel.services import Declared
 
 ASIDE = 1.5
 """Seconds that `status` waits for a recovery before it says what is live meanwhile."""
 Record = dict[str, Any]
+Changes = list[machine.Change]
 
 
 class AgentSession:
@@ -111,6 +111,7 @@ class AgentSession:
             "hello": self.hello,
             "prepare": self.prepare,
             "rollback": self.rollback,
+            "restart": self.restart,
             "switch": self.switch,
             "commit": self.commit,
             "abort": self.abort,
@@ -156,7 +157,7 @@ class AgentSession:
                     admission.admit(self.root, release, trust, wanted, now)
                 changes = self._changes(release, wanted)
                 if sent:
-                    self._refuse_missing(changes, verified.files)
+                    refuse_missing(self.root, changes, verified.files)
                 transaction = self._transaction(request, "deploy", release.project, changes, verified.digest)
                 store = self.root.store(source, Admitted(release, verified.proof, now))
                 final = closed(self.root, release.project, changes, self.root.policy(), trust)
@@ -174,7 +175,7 @@ class AgentSession:
             return self._uploads.folder(request.id), True
         return self.root.release_folder(request.dist), False
 
-    def _changes(self, release: Manifest, wanted: list[str]) -> list[machine.Change]:
+    def _changes(self, release: Manifest, wanted: list[str]) -> Changes:
         names = sorted({*wanted, *release.services})
         states = {name: self._state(release.project, name) for name in names}
         here, kinds = executable.host_platform(), self.root.shapes
@@ -182,34 +183,27 @@ class AgentSession:
         ports = {name: Declared.of(declared).port for name, declared in release.services.items()}
         return self.root.placed(release.project, changes, ports)
 
-    def _refuse_missing(self, changes: list[machine.Change], received: Mapping[str, str]) -> None:
-        """Refuse before anything begins when a binary was neither sent nor is held."""
-        stored = set(held(self.root))
-        missing = [c.source for c in changes if c.source not in received and c.sha256 not in stored]
-        if missing:
-            raise FileMissing(f"neither sent nor held: {', '.join(missing)}", missing=missing)
-
     def rollback(self, request: Request) -> Record:
         """Bring a version that was committed here up to HEALTHY in the free slot; no traffic is touched."""
+        return self._bring_up(request, held_release.back)
+
+    def restart(self, request: Request) -> Record:
+        """Bring what serves up to HEALTHY in the free slot, with its environment of now; no traffic is touched."""
+        return self._bring_up(request, held_release.again)
+
+    def _bring_up(self, request: Request, changes_of: held_release.ChangesOf) -> Record:
+        """Begin with releases that the store holds, where the host serves the services now: no ports are declared."""
         policy.judge_environment(self.root.policy(), request.environment)
         with self._opened(request) as failures:
             project = self._project_asked = self.view.project(request.project)
             refuse(failures, project)
-            folders = {folder.name: folder for folder in self._services(project)}
+            folders = {folder.name: folder for folder in self.root.services() if folder.project == project}
             states = {name: self._state(project, name) for name in folders}
-            wanted = rollback_plan.RollbackWanted.of(request)
-            changes = rollback_plan.plan(states, wanted, services_of(folders))
-            trust = admission.trust_of_now(self.root, self.trust)
-            for change in changes:
-                policy.judge(self.root.policy(), stored_release(folders[change.service], change.sequence))
-                if trust is not None:
-                    admission.allow_back(folders[change.service], change, trust)
-            # No declared ports: it goes back to where the host serves the service now.
-            changes = self.root.placed(project, changes, {})
-            transaction = self._transaction(request, "rollback", project, changes, "")
-            versions = {change.version for change in changes} or {wanted.version}
+            changes, final = changes_of(self.root, self.trust, folders, states, request)
+            placed = self.root.placed(project, changes, {})
+            transaction = self._transaction(request, request.request, project, placed, "")
+            versions = {change.version for change in changes} or {request.to}
             version = versions.pop() if len(versions) == 1 else ""
-            final = closed(self.root, project, changes, self.root.policy(), trust)
             return {**self._begin(request, transaction, self.root.store(), version), "no_way_back": final}
 
     @contextlib.contextmanager
@@ -240,11 +234,8 @@ class AgentSession:
         """End what is unfinished, start what should run; return what was done and what failed."""
         return recover(self.root, self.guard, self.traffic, self.on_progress, restore=restore)
 
-    def _transaction(
-        self, request: Request, kind: str, project: str, changes: list[machine.Change], digest: str
-    ) -> Transaction:
-        silence = request.on_silence
-        return Transaction(request.id, kind, project, silence, digest, tuple(changes), trace=self._trace)
+    def _transaction(self, asked: Request, kind: str, project: str, changes: Changes, digest: str) -> Transaction:
+        return Transaction(asked.id, kind, project, asked.on_silence, digest, tuple(changes), trace=self._trace)
 
     def _begin(
         self,
@@ -359,9 +350,6 @@ class AgentSession:
     def _close(self) -> None:
         self.engine = None
         self._held.close()
-
-    def _services(self, project: str) -> list[ServiceFolder]:
-        return [folder for folder in self.root.services() if folder.project == project]
 
     def _state(self, project: str, name: str) -> state.State:
         folder = self.root.service(project, name)

@@ -104,6 +104,11 @@ class Embedded(HostTarget):
             return f"its env-file, {self.path / env_file}", folder.data
         return f"a file that env-file names there, relative to {self.path}", folder.data
 
+    def environment_file(self, folder: ServiceFolder, env_file: str) -> Path | None:  # noqa: ARG002
+        """Return the file that env-file names; one that is not there is for the start to refuse."""
+        path = self.path / env_file
+        return path if env_file and path.is_file() else None
+
     def clear_former(self, folder: ServiceFolder) -> None:
         """Everything of a service is in its folder."""
 

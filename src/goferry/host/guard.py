@@ -8,7 +8,18 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Callable, TypeVar
 
-from goferry.host import control, excerpt, health_failure, own_files, processes, shim, slots, state, store
+from goferry.host import (
+    control,
+    excerpt,
+    health_failure,
+    own_files,
+    processes,
+    shim,
+    slot_environment,
+    slots,
+    state,
+    store,
+)
 from goferry.host.driver import Driver
 from goferry.host.engine import Silence
 from goferry.host.gather import gather
@@ -57,6 +68,7 @@ class Guard:
     def launch(self, folder: ServiceFolder, change: Change, listen: int) -> Slot:
         """Describe the slot and start it."""
         slot = self.describe(folder, change, listen)
+        slot_environment.prepare(folder, slot)
         slots.write(folder, slot)
         self.launch_slot(folder, slot)
         return slot
@@ -307,9 +319,10 @@ class Guard:
         return self.driver.revive(folder, slot)
 
     def adopt(self, folder: ServiceFolder) -> Slot | None:
-        """Bring the live slot's way in to what it is now, and return the slot; None when there is none."""
+        """Bring the live slot's files and way in to what they are now, and return the slot; None when there is none."""
         slot = self._live(folder)
         if slot:
+            slot_environment.adopt(folder, slot)
             self.driver.adopt(folder, slot)
         return slot
 

@@ -35,8 +35,8 @@ COUNTER = ".counter"
 BACK = ("failed", "abort", "silence", "recover")
 KEEP, YOUNG = 20, 30 * 86_400.0
 """Settled journals that stay whatever their age; and seconds for which each stays after its last line."""
-MOST = {"deploy": 10_000, "rollback": 11_000}
-"""Journals of a project with which nothing more is begun. Deploys alone can't use up what the way back needs."""
+MOST = {"deploy": 10_000, "restart": 10_000, "rollback": 11_000}
+"""Journals of a project with which nothing more is begun. Deploys and restarts can't use up what the way back needs."""
 _OWN = re.compile(r"_([0-9]{10,})-([0-9a-f]{16})\.jsonl")
 
 

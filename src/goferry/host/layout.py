@@ -78,6 +78,10 @@ class ServiceFolder:
         """The file that says what the slot runs."""
         return self.slots / f"{number}.json"
 
+    def environment(self, number: int) -> Path:
+        """The copy of the service's environment file with which the slot starts (host.slot_environment)."""
+        return self.slots / f"{number}.env"
+
     def run(self, number: int) -> Path:
         """The file in which the slot's process notes its pid and start time."""
         return self.slots / f"{number}.run"

@@ -170,7 +170,15 @@ class Provisioned(HostTarget):
 
     def own_files(self, folder: ServiceFolder, env_file: str) -> tuple[str, Path]:  # noqa: ARG002
         """Return root's file of variables, and the folder that systemd made."""
-        return f"{folder.place.env_file}, as root on the host", Path(own_files.DATA, folder.place.stem)
+        return f"{folder.place.env_file} (goferry env set {folder.name})", Path(own_files.DATA, folder.place.stem)
+
+    def environment_file(self, folder: ServiceFolder, env_file: str) -> Path | None:  # noqa: ARG002
+        """Return root's file; units of an older Goferry read that one at every start, so a copy would mean nothing."""
+        path = folder.place.env_file
+        with contextlib.suppress(OSError):
+            if f"EnvironmentFile=-{path}\n" in _template(folder).read_text():
+                return None
+        return Path(path)
 
     def outside(self, folder: ServiceFolder) -> Iterator[Path]:
         """Yield its secrets and its data."""
@@ -181,9 +189,8 @@ class Provisioned(HostTarget):
 
     def clear_former(self, folder: ServiceFolder) -> None:
         """Remove what an older unit gave it in /run, which it could fill, once its unit is a new one."""
-        template = Path("/etc/systemd/system", folder.place.unit(0).replace("@0.", "@."))
         with contextlib.suppress(OSError):
-            if SLOTS not in template.read_text():
+            if SLOTS not in _template(folder).read_text():
                 for parent in RUN:
                     shutil.rmtree(os.path.join(parent, SLOTS, folder.place.stem), ignore_errors=True)
 
@@ -226,3 +233,8 @@ class Provisioned(HostTarget):
             make_folder(path, 0o700)
         if (folder.path.parent / ".journal").is_dir():
             make_folder(folder.path.parent / ".journal", 0o700)
+
+
+def _template(folder: ServiceFolder) -> Path:
+    """Return where the unit of a service's slots lies."""
+    return Path("/etc/systemd/system", folder.place.unit(0).replace("@0.", "@."))

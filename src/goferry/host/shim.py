@@ -285,7 +285,8 @@ def environment(base: str, slot: Slot) -> dict[str, str]:
     """Return the service's whole environment: the slot's, then the environment file's lines."""
     environ: dict[str, str] = dict(slot.env)
     if slot.env_file:
-        with open(os.path.join(base, "..", "..", slot.env_file)) as file:
+        kept = os.path.join(base, "slots", f"{slot.slot}.env")  # host.slot_environment
+        with open(kept if os.path.exists(kept) else os.path.join(base, "..", "..", slot.env_file)) as file:
             for line in file:
                 key, equals, value = line.strip().partition("=")
                 if equals and key and not key.startswith("#"):

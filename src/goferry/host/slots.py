@@ -101,7 +101,7 @@ def write(folder: ServiceFolder, slot: Slot) -> None:
 def clear(folder: ServiceFolder, number: int) -> None:
     """Empty the slot."""
     control = folder.root.own / "run" / folder.control(number)
-    for path in (folder.slot(number), folder.run(number), folder.since(number), control):
+    for path in (folder.slot(number), folder.run(number), folder.since(number), folder.environment(number), control):
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
 

@@ -14,7 +14,7 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
@@ -23,7 +23,7 @@ from goferry.host.layout import ServiceFolder
 from goferry.kernel import canonical, checksums, files, manifest, verify
 from goferry.kernel.machine import Change, Transaction
 from goferry.kernel.outcomes import BlobChanged, DiskFull, WrongPlatform
-from goferry.kernel.refusals import ManifestMalformed
+from goferry.kernel.refusals import FileMissing, ManifestMalformed
 
 if TYPE_CHECKING:
     from goferry.host.target import HostTarget
@@ -223,6 +223,18 @@ def held(root: HostTarget) -> list[str]:
         with contextlib.suppress(OSError):
             found |= {path.name for path in folder.store.iterdir() if len(path.name) == 64}
     return sorted(found)
+
+
+def refuse_missing(root: HostTarget, changes: Iterable[Change], received: Mapping[str, str]) -> None:
+    """Refuse before anything begins when a binary was neither received nor is held.
+
+    Raises:
+        FileMissing: with the files.
+    """
+    stored = set(held(root))
+    missing = [each.source for each in changes if each.source not in received and each.sha256 not in stored]
+    if missing:
+        raise FileMissing(f"neither sent nor held: {', '.join(missing)}", missing=missing)
 
 
 def _remove(path: Path) -> None:

@@ -176,6 +176,10 @@ class HostTarget(ABC):
     def own_files(self, folder: ServiceFolder, env_file: str) -> tuple[str, Path]:
         """Return where a service's variables are set, and its working folder; `env_file` is what its release names."""
 
+    @abstractmethod
+    def environment_file(self, folder: ServiceFolder, env_file: str) -> Path | None:
+        """Return the file of which a slot keeps a copy to start with; None: there is none, or it is read as it is."""
+
     def outside(self, folder: ServiceFolder) -> Iterator[Path]:  # noqa: ARG002
         """Yield what a service has elsewhere than in its folder, such as its secrets."""
         yield from ()

@@ -9,7 +9,17 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from goferry.host import admission, deploy_record, details, history, log_parts, processes, slots, state
+from goferry.host import (
+    admission,
+    deploy_record,
+    details,
+    history,
+    log_parts,
+    processes,
+    slot_environment,
+    slots,
+    state,
+)
 from goferry.host.gather import Outcome, gather
 from goferry.host.guard import Guard
 from goferry.host.layout import ServiceFolder
@@ -48,6 +58,7 @@ class Shown(NamedTuple):
         mode: its kind. pid: 0 when no process runs. state: `healthy` or `unhealthy`, and `why`.
         unreached: why nobody reaches it at its public address, though it is healthy.
         previous: what a rollback goes to. held: the other versions that it can go back to. log: where to read it.
+        newer_values: whether its environment file has other values than it was started with, which wait for a restart.
     """
 
     project: str
@@ -66,6 +77,7 @@ class Shown(NamedTuple):
     previous: str
     held: list[str]
     log: str
+    newer_values: bool = False
 
 
 class View:
@@ -200,6 +212,7 @@ class View:
             state="unhealthy" if why else "healthy",
             why=str(why),
             unreached="",
+            newer_values=slot is not None and slot_environment.newer(folder, slot),
             previous=previous.version if previous else "",
             held=[entry.version for entry in held if entry.sequence != known.sequence],
             log=self.guard.driver.log(folder, number),

@@ -20,6 +20,7 @@ Contract (what other rooms import; a module with `_` is private):
     gpgv            gpgv as a verifier
     minisign        minisign signatures
     ed25519         Ed25519 (RFC 8032)
+    envfile         files of variables, as systemd reads them
     hostfile        `/etc/goferry/host.json`
     services        a service as it is declared
     sites           where the public reaches a service by name

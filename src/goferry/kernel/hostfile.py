@@ -165,6 +165,10 @@ class Place:
         """Where the service's secrets lie, root's alone; lines of NAME=VALUE."""
         return f"/etc/goferry/env/{self.stem}"
 
+    def environment(self, slot: int | str) -> str:
+        """The copy of it that the slot starts with, root's alone (host.slot_environment)."""
+        return f"{ROOT}/{self.project}/{self.service}/slots/{slot}.env"
+
     @property
     def user(self) -> str:
         """The user of both slots; systemd makes it (DynamicUser=) and takes at most 31 letters."""

@@ -20,7 +20,7 @@ is already an ending does that phase's acts again. Before anything goes on with 
 `commit`, or a silence or recovery that commits), they are looked at once more, and one that is dead or ill makes a
 `failed` of the event. `reach` asks the public address, after the switch and once more before the commit. Several
 services of one release are one transaction and move together. A rollback is the same machine with a release that the
-store holds already.
+store holds already, and a restart with the one that serves.
 """
 
 from __future__ import annotations
@@ -156,11 +156,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Transaction:
-    """One deploy or rollback on one host.
+    """One deploy, rollback or restart on one host.
 
     Attributes:
         id: chosen by the client; the same id again returns the stored result.
-        kind: `deploy` or `rollback`. project: whose services change.
+        kind: `deploy`, `rollback` or `restart`. project: whose services change.
         on_silence: `rollback` or `commit`: what happens when no commit is heard in time.
         digest: the release manifest's SHA-256, for the floor.
         changes: one a service; empty while IDLE.

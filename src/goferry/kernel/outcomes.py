@@ -85,6 +85,25 @@ class NothingToDeploy(Misuse):
     name = "nothing-to-deploy"
 
 
+class NothingToRestart(Misuse):
+    """The service does not serve there, so there is nothing to restart.
+
+    Usual causes: a misspelt name, a service that was never deployed there, or one that was stopped.
+    """
+
+    name = "nothing-to-restart"
+
+
+class EnvironmentUnreadable(Failed):
+    """The host agent can't read a service's environment file, and starts no version without it.
+
+    Usual causes: the file is a link to one in somebody's home, which the agent does not see, or to none at all; or it
+    has bytes that are not UTF-8, and systemd reads nothing of such a file.
+    """
+
+    name = "environment-unreadable"
+
+
 class AmbiguousProject(Misuse):
     """Several projects are deployed there, and the command did not name one.
 

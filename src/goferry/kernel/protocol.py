@@ -86,6 +86,7 @@ REQUESTS: Mapping[str, Mapping[str, Check]] = {
     "upload": {"id": _identifier, "name": _text, "size": _number, "sha256": _text, "offset": _number},
     "prepare": {**_CHANGE, "dist": _text, "environment": _text},
     "rollback": {**_CHANGE, "project": _text, "environment": _text, "to": _text, "sequence": _number},
+    "restart": {**_CHANGE, "project": _text, "environment": _text},
     "switch": {},
     "commit": {},
     "abort": {},
@@ -107,6 +108,7 @@ REQUESTS: Mapping[str, Mapping[str, Check]] = {
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "prepare": ("id", "dist"),
     "rollback": ("id",),
+    "restart": ("id",),
     "upload": ("id",),
     "purge": ("project",),
 }

@@ -11,7 +11,19 @@ from goferry.cli.commands import COMMANDS
 from goferry.cli.main import goferry, run
 from goferry.cli.output import one_object
 
-READS_ONLY = {"cache status", "doctor", "history", "inspect", "logs", "metrics", "plan", "verify", "status", "schema"}
+READS_ONLY = {
+    "cache status",
+    "doctor",
+    "env list",
+    "history",
+    "inspect",
+    "logs",
+    "metrics",
+    "plan",
+    "verify",
+    "status",
+    "schema",
+}
 """Every other command changes something, a new one too until it is named here."""
 SLOW = {"asyncio", "cryptography", "github", "http", "json", "logging", "msgspec", "rich", "socket", "ssl", "subprocess",
         "urllib", "yaml"}  # fmt: skip

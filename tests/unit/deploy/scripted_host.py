@@ -50,6 +50,9 @@ class Host:
         if request["request"] in ("prepare", "rollback") and wanted not in ("", request.get("environment")):
             what = f"this host serves {wanted}"
             return {"ok": False, "error": {"name": "environment-refused", "exit_code": 3, "what": what}}
+        if request["request"] == "restart" and self.state.get("ignorant"):
+            what = "the host agent knows no request 'restart'"
+            return {"ok": False, "error": {"name": "request-malformed", "exit_code": 2, "what": what}}
         done = getattr(self, request["request"])(request)
         if kind.endswith("-after"):
             raise End(kind)
@@ -96,6 +99,10 @@ class Host:
             to = self.state["previous"]
         self.open = (self.state["live"], to, None)
         return self.changes(to)
+
+    def restart(self, _request):
+        self.open = (self.state["live"], self.state["live"], self.state["previous"])
+        return self.changes(self.state["live"])
 
     def switch(self, _request):
         self.save(live=self.open[1])

@@ -299,6 +299,25 @@ def test_an_agent_that_knows_no_release_to_go_back_to_is_told_before_traffic_is_
     assert [made.live(name) for name in made.names] == [1, 1]
 
 
+def test_hosts_are_restarted_together_and_an_agent_that_knows_no_restart_is_told_before_traffic_is_touched(hosts):
+    made = hosts()
+    fleet = Fleet(made.names, wait=1.0, connect_timeout=2)
+    made.write("web-2", ignorant=True)
+    with pytest.raises(GoferryError) as told:
+        deploy.restart(fleet, settings=made.settings, stream=Stream())
+    assert (told.value.name, told.value.exit_code) == ("host-outdated", 2)
+    assert "goferry provision HOST" in told.value.advice[0]
+    assert "switch" not in made.heard("web-1") + made.heard("web-2")
+    made.write("web-2", ignorant=False)
+    done = deploy.restart(fleet, services=["api"], settings=made.settings, stream=Stream()).as_json()
+    assert (done["version"], done["outcome"], done["unchanged"]) == ("v1", "deployed", False)
+    made.write("web-1", faults={"switch": "refuse"})
+    with pytest.raises(GoferryError) as told:
+        deploy.restart(fleet, settings=made.settings, stream=Stream())
+    assert (told.value.name, told.value.exit_code) == ("rolled-back", 4)
+    assert {made.live(name) for name in made.names} == {OLD}
+
+
 def test_a_rollback_that_was_split_is_not_to_be_repeated_everywhere(hosts):
     made = hosts()
     for name in made.names:

@@ -15,11 +15,12 @@ from goferry.deploy.provision import HostSpec, ServiceSpec, on_host, plan
 from goferry.deploy.provision._host_facts import GUARDS, PROXIES, read as read_facts
 from goferry.deploy.provision._host_spec import public_key, read as read_spec
 from goferry.deploy.provision._nginx_proxy import NginxProxy
-from goferry.deploy.provision._order_on_host import Command, HostEntry, HostOrder
+from goferry.deploy.provision._order_on_host import Command, HostEntry, HostOrder, SlotCopy
 from goferry.deploy.provision._perform import SCRIPTS, as_order, known_lines
 from goferry.deploy.provision._provision_record import HostCheck
 from goferry.deploy.provision._root_shell import LOADER, answer, script
 from goferry.deploy.provision._systemd_guard import SystemdGuard
+from goferry.deploy.provision.changes_on_host import Changes
 from goferry.deploy.provision.needs import ProxySettings
 from goferry.kernel import hostfile, probe
 from goferry.kernel.errors import GoferryError
@@ -99,6 +100,7 @@ def rendered(made, *, proxy_alone=False):
         "install": [list(words) for words in made.install],
         "commands": [command.as_json() for command in made.commands if not proxy_alone],
         "notes": list(made.notes),
+        "copies": [each.as_json() for each in made.copies],
         "entries": [
             {"path": each.path, "mode": oct(each.mode), "owner": f"{each.owner}:{each.group}", "keep": each.keep,
              "content": None if each.content is None else each.content.decode().splitlines()}
@@ -371,3 +373,33 @@ def test_a_unit_is_skipped_for_good_only_when_the_agent_says_so(tmp_path, said, 
     script = condition.partition("-c ")[2].strip("'").replace("$$", "$").replace(hostfile.AGENT, str(agent))
     done = subprocess.run(["/bin/sh", "-c", script], check=False)
     assert (done.returncode != 0) is skipped
+
+
+@pytest.mark.parametrize(
+    ("unit", "slot", "copy", "taken"),
+    [
+        ("EnvironmentFile=-SOURCE\n", True, None, True),  # it serves since before there were copies
+        ("EnvironmentFile=-SOURCE\n", True, "A=0\n", True),  # an older Goferry had the host meanwhile
+        ("EnvironmentFile=COPY\n", True, "A=0\n", False),
+        ("EnvironmentFile=COPY\n", True, None, True),
+        ("EnvironmentFile=-SOURCE\n", False, None, False),
+        ("", False, None, False),
+    ],
+)
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_slot_gets_its_copy_before_its_unit_changes(tmp_path, unit, slot, copy, taken, fails):
+    source, places = tmp_path / "env", [tmp_path / name for name in ("0.env", "0.json", "api@.service")]
+    source.write_text("A=1\n")
+    places[2].write_text(unit.replace("SOURCE", str(source)).replace("COPY", str(places[0])))
+    if slot:
+        places[1].write_text("{}")
+    if copy is not None:
+        places[0].write_text(copy)
+    changes = Changes()
+    changes.copy(SlotCopy(str(source), *map(str, places)))
+    if fails:
+        changes.bring_back()
+        assert places[0].exists() == (copy is not None and not taken)  # the unit of before needs none
+        return
+    assert (places[0].read_text() if places[0].exists() else None) == ("A=1\n" if taken else copy)
+    assert not taken or places[0].stat().st_mode & 0o777 == 0o600

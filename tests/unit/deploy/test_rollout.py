@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 from sampling import examples
+from unit.deploy import rollouts
 from unit.deploy.rollouts import NEW, OLD, Truth, begun, walk
 
 from goferry.deploy import _rollout as rollout, _verdict as verdict
@@ -22,6 +23,8 @@ from goferry.deploy._rollout_table import (
     Phase,
     RolloutState,
 )
+from goferry.deploy.answers import ServiceChange
+from goferry.deploy.live import LiveService, Status
 from goferry.kernel.errors import FleetSplit
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "deploy"
@@ -120,3 +123,21 @@ def test_an_interrupt_lets_every_open_host_go_and_ends_it(truth, count):
     assert truth.fleet.phase is Phase.END
     assert {ask.act for ask in truth.asked[asked:]} <= {AskKind.HANG_UP}
     assert not truth.open - {host.name for host in truth.fleet.hosts if host.state is RolloutState.UNKNOWN}
+
+
+@pytest.mark.parametrize(("slot", "outcome"), [(1, "deployed"), (0, "rolled-back")])
+def test_after_a_restart_the_slot_tells_what_serves_and_nothing_is_brought_back(monkeypatch, slot, outcome):
+    """A host that has committed has the old values no more; the same command again gives all hosts the new ones."""
+    live = LiveService(project="shop", service="api", version="v1", sequence=OLD, slot=slot)
+    monkeypatch.setattr(rollouts, "CHANGE", ServiceChange("api", "v1", "v1", OLD, OLD, 1, 8080))
+    monkeypatch.setattr(rollouts, "status", lambda *_, **__: Status({"api": live}))
+    lines = [row[0] for row in CASES["rollout-commit-lost-and-not-done"]["walk"]]
+    ended = lines.index("answered web-1 v1") + 1
+    fleet, rows = walk(begun(["web-1", "web-2"], uploads=True), lines[:ended])
+    assert (fleet.phase, [str(host.outcome) for host in fleet.hosts]) == (Phase.END, [outcome, "deployed"])
+    assert not any("bring_back" in row[3] for row in rows)
+    error = verdict.error(fleet, "restart")
+    assert (error is None) == (outcome == "deployed")
+    if error is not None:
+        assert isinstance(error, FleetSplit)
+        assert error.advice[0] == "start all with the values of now: run the same command again"

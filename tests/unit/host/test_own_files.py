@@ -16,8 +16,8 @@ LOCAL, PROVISIONED = None, HOST
     [
         (LOCAL, "", "a file that env-file names there, relative to {root}", "{root}/shop/api/data"),
         (LOCAL, "api.env", "its env-file, {root}/api.env", "{root}/shop/api/data"),
-        (PROVISIONED, "", "/etc/goferry/env/shop-api, as root on the host", "/var/lib/goferry-data/shop-api"),
-        (PROVISIONED, "api.env", "/etc/goferry/env/shop-api, as root on the host", "/var/lib/goferry-data/shop-api"),
+        (PROVISIONED, "", "/etc/goferry/env/shop-api (goferry env set api)", "/var/lib/goferry-data/shop-api"),
+        (PROVISIONED, "api.env", "/etc/goferry/env/shop-api (goferry env set api)", "/var/lib/goferry-data/shop-api"),
     ],
     ids=["local", "local with env-file", "host", "host, which reads no env-file"],
 )

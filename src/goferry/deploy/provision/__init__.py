@@ -3,9 +3,11 @@
 Contract (what other rooms import; a module with `_` is private):
 
     command          the whole of `goferry provision`
+    variables        the whole of `goferry env`
     needs            what a proxy and a guard need on a host: the two contracts
     on_host          the program that runs on the host
     changes_on_host  its changes, each with its way back
+    variables_on_host  the program that changes a service's variables there
 """
 
 from goferry.deploy.provision._host_plan import HostPlan, HostSpec, ServiceSpec, plan

@@ -20,7 +20,7 @@ from goferry.deploy.provision import (
 )
 from goferry.deploy.provision._certificate_files import Certified
 from goferry.deploy.provision._host_facts import BaseFacts, HostFacts
-from goferry.deploy.provision._order_on_host import Command, HostEntry, Words
+from goferry.deploy.provision._order_on_host import Command, HostEntry, SlotCopy, Words
 from goferry.deploy.provision._package_managers import PACKAGE_MANAGERS
 from goferry.deploy.provision.needs import LOGIN, LOGIN_HOME, USUAL, HostGuard, HostProxy, HostTrial, ProxySettings
 from goferry.kernel import hostfile, loopback_ports, probe
@@ -89,7 +89,7 @@ class HostPlan:
     """What is to be done on one host; `notes` are for people.
 
     Attributes:
-        trials: what is tried once all is applied.
+        copies: what is copied before anything changes. trials: what is tried once all is applied.
         seen: files that the plan was made from, with their texts' SHA-256: it holds while they are the same.
     """
 
@@ -98,6 +98,7 @@ class HostPlan:
     install: tuple[Words, ...] = ()
     places: tuple[Place, ...] = ()
     notes: tuple[str, ...] = ()
+    copies: tuple[SlotCopy, ...] = ()
     trials: tuple[HostTrial, ...] = ()
     seen: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
@@ -177,6 +178,7 @@ def plan(spec: HostSpec, facts: HostFacts) -> HostPlan:
         install=_install(spec, facts, proxy),
         places=tuple(mine),
         notes=(*notes, *_policy_note(spec, after), *key_notes),
+        copies=tuple(copy for place in mine for copy in guard.copies(place)),
         trials=guard.trials,
         seen=_seen(facts, (*proxy.reads, *guard.reads)),
     )

@@ -105,6 +105,35 @@ class Command:
 
 
 @dataclass(frozen=True)
+class SlotCopy:
+    """A copy of a file that a slot starts with, to be taken before the unit changes that reads it.
+
+    Attributes:
+        source, copy: the file and its copy. slot: a file that is there where the slot is filled.
+        unit: the slot's, of which an older one reads `source` at every start: then a copy that is there means nothing.
+    """
+
+    source: str
+    copy: str
+    slot: str
+    unit: str
+
+    @classmethod
+    def of(cls, record: object) -> SlotCopy:
+        """Read one of a request.
+
+        Raises:
+            TypeError, ValueError: when it is none.
+        """
+        given = Fields(record, "a copy")
+        return cls(given.text("source"), given.text("copy"), given.text("slot"), given.text("unit"))
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as JSON types."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+
+@dataclass(frozen=True)
 class HostOrder:
     """The one request.
 
@@ -113,6 +142,7 @@ class HostOrder:
         asks, reads, finds: commands, files and paths, of which `facts` tells how they end, what is in them, and which
             are there.
         install: commands that install packages. entries, commands: what the plan wants to be, and to be run.
+        copies: what is copied before any entry changes.
         check: the agent's own check. trials: commands that are run at the end, to be told how they end.
         seen: path → SHA-256 of a file that the plan was made from.
     """
@@ -124,6 +154,7 @@ class HostOrder:
     install: tuple[Words, ...] = ()
     entries: tuple[HostEntry, ...] = ()
     commands: tuple[Command, ...] = ()
+    copies: tuple[SlotCopy, ...] = ()
     check: Words = ()
     trials: tuple[Words, ...] = ()
     seen: Mapping[str, str] = field(default_factory=dict)
@@ -144,6 +175,7 @@ class HostOrder:
             install=_commands(given, "install"),
             entries=tuple(HostEntry.of(each) for each in given.items("entries", [])),
             commands=tuple(Command.of(each) for each in given.items("commands", [])),
+            copies=tuple(SlotCopy.of(each) for each in given.items("copies", [])),
             check=tuple(given.texts("check", [])),
             trials=_commands(given, "trials"),
             seen={path: typed(digest, str, "seen") for path, digest in given.mapping("seen", {}).items()},
@@ -159,6 +191,7 @@ class HostOrder:
             "install": [list(words) for words in self.install],
             "entries": [entry.as_json() for entry in self.entries],
             "commands": [command.as_json() for command in self.commands],
+            "copies": [copy.as_json() for copy in self.copies],
             "check": list(self.check),
             "trials": [list(words) for words in self.trials],
             "seen": dict(self.seen),

@@ -188,6 +188,7 @@ def as_order(made: HostPlan, *, do: str) -> HostOrder:
         install=made.install,
         entries=made.entries,
         commands=made.commands,
+        copies=made.copies,
         check=(hostfile.AGENT, "check"),
         trials=tuple(trial.run for trial in made.trials),
         seen=dict(made.seen),

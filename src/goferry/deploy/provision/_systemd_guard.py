@@ -10,9 +10,20 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from goferry.deploy.provision import _template as template
-from goferry.deploy.provision._order_on_host import Command, HostEntry, Words
+from goferry.deploy.provision._order_on_host import Command, HostEntry, SlotCopy, Words
 from goferry.deploy.provision.needs import LOGIN, LOGIN_HOME, HostAnswers, HostPart, HostTrial
-from goferry.kernel.hostfile import AGENT, AGENT_SOCKET, BARRED, HOST_FILE, LEAVE, ROOT, TRUST_FILE, TRUST_FOLDER, Place
+from goferry.kernel.hostfile import (
+    AGENT,
+    AGENT_SOCKET,
+    BARRED,
+    HOST_FILE,
+    LEAVE,
+    ROOT,
+    SLOTS,
+    TRUST_FILE,
+    TRUST_FOLDER,
+    Place,
+)
 
 OLDEST = 247
 """The first version that has all that the units say."""
@@ -127,6 +138,12 @@ class SystemdGuard:
             _unit(f"goferry.target.d/{place.stem}.conf", wanted),
         )
 
+    def copies(self, place: Place) -> tuple[SlotCopy, ...]:
+        """Return the copies of a service's environment file, which the units of its slots start with."""
+        slots = f"{ROOT}/{place.project}/{place.service}/slots"
+        unit = f"{_UNITS}goferry-{place.stem}@.service"
+        return tuple(SlotCopy(place.env_file, place.environment(slot), f"{slots}/{slot}.json", unit) for slot in SLOTS)
+
     def slots(self, place: Place, *, drain_seconds: int, former: Place | None = None) -> str:
         """Return the unit of a service's slots.
 
@@ -151,7 +168,7 @@ class SystemdGuard:
             turn=place.turn("%i"),
             # systemd fills in the slot as the last digit: a service's ports begin at a multiple of ten.
             own_port=f" {note} {backend // 10}%i" if note else "",
-            env_file=place.env_file,
+            environment=place.environment("%i"),
             leave=place.leave("%i"),
             port_note=f"EnvironmentFile=-{note}" if note else "",
             stop_seconds=str(max(90, drain_seconds + 30)),

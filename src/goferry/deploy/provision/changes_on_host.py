@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Callable
 
-from goferry.deploy.provision._order_on_host import Command, HostEntry, Words
+from goferry.deploy.provision._order_on_host import Command, HostEntry, SlotCopy, Words
 
 NOTE = "/etc/goferry/.changing"
 """Files that were changed by a run that did not end; their commands are still to be run."""
@@ -60,6 +60,15 @@ def read(path: str) -> bytes | None:
 def text(path: str) -> str:
     """Return a file's text, or an empty string."""
     return (read(path) or b"").decode("utf-8", "replace")
+
+
+def utf8(data: bytes) -> bytes:
+    """Return what systemd reads of a file of variables: nothing where it is not UTF-8."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return b""
+    return data
 
 
 def same(entry: HostEntry) -> bool:
@@ -138,6 +147,18 @@ class Changes:
         self._back.append((path, back))
         os.chown(path, *wanted)
         os.chmod(path, mode)
+
+    def copy(self, wanted: SlotCopy) -> None:
+        """Take a slot's copy where it lacks one, before its unit is one that starts with that alone."""
+        older = f"EnvironmentFile=-{wanted.source}\n" in text(wanted.unit)
+        if not os.path.exists(wanted.slot) or (os.path.exists(wanted.copy) and not older):
+            return
+        new = wanted.copy + ".new"
+        self._back += [(wanted.copy, partial(gone, wanted.copy)), (new, partial(gone, new))]
+        gone(new)  # of a run that was cut short
+        write(new, utf8(read(wanted.source) or b""), 0o600, (os.geteuid(), os.getegid()))
+        os.rename(new, wanted.copy)
+        sync(os.path.dirname(new))
 
     def swap(self, pending: list[str]) -> None:
         """Note what is going to change, and rename what is staged into place."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar, NamedTuple, Protocol, Self
 
-from goferry.deploy.provision._order_on_host import Command, HostEntry, Words
+from goferry.deploy.provision._order_on_host import Command, HostEntry, SlotCopy, Words
 from goferry.kernel import probe
 from goferry.kernel.hostfile import Place
 
@@ -118,6 +118,9 @@ class HostGuard(HostProgram, Protocol):
         `group` may connect to their sockets. `former` is the place as it was for the version that serves, where that
         one listens in the other way.
         """
+
+    def copies(self, place: Place) -> tuple[SlotCopy, ...]:
+        """Return what is copied for a service's slots before the entries of `service` change."""
 
     def keeps(self, program: str, *, folder: str) -> tuple[Command, ...]:
         """Return what keeps another program of the host running, and has it read its configuration folder again."""

@@ -150,6 +150,8 @@ def carry_out(order: HostOrder, changes: Changes, pending: list[str]) -> list[Co
     """Stage, swap, and run what is due; return the commands that are due afterwards."""
     for entry in differing(order.entries):
         changes.stage(entry)
+    for each in order.copies:
+        changes.copy(each)
     changes.swap(pending)
     later = [each for each in order.commands if each.after and due(each, changes.changed + pending)]
     for command in order.commands:

@@ -32,8 +32,8 @@ from typing import Any, NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "parts"))
 
-import hosts  # noqa: E402
-import releases  # noqa: E402
+import hosts  # type: ignore[import-not-found]  # noqa: E402
+import releases  # type: ignore[import-not-found]  # noqa: E402
 
 GOFERRY = Path(sys.executable).with_name("goferry")
 PORT, PEERS_PORT = 8080, 8081
@@ -121,7 +121,7 @@ class Bench:
     def _set_up_peers(self) -> None:
         self.peers.mkdir()
         subprocess.run([sys.executable, "-m", "venv", self.peers / "venv"], check=True)
-        locked = ["--require-hashes", "--no-deps", "-r", ROOT / "requirements" / "peers.txt"]
+        locked = ["--require-hashes", "--no-deps", "-r", str(ROOT / "requirements" / "peers.txt")]
         subprocess.run([self.peers / "venv/bin/pip", "install", "-q", *locked], check=True)
         self.host.run("mkdir -p /opt/app; " + put("/etc/systemd/system/app.service", UNIT) + put(NGINX, SITE))
         self.host.run(

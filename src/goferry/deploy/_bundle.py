@@ -5,13 +5,22 @@ The sources are those that run here, so a host verifies and decides with the ver
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from pathlib import Path
 
-SHEBANG = b"#!/usr/bin/python3 -I\n"
+SHEBANG = b"#!/usr/bin/python3 -IS\n"
+"""-S, since nothing but the standard library is loaded: looking for what else is installed costs milliseconds."""
 ROOMS = ("kernel", "host")
-_MAIN = b"import sys\n\nfrom goferry.host.__main__ import main\n\nsys.exit(main())\n"
+_MAIN = """import sys
+
+# The same modules, compiled by this host's Python (goferry.host.compiled); without that file these sources count.
+sys.path.insert(0, "%s.d/IDENTITY.%s.zip" % (sys.path[0], sys.implementation.cache_tag))
+from goferry.host.__main__ import main
+
+sys.exit(main())
+"""
 # The earliest time that a zip file can say.
 _TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -19,10 +28,12 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 def bundle() -> bytes:
     """Return the agent: an executable zip application for Python 3.9 and later; pure but for reading the sources."""
     source = Path(__file__).resolve().parents[1]
-    files = {"__main__.py": _MAIN, "goferry/__init__.py": b""}
+    files = {"goferry/__init__.py": b""}
     for room in ROOMS:
         for path in (source / room).glob("*.py"):
             files[f"goferry/{room}/{path.name}"] = path.read_bytes()
+    identity = hashlib.sha256(_zipped(files)).hexdigest()[:32]
+    files |= {"identity": identity.encode(), "__main__.py": _MAIN.replace("IDENTITY", identity).encode()}
     return SHEBANG + _zipped(files)
 
 

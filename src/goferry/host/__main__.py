@@ -178,6 +178,14 @@ def _forward(words: list[str]) -> int:
     return forward.main(words[0])
 
 
+def _compile(words: list[str]) -> int:
+    from pathlib import Path
+
+    from goferry.host import compiled
+
+    return compiled.command(words, Path(sys.argv[0]))
+
+
 def _version(_: list[str]) -> int:
     sys.stdout.write(f"goferry-host {VERSION}\n")
     return 0
@@ -196,6 +204,7 @@ VERBS: dict[str, Verb] = {
     "purge": Verb("PROJECT [SERVICE] [--yes | --dry-run]", "for root: remove what the host keeps of it", _purge),
     "floor": Verb("PROJECT --to SEQUENCE --reason TEXT", "by root alone: lower a project's floor", _floor),
     "check": Verb("", "for root: what is not as it should be, as JSON", _check, (0,)),
+    "compile": Verb("[--check]", "by provisioning: compile the agent for this host's Python", _compile, (0, 1)),
     "shim": Verb("SLOT", "what a slot's unit starts; its standard input is the slot", _shim, (1,)),
     "may-start": Verb("", "what the unit asks before: may the slot's release run?", _may_start, (0,)),
     "ports": Verb(

@@ -48,6 +48,8 @@ TRUST_FILE = "/etc/goferry/goferry.trust"
 """Whose signatures count for a project that has no file of its own in TRUST_FOLDER: the first hosts had this alone."""
 TRUST_FOLDER = "/etc/goferry/trust"
 AGENT = "/usr/local/libexec/goferry-host"
+AGENT_COMPILED = AGENT + ".d"
+"""A folder: the agent compiled for the host's Python (host.compiled)."""
 AGENT_SOCKET = "/run/goferry/agent.sock"
 ROOT = "/var/lib/goferry"
 BARRED = 78

@@ -49,8 +49,40 @@ def test_it_is_deterministic_and_holds_the_two_rooms_alone():
     assert len({member.date_time for member in members}) == 1  # no time of its own, which two calls at once would hide
     names = [member.filename for member in members]
     assert names == sorted(names)
+    assert [name for name in names if "/" not in name] == ["__main__.py", "identity"]
     assert {name.split("/")[1] for name in names if "/" in name} == {"__init__.py", "kernel", "host"}
     assert names == sorted(names)
+
+
+@pytest.mark.parametrize("python", pythons())
+def test_it_compiles_itself_and_loads_that_and_nothing_that_was_made_of_other_sources(tmp_path, python):
+    program, made = tmp_path / "goferry-host", tmp_path / "goferry-host.d"
+    program.write_bytes(bundle())
+    made.mkdir()
+    for age, name in enumerate(("old.cpython-39.zip", "older.cpython-39.zip")):
+        (made / name).write_bytes(b"")
+        os.utime(made / name, (1000 - age, 1000 - age))
+
+    def loaded():
+        done = run(python, program, "version")
+        assert done.returncode == 0, done.stderr
+        words = [python, "-I", "-v", program, "version"]
+        return subprocess.run(words, capture_output=True, text=True, check=True).stderr.count(f"{made}{os.sep}")
+
+    assert run(python, program, "compile", "--check").returncode == 1
+    assert not loaded()
+    assert run(python, program, "compile").returncode == 0
+    assert run(python, program, "compile", "--check").returncode == 0
+    assert loaded()
+    (compiled,) = [path for path in made.iterdir() if path.stat().st_size]
+    assert sorted(path.name for path in made.iterdir()) == sorted(["old.cpython-39.zip", compiled.name])
+    with zipfile.ZipFile(compiled) as archive:
+        assert all(name.endswith(".pyc") for name in archive.namelist())
+    # Another agent's identity is another name, so what was compiled of the one before is not looked at.
+    text = program.read_bytes().replace(b"identity", b"identitz")
+    program.write_bytes(text.replace(compiled.name.partition(".")[0].encode(), b"0" * 32))
+    assert not loaded()
+    assert run(python, program, "compile").returncode == 1  # what it is made of is not said any more
 
 
 @pytest.mark.parametrize("python", pythons())

@@ -28,6 +28,13 @@ from goferry.kernel.errors import printable
 from goferry.kernel.hostfile import HostFile, HostFileInvalid, Place, Policy
 from goferry.kernel.sites import NOWHERE, Site
 
+_COMPILE = Command(
+    (hostfile.AGENT, "compile"),
+    changed=(hostfile.AGENT,),
+    unless=(hostfile.AGENT, "compile", "--check"),
+    undo=("find", hostfile.AGENT_COMPILED, "-name", "*.zip", "-delete"),
+)
+"""It is asked each time, as the system's Python may have become another one."""
 AUTHORIZED_KEYS = LOGIN_HOME + "/.ssh/authorized_keys"
 
 
@@ -140,6 +147,7 @@ def plan(spec: HostSpec, facts: HostFacts) -> HostPlan:
         *_folders(),
         *proxy.folders(),
         HostEntry(hostfile.AGENT, spec.agent, 0o755),
+        HostEntry(hostfile.AGENT_COMPILED, mode=0o755),
         *login.entries,
         HostEntry(LOGIN_HOME, mode=0o755),
         HostEntry(LOGIN_HOME + "/.ssh", mode=0o755),
@@ -163,6 +171,7 @@ def plan(spec: HostSpec, facts: HostFacts) -> HostPlan:
         # sshd without PAM refuses a locked account's keys (`!`); `*` matches no password and locks nothing.
         Command(("usermod", "-p", "*", LOGIN), locked=LOGIN),
         *policy.commands,
+        _COMPILE,
         *agent.commands,
         *proxy.commands(guard),
     )

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from goferry.host import engine, journal
+from goferry.deploy.past_deploys import PastDeploy
+from goferry.host import bounded_lines, deploy_record, engine, journal
 from goferry.kernel import canonical, extension, frames, hostfile, machine, manifest, protocol, trustfile
 from goferry.kernel.extension import CriticalUnknown, Extension
 from goferry.kernel.hostfile import Policy
@@ -77,6 +78,15 @@ def test_journals():
     begun, later = replayed(*first), replayed(*second)
     assert (begun.phase, begun.trace) == (machine.STARTED, "")
     assert later == replace(begun, trace="4bf92f3577b34da6a3ce929d0e0e4736")
+
+
+def test_the_record_of_deploys():
+    (record,) = bounded_lines.read(FOLDER / "deploys.1.jsonl")
+    assert journal.encode(deploy_record.DeployLine(**{n: v for n, v in record.items() if n != "schema"}).record()) == (
+        golden("deploys.1.jsonl")
+    )
+    each = PastDeploy.read("web-1", record)
+    assert (each.number, each.seconds, each.by, each.committed_at) == (12, 12.5, "octocat", 1_767_220_000)
 
 
 def test_frames():

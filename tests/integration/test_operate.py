@@ -134,6 +134,8 @@ def test_two_hosts_are_read_while_they_are_deployed_to(tmp_path, part, systemd_h
     assert len({each["trace"] for each in done}) == 4
     assert first[-1]["committed_at"] == "2026-01-01T00:00:00Z"
     assert first[-1]["seconds"] > 0
+    shown = subprocess.run(["ssh-keygen", "-lf", works.deploy_key], capture_output=True, text=True, check=True).stdout
+    assert {each["key"] for each in done} == {shown.split()[1]}
 
     # Each deploy of the two hosts counts once.
     figures = reader.json("metrics")["projects"]["shop"]

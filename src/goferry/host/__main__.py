@@ -70,7 +70,8 @@ def _connect(words: list[str]) -> int:
     from goferry.host.connect import connect
 
     options = dict(zip(words[::2], words[1::2]))
-    return connect(options.get("--socket", "/run/goferry/agent.sock"), options.get("--project", ""))
+    socket = options.get("--socket", "/run/goferry/agent.sock")
+    return connect(socket, options.get("--project", ""), options.get("--key", ""))
 
 
 def _serve(words: list[str]) -> int:
@@ -197,7 +198,9 @@ VERBS: dict[str, Verb] = {
         _PLACES + " [--trust FILE] [--trust-folder DIR]", "serve one client on standard input and output", _serve
     ),
     "connect": Verb(
-        "[--project NAME] [--socket FILE]", "the deploy key's forced command: pass bytes to the agent", _connect
+        "[--project NAME] [--key FINGERPRINT] [--socket FILE]",
+        "the deploy key's forced command: pass bytes to the agent",
+        _connect,
     ),
     "recover": Verb(_PLACES, "at boot: end what was open, start what is live", _recover),
     "adopt": Verb(_PLACES, "after provisioning: bring what runs to what the units say now", _adopt),

@@ -18,13 +18,16 @@ WAIT = 15
 """Seconds in which the agent's socket must take the connection."""
 
 
-def connect(path: str, project: str) -> int:
-    """Bridge standard input and output to the unix socket at `path`, for `project`; return the exit code."""
+def connect(path: str, project: str, key: str = "") -> int:
+    """Bridge standard input and output to the unix socket at `path`; return the exit code.
+
+    `project` and `key`, its fingerprint, are what the key's line in authorized_keys says.
+    """
     agent = socket.socket(socket.AF_UNIX)
     try:
         agent.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", WAIT, 0))
         agent.connect(path)  # connect(2) takes that limit where the socket's queue is full
-        agent.sendall(frames.encode(protocol.bind(project)))
+        agent.sendall(frames.encode(protocol.bind(project, key)))
         agent.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 0, 0))
     except OSError as error:
         os.write(2, f"goferry: the host agent can't be reached: {path}: {error.strerror}\n".encode())

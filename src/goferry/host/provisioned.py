@@ -79,7 +79,7 @@ class Provisioned(HostTarget):
     def for_client(self, first: Callable[[], Frame | None]) -> HostTarget:
         """Return the project of the client's key, which the first frame says; the only one where there is one."""
         frame = first()
-        project = protocol.bound(frame[0] if frame else {})
+        project, key = protocol.bound(frame[0] if frame else {})
         # The first deploy keys name no project: where there is one alone, none other can be meant.
         if not project and len(self.host.projects) == 1:
             (project,) = self.host.projects
@@ -91,7 +91,9 @@ class Provisioned(HostTarget):
             )
         if project not in self.host.projects:
             raise NotProvisioned(f"{project}: this host was not provisioned for it", state="Nothing was changed.")
-        return self.for_project(project)
+        found = self.for_project(project)
+        found.key = key
+        return found
 
     def for_project(self, name: str) -> HostTarget:
         """Return what the project has of it."""

@@ -28,6 +28,7 @@ MAX_TEXT, MAX_LIST, MAX_MS = 4096, 1000, 86_400_000
 SILENCES = ("rollback", "commit")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _TRACE = re.compile("[0-9a-f]{32}")
+_KEY = re.compile("SHA256:[A-Za-z0-9+/]{43}")
 
 Check = Callable[[object], bool]
 
@@ -201,22 +202,31 @@ class Request(NamedTuple):
         return request._replace(services=tuple(request.services), after=tuple(request.after))
 
 
-def bind(project: str) -> dict[str, object]:
-    """Return the frame by which the forced command says for which project a key is; empty: its line names none."""
-    return {"bind": {"project": project}}
+class Binding(NamedTuple):
+    """Whose connection it is: the project that its key deploys, and the key's fingerprint; empty where it says none."""
+
+    project: str
+    key: str = ""
 
 
-def bound(header: Mapping[str, object]) -> str:
-    """Return the project of a connection's first frame.
+def bind(project: str, key: str = "") -> dict[str, object]:
+    """Return the frame by which the forced command says whose connection it is; empty: its line names none."""
+    return {"bind": {"project": project, **({"key": key} if key else {})}}
+
+
+def bound(header: Mapping[str, object]) -> Binding:
+    """Return what a connection's first frame says.
 
     Raises:
         RequestMalformed: when it is another frame.
     """
     said = Fields(dict(header), "the frame").maybe("bind", dict) if set(header) == {"bind"} else None
-    project = Fields(said, "bind").maybe("project", str) if said and set(said) == {"project"} else None
-    if project is None or not _text(project):
+    fields = Fields(said, "bind") if said and {"project"} <= set(said) <= {"project", "key"} else None
+    project = fields.maybe("project", str) if fields else None
+    key = fields.maybe("key", str, "") if fields else None
+    if project is None or not _text(project) or key is None or not (key == "" or _KEY.fullmatch(key)):
         raise _malformed("the connection does not begin with the project of its key")
-    return project
+    return Binding(project, key)
 
 
 def trace(request: Mapping[str, object]) -> str:

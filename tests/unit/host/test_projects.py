@@ -23,6 +23,7 @@ HOST = HostFile(
     }
 )
 ONE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIvrSTAtI/cBS03iAAY0MIJTr3s3nZ6wzO7QZvd7WtZ4"
+ONE_SHOWN = "SHA256:+nPOg23WxyxrPVG6Ei290DWhl2wvsBKddNZ/Y7TYXcw"
 TWO = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKvrSTAtI/cBS03iAAY0MIJTr3s3nZ6wzO7QZvd7WtZ5"
 
 
@@ -150,7 +151,8 @@ def test_what_a_host_takes_is_its_own_to_say(given, release, environment, name):
 
 def test_keys_are_added_and_removed_and_nothing_else_changes():
     text, notes = authorized_keys.changed("# mine\nssh-rsa AAAA me\n", "shop", [ONE + " ci"], (), {"shop"})
-    assert text == f'# mine\nssh-rsa AAAA me\nrestrict,command="{AGENT} connect --project shop" {ONE} ci\n'
+    words = f"{AGENT} connect --project shop --key {ONE_SHOWN}"
+    assert text == f'# mine\nssh-rsa AAAA me\nrestrict,command="{words}" {ONE} ci\n'
     again, _ = authorized_keys.changed(text, "shop", [ONE + " other"], (), {"shop"})
     assert (again, notes) == (text, [])
     both, notes = authorized_keys.changed(text, "blog", [TWO], (), {"shop", "blog"})
@@ -165,14 +167,35 @@ def test_keys_are_added_and_removed_and_nothing_else_changes():
 def test_a_line_without_a_project_gets_one_when_its_key_is_given_again():
     old = f'restrict,command="{AGENT} connect" {ONE} ci\nrestrict,command="{AGENT} connect" {TWO}\n'
     text, notes = authorized_keys.changed(old, "shop", [ONE], (), {"shop"})
-    assert (
-        text == f'restrict,command="{AGENT} connect" {TWO}\nrestrict,command="{AGENT} connect --project shop" {ONE}\n'
-    )
+    words = f"{AGENT} connect --project shop --key {ONE_SHOWN}"
+    assert text == f'restrict,command="{AGENT} connect" {TWO}\nrestrict,command="{words}" {ONE}\n'
     assert notes == []
     text, notes = authorized_keys.changed(old, "blog", [ONE], (), {"shop", "blog"})
     assert "--project blog" in text
     assert ["for blog alone" in notes[0], "1 deploy key(s) name no project" in notes[1]] == [True, True]
     assert authorized_keys.changed(old, "shop", (), [ONE, TWO], {"shop"})[0] == ""
+
+
+def test_a_line_without_the_key_s_fingerprint_gets_it_when_its_key_is_given_again():
+    old = f'restrict,command="{AGENT} connect --project shop" {ONE} ci\n'
+    text, notes = authorized_keys.changed(old, "shop", [ONE + " ci"], (), {"shop"})
+    assert (text, notes) == (authorized_keys.line("shop", ONE + " ci"), [])
+    assert authorized_keys.changed(text, "shop", [ONE + " ci"], (), {"shop"}) == (text, [])
+    assert authorized_keys.changed(old, "shop", (), (), {"shop"})[0] == old
+    assert authorized_keys.changed(text, "shop", (), [ONE], {"shop"})[0] == ""
+    assert [authorized_keys.fingerprint(key) for key in ("ssh-ed25519 not/base64", "")] == ["", ""]
+
+
+@pytest.mark.parametrize("key", ["", ONE_SHOWN])
+def test_the_agent_learns_the_key_before_the_client_speaks(key):
+    assert protocol.bound(protocol.bind("shop", key)) == ("shop", key)
+
+
+@pytest.mark.parametrize("key", [1, None, "MD5:aa", "SHA256:" + "a" * 44, "SHA256:" + "\n" * 43])
+def test_what_is_no_fingerprint_is_refused(key):
+    with pytest.raises(GoferryError) as told:
+        protocol.bound({"bind": {"project": "shop", "key": key}})
+    assert told.value.name == "request-malformed"
 
 
 FACTS = facts()

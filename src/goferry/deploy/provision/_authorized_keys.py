@@ -1,11 +1,14 @@
 """Whose keys may deploy which project: the login's authorized_keys, changed by the options and nothing else; pure.
 
-Each line is for one project, which its forced command says to the agent. sshd takes the first line of a key, so a key
-deploys one project. Lines of the first hosts name none; the agent takes them while the host has one project.
+Each line is for one project, which its forced command says to the agent, with the key's fingerprint, by which a host
+records who deployed. sshd takes the first line of a key, so a key deploys one project. Lines of the first hosts name
+neither: the agent takes them while the host has one project. A line gets what it lacks when its key is given again.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Collection, Sequence
 
@@ -14,13 +17,24 @@ from goferry.kernel.errors import printable
 from goferry.kernel.hostfile import AGENT
 
 _LINE = re.compile(
-    rf'restrict,command="{re.escape(AGENT)} connect(?: --project ([A-Za-z0-9._-]+))?" (\S+ [A-Za-z0-9+/=]+)(?: .*)?'
+    rf'restrict,command="{re.escape(AGENT)} connect(?: --project ([A-Za-z0-9._-]+))?'
+    r'(?: --key [A-Za-z0-9:+/]+)?" (\S+ [A-Za-z0-9+/=]+)(?: .*)?'
 )
 
 
 def line(project: str, key: str) -> str:
     """Return a key's line: it may do one thing, and gets no terminal, forwarding or agent."""
-    return f'restrict,command="{AGENT} connect --project {project}" {key}\n'
+    known = fingerprint(key)
+    return f'restrict,command="{AGENT} connect --project {project}{" --key " + known if known else ""}" {key}\n'
+
+
+def fingerprint(key: str) -> str:
+    """Return a key's fingerprint as ssh shows it, `SHA256:…`; empty when it can't be read."""
+    try:
+        digest = hashlib.sha256(base64.b64decode(key.split()[1], validate=True)).digest()
+    except (ValueError, IndexError):
+        return ""
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
 def changed(
@@ -48,7 +62,8 @@ def changed(
             notes.append(
                 f"the key {_comment(key)} is for {project} alone from now on; give another one for {', '.join(others)}"
             )
-        if found != project:
+        named = any(_is(each, blob) and _names_key(each) == bool(fingerprint(key)) for each in lines)
+        if found != project or not named:
             # sshd goes by a key's first line, so an older one of the same key has to go.
             lines = [each for each in lines if not _is(each, blob)]
             lines.append(line(project, key))
@@ -74,6 +89,10 @@ def _comment(key: str) -> str:
 def _is(text: str, blob: str) -> bool:
     found = _LINE.fullmatch(text.strip())
     return found is not None and found[2] == blob
+
+
+def _names_key(text: str) -> bool:
+    return " --key SHA256:" in text
 
 
 def _project(text: str) -> str | None:

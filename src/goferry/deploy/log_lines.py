@@ -269,13 +269,16 @@ class _Merge:
                 # Where a page was empty, all that comes next is wanted, and not its last lines alone.
                 begin = {"since_ms": int(query.since * 1000), "lines": 0 if last is not None else query.asked}
             page = LogPage.read(host, session.ask("read-logs", **{**wanted, **begin}))
-            stalled = stalled + 1 if last is not None and page.more and page.after == last.after else 0
+            stuck = page.more and not page.lines and page.after == (last.after if last is not None else ())
+            stalled = stalled + 1 if stuck else 0
             if stalled > STALLED:
                 raise AgentLost(f"{host} answered {STALLED} times without a page of its logs")
             if last is None and query.lines == 0:
                 page = replace(page, lines=())
-            last = page
             yield page
+            if stuck:
+                continue
+            last = page
             if page.more:
                 continue
             if not query.follow:

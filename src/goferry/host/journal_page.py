@@ -56,6 +56,8 @@ def read(
         if room < 0 or len(lines) >= MOST or time.monotonic() > until:
             more = True
             break
+    # journalctl that was slow may have been ended (host.systemd) before it had written all, or anything.
+    more = more or time.monotonic() > until
     after = (cursor,) if _CURSOR.fullmatch(cursor) else query.after
     return PartPage(lines, after, more)
 

@@ -231,6 +231,12 @@ def test_no_cursor_becomes_anything_but_one_word(after):
     assert not any(letter in " \n" for word in words for letter in word)
 
 
+def test_a_journal_that_is_slow_is_asked_again(monkeypatch):
+    monkeypatch.setattr(journal_page, "SECONDS", -1)
+    page = journal_page.read([part("v1", 10)], ["unit"], {}, PageQuery(after=("s=a",)), lambda _: ())
+    assert (page.lines, page.after, page.more) == ([], ("s=a",), True)
+
+
 def test_a_huge_entry_is_cut_and_fits_into_a_frame():
     journal = Journal()
     journal.add("unit", 11, "\n".join(["\x01" * 4000] * 200))

@@ -54,7 +54,7 @@ class PastDeploy(Struct, frozen=True):
 
     Attributes:
         host: its name. number: the host's own count. trace: of the run that asked, the same on every host.
-        kind: `deploy` or `rollback`. outcome: `committed`, `aborted` or `rolled-back`.
+        kind: `deploy`, `rollback` or `restart`. outcome: `committed`, `aborted` or `rolled-back`.
         begun, switched, ended: milliseconds since the epoch; 0: not known, or nothing was switched.
         error, what: why it was undone. by, run: who asked, as the client said. key: as the host knows.
         commit, committed_at: of the release, the second in seconds since the epoch, 0: not known.

@@ -27,6 +27,8 @@ environments:
   production: {target: ssh, hosts: [HOSTS]}
 """
 VALUES = [
+    (r" --user (NAME|ubuntu)", ""),
+    (r"goferry purge X (.*)", r"goferry purge shop \1 --dry-run"),
     (r"--(service|trust|identity|deploy-key) \S+", lambda found: f"--{found[1]} {FILES[found[1]]}"),
     (r"--to \S+", "--to v1.0.0"),
     (r"--host-key \S+", "--host-key FINGERPRINT"),

@@ -24,7 +24,7 @@ from goferry.config.settings import Settings
 from goferry.observe.events import Stream
 from goferry.trust import keys, seal
 
-PARSED = {"fetch", "release", "provision", "setup-go", "merge", "sync-templates"}
+PARSED = {"fetch", "release", "provision", "unprovision", "setup-go", "merge", "sync-templates"}
 """Commands of Goferry that need a network, a host or a second release to go on."""
 ASK_GO = {"build", "plan", "up", "inspect", "test"}
 ON_DISK = [

@@ -24,6 +24,7 @@ from sampling import FULL
 from goferry import deploy
 from goferry.deploy._client import Agent
 from goferry.deploy._session import HostSession
+from goferry.deploy.provision import unprovision
 from goferry.kernel.errors import FleetSplit, GoferryError
 from goferry.observe.events import Stream
 
@@ -359,9 +360,22 @@ def test_a_bare_host_gets_nginx(works, systemd_host, monkeypatch):
     (again,) = works.provision(systemd_host).values()
     assert again["unchanged"], again
 
+    there = unprovision.RootOptions(
+        (systemd_host.address,), project="shop", identity=systemd_host.root_key, known_hosts=systemd_host.known_hosts
+    )
+    left = unprovision.run(there, packages=True, settings=SETTINGS, stream=Stream(), dry_run=False)
+    (host,) = left.hosts.values()
+    assert any(words.startswith("apt-get -qq purge -y ") and "nginx-light" in words for words in host.ran)
+    assert (host.notes, host.packages) == ((), ())
+    assert systemd_host.run("command -v nginx; ls -d /etc/nginx 2>/dev/null", check=False) == ""
+
 
 def test_the_page_s_commands(works, systemd_host, own_ssh, tmp_path):
     """docs/ssh.md in order, on a host that serves a version already; `web-1` is what the user's ssh_config says."""
+    systemd_host.run(
+        "useradd -m -p '*' ubuntu && cp -r /root/.ssh /home/ubuntu/ && chown -R ubuntu: /home/ubuntu/.ssh && "
+        "echo 'ubuntu ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/ubuntu"
+    )
     works.provision(systemd_host)
     works.deploy(works.release("v1.0.0"), systemd_host)
     config = f"Host web-1\n  HostName 127.0.0.1\n  Port {systemd_host.port}\n  IdentityFile {systemd_host.root_key}\n"
@@ -375,4 +389,6 @@ def test_the_page_s_commands(works, systemd_host, own_ssh, tmp_path):
     done = subprocess.run(words, cwd=work, env=environ, capture_output=True, text=True, check=False, timeout=200)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "serving v1.1.0" in done.stdout
-    assert serving(systemd_host) == "v1.0.0"
+    assert "shop v1.0.0 is live" in done.stdout
+    left = "/etc/goferry /var/lib/goferry* /usr/local/libexec/goferry-host /etc/systemd/system/goferry*"
+    assert systemd_host.run(f"ls -d {left} 2>/dev/null || :") == ""

@@ -8,7 +8,13 @@ import click
 
 from goferry.cli import sudo_password
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
-from goferry.cli.target_options import directory_option, environment_option, identity_option, known_hosts_option
+from goferry.cli.target_options import (
+    directory_option,
+    environment_option,
+    identity_option,
+    known_hosts_option,
+    user_option,
+)
 
 
 @click.command(
@@ -52,17 +58,13 @@ from goferry.cli.target_options import directory_option, environment_option, ide
 @click.option(
     "--trust", type=click.Path(path_type=Path), help="The trust file.  [default: goferry.trust, if it is there]"
 )
-@click.option(
-    "--user",
-    default="root",
-    show_default=True,
-    help="The login that sets the host up: root, or one that may use sudo.",
-)
+@user_option
 @identity_option
 @known_hosts_option
 @click.option("--host-key", default="", help="The host's key fingerprint (SHA256:…), compared on the host's console.")
 @click.option("--bind", default="", help="The address on which services are served.  [default: every one]")
 @click.option("--no-install", is_flag=True, help="Don't install nginx where it is missing.")
+@click.option("--prune", is_flag=True, help="Remove services that goferry.yml no longer declares; their data stays.")
 @click.option("--check", is_flag=True, help="Change nothing: say what differs and what is not reached; exit 1 then.")
 @dry_run_option
 @output_options
@@ -84,6 +86,7 @@ def command(
     host_key: str,
     bind: str,
     no_install: bool,
+    prune: bool,
     check: bool,
     dry_run: bool,
 ) -> None:
@@ -111,6 +114,7 @@ def command(
         host_key=host_key,
         bind=bind,
         install=not no_install,
+        prune=prune,
         check=check,
     )
     with output.stream() as stream:

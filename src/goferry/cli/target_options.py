@@ -36,6 +36,9 @@ wait_option = click.option(
     callback=_seconds,
     help="Seconds to wait for another deploy on the target to end.",
 )
+user_option = click.option(
+    "--user", default="root", show_default=True, help="The login on the hosts: root, or one that may use sudo."
+)
 identity_option = click.option("--identity", type=_FILE, help="The private key for the hosts; else your own keys.")
 known_hosts_option = click.option(
     "--known-hosts",

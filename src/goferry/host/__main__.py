@@ -124,11 +124,17 @@ def _purge(words: list[str]) -> int:
     parser.add_argument("names", nargs="+")
     parser.add_argument("--yes", action="store_true")
     parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--wait", type=float, default=takedown.WAIT)
     parser.add_argument("--root", type=Path, default=Path(hostfile.ROOT))
     parser.add_argument("--host-file", type=Path, default=Path(hostfile.HOST_FILE))
     options = parser.parse_args(words)
-    chosen = {"yes": options.yes, "dry_run": options.dry_run}
-    return takedown.command(options.root, options.host_file, options.names, dict(os.environ), **chosen)
+    if len(options.names) > 2:
+        parser.error("a project and a service are named, not more")
+    choice = takedown.PurgeChoice(*options.names)._replace(
+        yes=options.yes, dry_run=options.dry_run, json=options.json, wait=options.wait
+    )
+    return takedown.command(options.root, options.host_file, choice, dict(os.environ))
 
 
 def _floor(words: list[str]) -> int:
@@ -204,7 +210,9 @@ VERBS: dict[str, Verb] = {
     ),
     "recover": Verb(_PLACES, "at boot: end what was open, start what is live", _recover),
     "adopt": Verb(_PLACES, "after provisioning: bring what runs to what the units say now", _adopt),
-    "purge": Verb("PROJECT [SERVICE] [--yes | --dry-run]", "for root: remove what the host keeps of it", _purge),
+    "purge": Verb(
+        "PROJECT [SERVICE] [--yes | --dry-run] [--json]", "for root: remove what the host keeps of it", _purge
+    ),
     "floor": Verb("PROJECT --to SEQUENCE --reason TEXT", "by root alone: lower a project's floor", _floor),
     "check": Verb("", "for root: what is not as it should be, as JSON", _check, (0,)),
     "compile": Verb("[--check]", "by provisioning: compile the agent for this host's Python", _compile, (0, 1)),

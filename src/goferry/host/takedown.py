@@ -8,6 +8,7 @@ host file are provisioning's and stay, so the service can be deployed again.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import sys
@@ -16,11 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from goferry.host import slots, state
-from goferry.host.layout import NAME, ServiceFolder
+from goferry.host.layout import NAME, ServiceFolder, check_name
 from goferry.host.tables import open_target
 from goferry.host.target import HostTarget
+from goferry.kernel import leftfile
 from goferry.kernel.errors import GoferryError, Misuse, Refused, printable
 from goferry.kernel.files import sync_folder
+from goferry.kernel.outcomes import as_frame
 from goferry.kernel.protocol import Request
 
 if TYPE_CHECKING:
@@ -39,6 +42,11 @@ class NothingKept(Misuse):
     """
 
     name = "nothing-kept"
+
+
+def _nothing(root: Path, project: str, service: str) -> NothingKept:
+    named = "/".join(filter(None, (project, service)))
+    return NothingKept(f"{root} keeps nothing of {named}", state="Nothing was removed.")
 
 
 class KeptPath(NamedTuple):
@@ -111,7 +119,7 @@ def kept(root: HostTarget, project: str, service: str = "") -> list[KeptPath]:
         places += [folder / name for name in OWN]
     for name in names:
         places += root.outside(root.service(project, name))
-    return [_measured(path) for path in places if os.path.lexists(str(path))]
+    return [measured(path) for path in places if os.path.lexists(str(path))]
 
 
 def _services(root: HostTarget, project: str) -> list[str]:
@@ -122,7 +130,8 @@ def _services(root: HostTarget, project: str) -> list[str]:
     return sorted({*found, *root.names(project)})
 
 
-def _measured(path: Path) -> KeptPath:
+def measured(path: Path) -> KeptPath:
+    """Return a path with the files in it and their bytes."""
     if path.is_symlink() or not path.is_dir():
         return KeptPath(path, 1, path.lstat().st_size)
     count, size = 0, 0
@@ -153,10 +162,7 @@ def purge(session: AgentSession, project: str, service: str, *, dry_run: bool, w
     root = session.root
     found = kept(root, project, service)
     if not found:
-        raise NothingKept(
-            f"{root.path} keeps nothing of {'/'.join(filter(None, (project, service)))}",
-            state="Nothing was removed.",
-        )
+        raise _nothing(root.path, project, service)
     folders = [each for each in root.services() if each.project == project and service in ("", each.name)]
     running = [folder.name for folder in folders if slots.live(folder) >= 0]
     if not dry_run:
@@ -168,13 +174,14 @@ def purge(session: AgentSession, project: str, service: str, *, dry_run: bool, w
             found = kept(root, project, service)
             for each in found:
                 session.on_progress(f"remove {each.path}")
-                _remove(each.path)
+                remove(each.path)
             _leave(root.project(project))
             session.guard.tidy()
     return PurgedProject(found, running)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder."""
     if path.is_symlink() or not path.is_dir():
         path.unlink()
     else:
@@ -194,30 +201,77 @@ def lines(purged: PurgedProject, verb: str) -> list[str]:
     return ended + [f"{verb} {each.path}: {each.files} files, {each.bytes} bytes" for each in purged.removed]
 
 
+class PurgeChoice(NamedTuple):
+    """What root on a host wants purged; without `yes` it is only told, `json` in the form of an answer."""
+
+    project: str
+    service: str = ""
+    yes: bool = False
+    dry_run: bool = False
+    json: bool = False
+    wait: float = WAIT
+
+    @property
+    def removes(self) -> bool:
+        """Whether anything is removed."""
+        return self.yes and not self.dry_run
+
+
 def command(
     root: Path,
-    host: Path | None,
-    names: list[str],
+    host: Path,
+    choice: PurgeChoice,
     environ: Mapping[str, str],
     *,
-    yes: bool,
-    dry_run: bool,
+    left: Path = Path(leftfile.LEFT_FILE),
     write: Callable[[str], object] = sys.stdout.write,
 ) -> int:
-    """Purge on a provisioned host, for its root; without `yes` only say what would be removed. Return the exit code."""
-    from goferry.host.agent import AgentSession  # which asks for `down` here
-
+    """Purge on a host, for its root. Return the exit code."""
     try:
-        session = AgentSession(open_target(root, host).for_project(names[0]), None, environ)
-        purged = purge(session, names[0], names[1] if len(names) > 1 else "", dry_run=dry_run or not yes)
-        for line in lines(purged, "removed" if yes and not dry_run else "would remove"):
+        purged = _purged_by_root(root, host, left, choice, environ)
+        if choice.json:
+            write(json.dumps(purged.record()) + "\n")
+            return 0
+        for line in lines(purged, "removed" if choice.removes else "would remove"):
             write(printable(line, 10_000) + "\n")
-        if not (yes or dry_run):
+        if not (choice.yes or choice.dry_run):
             raise Misuse("nothing was removed: this can't be undone, so it wants --yes")
     except GoferryError as error:
+        if choice.json:
+            write(json.dumps({"failure": as_frame(error)}) + "\n")
+            return 0
         sys.stderr.write(f"goferry: {error.name}: {printable(error.what)}\n")
         return error.exit_code
     except OSError as error:
         sys.stderr.write(f"goferry: {printable(str(error))}\n")
         return 1
     return 0
+
+
+def _purged_by_root(
+    root: Path, host: Path, left: Path, choice: PurgeChoice, environ: Mapping[str, str]
+) -> PurgedProject:
+    """Purge what the host is ready for, by the agent, and what it is no longer ready for."""
+    from goferry.host import left as left_services
+    from goferry.host.agent import AgentSession  # which asks for `down` here
+
+    for name in filter(None, (choice.project, choice.service)):
+        check_name(name)
+    target = open_target(root, host).for_project(choice.project) if host.is_file() else None
+    ready = target.names(choice.project) if target else ()
+    places = left_services.services(left, choice.project, choice.service, ready)
+    removed, stopped = list[KeptPath](), list[str]()
+    session = AgentSession(target, None, environ) if target and (ready or not places) else None
+    if session:
+        with contextlib.suppress(*([NothingKept] if places else [])):
+            dry_run, wait = not choice.removes, choice.wait
+            removed, stopped = purge(session, choice.project, choice.service, dry_run=dry_run, wait=wait)
+    known = {each.path for each in removed}
+    found = left_services.kept(root, choice.project, [*places.values()], whole=not (ready or choice.service))
+    found = [each for each in found if each.path not in known]
+    if choice.removes and found:
+        with session.alone(choice.wait) if session else contextlib.nullcontext():
+            left_services.remove(found)
+    if not removed and not found:
+        raise _nothing(root, choice.project, choice.service)
+    return PurgedProject([*removed, *found], stopped)

@@ -22,6 +22,7 @@ Contract (what other rooms import; a module with `_` is private):
     ed25519         Ed25519 (RFC 8032)
     envfile         files of variables, as systemd reads them
     hostfile        `/etc/goferry/host.json`
+    leftfile        `/etc/goferry/left.json`
     services        a service as it is declared
     sites           where the public reaches a service by name
     routing         where traffic goes: declared, and read back

@@ -17,7 +17,12 @@ from dataclasses import replace
 import pytest
 from sampling import sample
 
-from goferry.deploy.provision import changes_on_host, on_host
+from goferry.deploy.provision import (
+    _as_found_on_host as as_found_on_host,
+    _removal_on_host as removal_on_host,
+    changes_on_host,
+    on_host,
+)
 from goferry.deploy.provision._order_on_host import HostOrder
 
 WRITES = ("open", "mkdir", "rmdir", "chown", "chmod", "rename", "link", "unlink", "fsync", "fchown", "fchmod")
@@ -66,6 +71,8 @@ class World:
 
     def run(self, argv, timeout=0, most=0):
         state, verb, what = self.state(), argv[1], argv[-1]
+        if verb == "unlisted":
+            return 1, ""
         if verb.startswith("is-"):
             return (0 if what in state[{"is-enabled": "enabled", "is-active": "active"}[verb]] else 1), ""
         if verb == "checks":
@@ -99,7 +106,8 @@ class World:
 
     def files(self):
         """What systemd and nginx see: names with a leading dot are nobody's configuration."""
-        return {name: what for name, what in self.tree().items() if "/." not in name}
+        own = "etc/goferry/as-found.json"
+        return {name: what for name, what in self.tree().items() if "/." not in name and name != own}
 
     def whole(self):
         return self.tree(), {key: value for key, value in self.state().items() if key != "read"}
@@ -172,9 +180,10 @@ def make(request, tmp_path, monkeypatch):
             world.save({"enabled": ["a.socket"], "active": ["a.socket", "nginx"], "read": {}})
             (world.root / "etc/nginx").chmod(0o711)
         monkeypatch.setattr(changes_on_host, "NOTE", str(world.root / "etc/goferry/.changing"))
+        monkeypatch.setattr(as_found_on_host, "FILE", str(world.root / "etc/goferry/as-found.json"))
         monkeypatch.setattr(changes_on_host, "os", Faulty(world.point))
         monkeypatch.setattr(on_host, "LOCK", str(tmp_path / "lock"))
-        for module in (changes_on_host, on_host):
+        for module in (changes_on_host, on_host, removal_on_host):
             monkeypatch.setattr(module, "run", world.run)
         return world
 
@@ -294,3 +303,54 @@ def test_what_an_agent_finds_of_many_services_is_read_whole(tmp_path):
     checks = [{"name": "port", "of": f"shop/{n}", "ok": True, "what": "x" * 500, "advice": []} for n in range(200)]
     (tmp_path / "checks.json").write_text(json.dumps({"checks": checks}) + "\n")
     assert on_host.checks(("cat", str(tmp_path / "checks.json"))) == checks
+
+
+def leaving(world):
+    """A request that takes everything away but what is kept."""
+    gone = [{"path": str(world.root / name), "mode": 0o644, **ME, "gone": True}
+            for name in ("etc/goferry/host.json", UNIT, "etc/nginx/api.conf", "bin/agent", "etc/nginx/none.conf")]  # fmt: skip
+    units, proxy = str(world.root / "etc/systemd/"), str(world.root / "etc/nginx/")
+    enabled = {"run": ["systemctl", "disable", "a.socket"], "undo": ["systemctl", "enable", "a.socket"]}
+    stopped = {"run": ["systemctl", "stop", "a.socket"], "undo": ["systemctl", "start", "a.socket"]}
+    first = [{**enabled, "unless": ["x", "unlisted"]}, {**stopped, "unless": ["x", "unlisted"]}]
+    commands = [
+        {"run": ["systemctl", "reload", each], "changed": [under], "again": ["systemctl", "reload", each]}
+        for each, under in (("units", units), ("nginx", proxy))
+    ]
+    folders = [str(world.root / name) for name in ("etc/goferry/env", "etc/goferry", "bin")]
+    removal = {"first": first, "leave": True, "folders": folders, "keeps": [str(world.root / "etc/goferry/env/api")]}
+    return HostOrder.of({"do": "apply", "entries": gone, "commands": commands, "removal": removal})
+
+
+@pytest.mark.parametrize("make", ["older"], indirect=True)
+def test_a_fault_while_a_host_is_left_leaves_what_was_there_and_the_next_run_leaves_it(make):
+    def left(world):
+        world.fuse = ()
+        answer = on_host.apply(leaving(world))
+        assert answer["kept"] == [str(world.root / "etc/goferry/env/api")]
+        assert set(world.tree()) == {
+            "etc",
+            "etc/goferry",
+            "etc/goferry/env",
+            "etc/goferry/env/api",
+            "etc/nginx",
+            "etc/systemd",
+        }
+        state = world.state()
+        assert (state["enabled"], state["active"]) == ([], ["nginx"])
+        assert set(state["read"]) >= {"units", "nginx"}
+
+    world, faults = make(), 0
+    left(world)
+    for place in sample(range(world.points), 15):
+        world = make()
+        before, world.fuse, error = world.whole(), [place], None
+        try:
+            on_host.apply(leaving(world))
+        except on_host.ChangeFailure as failure:
+            error = failure
+        if error:
+            faults += 1
+            assert world.whole() == before, (place, error.state)
+        left(world)
+    assert faults > 5

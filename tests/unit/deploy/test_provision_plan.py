@@ -186,7 +186,7 @@ def test_a_service_that_is_gone_stays_and_is_told():
     first = plan(SHOP, FACTS)
     later = plan(HostSpec("shop", (ServiceSpec("api", "socket", 8080),), b"trust"), facts(host_file=host_file(first)))
     assert "web" in hostfile.parse(host_file(later).encode()).projects["shop"]
-    assert later.notes == ("web is no longer declared; the host stays ready for it",)
+    assert later.notes == ("web is no longer declared; the host stays ready for it until:  --prune",)
 
 
 @pytest.mark.parametrize(

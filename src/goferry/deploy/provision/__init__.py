@@ -4,6 +4,8 @@ Contract (what other rooms import; a module with `_` is private):
 
     command          the whole of `goferry provision`
     variables        the whole of `goferry env`
+    unprovision      the whole of `goferry unprovision`, and how a command becomes root on hosts
+    purge            `goferry purge` on hosts
     needs            what a proxy and a guard need on a host: the two contracts
     on_host          the program that runs on the host
     changes_on_host  its changes, each with its way back

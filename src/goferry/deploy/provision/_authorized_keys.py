@@ -78,6 +78,12 @@ def changed(
     return "".join(each if each.endswith("\n") else each + "\n" for each in lines), notes
 
 
+def without(text: str, project: str, *, last: bool) -> str:
+    """Return authorized_keys without a project's lines; with the last project those go too that name none."""
+    names = (project, "") if last else (project,)
+    return "".join(each for each in text.splitlines(keepends=True) if _project(each) not in names)
+
+
 def _blob(key: str) -> str:
     return " ".join(key.split()[:2])
 

@@ -41,7 +41,8 @@ class BaseFacts(msgspec.Struct, frozen=True):
         user: the number of the user that asked. system: the kernel's name. python: its version.
         release: the text of os-release. selinux: `enforcing` or `permissive`; empty where it is not on.
         ipv6: whether it has IPv6. control_groups: their newest version. ports: on which somebody listens.
-        host_file: the text of host.json, empty where there is none. live: `PROJECT/SERVICE` → mode of what is live.
+        host_file: the text of host.json, empty where there is none. left_file: that of left.json (_left_services).
+        packages: those that provisioning installed. live: `PROJECT/SERVICE` → mode of what is live.
         trust: the text of the trust file that projects share. trusts: projects that have one of their own.
         authorized_keys: the text of the login's file. host_keys: the host's public keys, a line each.
         found: which of the asked paths are there.
@@ -56,6 +57,8 @@ class BaseFacts(msgspec.Struct, frozen=True):
     control_groups: Literal[1, 2]
     ports: frozenset[int]
     host_file: str
+    left_file: str
+    packages: tuple[str, ...]
     live: dict[str, str]
     trust: str
     trusts: frozenset[str]

@@ -15,17 +15,18 @@ from goferry.deploy.provision import (
     _authorized_keys as authorized_keys,
     _certificate_files as certificate_files,
     _domain_allocation as domain_allocation,
+    _left_services as left_services,
     _port_allocation as port_allocation,
     _selinux_policy as selinux_policy,
 )
 from goferry.deploy.provision._certificate_files import Certified
 from goferry.deploy.provision._host_facts import BaseFacts, HostFacts
-from goferry.deploy.provision._order_on_host import Command, HostEntry, SlotCopy, Words
+from goferry.deploy.provision._order_on_host import NOTHING, Command, HostEntry, Removal, SlotCopy, Words
 from goferry.deploy.provision._package_managers import PACKAGE_MANAGERS
 from goferry.deploy.provision.needs import LOGIN, LOGIN_HOME, USUAL, HostGuard, HostProxy, HostTrial, ProxySettings
 from goferry.kernel import hostfile, loopback_ports, probe
 from goferry.kernel.errors import printable
-from goferry.kernel.hostfile import HostFile, HostFileInvalid, Place, Policy
+from goferry.kernel.hostfile import HostFile, Place, Policy
 from goferry.kernel.sites import NOWHERE, Site
 
 _COMPILE = Command(
@@ -68,6 +69,7 @@ class HostSpec:
         bind: the address that the proxy listens on; empty means every one.
         secret: what the proxy and the agent share from now on, on a host that has no such secret yet.
         install: whether missing packages may be installed.
+        prune: whether services that are no longer declared are removed.
     """
 
     project: str
@@ -77,6 +79,7 @@ class HostSpec:
     agent: bytes = b""
     bind: str = ""
     install: bool = True
+    prune: bool = False
     removed: tuple[str, ...] = ()
     accepts: str = ""
     environments: tuple[str, ...] = ()
@@ -98,6 +101,8 @@ class HostPlan:
     Attributes:
         copies: what is copied before anything changes. trials: what is tried once all is applied.
         seen: files that the plan was made from, with their texts' SHA-256: it holds while they are the same.
+        removal: what is taken away beside files. check: the agent's own, where there is an agent then.
+        listing: prints the installed packages.
     """
 
     entries: tuple[HostEntry, ...]
@@ -108,6 +113,9 @@ class HostPlan:
     copies: tuple[SlotCopy, ...] = ()
     trials: tuple[HostTrial, ...] = ()
     seen: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    removal: Removal = NOTHING
+    check: Words = ()
+    listing: Words = ()
 
 
 def plan(spec: HostSpec, facts: HostFacts) -> HostPlan:
@@ -120,16 +128,20 @@ def plan(spec: HostSpec, facts: HostFacts) -> HostPlan:
         DeployKeyTaken: when a key is another project's. HostFileInvalid: when its host.json was damaged.
     """
     base = facts.base
-    there = _host_file(facts)
+    there = left_services.read_host_file(facts)
     proxy, guard = facts.proxy(there.switch if there else ""), facts.guard(there.guard if there else "")
     before = there or HostFile(guard.name, proxy.name)
     _refuse_unsuitable(spec, facts, before, proxy, guard)
     mine = port_allocation.of(spec, before, base)
-    port_allocation.refuse_meeting(mine, before)
-    # A service that is no longer declared may still serve: its place stays.
-    kept = {place.service: place for place in before.projects.get(spec.project, {}).values()}
+    # A service that is no longer declared may still serve: its place stays, unless it is asked to go.
+    kept = dict(before.projects.get(spec.project, {}))
     declared = {place.service: place for place in mine}
     undeclared = {name: place for name, place in kept.items() if name not in declared}
+    gone, undeclared = (undeclared, {}) if spec.prune else ({}, undeclared)
+    kept = {name: place for name, place in kept.items() if name not in gone}
+    port_allocation.refuse_meeting(mine, replace(before, projects={**before.projects, spec.project: kept}))
+    left = left_services.left_services(facts).without(spec.project, declared)
+    left = left.with_services(spec.project, gone) if gone else left
     served = {**domain_allocation.taken_over(undeclared, mine), **declared}
     after = replace(before, projects={**before.projects, spec.project: served}, policies=_policies(spec, before))
     everywhere = [place for places in after.projects.values() for place in places.values()]
@@ -155,6 +167,8 @@ def plan(spec: HostSpec, facts: HostFacts) -> HostPlan:
         *policy.entries,
         *_authorized(authorized, base),
         *_trust(spec),
+        *left_services.left_entries(facts, left),
+        *(HostEntry(path, gone=True) for path in left_services.service_files(gone.values(), guard, proxy)),
         HostEntry(hostfile.HOST_FILE, after.to_bytes()),
     ]
     for place, service in zip(mine, spec.services, strict=True):
@@ -177,6 +191,7 @@ def plan(spec: HostSpec, facts: HostFacts) -> HostPlan:
     )
     notes = (
         *_notes(mine, kept, formers),
+        *_pruned_notes(spec.project, gone),
         *domain_allocation.notes(undeclared, mine),
         *certificate_files.notes(facts.certificates),
         *guard.notes(base.control_groups),
@@ -189,33 +204,17 @@ def plan(spec: HostSpec, facts: HostFacts) -> HostPlan:
         notes=(*notes, *_policy_note(spec, after), *key_notes),
         copies=tuple(copy for place in mine for copy in guard.copies(place)),
         trials=guard.trials,
-        seen=_seen(facts, (*proxy.reads, *guard.reads)),
+        seen=seen_files(facts, (*proxy.reads, *guard.reads)),
+        removal=left_services.service_removal(gone.values(), guard, proxy),
+        check=(hostfile.AGENT, "check"),
+        listing=facts.packages.listing if facts.packages else (),
     )
-
-
-def _host_file(facts: HostFacts) -> HostFile | None:
-    """Read what the host was provisioned with.
-
-    Raises:
-        HostFileInvalid: as it says; not with the advice to provision it, which is what failed.
-    """
-    try:
-        return hostfile.parse(facts.base.host_file.encode(), facts.known) if facts.base.host_file else None
-    except HostFileInvalid as error:
-        raise HostFileInvalid(
-            error.what,
-            state="Nothing was changed.",
-            advice=[
-                "a newer Goferry may have written it: run that one",
-                "what was edited by hand is put right by hand, as root on the host, in /etc/goferry/host.json",
-            ],
-        ) from None
 
 
 def _notes(mine: Sequence[Place], kept: Collection[str], formers: Collection[str]) -> Iterator[str]:
     """Yield what people must know about the services."""
     for name in sorted(set(kept) - {place.service for place in mine}):
-        yield f"{name} is no longer declared; the host stays ready for it"
+        yield f"{name} is no longer declared; the host stays ready for it until:  --prune"
     for name in formers:
         yield (
             f"{name} serves a version that listens in another way; the host stays ready for that one too until it is "
@@ -226,6 +225,14 @@ def _notes(mine: Sequence[Place], kept: Collection[str], formers: Collection[str
             yield f"{what}; {loopback_ports.elsewhere(place.service)}"
 
 
+def _pruned_notes(project: str, gone: Collection[str]) -> Iterator[str]:
+    for name in sorted(gone):
+        yield (
+            f"{name} is no longer declared and goes; what it keeps stays until:  "
+            f"goferry purge {project} --service {name} --host HOST"
+        )
+
+
 def _policy_note(spec: HostSpec, after: HostFile) -> list[str]:
     """Return what people must know of a project of the first hosts, which had no policies."""
     if after.policy(spec.project) is not None:
@@ -234,7 +241,7 @@ def _policy_note(spec: HostSpec, after: HostFile) -> list[str]:
     return [f"{what}; set one:  --accepts releases"]
 
 
-def _seen(facts: HostFacts, reads: Sequence[str]) -> tuple[tuple[str, str], ...]:
+def seen_files(facts: HostFacts, reads: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Return the files that several projects share, as they were looked at."""
     base = {hostfile.HOST_FILE: facts.base.host_file, AUTHORIZED_KEYS: facts.base.authorized_keys}
     files = {**base, **{path: facts.texts.get(path, "") for path in reads}}

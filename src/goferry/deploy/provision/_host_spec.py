@@ -32,6 +32,7 @@ def read(
     policy: Policy | None = None,
     bind: str = "",
     install: bool = True,
+    prune: bool = False,
 ) -> tuple[HostSpec, list[str]]:
     """Return the specification, and notes for people; `policy` holds what the options say of it, empty or 0 by default.
 
@@ -71,6 +72,7 @@ def read(
         agent=bundle(),
         bind=address,
         install=install,
+        prune=prune,
     )
     unused = [name for name, each in sorted(services.items()) if each.env_file]
     place = f"/etc/goferry/env/{spec.project}-"

@@ -117,6 +117,14 @@ class NginxProxy:
         """Return the folder that its files include."""
         return servers.own_folder(place)
 
+    def shared_files(self) -> tuple[str, ...]:
+        """Return what the http block includes, and the domains' servers, wherever they are."""
+        return (_INCLUDE, *_SITES)
+
+    def own_folders(self) -> tuple[str, ...]:
+        """Return the folders of the services' files, of the operators', and of answers to whoever certifies domains."""
+        return (_FOLDER + "goferry", servers.OWN.rstrip("/"), servers.ACME)
+
     def shared(self, secret: probe.ProbeSecret) -> HostEntry:
         """Return what nginx's http block includes; it holds the secret by which the host agent asks."""
         text = template.fill("nginx/goferry.conf", secret=probe.line(probe.secret(self.include) or secret))
@@ -129,3 +137,7 @@ class NginxProxy:
     def commands(self, guard: HostGuard) -> tuple[Command, ...]:
         """Return what makes nginx run with its files."""
         return guard.keeps("nginx", folder=_FOLDER)
+
+    def reads_again(self, guard: HostGuard) -> Command:
+        """Return what has nginx read its files again, if it runs."""
+        return guard.reads_again("nginx", folder=_FOLDER)

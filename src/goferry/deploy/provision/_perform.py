@@ -20,23 +20,31 @@ from goferry.deploy.provision._package_managers import PACKAGE_MANAGERS
 from goferry.deploy.provision._provision_record import HostCheck, ProvisionedHost, ProvisionRecord, shown
 from goferry.deploy.provision._root_shell import AskPassword, RootShell
 from goferry.deploy.provision.needs import HostGuard, HostProxy
-from goferry.kernel import hostfile
 from goferry.kernel.errors import printable
 from goferry.observe.events import Span, Stream
 
 _HERE = "goferry.deploy.provision."
-SCRIPTS = ("goferry.kernel.fields", _HERE + "_order_on_host", _HERE + "changes_on_host", _HERE + "on_host")
+SCRIPTS = (
+    "goferry.kernel.fields",
+    _HERE + "_order_on_host",
+    _HERE + "changes_on_host",
+    _HERE + "_as_found_on_host",
+    _HERE + "_removal_on_host",
+    _HERE + "on_host",
+)
 """What is sent, in this order: the last one is the program, and imports those before it."""
 
 FINDS = tuple(each.program for each in PACKAGE_MANAGERS)
 
 
-class _Done(msgspec.Struct, frozen=True):
+class ScriptAnswer(msgspec.Struct, frozen=True):
     """The script's answer to all requests but `facts`; a request fills in only what it does."""
 
     changed: tuple[str, ...] = ()
     ran: tuple[str, ...] = ()
     trials: tuple[int, ...] = ()
+    stays: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     checks: tuple[object, ...] = ()
     error: str | None = None
     state: str = ""
@@ -125,26 +133,20 @@ def on_one_host(
             back, as the message says.
         What `host_plan.plan` and `ask` raise.
     """
-    asks, reads = host_facts.questions([*proxies, *guards], spec.certificates)
-
-    def read_facts() -> HostFacts:
-        answer = ask(HostOrder("facts", tuple(asks), tuple(reads), FINDS))
-        return host_facts.read(address, answer, proxies, guards, spec.certificates)
-
     span.progress("look")
-    facts = read_facts()
+    facts = read_facts(address, ask, proxies, guards, spec.certificates)
     made, installed = plan(spec, facts), tuple[str, ...]()
     if made.install and do == "apply":
         span.progress("install")
         order = as_order(replace(made, entries=(), commands=()), do="install")
-        installed = shown(_done(address, ask(order)).ran)
+        installed = shown(done_of(address, ask(order)).ran)
         # The package starts the proxy with a page of its own, whose port must not count as another program's.
-        facts = replace(facts, proxies=read_facts().proxies)
+        facts = replace(facts, proxies=read_facts(address, ask, proxies, guards, spec.certificates).proxies)
         made = plan(spec, facts)
     for note in made.notes:  # before anything changes: a person may have to act first
         span.note(note, "warning")
     span.progress("apply" if do == "apply" else "compare")
-    done = _done(address, ask(as_order(made, do=do)), "The packages that were installed stay." if installed else "")
+    done = done_of(address, ask(as_order(made, do=do)), "The packages that were installed stay." if installed else "")
     planned = tuple(" ".join(words) for words in made.install) if do != "apply" else ()
     # Not strict: only `apply` tries anything, so other answers have no codes.
     failed = (trial.note for trial, code in zip(made.trials, done.trials, strict=False) if code)
@@ -161,9 +163,31 @@ def on_one_host(
     return host
 
 
-def _done(address: Address, answer: object, more: str = "") -> _Done:
+def read_facts(
+    address: Address,
+    ask: Ask,
+    proxies: Sequence[type[HostProxy]] = PROXIES,
+    guards: Sequence[type[HostGuard]] = GUARDS,
+    certificates: host_facts.Certificates = (),
+) -> HostFacts:
+    """Ask what a host is like.
+
+    Raises:
+        HostUnsuitable: when its answer can't be. What `ask` raises.
+    """
+    asks, reads = host_facts.questions([*proxies, *guards], certificates)
+    answer = ask(HostOrder("facts", tuple(asks), tuple(reads), FINDS))
+    return host_facts.read(address, answer, proxies, guards, certificates)
+
+
+def done_of(address: Address, answer: object, more: str = "") -> ScriptAnswer:
+    """Read an answer.
+
+    Raises:
+        AgentLost, ProvisionFailed: it is none, or says that a step failed.
+    """
     try:
-        done = msgspec.convert(answer, _Done)
+        done = msgspec.convert(answer, ScriptAnswer)
     except msgspec.ValidationError:
         raise root_shell.unlike(address) from None
     if done.error is not None:
@@ -173,6 +197,11 @@ def _done(address: Address, answer: object, more: str = "") -> _Done:
             advice=["mend it on the host, then run the same command again"],
         )
     return done
+
+
+def applied(address: Address, ask: Ask, made: HostPlan) -> tuple[str, ...]:
+    """Have a plan applied; return what stays of what it takes away."""
+    return shown(done_of(address, ask(as_order(made, do="apply"))).stays)
 
 
 def known_lines(address: Address, keys: Sequence[str]) -> list[str]:
@@ -189,7 +218,9 @@ def as_order(made: HostPlan, *, do: str) -> HostOrder:
         entries=made.entries,
         commands=made.commands,
         copies=made.copies,
-        check=(hostfile.AGENT, "check"),
+        check=made.check,
         trials=tuple(trial.run for trial in made.trials),
         seen=dict(made.seen),
+        removal=made.removal,
+        listing=made.listing,
     )

@@ -6,7 +6,7 @@ The names of units, sockets and files are `kernel.hostfile`'s, which the agent r
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from goferry.deploy.provision import _template as template
@@ -24,6 +24,7 @@ from goferry.kernel.hostfile import (
     TRUST_FOLDER,
     Place,
 )
+from goferry.kernel.leftfile import LEFT_FILE
 
 OLDEST = 247
 """The first version that has all that the units say."""
@@ -124,7 +125,8 @@ class SystemdGuard:
             _enabled("goferry.target"),
             Command(_ADOPT, changed=(AGENT, _UNITS), after=True),
             # A new agent looks at what it takes over: folders that were open to all are closed before the next deploy.
-            Command(("systemctl", "start", "--no-block", _RECOVER), changed=(AGENT,), after=True),
+            # What a service keeps that was taken off the host (left.json) serves again when it is declared again.
+            Command(("systemctl", "start", "--no-block", _RECOVER), changed=(AGENT, LEFT_FILE), after=True),
         )
         return HostPart(tuple(entries), commands)
 
@@ -184,8 +186,8 @@ class SystemdGuard:
         """Return what enables, starts and reloads another program's unit."""
         unit = f"{program}.service"
         return (
-            _enabled(unit),
-            _started(unit),
+            replace(_enabled(unit), restores=True),
+            replace(_started(unit), restores=True),
             Command(
                 ("systemctl", "reload", unit),
                 changed=(folder,),
@@ -193,6 +195,37 @@ class SystemdGuard:
                 again=("systemctl", "try-reload-or-restart", unit),
             ),
         )
+
+    def reads_again(self, program: str, *, folder: str) -> Command:
+        """Return what has another program's unit reload, if it runs."""
+        reload = ("systemctl", "try-reload-or-restart", f"{program}.service")
+        return Command(reload, changed=(folder,), again=reload)
+
+    def service_units(self, place: Place) -> tuple[str, ...]:
+        """Return patterns of the slots, their sockets and what those trigger."""
+        own = (f"goferry-{place.stem}@*.service", f"goferry-{place.stem}@*.socket")
+        return (*own, f"goferry.door-{place.stem}@*.service")
+
+    def agent_units(self) -> tuple[str, ...]:
+        """Return patterns of the agent's socket and connections, the recovery and the target of services."""
+        return ("goferry-agent.socket", "goferry-agent@*.service", _RECOVER, "goferry.target")
+
+    def disables(self) -> tuple[Command, ...]:
+        """Return what disables the socket, the recovery and the target."""
+        return tuple(
+            Command(
+                ("systemctl", "--quiet", "disable", unit),
+                unless=("sh", "-c", f"! systemctl is-enabled --quiet {unit}"),
+                undo=("systemctl", "--quiet", "enable", unit),
+            )
+            for unit in ("goferry-agent.socket", _RECOVER, "goferry.target")
+        )
+
+    def forgets(self) -> tuple[Command, ...]:
+        """Return what has systemd read its units again; one that failed is remembered until it is told otherwise."""
+        reload = ("systemctl", "daemon-reload")
+        failed = ("sh", "-c", "systemctl reset-failed 'goferry*' 2>/dev/null || :")
+        return (Command(reload, changed=(_UNITS,), again=reload), Command(failed, changed=(_UNITS,)))
 
 
 def _unit(name: str, text: str) -> HostEntry:

@@ -24,6 +24,8 @@ from goferry.deploy.provision._order_on_host import Command, HostEntry, SlotCopy
 
 NOTE = "/etc/goferry/.changing"
 """Files that were changed by a run that did not end; their commands are still to be run."""
+LAST = "/host.json"
+"""The file that is changed when all others are."""
 NOT_FOUND = 5
 """systemctl's code for a unit that is not there (any more)."""
 
@@ -73,6 +75,8 @@ def utf8(data: bytes) -> bytes:
 
 def same(entry: HostEntry) -> bool:
     """Whether a file or folder is as it should be already; a folder, or a file that is yours, may be a link to one."""
+    if entry.gone:
+        return not os.path.lexists(entry.path)
     try:
         found = os.stat(entry.path) if entry.yours else os.lstat(entry.path)
     except OSError:
@@ -102,12 +106,21 @@ class Changes:
 
     New files are first written beside their places and synced, so that a full disk is found before anything changed.
     The files that they replace stay as links until all is done: the way back needs no room.
+
+    Attributes:
+        changed, ran: paths and commands, for people.
+        made: folders that were not there before. owned: (folder, uid, gid, mode) of those that had others. undo: of
+            commands that change what is not Goferry's own.
     """
 
     def __init__(self) -> None:
         self.changed: list[str] = []
         self.ran: list[str] = []
+        self.made: list[str] = []
+        self.owned: list[tuple[str, int, int, int]] = []
+        self.undo: list[Words] = []
         self._staged: dict[str, str] = {}
+        self._going: list[str] = []
         self._links: list[str] = []
         self._back: list[tuple[str, Callable[[], None]]] = []
         self._again: list[Words] = []
@@ -117,6 +130,9 @@ class Changes:
     def stage(self, entry: HostEntry) -> None:
         """Make a folder, or write a file beside its place."""
         path = entry.path
+        if entry.gone:
+            self._going.append(path)
+            return
         if entry.content is None:
             self._folder(path)
         if entry.content is None or (entry.keep and os.path.isfile(path)):
@@ -134,6 +150,7 @@ class Changes:
             missing.append(path)
             path = os.path.dirname(path)
         for each in reversed(missing):
+            self.made.append(each)
             self._back.append((each, partial(empty, each)))
             os.mkdir(each, 0o755)
 
@@ -144,6 +161,8 @@ class Changes:
             os.chown(path, found.st_uid, found.st_gid)
             os.chmod(path, found.st_mode & 0o7777)
 
+        if stat.S_ISDIR(found.st_mode) and path not in self.made:
+            self.owned.append((path, found.st_uid, found.st_gid, found.st_mode & 0o7777))
         self._back.append((path, back))
         os.chown(path, *wanted)
         os.chmod(path, mode)
@@ -161,15 +180,19 @@ class Changes:
         sync(os.path.dirname(new))
 
     def swap(self, pending: list[str]) -> None:
-        """Note what is going to change, and rename what is staged into place."""
-        if self._staged or self.changed:
+        """Note what is going to change, rename what is staged into place, and remove what is to be gone."""
+        if self._staged or self._going or self.changed:
             # The note stays when not all could be brought back: the next run then runs the commands.
             self._back.append((NOTE, lambda: None if self._left else note(pending)))
-            note([*pending, *self.changed, *self._staged])
-        for path, new in sorted(self._staged.items()):
+            note([*pending, *self.changed, *self._staged, *self._going])
+        # What says which projects there are comes last: a run that is cut short before finds the same to do.
+        for path in sorted([*self._staged, *self._going], key=lambda path: (path.endswith(LAST), path)):
             self._back.append((path, self._keep(path)))
-            os.rename(new, path)
-            del self._staged[path]
+            if path in self._staged:
+                os.rename(self._staged[path], path)
+                del self._staged[path]
+            else:
+                gone(path)
             self.changed.append(path)
         for folder in sorted({os.path.dirname(path) for path in self.changed}):
             sync(folder)
@@ -184,7 +207,16 @@ class Changes:
         os.link(path, old, follow_symlinks=False)
         return partial(os.rename, old, path)
 
-    def run_command(self, command: Command, pending: list[str]) -> None:
+    def put(self, path: str, data: bytes) -> None:
+        """Write a file of the run's own, in place of what is there."""
+        new = beside(path)
+        self._back.append((new, partial(gone, new)))
+        write(new, data, 0o600, (os.geteuid(), os.getegid()))
+        self._back.append((path, self._keep(path)))
+        os.rename(new, path)
+        sync(os.path.dirname(path))
+
+    def run_command(self, command: Command, pending: list[str], timeout: float = 180) -> None:
         """Run a command that has a reason."""
         if not due(command, self.changed + pending):
             return
@@ -193,8 +225,9 @@ class Changes:
         self._again += [command.again] if command.again else []
         # Before it runs, for the question is answered yes afterwards.
         self._stays += [command.stays] if command.stays and asked(command) else []
-        check_call(command.run)
+        check_call(command.run, timeout)
         self.ran.append(command.text)
+        self.undo += [command.undo] if command.restores else []
 
     def done(self) -> None:
         """Forget the way back."""

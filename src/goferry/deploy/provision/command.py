@@ -27,7 +27,8 @@ class ProvisionOptions:
     Attributes:
         hosts: else those of `environment`. directory, project: whose services. keys: public keys that may deploy.
         trust: the trust file. user, identity, known_hosts: how to log in. host_key: a fingerprint that was compared.
-        bind: where the proxy listens. install: whether missing packages may be installed.
+        bind: where the proxy listens. install: whether missing packages may be installed. prune: whether services that
+            are no longer declared are removed.
         removed: public keys that may not deploy any more. accepts, keep: of the project's policy on the host.
         check: whether to say what is not as it should be, and change nothing.
     """
@@ -44,6 +45,7 @@ class ProvisionOptions:
     host_key: str = ""
     bind: str = ""
     install: bool = True
+    prune: bool = False
     removed: tuple[Path, ...] = ()
     accepts: str = ""
     keep: int = 0
@@ -75,6 +77,7 @@ def run(
         policy=_policy(order),
         bind=order.bind,
         install=order.install,
+        prune=order.prune,
     )
     known = order.known_hosts or default_known_hosts(order.directory)
     if order.host_key and known is None:

@@ -125,6 +125,21 @@ class HostGuard(HostProgram, Protocol):
     def keeps(self, program: str, *, folder: str) -> tuple[Command, ...]:
         """Return what keeps another program of the host running, and has it read its configuration folder again."""
 
+    def reads_again(self, program: str, *, folder: str) -> Command:
+        """Return what has another program of the host read its configuration folder again, if it runs."""
+
+    def service_units(self, place: Place) -> tuple[str, ...]:
+        """Return patterns of all that runs of a service."""
+
+    def agent_units(self) -> tuple[str, ...]:
+        """Return patterns of what runs of the agent."""
+
+    def disables(self) -> tuple[Command, ...]:
+        """Return what keeps the agent and the services from being started at boot."""
+
+    def forgets(self) -> tuple[Command, ...]:
+        """Return what has the guard see that units are gone."""
+
 
 class HostProxy(HostProgram, Protocol):
     """What takes the public's traffic to the services' links, on one host."""
@@ -159,6 +174,12 @@ class HostProxy(HostProgram, Protocol):
     def own_folder(self, place: Place) -> str:
         """Return the folder of what the host's operator adds for a service, which nobody else touches or removes."""
 
+    def shared_files(self) -> tuple[str, ...]:
+        """Return the files that all services share, there or not: they go with the last service."""
+
+    def own_folders(self) -> tuple[str, ...]:
+        """Return the folders that are nobody else's, which go with the last service where they are empty."""
+
     def shared(self, secret: probe.ProbeSecret) -> HostEntry:
         """Return what all services share; a secret that the host has already is kept instead of this one."""
 
@@ -167,3 +188,6 @@ class HostProxy(HostProgram, Protocol):
 
     def commands(self, guard: HostGuard) -> tuple[Command, ...]:
         """Return what makes it run with its files."""
+
+    def reads_again(self, guard: HostGuard) -> Command:
+        """Return what has it read its files again, if it runs."""

@@ -19,7 +19,9 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Callable
 
+from goferry.deploy.provision._as_found_on_host import record_changes, record_packages
 from goferry.deploy.provision._order_on_host import Command, HostEntry, HostOrder, Words
+from goferry.deploy.provision._removal_on_host import end, finish, foreseen, kept, packages
 from goferry.deploy.provision.changes_on_host import (
     ChangeFailure,
     Changes,
@@ -58,6 +60,8 @@ def facts(order: HostOrder) -> Answer:
         "ports": listening(),
         "host_file": text("/etc/goferry/host.json"),
         "live": live(),
+        "left_file": text("/etc/goferry/left.json"),
+        "packages": packages(),
         "trust": text("/etc/goferry/goferry.trust"),
         "trusts": sorted(os.path.basename(path)[:-6] for path in glob.glob("/etc/goferry/trust/*.trust")),
         "authorized_keys": text("/var/lib/goferry-login/.ssh/authorized_keys"),
@@ -119,19 +123,31 @@ def apply(order: HostOrder) -> Answer:
                 with deaf():
                     raise ChangeFailure(what, changes.bring_back()) from error
             changes.done()
+            stays = finish(order.removal, changes.ran)
         if later:
             afterwards(later, changes)
     unchanged = not changes.changed and not changes.ran
     done = {"changed": changes.changed, "ran": changes.ran, "unchanged": unchanged}
     trials = [run(words, QUESTION)[0] for words in order.trials]
-    return {**done, "trials": trials, "checks": settled_checks(order.check)}
+    stay = kept(order.removal.keeps)
+    checks = settled_checks(order.check) if order.check else []
+    return {**done, "trials": trials, "checks": checks, "stays": stays, "kept": stay}
 
 
 def install(order: HostOrder) -> Answer:
-    """Install packages; return `{"ran": [text]}`."""
+    """Install packages, and note which that were; return `{"ran": [text]}`."""
+    before = installed(order.listing)
     for words in order.install:
         check_call(words, 600)
+    manager = order.install[0][0] if order.install else ""
+    record_packages(manager, before, installed(order.listing))
     return {"ran": [" ".join(words) for words in order.install]}
+
+
+def installed(listing: Words) -> list[str]:
+    """Return the packages that a host has: of each line that begins with `ii`, what is behind a tab."""
+    lines = run(listing, QUESTION, most=16 << 20)[1].splitlines() if listing else []
+    return [line.partition("\t")[2] for line in lines if line.startswith("ii")]
 
 
 def afterwards(commands: list[Command], changes: Changes) -> None:
@@ -147,9 +163,12 @@ def afterwards(commands: list[Command], changes: Changes) -> None:
 
 
 def carry_out(order: HostOrder, changes: Changes, pending: list[str]) -> list[Command]:
-    """Stage, swap, and run what is due; return the commands that are due afterwards."""
+    """End what is to end, stage, swap, and run what is due; return the commands that are due afterwards."""
+    end(order.removal, changes)
     for entry in differing(order.entries):
         changes.stage(entry)
+    if not order.removal.leave:
+        record_changes(changes)
     for each in order.copies:
         changes.copy(each)
     changes.swap(pending)
@@ -157,6 +176,8 @@ def carry_out(order: HostOrder, changes: Changes, pending: list[str]) -> list[Co
     for command in order.commands:
         if not command.after:
             changes.run_command(command, pending)
+    if not order.removal.leave:
+        record_changes(changes)
     if not later:
         note([])
     return later
@@ -178,9 +199,14 @@ def alone(path: str, who: str) -> Iterator[None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         await_lock(descriptor, who)
-        yield
+        # Who leaves the host removes the file, and then another one is the lock of those who come later.
+        if os.path.lexists(path) and os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            yield
+            return
     finally:
         os.close(descriptor)
+    with alone(path, who):
+        yield
 
 
 def await_lock(descriptor: int, who: str) -> None:
@@ -210,7 +236,9 @@ def differing(entries: Sequence[HostEntry]) -> list[HostEntry]:
 def diff(order: HostOrder) -> Answer:
     """Return what apply would write and run."""
     changed = [entry.path for entry in differing(order.entries)]
-    return {"changed": changed, "ran": [each.text for each in order.commands if due(each, changed)]}
+    ran = [*foreseen(order.removal), *(each.text for each in order.commands if due(each, changed))]
+    more = {"kept": kept(order.removal.keeps)} if order.removal.keeps else {}
+    return {"changed": changed, "ran": ran, **more}
 
 
 def check(order: HostOrder) -> Answer:

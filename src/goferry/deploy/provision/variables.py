@@ -32,11 +32,8 @@ from goferry.observe.events import Stream
 
 _HERE = "goferry.deploy.provision."
 SCRIPTS = (
-    "goferry.kernel.fields",
+    *perform.SCRIPTS,
     "goferry.kernel.envfile",
-    _HERE + "_order_on_host",
-    _HERE + "changes_on_host",
-    _HERE + "on_host",
     _HERE + "_variables_request_on_host",
     _HERE + "variables_on_host",
 )

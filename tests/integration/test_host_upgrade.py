@@ -154,7 +154,7 @@ def test_what_an_earlier_goferry_deployed_keeps_its_values_from_the_upgrade_on(b
     with pytest.raises(GoferryError) as told:
         deploy.restart(shop.fleet(host), settings=SETTINGS, stream=Stream())
     assert (told.value.name, told.value.exit_code) == ("host-outdated", 2)
-    with Traffic(host, (8080, 8081)) as traffic:
+    with Traffic(host, {port: PORTS[port] for port in (8080, 8081)}) as traffic:
         upgrade(shop, host)
         host.run("printf 'SECRET=new\\n' >/etc/goferry/env/shop-plain")
         time.sleep(1)
@@ -165,7 +165,7 @@ def test_what_an_earlier_goferry_deployed_keeps_its_values_from_the_upgrade_on(b
     while not (answer := plain_answers(host)) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert answer == "v1.0.0 ours\n"
-    with Traffic(host, (8080, 8081)) as traffic:
+    with Traffic(host, {port: PORTS[port] for port in (8080, 8081)}) as traffic:
         time.sleep(1)
         done = deploy.restart(shop.fleet(host), settings=SETTINGS, stream=Stream()).as_json()
         time.sleep(1)

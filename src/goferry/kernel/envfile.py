@@ -112,9 +112,14 @@ def edited(data: bytes, values: Mapping[str, str], removed: Collection[str] = ()
     parts.append(text[done:])
     kept = "".join(parts)
     added = [_line(name, value) for name, value in values.items() if name not in last]
-    if added and kept and not kept.endswith("\n"):
+    # A value that ends with an escaped line feed goes on in the next line.
+    if added and kept and (not kept.endswith("\n") or _Reader(kept).unended):
         kept += "\n"
-    return (kept + "".join(added)).encode()
+    data = (kept + "".join(added)).encode()
+    before = {each.name: each.value for each in assignments if each.name not in removed}
+    if {each.name: each.value for each in _whole(data)[1]} != {**before, **values}:
+        raise EnvFileError("systemd would read other values than those asked for; edit the file by hand")
+    return data
 
 
 def checked(data: bytes) -> dict[str, str]:
@@ -154,13 +159,14 @@ class _Reader:
 
     Attributes:
         assignments: what it finds. open: whether the text ends within quotes, or behind a backslash.
-        begun: where its last assignment begins. continued: where a comment ends with a backslash, -1 where none does.
+        unended: whether its last assignment ends with the text, and not with a line feed of its own.
+        begun: where that one begins. continued: where a comment ends with a backslash, -1 where none does.
     """
 
     def __init__(self, text: str) -> None:
         self._text = text
         self.assignments: list[Assignment] = []
-        self.open, self.begun, self.continued = False, 0, -1
+        self.open, self.unended, self.begun, self.continued = False, False, 0, -1
         place = 0
         while place < len(text):
             place = self._statement(place)
@@ -227,6 +233,7 @@ class _Reader:
             else:
                 fresh = False
                 yield each, False, place
+        self.unended = True
 
     def _quoted(self, quote: str, place: int) -> tuple[str, int]:
         """Return what stands within quotes, and where they end."""

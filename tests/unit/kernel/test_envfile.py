@@ -45,6 +45,7 @@ def test_is_read_as_systemd_reads_it(text):
 
 @given(NAMES, VALUES, FILES)
 @example("A", "\ttwo lines\n and a $ ` \\ \" '", "")
+@example("TOKEN", "s3cret", "DB=abc\\\n")
 def test_a_value_that_is_written_is_the_one_that_is_read(name, value, text):
     try:
         before = envfile.checked(text.encode())

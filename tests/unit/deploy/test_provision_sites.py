@@ -1,7 +1,9 @@
 """Domains on a host: who may have one, which ports are nginx's to join, certificates, and where the servers are."""
 
+import grp
 import json
 import os
+import pwd
 import socket
 import subprocess
 import sys
@@ -11,7 +13,7 @@ from earlier import UNTYPED, Earlier
 from surveyed import ANSWER, facts
 
 from goferry.deploy._hosts import parse
-from goferry.deploy.provision import HostSpec, ServiceSpec, _template as template, plan
+from goferry.deploy.provision import HostEntry, HostSpec, ServiceSpec, _template as template, changes_on_host, plan
 from goferry.deploy.provision._certificate_files import Certified
 from goferry.deploy.provision._host_facts import GUARDS, PROXIES, questions, read as read_facts
 from goferry.deploy.provision._nginx_proxy import NginxProxy
@@ -23,6 +25,7 @@ from goferry.kernel.sites import CertificateFiles, Site
 FILES = CertificateFiles("/etc/ssl/a.pem", "/etc/ssl/a.key")
 OTHERS = CertificateFiles("/etc/ssl/b.pem", "/etc/ssl/b.key")
 ENABLED, DROPPED_IN = "/etc/nginx/sites-enabled/zz-goferry.conf", "/etc/nginx/conf.d/zz-goferry.conf"
+ME = pwd.getpwuid(os.geteuid())
 NGINX = NginxProxy((1, 22, 1), ports=frozenset([80, 443]))
 
 
@@ -263,3 +266,15 @@ def test_a_host_s_notes_are_judged_again():
     again = hostfile.parse(json.dumps(record).encode())
     assert again.projects["shop"]["api"] == place
     assert json.loads(again.to_bytes())["notes"] == {"later": 1, "sites": {"shop": {"api": {"domains": ["a.example"]}}}}
+
+
+def test_a_folder_of_the_operator_s_stays_as_it_was_closed(tmp_path):
+    named, ours = tmp_path / "own", {"owner": ME.pw_name, "group": grp.getgrgid(os.getegid()).gr_name}
+    for keep in (True, False):
+        entry = HostEntry(str(named), mode=0o755, keep=keep, **ours)
+        assert HostEntry.of(entry.as_json()) == entry
+        assert not changes_on_host.same(entry)
+    changes_on_host.Changes().stage(HostEntry(str(named), mode=0o755, keep=True, **ours))
+    named.chmod(0o700)
+    assert changes_on_host.same(HostEntry(str(named), mode=0o755, keep=True, **ours))
+    assert not changes_on_host.same(HostEntry(str(named), mode=0o755, **ours))

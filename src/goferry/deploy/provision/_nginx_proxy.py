@@ -85,8 +85,8 @@ class NginxProxy:
         text = servers.on_port(place, settings, version=self.version, bind=bind, ipv6=ipv6)
         own = servers.own_folder(place)
         entries = [
-            HostEntry(own, mode=0o755),
-            HostEntry(own + "/server", mode=0o755),
+            HostEntry(own, mode=0o755, keep=True),
+            HostEntry(own + "/server", mode=0o755, keep=True),
             HostEntry(_FOLDER + probe.server_file(place), text.encode()),
         ]
         if place.site.domains:

@@ -20,7 +20,8 @@ class HostEntry:
     """A file, or a folder where `content` is None.
 
     Attributes:
-        keep: it is made when absent and never overwritten. gone: it is to be a file no more.
+        keep: it is made when absent and never overwritten; such a folder may be anybody's, and as open as they like.
+        gone: it is to be a file no more.
     """
 
     path: str
@@ -55,7 +56,7 @@ class HostEntry:
         if self.gone:
             return {**record, "gone": True}
         if self.content is None:
-            return record
+            return {**record, "keep": True} if self.keep else record
         return {**record, "content": base64.b64encode(self.content).decode(), "keep": self.keep}
 
 

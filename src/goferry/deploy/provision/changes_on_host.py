@@ -81,6 +81,8 @@ def same(entry: HostEntry) -> bool:
         found = os.stat(entry.path) if entry.yours else os.lstat(entry.path)
     except OSError:
         return False
+    if entry.keep and entry.content is None:
+        return stat.S_ISDIR(found.st_mode)
     if (found.st_uid, found.st_gid) != owner(entry) or found.st_mode & 0o7777 != entry.mode:
         return False
     if entry.content is None:

@@ -17,6 +17,7 @@ from goferry.deploy.provision import HostEntry, HostSpec, ServiceSpec, _template
 from goferry.deploy.provision._certificate_files import Certified
 from goferry.deploy.provision._host_facts import GUARDS, PROXIES, questions, read as read_facts
 from goferry.deploy.provision._nginx_proxy import NginxProxy
+from goferry.deploy.provision._removal_plan import removal_plan
 from goferry.kernel import hostfile
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.hostfile import HostFile
@@ -278,3 +279,14 @@ def test_a_folder_of_the_operator_s_stays_as_it_was_closed(tmp_path):
     named.chmod(0o700)
     assert changes_on_host.same(HostEntry(str(named), mode=0o755, keep=True, **ours))
     assert not changes_on_host.same(HostEntry(str(named), mode=0o755, **ours))
+
+
+def test_a_project_that_goes_takes_its_part_of_a_domain_along():
+    first = plan(spec("blog", web=Site(("a.example",), files=FILES)), facts(proxy=NGINX))
+    second = plan(spec(api=Site(("a.example",), "/api/")), after(first))
+    gone = removal_plan("shop", after(second, proxy=NginxProxy((1, 22, 1), had=(ENABLED,))))
+    entries = {each.path: each for each in gone.entries}
+    assert b"blog-web.location" in entries[ENABLED].content
+    assert b"shop-api.location" not in entries[ENABLED].content
+    assert entries["/etc/nginx/goferry/shop-api.location"].gone
+    assert not [path for path in entries if path.startswith("/etc/goferry/nginx")]

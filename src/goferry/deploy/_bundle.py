@@ -16,7 +16,8 @@ ROOMS = ("kernel", "host")
 _MAIN = """import sys
 
 # The same modules, compiled by this host's Python (goferry.host.compiled); without that file these sources count.
-sys.path.insert(0, "%s.d/IDENTITY.%s.zip" % (sys.path[0], sys.implementation.cache_tag))
+if sys.argv[1:2] != ["compile"]:
+    sys.path.insert(0, "%s.d/IDENTITY.%s.zip" % (sys.path[0], sys.implementation.cache_tag))
 from goferry.host.__main__ import main
 
 sys.exit(main())

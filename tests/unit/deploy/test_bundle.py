@@ -78,6 +78,11 @@ def test_it_compiles_itself_and_loads_that_and_nothing_that_was_made_of_other_so
     assert sorted(path.name for path in made.iterdir()) == sorted(["old.cpython-39.zip", compiled.name])
     with zipfile.ZipFile(compiled) as archive:
         assert all(name.endswith(".pyc") for name in archive.namelist())
+    whole = compiled.read_bytes()
+    compiled.write_bytes(whole[:100] + bytes(len(whole) - 2100) + whole[-2000:])
+    assert run(python, program, "compile", "--check").returncode == 1
+    assert run(python, program, "compile").returncode == 0
+    assert compiled.read_bytes() == whole
     # Another agent's identity is another name, so what was compiled of the one before is not looked at.
     text = program.read_bytes().replace(b"identity", b"identitz")
     program.write_bytes(text.replace(compiled.name.partition(".")[0].encode(), b"0" * 32))

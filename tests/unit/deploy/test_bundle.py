@@ -82,7 +82,8 @@ def test_it_compiles_itself_and_loads_that_and_nothing_that_was_made_of_other_so
     compiled.write_bytes(whole[:100] + bytes(len(whole) - 2100) + whole[-2000:])
     assert run(python, program, "compile", "--check").returncode == 1
     assert run(python, program, "compile").returncode == 0
-    assert compiled.read_bytes() == whole
+    assert run(python, program, "compile", "--check").returncode == 0
+    assert loaded()
     # Another agent's identity is another name, so what was compiled of the one before is not looked at.
     text = program.read_bytes().replace(b"identity", b"identitz")
     program.write_bytes(text.replace(compiled.name.partition(".")[0].encode(), b"0" * 32))

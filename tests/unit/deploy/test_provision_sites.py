@@ -4,6 +4,7 @@ import grp
 import json
 import os
 import pwd
+import re
 import socket
 import subprocess
 import sys
@@ -116,6 +117,47 @@ def test_the_servers_of_domains_are_where_nginx_reads_last():
     assert "server_name" not in files(moved)[DROPPED_IN]
     old = plan(spec(api=Site(("a.example",), files=FILES)), facts(proxy=NginxProxy((1, 18), ports=frozenset([80]))))
     assert "ssl_reject_handshake" not in files(old)[ENABLED]
+
+
+def served(text, address, port, name):
+    """Return which server nginx takes: of those of the most specific address alone, and the first by default."""
+    wildcard = f"[::]:{port}" if ":" in address else str(port)
+    servers = [re.findall(r"(?m)^    (?:listen|server_name) ([^ ;]+)", each) for each in text.split("server {")[1:]]
+    exact, every = ([each[-1] for each in servers if at in each] for at in (f"{address}:{port}", wildcard))
+    names = exact or every or [""]
+    return name if name in names else names[0]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("projects", [("blog", "shop"), ("shop", "shop")])
+@pytest.mark.parametrize("bind", ["10.0.0.1", "[2001:db8::1]", "0.0.0.0", "[::]"])
+def test_a_service_on_one_address_takes_no_request_for_one_that_is_served_on_all(bind, projects, order):
+    """Also where the first one is no longer declared, and keeps the address that it was provisioned with."""
+    named = {"web": Site(("a.example",), files=FILES), "api": Site(("b.example",), files=OTHERS, bind=bind)}
+    given, made = facts(proxy=NGINX), None
+    for project, name in list(zip(projects, named, strict=True))[::order]:
+        made = plan(spec(project, **{name: named[name]}), given)
+        given = after(made)
+    text = files(made)[ENABLED]
+    for address in (bind, "192.0.2.9", "[2001:db8::9]"):
+        for port in (80, 443):
+            assert served(text, address, port, "a.example") == "a.example"
+            assert served(text, address, port, "c.example") == "goferry.invalid"
+    assert served(text, bind, 443, "b.example") == "b.example"
+    other_family = "192.0.2.9" if ":" in bind else "[2001:db8::9]"
+    assert served(text, other_family, 443, "b.example") == "goferry.invalid"
+    lines = [re.findall(r"listen [^;]+", each) for each in text.split("server {")]
+    assert all(len(set(each)) == len(each) for each in lines)  # nginx refuses a line that a server has twice
+
+
+def test_addresses_of_several_services_are_theirs_alone():
+    web, api = Site(("a.example",), files=FILES, bind="10.0.0.1"), Site(("a.example",), "/api/", bind="10.0.0.2")
+    text = files(plan(spec(web=web, api=api, other=Site(("b.example",), bind="10.0.0.3")), facts(proxy=NGINX)))[ENABLED]
+    for address in ("10.0.0.1", "10.0.0.2"):
+        assert served(text, address, 443, "a.example") == "a.example"
+        assert served(text, address, 443, "b.example") == served(text, address, 80, "b.example") == "goferry.invalid"
+    assert served(text, "10.0.0.3", 443, "b.example") == ""
+    assert served(text, "192.0.2.9", 80, "a.example") == ""
 
 
 @pytest.mark.parametrize(

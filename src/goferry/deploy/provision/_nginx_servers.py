@@ -6,7 +6,7 @@ Every word that goes into a file is one that `kernel.hostfile`, `kernel.sites` o
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from textwrap import indent
 
 from goferry.deploy.provision import _template as template
@@ -22,6 +22,7 @@ ACME = "/var/lib/goferry-acme"
 _KEPT, _HTTP2, _REJECTS = (1, 29, 7), (1, 25, 1), (1, 19, 4)
 """The versions from which nginx keeps connections to an upstream by default, has `http2` for each server, and can end
 a handshake for a name that it does not serve."""
+_ANY4, _ANY6 = "0.0.0.0", "[::]"  # noqa: S104  what a person may have given as --bind
 _CLIENT_MS = 60_000
 """nginx's own timeouts towards clients."""
 _UNITS = (("g", 1 << 30), ("m", 1 << 20), ("k", 1 << 10))
@@ -105,22 +106,38 @@ def domains(places: Sequence[Place], *, version: tuple[int, ...], ipv6: bool) ->
     named = [place for place in places if place.site.domains]
     if not named:
         return "# Written by goferry provision: no service of this host has a domain.\n"
-    secure = {place.site.bind for place in named if place.site.files.key}
-    rejects = _listen(secure, HTTPS, ipv6=ipv6, more=" ssl")
+    certified = {name for place in named if place.site.files.key for name in place.site.domains}
+    plain, secure = _binds(named), _binds([place for place in named if certified & set(place.site.domains)])
+    rejects = _listen(secure, HTTPS, ipv6=ipv6, among=secure, more=" ssl")
     return template.fill(
         "nginx/domains.conf",
-        listen=_listen({place.site.bind for place in named}, HTTP, ipv6=ipv6),
+        listen=_listen(plain, HTTP, ipv6=ipv6, among=plain),
         rejects=template.fill("nginx/rejects.conf", listen=rejects) if secure and version >= _REJECTS else "",
         domains="".join(
-            _domain(name, [place for place in named if name in place.site.domains], version=version, ipv6=ipv6)
+            _domain(
+                name,
+                [place for place in named if name in place.site.domains],
+                version=version,
+                ipv6=ipv6,
+                among={HTTP: plain, HTTPS: secure},
+            )
             for name in sorted({name for place in named for name in place.site.domains})
         ),
     )
 
 
-def _domain(name: str, places: Sequence[Place], *, version: tuple[int, ...], ipv6: bool) -> str:
-    """Return the servers of one domain: by HTTP, and where there is a certificate by HTTPS, to which HTTP leads."""
-    binds = {place.site.bind for place in places}
+def _binds(places: Iterable[Place]) -> set[str]:
+    return {place.site.bind for place in places}
+
+
+def _domain(
+    name: str, places: Sequence[Place], *, version: tuple[int, ...], ipv6: bool, among: Mapping[int, Collection[str]]
+) -> str:
+    """Return the servers of one domain: by HTTP, and where there is a certificate by HTTPS, to which HTTP leads.
+
+    `among` are the addresses of all domains' servers on each port.
+    """
+    binds = _binds(places)
     located = [f"include {probe.NGINX}/{probe.location_file(place)};" for place in places]
     if "/" not in {place.site.path for place in places}:
         located.append("location / { return 404; }")
@@ -128,16 +145,17 @@ def _domain(name: str, places: Sequence[Place], *, version: tuple[int, ...], ipv
     plain = ["location / { return 308 https://$host$request_uri; }"] if files.key else located
     http = template.fill(
         "nginx/domain.conf",
-        listen=_listen(binds, HTTP, ipv6=ipv6),
+        listen=_listen(binds, HTTP, ipv6=ipv6, among=among[HTTP]),
         domain=name,
         acme=ACME,
         locations=indent("\n".join(plain), " " * 4),
     )
     if not files.key:
         return http
+    more = " ssl" if version >= _HTTP2 else " ssl http2"
     return http + template.fill(
         "nginx/domain-tls.conf",
-        listen=_listen(binds, HTTPS, ipv6=ipv6, more=" ssl" if version >= _HTTP2 else " ssl http2"),
+        listen=_listen(binds, HTTPS, ipv6=ipv6, among=among[HTTPS], more=more),
         domain=name,
         protocols="    http2 on;" if version >= _HTTP2 else "",
         certificate=files.certificate,
@@ -146,11 +164,19 @@ def _domain(name: str, places: Sequence[Place], *, version: tuple[int, ...], ipv
     )
 
 
-def _listen(binds: Collection[str], port: int, *, ipv6: bool, more: str = "") -> str:
-    """Return the lines of a server that listens on these addresses; an empty one is every address, and all there is."""
-    everywhere = [str(port), *([f"[::]:{port}"] if ipv6 else [])]
-    each = everywhere if "" in binds else [f"{bind}:{port}" for bind in sorted(binds)]
-    return "\n".join(f"    listen {address}{more};" for address in each)
+def _listen(binds: Collection[str], port: int, *, ipv6: bool, among: Collection[str] = (), more: str = "") -> str:
+    """Return the lines of a server that listens on these addresses; an empty one is every address, and all there is.
+
+    nginx gives a request to the servers of the most specific address alone, so a server that listens everywhere names
+    each address too on which another one of its port listens (`among`).
+    """
+    every = [_ANY4, *([_ANY6] if ipv6 else [])]
+    found = dict.fromkeys(every if "" in binds else [])
+    found.update(dict.fromkeys(sorted({*binds} - {""})))
+    reached = [each for each in sorted(among) if each and (_ANY6 if each.startswith("[") else _ANY4) in found]
+    found.update(dict.fromkeys(reached))
+    # Without an address the port is that of every IPv4 one.
+    return "\n".join(f"    listen {'' if each == _ANY4 else each + ':'}{port}{more};" for each in found)
 
 
 def _size(count: int) -> str:

@@ -97,11 +97,12 @@ def trend(job: Job, where: places.Destination, found: Deployment | Foreseen) -> 
     try:
         past = past_deploys.read(where.target.sources(job.settings), project=found.project)
         past.raise_failure()
-    except GoferryError as error:
-        job.say(f"how deploys do is not shown: {error.name}")
-        return None
-    figures = delivery_figures.figures(past.deploys, now=now, seconds=TREND)
-    return next((run_summary.of_trend(each) for each in figures if each.project == found.project), None)
+        figures = delivery_figures.figures(past.deploys, now=now, seconds=TREND)
+        return next((run_summary.of_trend(each) for each in figures if each.project == found.project), None)
+    except Exception as error:  # noqa: BLE001  a defect in here must not fail a deploy that went well either
+        name = error.name if isinstance(error, GoferryError) else type(error).__name__
+        job.say(f"how deploys do is not shown: {name}")
+    return None
 
 
 def outputs(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +15,8 @@ from goferry.cli.target_options import target_options
 if TYPE_CHECKING:
     from goferry.deploy.options import Options
     from goferry.deploy.past_deploys import PastDeploy
+
+_PLAIN = re.compile(r"[A-Za-z0-9._@+\[\]-]+")
 
 
 @click.command(
@@ -52,7 +56,8 @@ def _lines(each: PastDeploy, *, several: bool) -> list[str]:
     from goferry.observe import humanize
 
     took = "" if each.seconds is None else f" in {humanize.seconds(each.seconds)}"
-    who = f" by {each.by}" if each.by else ""
+    # The name is whatever the client says of itself, so one that may look like a key, which the host says, is quoted.
+    who = f" by {each.by if _PLAIN.fullmatch(each.by) else json.dumps(each.by)}" if each.by else ""
     who += f" (key {each.key})" if each.key else ""
     what = ", ".join(map(str, each.changes)) or "nothing"
     parts = [shown_time(each.ended), each.host if several else "", f"{each.kind} {each.project}: {what}"]

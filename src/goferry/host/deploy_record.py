@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -82,7 +82,7 @@ def notes_of(release: Manifest | None, environment: str, asked: Mapping[str, obj
     told = Fields(dict(asked), "notes")
     found: dict[str, object] = {
         **{name: (told.maybe(name, str) or "")[:200] for name in ("by", "run")},
-        "environment": environment,
+        "environment": environment[:200],
         "key": key,
     }
     if release is not None:
@@ -128,14 +128,16 @@ def _numbered(folder: Path) -> list[tuple[int, Journal]]:
 
 def of_journal(entry: Journal, number: int) -> DeployLine | None:
     """Return a journal's line, or None while its transaction is not over, or when it can't be read."""
-    lines = entry.lines()
-    if not lines or lines[-1].event != "settled":
-        return None
-    try:
-        begun = engine.begun(lines[0])
-        notes = Fields(dict(extension.read(lines[0].more, "a journal").notes), "notes")
-    except (GoferryError, TypeError, ValueError):
-        return None
+    # Another version of the agent may have written fields of other types, which keeps no transaction from its end.
+    with contextlib.suppress(GoferryError, AttributeError, TypeError, ValueError):
+        lines = entry.lines()
+        return _of_lines(lines, entry, number) if lines and lines[-1].event == "settled" else None
+    return None
+
+
+def _of_lines(lines: Sequence[JournalLine], entry: Journal, number: int) -> DeployLine:
+    begun = engine.begun(lines[0])
+    notes = Fields(dict(extension.read(lines[0].more, "a journal").notes), "notes")
     result = lines[-1].result
     failure = Fields(dict(result.error or {}), "the error")
     switched = next((line for line in lines if line.phase == machine.SWITCHING), None)
@@ -160,7 +162,7 @@ def of_journal(entry: Journal, number: int) -> DeployLine | None:
         error=failure.maybe("name", str) or "",
         what=printable((failure.maybe("what", str) or "").split("\n")[0], 300),
         noted={name: notes.value(name) for name in NOTED if type(notes.value(name)) in (str, int)},
-        numbers=result.numbers,
+        numbers=dict(result.numbers),
     )  # fmt: skip
 
 

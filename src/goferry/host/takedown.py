@@ -29,8 +29,10 @@ from goferry.kernel.protocol import Request
 if TYPE_CHECKING:
     from goferry.host.agent import AgentSession
 
-OWN = (".journal", ".floor.json", ".floor.jsonl", ".deploys.jsonl", ".incoming")
-"""What the agent keeps of a project beside its services; the lock stays, as others may wait for it."""
+OWN = (".deploys.jsonl", ".journal", ".floor.json", ".floor.jsonl", ".incoming")
+"""What the agent keeps of a project beside its services, in the sequence in which it is removed; the lock stays, as
+others may wait for it. The record of deploys goes before the journals: their numbers begin anew with the next deploy,
+and what has a lower number than the record's last would not be recorded."""
 WAIT = 60.0
 """Seconds that another change of the target may take."""
 

@@ -54,6 +54,12 @@ def test_a_host_that_cannot_say_fails_no_deploy():
     assert (found, told) == (None, ["how deploys do is not shown: host-unreachable"])
 
 
+def test_a_defect_in_reading_fails_no_deploy(monkeypatch):
+    assert trend(Host(ZeroDivisionError())) == (None, ["how deploys do is not shown: ZeroDivisionError"])
+    monkeypatch.setattr(service.run_summary, "of_trend", lambda _: {}["missing"])
+    assert trend(Host()) == (None, ["how deploys do is not shown: KeyError"])
+
+
 def test_a_dry_run_has_no_trend():
     assert trend(Host(HostUnreachable("asked")), found=Foreseen({})) == (None, [])
 

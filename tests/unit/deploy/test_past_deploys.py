@@ -92,6 +92,19 @@ def test_a_line_says_who_what_when_how_long_and_why(monkeypatch):
     ]
 
 
+@pytest.mark.parametrize(
+    ("by", "key", "end"),
+    [
+        ("dependabot[bot]", "", " by dependabot[bot]"),
+        ("ann (key SHA256:abc)", "", ' by "ann (key SHA256:abc)"'),
+        ('ann" (key SHA256:abc)', "SHA256:def", ' by "ann\\" (key SHA256:abc)" (key SHA256:def)'),
+    ],
+)
+def test_a_name_does_not_look_like_a_key_that_the_host_knows(by, key, end):
+    line, *_ = cli._lines(PastDeploy.read("web-1", {**RECORD, "noted": {"by": by, "key": key}}), several=False)
+    assert line.endswith(" in 12.5 s" + end)
+
+
 def test_as_json_with_every_field(monkeypatch):
     found = json.loads(shown(monkeypatch, "--json", web=Host([RECORD])).stdout)
     assert found == {

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 from sampling import sample
 from simulated import change, engine, host, recover, wanted  # noqa: F401
 
-from goferry.host import bounded_lines, deploy_record, journal
+from goferry.host import agent, bounded_lines, deploy_record, journal, takedown
 from goferry.host.embedded import Embedded
 from goferry.host.journal import JournalLine
 from goferry.kernel import machine
@@ -71,7 +71,8 @@ def test_killed_at_any_line_each_transaction_is_recorded_once(host, monkeypatch,
         host.power_cut()
 
     def tearing(path, record, most):
-        path.open("ab").write(journal.encode(record)[:-20])
+        with path.open("ab") as file:
+            file.write(journal.encode(record)[:-20])
         raise Killed
 
     if torn:
@@ -107,12 +108,12 @@ def test_a_line_says_who_what_when_and_what_came_of_it(host, monkeypatch):  # no
     assert second["changes"] == [{"service": "api", "from": "v1", "to": "v2", "sequence": 2, "from_sequence": 1}]
 
 
-def settle(folder, number, outcome="committed", **more):
+def settle(folder, number, outcome="committed", result=None, **more):
     path = folder / f"_{number:010}-{'a' * 16}.jsonl"
     made = journal.Journal(path)
     transaction = {"id": f"t{number}", "kind": "deploy", "project": "shop", "changes": []}
     made.append(JournalLine("begin", "STAGING", {"schema": 2, "transaction": transaction, **more}))
-    made.append(JournalLine("settled", "", {"result": {"outcome": outcome}}))
+    made.append(JournalLine("settled", "", {"result": result or {"outcome": outcome}}))
     return path
 
 
@@ -138,6 +139,51 @@ def test_what_is_not_over_or_not_read_is_not_there(tmp_path):
     settle(root.journals("shop"), 2, critical={"unknown": 1})
     settle(root.journals("shop"), 3)
     assert [line["number"] for line in deploy_record.page(root, "", 0, 0, 0)["deploys"]] == [3]
+
+
+STRANGE = [
+    {"outcome": "committed", "numbers": 5},
+    {"outcome": "committed", "error": ["no", "mapping"]},
+    {"outcome": "aborted", "error": {"name": 5, "what": {}}},
+    "no mapping",
+]
+
+
+@pytest.mark.parametrize("result", STRANGE)
+def test_a_whole_journal_of_a_strange_form_keeps_no_other_from_being_recorded(tmp_path, result):
+    root = Embedded(tmp_path)
+    (tmp_path / "shop").mkdir()
+    settle(root.journals("shop"), 1)
+    settle(root.journals("shop"), 2, result=result)
+    settle(root.journals("shop"), 3)
+    deploy_record.catch_up(root, "shop")
+    numbers = [line["number"] for line in bounded_lines.read(deploy_record.path(root, "shop"))]
+    assert [number for number in numbers if number != 2] == [1, 3]
+    assert {line["number"] for line in deploy_record.page(root, "", 0, 0, 0)["deploys"]} == set(numbers)
+
+
+@pytest.mark.parametrize("steps", range(4))
+def test_what_is_deployed_after_an_interrupted_purge_is_recorded(tmp_path, monkeypatch, steps):
+    root = Embedded(tmp_path)
+    root.prepare()
+    (tmp_path / "shop").mkdir()
+    settle(root.journals("shop"), 7)
+    deploy_record.catch_up(root, "shop")
+    remove, left = takedown.remove, iter(range(steps))
+
+    def removing(path):
+        if next(left, None) is None:
+            raise Killed
+        remove(path)
+
+    monkeypatch.setattr(takedown, "remove", removing)
+    with contextlib.suppress(Killed):
+        agent.AgentSession(root, None, {}).answer({"request": "purge", "project": "shop", "dry_run": False})
+    new = journal.begin(root.journals("shop"), "new", "deploy").path
+    number = int(new.name[1:].partition("-")[0])
+    settle(root.journals("shop"), number)
+    deploy_record.catch_up(root, "shop")
+    assert number in [line["number"] for line in bounded_lines.read(deploy_record.path(root, "shop"))]
 
 
 def test_pages_are_the_newest_first_and_end(tmp_path):
@@ -186,3 +232,4 @@ def test_what_is_noted_is_of_its_type_and_short():
     }  # fmt: skip
     strange = Manifest("shop", "m", "v1", "", 1, "2026-01-02T00:00:00Z", (), notes={COMMIT_TIME: "yesterday"})
     assert deploy_record.notes_of(strange, "", {}, "") == {}
+    assert deploy_record.notes_of(None, "e" * 900, {}, "") == {"environment": "e" * 200}

@@ -27,7 +27,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _NONE = re.compile(
     "[\ufdd0-\ufdef" + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF)) + "]"
 )
-"""Code points that stand for no character: of a file that has one systemd reads nothing."""
+"""Code points that stand for no character: of a file that has one in a name or a value systemd reads nothing."""
 
 
 class EnvFileError(ValueError):
@@ -78,17 +78,40 @@ def values(data: bytes) -> dict[str, str]:
     """Return what a service gets of a file."""
     if unread(data):
         return {}
-    taken = {each.name: each.value for each in _Reader(data.decode().partition("\0")[0]).assignments}
+    taken = {each.name: _encoded(each.value).decode() for each in _Reader(_text(data)).assignments}
     return {name: value for name, value in taken.items() if NAME.fullmatch(name)}
 
 
 def unread(data: bytes) -> str:
-    """Return why systemd reads nothing of a file, or an empty text."""
+    """Return why systemd reads nothing of a file, or an empty text.
+
+    It judges names and values alone: a comment, or a line without =, may have any bytes but NUL.
+    """
+    if b"\0" in data:
+        return "it has a NUL byte, and systemd then reads nothing of it"
+    reader = _Reader(_text(data))
+    for each in reader.assignments:
+        for part in (each.name, each.value):
+            if why := _not_utf8(_encoded(part)):
+                return f"line {reader.line(each.start)} {why}, and systemd then reads nothing of the file"
+    return ""
+
+
+def _not_utf8(data: bytes) -> str:
     try:
         found = _NONE.search(data.decode())
-    except UnicodeDecodeError as error:
-        return f"byte {error.start} is not UTF-8, and systemd then reads nothing of it"
-    return f"it has the code point U+{ord(found[0]):04X}, and systemd then reads nothing of it" if found else ""
+    except UnicodeDecodeError:
+        return "gives a value that is not UTF-8"
+    return f"has the code point U+{ord(found[0]):04X}" if found else ""
+
+
+def _text(data: bytes) -> str:
+    """Return a file as text of which `_encoded` makes the same bytes again."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def edited(data: bytes, values: Mapping[str, str], removed: Collection[str] = ()) -> bytes:
@@ -115,7 +138,7 @@ def edited(data: bytes, values: Mapping[str, str], removed: Collection[str] = ()
     # A value that ends with an escaped line feed goes on in the next line.
     if added and kept and (not kept.endswith("\n") or _Reader(kept).unended):
         kept += "\n"
-    data = (kept + "".join(added)).encode()
+    data = _encoded(kept + "".join(added))
     before = {each.name: each.value for each in assignments if each.name not in removed}
     if {each.name: each.value for each in _whole(data)[1]} != {**before, **values}:
         raise EnvFileError("systemd would read other values than those asked for; edit the file by hand")
@@ -140,9 +163,7 @@ def _whole(data: bytes) -> tuple[str, list[Assignment]]:
     """Return a file's text and what it assigns, when every version of systemd reads it as it looks."""
     if why := unread(data):
         raise EnvFileError(why)
-    text = data.decode()
-    if "\0" in text:
-        raise EnvFileError("it has a NUL byte, and systemd reads nothing behind it")
+    text = _text(data)
     found = _Reader(text)
     if found.open:
         raise EnvFileError(f"line {found.line(found.begun)} begins a value that does not end")

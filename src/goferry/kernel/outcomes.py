@@ -98,7 +98,7 @@ class EnvironmentUnreadable(Failed):
     """The host agent can't read a service's environment file, and starts no version without it.
 
     Usual causes: the file is a link to one in somebody's home, which the agent does not see, or to none at all; or it
-    has bytes that are not UTF-8, and systemd reads nothing of such a file.
+    has a value that is not UTF-8, or a NUL byte, and systemd reads nothing of such a file.
     """
 
     name = "environment-unreadable"

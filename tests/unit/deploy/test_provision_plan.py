@@ -20,7 +20,7 @@ from goferry.deploy.provision._perform import SCRIPTS, as_order, known_lines
 from goferry.deploy.provision._provision_record import HostCheck
 from goferry.deploy.provision._root_shell import LOADER, answer, script
 from goferry.deploy.provision._systemd_guard import SystemdGuard
-from goferry.deploy.provision.changes_on_host import Changes
+from goferry.deploy.provision.changes_on_host import ChangeFailure, Changes
 from goferry.deploy.provision.needs import ProxySettings
 from goferry.kernel import hostfile, probe
 from goferry.kernel.errors import GoferryError
@@ -403,3 +403,31 @@ def test_a_slot_gets_its_copy_before_its_unit_changes(tmp_path, unit, slot, copy
         return
     assert (places[0].read_text() if places[0].exists() else None) == ("A=1\n" if taken else copy)
     assert not taken or places[0].stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        ("# Schlüssel\nDB=x\n".encode("latin-1"), ""),
+        (b"DB=\xff\n", "line 1 gives a value that is not UTF-8"),
+        (b"DB=x\0\n", "NUL"),
+        ("# a comment\nDB=\ufffe\n".encode(), "line 2 has the code point U\\+FFFE"),
+    ],
+)
+def test_what_systemd_reads_is_copied_byte_for_byte_and_what_it_does_not_changes_nothing(tmp_path, data, why):
+    source, copy, slot, unit = (tmp_path / name for name in ("env", "0.env", "0.json", "api@.service"))
+    source.write_bytes(data)
+    slot.write_text("{}")
+    unit.write_text(f"EnvironmentFile=-{source}\n")
+    order = HostOrder("apply", copies=(SlotCopy(*map(str, (source, copy, slot, unit))),))
+    if why:
+        with pytest.raises(ChangeFailure, match=why) as failure:
+            on_host.refuse_unread(order)
+        assert failure.value.state == "Nothing was changed."
+        with pytest.raises(ChangeFailure, match=why):
+            Changes().copy(order.copies[0])
+        assert not copy.exists()
+        return
+    on_host.refuse_unread(order)
+    Changes().copy(order.copies[0])
+    assert copy.read_bytes() == data

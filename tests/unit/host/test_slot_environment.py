@@ -189,7 +189,7 @@ def test_nothing_is_started_without_values_that_the_agent_can_t_see(host, secret
         ask(host, "restart")
     secrets.unlink()
     secrets.write_bytes(b"DATABASE_URL=\xff\n")
-    with pytest.raises(EnvironmentUnreadable, match="byte 13 is not UTF-8"):
+    with pytest.raises(EnvironmentUnreadable, match="line 1 gives a value that is not UTF-8"):
         ask(host, "restart")
     assert (host.serving(), host.given()) == ("v1", {"DATABASE_URL": "one"})
     assert [path.name for path in folder(host).slots.glob("*.env")] == ["0.env"]

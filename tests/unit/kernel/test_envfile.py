@@ -90,7 +90,8 @@ def test_comments_other_variables_and_their_quotes_stay():
         (b'A="', "line 1 begins"),
         (b"A=x\\", "line 1 begins"),
         (b"A=1\n# to C:\\\nB=2\n", "line 2 is a comment that ends with a backslash"),
-        (b"A=\xff\n", "byte 2 is not UTF-8"),
+        (b"# \xff\nA=\xff\n", "line 2 gives a value that is not UTF-8"),
+        (b"A\xff=1\n", "not UTF-8"),
         (b"A=1\0\n", "NUL"),
         ("A=\U0001ffff\n".encode(), "code point U\\+1FFFF"),
     ],
@@ -98,6 +99,24 @@ def test_comments_other_variables_and_their_quotes_stay():
 def test_what_systemd_reads_otherwise_than_it_looks_is_not_changed(data, told):
     with pytest.raises(envfile.EnvFileError, match=told):
         envfile.edited(data, {"C": "3"})
+
+
+@pytest.mark.parametrize(
+    ("data", "read"),
+    [
+        (b"# Schl\xfcssel\n; \xef\xbf\xbe\nDB=x\nno value: \xff\n", {"DB": "x"}),  # it judges assignments alone
+        (b"A=\xc3\\\xa9\n", {"A": "\xe9"}),  # and what is left of them
+        (b"A=1\nB=\xff\nB=2\n", {}),
+        (b"A=1\nB\xff=2\n", {}),
+        (b"A=1\n# \0\n", {}),
+    ],
+)
+def test_systemd_wants_utf8_of_names_and_values_alone(data, read):
+    assert envfile.values(data) == read
+    assert bool(envfile.unread(data)) is not bool(read)
+    if read:
+        assert envfile.edited(data, {"NEW": "1"}).startswith(data)
+        assert envfile.checked(envfile.edited(data, {"NEW": "1"})) == {**read, "NEW": "1"}
 
 
 @pytest.mark.parametrize("name", ["LD_PRELOAD", "LD_", "LISTEN_FDS", "NOTIFY_SOCKET", "GOFERRY_LEAVE", "GODEBUG", "1A", "", "A-B", "Ä"])  # fmt: skip

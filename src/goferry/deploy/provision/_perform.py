@@ -26,6 +26,7 @@ from goferry.observe.events import Span, Stream
 _HERE = "goferry.deploy.provision."
 SCRIPTS = (
     "goferry.kernel.fields",
+    "goferry.kernel.envfile",
     _HERE + "_order_on_host",
     _HERE + "changes_on_host",
     _HERE + "_as_found_on_host",

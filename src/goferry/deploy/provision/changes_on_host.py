@@ -21,6 +21,7 @@ from functools import partial
 from typing import Callable
 
 from goferry.deploy.provision._order_on_host import Command, HostEntry, SlotCopy, Words
+from goferry.kernel.envfile import unread
 
 NOTE = "/etc/goferry/.changing"
 """Files that were changed by a run that did not end; their commands are still to be run."""
@@ -64,12 +65,19 @@ def text(path: str) -> str:
     return (read(path) or b"").decode("utf-8", "replace")
 
 
-def utf8(data: bytes) -> bytes:
-    """Return what systemd reads of a file of variables: nothing where it is not UTF-8."""
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return b""
+def to_copy(wanted: SlotCopy) -> bytes | None:
+    """Return what a slot's copy is to have, None where none is due.
+
+    Raises:
+        ChangeFailure: systemd reads nothing of the file, or an older one less than stands there.
+    """
+    older = f"EnvironmentFile=-{wanted.source}\n" in text(wanted.unit)
+    if not os.path.exists(wanted.slot) or (os.path.exists(wanted.copy) and not older):
+        return None
+    data = read(wanted.source) or b""
+    if why := unread(data):
+        mend = "mend it; a file that the service does without can be emptied"
+        raise ChangeFailure(f"{wanted.source}: {why}. From now on services start with copies of such files: {mend}")
     return data
 
 
@@ -171,13 +179,13 @@ class Changes:
 
     def copy(self, wanted: SlotCopy) -> None:
         """Take a slot's copy where it lacks one, before its unit is one that starts with that alone."""
-        older = f"EnvironmentFile=-{wanted.source}\n" in text(wanted.unit)
-        if not os.path.exists(wanted.slot) or (os.path.exists(wanted.copy) and not older):
+        data = to_copy(wanted)
+        if data is None:
             return
         new = wanted.copy + ".new"
         self._back += [(wanted.copy, partial(gone, wanted.copy)), (new, partial(gone, new))]
         gone(new)  # of a run that was cut short
-        write(new, utf8(read(wanted.source) or b""), 0o600, (os.geteuid(), os.getegid()))
+        write(new, data, 0o600, (os.geteuid(), os.getegid()))
         os.rename(new, wanted.copy)
         sync(os.path.dirname(new))
 

@@ -33,6 +33,7 @@ from goferry.deploy.provision.changes_on_host import (
     same,
     sweep,
     text,
+    to_copy,
 )
 from goferry.kernel.fields import Fields
 
@@ -114,6 +115,7 @@ def apply(order: HostOrder) -> Answer:
         with alone(DEPLOYS, "a deploy"):
             # Under the lock, since another provision may have written these files since the plan was made.
             refuse_changed(order)
+            refuse_unread(order)
             sweep(order.entries)
             try:
                 later = carry_out(order, changes, pending)
@@ -188,6 +190,15 @@ def refuse_changed(order: HostOrder) -> None:
     for path, digest in order.seen.items():
         if hashlib.sha256(text(path).encode()).hexdigest() != digest:
             raise ChangeFailure(f"{path} was changed by somebody else meanwhile", "Nothing was changed.")
+
+
+def refuse_unread(order: HostOrder) -> None:
+    """Refuse a plan that would start services with a copy of a file of variables of which systemd reads nothing."""
+    for each in order.copies:
+        try:
+            to_copy(each)
+        except ChangeFailure as error:
+            raise ChangeFailure(str(error), "Nothing was changed.") from None
 
 
 @contextlib.contextmanager

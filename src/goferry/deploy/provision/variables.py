@@ -33,7 +33,6 @@ from goferry.observe.events import Stream
 _HERE = "goferry.deploy.provision."
 SCRIPTS = (
     *perform.SCRIPTS,
-    "goferry.kernel.envfile",
     _HERE + "_variables_request_on_host",
     _HERE + "variables_on_host",
 )

@@ -177,6 +177,14 @@ def test_a_key_that_is_refused_is_not_answered_with_the_same_command(host):
         assert re.search(rf"ssh -l {user} web", advice)
 
 
+def test_a_known_hosts_file_that_is_not_there_is_not_answered_with_the_same_command(host, tmp_path):
+    with pytest.raises(GoferryError) as told:
+        open_root_shell(parse("web", "root"), ssh.Access(known_hosts=tmp_path / "none"), host.environ)
+    assert told.value.name == "known-hosts-unreadable"
+    assert "--known-hosts FILE" in str(told.value.advice)
+    assert "goferry provision" not in str(told.value.advice)
+
+
 def test_nobody_is_asked_where_there_is_no_terminal(monkeypatch):
     with open(os.devnull) as nothing:
         monkeypatch.setattr("sys.stdin", nothing)

@@ -21,6 +21,7 @@ from goferry.deploy.errors import (
     DeployKeyRefused,
     HostKeyUnknown,
     HostUnsuitable,
+    KnownHostsUnreadable,
     ProvisionFailed,
     SudoPasswordNeeded,
     SudoRefused,
@@ -209,6 +210,9 @@ def open_root_shell(
     except HostKeyUnknown as error:
         # Here a host is met for the first time: the error shows the key that is to be compared.
         raise host_key.unknown(error, address, access, environ) from None
+    except KnownHostsUnreadable as error:
+        advice = ["name a file that is there:  --known-hosts FILE", "or none: your own known_hosts counts then"]
+        raise KnownHostsUnreadable(error.what, state=error.state, advice=advice) from None
     if address.user == "root":
         return _Shell(address, access, environ, algorithms)
     shell = _Shell(address, access, environ, algorithms, (*_SUDO, "-n", "--"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from goferry.deploy import _ssh as ssh, destination
 from goferry.deploy.errors import HostDiffers
 from goferry.deploy.options import KNOWN_HOSTS, Options, default_known_hosts, without_hosts
 from goferry.deploy.provision import _host_spec as host_spec, _perform as perform
-from goferry.deploy.provision._provision_record import ProvisionedHost, ProvisionRecord
+from goferry.deploy.provision._provision_record import HostCheck, ProvisionedHost, ProvisionRecord
 from goferry.deploy.provision._root_shell import AskPassword
 from goferry.kernel.errors import Misuse
 from goferry.kernel.hostfile import Place, Policy
@@ -132,10 +133,15 @@ def _refuse_unreached(record: ProvisionRecord) -> ProvisionRecord:
             raise PublicAddressUnreachable(
                 "; ".join(f"{name}: {each.what}" for each in checks),
                 state="Everything is in place on the host; a deploy would go back with this error.",
-                advice=list(dict.fromkeys(line for each in checks for line in each.advice)),
+                # Not this very command, which a host's agent may advise.
+                advice=[line for line in _advice(checks) if "goferry provision" not in line],
                 hosts=record.hosts_as_json(),
             )
     return record
+
+
+def _advice(checks: Sequence[HostCheck]) -> list[str]:
+    return list(dict.fromkeys(line for each in checks for line in each.advice))
 
 
 def _refuse_differing(record: ProvisionRecord) -> None:

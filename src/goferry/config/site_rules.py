@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from itertools import combinations
 
 from goferry.config import model
-from goferry.kernel.sites import HTTP, HTTPS, CertificateFiles, Site
+from goferry.kernel.sites import CHALLENGES, HTTP, HTTPS, CertificateFiles, Site
 
 _SIZE = r"([1-9][0-9]{0,8}) ?(?:([KMGkmg])i?)?[Bb]?"
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -43,6 +43,11 @@ def service(declared: model.Service) -> str:
         (declared.domain and declared.domains, "domain and domains both name it; say all names in domains"),
         (len(set(given.domains)) < len(given.domains), "domains names one twice"),
         (not given.domains and declared.path != Site().path, "path needs a domain, of which it is a part"),
+        # Not refused by kernel.sites: a host file from before may have one, and must be read.
+        (
+            f"{declared.path.rstrip('/')}/".startswith(CHALLENGES),
+            f"path can't be {CHALLENGES} or below it, where the host answers whoever issues certificates",
+        ),
         (not given.domains and declared.tls != model.Tls(), "tls needs a domain, which the certificate is for"),
         (any(given.files) and not all(given.files), "tls needs both certificate and key"),
         (

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from goferry.kernel.fields import Fields
 
 HTTP, HTTPS = 80, 443
+CHALLENGES = "/.well-known/acme-challenge/"
+"""The path that the host itself answers on port 80 of each domain, for whoever issues certificates."""
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = rf"(?:\*\.)?(?:{_LABEL}\.)*{_LABEL}"
 _PATH = "/(?:[A-Za-z0-9._~-]+/)*[A-Za-z0-9._~-]*"

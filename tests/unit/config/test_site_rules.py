@@ -58,6 +58,9 @@ def test_a_service_has_the_names_that_it_says(tmp_path):
         ("domain: a.example, tls: {certificate: /a.pem, key: '/a.key; x'}", "not an absolute path"),
         ("domain: a.example, port: 443", "leave out port"),
         ("domain: a.example, proxy: {grpc: true}", "grpc needs domain and tls"),
+        ("domain: a.example, path: /.well-known/acme-challenge", "path can't be /.well-known/acme-challenge/"),
+        ("domain: a.example, path: /.well-known/acme-challenge/", "path can't be /.well-known/acme-challenge/"),
+        ("domain: a.example, path: /.well-known/acme-challenge/own", "path can't be /.well-known/acme-challenge/"),
         ("proxy: {timeout: 0}", "is not from 1 to 86400 seconds"),
         ("proxy: {body-size: lots}", "is not a size such as 100MB"),
         ("proxy: {body-size: 999999999GB}", "is not a size such as 100MB"),
@@ -84,6 +87,16 @@ def test_two_services_share_no_path_and_one_certificate(tmp_path, one, other, wh
         read(tmp_path, api=one, web=other)
     assert why in told.value.what
     assert len(read(tmp_path, api=f"domain: a.example, {TLS}", web="domain: a.example, path: /x")) == 2
+
+
+def test_paths_beside_those_of_certificates_are_taken(tmp_path):
+    for path in ("/.well-known/", "/.well-known/acme-challenges/", "/own/.well-known/acme-challenge/"):
+        assert read(tmp_path, api=f"domain: a.example, path: {path}")["api"].path == path
+
+
+def test_a_host_that_was_provisioned_with_such_a_path_is_read():
+    record = {"domains": ["a.example"], "path": sites.CHALLENGES}
+    assert sites.read(record, "a host file").path == sites.CHALLENGES
 
 
 @settings(max_examples=examples(300))

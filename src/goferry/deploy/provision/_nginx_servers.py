@@ -13,7 +13,7 @@ from goferry.deploy.provision import _template as template
 from goferry.deploy.provision.needs import ProxySettings
 from goferry.kernel import probe
 from goferry.kernel.hostfile import Place
-from goferry.kernel.sites import HTTP, HTTPS, CertificateFiles
+from goferry.kernel.sites import CHALLENGES, HTTP, HTTPS, CertificateFiles
 
 OWN = "/etc/goferry/nginx/"
 """The folder of what operators add, a folder a service in it."""
@@ -147,6 +147,7 @@ def _domain(
         "nginx/domain.conf",
         listen=_listen(binds, HTTP, ipv6=ipv6, among=among[HTTP]),
         domain=name,
+        challenges=CHALLENGES,
         acme=ACME,
         locations=indent("\n".join(plain), " " * 4),
     )

@@ -167,8 +167,10 @@ class VariableLineInvalid(Misuse):
 class VariableRefused(Refused):
     """A service may not be given a variable of that name, as it would decide what is started instead of being a value.
 
-    These are `LD_*`, `LISTEN_*`, `NOTIFY_SOCKET` and `GOFERRY_*`; and `GODEBUG`, which switches checks of Go's
-    libraries off, without `--allow-godebug`.
+    These are `GOFERRY_*`; those that say what code programs load or how it runs: `LD_*`, `OPENSSL_*`, `GCONV_PATH`,
+    `LOCPATH` and `GLIBC_TUNABLES`; those that systemd sets: `LISTEN_*`, `NOTIFY_SOCKET`, `STATE_DIRECTORY`,
+    `RUNTIME_DIRECTORY`, `CREDENTIALS_DIRECTORY`, `JOURNAL_STREAM`, `INVOCATION_ID` and `SYSTEMD_EXEC_PID`; and
+    `GODEBUG`, which switches checks of Go's libraries off, without `--allow-godebug`.
     """
 
     name = "variable-refused"

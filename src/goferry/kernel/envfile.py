@@ -18,7 +18,11 @@ from typing import NamedTuple
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 MAX_VALUE = 100_000
 """Bytes of a value. Linux starts no program with a variable of 128 KiB (execve(2))."""
-_REFUSED = re.compile(r"LD_.*|LISTEN_.*|NOTIFY_SOCKET|GOFERRY_.*")
+_REFUSED = re.compile(
+    r"LD_.*|LISTEN_.*|NOTIFY_SOCKET|GOFERRY_.*|OPENSSL_.*|GCONV_PATH|LOCPATH|GLIBC_TUNABLES"
+    r"|STATE_DIRECTORY|RUNTIME_DIRECTORY|CREDENTIALS_DIRECTORY|JOURNAL_STREAM|INVOCATION_ID|SYSTEMD_EXEC_PID"
+)
+"""What the dynamic linker, the C library or OpenSSL of the program before the service would obey, or systemd sets."""
 _DEBUG = "GODEBUG"
 """What it switches off are checks of Go's own libraries."""
 _SPACE, _NEWLINE, _ESCAPED = " \t\n\r", "\n\r", '"\\`$'

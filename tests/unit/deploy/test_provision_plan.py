@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -373,6 +374,19 @@ def test_a_unit_is_skipped_for_good_only_when_the_agent_says_so(tmp_path, said, 
     script = condition.partition("-c ")[2].strip("'").replace("$$", "$").replace(hostfile.AGENT, str(agent))
     done = subprocess.run(["/bin/sh", "-c", script], check=False)
     assert (done.returncode != 0) is skipped
+
+
+def test_root_s_lines_of_a_unit_get_no_variable_of_the_service(tmp_path):
+    unit = SystemdGuard(252).slots(hostfile.Place("shop", "api", 8080, "socket"), drain_seconds=1)
+    lines = [line.partition("=+")[2] for line in unit.splitlines() if line.startswith("Exec") and "=+" in line]
+    agent, seen = tmp_path / "goferry-host", tmp_path / "seen"
+    agent.write_text(f'#!/bin/sh\necho "$1 $OPENSSL_CONF" >>{seen}\nexit 3\n')
+    agent.chmod(0o755)
+    for line in lines:
+        words = shlex.split(line.replace("$$", "$").replace(hostfile.AGENT, str(agent)))
+        done = subprocess.run(words, env={"OPENSSL_CONF": "/srv/other.cnf", "PATH": "/nowhere"}, check=False)
+        assert done.returncode == (3 if "ports" in words else 0)
+    assert seen.read_text() == "may-start \nports \n"
 
 
 @pytest.mark.parametrize(

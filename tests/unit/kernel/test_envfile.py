@@ -119,7 +119,7 @@ def test_systemd_wants_utf8_of_names_and_values_alone(data, read):
         assert envfile.checked(envfile.edited(data, {"NEW": "1"})) == {**read, "NEW": "1"}
 
 
-@pytest.mark.parametrize("name", ["LD_PRELOAD", "LD_", "LISTEN_FDS", "NOTIFY_SOCKET", "GOFERRY_LEAVE", "GODEBUG", "1A", "", "A-B", "Ä"])  # fmt: skip
+@pytest.mark.parametrize("name", ["LD_PRELOAD", "LD_", "LISTEN_FDS", "NOTIFY_SOCKET", "GOFERRY_LEAVE", "GODEBUG", "OPENSSL_CONF", "GCONV_PATH", "LOCPATH", "GLIBC_TUNABLES", "STATE_DIRECTORY", "INVOCATION_ID", "1A", "", "A-B", "Ä"])  # fmt: skip
 def test_names_that_are_no_service_s_are_refused(name):
     assert envfile.refused(name)
 

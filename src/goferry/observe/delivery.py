@@ -229,9 +229,11 @@ def _p90(found: Spread | None) -> _Samples:
     return [] if found is None else [({}, found.p90)]
 
 
+# Gauges alone: a host's record drops its oldest, so what is counted in it may fall, and Prometheus would take that of a
+# counter for a restart from zero, and add the whole count to its rates.
 _FAMILIES = (
     (
-        "goferry_deployments_total", "counter", "Deploys by what they came to, as far as the hosts' records reach.",
+        "goferry_recorded_deploys", "gauge", "Deploys by what they came to, as far as the hosts' records reach.",
         lambda each: [
             ({"outcome": "committed"}, each.ever.committed),
             ({"outcome": "rolled_back"}, each.ever.rolled_back),
@@ -239,7 +241,7 @@ _FAMILIES = (
         ],
     ),
     (
-        "goferry_rollbacks_total", "counter", "Rollbacks that somebody asked for, as far as the hosts' records reach.",
+        "goferry_recorded_rollbacks", "gauge", "Rollbacks that somebody asked for, as far as the hosts' records reach.",
         lambda each: _alone(each.ever.rollbacks),
     ),
     (

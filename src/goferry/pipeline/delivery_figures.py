@@ -15,6 +15,9 @@ from msgspec.structs import replace
 from goferry.deploy.past_deploys import PastDeploy, shown_time
 from goferry.observe.delivery import SHOWN, Delivery, DeliveryEntry, Spread, Totals
 
+DEPLOY, BACK = "deploy", "rollback"
+"""Kinds of transactions that count."""
+
 
 class FleetDeploy(Struct, frozen=True):
     """One deploy or rollback on all of its hosts.
@@ -25,7 +28,7 @@ class FleetDeploy(Struct, frozen=True):
         live: when its last host had; else when it ended. ended: on the last host.
         committed_at: of its commit, seconds since the epoch, 0 where that is not known.
         failed, recovered: whether it counts as a failed change, and when the next good version had the traffic.
-        first: whether its release had traffic for the first time.
+        first: whether its release came into service for the first time.
     """
 
     project: str
@@ -58,7 +61,7 @@ class FleetDeploy(Struct, frozen=True):
     @property
     def had_traffic(self) -> bool:
         """Whether it is a deployment: one that was given up before is none."""
-        return self.kind == "deploy" and self.outcome in ("committed", "rolled-back")
+        return self.kind == DEPLOY and self.outcome in ("committed", "rolled-back")
 
 
 def of_fleets(deploys: Iterable[PastDeploy]) -> list[FleetDeploy]:
@@ -67,15 +70,21 @@ def of_fleets(deploys: Iterable[PastDeploy]) -> list[FleetDeploy]:
     for each in sorted(deploys, key=lambda each: (each.ended, each.number)):
         # The first agents were sent no trace; a transaction's id is the same on every host too.
         groups.setdefault((each.project, each.kind, each.trace or each.id), []).append(each)
-    return sorted(map(_joined, groups.values()), key=lambda each: each.ended)
+    # What a client brought back as another host had failed is a rollback to that host, and a part of that deploy's end.
+    found = []
+    for (project, kind, trace), parts in groups.items():
+        back = groups.get((project, BACK, trace), []) if kind == DEPLOY else []
+        if kind != BACK or (project, DEPLOY, trace) not in groups:
+            found.append(_joined(parts, back))
+    return sorted(found, key=lambda each: each.ended)
 
 
-def _joined(parts: Sequence[PastDeploy]) -> FleetDeploy:
-    outcomes = {each.outcome for each in parts}
+def _joined(parts: Sequence[PastDeploy], back: Sequence[PastDeploy]) -> FleetDeploy:
+    outcomes = {each.outcome for each in parts} | {"rolled-back" for each in back if each.outcome == "committed"}
     # All go together, so one host that had to go back makes it a failure of the whole.
     outcome = next((each for each in ("rolled-back", "committed") if each in outcomes), "aborted")
     switched = [each.switched for each in parts if each.switched]
-    ended = max(each.ended for each in parts)
+    ended = max(each.ended for each in (*parts, *back))
     changes = [change for each in parts for change in each.changes]
     return FleetDeploy(
         project=parts[0].project,
@@ -96,20 +105,31 @@ def judged(deploys: Sequence[FleetDeploy]) -> list[FleetDeploy]:
     """Return the deploys of one project with what became of each: whether it failed, and what mended it."""
     found = list(deploys)
     seen: set[tuple[str, int]] = set()
-    last = -1  # the deployment before, of which a rollback says that it failed
     for at, each in enumerate(found):
-        if each.had_traffic:
-            found[at] = replace(each, first=not each.releases <= seen)
-            seen |= each.releases
-            last = at
         if each.had_traffic and each.outcome == "rolled-back":
             # It went back by itself, and its end is the end of the way back.
-            found[at] = replace(found[at], failed=True, recovered=each.ended)
-        elif each.kind == "rollback" and each.outcome == "committed" and last >= 0:
-            undone = found[last]
-            if undone.outcome == "committed" and not undone.failed and undone.releases & each.before:
-                found[last] = replace(undone, failed=True, recovered=each.live)
+            found[at] = replace(each, failed=True, recovered=each.ended)
+        elif each.had_traffic:
+            found[at] = replace(each, first=not each.releases <= seen)
+            seen |= each.releases
+        elif each.kind == BACK and each.outcome == "committed":
+            undone = _undone(found[:at], each)
+            if undone >= 0 and not found[undone].failed:
+                found[undone] = replace(found[undone], failed=True, recovered=each.live)
     return found
+
+
+def _undone(earlier: Sequence[FleetDeploy], rollback: FleetDeploy) -> int:
+    """Return which deployment brought what a rollback leaves: the newest that stayed; -1 for none."""
+    after = dict(rollback.releases)
+    # Forward again, after a rollback that was none of the newer version's fault, blames nothing.
+    left = {(service, number) for service, number in rollback.before if after.get(service, 0) <= number}
+    found = (
+        at
+        for at, each in enumerate(earlier)
+        if each.had_traffic and each.outcome == "committed" and each.releases & left
+    )
+    return max(found, default=-1)
 
 
 def figures(deploys: Iterable[PastDeploy], *, now: float, seconds: float) -> list[Delivery]:
@@ -132,19 +152,19 @@ def _figures(project: str, found: Sequence[FleetDeploy], now: float, seconds: fl
         lead_time=_spread(each.lead_seconds for each in deployments),
         recovery_time=_spread(each.recovery_seconds for each in deployments),
         last=max((each.ended / 1000 for each in found if each.had_traffic), default=0.0),
-        recent=tuple(_entry(each) for each in found if each.kind == "deploy")[-SHOWN:],
+        recent=tuple(_entry(each) for each in found if each.kind == DEPLOY)[-SHOWN:],
     )
 
 
 def _totals(found: Iterable[FleetDeploy]) -> Totals:
     every = list(found)
-    deploys = [each for each in every if each.kind == "deploy"]
+    deploys = [each for each in every if each.kind == DEPLOY]
     counts = {outcome: sum(each.outcome == outcome for each in deploys) for outcome in ("committed", "rolled-back")}
     return Totals(
         committed=counts["committed"],
         rolled_back=counts["rolled-back"],
         aborted=len(deploys) - sum(counts.values()),
-        rollbacks=sum(each.kind == "rollback" and each.outcome == "committed" for each in every),
+        rollbacks=sum(each.kind == BACK and each.outcome == "committed" for each in every),
     )
 
 

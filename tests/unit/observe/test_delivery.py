@@ -37,15 +37,15 @@ def test_a_table():
 
 def test_prometheus_text():
     assert delivery.prometheus([SHOP, NOTHING], "production").splitlines()[:9] == [
-        "# HELP goferry_deployments_total Deploys by what they came to, as far as the hosts' records reach.",
-        "# TYPE goferry_deployments_total counter",
-        'goferry_deployments_total{project="shop",environment="production",outcome="committed"} 40',
-        'goferry_deployments_total{project="shop",environment="production",outcome="rolled_back"} 3',
-        'goferry_deployments_total{project="shop",environment="production",outcome="aborted"} 5',
-        'goferry_deployments_total{project="blog",environment="production",outcome="committed"} 0',
-        'goferry_deployments_total{project="blog",environment="production",outcome="rolled_back"} 0',
-        'goferry_deployments_total{project="blog",environment="production",outcome="aborted"} 0',
-        "# HELP goferry_rollbacks_total Rollbacks that somebody asked for, as far as the hosts' records reach.",
+        "# HELP goferry_recorded_deploys Deploys by what they came to, as far as the hosts' records reach.",
+        "# TYPE goferry_recorded_deploys gauge",
+        'goferry_recorded_deploys{project="shop",environment="production",outcome="committed"} 40',
+        'goferry_recorded_deploys{project="shop",environment="production",outcome="rolled_back"} 3',
+        'goferry_recorded_deploys{project="shop",environment="production",outcome="aborted"} 5',
+        'goferry_recorded_deploys{project="blog",environment="production",outcome="committed"} 0',
+        'goferry_recorded_deploys{project="blog",environment="production",outcome="rolled_back"} 0',
+        'goferry_recorded_deploys{project="blog",environment="production",outcome="aborted"} 0',
+        "# HELP goferry_recorded_rollbacks Rollbacks that somebody asked for, as far as the hosts' records reach.",
     ]
     text = delivery.prometheus([SHOP, NOTHING])
     assert 'goferry_lead_time_p90_seconds{project="shop"} 200000.5\n' in text

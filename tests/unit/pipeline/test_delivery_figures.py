@@ -73,9 +73,9 @@ def test_a_deploy_that_somebody_rolls_back_before_the_next_one_has_failed():
 @pytest.mark.parametrize(
     "later",
     [
-        [deploy(700, 3, before=2), deploy(500, 1, before=2, kind="rollback")],  # it leaves another one
         [deploy(500, 1, before=2, kind="rollback", outcome="rolled-back")],  # which failed itself
-        [deploy(500, 9, before=8, kind="rollback")],
+        [deploy(500, 8, before=9, kind="rollback")],
+        [deploy(500, 2, before=1, kind="rollback")],  # forward again
     ],
 )
 def test_a_rollback_of_something_else_says_nothing_of_it(later):
@@ -83,10 +83,34 @@ def test_a_rollback_of_something_else_says_nothing_of_it(later):
     assert found.failed == 0
 
 
-def test_a_second_step_back_is_no_second_failure():
-    steps = [deploy(900, 1), deploy(800, 2, before=1), deploy(700, 1, before=2, kind="rollback")]
-    found = figures(*steps, deploy(600, 0, before=1, kind="rollback"))
-    assert found.failed == 1
+def test_each_step_back_is_a_failure_of_what_it_leaves():
+    deploys = [deploy(950, 1), deploy(900, 2, before=1), deploy(800, 3, before=2)]
+    steps = [deploy(700, 2, before=3, kind="rollback"), deploy(600, 1, before=2, kind="rollback")]
+    found = figures(*deploys, *steps)
+    assert [each.failed for each in found.recent] == [False, True, True]
+    assert found.recovery_time == Spread(2, 200.0, 300.0)
+    again = [deploy(500, 2, before=1, kind="rollback"), deploy(400, 1, before=2, kind="rollback")]
+    assert figures(*deploys, *steps, *again).recovery_time == found.recovery_time
+
+
+def test_a_deploy_that_went_back_by_itself_hides_no_failure_before_it():
+    deploys = [deploy(1000, 1), deploy(800, 2, before=1), deploy(600, 3, before=2, outcome="rolled-back", took=20)]
+    found = figures(*deploys, deploy(500, 1, before=2, kind="rollback"))
+    assert [each.failed for each in found.recent] == [False, True, True]
+    assert found.recovery_time == Spread(2, 160.0, 300.0)
+
+
+def test_what_the_client_brought_back_is_the_end_of_that_deploy():
+    parts = [
+        deploy(100, 2, before=1, host="web-1", trace="a"),
+        deploy(98, 2, before=1, host="web-2", trace="a", outcome="rolled-back", took=2),
+        deploy(45, 1, before=2, host="web-1", trace="a", kind="rollback", took=3),
+    ]
+    found = figures(*parts)
+    assert (found.window.rolled_back, found.window.rollbacks, found.failed) == (1, 0, 1)
+    assert found.recovery_time == Spread(1, 58.0, 58.0)
+    (alone,) = figures(parts[0], parts[2]).recent
+    assert (alone.outcome, alone.failed, alone.recovery_seconds) == ("rolled-back", True, 58.0)
 
 
 def test_lead_time_is_of_what_serves_for_the_first_time():
@@ -98,8 +122,9 @@ def test_lead_time_is_of_what_serves_for_the_first_time():
         deploy(500, 3, before=1),  # whose commit nobody knows
         deploy(400, 4, before=3, commit=NOW + DAY),  # of a clock that is wrong
         deploy(300, 5, before=4, commit=commit, outcome="rolled-back"),
+        deploy(200, 5, before=4, commit=commit),  # which it is only now that it stays
     )
-    assert found.lead_time == Spread(2, 4100.0, 4200.0)
+    assert found.lead_time == Spread(3, 4200.0, 4800.0)
 
 
 def test_the_window_is_what_ended_in_it_and_the_record_is_all():

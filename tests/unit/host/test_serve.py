@@ -190,6 +190,19 @@ def test_the_session_that_was_idle_the_longest_makes_room_for_a_new_one(tmp_path
     assert list((tmp_path / ".goferry/sessions").iterdir()) == []
 
 
+def test_followers_of_logs_ask_no_deploy_that_waits_to_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(session_places, "MOST", 3)
+    root = Embedded(tmp_path, "shop")
+    root.prepare()
+    deploy = session_places.SessionPlace(root)
+    deploy.used()
+    followers = [session_places.SessionPlace(root) for _ in range(6)]
+    assert not deploy.wanted()
+    assert [each.wanted() for each in followers] == [True, True, True, True, False, False]
+    for place in (deploy, *followers):
+        place.leave()
+
+
 def test_one_project_s_sessions_do_not_crowd_out_another_s(tmp_path, monkeypatch):
     monkeypatch.setattr(session_places, "MOST", 4)
     Embedded(tmp_path).prepare()

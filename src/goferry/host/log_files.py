@@ -70,7 +70,7 @@ def read(parts: Sequence[LogPart], query: PageQuery) -> PartPage:
         files = _behind(_window(part), query.after)
         skip = _all_but_last(files, query.lines) if query.lines and not query.after else 0
         for file in files:
-            at = file.first
+            full, at = more, file.first
             for data in _LINE.findall(file.text):
                 skip -= 1
                 if skip < 0:
@@ -81,7 +81,9 @@ def read(parts: Sequence[LogPart], query: PageQuery) -> PartPage:
                     room -= len(json.dumps(text)) + 30
                     lines.append(PartLine(number, 0, text))
                 at += len(data)
-            after[file.inode] = file.place(at)
+            # Several versions may have written to a file; what a full page lacks of an earlier one comes first.
+            if not (full and file.inode in after):
+                after[file.inode] = file.place(at)
             if more:
                 break
     return PartPage(lines, tuple(after.values()), more)

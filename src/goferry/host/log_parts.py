@@ -11,6 +11,9 @@ from goferry.host.slots import Begin
 from goferry.kernel.errors import Failed, Misuse, printable
 from goferry.kernel.fields import Fields
 
+ENDED, TAIL = 6, 16 << 10
+"""Parts of versions that ended which are read on by who follows, and bytes of the list's end that are read for them."""
+
 
 class LogNotKept(Failed):
     """The target doesn't know when that version ran, so it can't tell its log from those of others.
@@ -106,6 +109,16 @@ def of_version(folder: ServiceFolder, name: str, version: str) -> list[LogPart]:
         # An older agent started it.
         return [of_slot(folder, name, live)]
     return found
+
+
+def ended_last(folder: ServiceFolder, name: str) -> list[LogPart]:
+    """Return what the versions wrote that ended last, the oldest first: for who follows and has not read their end."""
+    starts = [start for start in map(_start, bounded_lines.read(folder.starts, TAIL)) if start is not None]
+    parts = [
+        LogPart(name, start.version, folder, start.slot, start.begin, _next(starts[at + 1 :], start.slot))
+        for at, start in enumerate(starts)
+    ]
+    return [part for part in parts if part.end is not None or slots.read(folder, part.slot) is None][-ENDED:]
 
 
 def not_kept(version: str) -> LogNotKept:

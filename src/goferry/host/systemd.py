@@ -163,6 +163,7 @@ class Systemd:
     ) -> None:
         """`run` runs a program, `stream` yields what one writes, `put` writes a file of /run; others in tests."""
         self._run, self._stream, self._put = run, stream, put
+        self._synced = False
 
     def _systemctl(self, *words: str) -> str:
         result = self._run(["systemctl", *words])
@@ -363,7 +364,9 @@ class Systemd:
 
     def page(self, parts: Sequence[LogPart], query: PageQuery) -> PartPage:
         """Return a page of what versions wrote, from systemd's journal."""
-        if not query.after:
+        # Once a session: who follows a service that is quiet asks again and again for its first line.
+        if not query.after and not self._synced:
+            self._synced = True
             with contextlib.suppress(GuardFailed):
                 self._run(["journalctl", "--sync"])
         units = [part.folder.place.unit(part.slot) for part in parts]

@@ -26,6 +26,7 @@ from goferry.host.layout import ServiceFolder
 from goferry.host.log_parts import LogPart, PageQuery
 from goferry.host.processes import Process
 from goferry.host.shim import Slot
+from goferry.host.slots import Begin
 from goferry.host.target import HostTarget
 from goferry.host.traffic import TrafficActs
 from goferry.kernel import frames
@@ -85,6 +86,8 @@ class View:
 
     def __init__(self, root: HostTarget, guard: Guard, traffic: TrafficActs) -> None:
         self.root, self.guard, self.traffic = root, guard, traffic
+        self._followed_from = 0
+        self._followed: set[tuple[str, int, Begin]] = set()
 
     def changed(self, transaction: Transaction) -> Record:
         """Return the services of a transaction as they are live now, each with the version before and its gap."""
@@ -279,7 +282,21 @@ class View:
             return log_parts.of_version(folder, name, request.version)
         live = slots.live(folder)
         wanted = (0, 1) if request.candidates else (live,)
-        return [log_parts.of_slot(folder, name, each) for each in wanted if each >= 0 and slots.read(folder, each)]
+        now = [log_parts.of_slot(folder, name, each) for each in wanted if each >= 0 and slots.read(folder, each)]
+        return [*self._ended_since(folder, name, now), *now] if request.candidates else now
+
+    def _ended_since(self, folder: ServiceFolder, name: str, now: Sequence[LogPart]) -> list[LogPart]:
+        """Return what ended since the session's page before, and what began and ended since its first one."""
+        self._followed_from = self._followed_from or time.time_ns() // 1000
+        ended = [
+            part
+            for part in log_parts.ended_last(folder, name)
+            # Files of a local target have no times, and end with the version that is read.
+            if part.begin.since is not None
+            and (part.begin.since >= self._followed_from or (str(folder.path), part.slot, part.begin) in self._followed)
+        ]
+        self._followed.update((str(folder.path), part.slot, part.begin) for part in now)
+        return ended
 
 
 def _unique(folders: Sequence[ServiceFolder]) -> list[str]:

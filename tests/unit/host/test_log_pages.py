@@ -2,11 +2,13 @@
 
 import json
 import os
+import time
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from goferry.host import journal_page, log_files, log_parts, slots
+from goferry.host import journal_page, log_files, log_parts, slots, view
+from goferry.host.agent import AgentSession
 from goferry.host.embedded import Embedded
 from goferry.host.log_parts import LogPart, PageQuery
 from goferry.host.shim import Slot
@@ -108,6 +110,17 @@ def test_what_an_earlier_version_wrote_ends_where_the_next_one_began(tmp_path):
         rotate(folder)
         write(folder, "later")
     assert texts(log_files.read(log_parts.of_version(folder, "api", "v2"), PageQuery())) == []
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_pages_of_a_version_that_ran_twice_in_one_file_lack_nothing(tmp_path, monkeypatch, most):
+    folder = service(tmp_path)
+    for version in ("v1", "v2", "v1"):
+        start(folder, version)
+        write(folder, *(f"{version} {number}" for number in range(3)))
+    monkeypatch.setattr(log_files, "MOST", most)
+    found, _ = read_all(lambda: log_parts.of_version(folder, "api", "v1"), PageQuery())
+    assert found == ["v1 0", "v1 1", "v1 2"] * 2
 
 
 def test_a_version_that_was_started_again_in_its_slot_has_one_part(tmp_path):
@@ -218,6 +231,50 @@ def test_windows_of_the_journal_are_versions():
         [LogPart("api", "v1", None, 0, Begin())], ["unit"], {"unit": "c" * 32}, PageQuery(), journal
     )
     assert texts(page) == ["v2 starts"]
+
+
+def test_whoever_follows_reads_the_end_of_what_ended_and_of_what_was_short(tmp_path, monkeypatch):
+    folder, journal = service(tmp_path), Journal()
+    session = AgentSession(folder.root, None, {})
+    clock = iter(range(time.time_ns() // 1000, 1 << 62, 1000))
+
+    def begin(number, version):
+        slot = Slot(slot=number, version=version, attempt=os.urandom(4).hex())
+        slots.write(folder, slot)
+        slots.note_start(folder, slot, Begin(since=next(clock)))
+
+    def says(number, text):
+        journal.add(f"unit{number}", next(clock), text)
+
+    def page(parts, query):
+        return journal_page.read(parts, [f"unit{part.slot}" for part in parts], {}, query, journal)
+
+    def ask(**more):
+        found = session.answer({"request": "read-logs", "services": ["api"], "candidates": True, **more})
+        return [f"{found['parts'][at]['version']}: {text}" for at, _, text in found["lines"]], found["after"]
+
+    monkeypatch.setattr(type(session.view.guard.driver), "page", lambda _, parts, query: page(parts, query))
+    begin(0, "v1")
+    says(0, "a")
+    begin(1, "v0")
+    says(1, "given up long before")
+    slots.clear(folder, 1)
+    monkeypatch.setattr(view.time, "time_ns", lambda: next(clock) * 1000)
+    found, after = ask(lines=5)
+    assert found == ["v1: a"]
+    assert ask(after=after)[0] == []
+    begin(1, "v2")
+    says(1, "candidate")
+    slots.clear(folder, 1)
+    says(0, "b")
+    begin(1, "v3")
+    says(0, "last words")
+    slots.clear(folder, 0)
+    found, after = ask(after=after)
+    assert found == ["v2: candidate", "v1: b", "v1: last words"]
+    begin(0, "v4")
+    says(0, "hello")
+    assert ask(after=after)[0] == ["v4: hello"]
 
 
 @given(st.text(max_size=40))

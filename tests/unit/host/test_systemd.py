@@ -15,6 +15,7 @@ from simulated import PLACE, change, engine, recover, wanted
 
 from goferry.host import journal, slots, state, systemd
 from goferry.host.engine import rolled_back
+from goferry.host.log_parts import PageQuery
 from goferry.kernel import machine
 from goferry.kernel.outcomes import CandidateCrashed, CandidateUnhealthy, GuardFailed
 
@@ -255,3 +256,11 @@ def test_what_a_program_writes_is_read_as_far_as_it_is_wanted():
         assert list(systemd.stream(["sh", "-c", "echo one; while :; do :; done"])) == [b"one\n"]
     with pytest.raises(GuardFailed):
         next(systemd.stream(["/nonexistent"]))
+
+
+def test_who_follows_a_quiet_service_has_the_journal_synced_once():
+    called = []
+    driver = systemd.Systemd(run=called.append)
+    for _ in range(3):
+        driver.page([], PageQuery())
+    assert called == [["journalctl", "--sync"]]

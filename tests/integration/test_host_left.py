@@ -249,7 +249,11 @@ def test_two_projects_come_and_go_and_the_hosts_are_left_as_they_were_found(tmp_
         assert "/etc/goferry/env/shop-old" in [each["path"] for each in told["hosts"][named(free)]["removed"]]
         assert free.run("cat /etc/goferry/env/shop-plain") == "SECRET=2"
 
+    free.run("install -o goferry -m 0600 /dev/null /opt/his")
     told = blog.run("unprovision", named(free))
+    assert told["hosts"][named(free)]["notes"] == ["the login goferry stays: /opt/his is his"]
+    free.run("id goferry && rm /opt/his")
+    blog.run("unprovision", named(free))
     assert (
         free.run("{ ls /usr/local/libexec /run/goferry /etc/nginx/goferry; id goferry; } 2>&1", check=False).count(
             "o such"

@@ -156,6 +156,12 @@ def test_a_port_that_is_not_named_is_for_the_host_itself(site):
     assert site.fetch(8081, "GET").split()[1] == "old"
     assert "403 Forbidden" in site.fetch(8082, "GET")
     assert "api" in site.host.run("curl -s http://127.0.0.1:8082/")
+    own = "/etc/goferry/nginx/shop-api"  # what an operator allows is who may use the domain
+    site.host.run(f"echo 'allow all; location /api/more {{ return 200 more; }}' >{own}/open.conf; {RELOAD}")
+    assert "403 Forbidden" in site.fetch(8082, "GET")
+    assert "403 Forbidden" in site.host.run("curl -s http://$(hostname -i | cut -d' ' -f1):8082/api/more")
+    assert site.host.run("curl -s http://127.0.0.1:8082/api/more") == "more"
+    site.host.run(f"rm {own}/open.conf; {RELOAD}")
 
 
 def test_a_request_may_take_as_long_as_its_service_s_timeout(site, context):

@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from earlier import UNTYPED, Earlier
@@ -19,6 +20,7 @@ from goferry.deploy.provision._certificate_files import Certified
 from goferry.deploy.provision._host_facts import GUARDS, PROXIES, questions, read as read_facts
 from goferry.deploy.provision._nginx_proxy import NginxProxy
 from goferry.deploy.provision._removal_plan import removal_plan
+from goferry.deploy.provision.needs import ProxySettings
 from goferry.kernel import hostfile
 from goferry.kernel.errors import GoferryError
 from goferry.kernel.hostfile import HostFile
@@ -28,6 +30,7 @@ FILES = CertificateFiles("/etc/ssl/a.pem", "/etc/ssl/a.key")
 OTHERS = CertificateFiles("/etc/ssl/b.pem", "/etc/ssl/b.key")
 ENABLED, DROPPED_IN = "/etc/nginx/sites-enabled/zz-goferry.conf", "/etc/nginx/conf.d/zz-goferry.conf"
 ME = pwd.getpwuid(os.geteuid())
+SERVER = "/etc/nginx/goferry/shop-api.conf"
 NGINX = NginxProxy((1, 22, 1), ports=frozenset([80, 443]))
 
 
@@ -117,6 +120,19 @@ def test_the_servers_of_domains_are_where_nginx_reads_last():
     assert "server_name" not in files(moved)[DROPPED_IN]
     old = plan(spec(api=Site(("a.example",), files=FILES)), facts(proxy=NginxProxy((1, 18), ports=frozenset([80]))))
     assert "ssl_reject_handshake" not in files(old)[ENABLED]
+
+
+@pytest.mark.parametrize("bind", ["", "192.0.2.9", "[2001:db8::1]", "[::1]"])
+def test_a_closed_port_is_closed_before_anything_that_an_operator_adds(bind):
+    closed = ServiceSpec("api", "env", site=Site(("a.example",), bind=bind), proxy=ProxySettings(closed=True))
+    server = files(plan(HostSpec("shop", (closed,), b"trust", bind=bind), facts(proxy=NGINX)))[SERVER]
+    (known,) = re.findall(r"(?m)^geo \$goferry_here_8080 \{ default 0;((?: \S+ 1;)+) \}$", server)
+    assert sorted(known.replace(" 1;", "").split()) == sorted({"127.0.0.1", "::1", bind.strip("[]")} - {""})
+    assert server.index("if ($goferry_here_8080 = 0) { return 403; }") < server.index("include")
+    opened = replace(closed, port=8080, proxy=ProxySettings())
+    assert (
+        "goferry_here" not in files(plan(HostSpec("shop", (opened,), b"trust", bind=bind), facts(proxy=NGINX)))[SERVER]
+    )
 
 
 def served(text, address, port, name):

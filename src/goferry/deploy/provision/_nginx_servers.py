@@ -40,8 +40,9 @@ def on_port(place: Place, settings: ProxySettings, *, version: tuple[int, ...], 
     to the upstream would outlive it, hence none is kept.
     """
     # A port once open to all stays so for nginx, which can't go over to a single address without closing it first.
-    loopback = ["127.0.0.1", "::1", *([bind.strip("[]")] if bind else [])]
-    allowed = [f"allow {each};" for each in loopback] + ["deny all;"] if settings.closed else []
+    loopback = dict.fromkeys(["127.0.0.1", "::1", *([bind.strip("[]")] if bind else [])])
+    known = "default 0; " + " ".join(f"{each} 1;" for each in loopback)
+    here = f"$goferry_here_{place.port}"  # variables are the whole host's, and so is a port
     return template.fill(
         "nginx/service.conf",
         stem=place.stem,
@@ -49,16 +50,19 @@ def on_port(place: Place, settings: ProxySettings, *, version: tuple[int, ...], 
         live_link=place.live_link,
         keepalive="    keepalive 0;" if version >= _KEPT else "",  # nginx from before refuses the 0
         listen=_listen([bind], place.port, ipv6=ipv6),
-        location=indent(_location(place, settings._replace(grpc=False), "/", allowed), " " * 4),
+        known=f"geo {here} {{ {known} }}" if settings.closed else "",
+        # The server's own rule, as what an operator adds to a location would be instead of one that stands there.
+        closed=f"    if ({here} = 0) {{ return 403; }}" if settings.closed else "",
+        location=indent(_location(place, settings._replace(grpc=False), "/"), " " * 4),
     )
 
 
 def by_domain(place: Place, settings: ProxySettings) -> str:
     """Return a service's part of the servers of its domains."""
-    return "# Written by goferry provision.\n" + _location(place, settings, place.site.path, ())
+    return "# Written by goferry provision.\n" + _location(place, settings, place.site.path)
 
 
-def _location(place: Place, settings: ProxySettings, path: str, allowed: Iterable[str]) -> str:
+def _location(place: Place, settings: ProxySettings, path: str) -> str:
     """Return the location that passes requests on.
 
     How large a request may be is the service's to say where goferry.yml does not, so nginx passes it on as it comes:
@@ -74,7 +78,6 @@ def _location(place: Place, settings: ProxySettings, path: str, allowed: Iterabl
         body=_size(settings.body),
         once=f"{protocol}_next_upstream off;",
         limits=indent("\n".join(_limits(settings, protocol)), " " * 4),
-        allowed=indent("\n".join(allowed), " " * 4),
         passed=indent(passed, " " * 8),
         question=indent(passed, " " * 4),
         answered=probe.ANSWERED,

@@ -24,8 +24,8 @@ from goferry.config.settings import Settings
 from goferry.observe.events import Stream
 from goferry.trust import keys, seal
 
-PARSED = {"fetch", "release", "provision", "unprovision", "setup-go", "merge", "sync-templates"}
-"""Commands of Goferry that need a network, a host or a second release to go on."""
+PARSED = {"env", "fetch", "logs", "release", "provision", "unprovision", "setup-go", "merge", "sync-templates"}
+"""Commands of Goferry that need a network, a host or a second release to go on, or print a line for each thing."""
 ASK_GO = {"build", "plan", "up", "inspect", "test"}
 ON_DISK = [
     (r"go mod vendor \{chdir\}", "GOWORK=off go mod vendor"), (r" \{chdir\}", ""),

@@ -13,6 +13,7 @@ SAMPLES = {
     "', '.join(ACTIONS)": "sign, verify",
     "again": "run the same command again",
     "taken": "8080",
+    "door.port": "8080",
     "place.port": "8080",
     "' after ' + when if when else ' later'": " later",
 }

@@ -251,7 +251,9 @@ def sendable(path: Path) -> str:
     return text
 
 
-_ON_A_TARGET = re.compile(r"goferry (?:status|rollback|deploy)\b(?!.* --(?:target|host|environment|root)\b)")
+_ON_A_TARGET = re.compile(
+    r"goferry (?:status|history|rollback|restart|deploy)\b(?!.* --(?:target|host|environment|root)\b)"
+)
 _PLACES = re.compile(r"--target local --root DIR|--target ssh --host HOST")
 
 

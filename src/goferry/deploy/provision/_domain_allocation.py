@@ -43,7 +43,7 @@ def refuse(mine: Sequence[Place], others: Sequence[Place], listened: Collection[
                 f"another program than nginx listens on port {port} of the host, on which {wants} has a domain",
                 state="Nothing was changed.",
                 advice=[
-                    f"who, on the host:  ss -ltnp sport = :{port}",
+                    "who, on the host:  ss -ltnp",
                     "end it, or have it pass requests on to `port`",
                 ],
             )

@@ -69,7 +69,7 @@ class Host:
 
     def silence(self):
         if self.open is not None:
-            self.save(live=self.open[0])
+            self.save(live=self.open[0], slot=self.slot)
             self.open = None
 
     def hello(self, _request):
@@ -82,6 +82,7 @@ class Host:
     def changes(self, to):
         live = self.state["live"]
         change = {"service": "api", "from": f"v{live}", "from_sequence": live, "to": f"v{to}", "sequence": to}
+        change["slot"] = 1 - self.state.get("slot", 0)
         return {"project": "shop", "version": f"v{to}", "changes": [change]}
 
     def prepare(self, _request):
@@ -89,6 +90,7 @@ class Host:
             to = int(file.read())
         if to == self.state["live"]:
             return {**self.changes(to), "changes": [], "unchanged": True}
+        self.slot = self.state.get("slot", 0)
         self.open = (self.state["live"], to, self.state["previous"])
         return self.changes(to)
 
@@ -97,15 +99,17 @@ class Host:
         to = request.get("sequence") or int(request.get("to", "v0")[1:])
         if not to or self.state.get("ignorant"):
             to = self.state["previous"]
+        self.slot = self.state.get("slot", 0)
         self.open = (self.state["live"], to, None)
         return self.changes(to)
 
     def restart(self, _request):
+        self.slot = self.state.get("slot", 0)
         self.open = (self.state["live"], self.state["live"], self.state["previous"])
         return self.changes(self.state["live"])
 
     def switch(self, _request):
-        self.save(live=self.open[1])
+        self.save(live=self.open[1], slot=1 - self.slot)
         if select.select([self.said], [], [], self.state.get("bake", 0))[0] and not os.read(self.said, 1):
             self.silence()
             error = {
@@ -128,8 +132,8 @@ class Host:
         return {}
 
     def live(self):
-        live = self.state["live"]
-        return {"api": {"project": "shop", "service": "api", "version": f"v{live}", "sequence": live}}
+        live, slot = self.state["live"], self.state.get("slot", 0)
+        return {"api": {"project": "shop", "service": "api", "version": f"v{live}", "sequence": live, "slot": slot}}
 
     def status(self, _request):
         busy = self.state.get("busy", 0)

@@ -258,7 +258,7 @@ def test_purge_alone_removes_what_is_kept_and_says_what(site):
     code, done = purge("shop", "--yes")
     assert code == 0
     assert [each["path"] for each in done["removed"]] == [
-        f"{site.root}/shop/{name}" for name in ("api", ".journal", ".floor.json", ".deploys.jsonl")
+        f"{site.root}/shop/{name}" for name in ("api", ".deploys.jsonl", ".journal", ".floor.json")
     ]
     assert done["removed"][0]["files"] >= 6
     assert not (site.root / "shop").exists()

@@ -32,9 +32,11 @@ VALUES = [
     (r"--(service|trust|identity|deploy-key) \S+", lambda found: f"--{found[1]} {FILES[found[1]]}"),
     (r"--to \S+", "--to v1.0.0"),
     (r"--host-key \S+", "--host-key FINGERPRINT"),
+    (r"goferry restart api", "goferry restart plain"),
     (r"provision web-1", "provision root@web-1"),
     (r"( --host web-2)", ""),
     (r"(root@)?web-1", r"\g<1>127.0.0.1:PORT"),
+    (r"PORTX", "PORT"),  # behind it the options of a login that is not root's
     (r"(provision .*--identity )\S+", r"\1root_key"),
 ]
 """What stands in place of the values of parts.messages, where that names no real host; in this order."""
@@ -46,6 +48,9 @@ ON_HOST = [
     (r"apt-get install", "apt-get install --simulate"),
     (r"ssh_host_X_key", "ssh_host_ed25519_key"),
 ]
+ELSEWHERE = re.compile(r"goferry (env|logs|metrics|unprovision) | --watch")
+"""What test_host_secrets, test_operate, test_metrics and test_host_left run: it reads standard input, goes on until it
+is interrupted, or prints something else than one object."""
 TO_HOST = [(r"ssh -G X", "ssh -F CONFIG -G 127.0.0.1"), (r"ssh X.*", "ssh -F CONFIG -p PORT 127.0.0.1")]
 
 
@@ -58,6 +63,8 @@ def to_a_host():
         typed = messages.placed(message, "--target ssh --host web-1")
         typed = messages.substituted(typed, messages.VALUES)
         words = set(shlex.split(typed))
+        if ELSEWHERE.search(typed):
+            continue
         if words & {"--host", "--environment"} or typed.startswith("goferry provision "):
             found.setdefault(messages.substituted(typed, VALUES), message.where)
     return list(found)

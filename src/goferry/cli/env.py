@@ -12,23 +12,25 @@ import click
 
 from goferry.cli import sudo_password
 from goferry.cli.output import Output, dry_run_option, example, output_options, settings
-from goferry.cli.target_options import directory_option, environment_option, identity_option, known_hosts_option
+from goferry.cli.target_options import (
+    directory_option,
+    environment_option,
+    host_option,
+    identity_option,
+    known_hosts_option,
+    user_option,
+)
 
 if TYPE_CHECKING:
     from goferry.deploy.provision.variables import EnvironmentOptions
 
 _OPTIONS = (
     click.argument("service"),
-    click.option("--host", "hosts", multiple=True, help="A host as NAME, NAME:PORT or USER@NAME; may be repeated."),
+    host_option,
     environment_option,
     directory_option,
     click.option("--project", default="", help="Which project, where goferry.yml has several."),
-    click.option(
-        "--user",
-        default="root",
-        show_default=True,
-        help="The login that sets hosts up: root, or one that may use sudo.",
-    ),
+    user_option,
     identity_option,
     known_hosts_option,
 )

@@ -13,6 +13,7 @@ from goferry.cli.output import Output, dry_run_option, example, output_options, 
 from goferry.cli.target_options import (
     directory_option,
     environment_option,
+    host_option,
     identity_option,
     known_hosts_option,
     root_option,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 @click.argument("project")
 @target_option
 @root_option
-@click.option("--host", "hosts", multiple=True, help="A host as NAME, NAME:PORT or USER@NAME; may be repeated.")
+@host_option
 @environment_option
 @directory_option
 @user_option

@@ -36,6 +36,9 @@ wait_option = click.option(
     callback=_seconds,
     help="Seconds to wait for another deploy on the target to end.",
 )
+host_option = click.option(
+    "--host", "hosts", multiple=True, help="A host as NAME, NAME:PORT or USER@NAME; may be repeated."
+)
 user_option = click.option(
     "--user", default="root", show_default=True, help="The login on the hosts: root, or one that may use sudo."
 )
@@ -58,7 +61,7 @@ directory_option = click.option(
 _OPTIONS = (
     target_option,
     root_option,
-    click.option("--host", "hosts", multiple=True, help="A host as NAME, NAME:PORT or USER@NAME; may be repeated."),
+    host_option,
     identity_option,
     known_hosts_option,
     environment_option,

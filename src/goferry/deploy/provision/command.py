@@ -11,11 +11,11 @@ from goferry.config import load, model
 from goferry.config.settings import Settings
 from goferry.deploy import _ssh as ssh, destination
 from goferry.deploy.errors import HostDiffers
-from goferry.deploy.options import KNOWN_HOSTS, Options, default_known_hosts, without_hosts
+from goferry.deploy.options import KNOWN_HOSTS, Options, default_known_hosts
 from goferry.deploy.provision import _host_spec as host_spec, _perform as perform
 from goferry.deploy.provision._provision_record import HostCheck, ProvisionedHost, ProvisionRecord
+from goferry.deploy.provision._root_hosts import named_hosts
 from goferry.deploy.provision._root_shell import AskPassword
-from goferry.kernel.errors import Misuse
 from goferry.kernel.hostfile import Place, Policy
 from goferry.kernel.outcomes import PublicAddressUnreachable
 from goferry.observe.events import Stream
@@ -84,7 +84,7 @@ def run(
     if order.host_key and known is None:
         known = loaded.root / KNOWN_HOSTS
     record = perform.provision(
-        _hosts(order),
+        named_hosts(order.hosts, _about(order), "goferry provision HOST"),
         wanted,
         ssh.Access(order.identity, known),
         user=order.user,
@@ -110,8 +110,11 @@ def _policy(order: ProvisionOptions) -> Policy:
 
 
 def _environment(order: ProvisionOptions) -> model.Environment:
-    options = Options(environment=order.environment, directory=order.directory, project=order.project)
-    return destination.environment(options)
+    return destination.environment(_about(order))
+
+
+def _about(order: ProvisionOptions) -> Options:
+    return Options(environment=order.environment, directory=order.directory, project=order.project)
 
 
 def _refuse_unreached(record: ProvisionRecord) -> ProvisionRecord:
@@ -163,20 +166,6 @@ def differing(host: ProvisionedHost) -> tuple[list[str], list[str]]:
     advice = ["put it right:  goferry provision HOST"] if lines else []
     closed = host.closed()
     return lines + [each.what for each in closed], advice + [line for each in closed for line in each.advice]
-
-
-def _hosts(order: ProvisionOptions) -> list[str]:
-    """Return the hosts, bare: an environment's `deploy@host` is the deploy's login, not the one that sets up."""
-    if order.hosts:
-        return list(order.hosts)
-    if not order.environment:
-        raise Misuse(
-            "no host is named", advice=["name it:  goferry provision HOST", "or an environment:  --environment NAME"]
-        )
-    hosts = [host.rpartition("@")[2] for host in _environment(order).hosts]
-    if not hosts:
-        raise without_hosts(Options(environment=order.environment), how="goferry provision HOST")
-    return hosts
 
 
 def _next(order: ProvisionOptions, record: ProvisionRecord, built: Path) -> tuple[str, ...]:

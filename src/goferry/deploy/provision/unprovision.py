@@ -9,12 +9,13 @@ from pathlib import Path
 from goferry.config import load
 from goferry.config.released import project_name
 from goferry.config.settings import Settings
-from goferry.deploy import _ssh as ssh, destination
+from goferry.deploy import _ssh as ssh
 from goferry.deploy._hosts import Address, parse_all
-from goferry.deploy.options import Options, default_known_hosts, without_hosts
+from goferry.deploy.options import Options, default_known_hosts
 from goferry.deploy.provision import _perform as perform
 from goferry.deploy.provision._provision_record import shown
 from goferry.deploy.provision._removal_plan import removal_plan
+from goferry.deploy.provision._root_hosts import named_hosts
 from goferry.deploy.provision._root_shell import AskPassword
 from goferry.kernel import hostfile
 from goferry.kernel.errors import Misuse, printable
@@ -43,17 +44,8 @@ class RootOptions:
         Raises:
             Misuse, HostNameInvalid: there is none, or one is not written as it should be.
         """
-        if self.hosts:
-            return parse_all(self.hosts, self.user)
-        if not self.environment:
-            raise Misuse(
-                "no host is named", advice=[f"name it:  {command} HOST", "or an environment:  --environment NAME"]
-            )
         options = Options(environment=self.environment, directory=self.directory, project=self.project)
-        hosts = [host.rpartition("@")[2] for host in destination.environment(options).hosts]
-        if not hosts:
-            raise without_hosts(options, how=f"{command} HOST")
-        return parse_all(hosts, self.user)
+        return parse_all(named_hosts(self.hosts, options, f"{command} HOST"), self.user)
 
     @property
     def access(self) -> ssh.Access:

@@ -17,12 +17,13 @@ import msgspec
 from goferry.config import load
 from goferry.config.released import project_name
 from goferry.config.settings import Settings
-from goferry.deploy import _ssh as ssh, destination
+from goferry.deploy import _ssh as ssh
 from goferry.deploy._hosts import Address, parse_all
 from goferry.deploy.errors import EnvironmentFileInvalid, VariableLineInvalid, VariableRefused
-from goferry.deploy.options import Options, default_known_hosts, without_hosts
+from goferry.deploy.options import Options, default_known_hosts
 from goferry.deploy.provision import _perform as perform, _variables_request_on_host as names
 from goferry.deploy.provision._provision_record import shown
+from goferry.deploy.provision._root_hosts import named_hosts
 from goferry.deploy.provision._root_shell import AskPassword, RootShell, unlike
 from goferry.deploy.provision._variables_request_on_host import VariablesRequest
 from goferry.kernel import envfile, hostfile
@@ -264,26 +265,14 @@ class _Hosts:
         if not hostfile.usable(options.service):
             raise Misuse(f"{printable(options.service, 80)!r} can't be a service's name")
         self._options, self._stream = options, stream
-        self.addresses = parse_all(self._named(), options.user)
+        about = Options(environment=options.environment, directory=options.directory, project=options.project)
+        self.addresses = parse_all(named_hosts(options.hosts, about, "--host HOST"), options.user)
         self.project = project_name(load.load(options.directory, project=options.project))
         access = ssh.Access(options.identity, options.known_hosts or default_known_hosts(options.directory))
         ssh.check(access, settings.environ)
         # On all hosts before any is changed: a login may lack its rights on one of them.
         shells = perform.open_root_shells(self.addresses, access, settings, ask_password=options.ask_password)
         self._shells = list(zip(self.addresses, shells, strict=True))
-
-    def _named(self) -> Sequence[str]:
-        options = self._options
-        if options.hosts:
-            return options.hosts
-        if not options.environment:
-            raise Misuse("no host is named", advice=["name it:  --host HOST", "or an environment:  --environment NAME"])
-        about = Options(environment=options.environment, directory=options.directory, project=options.project)
-        # Bare: `deploy@host` of an environment is the deploy's login, and not root's.
-        hosts = [host.rpartition("@")[2] for host in destination.environment(about).hosts]
-        if not hosts:
-            raise without_hosts(about)
-        return hosts
 
     @property
     def typed(self) -> str:
